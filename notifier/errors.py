@@ -1,0 +1,45 @@
+"""Every exception that crosses an edge of notifier."""
+
+
+class NotifierError(Exception):
+    """Base of all of notifier's own exceptions."""
+
+
+class SettingsError(NotifierError):
+    """A setting is missing or wrong; the message is one line that names the variable."""
+
+
+class SchemaError(NotifierError):
+    """The database's schema is not the one this code needs; the message says what to run."""
+
+
+class StoreUnavailableError(NotifierError):
+    """The database did not answer in time; what was asked may or may not have happened."""
+
+
+class StoreBusyError(NotifierError):
+    """Another transaction holds what was asked for; ask again shortly."""
+
+
+class StoreRefusedError(NotifierError):
+    """The database refuses a value or a row, whenever it is asked; nothing was changed."""
+
+
+class PublishError(NotifierError):
+    """The broker did not confirm a message; it may still arrive."""
+
+
+class QueueUnavailableError(NotifierError):
+    """The broker did not answer in time."""
+
+
+class TopologyError(NotifierError):
+    """The broker's queues, exchanges or policies are not what notifier needs."""
+
+
+class TemplateError(NotifierError):
+    """A template cannot be parsed or filled; the message says which variable and why."""
+
+
+class RecipientError(NotifierError):
+    """A recipient is not an address of its channel; the message says what is expected."""

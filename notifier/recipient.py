@@ -1,0 +1,73 @@
+"""Recipients: checking them and bringing them into their channel's normal form."""
+
+import re
+import unicodedata
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+from phonenumbers import ValidationResult
+
+from notifier.errors import RecipientError
+from notifier.notification import Channel
+
+_MAX_IN_APP_CHARS = 200
+_E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
+
+
+def normalise(channel: Channel, recipient: str) -> str:
+    """Return `recipient` in its channel's normal form.
+
+    An email address (RFC 5321/6531) with a lower-case domain, a telephone number in E.164, or
+    an in-app user id of 1 to 200 printable characters.
+
+    Raises:
+        RecipientError: it is none of these; the message never repeats it.
+    """
+    match channel:
+        case Channel.EMAIL:
+            return _email(recipient)
+        case Channel.SMS:
+            return _telephone(recipient)
+        case Channel.IN_APP:
+            return _user_id(recipient)
+
+
+def has_control_characters(text: str) -> bool:
+    """Whether `text` holds what may end a line in a header, or cannot be written at all.
+
+    Categories Cc (controls), Cs (lone surrogates), Zl and Zp (line and paragraph separators).
+    """
+    return any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in text)
+
+
+def _email(recipient: str) -> str:
+    if has_control_characters(recipient):
+        message = "an email address holds no control characters"
+        raise RecipientError(message)
+    try:
+        return validate_email(
+            recipient, check_deliverability=False, test_environment=True
+        ).normalized
+    except (EmailNotValidError, UnicodeError):
+        message = "not an email address; expected name@domain"
+        raise RecipientError(message) from None  # the cause quotes the address
+
+
+def _telephone(recipient: str) -> str:
+    expected = "not a telephone number; expected E.164, such as +491701234567"
+    if not _E164.fullmatch(recipient):
+        raise RecipientError(expected)
+    try:
+        number = phonenumbers.parse(recipient)
+    except phonenumbers.NumberParseException:
+        raise RecipientError(expected) from None
+    if phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
+        raise RecipientError(expected)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _user_id(recipient: str) -> str:
+    if not 1 <= len(recipient) <= _MAX_IN_APP_CHARS or has_control_characters(recipient):
+        message = f"expected a user id of 1 to {_MAX_IN_APP_CHARS} printable characters"
+        raise RecipientError(message)
+    return recipient

@@ -1,0 +1,412 @@
+"""Settings: the NOTIFIER_* variables, checked and frozen."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+
+from notifier.errors import SettingsError
+
+PREFIX = "NOTIFIER_"
+_TEST_PREFIX = "NOTIFIER_TEST_"
+_FILE_SUFFIX = "_FILE"
+
+FieldPath: TypeAlias = tuple[str, ...]
+Nested: TypeAlias = "dict[str, str | Nested]"
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+_A_YEAR_S = 31_536_000
+
+Seconds: TypeAlias = Annotated[float, Field(gt=0, le=_A_YEAR_S, allow_inf_nan=False)]
+Names: TypeAlias = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_split)
+]
+Schedule: TypeAlias = Annotated[tuple[Seconds, ...], BeforeValidator(_split), Field(min_length=1)]
+
+
+_RATE = "Calls a second that all workers together make; unlimited if unset."
+
+RatePerS: TypeAlias = Annotated[float, Field(gt=0, le=100_000)]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class _Environment(_Group):
+    model_config = ConfigDict(extra="ignore")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read and check the settings; an empty variable counts as one that is not set.
+
+        Raises:
+            SettingsError: one line that names the first variable that is missing or wrong. It
+                never repeats a value.
+        """
+        try:
+            return cls.model_validate(_nested(_given(cls, environ)))
+        except ValidationError as error:
+            raise SettingsError(_first_problem(error)) from None
+
+
+class ChannelSettings(_Group):
+    """What every channel has."""
+
+    providers: Names = Field(
+        (),
+        description="Providers in order of preference; `sandbox` captures, `none` turns the "
+        "channel off.",
+    )
+    consumers: int = Field(
+        16, ge=1, le=1_000, description="Notifications that each worker process hands over at once."
+    )
+    retry_schedule_s: Schedule = Field(
+        (10, 60, 300, 1_800, 7_200, 18_000, 36_000),
+        description="Seconds before the second attempt, the third and so on; the last repeats. "
+        "Up to a fifth is added or taken at random.",
+    )
+    max_attempts: int = Field(8, ge=1, description="A notification fails after so many attempts.")
+    snooze_s: Seconds = Field(
+        60,
+        description="Seconds to wait where the provider throttles or refuses our credentials; such "
+        "an attempt does not count.",
+    )
+    on_unknown: Literal["resend", "hold"] = Field(
+        "resend",
+        description="What to do when a provider may or may not have taken a notification: `resend` "
+        "tries again, `hold` fails it for a person to look at.",
+    )
+    unknown_wait_s: Seconds = Field(
+        60,
+        description="Seconds for a provider's callback to say what became of a notification that "
+        "it may have taken, before it is sent again; only where callbacks are set up.",
+    )
+
+
+class EmailSettings(ChannelSettings):
+    """Email."""
+
+    providers: Names = Field(
+        (),
+        description="`smtp`, `sendgrid` or `sandbox` (captures, sends nothing), in order of "
+        "preference: the first is used. `none` turns email off. Required where it runs in several "
+        "processes.",
+    )
+    sender: str = Field(
+        "notifier@localhost", description="The From address, with or without a display name."
+    )
+
+
+class SmsSettings(ChannelSettings):
+    """SMS."""
+
+    providers: Names = Field(
+        (),
+        description="`twilio` or `sandbox` (captures, sends nothing), in order of preference: the "
+        "first is used. `none` turns SMS off. Required where it runs in several processes.",
+    )
+
+
+class InAppSettings(ChannelSettings):
+    """In-app."""
+
+    providers: Names = Field(
+        ("in_app",),
+        description="`in_app` stores to the recipient's inbox, `sandbox` does so and captures; "
+        "`none` turns in-app off.",
+    )
+
+
+class SmtpSettings(_Group):
+    """The SMTP provider."""
+
+    host: str = Field("localhost", description="Host of the mail server.")
+    port: int = Field(
+        587,
+        ge=1,
+        le=65_535,
+        description="Port of the mail server; usually 587 with `starttls`, 465 with `tls`.",
+    )
+    security: Literal["starttls", "tls", "none"] = Field(
+        "starttls",
+        description="`starttls`: refuse a server that offers none; `tls`: from the start; `none`: "
+        "in the clear, without login.",
+    )
+    username: str | None = Field(
+        None, description="User to log in as; not with `none`. Without it, no login."
+    )
+    password: SecretStr | None = Field(None, description="Password of that user.")
+    ca_path: Path | None = Field(
+        None, description="File of certificates (PEM) to trust instead of the system's."
+    )
+    timeout_s: Seconds = Field(
+        30, description="Seconds for one mail, from connecting to the last reply."
+    )
+    rate_per_s: RatePerS | None = Field(None, description=_RATE)
+
+
+class SendgridSettings(_Group):
+    """The SendGrid provider."""
+
+    api_key: SecretStr | None = Field(None, description="API key with the scope mail.send.")
+    base_url: str = Field("https://api.sendgrid.com", description="Where the provider's API is.")
+    timeout_s: Seconds = Field(15, description="Seconds for one request.")
+    rate_per_s: RatePerS | None = Field(None, description=_RATE)
+    webhook_public_key: str | None = Field(
+        None,
+        description="Verification key of its event webhook (base64); its events are taken at "
+        "/callbacks/sendgrid if set.",
+    )
+
+
+class TwilioSettings(_Group):
+    """The Twilio provider."""
+
+    account_sid: str | None = Field(None, description="Account SID, AC...")
+    auth_token: SecretStr | None = Field(None, description="Auth token.")
+    sender: str | None = Field(
+        None, description="A number in E.164, an alphanumeric sender, or a messaging service's SID."
+    )
+    status_callback_base_url: str | None = Field(
+        None,
+        description="URL that Twilio reports a message's fate to, a slash and the notification's "
+        "id added. notifier does not take these reports yet.",
+    )
+    base_url: str = Field("https://api.twilio.com", description="Where the provider's API is.")
+    timeout_s: Seconds = Field(15, description="Seconds for one request.")
+    rate_per_s: RatePerS | None = Field(None, description=_RATE)
+
+
+class WorkerSettings(_Group):
+    """The worker runner."""
+
+    processes: int = Field(2, ge=1, le=64, description="OS processes of one runner.")
+    grace_s: Seconds = Field(
+        45,
+        description="Seconds to finish what is in flight at a stop; the rest is given back.",
+    )
+    lease_s: Annotated[Seconds, Field(ge=15)] = Field(
+        60,
+        description="Seconds that a worker may hold a notification before others take it over; at "
+        "least 10 more than the longest of the providers' time-outs.",
+    )
+    hung_after_s: Annotated[Seconds, Field(ge=10)] = Field(
+        30, description="A process that gives no sign of life for so many seconds is killed."
+    )
+
+
+class RelaySettings(_Group):
+    """The relay."""
+
+    enabled: bool = Field(
+        default=True,
+        description="Whether this worker runner has a relay. Without one anywhere, nothing is "
+        "retried, nothing is sent at its time, and what a failure leaves behind stays there; "
+        "`./scripts/chaos --without-relay` shows it.",
+    )
+    due_every_s: Seconds = Field(1, description="Seconds between two looks for due notifications.")
+    repair_every_s: Seconds = Field(
+        15,
+        description="Seconds between two looks for what a queue lost, and for dead letters of what "
+        "was replayed.",
+    )
+    publish_grace_s: Seconds = Field(
+        5,
+        description="Seconds that the API has to publish what it accepted, before the relay does.",
+    )
+    lost_after_s: Seconds = Field(
+        600,
+        description="Seconds after which a published notification that nobody claimed counts as "
+        "lost, if its queue is drained.",
+    )
+
+
+class ApiSettings(_Group):
+    """The API."""
+
+    rate_limit: int = Field(
+        6_000, ge=1, description="Requests that a key may make in a minute, in each API process."
+    )
+    max_body_bytes: int = Field(
+        1_048_576, ge=1_024, description="Largest body of a request, in bytes."
+    )
+    max_batch_bytes: int = Field(
+        8_388_608, ge=1_024, description="Largest body of a batch, in bytes."
+    )
+
+
+class DatabaseSettings(_Environment):
+    """Where the database is."""
+
+    database_url: SecretStr = Field(
+        description="The database: `postgresql://user:password@host/name`, or `sqlite:///path` for "
+        "one process."
+    )
+
+
+class KeySettings(DatabaseSettings):
+    """What API keys are made and checked with."""
+
+    key_pepper: SecretStr = Field(
+        min_length=16,
+        description="Secret that API keys are hashed with, 16 characters or more. If it changes, "
+        "no key works any more.",
+    )
+
+
+class BrokerSettings(_Environment):
+    """Where the broker is."""
+
+    broker_url: SecretStr = Field(
+        description="The broker: `amqp://user:password@host/vhost`, or `memory://` for one process."
+    )
+    broker_management_url: SecretStr | None = Field(
+        None,
+        description="Where RabbitMQ's management answers, for policies; port 15672 of the "
+        "broker's host if unset.",
+    )
+
+
+class Settings(KeySettings, BrokerSettings):
+    """Everything that can be set.
+
+    Each field is a variable: `email.sender` is NOTIFIER_EMAIL__SENDER. Any of them can come from
+    a file instead: NOTIFIER_KEY_PEPPER_FILE=/run/secrets/pepper.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    declare_topology: bool = Field(
+        default=True,
+        description="Make exchanges and queues that are missing at start; off where an operator "
+        "applies them. Policies come from `notifier topology apply` alone.",
+    )
+    host: str = Field("127.0.0.1", description="Address that the API listens on.")
+    port: int = Field(
+        8_000, ge=0, le=65_535, description="Port that the API listens on; 0 takes a free one."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least urgent level that is logged."
+    )
+    log_format: Literal["json", "console"] = Field(
+        "json", description="A JSON object a line, or coloured text."
+    )
+    sandbox_page: bool = Field(
+        default=False,
+        description="Show /sandbox, what the sandbox provider captured, to anyone who can reach "
+        "the API.",
+    )
+    metrics: bool = Field(
+        default=False,
+        description="Serve /metrics for Prometheus, to anyone who can reach the API.",
+    )
+    email: EmailSettings = EmailSettings()
+    sms: SmsSettings = SmsSettings()
+    in_app: InAppSettings = InAppSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    sendgrid: SendgridSettings = SendgridSettings()
+    twilio: TwilioSettings = TwilioSettings()
+    worker: WorkerSettings = WorkerSettings()
+    relay: RelaySettings = RelaySettings()
+    api: ApiSettings = ApiSettings()
+
+    @model_validator(mode="after")
+    def _sends_end_before_leases(self) -> Self:
+        for name in ("smtp", "sendgrid", "twilio"):
+            timeout_s = getattr(self, name).timeout_s
+            if timeout_s > self.worker.lease_s - 10:
+                raise ValueError(
+                    f"NOTIFIER_WORKER__LEASE_S: must be at least 10 s longer than "
+                    f"NOTIFIER_{name.upper()}__TIMEOUT_S ({timeout_s:g} s)"
+                )
+        return self
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    message = first["msg"].removeprefix("Value error, ")
+    fields = tuple(part for part in first["loc"] if isinstance(part, str))
+    if not fields:
+        return message
+    name = _variable(fields)
+    if first["type"] == "missing":
+        return f"{name}: is not set; see docs/settings.md"
+    return f"{name}: {message}"
+
+
+def _variable(fields: FieldPath) -> str:
+    return PREFIX + "__".join(fields).upper()
+
+
+def _fields_of(model: type[BaseModel], group: FieldPath = ()) -> Iterator[FieldPath]:
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _fields_of(inner, (*group, name))
+        else:
+            yield (*group, name)
+
+
+def _given(model: type[BaseModel], environ: Mapping[str, str]) -> dict[FieldPath, str]:
+    """The value of each field that is set, by its variable or by a file that one names."""
+    known = {_variable(fields): fields for fields in _fields_of(model)}
+    ours = {name: value for name, value in environ.items() if _is_ours(name) and value.strip()}
+    given: dict[FieldPath, str] = {}
+    for name, value in ours.items():
+        plain = name if name in known else name.removesuffix(_FILE_SUFFIX)
+        if plain in known:
+            given[known[plain]] = value if plain == name else _content(name, plain, ours)
+        elif model.model_config.get("extra") == "forbid":
+            raise SettingsError(f"{name}: there is no such setting{_meant(name, known)}")
+    return given
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(PREFIX) and not name.startswith(_TEST_PREFIX)
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    # Without the prefix, which makes all of them alike.
+    others = [other.removeprefix(PREFIX) for other in known]
+    similar = get_close_matches(name.removeprefix(PREFIX), others, n=1, cutoff=0.7)
+    return f"; is {PREFIX}{similar[0]} meant?" if similar else "; see docs/settings.md"
+
+
+def _content(name: str, plain: str, ours: Mapping[str, str]) -> str:
+    if plain in ours:
+        raise SettingsError(f"{name}: set it or {plain}, not both")
+    try:
+        content = Path(ours[name]).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        # The cause quotes the path, which may be the secret itself, put there by mistake.
+        raise SettingsError(f"{name}: cannot read its file ({type(error).__name__})") from None
+    if not content:
+        raise SettingsError(f"{name}: its file is empty")
+    return content
+
+
+def _nested(given: Mapping[FieldPath, str]) -> Nested:
+    nested: Nested = {}
+    for (*groups, field), value in given.items():
+        group = nested
+        for name in groups:
+            inner = group.setdefault(name, {})
+            assert isinstance(inner, dict)  # noqa: S101  no field is a group
+            group = inner
+        group[field] = value
+    return nested

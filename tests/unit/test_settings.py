@@ -1,0 +1,239 @@
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from notifier.errors import SettingsError
+from notifier.settings import BrokerSettings, DatabaseSettings, Settings
+
+CANARY = "canary-493021"
+NEEDED = {
+    "NOTIFIER_DATABASE_URL": f"postgresql://notifier:{CANARY}@db/notifier",
+    "NOTIFIER_BROKER_URL": f"amqp://notifier:{CANARY}@broker/",
+    "NOTIFIER_KEY_PEPPER": f"{CANARY}-{CANARY}",
+}
+SECRETS = {
+    **NEEDED,
+    "NOTIFIER_BROKER_MANAGEMENT_URL": f"http://notifier:{CANARY}@broker:15672",
+    "NOTIFIER_SMTP__PASSWORD": CANARY,
+    "NOTIFIER_SENDGRID__API_KEY": CANARY,
+    "NOTIFIER_TWILIO__AUTH_TOKEN": CANARY,
+}
+
+
+def read(**more: str) -> Settings:
+    return Settings.from_env(NEEDED | {f"NOTIFIER_{name}": value for name, value in more.items()})
+
+
+def refusal(environ: Mapping[str, str]) -> str:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env(environ)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert CANARY not in shown
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_is_needed_is_enough() -> None:
+    settings = Settings.from_env(NEEDED)
+
+    assert settings.database_url.get_secret_value() == NEEDED["NOTIFIER_DATABASE_URL"]
+    assert (settings.host, settings.port) == ("127.0.0.1", 8_000)
+
+
+def test_groups_lists_numbers_and_switches_are_read() -> None:
+    settings = read(
+        SMTP__HOST="mail.example.org",
+        SMTP__PORT="2525",
+        EMAIL__PROVIDERS="sendgrid, smtp",
+        SMS__RETRY_SCHEDULE_S="5,10.5",
+        DECLARE_TOPOLOGY="false",
+        SMTP__CA_PATH="/etc/ca.pem",
+    )
+
+    assert (settings.smtp.host, settings.smtp.port) == ("mail.example.org", 2525)
+    assert list(settings.email.providers) == ["sendgrid", "smtp"]
+    assert list(settings.sms.retry_schedule_s) == [5, 10.5]
+    assert not settings.declare_topology
+    assert settings.smtp.ca_path == Path("/etc/ca.pem")
+
+
+def test_the_variables_of_others_and_of_tests_are_left_alone() -> None:
+    others = {"PATH": "/bin", "SMTP__HOST": "x", "NOTIFIER_TEST_DATABASE_URL": "x"}
+
+    assert Settings.from_env(NEEDED | others) == Settings.from_env(NEEDED)
+
+
+def test_an_empty_variable_is_not_set() -> None:
+    assert read(SMTP__USERNAME="", SMTP__PORT=" ", HOST="") == Settings.from_env(NEEDED)
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_what_is_missing_or_empty_is_named(name: str) -> None:
+    rest = {other: value for other, value in NEEDED.items() if other != name}
+
+    for environ in (rest, NEEDED | {name: ""}):
+        assert refusal(environ) == f"{name}: is not set; see docs/settings.md"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("KEY_PEPPER", CANARY),
+        ("PORT", "-1"),
+        ("PORT", "65536"),
+        ("PORT", "http"),
+        ("PORT", "8000.5"),
+        ("LOG_LEVEL", "LOUD"),
+        ("LOG_FORMAT", "xml"),
+        ("DECLARE_TOPOLOGY", "perhaps"),
+        ("EMAIL__CONSUMERS", "0"),
+        ("EMAIL__CONSUMERS", "1001"),
+        ("EMAIL__MAX_ATTEMPTS", "0"),
+        ("EMAIL__PROVIDERS", "smtp,,sendgrid"),
+        ("EMAIL__PROVIDERS", "smtp,"),
+        ("EMAIL__RETRY_SCHEDULE_S", ","),
+        ("EMAIL__RETRY_SCHEDULE_S", "10,soon"),
+        ("EMAIL__RETRY_SCHEDULE_S", "10,0"),
+        ("EMAIL__RETRY_SCHEDULE_S", "10,inf"),
+        ("EMAIL__RETRY_SCHEDULE_S", "1e300"),
+        ("EMAIL__SNOOZE_S", "nan"),
+        ("EMAIL__SNOOZE_S", "inf"),
+        ("EMAIL__SNOOZE_S", "-1"),
+        ("EMAIL__ON_UNKNOWN", "guess"),
+        ("SMTP__SECURITY", "maybe"),
+        ("SMTP__PORT", "0"),
+        ("SMTP__TIMEOUT_S", "0"),
+        ("WORKER__PROCESSES", "0"),
+        ("WORKER__PROCESSES", "65"),
+        ("WORKER__LEASE_S", "14"),
+        ("WORKER__LEASE_S", "inf"),
+        ("WORKER__HUNG_AFTER_S", "9"),
+        ("RELAY__DUE_EVERY_S", "0"),
+        ("API__RATE_LIMIT", "0"),
+        ("API__MAX_BODY_BYTES", "1"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_its_variable(name: str, value: str) -> None:
+    told = refusal(NEEDED | {f"NOTIFIER_{name}": value})
+
+    assert told.startswith(f"NOTIFIER_{name}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("NOTIFIER_SMTP__HSOT", "is NOTIFIER_SMTP__HOST meant?"),
+        ("NOTIFIER_SMTP_HOST", "is NOTIFIER_SMTP__HOST meant?"),
+        ("NOTIFIER_HOST__X", "is NOTIFIER_HOST meant?"),
+        ("NOTIFIER_EMAIL", "see docs/settings.md"),
+        ("NOTIFIER_SMTP__HOST__X", "is NOTIFIER_SMTP__HOST meant?"),
+        ("NOTIFIER_SMTP__", "is NOTIFIER_SMTP__PORT meant?"),
+        ("NOTIFIER_", "see docs/settings.md"),
+        ("NOTIFIER_smtp__host", "see docs/settings.md"),
+        ("NOTIFIER_NONSENSE_FILE", "see docs/settings.md"),
+    ],
+)
+def test_a_variable_that_does_not_exist_is_refused_by_its_name(name: str, meant: str) -> None:
+    told = refusal(NEEDED | {name: CANARY})
+
+    assert told == f"{name}: there is no such setting; {meant}"
+
+
+def test_a_lease_that_ends_with_a_providers_time_is_refused_by_both_names() -> None:
+    told = refusal(NEEDED | {"NOTIFIER_SMTP__TIMEOUT_S": "51"})
+
+    assert told.startswith("NOTIFIER_WORKER__LEASE_S: ")
+    assert "NOTIFIER_SMTP__TIMEOUT_S" in told
+    assert read(SMTP__TIMEOUT_S="50").smtp.timeout_s == 50
+
+
+# --- files ----------------------------------------------------------------------------------
+
+
+def with_file(path: Path, content: str) -> dict[str, str]:
+    path.write_text(content, encoding="utf-8")
+    rest = {name: value for name, value in NEEDED.items() if name != "NOTIFIER_KEY_PEPPER"}
+    return rest | {"NOTIFIER_KEY_PEPPER_FILE": str(path)}
+
+
+def test_any_setting_can_come_from_a_file(tmp_path: Path) -> None:
+    environ = with_file(tmp_path / "pepper", f"{CANARY}-{CANARY}\n")
+
+    assert Settings.from_env(environ) == Settings.from_env(NEEDED)
+
+
+def test_a_setting_and_its_file_are_not_both_given(tmp_path: Path) -> None:
+    environ = with_file(tmp_path / "pepper", CANARY) | NEEDED
+
+    told = refusal(environ)
+
+    assert told == "NOTIFIER_KEY_PEPPER_FILE: set it or NOTIFIER_KEY_PEPPER, not both"
+
+
+def test_an_empty_file_is_refused_by_its_variable(tmp_path: Path) -> None:
+    assert refusal(with_file(tmp_path / "pepper", " \n")) == (
+        "NOTIFIER_KEY_PEPPER_FILE: its file is empty"
+    )
+
+
+@pytest.mark.parametrize("path", [CANARY, "/", f"nul\x00{CANARY}"])
+def test_a_file_that_cannot_be_read_is_refused_without_its_path(path: str) -> None:
+    rest = {name: value for name, value in NEEDED.items() if name != "NOTIFIER_KEY_PEPPER"}
+
+    told = refusal(rest | {"NOTIFIER_KEY_PEPPER_FILE": path})
+
+    assert told.startswith("NOTIFIER_KEY_PEPPER_FILE: cannot read its file (")
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    environ = with_file(tmp_path / "pepper", "")
+    (tmp_path / "pepper").write_bytes(b"\xff\xfe\x00")
+
+    assert refusal(environ).startswith("NOTIFIER_KEY_PEPPER_FILE: cannot read its file (")
+
+
+# --- parts, and secrets ---------------------------------------------------------------------
+
+
+def test_a_command_reads_only_what_it_needs() -> None:
+    others = {"NOTIFIER_KEY_PEPPER_FILE": "/missing", "NOTIFIER_SMTP__HSOT": "x"}
+
+    database = DatabaseSettings.from_env(NEEDED | others)
+    broker = BrokerSettings.from_env(NEEDED | others)
+
+    assert database.database_url.get_secret_value() == NEEDED["NOTIFIER_DATABASE_URL"]
+    assert broker.broker_url.get_secret_value() == NEEDED["NOTIFIER_BROKER_URL"]
+
+
+def test_nothing_secret_is_shown() -> None:
+    settings = Settings.from_env(SECRETS)
+
+    for shown in (repr(settings), str(settings), settings.model_dump_json()):
+        assert CANARY not in shown
+
+
+def test_every_setting_whose_name_tells_a_secret_is_one() -> None:
+    settings = Settings.from_env(SECRETS)
+    groups = [settings, settings.smtp, settings.sendgrid, settings.twilio]
+
+    for group in groups:
+        for name in type(group).model_fields:
+            if name.endswith(("password", "api_key", "token", "pepper", "broker_url")):
+                assert isinstance(getattr(group, name), SecretStr)
+
+
+@given(
+    st.sampled_from(["PORT", "SMTP__PORT", "EMAIL__RETRY_SCHEDULE_S", "LOG_LEVEL", "KEY_PEPPER"]),
+    st.text(max_size=12).map(lambda text: f"{text}{CANARY}"[:20]),
+)
+def test_whatever_is_wrong_is_told_in_one_line_without_its_value(name: str, value: str) -> None:
+    environ = NEEDED | {f"NOTIFIER_{name}": value}
+    if name == "KEY_PEPPER" and len(value) >= 16:
+        Settings.from_env(environ)
+    else:
+        assert refusal(environ).startswith(f"NOTIFIER_{name}: ")
