@@ -1,0 +1,56 @@
+"""Fixtures that start real services, when a test first asks for one.
+
+A service that cannot be had fails the test with one line that says what to install: a suite that
+skips what matters most would pass without having looked.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.services.errors import ServiceUnavailableError
+from tests.services.postgres import Postgres, private_postgres
+from tests.services.rabbitmq import RabbitMq, private_rabbitmq
+from tests.services.smtp import SmtpServer
+from tests.services.smtp import smtp_server as running_smtp_server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMq]:
+    """The session's broker, with the management, prometheus and shovel plugins."""
+    try:
+        with private_rabbitmq() as broker:
+            yield broker
+    except ServiceUnavailableError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def amqp_url(rabbitmq: RabbitMq) -> Iterator[str]:
+    """A virtual host of the test's own."""
+    with rabbitmq.vhost() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """The session's PostgreSQL server."""
+    try:
+        with private_postgres() as server:
+            yield server
+    except ServiceUnavailableError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[str]:
+    """An empty database of the test's own, as `postgresql+asyncpg://`."""
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture
+def smtp_server() -> Iterator[SmtpServer]:
+    """A mail server without TLS and AUTH; `tests.services.smtp` has them."""
+    with running_smtp_server() as server:
+        yield server

@@ -1,0 +1,9 @@
+"""Why a service could not be had."""
+
+
+class ServiceUnavailableError(Exception):
+    """No way to this service works here; its text is one line that says what to install."""
+
+
+class WayClosedError(Exception):
+    """One of several ways to a service does not exist on this machine; the next one is tried."""

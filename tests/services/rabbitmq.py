@@ -1,0 +1,330 @@
+"""A real RabbitMQ for tests: one node a session, one virtual host a test.
+
+The node is, in this order: the one that NOTIFIER_TEST_BROKER_URL names, a container, the installed
+rabbitmq-server as a private node, or Debian's packages unpacked without root.
+"""
+
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+import tempfile
+import urllib.parse
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from testcontainers.core.container import DockerContainer
+
+from tests.services.containers import RunningContainer, require_engine, running
+from tests.services.erlang import Programs, installed_programs, unpacked_programs
+from tests.services.errors import ServiceUnavailableError
+from tests.services.management import ManagementApi
+from tests.services.processes import LOOPBACK, accepts, free_port, listens, wait_until
+from tests.services.reaper import Reaper, reaping
+from tests.services.ways import first_open, started
+
+IMAGE = "rabbitmq:4-management"
+# Moving messages in the management page needs the shovel.
+_ENABLED = "[rabbitmq_management,rabbitmq_prometheus,rabbitmq_shovel,rabbitmq_shovel_management].\n"
+_USER = "notifier"
+_START_TIMEOUT_S = 90.0
+_INSTALL = (
+    "No RabbitMQ for the tests: install Docker or RabbitMQ (Debian: apt install rabbitmq-server),"
+    " or set NOTIFIER_TEST_BROKER_URL"
+)
+
+
+class _Node(Protocol):
+    def kill(self) -> None: ...
+    def start(self) -> None: ...
+    def ctl(self, *arguments: str) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RabbitMq:
+    """A running broker that belongs to this session.
+
+    `amqp_url` names its default virtual host; `create_vhost` gives a test one of its own.
+    """
+
+    amqp_url: str
+    management_url: str
+    user: str
+    password: str
+    version: str
+    _node: _Node
+
+    @property
+    def management(self) -> ManagementApi:
+        """The broker's management API."""
+        return ManagementApi(self.management_url, self.user, self.password)
+
+    def create_vhost(self) -> str:
+        """Make a virtual host that the user may use, and return its AMQP URL."""
+        name = f"test-{secrets.token_hex(6)}"
+        everything = {"configure": ".*", "write": ".*", "read": ".*"}
+        self.management.call("PUT", "vhosts", name)
+        self.management.call("PUT", "permissions", name, self.user, body=everything)
+        return urllib.parse.urlsplit(self.amqp_url)._replace(path=f"/{name}").geturl()
+
+    def delete_vhost(self, amqp_url: str) -> None:
+        """Delete the virtual host of this URL, with its queues and connections."""
+        self.management.call("DELETE", "vhosts", vhost_of(amqp_url))
+
+    @contextlib.contextmanager
+    def vhost(self) -> Iterator[str]:
+        """Yield the AMQP URL of a virtual host that lives as long as the block."""
+        amqp_url = self.create_vhost()
+        try:
+            yield amqp_url
+        finally:
+            self.delete_vhost(amqp_url)
+
+    def kill(self) -> None:
+        """End the node at once, as `kill -9` does; returns when it has ended.
+
+        RabbitMQ keeps the names of its quorum queues in files that it writes up to 3 s late: a
+        node killed just after a declaration comes back with a queue that answers nobody. Queues
+        in use are older than that, so the files are written first.
+        """
+        self._node.ctl("eval", "[dets:sync(Table) || Table <- dets:all()].")
+        self._node.kill()
+
+    def start(self) -> None:
+        """Start the killed node on its ports and files; returns when it serves clients."""
+        self._node.start()
+        self.wait_ready()
+
+    def ctl(self, *arguments: str) -> str:
+        """Run rabbitmqctl against the node and return what it prints."""
+        return self._node.ctl(*arguments)
+
+    def wait_ready(self) -> None:
+        """Return once the node takes AMQP connections and answers management calls."""
+        parts = urllib.parse.urlsplit(self.amqp_url)
+        _wait_ready(parts.hostname or LOOPBACK, parts.port or 5672, self.management)
+
+
+def vhost_of(amqp_url: str) -> str:
+    """Return the virtual host that the URL names; no path is the default one."""
+    path = urllib.parse.urlsplit(amqp_url).path
+    return urllib.parse.unquote(path.removeprefix("/")) or "/"
+
+
+@contextlib.contextmanager
+def private_rabbitmq() -> Iterator[RabbitMq]:
+    """Yield a broker that nobody else uses, and end it with all its processes and files.
+
+    Raises:
+        ServiceUnavailableError: no way to a broker works here.
+    """
+    ways = [_container, _installed, _unpacked]
+    if "NOTIFIER_TEST_BROKER_URL" in os.environ:
+        ways = [_given]
+    with first_open(ways, install=_INSTALL) as broker:
+        yield broker
+
+
+@contextlib.contextmanager
+def _given() -> Iterator[RabbitMq]:
+    url = os.environ["NOTIFIER_TEST_BROKER_URL"]
+    parts = urllib.parse.urlsplit(url)
+    default = f"http://{parts.hostname}:15672"
+    management_url = os.environ.get("NOTIFIER_TEST_BROKER_MANAGEMENT_URL", default).rstrip("/")
+    user = urllib.parse.unquote(parts.username or "guest")
+    password = urllib.parse.unquote(parts.password or "guest")
+    try:
+        version = ManagementApi(management_url, user, password).version()
+    except OSError as error:
+        raise ServiceUnavailableError(
+            f"The broker of NOTIFIER_TEST_BROKER_URL does not answer at {management_url}: {error}."
+        ) from error
+    yield RabbitMq(url, management_url, user, password, version, _ForeignNode())
+
+
+class _ForeignNode:
+    """A node that is not ours to kill."""
+
+    def kill(self) -> None:
+        raise ServiceUnavailableError(
+            "This test needs a broker of its own to kill: unset NOTIFIER_TEST_BROKER_URL."
+        )
+
+    start = kill
+
+    def ctl(self, *arguments: str) -> str:
+        raise ServiceUnavailableError(
+            f"rabbitmqctl {' '.join(arguments)} needs a broker of the test's own:"
+            " unset NOTIFIER_TEST_BROKER_URL."
+        )
+
+
+@contextlib.contextmanager
+def _container() -> Iterator[RabbitMq]:
+    require_engine()
+    with reaping() as reaper:
+        amqp_port, management_port, password = free_port(), free_port(), secrets.token_hex(12)
+        # testcontainers' own RabbitMqContainer warns of its own deprecated parts when imported.
+        container = DockerContainer(IMAGE, hostname="notifier-test")
+        container.with_envs(RABBITMQ_DEFAULT_USER=_USER, RABBITMQ_DEFAULT_PASS=password)
+        container.with_bind_ports(5672, amqp_port).with_bind_ports(15672, management_port)
+        container.with_copy_into_container(_ENABLED.encode(), "/etc/rabbitmq/enabled_plugins")
+        with running(container, reaper) as started_container:
+            node = _ContainerNode(started_container)
+            yield _broker(started_container.host, amqp_port, management_port, password, node)
+
+
+class _ContainerNode:
+    def __init__(self, container: RunningContainer) -> None:
+        self._container = container
+
+    def kill(self) -> None:
+        self._container.signal("KILL")
+
+    def start(self) -> None:
+        self._container.start()
+
+    def ctl(self, *arguments: str) -> str:
+        return self._container.exec("rabbitmqctl", *arguments)
+
+
+def _installed() -> AbstractContextManager[RabbitMq]:
+    return _process(installed_programs())
+
+
+def _unpacked() -> AbstractContextManager[RabbitMq]:
+    return _process(unpacked_programs())
+
+
+def _process(programs: Programs) -> AbstractContextManager[RabbitMq]:
+    return started(lambda: _started(programs))
+
+
+@contextlib.contextmanager
+def _started(programs: Programs) -> Iterator[RabbitMq]:
+    with reaping() as reaper:
+        folder = Path(tempfile.mkdtemp(prefix="notifier-rabbitmq-"))
+        reaper.remove(folder)
+        password = secrets.token_hex(12)
+        node = _ProcessNode(programs, folder, password, reaper)
+        node.start()
+        yield _broker(LOOPBACK, node.amqp_port, node.management_port, password, node)
+
+
+def _broker(
+    host: str, amqp_port: int, management_port: int, password: str, node: _Node
+) -> RabbitMq:
+    management_url = f"http://{host}:{management_port}"
+    management = ManagementApi(management_url, _USER, password)
+    _wait_ready(host, amqp_port, management)
+    return RabbitMq(
+        amqp_url=f"amqp://{_USER}:{password}@{host}:{amqp_port}/",
+        management_url=management_url,
+        user=_USER,
+        password=password,
+        version=management.version(),
+        _node=node,
+    )
+
+
+def _wait_ready(host: str, amqp_port: int, management: ManagementApi) -> None:
+    def ready() -> bool:
+        # The first frame of an open AMQP connection is a method frame: its first byte is 1.
+        greeting = b"AMQP\x00\x00\x09\x01"
+        return accepts(host, amqp_port, greeting=greeting, answer=b"\x01") and management.answers()
+
+    wait_until(ready, timeout_s=_START_TIMEOUT_S, what="RabbitMQ ready")
+
+
+class _ProcessNode:
+    """A node of our own on loopback ports, with an epmd of its own."""
+
+    def __init__(self, programs: Programs, folder: Path, password: str, reaper: Reaper) -> None:
+        self.amqp_port = free_port()
+        self.management_port = free_port()
+        self._programs = programs
+        self._folder = folder
+        self._reaper = reaper
+        self._environment = self._describe(password)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._spawn(programs.epmd)
+
+    def _describe(self, password: str) -> dict[str, str]:
+        folder = self._folder
+        (folder / "plugins").write_text(_ENABLED)
+        (folder / "rabbitmq.conf").write_text(
+            f"default_user = {_USER}\n"
+            f"default_pass = {password}\n"
+            "loopback_users = none\n"
+            f"management.tcp.ip = {LOOPBACK}\n"
+            f"management.tcp.port = {self.management_port}\n"
+            f"prometheus.tcp.ip = {LOOPBACK}\n"
+            f"prometheus.tcp.port = {free_port()}\n"
+            "disk_free_limit.absolute = 50MB\n"
+            "vm_memory_high_watermark.absolute = 512MB\n"
+            "log.console = false\n"
+        )
+        return {
+            **self._programs.environment,
+            "HOME": str(folder),  # .erlang.cookie is made here
+            "RABBITMQ_CONF_ENV_FILE": os.devnull,  # not the system's rabbitmq-env.conf
+            "RABBITMQ_NODENAME": f"notifier{self.amqp_port}@localhost",  # needs no name service
+            "RABBITMQ_NODE_IP_ADDRESS": LOOPBACK,
+            "RABBITMQ_NODE_PORT": str(self.amqp_port),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "ERL_EPMD_PORT": str(free_port()),  # the usual one is shared with other sessions
+            "ERL_EPMD_ADDRESS": LOOPBACK,
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_MNESIA_DIR": str(folder / "mnesia" / "db"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "generated"),
+            "RABBITMQ_PID_FILE": str(folder / "pid"),
+            "RABBITMQ_PLUGINS_EXPAND_DIR": str(folder / "expanded"),
+            "RABBITMQ_FEATURE_FLAGS_FILE": str(folder / "feature_flags"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "none.config"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ("-kernel inet_dist_use_interface {127,0,0,1}"),
+        }
+
+    def _spawn(self, program: Path) -> subprocess.Popen[bytes]:
+        with (self._folder / f"{program.name}.out").open("ab") as output:
+            return self._reaper.start(
+                [program],
+                env=self._environment,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def start(self) -> None:
+        self._process = self._spawn(self._programs.folder / "rabbitmq-server")
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._reaper.end(self._process, signal.SIGKILL)
+            self._process = None
+            # The leader is a shell script; the node beside it may end a moment later.
+            wait_until(self._is_gone, timeout_s=10, what="the killed RabbitMQ gone")
+
+    def _is_gone(self) -> bool:
+        return not listens(LOOPBACK, self.amqp_port)
+
+    def ctl(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [self._programs.folder / "rabbitmqctl", *arguments],
+            env=self._environment,
+            cwd=self._folder,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        if done.returncode:
+            raise RuntimeError(f"rabbitmqctl {' '.join(arguments)}: {done.stdout}{done.stderr}")
+        return done.stdout
