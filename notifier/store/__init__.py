@@ -1,0 +1,1 @@
+"""Notifications, keys, inboxes and captures in PostgreSQL or SQLite."""

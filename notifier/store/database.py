@@ -1,0 +1,158 @@
+"""Transactions: bounded in time, and with errors that say what to do and carry no data."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, TypeAlias, TypeVar
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from notifier.errors import (
+    NotifierError,
+    SchemaError,
+    StoreBusyError,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
+
+Answer = TypeVar("Answer")
+Work: TypeAlias = Callable[[AsyncConnection], Awaitable[Answer]]
+
+ANSWER_TIMEOUT_S: Final = 2.8
+"""How long any call may take before it raises `StoreUnavailableError`."""
+
+_BUSY = {"55P03", "40P01", "40001"}
+_NO_SCHEMA = {"42P01", "42703"}
+_REFUSED = ("22", "23", "54")
+_OURS = ("42", "0A")
+
+_SQLITE_BUSY = {5, 6}
+_SQLITE_REFUSED = {18, 19, 20}
+_SQLITE_ERROR = 1
+
+
+class Database:
+    """Runs work in transactions.
+
+    `writer` and `reader` may be one engine, or differ where the database has one writer only.
+    """
+
+    def __init__(
+        self, writer: AsyncEngine, reader: AsyncEngine, *, timeout_s: float = ANSWER_TIMEOUT_S
+    ) -> None:
+        self.timeout_s = timeout_s
+        self._writer = writer
+        self._reader = reader
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def write(self, work: Work[Answer]) -> Answer:
+        """Run `work` in a transaction and return its answer once that is committed.
+
+        `work` may roll back by itself. It is not run twice.
+
+        Raises:
+            StoreUnavailableError: within the time-out; it may or may not be committed.
+            StoreBusyError: another transaction held what it needed; nothing was changed.
+            StoreRefusedError: a value or a row is not acceptable; nothing was changed.
+            SchemaError: the tables are not those that this code needs.
+        """
+        return await self._bounded(self._commit(work))
+
+    async def read(self, work: Work[Answer]) -> Answer:
+        """Run `work`, which changes nothing; one statement sees one state. Raises as `write`."""
+        return await self._bounded(self._look(work))
+
+    async def close(self) -> None:
+        """Wait for what is under way, and close the connections."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._writer.dispose()
+        await self._reader.dispose()
+
+    async def _commit(self, work: Work[Answer]) -> Answer:
+        async with self._writer.connect() as connection:
+            answer = await work(connection)
+            await connection.commit()
+        return answer
+
+    async def _look(self, work: Work[Answer]) -> Answer:
+        async with self._reader.connect() as connection:
+            return await work(connection)
+
+    async def _bounded(self, transaction: Coroutine[Any, Any, Answer]) -> Answer:
+        # A task of its own: giving back the connection of a cancelled statement can take as long
+        # as the statement, and the caller is not to wait for that.
+        task = asyncio.create_task(translated(transaction))
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=self.timeout_s)
+        finally:
+            task.cancel()
+        if not done:
+            raise StoreUnavailableError("the database did not answer in time")
+        return task.result()
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+
+async def translated(transaction: Coroutine[Any, Any, Answer]) -> Answer:
+    """Return its answer, with the database's errors as our own."""
+    try:
+        return await transaction
+    except NotifierError:
+        raise
+    except Exception as error:
+        known = translate(error)
+        if known is None:
+            raise
+        # The original text of a refused row quotes it.
+        raise known from None
+
+
+def translate(error: Exception) -> NotifierError | None:
+    """Return what an error of the database means to a caller; None for a fault of our own."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if (code := getattr(cause, "sqlite_errorcode", None)) is not None:
+        return _from_sqlite(code & 0xFF, str(cause))
+    if sqlstate := getattr(cause, "sqlstate", None):
+        return _from_sqlstate(sqlstate)
+    if isinstance(error, DBAPIError | PoolTimeoutError | OSError | TimeoutError):
+        return StoreUnavailableError(f"the database does not answer ({type(cause).__name__})")
+    return None if isinstance(error, SQLAlchemyError) else _from_driver(error)
+
+
+def _from_driver(error: Exception) -> NotifierError | None:
+    # What asyncpg raises while connecting comes as it is.
+    if type(error).__module__.startswith("asyncpg."):
+        return StoreUnavailableError(f"the database does not answer ({type(error).__name__})")
+    return None
+
+
+def _from_sqlstate(sqlstate: str) -> NotifierError | None:
+    if sqlstate in _BUSY:
+        return StoreBusyError(f"another transaction holds it (SQLSTATE {sqlstate})")
+    if sqlstate in _NO_SCHEMA:
+        return SchemaError("the database's tables are missing or old: run `notifier db upgrade`")
+    if sqlstate.startswith(_REFUSED):
+        return StoreRefusedError(f"the database refused a row (SQLSTATE {sqlstate})")
+    if sqlstate.startswith(_OURS):
+        return None
+    return StoreUnavailableError(f"the database is not available (SQLSTATE {sqlstate})")
+
+
+def _from_sqlite(code: int, message: str) -> NotifierError | None:
+    if code in _SQLITE_BUSY:
+        return StoreBusyError("another process is writing to the database")
+    if code in _SQLITE_REFUSED:
+        return StoreRefusedError(f"the database refused a row (SQLite {code})")
+    if code == _SQLITE_ERROR:
+        if message.startswith("no such"):
+            return SchemaError(
+                "the database's tables are missing or old: run `notifier db upgrade`"
+            )
+        return None
+    return StoreUnavailableError(f"the database file cannot be used (SQLite {code})")

@@ -1,0 +1,179 @@
+"""The life of notifications in the database."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notifier.notification import Channel, Claimed, Envelope, Finish, Lane, Submission, Transition
+from notifier.ports import (
+    Idempotency,
+    InsertResult,
+    KeyReused,
+    MoveResult,
+    QueueDepth,
+    Remembered,
+    RescuePolicy,
+)
+from notifier.store import attempts, idempotency, intake, moving, upkeep
+from notifier.store.attempts import ClaimRequest
+from notifier.store.batcher import Batcher
+from notifier.store.database import Database
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """How long others are given before a relay takes over, and the size of batches.
+
+    A notification that its API has not published, and a failure that its worker has not buried,
+    are left to a relay after `grace_s`; a published one counts as lost after `lost_after_s`, or
+    after `missing_after_s` where there are more of them than the broker can hold.
+    """
+
+    grace_s: float = 5
+    lost_after_s: float = 600
+    missing_after_s: float = 10
+    max_batch: int = 200
+    max_insert: int = 1_000
+
+
+class SqlDeliveryStore:
+    """`DeliveryStore` over SQL; all its hot operations share round trips."""
+
+    def __init__(self, database: Database, settings: StoreSettings) -> None:
+        self._database = database
+        self._missing_after_s = settings.missing_after_s
+        grace_s = settings.grace_s
+        self._insert = self._batcher(
+            partial(intake.insert_all, grace_s=grace_s),
+            settings.max_insert,
+            weigh=lambda request: len(request.rows),
+        )
+        mark_published = partial(attempts.mark_published, lost_after_s=settings.lost_after_s)
+        self._published = self._batcher(_for_each(mark_published), settings.max_batch)
+        self._buried = self._batcher(_for_each(attempts.mark_buried), settings.max_batch)
+        self._claim = self._batcher(attempts.claim, settings.max_batch)
+        self._finish = self._batcher(partial(attempts.finish, grace_s=grace_s), settings.max_batch)
+
+    def _batcher(
+        self,
+        work: Callable[[AsyncConnection, Sequence[Request]], Awaitable[Sequence[Answer]]],
+        max_batch: int,
+        weigh: Callable[[Request], int] = lambda _request: 1,
+    ) -> Batcher[Request, Answer]:
+        async def run(requests: Sequence[Request]) -> Sequence[Answer]:
+            return await self._database.write(lambda connection: work(connection, requests))
+
+        return Batcher(run, max_batch=max_batch, timeout_s=self._database.timeout_s, weigh=weigh)
+
+    async def insert(
+        self, submissions: Sequence[Submission], idempotency: Idempotency | None = None
+    ) -> InsertResult:
+        return await self._insert.submit(intake.intake_of(submissions, idempotency))
+
+    async def mark_published(self, envelope: Envelope) -> None:
+        await self._published.submit(envelope)
+
+    async def claim(
+        self, envelope: Envelope, *, lease_token: UUID, lease_s: float, leased_by: str
+    ) -> Claimed | None:
+        return await self._claim.submit(
+            ClaimRequest(
+                envelope=envelope, lease_token=lease_token, lease_s=lease_s, leased_by=leased_by
+            )
+        )
+
+    async def finish(self, finish: Finish) -> bool:
+        return await self._finish.submit(attempts.checked(finish))
+
+    async def take_due(self, limit: int, *, hold_s: float) -> Sequence[Envelope]:
+        return await self._database.write(partial(upkeep.take_due, limit=limit, hold_s=hold_s))
+
+    async def take_lost(
+        self, limit: int, *, hold_s: float, drained: Collection[tuple[Channel, Lane]]
+    ) -> Sequence[Envelope]:
+        if not drained:
+            return []
+        return await self._database.write(
+            partial(upkeep.take_lost, limit=limit, hold_s=hold_s, drained=drained)
+        )
+
+    async def unpublish_missing(self, limit: int, *, queue: QueueDepth) -> int:
+        unpublish = partial(upkeep.unpublish_missing, missing_after_s=self._missing_after_s)
+        return await self._database.write(partial(unpublish, limit=limit, queue=queue))
+
+    async def rescue(self, limit: int, policies: Mapping[Channel, RescuePolicy]) -> int:
+        return await self._database.write(partial(upkeep.rescue, limit=limit, policies=policies))
+
+    async def end_leases(self, leased_by: str) -> int:
+        return await self._database.write(partial(upkeep.end_leases, leased_by=leased_by))
+
+    async def expire(self, limit: int) -> int:
+        return await self._database.write(partial(upkeep.expire, limit=limit))
+
+    async def take_unburied(self, limit: int, *, hold_s: float) -> Sequence[Envelope]:
+        return await self._database.write(partial(upkeep.take_unburied, limit=limit, hold_s=hold_s))
+
+    async def mark_buried(self, envelope: Envelope) -> None:
+        await self._buried.submit(envelope)
+
+    async def channels_with_stale_dead_letters(self) -> Collection[Channel]:
+        return await self._database.read(upkeep.channels_with_stale_dead_letters)
+
+    async def stale_dead_letters(self, envelopes: Sequence[Envelope]) -> Collection[Envelope]:
+        return await self._database.read(partial(upkeep.stale_dead_letters, envelopes=envelopes))
+
+    async def mark_unburied(self, channel: Channel, envelopes: Sequence[Envelope]) -> None:
+        await self._database.write(
+            partial(upkeep.mark_unburied, channel=channel, envelopes=envelopes)
+        )
+
+    async def move(
+        self,
+        transition: Transition,
+        id: UUID,
+        *,
+        service: str | None,
+        idempotency: Idempotency | None = None,
+    ) -> MoveResult:
+        return await self._database.write(
+            partial(moving.move, transition=transition, id=id, service=service, wanted=idempotency)
+        )
+
+    async def replay_failed(
+        self, *, channel: Channel | None, limit: int, after: UUID | None = None
+    ) -> Sequence[UUID]:
+        return await self._database.write(
+            partial(upkeep.replay_failed, channel=channel, limit=limit, after=after)
+        )
+
+    async def unpublish(self) -> int:
+        return await self._database.write(upkeep.unpublish)
+
+    async def remembered(
+        self, *, service: str, key: str, fingerprint: str
+    ) -> Remembered | KeyReused | None:
+        wanted = Idempotency(service=service, key=key, fingerprint=fingerprint, answer="")
+        return await self._database.read(partial(idempotency.find, wanted=wanted))
+
+    async def purge_idempotency_keys(self) -> int:
+        total = 0
+        while purged := await self._database.write(idempotency.purge):
+            total += purged
+        return total
+
+
+def _for_each(
+    work: Callable[[AsyncConnection, Sequence[Request]], Awaitable[None]],
+) -> Callable[[AsyncConnection, Sequence[Request]], Awaitable[Sequence[None]]]:
+    async def run(connection: AsyncConnection, requests: Sequence[Request]) -> Sequence[None]:
+        await work(connection, requests)
+        return [None] * len(requests)
+
+    return run

@@ -1,0 +1,243 @@
+"""Recipients' in-app inboxes.
+
+Whoever changes an inbox locks its row in `inboxes` first. An item gets its number under that
+lock, which lasts until it is committed: who has seen number n has seen all before it.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Row,
+    Select,
+    Subquery,
+    Text,
+    and_,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as upsert  # its ON CONFLICT is SQLite's too
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notifier.notification import Message
+from notifier.ports import Applied, Idempotency, InboxItem, KeyReused, NotFound, Remembered
+from notifier.store import idempotency as keys
+from notifier.store.batcher import Batcher
+from notifier.store.database import Database
+from notifier.store.rows import encode, joined, message_row
+from notifier.store.sql import ID, JsonObject, Now, given_rows, parameter
+from notifier.store.tables import inbox_items as items
+from notifier.store.tables import inboxes
+
+MarkResult: TypeAlias = Applied | Remembered | KeyReused | NotFound
+
+_MAX_BATCH = 200
+
+
+def _is_of(table: Subquery) -> Any:
+    return and_(inboxes.c.service == table.c.service, inboxes.c.recipient == table.c.recipient)
+
+
+_names = given_rows(service=Text, recipient=Text)
+_MAKE = (
+    upsert(inboxes)
+    .from_select(
+        ["service", "recipient", "last_seq", "unread"],
+        select(_names.c.service, _names.c.recipient, literal(0), literal(0))
+        .where(text("true"))
+        .order_by(_names.c.service, _names.c.recipient),
+    )
+    .on_conflict_do_nothing()
+)
+_LOCK = (
+    select(inboxes.c.unread)
+    .join_from(inboxes, _names, _is_of(_names))
+    .order_by(inboxes.c.service, inboxes.c.recipient)
+    .with_for_update(of=inboxes)
+)
+_HEADS = select(inboxes).join_from(inboxes, _names, _is_of(_names)).where(inboxes.c.last_seq > 0)
+
+_given = given_rows(
+    id=ID, service=Text, recipient=Text, subject=Text, text=Text, html=Text, metadata=JsonObject
+)
+_number = func.row_number().over(
+    partition_by=(_given.c.service, _given.c.recipient), order_by=_given.c.id
+)
+_ADD = (
+    insert(items)
+    .from_select(
+        ["notification_id", *_given.c.keys()[1:], "seq", "created_at"],
+        select(*_given.c, inboxes.c.last_seq + _number, Now())
+        .join_from(_given, inboxes, _is_of(_given))
+        .where(
+            ~select(literal(1)).where(items.c.notification_id == _given.c.id).exists(),
+        ),
+    )
+    .returning(items.c.service, items.c.recipient)
+)
+_added = given_rows(service=Text, recipient=Text, added=BigInteger)
+_COUNT = (
+    update(inboxes)
+    .where(_is_of(_added))
+    .values(last_seq=inboxes.c.last_seq + _added.c.added, unread=inboxes.c.unread + _added.c.added)
+)
+
+_in_inbox = and_(
+    items.c.service == parameter("which_service"), items.c.recipient == parameter("which_recipient")
+)
+_FIND = select(items.c.seq).where(_in_inbox, items.c.notification_id == parameter("which_id", ID))
+_READ = update(items).where(_in_inbox, items.c.read_at.is_(None)).values(read_at=Now())
+_READ_ONE = _READ.where(items.c.notification_id == parameter("which_id", ID))
+_COUNT_READ = (
+    update(inboxes)
+    .where(
+        inboxes.c.service == parameter("which_service"),
+        inboxes.c.recipient == parameter("which_recipient"),
+    )
+    .values(unread=inboxes.c.unread - parameter("newly_read", BigInteger))
+)
+_UNREAD = select(inboxes.c.unread).where(
+    inboxes.c.service == parameter("which_service"),
+    inboxes.c.recipient == parameter("which_recipient"),
+)
+
+
+class SqlInbox:
+    """`Inbox` over SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._deliver = Batcher(
+            self._deliver_all, max_batch=_MAX_BATCH, timeout_s=database.timeout_s
+        )
+
+    async def deliver(self, message: Message) -> None:
+        await self._deliver.submit(message)
+
+    async def page(
+        self, service: str, recipient: str, *, limit: int, before: int | None, unread_only: bool
+    ) -> Sequence[InboxItem]:
+        query = _of(service, recipient).order_by(items.c.seq.desc()).limit(limit)
+        if before is not None:
+            query = query.where(items.c.seq < before)
+        if unread_only:
+            query = query.where(items.c.read_at.is_(None))
+        return await self._items(query)
+
+    async def since(
+        self, service: str, recipient: str, seq: int, *, limit: int
+    ) -> Sequence[InboxItem]:
+        query = _of(service, recipient).where(items.c.seq > seq)
+        return await self._items(query.order_by(items.c.seq).limit(limit))
+
+    async def unread_count(self, service: str, recipient: str) -> int:
+        async def work(connection: AsyncConnection) -> int:
+            names = {"which_service": service, "which_recipient": recipient}
+            return await connection.scalar(_UNREAD, names) or 0
+
+        return await self._database.read(work)
+
+    async def mark_read(
+        self,
+        service: str,
+        recipient: str,
+        notification_id: UUID | None,
+        idempotency: Idempotency | None = None,
+    ) -> MarkResult:
+        return await self._database.write(
+            partial(
+                _mark_read,
+                service=service,
+                recipient=recipient,
+                id=notification_id,
+                wanted=idempotency,
+            )
+        )
+
+    async def heads(self, inboxes: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], int]:
+        async def work(connection: AsyncConnection) -> Mapping[tuple[str, str], int]:
+            result = await connection.execute(_HEADS, {"rows": _names_of(inboxes)})
+            return {(row.service, row.recipient): row.last_seq for row in result}
+
+        return await self._database.read(work)
+
+    async def _items(self, query: Select[Any]) -> Sequence[InboxItem]:
+        async def work(connection: AsyncConnection) -> Sequence[InboxItem]:
+            return [_to_item(row) for row in await connection.execute(query)]
+
+        return await self._database.read(work)
+
+    async def _deliver_all(self, messages: Sequence[Message]) -> Sequence[None]:
+        await self._database.write(partial(deliver_all, messages=messages))
+        return [None] * len(messages)
+
+
+async def deliver_all(connection: AsyncConnection, *, messages: Sequence[Message]) -> None:
+    """Add those that are not there yet to their inboxes."""
+    new = {message.id: message for message in messages}.values()
+    names = {"rows": _names_of({(message.service, message.recipient) for message in new})}
+    await connection.execute(_MAKE, names)
+    await connection.execute(_LOCK, names)
+    result = await connection.execute(_ADD, {"rows": joined(map(message_row, new))})
+    added = Counter((row.service, row.recipient) for row in result)
+    if added:
+        await connection.execute(_COUNT, {"rows": _counts_of(added)})
+
+
+async def _mark_read(
+    connection: AsyncConnection,
+    *,
+    service: str,
+    recipient: str,
+    id: UUID | None,
+    wanted: Idempotency | None,
+) -> MarkResult:
+    if wanted and (earlier := await keys.keep(connection, [wanted])):
+        return keys.answer_again(wanted, earlier[keys.name_of(wanted)])
+    names = {"which_service": service, "which_recipient": recipient}
+    await connection.execute(_LOCK, {"rows": _names_of([(service, recipient)])})
+    if id is not None and await connection.scalar(_FIND, {**names, "which_id": id}) is None:
+        await connection.rollback()
+        return NotFound()
+    statement, parameters = (_READ, names) if id is None else (_READ_ONE, {**names, "which_id": id})
+    read = (await connection.execute(statement, parameters)).rowcount
+    await connection.execute(_COUNT_READ, {**names, "newly_read": read})
+    return Applied()
+
+
+def _names_of(names: Collection[tuple[str, str]]) -> str:
+    return joined(
+        encode({"service": service, "recipient": recipient}) for service, recipient in names
+    )
+
+
+def _counts_of(added: Mapping[tuple[str, str], int]) -> str:
+    return joined(
+        encode({"service": service, "recipient": recipient, "added": count})
+        for (service, recipient), count in added.items()
+    )
+
+
+def _of(service: str, recipient: str) -> Select[Any]:
+    return select(items).where(items.c.service == service, items.c.recipient == recipient)
+
+
+def _to_item(row: Row[Any]) -> InboxItem:
+    return InboxItem(
+        seq=row.seq,
+        notification_id=row.notification_id,
+        subject=row.subject,
+        text=row.text,
+        html=row.html,
+        metadata=row.metadata or {},
+        created_at=row.created_at,
+        read_at=row.read_at,
+    )

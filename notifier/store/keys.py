@@ -1,0 +1,87 @@
+"""API keys in the database."""
+
+import builtins
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notifier.ports import ApiKey
+from notifier.store.database import Database
+from notifier.store.sql import Now
+from notifier.store.tables import api_keys as keys
+
+_is_usable = and_(
+    keys.c.revoked_at.is_(None), or_(keys.c.expires_at.is_(None), keys.c.expires_at > Now())
+)
+_SELECT = select(*keys.c, _is_usable.label("is_usable"))
+
+
+class SqlKeyStore:
+    """`KeyStore` over SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(
+        self,
+        *,
+        id: str,
+        service: str,
+        scopes: Collection[str],
+        digest: str,
+        expires_at: datetime | None,
+    ) -> None:
+        statement = insert(keys).values(
+            id=id,
+            service=service,
+            scopes=" ".join(sorted(scopes)),
+            digest=digest,
+            created_at=Now(),
+            expires_at=expires_at,
+        )
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(statement)
+
+        await self._database.write(work)
+
+    async def find(self, id: str) -> ApiKey | None:
+        found = await self._keys(_SELECT.where(keys.c.id == id))
+        return found[0] if found else None
+
+    async def list(self) -> Sequence[ApiKey]:
+        return await self._keys(_SELECT.order_by(keys.c.created_at, keys.c.id))
+
+    async def revoke(self, id: str) -> bool:
+        statement = (
+            update(keys)
+            .where(keys.c.id == id)
+            .values(revoked_at=func.coalesce(keys.c.revoked_at, Now()))
+        )
+
+        async def work(connection: AsyncConnection) -> bool:
+            return (await connection.execute(statement)).rowcount > 0
+
+        return await self._database.write(work)
+
+    async def _keys(self, query: Select[Any]) -> builtins.list[ApiKey]:
+        async def work(connection: AsyncConnection) -> builtins.list[ApiKey]:
+            return [_to_key(row) for row in await connection.execute(query)]
+
+        return await self._database.read(work)
+
+
+def _to_key(row: Row[Any]) -> ApiKey:
+    return ApiKey(
+        id=row.id,
+        service=row.service,
+        scopes=frozenset(row.scopes.split()),
+        digest=row.digest,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        is_usable=bool(row.is_usable),
+    )

@@ -1,0 +1,1 @@
+"""The schema's revisions, oldest first. They are only ever added to."""

@@ -1,0 +1,177 @@
+"""Reading notifications."""
+
+import builtins
+from collections.abc import Sequence
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    Table,
+    Text,
+    and_,
+    func,
+    literal,
+    select,
+    union_all,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notifier.errors import SchemaError
+from notifier.notification import Notification, Status, TimelineEntry
+from notifier.ports import Account, Backlog, NotificationFilter
+from notifier.store import timeline
+from notifier.store.database import Database
+from notifier.store.migrations import problem_of
+from notifier.store.rows import to_notification, to_timeline_entry
+from notifier.store.sql import ID, HasMember, literal_text, parameter
+from notifier.store.tables import notification_events as events
+from notifier.store.tables import notifications as n
+
+_TIMELINE = (
+    select(events)
+    .where(events.c.notification_id == parameter("id", ID))
+    .order_by(events.c.notification_id, events.c.id)
+)
+_PING = select(literal(1))
+
+
+class SqlQueryStore:
+    """`QueryStore` over SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, id: UUID, *, service: str | None) -> Notification | None:
+        rows = await self._rows(_of(service).where(n.c.id == id))
+        return rows[0] if rows else None
+
+    async def timeline(self, id: UUID) -> Sequence[TimelineEntry]:
+        async def work(connection: AsyncConnection) -> Sequence[TimelineEntry]:
+            result = await connection.execute(_TIMELINE, {"id": id})
+            return [to_timeline_entry(row) for row in result]
+
+        return await self._database.read(work)
+
+    async def list(
+        self, filter: NotificationFilter, *, service: str | None, limit: int, after: UUID | None
+    ) -> Sequence[Notification]:
+        query = _filtered(_of(service), filter)
+        if after is not None:
+            query = query.where(n.c.id < after)
+        return await self._rows(query.order_by(n.c.id.desc()).limit(limit))
+
+    async def count(self, filter: NotificationFilter, *, service: str | None) -> int:
+        counted = _filtered(_of(service), filter).with_only_columns(func.count())
+
+        async def work(connection: AsyncConnection) -> int:
+            return (await connection.execute(counted)).scalar_one()
+
+        return await self._database.read(work)
+
+    async def account(self, *, service: str | None) -> Account:
+        return await self._database.read(partial(_account, service=service))
+
+    async def backlog(self) -> Backlog:
+        return await self._database.read(_backlog)
+
+    async def ping(self) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(_PING)
+
+        await self._database.read(work)
+
+    async def schema_problem(self) -> str | None:
+        try:
+            return await self._database.read(problem_of)
+        except SchemaError as error:
+            return str(error)
+
+    async def _rows(self, query: Select[tuple[object, ...]]) -> builtins.list[Notification]:
+        async def work(connection: AsyncConnection) -> builtins.list[Notification]:
+            return [to_notification(row) for row in await connection.execute(query)]
+
+        return await self._database.read(work)
+
+
+def _of(service: str | None) -> Select[tuple[object, ...]]:
+    query = select(n)
+    return query if service is None else query.where(n.c.service == service)
+
+
+def _filtered(
+    query: Select[tuple[object, ...]], filter: NotificationFilter
+) -> Select[tuple[object, ...]]:
+    if filter.statuses:
+        query = query.where(n.c.status.in_(sorted(filter.statuses)))
+    if filter.channels:
+        query = query.where(n.c.channel.in_(sorted(filter.channels)))
+    if filter.recipient is not None:
+        query = query.where(n.c.recipient == filter.recipient)
+    if filter.created_from is not None:
+        query = query.where(n.c.created_at >= filter.created_from)
+    if filter.created_before is not None:
+        query = query.where(n.c.created_at < filter.created_before)
+    for name, value in filter.metadata.items():
+        query = query.where(HasMember(n.c.metadata, literal(name, Text), literal(value, Text)))
+    return query
+
+
+async def _account(connection: AsyncConnection, *, service: str | None) -> Account:
+    # One statement, so that it sees one state.
+    result = await connection.execute(_account_query(service))
+    counts: dict[str, int] = {row.name: row.count_ for row in result}
+    return Account(
+        accepted=counts.get(timeline.ACCEPT, 0),
+        by_status={status: counts.get(status, 0) for status in Status},
+        outcome_unknown=counts.get("outcome_unknown", 0),
+        late_completions=counts.get(timeline.LATE_COMPLETION, 0),
+    )
+
+
+async def _backlog(connection: AsyncConnection) -> Backlog:
+    counts: dict[str, int] = {row.name: row.count_ for row in await connection.execute(_BACKLOG)}
+    return Backlog(
+        pending=counts["unpublished"] + counts["published"],
+        processing=counts["processing"],
+        outcome_unknown=counts["outcome_unknown"],
+        late_completions=counts[timeline.LATE_COMPLETION],
+    )
+
+
+def _account_query(service: str | None) -> CompoundSelect[str, int]:
+    parts = [
+        _count(literal(event), events).where(events.c.event == literal_text(event))
+        for event in (timeline.ACCEPT, timeline.LATE_COMPLETION)
+    ]
+    parts.append(_count(n.c.status, n).group_by(n.c.status))
+    parts.append(_count(literal("outcome_unknown"), n).where(n.c.outcome_unknown))
+    if service is not None:
+        tables = (events, events, n, n)
+        parts = [
+            part.where(table.c.service == service)
+            for part, table in zip(parts, tables, strict=True)
+        ]
+    return union_all(*parts)
+
+
+def _count(name: ColumnElement[str], table: Table) -> Select[str, int]:
+    return select(name.label("name"), func.count().label("count_")).select_from(table)
+
+
+def _counted(name: str, where: ColumnElement[bool]) -> Select[str, int]:
+    table = events if name == timeline.LATE_COMPLETION else n
+    return _count(literal(name), table).where(where)
+
+
+# Each condition is that of a partial index.
+_is_pending = n.c.status == literal_text(Status.PENDING)
+_BACKLOG = union_all(
+    _counted("unpublished", and_(_is_pending, n.c.published_at.is_(None))),
+    _counted("published", and_(_is_pending, n.c.published_at.is_not(None))),
+    _counted("processing", n.c.status == literal_text(Status.PROCESSING)),
+    _counted("outcome_unknown", n.c.outcome_unknown),
+    _counted(timeline.LATE_COMPLETION, events.c.event == literal_text(timeline.LATE_COMPLETION)),
+)

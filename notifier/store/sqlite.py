@@ -1,0 +1,58 @@
+"""Opening SQLite: one writer, concurrent readers, durable commits."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from notifier.errors import StoreUnavailableError
+from notifier.store.database import Database
+
+_BUSY_TIMEOUT_MS = 2_000
+
+
+@asynccontextmanager
+async def open_sqlite(url: URL, *, pool_size: int = 4) -> AsyncIterator[Database]:
+    """Open a database file with one writing and at most `pool_size` reading connections."""
+    pool: dict[str, Any] = {"max_overflow": 0, "pool_timeout": 2.0}
+    writer = create_sqlite_engine(url, begin="BEGIN IMMEDIATE", pool_size=1, **pool)
+    reader = create_sqlite_engine(url, begin="BEGIN", pool_size=pool_size, **pool)
+    database = Database(writer, reader)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def create_sqlite_engine(
+    url: URL, *, begin: str, busy_timeout_ms: int = _BUSY_TIMEOUT_MS, **options: Any
+) -> AsyncEngine:
+    """Return an engine for a `sqlite:///path` URL whose transactions start with `begin`."""
+    engine = create_async_engine(
+        url.set(drivername="sqlite+aiosqlite"), hide_parameters=True, **options
+    )
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def check(*_connecting: object) -> None:
+        # aiosqlite's thread outlives its loop if there is nothing to open.
+        if not Path(url.database or "").absolute().parent.is_dir():
+            raise StoreUnavailableError("the folder of the database file does not exist")
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        # Left to itself, Python's module begins transactions late, and none for reading.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {busy_timeout_ms}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

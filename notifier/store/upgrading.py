@@ -1,0 +1,78 @@
+"""Bringing a database's schema up to date."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random
+
+from notifier.errors import StoreBusyError
+from notifier.store import migrations
+from notifier.store.database import translated
+from notifier.store.opening import parse_url
+from notifier.store.postgres import create_postgres_engine
+from notifier.store.sqlite import create_sqlite_engine
+
+# Any number will do, if nobody else uses it: the bytes of "notifier".
+_LOCK = 0x6E6F746966696572
+_BUSY_TIMEOUT_MS = 60_000
+
+# Whoever waits for a table's lock holds up all that come after: better to step back and try again,
+# long before those give up, which is after a second.
+_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '300ms'"
+_PATIENCE_S = 60
+
+
+async def upgrade(url: str) -> None:
+    """Apply the revisions that the database lacks, all or none of them.
+
+    Safe to run while services use the database, and when another upgrade runs: it waits for that.
+
+    Raises:
+        SettingsError: the URL names no database that notifier can use.
+        StoreUnavailableError: the database does not answer.
+        StoreBusyError: others held what it needed for a minute; nothing was changed.
+    """
+    engine = _engine(url)
+    try:
+        await _while_busy()(_upgrade, engine)
+    finally:
+        await engine.dispose()
+
+
+def _engine(url: str) -> AsyncEngine:
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        return create_postgres_engine(parsed, connect_args={"timeout": 10})
+    return create_sqlite_engine(parsed, begin="BEGIN IMMEDIATE", busy_timeout_ms=_BUSY_TIMEOUT_MS)
+
+
+def _while_busy() -> AsyncRetrying:
+    return AsyncRetrying(
+        retry=retry_if_exception_type(StoreBusyError),
+        wait=wait_random(0.2, 1),
+        stop=stop_after_delay(_PATIENCE_S),
+        reraise=True,
+    )
+
+
+async def _upgrade(engine: AsyncEngine) -> None:
+    await translated(_apply(engine))
+
+
+async def _apply(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            await connection.execute(text(_LOCK_TIMEOUT))
+        await connection.run_sync(_run)
+
+
+def _run(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

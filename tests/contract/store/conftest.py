@@ -1,0 +1,67 @@
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from notifier.store.tables import metadata
+from notifier.store.upgrading import upgrade
+from tests.contract.store.stores import Stores, open_stores
+from tests.services.postgres import Postgres
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    asyncio.run(upgrade(f"sqlite:///{path}"))
+    return path
+
+
+def _upgrade(url: str) -> None:
+    asyncio.run(upgrade(url))
+
+
+@pytest.fixture
+def sqlite_store_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """The URL of an up-to-date SQLite file of the test's own."""
+    path = tmp_path / "notifier.db"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="session")
+def postgres_store(postgres: Postgres) -> Iterator[str]:
+    with postgres.database() as url:
+        _upgrade(url)
+        yield url
+
+
+@pytest.fixture
+def postgres_store_url(postgres_store: str) -> str:
+    """The URL of an up-to-date PostgreSQL database, emptied for the test."""
+    asyncio.run(_empty(postgres_store))
+    return postgres_store
+
+
+async def _empty(url: str) -> None:
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        for table in metadata.tables:
+            await connection.execute(f"DELETE FROM {table}")  # noqa: S608  names of ours
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an up-to-date database: every test that takes it runs over both."""
+    return str(request.getfixturevalue(f"{request.param}_store_url"))
+
+
+@pytest.fixture
+async def stores(store_url: str) -> AsyncIterator[Stores]:
+    """Everything over that database, as one process has it."""
+    async with open_stores(store_url) as opened:
+        yield opened

@@ -1,0 +1,222 @@
+"""A store under test, what fills it, and a hand on its clock."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy import text, update
+from uuid_utils import compat
+
+from notifier.notification import (
+    Channel,
+    Claimed,
+    Envelope,
+    Fault,
+    Finish,
+    Lane,
+    Message,
+    Notification,
+    OnUnknown,
+    Status,
+    Submission,
+    SuppressionReason,
+    Transition,
+)
+from notifier.store.captures import SqlCaptures
+from notifier.store.database import Database
+from notifier.store.deliveries import SqlDeliveryStore, StoreSettings
+from notifier.store.inbox import SqlInbox
+from notifier.store.keys import SqlKeyStore
+from notifier.store.opening import open_database
+from notifier.store.providers import SqlProviderStore
+from notifier.store.queries import SqlQueryStore
+from notifier.store.receipts import SqlReceiptStore
+from notifier.store.sql import UtcTime
+from notifier.store.suppressions import SqlSuppressionStore
+from notifier.store.tables import metadata, notifications
+
+GRACE_S = 5.0
+LOST_AFTER_S = 600.0
+
+
+def a_submission(
+    *,
+    id: UUID | None = None,
+    service: str = "orders",
+    channel: Channel = Channel.EMAIL,
+    sensitive: bool = False,
+    send_at: datetime | None = None,
+    expires_at: datetime | None = None,
+    metadata: dict[str, str] | None = None,
+    recipient: str = "ada@example.org",
+    on_unknown: OnUnknown | None = None,
+) -> Submission:
+    return Submission(
+        id=id or compat.uuid7(),
+        service=service,
+        channel=channel,
+        lane=Lane.NORMAL,
+        recipient=recipient,
+        subject="Order {{ number }}",
+        content="Dear {{ name }}, it's on its way: \N{PACKAGE} \\u0000",
+        html="<b>{{ name }}</b>",
+        variables={"number": 10**30, "name": "Ada", "prices": [1.10, 1e22, None, True]},
+        metadata={"order": "17"} if metadata is None else metadata,
+        send_at=send_at,
+        expires_at=expires_at,
+        sensitive=sensitive,
+        on_unknown=on_unknown,
+        traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    )
+
+
+def a_message(submission: Submission) -> Message:
+    return Message(
+        id=submission.id,
+        service=submission.service,
+        channel=submission.channel,
+        recipient=submission.recipient,
+        subject="Order 17",
+        text="Dear Ada",
+        html=None,
+        sensitive=submission.sensitive,
+        attempt=1,
+        metadata=submission.metadata,
+    )
+
+
+def envelope_of(notification: Submission | Claimed, attempt: int = 0) -> Envelope:
+    return Envelope(
+        id=notification.id,
+        channel=notification.channel,
+        lane=notification.lane,
+        attempt=attempt,
+        traceparent=notification.traceparent,
+    )
+
+
+def an_end(claimed: Claimed, transition: Transition, **changes: object) -> Finish:
+    values: dict[str, object] = {
+        "id": claimed.id,
+        "lease_token": claimed.lease_token,
+        "attempt": claimed.attempt,
+        "transition": transition,
+        "provider": "smtp",
+        "delay_s": 30.0 if transition.target is Status.PENDING else None,
+        **changes,
+    }
+    return Finish(**values)  # type: ignore[arg-type]  # the fields are as various as their types
+
+
+A_FAULT = Fault(kind="transient", code="421", message="try again later")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """Everything over one database, as one process has it."""
+
+    url: str
+    database: Database
+    deliveries: SqlDeliveryStore
+    queries: SqlQueryStore
+    keys: SqlKeyStore
+    inbox: SqlInbox
+    captures: SqlCaptures
+    providers: SqlProviderStore
+    receipts: SqlReceiptStore
+    suppressions: SqlSuppressionStore
+
+    async def accept(self, submission: Submission | None = None) -> Submission:
+        submission = submission or a_submission()
+        await self.deliveries.insert([submission])
+        return submission
+
+    async def accept_many(self, count: int) -> list[Submission]:
+        submissions = [a_submission() for _ in range(count)]
+        await self.deliveries.insert(submissions)
+        return submissions
+
+    async def claim(self, envelope: Envelope, by: str = "worker-1") -> Claimed | None:
+        return await self.deliveries.claim(envelope, lease_token=uuid4(), lease_s=60, leased_by=by)
+
+    async def claimed(self, submission: Submission | None = None) -> Claimed:
+        submission = await self.accept(submission)
+        claimed = await self.claim(envelope_of(submission))
+        assert claimed is not None
+        return claimed
+
+    async def ended(self, transition: Transition, submission: Submission | None = None) -> Claimed:
+        claimed = await self.claimed(submission)
+        assert await self.deliveries.finish(an_end(claimed, transition, fault=A_FAULT))
+        return claimed
+
+    async def get(self, id: UUID) -> Notification:
+        found = await self.queries.get(id, service=None)
+        assert found is not None
+        return found
+
+    async def status(self, id: UUID) -> Status:
+        return (await self.get(id)).status
+
+    async def events(self, id: UUID) -> list[str]:
+        return [entry.event for entry in await self.queries.timeline(id)]
+
+    async def suppress(self, submission: Submission) -> None:
+        await self.suppressions.add(
+            service=submission.service,
+            channel=submission.channel,
+            recipient=submission.recipient,
+            reason=SuppressionReason.MANUAL,
+        )
+
+    async def make_unknown(self, id: UUID) -> None:
+        """Let an attempt have ended without anybody knowing how."""
+        statement = update(notifications).where(notifications.c.id == id)
+        async with self.database._writer.begin() as connection:  # noqa: SLF001
+            await connection.execute(statement.values(outcome_unknown=True))
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let this time pass: everything in the database happened so much earlier."""
+        for table in metadata.tables.values():
+            times = [column for column in table.c if isinstance(column.type, UtcTime)]
+            aged = {column: _aged(column.name, self.url, seconds) for column in times}
+            if not aged:
+                continue
+            async with self.database._writer.begin() as connection:  # noqa: SLF001
+                await connection.execute(update(table).values(aged))
+
+
+def _aged(column: str, url: str, seconds: float) -> object:
+    if url.startswith("sqlite"):
+        return text(f"strftime('%Y-%m-%dT%H:%M:%fZ', {column}, '-{seconds} seconds')")
+    return text(f"{column} - make_interval(secs => {seconds})")
+
+
+@asynccontextmanager
+async def open_stores(url: str) -> AsyncIterator[Stores]:
+    """Open a database the way a process does."""
+    async with open_database(url) as database:
+        yield Stores(
+            url=url,
+            database=database,
+            deliveries=SqlDeliveryStore(
+                database, StoreSettings(grace_s=GRACE_S, lost_after_s=LOST_AFTER_S)
+            ),
+            queries=SqlQueryStore(database),
+            keys=SqlKeyStore(database),
+            inbox=SqlInbox(database),
+            captures=SqlCaptures(database),
+            providers=SqlProviderStore(database),
+            receipts=SqlReceiptStore(database),
+            suppressions=SqlSuppressionStore(database),
+        )
+
+
+def ids(envelopes: Sequence[Envelope]) -> list[UUID]:
+    return sorted(envelope.id for envelope in envelopes)
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)

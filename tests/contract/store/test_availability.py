@@ -1,0 +1,180 @@
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notifier.errors import NotifierError, StoreRefusedError, StoreUnavailableError
+from notifier.notification import DELIVER, SUCCEED, Receipt
+from notifier.ports import Applied, NotificationFilter
+from notifier.store.database import ANSWER_TIMEOUT_S
+from notifier.store.upgrading import upgrade
+from tests.contract.store.proxy import linked
+from tests.contract.store.stores import (
+    Stores,
+    a_message,
+    a_submission,
+    an_end,
+    envelope_of,
+    open_stores,
+)
+from tests.services.postgres import private_postgres
+
+PATIENCE_S = 3.0
+
+
+async def refusals(calls: list[Awaitable[object]]) -> list[type]:
+    """How each call ended, if all ended within the time that is promised."""
+    started_s = time.monotonic()
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert time.monotonic() - started_s < PATIENCE_S
+    return [type(result) for result in results]
+
+
+def every_call(stores: Stores) -> list[Awaitable[object]]:
+    submission = a_submission()
+    a_receipt = Receipt(provider="twilio", event_id="1", id=submission.id, transition=DELIVER)
+    return [
+        *(stores.deliveries.insert([a_submission()]) for _ in range(40)),
+        stores.deliveries.mark_published(envelope_of(submission)),
+        stores.claim(envelope_of(submission)),
+        stores.deliveries.take_due(10, hold_s=1),
+        stores.queries.get(submission.id, service=None),
+        stores.queries.list(NotificationFilter(), service=None, limit=9, after=None),
+        stores.queries.account(service=None),
+        stores.queries.ping(),
+        stores.queries.schema_problem(),
+        stores.keys.find("k"),
+        stores.inbox.deliver(a_message(submission)),
+        stores.inbox.heads([("orders", "ada")]),
+        stores.captures.add(a_message(submission)),
+        stores.providers.states(),
+        stores.providers.throttle("smtp", for_s=1),
+        stores.providers.reserve("smtp", rate_per_s=1, patience_s=1),
+        stores.receipts.settle([a_receipt]),
+        stores.suppress(submission),
+    ]
+
+
+async def test_a_silent_database_is_given_up_and_found_again(postgres_store_url: str) -> None:
+    async with linked(postgres_store_url) as (url, link), open_stores(url) as stores:
+        await stores.accept()
+        link.passes.clear()
+
+        for _ in range(2):
+            assert set(await refusals(every_call(stores))) == {StoreUnavailableError}
+
+        link.passes.set()
+        async with asyncio.timeout(10):
+            await _until_it_answers(stores)
+        await stores.accept()
+
+
+async def test_a_cut_link_is_mended(postgres_store_url: str) -> None:
+    async with linked(postgres_store_url) as (url, link), open_stores(url) as stores:
+        await stores.accept()
+        link.cut()
+
+        async with asyncio.timeout(10):
+            await _until_it_answers(stores)
+        await stores.accept()
+
+
+async def _until_it_answers(stores: Stores) -> None:
+    while True:
+        try:
+            await stores.queries.ping()
+        except StoreUnavailableError:
+            await asyncio.sleep(0.05)  # a pause between two tries, not a wait for something
+        else:
+            return
+
+
+async def test_a_stopped_server_is_away_and_comes_back() -> None:
+    with private_postgres() as server:
+        url = server.create_database()
+        await upgrade(url)
+        async with open_stores(url) as stores:
+            claimed = await stores.claimed()
+
+            await asyncio.to_thread(server.kill)
+            assert set(await refusals(every_call(stores))) == {StoreUnavailableError}
+            assert await refusals([stores.deliveries.finish(an_end(claimed, SUCCEED))]) == [
+                StoreUnavailableError
+            ]
+
+            await asyncio.to_thread(server.start)
+            assert await stores.deliveries.finish(an_end(claimed, SUCCEED))
+            assert await stores.deliveries.insert([a_submission()]) == Applied()
+
+
+async def test_cancelled_calls_leak_no_connection(stores: Stores) -> None:
+    calls: list[Callable[[], Awaitable[object]]] = [
+        stores.queries.ping,
+        lambda: stores.queries.account(service=None),
+        stores.accept,
+        lambda: stores.deliveries.take_due(10, hold_s=1),
+        lambda: stores.deliveries.expire(10),
+    ]
+    for number in range(60):
+        task = asyncio.ensure_future(calls[number % len(calls)]())
+        for _ in range(number % 12):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+
+    async with asyncio.timeout(PATIENCE_S):
+        await asyncio.gather(*(stores.queries.ping() for _ in range(30)))
+        await asyncio.gather(*(stores.accept() for _ in range(30)))
+    engines = (stores.database._writer, stores.database._reader)  # noqa: SLF001
+    assert [engine.pool.checkedout() for engine in engines] == [0, 0]  # type: ignore[attr-defined]
+
+
+async def test_a_slow_statement_is_ended_by_the_server_first(postgres_store_url: str) -> None:
+    async def sleep(connection: AsyncConnection) -> None:
+        await connection.execute(text("SELECT pg_sleep(30)"))
+
+    async with open_stores(postgres_store_url) as stores:
+        started_s = time.monotonic()
+        with pytest.raises(StoreUnavailableError, match="57014"):
+            await stores.database.read(sleep)
+        assert time.monotonic() - started_s < ANSWER_TIMEOUT_S
+
+
+async def test_an_error_text_never_quotes_what_was_stored(stores: Stores) -> None:
+    known = await stores.accept()
+
+    with pytest.raises(StoreRefusedError) as caught:
+        await stores.deliveries.insert([known])
+
+    error: BaseException | None = caught.value
+    assert error is not None
+    assert error.__suppress_context__
+    assert error.__cause__ is None
+    for secret in (known.recipient, known.content, known.id.hex, str(known.id)):
+        assert secret not in repr(error)
+
+
+async def test_a_file_that_cannot_be_used_is_unavailable(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("no database at all" * 100)
+
+    for url in (f"sqlite:///{path}", f"sqlite:///{tmp_path}/missing/notifier.db"):
+        async with open_stores(url) as stores:
+            with pytest.raises(NotifierError) as caught:
+                await stores.accept()
+            assert type(caught.value) is StoreUnavailableError
+
+
+@pytest.mark.parametrize("database", ["no_such_database"])
+async def test_a_database_that_does_not_exist_is_unavailable(
+    postgres_store_url: str, database: str
+) -> None:
+    url = f"{postgres_store_url.rpartition('/')[0]}/{database}"
+
+    async with open_stores(url) as stores:
+        with pytest.raises(StoreUnavailableError):
+            await stores.queries.ping()

@@ -1,0 +1,144 @@
+"""Several processes over one PostgreSQL, as several pools of connections."""
+
+import asyncio
+from collections import Counter
+from contextlib import AsyncExitStack
+from functools import partial
+from uuid import UUID, uuid4
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notifier.notification import SUCCEED, Channel, Envelope, OnUnknown
+from notifier.ports import Idempotency, RescuePolicy
+from notifier.store import attempts, idempotency, inbox
+from tests.contract.store.stores import (
+    Stores,
+    a_message,
+    a_submission,
+    an_end,
+    envelope_of,
+    open_stores,
+)
+
+
+async def processes(stack: AsyncExitStack, url: str, count: int) -> list[Stores]:
+    return [await stack.enter_async_context(open_stores(url)) for _ in range(count)]
+
+
+async def test_eight_workers_claim_the_same_envelopes_once_each(store_url: str) -> None:
+    async with AsyncExitStack() as stack:
+        workers = await processes(stack, store_url, 8)
+        envelopes = [envelope_of(each) for each in await workers[0].accept_many(200)]
+
+        async def work(worker: Stores, order: list[Envelope]) -> list[UUID]:
+            publishing = [worker.deliveries.mark_published(each) for each in order]
+            claims = [worker.claim(each) for each in order]
+            results = await asyncio.gather(*claims, *publishing)
+            claimed = [result for result in results if result]
+            ends = [worker.deliveries.finish(an_end(each, SUCCEED)) for each in claimed]
+            assert all(await asyncio.gather(*ends))
+            return [each.id for each in claimed]
+
+        orders = [envelopes, envelopes[::-1]] * 4
+        claimed = await asyncio.gather(*map(work, workers, orders))
+
+        counts = Counter(each for ids in claimed for each in ids)
+        assert set(counts.values()) == {1}
+        assert len(counts) == 200
+        account = await workers[0].queries.account(service=None)
+        assert account.is_balanced
+        assert account.late_completions == 0
+
+
+async def test_ten_relays_take_each_due_notification_once(store_url: str) -> None:
+    async with AsyncExitStack() as stack:
+        relays = await processes(stack, store_url, 10)
+        accepted = await relays[0].accept_many(1_000)
+        await relays[0].pass_time(6)
+
+        async def relay(stores: Stores) -> list[UUID]:
+            taken: list[UUID] = []
+            while batch := await stores.deliveries.take_due(50, hold_s=60):
+                taken += [envelope.id for envelope in batch]
+            return taken
+
+        taken = await asyncio.gather(*map(relay, relays))
+
+        counts = Counter(each for ids in taken for each in ids)
+        assert set(counts.values()) == {1}
+        assert counts.keys() == {each.id for each in accepted}
+
+
+async def test_rescuers_and_late_workers_agree_on_one_end(store_url: str) -> None:
+    policies = {Channel.EMAIL: RescuePolicy(max_attempts=9, on_unknown=OnUnknown.RESEND)}
+    async with AsyncExitStack() as stack:
+        worker, *relays = await processes(stack, store_url, 4)
+        envelopes = [envelope_of(each) for each in await worker.accept_many(100)]
+        claimed = [each for each in await asyncio.gather(*map(worker.claim, envelopes)) if each]
+        await worker.pass_time(61)
+
+        finishes = [worker.deliveries.finish(an_end(each, SUCCEED)) for each in claimed]
+        rescues = [relay.deliveries.rescue(30, policies) for relay in relays * 4]
+        results = await asyncio.gather(*finishes, *rescues)
+
+        finished, rescued = sum(results[:100]), sum(results[100:])
+        assert finished + rescued == 100
+        account = await worker.queries.account(service=None)
+        assert account.is_balanced
+        assert account.late_completions == account.outcome_unknown == rescued
+
+
+# As with a table that has grown: rows are found one after the other, in the order of the request.
+_GROWN = [
+    text(f"SET LOCAL enable_{way} = off")
+    for way in ("hashjoin", "mergejoin", "seqscan", "bitmapscan")
+]
+
+
+async def test_batches_that_overlap_in_any_order_never_wait_for_one_another(
+    postgres_store_url: str,
+) -> None:
+    together = asyncio.Barrier(8)
+
+    async def claim(connection: AsyncConnection, envelopes: list[Envelope]) -> int:
+        for setting in _GROWN:
+            await connection.execute(setting)
+        await together.wait()
+        requests = [
+            attempts.ClaimRequest(
+                envelope=each, lease_token=uuid4(), lease_s=60, leased_by="worker-1"
+            )
+            for each in envelopes
+        ]
+        return sum(result is not None for result in await attempts.claim(connection, requests))
+
+    async def keep(connection: AsyncConnection, names: list[str]) -> int:
+        wanted = [
+            Idempotency(service="orders", key=name, fingerprint="f", answer="a") for name in names
+        ]
+        await connection.execute(text("SELECT 1"))
+        await together.wait()
+        return len(names) - len(await idempotency.keep(connection, wanted))
+
+    async with open_stores(postgres_store_url) as stores:
+        write = stores.database.write
+        envelopes = [envelope_of(each) for each in await stores.accept_many(400)]
+        names = [str(each.id) for each in envelopes]
+
+        claims = [write(partial(claim, envelopes=envelopes[::way])) for way in (1, -1) * 4]
+        assert sum(await asyncio.gather(*claims)) == 400
+        keeps = [write(partial(keep, names=names[::way])) for way in (1, -1) * 4]
+        assert sum(await asyncio.gather(*keeps)) == 400
+
+
+async def test_deliveries_to_one_inbox_queue_up_for_its_numbers(store_url: str) -> None:
+    messages = [a_message(a_submission()) for _ in range(20)]
+
+    async with open_stores(store_url) as stores:
+        deliver = [partial(inbox.deliver_all, messages=[each]) for each in messages]
+        await asyncio.gather(*map(stores.database.write, deliver * 2))
+
+        items = await stores.inbox.since("orders", "ada@example.org", 0, limit=99)
+
+    assert [item.seq for item in items] == list(range(1, 21))

@@ -1,0 +1,134 @@
+import asyncio
+from dataclasses import replace
+from uuid import uuid4
+
+from notifier.notification import Message
+from notifier.ports import Applied, Idempotency, KeyReused, NotFound, Remembered
+from tests.contract.store.stores import Stores, a_message, a_submission, open_stores
+
+ADA = ("orders", "ada")
+
+
+def to(recipient: str = "ada", **changes: object) -> Message:
+    message = a_message(a_submission(recipient=recipient))
+    return replace(message, **changes)  # type: ignore[arg-type]  # various fields
+
+
+async def test_an_item_is_shown_as_it_was_delivered(stores: Stores) -> None:
+    message = to(html="<b>hello</b>")
+
+    await stores.inbox.deliver(message)
+
+    (item,) = await stores.inbox.page(*ADA, limit=9, before=None, unread_only=False)
+    assert (item.seq, item.notification_id, item.read_at) == (1, message.id, None)
+    assert (item.subject, item.text, item.html) == (message.subject, message.text, message.html)
+    assert item.metadata == message.metadata
+
+
+async def test_a_message_delivered_again_and_at_once_is_one_item(stores: Stores) -> None:
+    message, other = to(), to()
+
+    async with open_stores(stores.url) as process:
+        await asyncio.gather(
+            *(
+                each.inbox.deliver(item)
+                for each in (stores, process)
+                for item in (message, message, other)
+            )
+        )
+    await stores.inbox.deliver(message)
+
+    items = await stores.inbox.since(*ADA, 0, limit=99)
+    assert [item.seq for item in items] == [1, 2]
+    assert {item.notification_id for item in items} == {message.id, other.id}
+    assert await stores.inbox.unread_count(*ADA) == 2
+
+
+async def test_numbers_count_up_by_one_in_each_inbox(stores: Stores) -> None:
+    async with open_stores(stores.url) as process:
+        await asyncio.gather(
+            *(
+                each.inbox.deliver(to(recipient))
+                for each in (stores, process)
+                for recipient in ("ada", "bob", "eve") * 10
+            )
+        )
+
+    for recipient in ("ada", "bob", "eve"):
+        items = await stores.inbox.since("orders", recipient, 0, limit=99)
+        assert [item.seq for item in items] == list(range(1, 21))
+    assert await stores.inbox.heads([ADA, ("orders", "bob"), ("orders", "nobody")]) == {
+        ADA: 20,
+        ("orders", "bob"): 20,
+    }
+
+
+async def test_a_stream_that_resumes_misses_nothing(stores: Stores) -> None:
+    seen: list[int] = []
+
+    async def follow() -> None:
+        while len(seen) < 60:
+            items = await stores.inbox.since(*ADA, seen[-1] if seen else 0, limit=7)
+            seen.extend(item.seq for item in items)
+
+    async with open_stores(stores.url) as process, asyncio.timeout(30):
+        await asyncio.gather(
+            follow(),
+            *(each.inbox.deliver(to()) for each in (stores, process) for _ in range(30)),
+        )
+
+    assert seen == list(range(1, 61))
+
+
+async def test_pages_go_backwards(stores: Stores) -> None:
+    for _ in range(5):
+        await stores.inbox.deliver(to())
+
+    newest = await stores.inbox.page(*ADA, limit=2, before=None, unread_only=False)
+    older = await stores.inbox.page(*ADA, limit=9, before=newest[-1].seq, unread_only=False)
+
+    assert [item.seq for item in newest] == [5, 4]
+    assert [item.seq for item in older] == [3, 2, 1]
+
+
+async def test_reading_one_item_counts_it_once(stores: Stores) -> None:
+    first, second = to(), to()
+    await stores.inbox.deliver(first)
+    await stores.inbox.deliver(second)
+
+    for _ in range(2):
+        assert await stores.inbox.mark_read(*ADA, first.id) == Applied()
+
+    assert await stores.inbox.unread_count(*ADA) == 1
+    (unread,) = await stores.inbox.page(*ADA, limit=9, before=None, unread_only=True)
+    assert unread.notification_id == second.id
+    read = (await stores.inbox.since(*ADA, 0, limit=1))[0]
+    assert read.read_at is not None
+
+
+async def test_reading_all_items_leaves_none(stores: Stores) -> None:
+    for _ in range(3):
+        await stores.inbox.deliver(to())
+    await stores.inbox.deliver(to("bob"))
+
+    assert await stores.inbox.mark_read(*ADA, None) == Applied()
+
+    assert await stores.inbox.unread_count(*ADA) == 0
+    assert await stores.inbox.unread_count("orders", "bob") == 1
+    assert await stores.inbox.mark_read("orders", "nobody", None) == Applied()
+    assert await stores.inbox.unread_count("orders", "nobody") == 0
+
+
+async def test_another_ones_item_is_not_found_and_keeps_no_key(stores: Stores) -> None:
+    message = to()
+    await stores.inbox.deliver(message)
+    key = Idempotency(service="orders", key="k", fingerprint="f", answer="a")
+    other = Idempotency(service="orders", key="k", fingerprint="g", answer="a")
+    read = stores.inbox.mark_read
+
+    assert await read("orders", "bob", message.id, key) == NotFound()
+    assert await read("payments", "ada", message.id) == NotFound()
+    assert await read(*ADA, uuid4()) == NotFound()
+    assert await read(*ADA, message.id, key) == Applied()
+    assert await read(*ADA, message.id, key) == Remembered("a")
+    assert await read(*ADA, None, other) == KeyReused()

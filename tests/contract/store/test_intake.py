@@ -1,0 +1,220 @@
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, insert, select
+
+from notifier.errors import StoreBusyError, StoreRefusedError
+from notifier.notification import Status, Submission
+from notifier.ports import Applied, Idempotency, InsertResult, KeyReused, Remembered
+from notifier.store.sql import Now
+from notifier.store.tables import idempotency_keys, notification_events, notifications
+from tests.contract.store.stores import Stores, a_submission, ids, open_stores, utc
+
+
+def a_key(key: str = "key-1", *, fingerprint: str = "f1", answer: str = "a1") -> Idempotency:
+    return Idempotency(service="orders", key=key, fingerprint=fingerprint, answer=answer)
+
+
+async def count(stores: Stores, table: object = notifications) -> int:
+    async with stores.database._reader.connect() as connection:  # noqa: SLF001
+        return await connection.scalar(select(func.count()).select_from(table)) or 0  # type: ignore[arg-type]
+
+
+async def test_a_notification_is_stored_as_it_was_asked_for(stores: Stores) -> None:
+    asked = a_submission(expires_at=utc("2999-12-31T23:59:59.5+02:00"), sensitive=True)
+
+    assert await stores.deliveries.insert([asked]) == Applied()
+
+    stored = await stores.get(asked.id)
+    for name in ("service", "channel", "lane", "recipient", "subject", "content", "html"):
+        assert getattr(stored, name) == getattr(asked, name)
+    assert stored.metadata == asked.metadata
+    assert json.dumps(stored.variables) == json.dumps(asked.variables)
+    assert stored.expires_at == asked.expires_at
+    assert stored.sensitive
+    assert (stored.status, stored.attempts, stored.fault) == (Status.PENDING, 0, None)
+    assert stored.due_at == stored.created_at
+    assert await stores.events(asked.id) == ["accept"]
+
+
+async def test_what_is_optional_may_be_missing(stores: Stores) -> None:
+    asked = replace(
+        a_submission(), subject=None, html=None, variables=None, metadata=None, traceparent=None
+    )
+
+    await stores.deliveries.insert([asked])
+
+    stored = await stores.get(asked.id)
+    assert (stored.subject, stored.html, stored.variables) == (None, None, None)
+    assert stored.metadata == {}
+
+
+async def test_of_several_notifications_all_or_none_are_stored(stores: Stores) -> None:
+    known = await stores.accept()
+
+    with pytest.raises(StoreRefusedError):
+        await stores.deliveries.insert([a_submission(), known, a_submission()], a_key())
+
+    assert await count(stores) == 1
+    assert await count(stores, notification_events) == 1
+    assert await count(stores, idempotency_keys) == 0
+
+
+async def test_one_bad_request_does_not_spoil_those_that_came_with_it(stores: Stores) -> None:
+    known = await stores.accept()
+    requests = [[a_submission()], [known], [a_submission()]]
+
+    results = await asyncio.gather(*map(stores.deliveries.insert, requests), return_exceptions=True)
+
+    assert [type(result) for result in results] == [Applied, StoreRefusedError, Applied]
+    assert await count(stores) == 3
+
+
+@pytest.mark.parametrize("text", ["nul \0", "surrogate \ud800"])
+async def test_text_that_postgresql_cannot_hold_is_refused_without_being_quoted(
+    stores: Stores, text: str
+) -> None:
+    for bad in (
+        replace(a_submission(), content=f"secret {text}"),
+        replace(a_submission(), metadata={"secret": text}),
+        replace(a_submission(), metadata={text: "secret"}),
+    ):
+        with pytest.raises(StoreRefusedError) as caught:
+            await stores.deliveries.insert([bad])
+        assert "secret" not in str(caught.value)
+    assert await count(stores) == 0
+
+
+async def test_an_unpublished_notification_is_left_to_its_api_for_a_grace(stores: Stores) -> None:
+    asked = await stores.accept()
+    assert await stores.deliveries.take_due(10, hold_s=1) == []
+
+    await stores.pass_time(5.5)
+
+    (envelope,) = await stores.deliveries.take_due(10, hold_s=1)
+    assert (envelope.id, envelope.attempt) == (asked.id, 0)
+    assert (envelope.channel, envelope.lane) == (asked.channel, asked.lane)
+    assert envelope.traceparent == asked.traceparent
+
+
+async def test_a_scheduled_notification_comes_up_when_its_time_has_come(stores: Stores) -> None:
+    created_at = (await stores.get((await stores.accept()).id)).created_at
+    late = await stores.accept(a_submission(send_at=created_at - timedelta(seconds=60)))
+    scheduled = await stores.accept(a_submission(send_at=created_at + timedelta(seconds=90)))
+    assert (await stores.get(scheduled.id)).due_at > created_at + timedelta(seconds=89)
+
+    assert ids(await stores.deliveries.take_due(10, hold_s=1_000)) == [late.id]
+    await stores.pass_time(60)
+    await stores.deliveries.take_due(10, hold_s=1_000)
+    await stores.pass_time(31)
+    assert ids(await stores.deliveries.take_due(10, hold_s=1_000)) == [scheduled.id]
+
+
+async def test_a_repeated_request_gets_the_first_answer_and_changes_nothing(
+    stores: Stores,
+) -> None:
+    assert await stores.deliveries.insert([a_submission()], a_key()) == Applied()
+
+    again = await stores.deliveries.insert([a_submission()], a_key(answer="a2"))
+
+    assert again == Remembered("a1")
+    assert await count(stores) == 1
+
+
+async def test_a_key_used_for_another_request_is_refused(stores: Stores) -> None:
+    await stores.deliveries.insert([a_submission()], a_key())
+
+    result = await stores.deliveries.insert([a_submission()], a_key(fingerprint="f2"))
+
+    assert result == KeyReused()
+    assert await count(stores) == 1
+
+
+async def test_services_do_not_share_keys(stores: Stores) -> None:
+    await stores.deliveries.insert([a_submission()], a_key())
+
+    other = replace(a_key(), service="payments")
+
+    assert await stores.deliveries.insert([a_submission()], other) == Applied()
+
+
+def _split(results: Sequence[InsertResult]) -> tuple[int, int]:
+    applied = sum(result == Applied() for result in results)
+    remembered = sum(isinstance(result, Remembered) for result in results)
+    return applied, remembered
+
+
+async def test_fifty_equal_requests_at_once_give_one_row_and_fifty_answers(
+    stores: Stores,
+) -> None:
+    async with open_stores(stores.url) as other:
+        inserts = [
+            (stores, other)[number % 2].deliveries.insert([a_submission()], a_key(answer="a"))
+            for number in range(50)
+        ]
+        results = await asyncio.gather(*inserts)
+
+    assert _split(results) == (1, 49)
+    assert {result.answer for result in results if isinstance(result, Remembered)} == {"a"}
+    assert await count(stores) == 1
+
+
+async def test_processes_that_use_the_same_keys_do_not_block_one_another(stores: Stores) -> None:
+    names = [f"key-{number}" for number in range(20)]
+    async with open_stores(stores.url) as other:
+        inserts = [
+            store.deliveries.insert([a_submission()], a_key(name))
+            for store, order in ((stores, names), (other, names[::-1]))
+            for name in order
+        ]
+        results = await asyncio.gather(*inserts)
+
+    assert _split(results) == (20, 20)
+
+
+async def test_a_key_that_another_transaction_is_about_to_keep_is_busy(stores: Stores) -> None:
+    async with open_stores(stores.url) as other:
+        async with other.database._writer.connect() as connection:  # noqa: SLF001
+            key = {"service": "orders", "key": "key-1", "fingerprint": "f", "answer": "a"}
+            await connection.execute(insert(idempotency_keys).values(**key, created_at=Now()))
+
+            async with asyncio.timeout(3):
+                with pytest.raises(StoreBusyError):
+                    await stores.deliveries.insert([a_submission()], a_key())
+
+        assert await stores.deliveries.insert([a_submission()], a_key()) == Applied()
+
+
+async def test_keys_are_forgotten_after_a_day(stores: Stores) -> None:
+    await stores.deliveries.insert([a_submission()], a_key("old"))
+    await stores.pass_time(3_600)
+    await stores.deliveries.insert([a_submission()], a_key("young"))
+    await stores.pass_time(82_900)
+
+    assert await stores.deliveries.purge_idempotency_keys() == 1
+
+    assert await stores.deliveries.insert([a_submission()], a_key("old")) == Applied()
+    assert await stores.deliveries.insert([a_submission()], a_key("young")) == Remembered("a1")
+
+
+async def test_a_thousand_notifications_go_in_one_request(stores: Stores) -> None:
+    many: list[Submission] = [a_submission() for _ in range(1_000)]
+
+    assert await stores.deliveries.insert(many, a_key()) == Applied()
+
+    assert await count(stores) == 1_000
+
+
+async def test_an_answer_is_remembered_for_its_request_alone(stores: Stores) -> None:
+    key = Idempotency(service="orders", key="k", fingerprint="f", answer="accepted")
+    await stores.deliveries.insert([a_submission()], key)
+    remembered = stores.deliveries.remembered
+
+    assert await remembered(service="orders", key="k", fingerprint="f") == Remembered("accepted")
+    assert await remembered(service="orders", key="k", fingerprint="g") == KeyReused()
+    assert await remembered(service="payments", key="k", fingerprint="f") is None
+    assert await remembered(service="orders", key="other", fingerprint="f") is None

@@ -1,0 +1,130 @@
+from dataclasses import replace
+from uuid import uuid4
+
+from notifier.notification import CANCEL, FAIL, SUCCEED, Channel, Status
+from notifier.ports import Backlog, NotificationFilter
+from tests.contract.store.stores import A_FAULT, Stores, a_submission, an_end, envelope_of
+
+ALL = NotificationFilter()
+
+
+async def listed(stores: Stores, filter: NotificationFilter, limit: int = 100) -> list[str]:
+    found = await stores.queries.list(filter, service=None, limit=limit, after=None)
+    return [notification.recipient for notification in found]
+
+
+async def test_pages_go_from_the_newest_to_the_oldest_without_gaps(stores: Stores) -> None:
+    accepted = [(await stores.accept()).id for _ in range(7)]
+
+    seen = []
+    after = None
+    while page := await stores.queries.list(ALL, service="orders", limit=3, after=after):
+        seen += [notification.id for notification in page]
+        after = page[-1].id
+
+    assert seen == accepted[::-1]
+
+
+async def test_a_service_sees_its_own_notifications_only(stores: Stores) -> None:
+    ours = await stores.accept()
+    foreign = await stores.accept(a_submission(service="payments"))
+
+    page = await stores.queries.list(ALL, service="orders", limit=9, after=None)
+
+    assert [notification.id for notification in page] == [ours.id]
+    assert await stores.queries.get(foreign.id, service="orders") is None
+    assert await stores.queries.get(foreign.id, service="payments") is not None
+    assert await stores.queries.get(uuid4(), service=None) is None
+    assert len(await listed(stores, ALL)) == 2
+
+
+async def test_filters_match_what_they_name(stores: Stores) -> None:
+    await stores.accept(a_submission(recipient="a", metadata={"order": "1", "shop": "x"}))
+    await stores.accept(a_submission(recipient="b", metadata={"order": "2", "shop": "x"}))
+    sms = await stores.accept(a_submission(recipient="c", channel=Channel.SMS, metadata={}))
+    await stores.deliveries.move(CANCEL, sms.id, service=None)
+
+    for wanted, expected in (
+        (NotificationFilter(recipient="a"), ["a"]),
+        (NotificationFilter(channels=[Channel.SMS]), ["c"]),
+        (NotificationFilter(channels=[Channel.SMS, Channel.EMAIL]), ["c", "b", "a"]),
+        (NotificationFilter(statuses=[Status.CANCELLED]), ["c"]),
+        (NotificationFilter(statuses=[Status.PENDING, Status.SENT]), ["b", "a"]),
+        (NotificationFilter(metadata={"shop": "x"}), ["b", "a"]),
+        (NotificationFilter(metadata={"shop": "x", "order": "2"}), ["b"]),
+        (NotificationFilter(metadata={"shop": "2"}), []),
+        (NotificationFilter(recipient="a", statuses=[Status.CANCELLED]), []),
+    ):
+        assert await listed(stores, wanted) == expected
+
+
+async def test_metadata_may_have_any_names(stores: Stores) -> None:
+    names = ["1", "a.b", 'quo"te', "$", "[0]", "ä ö", "", "it's", "%s", ":x", "\\"]
+    await stores.accept(a_submission(metadata={name: f"={name}" for name in names}))
+
+    for name in names:
+        assert await listed(stores, NotificationFilter(metadata={name: f"={name}"})), name
+        assert not await listed(stores, NotificationFilter(metadata={f"{name}x": f"={name}"}))
+
+
+async def test_a_range_of_time_has_its_start_and_not_its_end(stores: Stores) -> None:
+    old = await stores.accept(a_submission(recipient="old"))
+    await stores.pass_time(60)
+    await stores.accept(a_submission(recipient="new"))
+    start = (await stores.get(old.id)).created_at
+
+    assert await listed(stores, NotificationFilter(created_from=start)) == ["new", "old"]
+    assert await listed(stores, NotificationFilter(created_before=start)) == []
+    new = (await stores.queries.list(ALL, service=None, limit=1, after=None))[0].created_at
+    assert await listed(stores, NotificationFilter(created_from=start, created_before=new)) == [
+        "old"
+    ]
+
+
+async def test_the_account_counts_each_notification_once(stores: Stores) -> None:
+    await stores.ended(SUCCEED)
+    await stores.ended(FAIL)
+    await stores.claimed()
+    await stores.accept_many(2)
+    await stores.accept(a_submission(service="payments"))
+
+    account = await stores.queries.account(service="orders")
+
+    assert account.accepted == 5
+    assert {status: count for status, count in account.by_status.items() if count} == {
+        Status.SENT: 1,
+        Status.FAILED: 1,
+        Status.PROCESSING: 1,
+        Status.PENDING: 2,
+    }
+    assert account.is_balanced
+    assert (account.outcome_unknown, account.late_completions) == (0, 0)
+    everything = await stores.queries.account(service=None)
+    assert everything.accepted == 6
+    assert everything.is_balanced
+
+
+async def test_a_good_database_answers_and_has_no_problem(stores: Stores) -> None:
+    await stores.queries.ping()
+
+    assert await stores.queries.schema_problem() is None
+
+
+async def test_an_unknown_notification_has_no_timeline(stores: Stores) -> None:
+    assert await stores.queries.timeline(uuid4()) == []
+
+
+async def test_the_backlog_counts_what_is_under_way_or_in_doubt(stores: Stores) -> None:
+    published = a_submission()
+    await stores.deliveries.insert([a_submission(), published])
+    await stores.deliveries.mark_published(envelope_of(published))
+    running = await stores.claimed()
+    doubtful = await stores.claimed()
+    end = an_end(doubtful, FAIL, fault=A_FAULT, outcome_unknown=True)
+    assert await stores.deliveries.finish(end)
+    late = replace(an_end(running, SUCCEED), lease_token=uuid4())
+    assert not await stores.deliveries.finish(late)
+
+    assert await stores.queries.backlog() == Backlog(
+        pending=2, processing=1, outcome_unknown=1, late_completions=1
+    )

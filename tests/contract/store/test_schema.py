@@ -1,0 +1,249 @@
+import asyncio
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import CheckConstraint, ClauseElement, Connection, TextClause, inspect, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from notifier.errors import SchemaError, SettingsError, StoreUnavailableError
+from notifier.notification import Status
+from notifier.store import (
+    attempts,
+    idempotency,
+    inbox,
+    intake,
+    migrations,
+    pacing,
+    providers,
+    receipts,
+    suppressing,
+    timeline,
+    upkeep,
+)
+from notifier.store.opening import open_database
+from notifier.store.tables import metadata
+from notifier.store.upgrading import upgrade
+from tests.contract.store.stores import Stores, a_submission, open_stores
+from tests.services.processes import free_port
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/empty.db"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+async def test_the_revisions_make_exactly_the_tables_of_the_code(stores: Stores) -> None:
+    def differences(connection: Connection) -> list[object]:
+        def is_made_here(made: object, *_more: object) -> bool:
+            only = getattr(made, "info", {}).get("only")
+            return only is None or only == connection.dialect.name
+
+        context = MigrationContext.configure(connection, opts={"include_object": is_made_here})
+        return list(compare_metadata(context, metadata))
+
+    async with stores.database._writer.connect() as connection:  # noqa: SLF001
+        assert await connection.run_sync(differences) == []
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def test_the_code_knows_all_revisions() -> None:
+    revisions = [each.revision for each in ScriptDirectory.from_config(_alembic()).walk_revisions()]
+
+    assert tuple(reversed(revisions)) == migrations.REVISIONS
+
+
+async def test_upgrades_at_once_and_again_are_safe(empty_url: str) -> None:
+    await asyncio.gather(*(upgrade(empty_url) for _ in range(3)))
+    await upgrade(empty_url)
+
+    async with open_stores(empty_url) as stores:
+        assert await stores.queries.schema_problem() is None
+        await stores.accept()
+
+
+async def test_an_upgrade_under_load_holds_up_nobody_for_long(postgres_url: str) -> None:
+    await _upgrade_to(postgres_url, "0001_create_tables")
+    async with open_database(postgres_url) as database:
+        reader = await database._writer.connect()  # noqa: SLF001
+        await reader.execute(text("SELECT * FROM notifications"))
+        upgrading = asyncio.create_task(upgrade(postgres_url))
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND mode LIKE 'Access%'")
+        while not await database.read(partial(_scalar, statement=waiting)):
+            pass
+
+        # It waits for the reader, and this one for it.
+        await database.write(partial(_scalar, statement=text("SELECT count(*) FROM notifications")))
+
+        assert not upgrading.done()
+        await reader.close()
+        await upgrading
+    async with open_stores(postgres_url) as stores:
+        assert await stores.queries.schema_problem() is None
+
+
+async def _scalar(connection: AsyncConnection, *, statement: TextClause) -> object:
+    return await connection.scalar(statement)
+
+
+async def _upgrade_to(url: str, revision: str) -> None:
+    def run(connection: Connection) -> None:
+        config = _alembic()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+    async with open_database(url) as database, database._writer.begin() as connection:  # noqa: SLF001
+        await connection.run_sync(run)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), list(pairwise(migrations.REVISIONS)), ids=lambda name: str(name)[:4]
+)
+async def test_a_revision_only_adds_what_older_code_can_leave_out(
+    empty_url: str, old: str, new: str
+) -> None:
+    before, after = [await _columns_at(empty_url, revision) for revision in (old, new)]
+
+    for table, columns in before.items():
+        assert after[table].items() >= columns.items()
+        added = [after[table][name] for name in after[table].keys() - columns.keys()]
+        assert all("NULL" in column for column in added)
+
+
+async def _columns_at(url: str, revision: str) -> dict[str, dict[str, str]]:
+    """What columns each table has: their type, and whether they may be left out."""
+    await _upgrade_to(url, revision)
+
+    def columns(connection: Connection) -> dict[str, dict[str, str]]:
+        inspector = inspect(connection)
+        return {
+            table: {
+                column["name"]: f"{column['type']} {'NULL' if column['nullable'] else ''}"
+                for column in inspector.get_columns(table)
+            }
+            for table in inspector.get_table_names()
+        }
+
+    async with open_database(url) as database:
+        return await database.read(lambda connection: connection.run_sync(columns))
+
+
+async def test_a_database_without_tables_says_what_to_run(empty_url: str) -> None:
+    async with open_stores(empty_url) as stores:
+        problem = await stores.queries.schema_problem()
+
+        assert problem is not None
+        assert "notifier db upgrade" in problem
+        with pytest.raises(SchemaError, match="notifier db upgrade"):
+            await stores.deliveries.insert([a_submission()])
+
+
+@pytest.mark.parametrize(("revision", "has_problem"), [(None, True), ("9999_of_the_future", False)])
+async def test_an_old_schema_is_a_problem_and_a_newer_one_is_none(
+    empty_url: str, revision: str | None, *, has_problem: bool
+) -> None:
+    await upgrade(empty_url)
+    async with open_stores(empty_url) as stores:
+        async with stores.database._writer.begin() as connection:  # noqa: SLF001
+            await connection.execute(text("DELETE FROM alembic_version"))
+            if revision:
+                insert = text("INSERT INTO alembic_version VALUES (:revision)")
+                await connection.execute(insert, {"revision": revision})
+
+        problem = await stores.queries.schema_problem()
+
+    assert (problem is not None) is has_problem
+    assert problem is None or ("notifier db upgrade" in problem and "\n" not in problem)
+
+
+def test_the_table_knows_every_status() -> None:
+    checks = [
+        str(constraint.sqltext)
+        for constraint in metadata.tables["notifications"].constraints
+        if isinstance(constraint, CheckConstraint)
+    ]
+
+    assert all(f"'{status}'" in checks[0] for status in Status)
+
+
+async def test_no_statement_of_the_hot_path_reads_a_whole_table(sqlite_store_url: str) -> None:
+    statements = [(name, statement) for module in _HOT for name, statement in _statements(module)]
+    assert len(statements) > 20
+
+    async def plan(connection: AsyncConnection, statement: ClauseElement) -> list[str]:
+        compiled = statement.compile(dialect=connection.dialect)
+        assert isinstance(compiled, SQLCompiler)
+        parameters = tuple("[]" for _ in compiled.positiontup or ())
+        explained = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", parameters)
+        return [row.detail for row in explained]
+
+    async with open_stores(sqlite_store_url) as stores:
+        for name, statement in statements:
+            steps = await stores.database.read(partial(plan, statement=statement))
+            assert not [step for step in steps if _reads_all(step)], name
+
+
+_HOT = (
+    attempts, idempotency, inbox, intake, pacing, providers, receipts, suppressing, timeline,
+    upkeep,
+)  # fmt: skip
+_SMALL = {"_STATES"}
+
+
+def _reads_all(step: str) -> bool:
+    verb, name, *how = step.split()
+    return verb == "SCAN" and name in metadata.tables and "INDEX" not in how
+
+
+def _statements(module: object) -> list[tuple[str, ClauseElement]]:
+    return [
+        (name, value)
+        for name, value in vars(module).items()
+        if name.isupper() and name not in _SMALL and isinstance(value, ClauseElement)
+    ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mysql://host/name", "nonsense", "sqlite://", "postgresql://user:secret@host:port/name"],
+)
+def test_a_url_that_names_no_database_is_refused_without_being_quoted(url: str) -> None:
+    with pytest.raises(SettingsError, match="NOTIFIER_DATABASE_URL") as caught:
+        open_database(url)
+
+    assert "secret" not in str(caught.value)
+
+
+def test_a_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+
+    with pytest.raises(SettingsError, match=r"pip install notifier\[postgres\]"):
+        asyncio.run(_open_and_close("postgresql://host/name"))
+
+
+async def _open_and_close(url: str) -> None:
+    async with open_database(url):
+        pass
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////nowhere/at/all.db", "postgresql://127.0.0.1:{port}/name"]
+)
+async def test_upgrading_a_database_that_is_away_says_so(url: str) -> None:
+    with pytest.raises(StoreUnavailableError):
+        await upgrade(url.format(port=free_port()))

@@ -1,0 +1,199 @@
+from uuid import UUID
+
+import pytest
+
+from notifier.notification import (
+    FAIL,
+    REPLAY,
+    RETRY,
+    SUCCEED,
+    Channel,
+    Status,
+    Submission,
+    Suppression,
+    SuppressionReason,
+)
+from notifier.ports import Applied, Idempotency, KeyReused, Remembered, SuppressionPlace
+from tests.contract.store.stores import A_FAULT, Stores, a_submission, an_end, ids
+
+
+async def listed(stores: Stores, **changes: object) -> list[Suppression]:
+    asked: dict[str, object] = {"service": None, "channel": None, "limit": 10, "after": None}
+    found = await stores.suppressions.list(**(asked | changes))  # type: ignore[arg-type]  # see above
+    return list(found)
+
+
+async def add(stores: Stores, recipient: str, **changes: object) -> None:
+    asked: dict[str, object] = {"service": "orders", "channel": Channel.EMAIL, "reason": "manual"}
+    await stores.suppressions.add(recipient=recipient, **(asked | changes))  # type: ignore[arg-type]  # see above
+
+
+async def test_an_address_is_put_on_the_list_once_and_taken_off(stores: Stores) -> None:
+    await add(stores, "ada@example.org")
+    await add(stores, "ada@example.org", reason="spam_report")
+
+    (suppression,) = await listed(stores)
+
+    assert (suppression.service, suppression.channel) == ("orders", Channel.EMAIL)
+    assert (suppression.recipient, suppression.reason) == ("ada@example.org", "manual")
+    assert suppression.notification_id is None
+    assert suppression.created_at.tzinfo is not None
+    remove = stores.suppressions.remove
+    other = {"channel": Channel.EMAIL, "recipient": "ada@example.org"}
+    assert not await remove(service="payments", **other)  # type: ignore[arg-type]  # of two types
+    assert await remove(service="orders", **other)  # type: ignore[arg-type]  # of two types
+    assert not await remove(service="orders", **other)  # type: ignore[arg-type]  # of two types
+    assert await listed(stores) == []
+
+
+async def test_the_list_is_read_in_pages_by_service_and_channel(stores: Stores) -> None:
+    for name in "dbeac":
+        await add(stores, f"{name}@example.org")
+    await add(stores, "+4930123456", channel=Channel.SMS)
+    await add(stores, "f@example.org", service="payments")
+
+    first = await listed(stores, service="orders", channel=Channel.EMAIL, limit=3)
+    last = first[-1]
+    after = SuppressionPlace(recipient=last.recipient, service=last.service, channel=last.channel)
+    second = await listed(stores, service="orders", channel=Channel.EMAIL, limit=3, after=after)
+
+    assert [each.recipient[0] for each in (*first, *second)] == list("abcde")
+    assert len(await listed(stores, service="orders")) == 6
+    assert len(await listed(stores, channel=Channel.EMAIL)) == 6
+    assert len(await listed(stores)) == 7
+
+
+async def test_a_page_may_end_between_the_services_of_one_address(stores: Stores) -> None:
+    for service in ("billing", "orders", "payments"):
+        await add(stores, "ada@example.org", service=service)
+    await add(stores, "ada@example.org", channel=Channel.IN_APP)
+
+    seen: list[tuple[str, Channel]] = []
+    after: SuppressionPlace | None = None
+    while page := await listed(stores, limit=1, after=after):
+        after = SuppressionPlace(page[0].recipient, page[0].service, page[0].channel)
+        seen.append((page[0].service, page[0].channel))
+
+    assert seen == [
+        ("billing", Channel.EMAIL),
+        ("orders", Channel.EMAIL),
+        ("orders", Channel.IN_APP),
+        ("payments", Channel.EMAIL),
+    ]
+
+
+async def test_a_repeated_request_gets_its_first_answer(stores: Stores) -> None:
+    key = Idempotency(service="orders", key="k", fingerprint="f", answer="a")
+    other = Idempotency(service="orders", key="k", fingerprint="other", answer="a")
+
+    results = [
+        await stores.suppressions.add(
+            service="orders",
+            channel=Channel.EMAIL,
+            recipient=f"{number}@example.org",
+            reason=SuppressionReason.MANUAL,
+            idempotency=each,
+        )
+        for number, each in enumerate((key, key, other))
+    ]
+
+    assert results == [Applied(), Remembered("a"), KeyReused()]
+    assert [each.recipient for each in await listed(stores)] == ["0@example.org"]
+
+
+@pytest.mark.parametrize("sensitive", [False, True])
+async def test_what_is_for_a_suppressed_address_is_accepted_and_suppressed(
+    stores: Stores, *, sensitive: bool
+) -> None:
+    unwanted = a_submission(recipient="grace@example.org", sensitive=sensitive)
+    others = [
+        a_submission(),
+        a_submission(recipient="grace@example.org", service="payments"),
+        a_submission(recipient="grace@example.org", channel=Channel.IN_APP),
+    ]
+    await stores.suppress(unwanted)
+
+    result = await stores.deliveries.insert([others[0], unwanted, *others[1:]])
+
+    assert result == Applied(frozenset({unwanted.id}))
+    assert [await stores.status(each.id) for each in others] == [Status.PENDING] * 3
+    suppressed = await stores.get(unwanted.id)
+    assert (suppressed.status, suppressed.attempts) == (Status.SUPPRESSED, 0)
+    assert suppressed.finished_at is not None
+    erasable = (suppressed.subject, suppressed.content, suppressed.html, suppressed.variables)
+    assert [value is None for value in erasable] == [sensitive] * 4
+    assert await stores.events(unwanted.id) == ["accept", "suppress"]
+    account = await stores.queries.account(service=None)
+    assert account.is_balanced
+    assert account.by_status[Status.SUPPRESSED] == 1
+    await stores.pass_time(6)
+    assert ids(await stores.deliveries.take_due(9, hold_s=1)) == ids_of(others)
+
+
+def ids_of(submissions: list[Submission]) -> list[UUID]:
+    return sorted(each.id for each in submissions)
+
+
+@pytest.mark.parametrize("sensitive", [False, True])
+async def test_what_waits_is_suppressed_when_its_time_comes(
+    stores: Stores, *, sensitive: bool
+) -> None:
+    waiting = await stores.accept(a_submission(recipient="grace@example.org", sensitive=sensitive))
+    other = await stores.accept()
+    await stores.suppress(waiting)
+    await stores.pass_time(6)
+
+    assert ids(await stores.deliveries.take_due(9, hold_s=1)) == [other.id]
+
+    suppressed = await stores.get(waiting.id)
+    assert suppressed.status is Status.SUPPRESSED
+    assert suppressed.finished_at is not None
+    assert (suppressed.content is None) is sensitive
+    assert await stores.events(waiting.id) == ["accept", "suppress"]
+    assert (await stores.get(other.id)).finished_at is None
+    await stores.pass_time(60)
+    assert ids(await stores.deliveries.take_due(9, hold_s=1)) == [other.id]
+
+
+async def test_a_retry_for_an_address_that_was_suppressed_meanwhile_is_suppressed(
+    stores: Stores,
+) -> None:
+    submission = a_submission()
+    await stores.ended(RETRY, submission)
+    await stores.suppress(submission)
+    await stores.pass_time(31)
+
+    assert await stores.deliveries.take_due(9, hold_s=1) == []
+
+    assert await stores.events(submission.id) == ["accept", "claim", "retry", "suppress"]
+
+
+async def test_a_refused_address_is_suppressed_with_the_end_of_the_attempt(stores: Stores) -> None:
+    claimed = [await stores.claimed() for _ in range(2)]
+
+    for each in claimed:
+        assert await stores.deliveries.finish(an_end(each, FAIL, fault=A_FAULT, suppress=True))
+
+    (suppression,) = await listed(stores)
+    assert (suppression.recipient, suppression.reason) == (claimed[0].recipient, "refused")
+    assert suppression.notification_id == claimed[0].id
+    later = a_submission()
+    assert await stores.deliveries.insert([later]) == Applied(frozenset({later.id}))
+
+
+async def test_a_late_completion_suppresses_nobody(stores: Stores) -> None:
+    claimed = await stores.ended(SUCCEED)
+
+    assert not await stores.deliveries.finish(an_end(claimed, FAIL, suppress=True))
+
+    assert await listed(stores) == []
+
+
+async def test_a_replay_to_a_suppressed_address_ends_as_suppressed(stores: Stores) -> None:
+    failed = await stores.claimed()
+    await stores.deliveries.finish(an_end(failed, FAIL, suppress=True))
+    await stores.deliveries.move(REPLAY, failed.id, service=None)
+
+    assert await stores.deliveries.take_due(9, hold_s=1) == []
+
+    assert await stores.status(failed.id) is Status.SUPPRESSED
