@@ -1,0 +1,1 @@
+"""The message broker: RabbitMQ, or this process's memory."""

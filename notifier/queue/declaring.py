@@ -1,0 +1,76 @@
+"""Making or looking for exchanges and queues over an open connection of the service."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeAlias
+
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import AMQPChannelError
+from pamqp.common import FieldTable
+
+from notifier.queue import topology
+from notifier.queue.link import bounded, open_channel
+from notifier.queue.topology import QueueSpec
+
+log = structlog.get_logger(__name__)
+
+Step: TypeAlias = Callable[[AbstractChannel, float], Awaitable[None]]
+
+
+async def declare_missing(timeout_s: float, connection: AbstractConnection) -> None:
+    """Make what is missing. What exists otherwise than declared is logged and left alone.
+
+    Raises:
+        QueueUnavailableError: the broker does not answer.
+    """
+    steps: dict[str, Step] = {name: partial(_declare_exchange, name) for name in topology.EXCHANGES}
+    steps |= {spec.name: partial(declare_queue, spec) for spec in topology.QUEUES.values()}
+    for name in await _failed(steps, timeout_s, connection):
+        log.warning("topology.not_declared", name=name)
+
+
+async def report_missing(timeout_s: float, connection: AbstractConnection) -> None:
+    """Log what is missing. Raises as `declare_missing` does."""
+    steps: dict[str, Step] = {name: partial(_find_exchange, name) for name in topology.EXCHANGES}
+    steps |= {name: partial(_find_queue, name) for name in topology.QUEUES}
+    for name in await _failed(steps, timeout_s, connection):
+        log.error("topology.missing", name=name, remedy="notifier topology apply")
+
+
+async def declare_queue(spec: QueueSpec, channel: AbstractChannel, timeout_s: float) -> None:
+    """Make a queue and its bindings; idempotent. Raises as `bounded` does."""
+    arguments: FieldTable = {**topology.QUEUE_ARGUMENTS}
+    call = channel.declare_queue(spec.name, durable=True, arguments=arguments)
+    queue = await bounded(call, timeout_s)
+    for key in spec.routing_keys:
+        await bounded(queue.bind(spec.exchange, key), timeout_s)
+
+
+async def _failed(
+    steps: dict[str, Step], timeout_s: float, connection: AbstractConnection
+) -> list[str]:
+    """Take all steps, a new channel after each refusal; the names of those refused."""
+    waiting, failed = list(steps), []
+    while waiting:
+        async with open_channel(connection, timeout_s) as channel:
+            try:
+                while waiting:
+                    await steps[waiting[0]](channel, timeout_s)
+                    waiting.pop(0)
+            except AMQPChannelError:
+                failed.append(waiting.pop(0))
+    return failed
+
+
+async def _declare_exchange(name: str, channel: AbstractChannel, timeout_s: float) -> None:
+    call = channel.declare_exchange(name, topology.EXCHANGE_TYPE, durable=True)
+    await bounded(call, timeout_s)
+
+
+async def _find_exchange(name: str, channel: AbstractChannel, timeout_s: float) -> None:
+    await bounded(channel.declare_exchange(name, passive=True), timeout_s)
+
+
+async def _find_queue(name: str, channel: AbstractChannel, timeout_s: float) -> None:
+    await bounded(channel.declare_queue(name, passive=True), timeout_s)

@@ -1,0 +1,182 @@
+"""Publishing with the broker's confirmation, over one link."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TypeAlias, cast
+
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import AMQPChannelError, ChannelNotFoundEntity, DeliveryError
+from aio_pika.exceptions import PublishError as ReturnedError
+from aiormq import Channel as WireChannel
+from pamqp.commands import Basic
+
+from notifier.errors import PublishError, QueueUnavailableError
+from notifier.queue.link import Link, bounded, new_channel
+
+log = structlog.get_logger(__name__)
+
+Declare: TypeAlias = Callable[[AbstractConnection], Awaitable[None]]
+
+
+class _NowhereError(Exception):
+    """There is no such exchange, or no queue is bound to it with this key."""
+
+
+@dataclass(slots=True, eq=False)
+class _Pipe:
+    """A channel and the publishes that wait for a confirmation on it."""
+
+    connection: AbstractConnection
+    channel: AbstractChannel
+    wire: WireChannel
+    waiting: int = field(default=0)
+
+
+class Outlet:
+    """Publishes on one channel and replaces it after a time-out.
+
+    While the link is down, or the broker has blocked the connection (an alarm), publishing fails
+    at once. `declare`, where it is allowed, is called before the next message once one had
+    nowhere to go.
+    """
+
+    def __init__(self, link: Link, *, timeout_s: float, declare: Declare | None) -> None:
+        self._link = link
+        self._timeout_s = timeout_s
+        self._declare = declare
+        self._pipe: _Pipe | None = None
+        self._opening = asyncio.Lock()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._lacks_queues = False
+
+    async def send(
+        self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties
+    ) -> None:
+        """Publish one persistent message; returns once the broker has confirmed it.
+
+        Raises:
+            PublishError: it is not known to be in a queue, after at most the time-out.
+        """
+        pipe: _Pipe | None = None
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                pipe = self._usable_pipe() or await self._open()
+                pipe.waiting += 1
+                await _publish(pipe.wire, exchange, routing_key, body, properties)
+        except TimeoutError as error:
+            self._give_up(pipe)
+            raise PublishError("the broker did not confirm in time") from error
+        except _NowhereError as error:
+            self._lacks_queues = self._declare is not None
+            raise PublishError(f"no queue is bound to {exchange} with {routing_key}") from error
+        finally:
+            self._release(pipe)
+
+    async def close(self) -> None:
+        """Close the channel; the link is left to its owner."""
+        self._retire(self._pipe)
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    def _usable_pipe(self) -> _Pipe | None:
+        connection = self._link.connection
+        if connection is None:
+            raise PublishError("the broker is away")
+        if _is_blocked(connection):
+            raise PublishError("the broker takes no messages: one of its alarms is on")
+        pipe = self._pipe
+        if pipe is None or pipe.connection is not connection or pipe.wire.is_closed:
+            return None
+        return None if self._lacks_queues else pipe
+
+    async def _open(self) -> _Pipe:
+        async with self._opening:
+            pipe = self._usable_pipe()
+            if pipe is None:
+                self._retire(self._pipe)
+                self._pipe = pipe = await self._open_on(await self._link.up())
+            return pipe
+
+    async def _open_on(self, connection: AbstractConnection) -> _Pipe:
+        try:
+            if self._lacks_queues and self._declare:
+                await self._declare(connection)
+                self._lacks_queues = False
+            channel = new_channel(connection, confirms=True)
+            await bounded(channel.initialize(), self._timeout_s)
+            wire = cast(WireChannel, await channel.get_underlay_channel())
+            return _Pipe(connection, channel, wire)
+        except (QueueUnavailableError, AMQPChannelError) as error:
+            self._link.drop(connection)
+            raise PublishError("the broker opens no channel") from error
+
+    def _give_up(self, pipe: _Pipe | None) -> None:
+        if pipe is None:
+            self._link.drop(self._link.connection)
+        else:
+            self._retire(pipe)
+
+    def _retire(self, pipe: _Pipe | None) -> None:
+        """Take a channel out of use; it is closed once nothing waits on it."""
+        if pipe is not None and pipe is self._pipe:
+            self._pipe = None
+            if not pipe.waiting:
+                self._close(pipe)
+
+    def _release(self, pipe: _Pipe | None) -> None:
+        if pipe is not None:
+            pipe.waiting -= 1
+            if not pipe.waiting and pipe is not self._pipe:
+                self._close(pipe)
+
+    def _close(self, pipe: _Pipe) -> None:
+        task = asyncio.create_task(_close_quietly(pipe.channel, self._timeout_s))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+
+async def _publish(
+    wire: WireChannel, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties
+) -> None:
+    """The channel of aio-pika's protocol layer: half the CPU time per message of its own."""
+    task = asyncio.current_task()
+    try:
+        await wire.basic_publish(
+            body,
+            exchange=exchange,
+            routing_key=routing_key,
+            properties=properties,
+            mandatory=True,
+            wait=False,
+        )
+    except (ReturnedError, ChannelNotFoundEntity) as error:
+        raise _NowhereError from error
+    except DeliveryError as error:
+        raise PublishError("the broker refused the message: its queue is full") from error
+    # aiormq ends what waits on a lost connection with what ended it: also with a bare Exception,
+    # or with CancelledError although nobody cancelled us.
+    except (Exception, asyncio.CancelledError) as error:
+        if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
+            raise
+        raise PublishError(f"not confirmed: {type(error).__name__}") from error
+
+
+async def _close_quietly(channel: AbstractChannel, timeout_s: float) -> None:
+    with suppress(QueueUnavailableError, AMQPChannelError):
+        await bounded(channel.close(), timeout_s)
+
+
+def _is_blocked(connection: AbstractConnection) -> bool:
+    """Whether `ready()` of the connection would wait; asked without waiting."""
+    if connection.transport is None:
+        return True
+    waiting = connection.transport.connection.ready()
+    try:
+        waiting.send(None)
+    except StopIteration:
+        return False
+    waiting.close()
+    return True

@@ -1,0 +1,169 @@
+"""The queue on RabbitMQ, 3.10 or later.
+
+Two connections: one that publishes, and one that consumes and asks. An alarm blocks a connection
+that publishes, and an ack on it would not be heard.
+"""
+
+import asyncio
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Sequence,
+)
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from uuid import uuid4
+
+from aio_pika.abc import AbstractChannel, AbstractConnection, DeliveryMode
+from aio_pika.exceptions import AMQPChannelError, ChannelNotFoundEntity
+from pamqp.commands import Basic
+
+from notifier.errors import QueueUnavailableError
+from notifier.notification import Channel, Envelope, Lane
+from notifier.ports import Clock, Handler, QueueDepth
+from notifier.queue import message as codec
+from notifier.queue import topology
+from notifier.queue.consumer import RabbitSubscription, Source
+from notifier.queue.declaring import declare_missing, report_missing
+from notifier.queue.handling import Backoff
+from notifier.queue.link import Link, RabbitSettings, bounded, open_channel
+from notifier.queue.outlet import Outlet
+from notifier.queue.sweeping import Sweep
+from notifier.queue.topology import QueueSpec
+
+
+@asynccontextmanager
+async def open_rabbit_queue(
+    url: str, settings: RabbitSettings, clock: Clock
+) -> AsyncIterator["RabbitQueue"]:
+    """Open the queue on the broker at `url`; closes its subscriptions and connections at the end.
+
+    A broker that is away is no error: it is looked for in the background.
+    """
+    prepare = partial(
+        declare_missing if settings.declare else report_missing, settings.call_timeout_s
+    )
+    publishing = Link(url, purpose="publish", settings=settings, prepare=prepare)
+    consuming = Link(url, purpose="consume", settings=settings, prepare=prepare)
+    running = {asyncio.create_task(link.run()) for link in (publishing, consuming)}
+    outlet = Outlet(
+        publishing,
+        timeout_s=settings.publish_timeout_s,
+        declare=prepare if settings.declare else None,
+    )
+    queue = RabbitQueue(outlet, consuming, settings, clock)
+    try:
+        await asyncio.gather(publishing.tried(), consuming.tried())
+        yield queue
+    finally:
+        await queue.close()
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running)
+
+
+class RabbitQueue:
+    """The message broker. Made by `open_rabbit_queue`."""
+
+    def __init__(
+        self, outlet: Outlet, consuming: Link, settings: RabbitSettings, clock: Clock
+    ) -> None:
+        self._outlet = outlet
+        self._consuming = consuming
+        self._settings = settings
+        self._clock = clock
+        self._subscriptions: list[RabbitSubscription] = []
+
+    async def publish(self, envelope: Envelope) -> None:
+        await self._send(topology.WORK_EXCHANGE, envelope)
+
+    async def bury(self, envelope: Envelope) -> None:
+        await self._send(topology.DEAD_EXCHANGE, envelope)
+
+    async def subscribe(
+        self, channel: Channel, lane: Lane, handler: Handler, *, consumers: int
+    ) -> RabbitSubscription:
+        source = Source(channel=channel, lane=lane, handler=handler, backoff=Backoff())
+        subscription = RabbitSubscription(self._consuming, source, self._settings, consumers)
+        self._subscriptions.append(subscription)
+        return subscription
+
+    async def depths(self) -> Sequence[QueueDepth]:
+        found: list[QueueDepth] = []
+        specs = list(topology.QUEUES.values())
+        while specs:
+            async with self._channel() as channel:
+                try:
+                    while specs:
+                        found.append(await self._depth(channel, specs.pop(0)))
+                except ChannelNotFoundEntity:
+                    continue
+        return found
+
+    async def sweep_dead(
+        self,
+        channel: Channel,
+        stale: Callable[[Sequence[Envelope]], Awaitable[Collection[Envelope]]],
+    ) -> Sequence[Envelope]:
+        timeout_s = self._settings.call_timeout_s
+        with _no_refusals():
+            sweep = Sweep(self._connection(), channel, self._outlet, timeout_s)
+            return await sweep.remove(stale)
+
+    async def ping(self) -> None:
+        async with self._channel() as channel:
+            try:
+                call = channel.declare_exchange(topology.WORK_EXCHANGE, passive=True)
+                await bounded(call, self._settings.call_timeout_s)
+            except ChannelNotFoundEntity as error:
+                raise QueueUnavailableError(
+                    f"there is no exchange {topology.WORK_EXCHANGE}; run: notifier topology apply"
+                ) from error
+
+    async def close(self) -> None:
+        """End all subscriptions and publishing."""
+        closing = [subscription.close() for subscription in self._subscriptions]
+        await asyncio.gather(*closing, self._outlet.close())
+
+    async def _send(self, exchange: str, envelope: Envelope) -> None:
+        properties = Basic.Properties(
+            app_id=codec.APP_ID,
+            content_type=codec.CONTENT_TYPE,
+            delivery_mode=DeliveryMode.PERSISTENT,
+            headers={**codec.headers(envelope)},
+            message_id=uuid4().hex,
+            message_type=codec.MESSAGE_TYPE,
+            timestamp=self._clock.now(),
+        )
+        key = topology.routing_key(envelope.channel, envelope.lane)
+        await self._outlet.send(exchange, key, codec.encode(envelope), properties)
+
+    async def _depth(self, channel: AbstractChannel, spec: QueueSpec) -> QueueDepth:
+        call = channel.declare_queue(spec.name, passive=True)
+        queue = await bounded(call, self._settings.call_timeout_s)
+        found = queue.declaration_result
+        return spec.depth(found.message_count or 0, found.consumer_count or 0)
+
+    @asynccontextmanager
+    async def _channel(self) -> AsyncIterator[AbstractChannel]:
+        with _no_refusals():
+            timeout_s = self._settings.call_timeout_s
+            async with open_channel(self._connection(), timeout_s) as channel:
+                yield channel
+
+    def _connection(self) -> AbstractConnection:
+        connection = self._consuming.connection
+        if connection is None:
+            raise QueueUnavailableError("the broker is away")
+        return connection
+
+
+@contextmanager
+def _no_refusals() -> Iterator[None]:
+    try:
+        yield
+    except AMQPChannelError as error:
+        raise QueueUnavailableError(f"the broker refused: {type(error).__name__}") from error

@@ -1,0 +1,565 @@
+"""What only RabbitMQ does: connections that end, alarms, entities that go, and what it is sent."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import aio_pika
+import pytest
+from aiormq.abc import ChannelFrame
+from pamqp.commands import Basic
+
+from notifier.errors import PublishError, QueueUnavailableError
+from notifier.notification import Channel, Envelope, Lane, Settlement
+from notifier.queue.admin import apply_topology
+from notifier.queue.consumer import Consumer
+from notifier.queue.link import RabbitSettings, open_channel
+from notifier.queue.message import encode
+from notifier.queue.rabbitmq import RabbitQueue, open_rabbit_queue
+from tests.clock import SystemClock
+from tests.gateway import Gateway, gateway_to
+from tests.services.rabbitmq import RabbitMq, vhost_of
+from tests.witness import until, witness_of
+
+EMAIL = "email_notifications"
+DEAD = "email_notifications.dead"
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def opened(
+    url: str, *, declare: bool = True, publish_timeout_s: float = 3, heartbeat_s: int = 10
+) -> AbstractAsyncContextManager[RabbitQueue]:
+    settings = RabbitSettings(
+        connection_name="test",
+        declare=declare,
+        publish_timeout_s=publish_timeout_s,
+        heartbeat_s=heartbeat_s,
+        call_timeout_s=1,
+        watch_s=0.1,
+    )
+    return open_rabbit_queue(url, settings, SystemClock())
+
+
+@pytest.fixture
+async def gateway(amqp_url: str) -> AsyncIterator[Gateway]:
+    async with gateway_to(amqp_url) as opened_gateway:
+        yield opened_gateway
+
+
+def an_envelope(lane: Lane = Lane.NORMAL) -> Envelope:
+    return Envelope(id=uuid4(), channel=Channel.EMAIL, lane=lane, attempt=0, traceparent=TRACE)
+
+
+class Recorder:
+    """Acknowledges once it is let, and remembers."""
+
+    def __init__(self, *, is_open: bool = True) -> None:
+        self.seen: list[Envelope] = []
+        self.cancelled = 0
+        self.gate = asyncio.Event()
+        if is_open:
+            self.gate.set()
+
+    async def __call__(self, envelope: Envelope) -> Settlement:
+        self.seen.append(envelope)
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return Settlement.ACK
+
+    async def count(self, wanted: int) -> list[Envelope]:
+        await until(lambda: len(self.seen) >= wanted)
+        return self.seen
+
+
+async def publish_until_confirmed(queue: RabbitQueue, envelope: Envelope) -> None:
+    async with asyncio.timeout(15):
+        while True:
+            try:
+                return await queue.publish(envelope)
+            except PublishError:
+                await asyncio.sleep(0.05)
+
+
+async def test_a_message_is_persistent_and_says_what_it_is(amqp_url: str) -> None:
+    with witness_of(amqp_url) as witness:
+        async with opened(amqp_url) as queue:
+            envelope = an_envelope(Lane.HIGH)
+            await queue.publish(envelope)
+            await queue.publish(envelope)
+
+        first, second = witness.take("email_notifications.high")
+
+    assert first.body == encode(envelope)
+    assert first.routing_key == "email.high"
+    assert first.properties.delivery_mode == 2
+    assert first.properties.content_type == "application/json"
+    assert first.properties.app_id == "notifier"
+    assert first.properties.type == "notification"
+    assert first.properties.headers["traceparent"] == TRACE
+    sent_at = datetime.fromtimestamp(first.properties.timestamp, UTC)
+    assert abs(datetime.now(UTC) - sent_at) < timedelta(minutes=1)
+    assert first.properties.message_id != second.properties.message_id
+
+
+async def test_a_broker_that_is_away_at_the_start_is_found_later(gateway: Gateway) -> None:
+    await gateway.close()
+    async with opened(gateway.url) as queue:
+        handler, sent = Recorder(), an_envelope()
+        subscription = await queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=1)
+        with pytest.raises(QueueUnavailableError):
+            await queue.ping()
+        with pytest.raises(QueueUnavailableError):
+            await queue.depths()
+        with pytest.raises(PublishError):
+            await queue.publish(sent)
+
+        await gateway.open()
+        await publish_until_confirmed(queue, sent)
+
+        assert await handler.count(1) == [sent]
+        await queue.ping()
+        assert subscription.problem() is None
+
+
+async def test_publishing_fails_at_once_while_the_broker_is_known_to_be_away(
+    gateway: Gateway,
+) -> None:
+    async with opened(gateway.url) as queue:
+        await queue.publish(an_envelope())
+        await gateway.close()
+        with pytest.raises(PublishError):
+            await queue.publish(an_envelope())
+
+        started = time.monotonic()
+        for _ in range(100):
+            with pytest.raises(PublishError):
+                await queue.publish(an_envelope())
+
+        assert time.monotonic() - started < 0.5
+
+
+async def test_publishing_ends_in_time_when_nothing_answers_and_recovers(gateway: Gateway) -> None:
+    async with opened(gateway.url, publish_timeout_s=0.3) as queue:
+        await queue.publish(an_envelope())
+        gateway.freeze()
+        started = time.monotonic()
+        failures = await asyncio.gather(
+            *(queue.publish(an_envelope()) for _ in range(50)), return_exceptions=True
+        )
+        assert {type(failure) for failure in failures} == {PublishError}
+        with pytest.raises(PublishError):
+            await queue.publish(an_envelope())
+        assert time.monotonic() - started < 2
+
+        gateway.thaw()
+
+        await publish_until_confirmed(queue, an_envelope())
+
+
+async def test_a_missed_heartbeat_never_reaches_a_publisher_as_a_cancellation(
+    gateway: Gateway,
+) -> None:
+    # aiormq notices after 3 x (1 s + 1 s), and cancels what waits.
+    async with opened(gateway.url, publish_timeout_s=30, heartbeat_s=1) as queue:
+        await queue.publish(an_envelope())
+        gateway.freeze()
+
+        failures = await asyncio.gather(
+            *(queue.publish(an_envelope()) for _ in range(5)), return_exceptions=True
+        )
+
+        assert {type(failure) for failure in failures} == {PublishError}
+
+
+async def test_a_cut_connection_fails_what_waits_on_it(gateway: Gateway) -> None:
+    async with opened(gateway.url) as queue:
+        await queue.publish(an_envelope())
+        gateway.freeze()
+        publishes = [asyncio.create_task(queue.publish(an_envelope())) for _ in range(20)]
+        await asyncio.sleep(0)
+        gateway.cut()
+        failures = await asyncio.gather(*publishes, return_exceptions=True)
+        gateway.thaw()
+
+        assert {type(failure) for failure in failures} == {PublishError}
+
+
+async def test_a_lost_connection_does_not_cancel_a_handler(gateway: Gateway) -> None:
+    async with opened(gateway.url) as queue:
+        handler, sent = Recorder(is_open=False), an_envelope()
+        subscription = await queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=1)
+        await queue.publish(sent)
+        await handler.count(1)
+
+        gateway.cut()
+        await publish_until_confirmed(queue, an_envelope(Lane.BULK))
+        handler.gate.set()
+
+        assert await handler.count(2) == [sent, sent]
+        assert handler.cancelled == 0
+        await until(lambda: subscription.problem() is None)
+
+
+async def test_consumers_come_back_after_a_lost_connection(gateway: Gateway, amqp_url: str) -> None:
+    with witness_of(amqp_url) as witness:
+        async with opened(gateway.url) as queue:
+            handler = Recorder()
+            await queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=8)
+            await until(lambda: witness.consumers(EMAIL) == 8)
+
+            gateway.cut()
+            await until(lambda: witness.consumers(EMAIL) < 8)
+
+            await until(lambda: witness.consumers(EMAIL) == 8)
+
+
+async def test_a_deleted_queue_is_made_again_and_consumed(amqp_url: str) -> None:
+    with witness_of(amqp_url) as witness:
+        async with opened(amqp_url) as queue:
+            handler, sent = Recorder(), an_envelope()
+            await queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=2)
+            await until(lambda: witness.consumers(EMAIL) == 2)
+
+            witness.delete(EMAIL)
+            await publish_until_confirmed(queue, sent)
+
+            assert await handler.count(1) == [sent]
+            await until(lambda: witness.consumers(EMAIL) == 2)
+
+
+async def test_a_deleted_queue_is_made_again_by_its_consumer(amqp_url: str) -> None:
+    with witness_of(amqp_url) as witness:
+        async with opened(amqp_url) as queue:
+            subscription = await queue.subscribe(
+                Channel.EMAIL, Lane.NORMAL, Recorder(), consumers=2
+            )
+            await until(lambda: witness.consumers(EMAIL) == 2)
+
+            witness.delete(EMAIL)
+
+            await until(lambda: EMAIL in witness.queues([EMAIL]))
+            await until(lambda: witness.consumers(EMAIL) == 2)
+            await until(lambda: subscription.problem() is None)
+
+
+async def test_a_channel_of_a_closed_connection_is_refused_as_unavailable(amqp_url: str) -> None:
+    connection = await aio_pika.connect(amqp_url)
+    await connection.close()
+
+    with pytest.raises(QueueUnavailableError):
+        async with open_channel(connection, 1):
+            pass
+
+
+async def test_a_queue_that_is_missing_is_made_before_the_next_publish(amqp_url: str) -> None:
+    with witness_of(amqp_url) as witness:
+        async with opened(amqp_url) as queue:
+            await queue.publish(an_envelope())
+            witness.delete(EMAIL)
+
+            with pytest.raises(PublishError, match="no queue is bound"):
+                await queue.publish(an_envelope())
+
+            await queue.publish(an_envelope())
+            assert witness.ready(EMAIL) == 1
+
+
+async def test_an_exchange_that_is_missing_is_made_before_the_next_publish(amqp_url: str) -> None:
+    with witness_of(amqp_url) as witness:
+        async with opened(amqp_url) as queue:
+            await queue.publish(an_envelope())
+            witness.delete_exchange("notifications")
+
+            with pytest.raises(PublishError):
+                await queue.publish(an_envelope())
+
+            await queue.publish(an_envelope())
+            await queue.ping()
+
+
+async def test_nothing_is_made_where_that_is_the_operators_business(amqp_url: str) -> None:
+    with witness_of(amqp_url) as witness:
+        apply_topology(amqp_url, "http://127.0.0.1:9")
+        witness.delete(EMAIL)
+        async with opened(amqp_url, declare=False) as queue:
+            for _ in range(2):
+                with pytest.raises(PublishError, match="no queue is bound"):
+                    await queue.publish(an_envelope())
+            names = {depth.name for depth in await queue.depths()}
+            assert len(names) == 11
+            assert EMAIL not in names
+            subscription = await queue.subscribe(
+                Channel.EMAIL, Lane.NORMAL, Recorder(), consumers=1
+            )
+            await until(lambda: subscription.problem() is not None)
+            assert "email_notifications" in (subscription.problem() or "")
+
+            apply_topology(amqp_url, "http://127.0.0.1:9")
+
+            await until(lambda: subscription.problem() is None)
+
+
+async def test_a_missing_exchange_is_no_answer_to_a_ping(amqp_url: str) -> None:
+    async with opened(amqp_url, declare=False) as queue:
+        with pytest.raises(QueueUnavailableError, match="topology apply"):
+            await queue.ping()
+
+
+async def test_a_queue_with_other_arguments_is_used_as_it_is(amqp_url: str) -> None:
+    with witness_of(amqp_url) as witness:
+        witness.declare(EMAIL)
+        async with opened(amqp_url) as queue:
+            handler = Recorder()
+            await queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=1)
+            await queue.subscribe(Channel.EMAIL, Lane.HIGH, handler, consumers=1)
+            sent, body = an_envelope(Lane.HIGH), an_envelope()
+
+            await queue.publish(sent)
+            assert await handler.count(1) == [sent]
+            witness.put(EMAIL, encode(body))
+
+            assert [found.id for found in await handler.count(2)] == [sent.id, body.id]
+
+
+async def test_a_consumer_that_died_in_silence_is_noticed(amqp_url: str) -> None:
+    with witness_of(amqp_url) as witness:
+        async with opened(amqp_url) as queue:
+            subscription = await queue.subscribe(
+                Channel.EMAIL, Lane.NORMAL, Recorder(), consumers=2
+            )
+            await until(lambda: witness.consumers(EMAIL) == 2)
+            assert subscription.problem() is None
+
+            await cancel_in_silence(subscription.consumers[0])
+
+            await until(lambda: subscription.problem() is not None)
+            assert "1 consumers on the broker, not 2" in (subscription.problem() or "")
+
+
+async def cancel_in_silence(consumer: Consumer) -> None:
+    """Cancel on the broker what the client goes on to believe in."""
+    attachment = consumer.attachment
+    assert attachment is not None
+    frame = Basic.Cancel(consumer_tag=attachment.tag, nowait=True)
+    channel = attachment.wire
+    await channel.write_queue.put(ChannelFrame.marshall(channel.number, [frame]))
+
+
+async def test_a_connection_that_no_longer_answers_is_replaced_by_the_watch(
+    gateway: Gateway, amqp_url: str
+) -> None:
+    with witness_of(amqp_url) as witness:
+        async with opened(gateway.url) as queue:
+            handler, sent = Recorder(), an_envelope()
+            await queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=1)
+            await until(lambda: witness.consumers(EMAIL) == 1)
+
+            gateway.freeze()
+            await until_away(queue)
+            gateway.thaw()
+            await publish_until_confirmed(queue, sent)
+
+            assert sent in await handler.count(1)
+
+
+async def until_away(queue: RabbitQueue) -> None:
+    """Wait until the connection was given up."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await queue.ping()
+            except QueueUnavailableError as error:
+                if "away" in str(error):
+                    return
+
+
+@pytest.mark.parametrize("consumers", [0, 3])
+async def test_a_queue_whose_broker_is_frozen_closes_in_time(
+    gateway: Gateway, consumers: int
+) -> None:
+    async with opened(gateway.url) as queue:
+        await queue.subscribe(Channel.EMAIL, Lane.NORMAL, Recorder(), consumers=consumers)
+        await queue.publish(an_envelope())
+        gateway.freeze()
+        started = time.monotonic()
+
+    assert time.monotonic() - started < 8
+    await until(lambda: not clients_tasks(), timeout_s=2)
+
+
+def clients_tasks() -> list[asyncio.Task[object]]:
+    """Tasks of the client library that are still there; they would hold up the process's end."""
+    return [
+        task for task in asyncio.all_tasks() if "aiormq" in repr(task) or "aio_pika" in repr(task)
+    ]
+
+
+async def test_an_alarm_refuses_publishes_at_once_and_leaves_consumers_alone(
+    rabbitmq: RabbitMq, amqp_url: str
+) -> None:
+    async with opened(amqp_url, publish_timeout_s=0.5) as queue:
+        waiting = [an_envelope() for _ in range(5)]
+        for envelope in waiting:
+            await queue.publish(envelope)
+        await asyncio.to_thread(rabbitmq.ctl, "set_vm_memory_high_watermark", "0")
+        try:
+            first = await asyncio.gather(
+                *(queue.publish(an_envelope(Lane.BULK)) for _ in range(8)), return_exceptions=True
+            )
+            assert {type(failure) for failure in first} == {PublishError}
+            started = time.monotonic()
+            for _ in range(50):
+                with pytest.raises(PublishError, match="alarm"):
+                    await queue.publish(an_envelope(Lane.BULK))
+            assert time.monotonic() - started < 0.4
+
+            handler = Recorder()
+            await queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=1)
+            assert await handler.count(5) == waiting
+        finally:
+            await asyncio.to_thread(rabbitmq.ctl, "set_vm_memory_high_watermark", "0.6")
+
+        await publish_until_confirmed(queue, an_envelope(Lane.HIGH))
+    with witness_of(amqp_url) as witness:
+        assert witness.ready(EMAIL) == 0
+
+
+async def test_nothing_confirmed_is_lost_when_the_node_is_killed(
+    rabbitmq: RabbitMq, amqp_url: str
+) -> None:
+    confirmed: set[bytes] = set()
+    is_over = asyncio.Event()
+
+    async def publish_on(queue: RabbitQueue) -> None:
+        while not is_over.is_set():
+            envelope = an_envelope()
+            try:
+                await queue.publish(envelope)
+                confirmed.add(encode(envelope))
+            except PublishError:
+                await asyncio.sleep(0.01)
+
+    async with opened(amqp_url) as queue:
+        publishers = [asyncio.create_task(publish_on(queue)) for _ in range(20)]
+        await until(lambda: len(confirmed) > 500)
+        await asyncio.to_thread(rabbitmq.kill)
+        before = len(confirmed)
+        await asyncio.to_thread(rabbitmq.start)
+        await until(lambda: len(confirmed) > before + 200, timeout_s=60)
+        is_over.set()
+        await asyncio.gather(*publishers)
+
+    with witness_of(amqp_url) as witness:
+        found = {letter.body for letter in witness.take(EMAIL)}
+    assert confirmed <= found
+
+
+async def test_a_message_that_kills_its_consumers_ends_in_the_dead_queue(
+    rabbitmq: RabbitMq, amqp_url: str
+) -> None:
+    apply_topology(amqp_url, rabbitmq.management_url)
+    with witness_of(amqp_url) as witness:
+        async with opened(amqp_url) as queue:
+            await queue.publish(an_envelope(Lane.BULK))
+
+            for _ in range(21):
+                await until(lambda: witness.refuse("email_notifications.bulk"))
+
+            await until(lambda: witness.ready("email_notifications.dead") == 1)
+            removed = await queue.sweep_dead(Channel.EMAIL, all_of)
+            assert [envelope.lane for envelope in removed] == [Lane.BULK]
+
+
+async def all_of(envelopes: Sequence[Envelope]) -> Collection[Envelope]:
+    return envelopes
+
+
+async def test_a_user_without_the_right_to_configure_can_publish_and_consume(
+    rabbitmq: RabbitMq, amqp_url: str
+) -> None:
+    apply_topology(amqp_url, rabbitmq.management_url)
+    names = r"^(notifications|notifications\.dead|(email|sms|in_app)_notifications.*)$"
+    rights = {"configure": "^$", "write": names, "read": names}
+    with restricted_user(rabbitmq, amqp_url, rights) as url:
+        async with opened(url) as queue:
+            handler, sent = Recorder(), an_envelope()
+            subscription = await queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=1)
+            await queue.publish(sent)
+            await queue.bury(sent)
+
+            assert await handler.count(1) == [sent]
+            assert await queue.sweep_dead(Channel.EMAIL, all_of) == [sent]
+            assert subscription.problem() is None
+
+
+@contextmanager
+def restricted_user(rabbitmq: RabbitMq, amqp_url: str, rights: dict[str, str]) -> Iterator[str]:
+    name = f"user-{uuid4().hex}"
+    body = {"password": "secret", "tags": ""}
+    rabbitmq.management.call("PUT", "users", name, body=body)
+    rabbitmq.management.call("PUT", "permissions", vhost_of(amqp_url), name, body=rights)
+    at = urlsplit(amqp_url)
+    host = at.netloc.rpartition("@")[2]
+    try:
+        yield at._replace(netloc=f"{name}:secret@{host}").geturl()
+    finally:
+        rabbitmq.management.call("DELETE", "users", name)
+
+
+async def test_a_wrong_password_looks_like_a_broker_that_is_away(amqp_url: str) -> None:
+    at = urlsplit(amqp_url)
+    host = at.netloc.rpartition("@")[2]
+    async with opened(at._replace(netloc=f"nobody:wrong@{host}").geturl()) as queue:
+        with pytest.raises(QueueUnavailableError):
+            await queue.ping()
+        with pytest.raises(PublishError):
+            await queue.publish(an_envelope())
+
+
+async def test_closing_with_publishes_and_handlers_under_way_ends_in_time(amqp_url: str) -> None:
+    started = time.monotonic()
+    async with opened(amqp_url) as queue:
+        handler = Recorder(is_open=False)
+        await queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=4)
+        for _ in range(8):
+            await queue.publish(an_envelope())
+        await handler.count(4)
+        publishes = [asyncio.create_task(queue.publish(an_envelope())) for _ in range(20)]
+        await asyncio.sleep(0)
+    await asyncio.gather(*publishes, return_exceptions=True)
+
+    assert time.monotonic() - started < 5
+    with witness_of(amqp_url) as witness:
+        await until(lambda: witness.ready(EMAIL) >= 8)
+
+
+async def test_letters_outlive_the_default_delivery_limit_where_no_policy_lifts_it(
+    amqp_url: str,
+) -> None:
+    letter = an_envelope(Lane.BULK)
+    with witness_of(amqp_url) as witness:
+        async with opened(amqp_url) as queue:
+            await queue.bury(letter)
+            witness.put(DEAD, b"unparsable", {"kept": "yes"})
+
+            for _ in range(25):
+                await until(lambda: witness.ready(DEAD) == 2)
+                assert await queue.sweep_dead(Channel.EMAIL, none_of) == []
+
+            await until(lambda: witness.ready(DEAD) == 2)
+            assert await queue.sweep_dead(Channel.EMAIL, all_of) == [letter]
+            await until(lambda: witness.ready(DEAD) == 1)
+            [kept] = witness.take(DEAD)
+            assert kept.body == b"unparsable"
+            assert kept.properties.headers["kept"] == "yes"
+
+
+async def none_of(_: Sequence[Envelope]) -> Collection[Envelope]:
+    return ()
