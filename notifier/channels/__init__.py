@@ -1,0 +1,1 @@
+"""Adapters for the providers: one module each, outcomes as values."""

@@ -1,0 +1,43 @@
+"""The sandbox: captures what would be sent, for development and for tests of services."""
+
+import asyncio
+
+import structlog
+
+from notifier.notification import Message, Outcome, Sent, Transient
+from notifier.ports import Captures, ChannelAdapter
+
+log = structlog.get_logger(__name__)
+
+
+class SandboxAdapter:
+    """Captures messages; with `then`, hands them on and returns that adapter's outcome.
+
+    It owns `then` and closes it.
+    """
+
+    provider = "sandbox"
+
+    def __init__(
+        self, captures: Captures, then: ChannelAdapter | None = None, *, timeout_s: float = 10
+    ) -> None:
+        self._captures = captures
+        self._then = then
+        self._timeout_s = timeout_s
+
+    async def send(self, message: Message) -> Outcome:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._captures.add(message)
+        # The port promises a value; nothing left this machine, whatever went wrong.
+        except Exception as error:  # noqa: BLE001
+            name = type(error).__name__
+            log.warning("sandbox.failed", id=str(message.id), error=name)
+            return Transient("store_unavailable", f"it could not be captured: {name}")
+        if self._then is not None:
+            return await self._then.send(message)
+        return Sent(str(message.id))
+
+    async def close(self) -> None:
+        if self._then is not None:
+            await self._then.close()

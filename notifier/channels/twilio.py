@@ -1,0 +1,256 @@
+"""SMS through Twilio's Messages resource: its SDK makes the request, a kept session carries it.
+
+The SDK's own transport logs requests, ignores its time-out and loses a refusal's headers.
+"""
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias, cast
+from urllib.parse import urlencode
+
+from notifier.channels._extras import extra
+from notifier.channels._outcomes import (
+    Answer,
+    HttpTable,
+    Ruling,
+    Verdict,
+    outcome_of,
+    plain_id,
+    redact,
+    retry_after_s,
+)
+from notifier.errors import SettingsError
+from notifier.notification import JsonValue, Message, Outcome, Sent, Transient, Unknown
+from notifier.ports import Clock
+
+_CREATED = 201
+_HANDSET_UNREACHABLE_S = 1_800.0
+
+Payload: TypeAlias = Mapping[str, JsonValue]
+
+_PERMANENT = Ruling(verdict=Verdict.PERMANENT)
+_SYSTEMIC = Ruling(verdict=Verdict.SYSTEMIC)
+_THROTTLED = Ruling(verdict=Verdict.THROTTLED)
+_TRANSIENT = Ruling(verdict=Verdict.TRANSIENT)
+_UNKNOWN = Ruling(verdict=Verdict.UNKNOWN)
+
+# https://www.twilio.com/docs/api/errors. Codes that are not here are judged by their status:
+# Twilio adds codes and splits the meaning of old ones.
+REFUSALS = HttpTable(
+    codes={
+        "20003": _SYSTEMIC,  # authentication
+        "20429": _THROTTLED,  # too many requests: never processed
+        "21211": _PERMANENT,  # invalid To
+        "21408": _SYSTEMIC,  # region not enabled
+        "21603": _SYSTEMIC,  # From missing
+        "21606": _SYSTEMIC,  # From is not ours
+        "21608": _SYSTEMIC,  # trial account
+        "21610": Ruling(verdict=Verdict.SUPPRESS),  # the recipient sent STOP
+        "21611": _THROTTLED,  # too many messages queued for this From
+        "21612": _PERMANENT,  # unroutable To
+        "21614": _PERMANENT,  # not a mobile number
+        "21635": _PERMANENT,  # landline
+        "21701": _SYSTEMIC,  # no such messaging service
+        "21703": _SYSTEMIC,  # messaging service without numbers
+        "30001": _TRANSIENT,  # queue overflow
+        "30002": _SYSTEMIC,  # account suspended
+        "30003": Ruling(verdict=Verdict.DEFERRED, at_least_s=_HANDSET_UNREACHABLE_S),
+        "30004": _PERMANENT,  # blocked
+        "30005": _PERMANENT,  # unknown handset
+        "30006": _PERMANENT,  # landline or unreachable carrier
+        "30007": _PERMANENT,  # filtered
+        "30008": _UNKNOWN,
+    },
+    statuses={
+        401: _SYSTEMIC,
+        403: _SYSTEMIC,
+        404: _SYSTEMIC,
+        405: _SYSTEMIC,
+        408: _TRANSIENT,
+        429: _THROTTLED,
+    },
+    classes={3: _SYSTEMIC, 4: _PERMANENT, 5: _UNKNOWN},
+    otherwise=_UNKNOWN,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwilioConfig:
+    """An account and as whom to send.
+
+    `sender` is a telephone number in E.164, an alphanumeric sender, or a messaging service's sid
+    (`MG...`). With `status_callback_base_url`, Twilio reports to that URL, a slash and the
+    notification's id. One `send` takes at most `timeout_s`.
+    """
+
+    account_sid: str
+    auth_token: str = field(repr=False)
+    sender: str
+    status_callback_base_url: str | None = None
+    base_url: str = "https://api.twilio.com"
+    timeout_s: float = 20
+    max_connections: int = 50
+
+
+class TwilioAdapter:
+    """Hands SMS to Twilio; needs no running loop until the first `send`.
+
+    Raises:
+        SettingsError: there is no account or sender, or `notifier[twilio]` is not installed.
+    """
+
+    provider = "twilio"
+
+    def __init__(self, config: TwilioConfig, clock: Clock) -> None:
+        if not (config.account_sid and config.auth_token and config.sender):
+            raise SettingsError("twilio: account_sid, auth_token and sender are required")
+        with extra("twilio"):
+            from notifier.channels._http import HttpPoster  # noqa: PLC0415 - an extra
+
+            self._http: _Poster = HttpPoster(
+                timeout_s=config.timeout_s, max_connections=config.max_connections
+            )
+            self._messages = _messages(config, _Transport(self._http))
+        self._config = config
+        self._clock = clock
+        is_service = config.sender.startswith("MG")
+        self._from = {"messaging_service_sid" if is_service else "from_": config.sender}
+
+    async def send(self, message: Message) -> Outcome:
+        try:
+            taken = await self._messages.create_async(
+                to=message.recipient, body=message.text, **self._from, **self._callback(message)
+            )
+        except _NotCreatedError as error:
+            return self._judge(error.result, message)
+        # The port promises a value, whatever the library comes up with.
+        except Exception as error:  # noqa: BLE001
+            return Unknown("unexpected", type(error).__name__)
+        return self._judge_created(taken)
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    def _callback(self, message: Message) -> dict[str, str]:
+        base = self._config.status_callback_base_url
+        return {} if base is None else {"status_callback": f"{base.rstrip('/')}/{message.id}"}
+
+    def _judge(self, result: "Answer | Outcome", message: Message) -> Outcome:
+        if not isinstance(result, Answer):
+            return result
+        code, words = _code_and_words(result.text)
+        ruling = REFUSALS.ruling(result.status, code)
+        wait_s = retry_after_s(result.headers, self._clock.now())
+        text = redact(words, message, (self._config.auth_token,))
+        return outcome_of(
+            ruling.verdict, code or f"http {result.status}", text, wait_s or ruling.at_least_s
+        )
+
+    def _judge_created(self, taken: "_Created") -> Outcome:
+        if taken.error_code is None:
+            return Sent(plain_id(taken.sid))
+        code = str(taken.error_code)
+        ruling = REFUSALS.codes.get(code, _UNKNOWN)
+        return outcome_of(ruling.verdict, code, "refused when created", ruling.at_least_s)
+
+
+class _Poster(Protocol):
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str]
+    ) -> Answer | Transient | Unknown: ...
+
+    async def close(self) -> None: ...
+
+
+class _Created(Protocol):
+    sid: str | None
+    error_code: int | None
+
+
+class _Messages(Protocol):
+    async def create_async(
+        self,
+        to: str,
+        *,
+        body: str,
+        from_: str = ...,
+        messaging_service_sid: str = ...,
+        status_callback: str = ...,
+    ) -> _Created: ...
+
+
+class _NotCreatedError(Exception):
+    """Carries through the SDK what came instead of a message resource."""
+
+    def __init__(self, result: Answer | Outcome) -> None:
+        super().__init__()
+        self.result = result
+
+
+@dataclass(frozen=True, slots=True)
+class _Response:
+    """What the SDK reads of a response."""
+
+    status_code: int
+    text: str
+    headers: Mapping[str, str]
+
+
+class _Transport:
+    """The SDK's HTTP client, as far as it calls one."""
+
+    is_async = True
+
+    def __init__(self, http: _Poster) -> None:
+        self._http = http
+
+    async def request(
+        self,
+        _method: str,
+        uri: str,
+        *,
+        data: Mapping[str, object],
+        headers: Mapping[str, str],
+        auth: tuple[str, str],
+        **_unused: object,
+    ) -> _Response:
+        body = urlencode(data, doseq=True).encode()
+        answer = await self._http.post(uri, body, {**headers, **_basic_auth(auth)})
+        if not isinstance(answer, Answer) or answer.status != _CREATED:
+            raise _NotCreatedError(answer)
+        if "sid" not in _object(answer.text):
+            raise _NotCreatedError(Sent())
+        return _Response(answer.status, answer.text, answer.headers)
+
+
+def _messages(config: TwilioConfig, transport: _Transport) -> _Messages:
+    # An extra, slow to import, and without types.
+    from twilio.rest import Client  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    client = Client(
+        config.account_sid, config.auth_token, http_client=transport, environment={"": ""}
+    )
+    client.api.base_url = config.base_url.rstrip("/")
+    return cast("_Messages", client.messages)
+
+
+def _basic_auth(auth: tuple[str, str]) -> dict[str, str]:
+    return {"Authorization": f"Basic {b64encode(':'.join(auth).encode()).decode()}"}
+
+
+def _code_and_words(text: str) -> tuple[str | None, str]:
+    found = _object(text)
+    code, words = found.get("code"), found.get("message")
+    return (str(code) if isinstance(code, int) and code else None), (
+        words if isinstance(words, str) else ""
+    )
+
+
+def _object(text: str) -> Payload:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

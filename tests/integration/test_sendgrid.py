@@ -1,0 +1,220 @@
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from notifier.channels.sendgrid import SendGridAdapter, SendGridConfig
+from notifier.errors import SettingsError
+from notifier.notification import Outcome, Permanent, Sent, Systemic, Transient, Unknown
+from tests.services.messages import MESSAGE_ID, ManualClock, a_message
+from tests.services.providers import (
+    BreakOffAnswer,
+    DropBeforeReading,
+    Refuse,
+    SendGrid,
+    open_sendgrid,
+    sendgrid_refusal,
+)
+
+HASTY_S = 0.2
+
+
+@pytest.fixture
+async def sendgrid() -> AsyncIterator[SendGrid]:
+    async with open_sendgrid() as sendgrid:
+        yield sendgrid
+
+
+def a_config(sendgrid: SendGrid) -> SendGridConfig:
+    return SendGridConfig(
+        api_key=sendgrid.api_key,
+        sender="Shop <no-reply@shop.example>",
+        base_url=f"{sendgrid.base_url}/",
+        timeout_s=5,
+    )
+
+
+@pytest.fixture
+async def adapter(sendgrid: SendGrid) -> AsyncIterator[SendGridAdapter]:
+    adapter = SendGridAdapter(a_config(sendgrid), ManualClock())
+    yield adapter
+    await adapter.close()
+
+
+async def send_once(config: SendGridConfig) -> Outcome:
+    adapter = SendGridAdapter(config, ManualClock())
+    outcome = await adapter.send(a_message())
+    await adapter.close()
+    return outcome
+
+
+async def test_the_payload_says_all_that_is_needed_and_nothing_else(
+    sendgrid: SendGrid, adapter: SendGridAdapter
+) -> None:
+    message = replace(a_message(html="<p>Grüße</p>"), metadata={"order": "4711"})
+
+    outcome = await adapter.send(message)
+
+    assert outcome == Sent(sendgrid.arrivals[0].provider_id)
+    assert sendgrid.arrivals[0].fields == {
+        "from": {"name": "Shop", "email": "no-reply@shop.example"},
+        "subject": "Your order",
+        "personalizations": [{"to": [{"email": "ada.lovelace@recipient.example"}]}],
+        "content": [
+            {"type": "text/plain", "value": "Secretword 739154"},
+            {"type": "text/html", "value": "<p>Grüße</p>"},
+        ],
+        "custom_args": {"notification_id": str(MESSAGE_ID)},
+    }
+
+
+async def test_mails_share_a_connection(sendgrid: SendGrid, adapter: SendGridAdapter) -> None:
+    for _ in range(3):
+        await adapter.send(a_message())
+        assert sendgrid.open_connections == 1
+
+
+REFUSALS: list[tuple[int, type[Outcome]]] = [
+    (400, Permanent),
+    (401, Systemic),
+    (403, Systemic),
+    (404, Systemic),
+    (406, Permanent),
+    (413, Permanent),
+    (418, Permanent),
+    (429, Transient),
+    (200, Unknown),
+    (302, Systemic),
+    (500, Unknown),
+    (502, Unknown),
+    (503, Unknown),
+    (504, Unknown),
+]
+
+
+@pytest.mark.parametrize(("status", "verdict"), REFUSALS)
+async def test_a_refusal_is_judged_by_its_status(
+    sendgrid: SendGrid, adapter: SendGridAdapter, status: int, verdict: type[Outcome]
+) -> None:
+    sendgrid.script(Refuse(status, None, {"Location": "http://127.0.0.1:1/"}))
+
+    outcome = await adapter.send(a_message())
+
+    assert isinstance(outcome, verdict)
+    assert not isinstance(outcome, Sent)
+    assert outcome.code == str(status)
+
+
+async def test_the_fault_says_which_field_and_why(
+    sendgrid: SendGrid, adapter: SendGridAdapter
+) -> None:
+    sendgrid.script(sendgrid_refusal(400, "Does not contain a valid address.", "from.email"))
+
+    outcome = await adapter.send(a_message())
+
+    assert outcome == Permanent("400", "from.email: Does not contain a valid address.")
+
+
+async def test_a_wrong_key_is_systemic_and_is_not_repeated(sendgrid: SendGrid) -> None:
+    outcome = await send_once(replace(a_config(sendgrid), api_key="SG.wrong-key-739155"))
+
+    assert isinstance(outcome, Systemic)
+    assert outcome.code == "401"
+    assert "739155" not in repr(outcome)
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait_s"),
+    [
+        ({}, None),
+        ({"X-RateLimit-Reset": "1795176030"}, 30),  # the clock stands at 1795176000
+        ({"X-RateLimit-Reset": "1795175000"}, 1),
+        ({"X-RateLimit-Reset": "17"}, 17),
+        ({"Retry-After": "45", "X-RateLimit-Reset": "1795176030"}, 45),
+        ({"Retry-After": "Fri, 20 Nov 2026 12:01:30 GMT"}, 90),
+        ({"Retry-After": "99999999999999999999"}, 86_400),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "-5"}, None),
+    ],
+)
+async def test_a_throttled_mail_waits_as_long_as_sendgrid_asks(
+    sendgrid: SendGrid, adapter: SendGridAdapter, headers: dict[str, str], wait_s: float | None
+) -> None:
+    sendgrid.script(Refuse(429, None, headers))
+
+    outcome = await adapter.send(a_message())
+
+    assert isinstance(outcome, Transient)
+    assert outcome.throttled
+    assert outcome.retry_after_s == wait_s
+
+
+async def test_a_reset_after_the_request_left_is_unknown(
+    sendgrid: SendGrid, adapter: SendGridAdapter
+) -> None:
+    sendgrid.script(DropBeforeReading())
+
+    assert isinstance(await adapter.send(a_message()), Unknown)
+
+
+async def test_an_answer_that_breaks_off_counts_by_its_status(
+    sendgrid: SendGrid, adapter: SendGridAdapter
+) -> None:
+    sendgrid.script(BreakOffAnswer())
+
+    assert isinstance(await adapter.send(a_message()), Sent)
+    assert len(sendgrid.arrivals) == 1
+
+
+async def test_a_name_that_does_not_resolve_is_transient(sendgrid: SendGrid) -> None:
+    config = replace(a_config(sendgrid), base_url="http://nowhere.invalid")
+
+    outcome = await send_once(config)
+
+    assert isinstance(outcome, Transient)
+    assert outcome.code == "dns"
+
+
+async def test_a_peer_that_speaks_no_tls_is_transient(sendgrid: SendGrid) -> None:
+    config = replace(a_config(sendgrid), base_url=sendgrid.base_url.replace("http", "https"))
+
+    outcome = await send_once(config)
+
+    assert isinstance(outcome, Transient)
+    assert outcome.code == "tls"
+
+
+async def test_a_closed_adapter_sends_nothing(sendgrid: SendGrid, adapter: SendGridAdapter) -> None:
+    await adapter.close()
+
+    assert isinstance(await adapter.send(a_message()), Transient)
+    assert sendgrid.requests == 0
+
+
+async def test_content_that_the_sdk_refuses_is_permanent(
+    sendgrid: SendGrid, adapter: SendGridAdapter
+) -> None:
+    outcome = await adapter.send(a_message(text="SG.aaaaaaaaaaaa.bbbbbbbbbbbb"))
+
+    assert outcome == Permanent("bad_payload", "no payload can be made: ApiKeyIncludedException")
+    assert sendgrid.requests == 0
+
+
+@pytest.mark.parametrize("subject", ["a\r\nBcc: evil@x.io", "a\x85b", "a\u2028b"])
+async def test_a_subject_with_control_characters_is_refused(
+    sendgrid: SendGrid, adapter: SendGridAdapter, subject: str
+) -> None:
+    assert isinstance(await adapter.send(a_message(subject=subject)), Permanent)
+    assert sendgrid.requests == 0
+
+
+def test_without_the_extra_the_advice_is_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sendgrid.helpers.mail", None)
+
+    with pytest.raises(SettingsError, match=r"pip install notifier\[sendgrid\]"):
+        SendGridAdapter(SendGridConfig(api_key="k", sender="a@x.io"), ManualClock())
+
+
+def test_a_config_does_not_show_its_key() -> None:
+    assert "hunter2" not in repr(SendGridConfig(api_key="hunter2", sender="a@x.io"))

@@ -1,0 +1,650 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from notifier.channels.smtp import SmtpAdapter, SmtpConfig
+from notifier.errors import SettingsError
+from notifier.notification import Outcome, Permanent, Sent, Systemic, Transient, Unknown
+from tests.services.certificates import Certificates, make_certificates
+from tests.services.messages import MESSAGE_ID, ManualClock, a_message
+from tests.services.scripted_smtp import (
+    Drop,
+    Hang,
+    ReplyThenDrop,
+    SmtpServer,
+    Step,
+    StopReading,
+    open_smtp,
+)
+from tests.services.smtp import SmtpServer as IndependentServer
+
+HASTY_S = 0.2
+LOGIN = ("notifier", "pass wörd")
+OUR_HEADERS = [
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "Auto-Submitted",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[SmtpServer]:
+    async with open_smtp() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+def a_config(server: SmtpServer) -> SmtpConfig:
+    return SmtpConfig(
+        host="127.0.0.1",
+        port=server.port,
+        sender="Shop <no-reply@shop.example>",
+        security="none",
+        timeout_s=5,
+    )
+
+
+def an_adapter(config: SmtpConfig) -> SmtpAdapter:
+    return SmtpAdapter(config, ManualClock())
+
+
+async def send_once(config: SmtpConfig) -> Outcome:
+    adapter = an_adapter(config)
+    outcome = await adapter.send(a_message())
+    await adapter.close()
+    return outcome
+
+
+@pytest.fixture
+async def adapter(server: SmtpServer) -> AsyncIterator[SmtpAdapter]:
+    adapter = an_adapter(a_config(server))
+    yield adapter
+    await adapter.close()
+
+
+def parsed(server: SmtpServer) -> EmailMessage:
+    message = message_from_bytes(server.mails[-1].content, policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def text_of(mail: EmailMessage) -> str:
+    return str(mail.get_content()).replace("\r\n", "\n")
+
+
+# --- what goes over the wire ----------------------------------------------------------------
+
+
+async def test_a_mail_says_who_sends_what_to_whom(server: SmtpServer, adapter: SmtpAdapter) -> None:
+    assert await adapter.send(a_message(text="Hello.\n")) == Sent("Q000001")
+
+    received, mail = server.mails[0], parsed(server)
+    assert received.sender == "no-reply@shop.example"
+    assert received.recipients == ("ada.lovelace@recipient.example",)
+    assert list(mail.keys()) == OUR_HEADERS
+    assert mail["From"] == "Shop <no-reply@shop.example>"
+    assert mail["To"] == "ada.lovelace@recipient.example"
+    assert mail["Subject"] == "Your order"
+    assert mail["Date"] == "Fri, 20 Nov 2026 12:00:00 +0000"
+    assert mail["Message-ID"] == f"<{MESSAGE_ID}@shop.example>"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert text_of(mail) == "Hello.\n"
+
+
+async def test_text_and_html_are_alternatives_text_first(
+    server: SmtpServer, adapter: SmtpAdapter
+) -> None:
+    await adapter.send(a_message(text="Grüße", html="<p>Grüße</p>"))
+
+    parts = list(parsed(server).iter_parts())
+    assert [part.get_content_type() for part in parts] == ["text/plain", "text/html"]
+    assert [part.get_content() for part in parts] == ["Grüße", "<p>Grüße</p>"]
+
+
+async def test_every_attempt_has_the_same_message_id(
+    server: SmtpServer, adapter: SmtpAdapter
+) -> None:
+    await adapter.send(a_message())
+    await adapter.send(replace(a_message(), attempt=2))
+
+    ids = {message_from_bytes(mail.content)["Message-ID"] for mail in server.mails}
+    assert ids == {f"<{MESSAGE_ID}@shop.example>"}
+
+
+async def test_an_encoded_subject_stays_literal_and_adds_no_header(
+    server: SmtpServer, adapter: SmtpAdapter
+) -> None:
+    subject = "=?utf-8?q?a=0D=0ABcc:_evil@x.io?="
+
+    await adapter.send(a_message(subject=subject))
+
+    head = server.mails[0].wire.partition(b"\r\n\r\n")[0]
+    assert [line.partition(b":")[0].decode() for line in head.split(b"\r\n")] == OUR_HEADERS
+    assert parsed(server)["Subject"] == subject
+    assert server.mails[0].recipients == ("ada.lovelace@recipient.example",)
+
+
+@pytest.mark.parametrize("char", ["\r\n", "\n", "\r", "\x00", "\x0b", "\x1c", "\x85", "\u2028"])
+async def test_a_subject_with_control_characters_is_refused(
+    server: SmtpServer, adapter: SmtpAdapter, char: str
+) -> None:
+    outcome = await adapter.send(a_message(subject=f"a{char}Bcc: evil@x.io"))
+
+    assert isinstance(outcome, Permanent)
+    assert outcome.code == "header_injection"
+    assert not outcome.suppress
+    assert server.sessions == 0
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    [
+        "u@x.io\r\nRCPT TO:<e@x.io>",
+        "u@x.io> SIZE=1",
+        "<u@x.io>",
+        "u@x.io,e@x.io",
+        "Ada <u@x.io>",
+        '"u e"@x.io',
+        "nobody",
+        "ivan@при..мер.рф",
+        "",
+    ],
+)
+async def test_a_recipient_that_is_more_than_an_address_is_refused(
+    server: SmtpServer, adapter: SmtpAdapter, recipient: str
+) -> None:
+    assert isinstance(await adapter.send(a_message(recipient=recipient)), Permanent)
+    assert server.sessions == 0
+
+
+async def test_lines_of_dots_arrive_as_they_were(server: SmtpServer, adapter: SmtpAdapter) -> None:
+    text = "one\n.\n..\n.three\nMAIL FROM:<eve@evil.example>\n"
+
+    await adapter.send(a_message(text=text))
+
+    assert text_of(parsed(server)) == text
+    assert len(server.mails) == 1
+
+
+async def test_names_and_subjects_in_any_script_arrive(server: SmtpServer) -> None:
+    adapter = an_adapter(replace(a_config(server), sender="Käthe, Söhne & Co. <a@shop.example>"))
+    subject = "Ваш заказ № 5 в пути — 🎉" * 5
+
+    await adapter.send(a_message(subject=subject))
+    await adapter.close()
+
+    mail = parsed(server)
+    assert mail["Subject"] == subject
+    assert mail["From"].addresses[0].display_name == "Käthe, Söhne & Co."
+    assert max(map(len, server.mails[0].wire.split(b"\r\n"))) <= 78
+
+
+async def test_a_long_subject_is_folded_between_words(
+    server: SmtpServer, adapter: SmtpAdapter
+) -> None:
+    subject = " ".join(f"word{number}" for number in range(60))
+
+    await adapter.send(a_message(subject=subject))
+
+    assert parsed(server)["Subject"] == subject
+    assert b"=?" not in server.mails[0].wire
+    assert max(map(len, server.mails[0].wire.split(b"\r\n"))) <= 78
+
+
+async def test_a_domain_goes_out_in_idna_without_smtputf8(
+    server: SmtpServer, adapter: SmtpAdapter
+) -> None:
+    assert isinstance(await adapter.send(a_message(recipient="ivan@пример.рф")), Sent)
+
+    assert server.mails[0].recipients == ("ivan@xn--e1afmkfd.xn--p1ai",)
+    assert not [command for command in server.commands if "SMTPUTF8" in command]
+
+
+async def test_a_local_part_beyond_ascii_needs_smtputf8(
+    server: SmtpServer, adapter: SmtpAdapter
+) -> None:
+    assert isinstance(await adapter.send(a_message(recipient="пётр@пример.рф")), Sent)
+
+    assert server.mails[0].recipients == ("пётр@xn--e1afmkfd.xn--p1ai",)
+    assert server.commands[1].endswith(" SMTPUTF8")
+    assert parsed(server)["To"] == "пётр@xn--e1afmkfd.xn--p1ai"
+
+
+async def test_a_local_part_beyond_ascii_is_permanent_without_smtputf8(
+    server: SmtpServer, adapter: SmtpAdapter
+) -> None:
+    server.extensions.remove("SMTPUTF8")
+
+    outcome = await adapter.send(a_message(recipient="пётр@пример.рф"))
+
+    assert isinstance(outcome, Permanent)
+    assert outcome.code == "smtputf8"
+    assert isinstance(await adapter.send(a_message()), Sent)
+    assert server.sessions == 1
+
+
+async def test_another_implementation_of_smtp_takes_it_too(smtp_server: IndependentServer) -> None:
+    config = SmtpConfig(
+        host=smtp_server.host,
+        port=smtp_server.port,
+        sender="Shop <no-reply@shop.example>",
+        security="none",
+    )
+    adapter = an_adapter(config)
+
+    outcomes = [await adapter.send(a_message(recipient=to)) for to in ("a@x.io", "пётр@x.io")]
+    await adapter.close()
+
+    assert [type(outcome) for outcome in outcomes] == [Sent, Sent]
+    assert [mail.rcpt_tos for mail in smtp_server.received] == [("a@x.io",), ("пётр@x.io",)]
+
+
+# --- phases ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA"])
+@pytest.mark.parametrize("step", [Drop(), Hang()], ids=["drop", "hang"])
+async def test_before_the_content_left_a_broken_link_is_transient(
+    server: SmtpServer, verb: str, step: Step
+) -> None:
+    server.script(verb, step)
+
+    outcome = await send_once(replace(a_config(server), timeout_s=HASTY_S))
+
+    assert isinstance(outcome, Transient)
+    assert outcome.code == ("timeout" if isinstance(step, Hang) else "connection_lost")
+    assert outcome.message.startswith(verb.lower())
+    assert server.mails == []
+
+
+@pytest.mark.parametrize("step", [Drop(), Hang(), "nonsense"], ids=["drop", "hang", "nonsense"])
+async def test_after_the_content_left_a_broken_link_is_unknown(
+    server: SmtpServer, step: Step
+) -> None:
+    server.script("CONTENT", step)
+
+    outcome = await send_once(replace(a_config(server), timeout_s=HASTY_S))
+
+    assert isinstance(outcome, Unknown)
+    assert len(server.mails) == 1
+
+
+async def content_that_the_server_does_not_read() -> tuple[Outcome, int]:
+    step = StopReading()
+    async with open_smtp() as server:
+        server.script("CONTENT", step)
+        adapter = an_adapter(replace(a_config(server), timeout_s=HASTY_S))
+        outcome = await adapter.send(a_message(text="x" * 16_000_000))
+        step.resumed.set()
+        await server.wait_until_empty()
+        await adapter.close()
+        return outcome, len(server.mails)
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_content_whose_end_never_left_is_transient_and_never_leaves_later(
+    loop_factory: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        outcome, mails = runner.run(content_that_the_server_does_not_read())
+
+    assert isinstance(outcome, Transient)
+    assert outcome.code == "timeout"
+    assert mails == 0
+
+
+async def test_a_server_name_that_does_not_resolve_is_transient(server: SmtpServer) -> None:
+    outcome = await send_once(replace(a_config(server), host="nowhere.invalid"))
+
+    assert isinstance(outcome, Transient)
+    assert outcome.code == "dns"
+
+
+# --- kept connections -----------------------------------------------------------------------
+
+
+async def test_mails_share_a_connection(server: SmtpServer, adapter: SmtpAdapter) -> None:
+    for _ in range(3):
+        await adapter.send(a_message())
+
+    assert [mail.session for mail in server.mails] == [1, 1, 1]
+
+
+async def test_a_refused_recipient_does_not_cost_the_connection(
+    server: SmtpServer, adapter: SmtpAdapter
+) -> None:
+    server.script("RCPT", "550 5.1.1 unknown")
+
+    assert isinstance(await adapter.send(a_message()), Permanent)
+    assert isinstance(await adapter.send(a_message()), Sent)
+    assert server.sessions == 1
+
+
+async def test_a_connection_carries_only_so_many_mails(server: SmtpServer) -> None:
+    adapter = an_adapter(replace(a_config(server), max_mails_per_connection=2))
+
+    for _ in range(5):
+        await adapter.send(a_message())
+    await adapter.close()
+
+    assert [mail.session for mail in server.mails] == [1, 1, 2, 2, 3]
+
+
+async def test_a_connection_that_was_idle_too_long_is_not_used_again(server: SmtpServer) -> None:
+    clock = ManualClock()
+    adapter = SmtpAdapter(replace(a_config(server), max_idle_s=30), clock)
+
+    for pause_s in (29, 31, 0):
+        await adapter.send(a_message())
+        clock.advance(pause_s)
+    await adapter.close()
+
+    assert [mail.session for mail in server.mails] == [1, 1, 2]
+
+
+@pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA"])
+@pytest.mark.parametrize(
+    "step", [Drop(), ReplyThenDrop("421 4.4.2 idle for too long")], ids=["drop", "421"]
+)
+async def test_a_kept_connection_that_dies_before_the_content_is_replaced_at_once(
+    server: SmtpServer, adapter: SmtpAdapter, verb: str, step: Step
+) -> None:
+    await adapter.send(a_message())
+    server.script(verb, step)
+
+    assert isinstance(await adapter.send(a_message()), Sent)
+    assert [mail.session for mail in server.mails] == [1, 2]
+
+
+async def test_a_kept_connection_that_the_server_closed_is_replaced(
+    server: SmtpServer, adapter: SmtpAdapter
+) -> None:
+    await adapter.send(a_message())
+    server.drop_all()
+    await server.wait_until_empty()
+
+    assert isinstance(await adapter.send(a_message()), Sent)
+
+
+async def test_a_kept_connection_that_is_dead_without_a_word_costs_little(
+    server: SmtpServer,
+) -> None:
+    adapter = an_adapter(replace(a_config(server), reuse_timeout_s=HASTY_S))
+    await adapter.send(a_message())
+    server.script("MAIL", Hang())
+
+    async with asyncio.timeout(HASTY_S + 1):
+        assert isinstance(await adapter.send(a_message()), Sent)
+    await adapter.close()
+
+
+async def test_a_fresh_connection_that_dies_is_not_tried_twice(
+    server: SmtpServer, adapter: SmtpAdapter
+) -> None:
+    server.script("MAIL", Drop())
+
+    assert isinstance(await adapter.send(a_message()), Transient)
+    assert server.sessions == 1
+
+
+async def test_a_kept_connection_that_dies_after_the_content_is_never_repeated(
+    server: SmtpServer, adapter: SmtpAdapter
+) -> None:
+    await adapter.send(a_message())
+    server.script("CONTENT", Drop())
+
+    assert isinstance(await adapter.send(a_message()), Unknown)
+    assert len(server.mails) == 2
+
+
+async def test_a_closed_adapter_keeps_no_connection(server: SmtpServer) -> None:
+    hang = Hang()
+    server.script("CONTENT", hang)
+    adapter = an_adapter(replace(a_config(server), timeout_s=HASTY_S))
+    sending = asyncio.create_task(adapter.send(a_message()))
+    await hang.arrived.wait()
+
+    await adapter.close()
+    await sending
+    await adapter.send(a_message())
+
+    async with asyncio.timeout(5):
+        await server.wait_until_empty()
+
+
+async def test_closing_says_goodbye(server: SmtpServer, adapter: SmtpAdapter) -> None:
+    await adapter.send(a_message())
+
+    await adapter.close()
+
+    assert server.commands[-1] == "QUIT"
+
+
+async def test_closing_does_not_wait_for_a_silent_server(
+    server: SmtpServer, adapter: SmtpAdapter
+) -> None:
+    await adapter.send(a_message())
+    server.script("QUIT", Drop())
+
+    await adapter.close()
+
+    async with asyncio.timeout(5):
+        await server.wait_until_empty()
+
+
+# --- replies --------------------------------------------------------------------------------
+
+REPLIES: list[tuple[str, str, type[Outcome], dict[str, object]]] = [
+    ("CONNECT", "421 4.3.2 shutting down", Transient, {"throttled": False}),
+    ("CONNECT", "421 4.7.0 too many connections from you", Transient, {"throttled": True}),
+    ("CONNECT", "554 5.7.1 no service for you", Systemic, {"code": "554 5.7.1"}),
+    ("EHLO", "550 who are you", Systemic, {"code": "550"}),
+    ("MAIL", "530 5.7.0 must issue STARTTLS", Systemic, {}),
+    ("MAIL", "550 5.7.1 not your domain", Systemic, {}),
+    ("MAIL", "452 4.3.1 out of storage", Transient, {}),
+    ("MAIL", "552 5.3.4 too big", Permanent, {"suppress": False}),
+    ("RCPT", "450 4.2.0 mailbox busy", Transient, {"retry_after_s": None}),
+    ("RCPT", "451 4.7.1 come back later", Transient, {"retry_after_s": 300}),
+    ("RCPT", "450 4.7.1 come back later", Transient, {"retry_after_s": 300}),
+    ("RCPT", "450 4.2.0 Greylisted, see our page", Transient, {"retry_after_s": 300}),
+    ("RCPT", "452 4.5.3 too many recipients", Transient, {}),
+    ("RCPT", "454 4.7.0 Throttling failure", Transient, {"throttled": True}),
+    ("RCPT", "552 too many recipients", Transient, {}),
+    ("RCPT", "552 5.2.2 over quota", Permanent, {"suppress": False}),
+    ("RCPT", "550 5.1.1 no such user", Permanent, {"suppress": True}),
+    ("RCPT", "550 5.1.2 no such domain", Permanent, {"suppress": True}),
+    ("RCPT", "550 5.1.10 null mx", Permanent, {"suppress": True}),
+    ("RCPT", "550-5.1.1 no such\r\n550 5.1.1 user", Permanent, {"message": "rcpt: no such user"}),
+    ("RCPT", "550 5.1.8 bad sender", Systemic, {}),
+    ("RCPT", "550 no such user", Permanent, {"suppress": False, "code": "550"}),
+    ("RCPT", "550 5.7.1 blocked by policy", Permanent, {"suppress": False}),
+    ("RCPT", "554 5.7.1 Relay access denied", Systemic, {}),
+    ("RCPT", "535 5.7.8 log in again", Systemic, {}),
+    ("RCPT", "354 what?", Transient, {}),
+    ("DATA", "554 5.5.1 no valid recipients", Permanent, {}),
+    ("CONTENT", "451 4.3.0 try again", Transient, {}),
+    ("CONTENT", "421 4.3.2 shutting down", Transient, {}),
+    ("CONTENT", "552 5.3.4 too big", Permanent, {"suppress": False}),
+    ("CONTENT", "554 5.7.1 looks like spam", Permanent, {"suppress": False}),
+    ("CONTENT", "550 5.1.1 no such user", Permanent, {"suppress": True}),
+    ("CONTENT", "354 what?", Unknown, {}),
+]
+
+
+@pytest.mark.parametrize(("verb", "reply", "verdict", "details"), REPLIES)
+async def test_a_reply_is_judged_by_phase_and_codes(
+    server: SmtpServer,
+    adapter: SmtpAdapter,
+    verb: str,
+    reply: str,
+    verdict: type[Outcome],
+    details: dict[str, object],
+) -> None:
+    server.script(verb, reply)
+
+    outcome = await adapter.send(a_message())
+
+    assert isinstance(outcome, verdict)
+    assert {name: getattr(outcome, name) for name in details} == details
+
+
+# --- encryption and login -------------------------------------------------------------------
+
+
+def a_safe_config(server: SmtpServer, certificates: Certificates) -> SmtpConfig:
+    return replace(
+        a_config(server),
+        security="starttls",
+        ca_file=str(certificates.authority),
+        username=LOGIN[0],
+        password=LOGIN[1],
+    )
+
+
+@pytest.mark.parametrize("methods", ["PLAIN LOGIN", "LOGIN"])
+async def test_mail_goes_encrypted_after_a_login(certificates: Certificates, methods: str) -> None:
+    async with open_smtp(certificates.server_context(), LOGIN) as server:
+        server.auth_methods = methods
+        assert isinstance(await send_once(a_safe_config(server, certificates)), Sent)
+
+    verbs = [command.split()[0] for command in server.commands]
+    assert verbs == ["EHLO", "STARTTLS", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "QUIT"]
+
+
+async def test_mail_goes_encrypted_from_the_first_byte(certificates: Certificates) -> None:
+    async with open_smtp(certificates.server_context(), LOGIN, implicit_tls=True) as server:
+        config = replace(a_safe_config(server, certificates), security="tls")
+        assert isinstance(await send_once(config), Sent)
+
+    assert "STARTTLS" not in server.commands
+
+
+async def test_a_server_without_starttls_gets_neither_login_nor_mail(
+    certificates: Certificates,
+) -> None:
+    async with open_smtp(credentials=LOGIN) as server:
+        outcome = await send_once(a_safe_config(server, certificates))
+
+    assert isinstance(outcome, Systemic)
+    assert outcome.code == "starttls_missing"
+    assert [command.split()[0] for command in server.commands] == ["EHLO"]
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+async def test_a_certificate_that_we_do_not_trust_is_systemic(
+    certificates: Certificates, security: str
+) -> None:
+    is_implicit = security == "tls"
+    async with open_smtp(certificates.server_context(), LOGIN, implicit_tls=is_implicit) as server:
+        config = replace(a_safe_config(server, certificates), ca_file=None)
+        outcome = await send_once(replace(config, security="tls" if is_implicit else "starttls"))
+
+    assert isinstance(outcome, Systemic)
+    assert outcome.code == "tls"
+    assert "CERTIFICATE_VERIFY_FAILED" in outcome.message
+    assert not [command for command in server.commands if command.startswith(("AUTH", "MAIL"))]
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict"), [("454 4.7.0 TLS not now", Transient), ("501 no", Systemic)]
+)
+async def test_a_refused_starttls_is_judged_by_its_reply(
+    certificates: Certificates, reply: str, verdict: type[Outcome]
+) -> None:
+    async with open_smtp(certificates.server_context(), LOGIN) as server:
+        server.script("STARTTLS", reply)
+        assert isinstance(await send_once(a_safe_config(server, certificates)), verdict)
+
+
+async def test_a_handshake_that_stalls_is_transient(certificates: Certificates) -> None:
+    async with open_smtp() as server:
+        server.script("CONNECT", Hang())
+        config = replace(a_safe_config(server, certificates), security="tls", timeout_s=HASTY_S)
+        outcome = await send_once(config)
+
+    assert isinstance(outcome, Transient)
+    assert outcome.code == "timeout"
+
+
+async def test_a_wrong_password_is_systemic_and_tried_once(certificates: Certificates) -> None:
+    async with open_smtp(certificates.server_context(), LOGIN) as server:
+        config = replace(a_safe_config(server, certificates), password="hunter2-wrong")
+        server.script("AUTH", "535 5.7.8 hunter2-wrong is no password of notifier")
+        outcome = await send_once(config)
+
+    assert isinstance(outcome, Systemic)
+    assert outcome.code == "535 5.7.8"
+    assert "hunter2" not in repr(outcome)
+    assert len([command for command in server.commands if command.startswith("AUTH")]) == 1
+
+
+async def test_a_method_that_the_server_only_claims_to_know_is_followed_by_the_next(
+    certificates: Certificates,
+) -> None:
+    async with open_smtp(certificates.server_context(), LOGIN) as server:
+        server.script("AUTH", "504 5.5.4 not that one")
+        assert isinstance(await send_once(a_safe_config(server, certificates)), Sent)
+
+    methods = [command.split()[1] for command in server.commands if command.startswith("AUTH")]
+    assert methods == ["PLAIN", "LOGIN"]
+
+
+async def test_a_login_that_fails_for_now_is_transient(certificates: Certificates) -> None:
+    async with open_smtp(certificates.server_context(), LOGIN) as server:
+        server.script("AUTH", "454 4.7.0 temporary authentication failure")
+        assert isinstance(await send_once(a_safe_config(server, certificates)), Transient)
+
+
+async def test_a_server_without_a_login_that_we_know_is_systemic(
+    certificates: Certificates,
+) -> None:
+    async with open_smtp(certificates.server_context(), LOGIN) as server:
+        server.auth_methods = "GSSAPI"
+        outcome = await send_once(a_safe_config(server, certificates))
+
+    assert isinstance(outcome, Systemic)
+    assert outcome.code == "auth_missing"
+
+
+# --- settings -------------------------------------------------------------------------------
+
+
+def test_a_password_is_never_sent_in_the_clear() -> None:
+    config = SmtpConfig(host="x", sender="a@x.io", username="u", password="p", security="none")
+
+    with pytest.raises(SettingsError, match="security"):
+        an_adapter(config)
+
+
+@pytest.mark.parametrize("sender", ["", "nobody", "Shop <a@x.io>, b@x.io", "a\r\nBcc: b@x.io"])
+def test_a_sender_that_is_no_address_is_refused_at_the_start(sender: str) -> None:
+    with pytest.raises(SettingsError, match="sender"):
+        an_adapter(SmtpConfig(host="x", sender=sender))
+
+
+def test_a_ca_file_that_is_none_is_refused_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").write_text("nothing")
+
+    for name in ("empty.pem", "missing.pem"):
+        with pytest.raises(SettingsError, match="ca_file"):
+            an_adapter(SmtpConfig(host="x", sender="a@x.io", ca_file=str(tmp_path / name)))
+
+
+def test_a_config_does_not_show_its_password() -> None:
+    assert "hunter2" not in repr(SmtpConfig(host="x", sender="a@x.io", password="hunter2"))

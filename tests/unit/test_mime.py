@@ -1,0 +1,83 @@
+from dataclasses import replace
+from email import message_from_bytes, policy
+from email.header import decode_header, make_header
+from email.message import EmailMessage
+from email.utils import parseaddr
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifier.channels._mailbox import Mailbox, parse_sender
+from notifier.channels._mime import compose
+from tests.services.messages import ManualClock, a_message
+
+SENDER = Mailbox("", "a@shop.example")
+ANY_TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"))
+# What surrounds a header's text is not part of it.
+ONE_LINE = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cc", "Zl", "Zp")), min_size=1
+).filter(lambda text: text == text.strip())
+
+
+def read(content: bytes) -> EmailMessage:
+    """Read a mail as its receiver does, who takes dots and CRLF off first."""
+    assert content.endswith(b"\r\n.\r\n")
+    lines = content.removesuffix(b".\r\n").replace(b"\r\n..", b"\r\n.").replace(b"\r\n", b"\n")
+    message = message_from_bytes(lines, policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+@given(text=ANY_TEXT, html=ANY_TEXT)
+def test_what_was_written_is_what_is_read(text: str, html: str) -> None:
+    content = compose(a_message(text=text, html=html), SENDER, ManualClock().now()).content
+
+    assert [part.get_content() for part in read(content).iter_parts()] == [text, html]
+
+
+@given(text=ANY_TEXT)
+def test_a_text_alone_ends_in_a_line_end(text: str) -> None:
+    content = compose(a_message(text=text), SENDER, ManualClock().now()).content
+
+    assert read(content).get_content().removesuffix("\n") == text.removesuffix("\n")
+
+
+@given(subject=ONE_LINE, text=ANY_TEXT)
+def test_the_wire_holds_short_crlf_lines_of_ascii_and_no_dot_alone(subject: str, text: str) -> None:
+    message = a_message(subject=subject, text=text, html=text)
+
+    content = compose(message, SENDER, ManualClock().now()).content
+
+    *lines, dot, nothing = content.split(b"\r\n")
+    assert (dot, nothing) == (b".", b"")
+    assert content.isascii()
+    assert all(len(line) <= 100 and line != b"." for line in lines)
+    assert not any(b"\r" in line or b"\n" in line for line in lines)
+
+
+@given(subject=ONE_LINE)
+def test_a_subject_adds_no_header_and_reads_as_it_was(subject: str) -> None:
+    mail = read(compose(a_message(subject=subject), SENDER, ManualClock().now()).content)
+
+    assert mail.keys().count("Subject") == 1
+    assert len(mail.keys()) == 9
+    assert mail["Subject"] == subject
+
+
+@given(name=ONE_LINE.filter(lambda name: not set(name) & set('<>"')))
+def test_a_sender_s_name_reads_as_it_was(name: str) -> None:
+    sender = parse_sender(f"{name} <a@shop.example>")
+
+    content = compose(a_message(), sender, ManualClock().now()).content
+
+    # The new parser of Python 3.11 puts spaces between the encoded words of a name.
+    read_name, read_address = parseaddr(message_from_bytes(content)["From"])
+    assert str(make_header(decode_header(read_name))).split() == name.split()
+    assert read_address == "a@shop.example"
+
+
+def test_a_mail_without_a_subject_has_no_such_header() -> None:
+    for subject in (None, ""):
+        message = replace(a_message(), subject=subject)
+        mail = read(compose(message, SENDER, ManualClock().now()).content)
+        assert "Subject" not in mail
