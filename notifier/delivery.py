@@ -1,0 +1,454 @@
+"""Delivering one notification: claim -> render -> send -> finish."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
+from uuid import UUID
+
+import structlog
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_random_exponential,
+)
+
+from notifier.errors import (
+    NotifierError,
+    StoreBusyError,
+    StoreRefusedError,
+    StoreUnavailableError,
+    TemplateError,
+)
+from notifier.gate import Admission, Barred, Gate, GateClosedError
+from notifier.notification import (
+    EXPIRE,
+    FAIL,
+    INTERRUPT,
+    RETRY,
+    SNOOZE,
+    SUCCEED,
+    Channel,
+    Claimed,
+    Envelope,
+    Fault,
+    Finish,
+    Message,
+    Miss,
+    OnUnknown,
+    Outcome,
+    Permanent,
+    Sent,
+    Settlement,
+    Systemic,
+    Transient,
+    Transition,
+    Unknown,
+)
+from notifier.ports import ChannelAdapter, Clock, DeliveryStore
+from notifier.publishing import Publisher
+from notifier.retry import RetryPolicy
+from notifier.template import fill_html, fill_text
+
+log = structlog.get_logger(__name__)
+
+MAX_RENDERED_CHARS = 1_000_000
+FAILOVER_PATIENCE_S = 1
+
+_STOPPED = Transient("interrupted", "the worker was shut down before the call")
+_TOO_LATE = Transient("too_late", "there was no time left for the call", throttled=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """How long a worker may hold a notification, and its database calls.
+
+    `send_timeout_s` ends well before `duration_s`. A worker that cannot reach the database to
+    claim keeps its message for `claim_patience_s`, asking again at least every `probe_s`. What it
+    sent it tries to record for `finish_patience_s`, and at least every `finish_probe_s`: while
+    the database is away nobody rescues, and who comes first when it is back saves a duplicate.
+    Once told to stop it tries for `stop_patience_s` more.
+    """
+
+    held_by: str
+    duration_s: float = 60
+    send_timeout_s: float = 40
+    claim_patience_s: float = 300
+    probe_s: float = 30
+    finish_patience_s: float = 300
+    finish_probe_s: float = 1
+    stop_patience_s: float = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What was claimed, and when the claim was asked for: all its times run from then on."""
+
+    claimed: Claimed
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an outcome means for its notification."""
+
+    transition: Transition
+    delay_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """What came of an attempt: the provider that was asked last, and those missed before."""
+
+    provider: str
+    outcome: Outcome
+    misses: tuple[Miss, ...] = ()
+
+
+class Deliverer:
+    """Moves one notification from its envelope to the end of an attempt."""
+
+    def __init__(
+        self,
+        *,
+        store: DeliveryStore,
+        publisher: Publisher,
+        routes: Mapping[Channel, Sequence[ChannelAdapter]],
+        gate: Gate,
+        policies: Mapping[Channel, RetryPolicy],
+        lease: Lease,
+        clock: Clock,
+        random: Callable[[], float],
+        new_token: Callable[[], UUID],
+    ) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._routes = {
+            channel: {adapter.provider: adapter for adapter in adapters}
+            for channel, adapters in routes.items()
+        }
+        self._gate = gate
+        self._policies = policies
+        self._lease = lease
+        self._clock = clock
+        self._random = random
+        self._new_token = new_token
+
+    async def deliver(self, envelope: Envelope) -> Settlement:
+        """Make one attempt; the settlement says what to do with the envelope's message.
+
+        Waits at the gate before it claims. Cancelling it ends the provider's call, and the
+        interruption is recorded.
+        """
+        try:
+            admission = await self._gate.admit_first(
+                tuple(self._routes[envelope.channel]), envelope.lane
+            )
+            held = await self._claim(envelope)
+        except (GateClosedError, StoreUnavailableError, StoreBusyError):
+            return Settlement.REQUEUE
+        if held is None:
+            log.info("delivery.skipped", id=str(envelope.id), attempt=envelope.attempt)
+        else:
+            await self._attempt(held, admission)
+        return Settlement.ACK
+
+    def close(self) -> None:
+        """Turn away who waits at the gate: their messages were not touched."""
+        self._gate.close()
+
+    async def _claim(self, envelope: Envelope) -> Held | None:
+        retrying = _while_store_is_away(self._lease.claim_patience_s, self._lease.probe_s)
+        return await retrying(self._claim_once, envelope, self._new_token())
+
+    async def _claim_once(self, envelope: Envelope, token: UUID) -> Held | None:
+        """Claim; cancelled meanwhile, give back what was claimed all the same."""
+        since_s = self._clock.monotonic_s()
+        call = self._store.claim(
+            envelope,
+            lease_token=token,
+            lease_s=self._lease.duration_s,
+            leased_by=self._lease.held_by,
+        )
+        claiming = asyncio.ensure_future(call)
+        try:
+            claimed = await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            await asyncio.wait({claiming})
+            if claiming.cancelled() or claiming.exception():
+                raise
+            if claimed := claiming.result():
+                await self._finish(
+                    claimed,
+                    Handover(provider=next(iter(self._routes[envelope.channel])), outcome=_STOPPED),
+                    Verdict(INTERRUPT, 0),
+                    patience_s=self._lease.stop_patience_s,
+                )
+            raise
+        return None if claimed is None else Held(claimed, since_s)
+
+    async def _attempt(self, held: Held, admission: Admission | Barred) -> None:
+        claimed = held.claimed
+        policy = self._policy(claimed)
+        try:
+            handover = await self._send(held, admission)
+        except asyncio.CancelledError:
+            cut_off = Unknown("interrupted", "the worker was shut down during the call")
+            handover = Handover(provider=admission.provider, outcome=cut_off)
+            await self._finish(
+                claimed, handover, interrupted(policy), patience_s=self._lease.stop_patience_s
+            )
+            raise
+        elapsed_s = self._clock.monotonic_s() - held.since_s
+        verdict = judge(handover.outcome, claimed, policy, elapsed_s, self._random)
+        await self._finish(claimed, handover, verdict)
+
+    def _policy(self, claimed: Claimed) -> RetryPolicy:
+        policy = self._policies[claimed.channel]
+        return replace(policy, on_unknown=claimed.on_unknown) if claimed.on_unknown else policy
+
+    async def _send(self, held: Held, first: Admission | Barred) -> Handover:
+        """Ask one provider after another until one took it, or it is for no other to try."""
+        try:
+            message = render(held.claimed)
+        except TemplateError as error:
+            problem = Permanent("template", str(error))
+            return Handover(provider=first.provider, outcome=problem)
+        handover = None
+        misses: tuple[Miss, ...] = ()
+        async for admission in self._admissions(held, first):
+            if handover is not None:
+                if isinstance(admission, Barred):
+                    continue
+                misses += (_miss(handover),)
+            handover = Handover(
+                provider=admission.provider,
+                outcome=await self._ask(admission, message, self._deadline_s(held)),
+                misses=misses,
+            )
+            if not may_fail_over(handover.outcome):
+                break
+        assert handover is not None  # noqa: S101  there is always the first
+        return handover
+
+    async def _admissions(
+        self, held: Held, first: Admission | Barred
+    ) -> AsyncIterator[Admission | Barred]:
+        """`first`, then the providers after it, while there is time under the lease."""
+        yield first
+        enough_s = min(held.since_s + self._lease.send_timeout_s / 2, self._deadline_s(held))
+        providers = list(self._routes[held.claimed.channel])
+        for provider in providers[providers.index(first.provider) + 1 :]:
+            if self._clock.monotonic_s() < enough_s:
+                yield await self._gate.admit(provider, patience_s=FAILOVER_PATIENCE_S)
+
+    def _deadline_s(self, held: Held) -> float:
+        """When all calls must have ended: well before its lease does, and before it expires."""
+        expires_in_s = held.claimed.expires_in_s
+        limit_s = self._lease.send_timeout_s
+        return held.since_s + (limit_s if expires_in_s is None else min(limit_s, expires_in_s))
+
+    async def _ask(
+        self, admission: Admission | Barred, message: Message, deadline_s: float
+    ) -> Outcome:
+        if isinstance(admission, Barred):
+            return Transient("barred", admission.reason, admission.retry_after_s, throttled=True)
+        left_s = deadline_s - self._clock.monotonic_s()
+        if left_s <= 0:
+            return _TOO_LATE
+        outcome = await self._call(
+            self._routes[message.channel][admission.provider], message, left_s
+        )
+        await self._gate.report(admission, outcome)
+        return outcome
+
+    async def _call(self, adapter: ChannelAdapter, message: Message, timeout_s: float) -> Outcome:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await adapter.send(message)
+        except TimeoutError:
+            return Unknown("timeout", "the provider did not answer in time")
+        except asyncio.CancelledError:
+            if _is_being_cancelled():
+                raise
+            return Unknown("crash", "CancelledError")  # a library's own, such as of a lost link
+        except Exception as error:  # an adapter's own defect must not end the worker
+            log.exception("send.crashed", id=str(message.id))
+            return Unknown("crash", type(error).__name__)
+
+    async def _finish(
+        self,
+        claimed: Claimed,
+        handover: Handover,
+        verdict: Verdict,
+        *,
+        patience_s: float | None = None,
+    ) -> None:
+        outcome = handover.outcome
+        finish = Finish(
+            id=claimed.id,
+            lease_token=claimed.lease_token,
+            attempt=claimed.attempt,
+            transition=verdict.transition,
+            provider=handover.provider,
+            provider_id=outcome.provider_id if isinstance(outcome, Sent) else None,
+            fault=fault_of(outcome),
+            delay_s=verdict.delay_s,
+            outcome_unknown=isinstance(outcome, Unknown),
+            misses=handover.misses,
+            suppress=isinstance(outcome, Permanent) and outcome.suppress,
+        )
+        patience_s = self._lease.finish_patience_s if patience_s is None else patience_s
+        recording = asyncio.create_task(self._record(finish, claimed, patience_s))
+        try:
+            await asyncio.shield(recording)
+        except asyncio.CancelledError:
+            _, late = await asyncio.wait({recording}, timeout=self._lease.stop_patience_s)
+            for task in late:
+                task.cancel()
+            raise
+
+    async def _record(self, finish: Finish, claimed: Claimed, patience_s: float) -> None:
+        outcome = {"id": str(finish.id), "attempt": finish.attempt, "to": finish.transition.name}
+        try:
+            is_ours = await self._write(finish, patience_s)
+        except (NotifierError, asyncio.CancelledError) as error:
+            cause = type(error).__name__
+            log.error("finish.not_recorded", **outcome, provider_id=finish.provider_id, error=cause)
+            return
+        log.info("delivery.finished" if is_ours else "delivery.late", **outcome)
+        if is_ours and finish.transition is FAIL:
+            await self._publisher.bury([_dead_letter(claimed)])
+
+    async def _write(self, finish: Finish, patience_s: float) -> bool:
+        retrying = _while_store_is_away(patience_s, self._lease.finish_probe_s)
+        try:
+            return await retrying(self._store.finish, finish)
+        except StoreRefusedError:
+            # A provider's words that cannot be stored must not make it send again.
+            return await retrying(self._store.finish, _without_words(finish))
+
+
+def render(claimed: Claimed) -> Message:
+    """Fill the templates of a claimed notification; raises TemplateError."""
+    variables = claimed.variables or {}
+    subject = claimed.subject and fill_text(
+        claimed.subject, variables, max_chars=MAX_RENDERED_CHARS
+    )
+    html = claimed.html and fill_html(claimed.html, variables, max_chars=MAX_RENDERED_CHARS)
+    return Message(
+        id=claimed.id,
+        service=claimed.service,
+        channel=claimed.channel,
+        recipient=claimed.recipient,
+        subject=subject,
+        text=fill_text(claimed.content, variables, max_chars=MAX_RENDERED_CHARS),
+        html=html,
+        sensitive=claimed.sensitive,
+        attempt=claimed.attempt,
+        metadata=claimed.metadata,
+    )
+
+
+def judge(
+    outcome: Outcome,
+    claimed: Claimed,
+    policy: RetryPolicy,
+    elapsed_s: float,
+    random: Callable[[], float],
+) -> Verdict:
+    """Say what `outcome` means, `elapsed_s` after the claim: the table of outcomes."""
+    remaining_s = None if claimed.expires_in_s is None else claimed.expires_in_s - elapsed_s
+    match outcome:
+        case Sent():
+            return Verdict(SUCCEED)
+        case Permanent():
+            return Verdict(FAIL)
+        case Systemic():
+            return _back(SNOOZE, policy.snooze_delay_s(random), remaining_s)
+        case Transient(throttled=True):
+            delay_s = policy.snooze_delay_s(random, outcome.retry_after_s)
+            return _back(SNOOZE, delay_s, remaining_s)
+        case Unknown() if policy.on_unknown is OnUnknown.HOLD:
+            return Verdict(FAIL)
+        case Transient() | Unknown():
+            if not policy.has_attempts_left(claimed.attempts_spent):
+                return Verdict(FAIL)
+            delay_s = _delay_s(outcome, claimed.attempts_spent, policy, random)
+            return _back(RETRY, delay_s, remaining_s)
+        case _:
+            assert_never(outcome)
+
+
+def may_fail_over(outcome: Outcome) -> bool:
+    """Whether the next provider may be asked: only where this one surely did not take it."""
+    match outcome:
+        case Systemic() | Transient():
+            return True
+        case Sent() | Permanent() | Unknown():
+            return False
+        case _:
+            assert_never(outcome)
+
+
+def interrupted(policy: RetryPolicy) -> Verdict:
+    """Say what becomes of a notification whose provider call a shutdown cut off."""
+    return Verdict(FAIL) if policy.on_unknown is OnUnknown.HOLD else Verdict(INTERRUPT, 0)
+
+
+def fault_of(outcome: Outcome) -> Fault | None:
+    """The fault to record for `outcome`; None where it was sent."""
+    if isinstance(outcome, Sent):
+        return None
+    return Fault(kind=type(outcome).__name__.lower(), code=outcome.code, message=outcome.message)
+
+
+def _delay_s(
+    outcome: Transient | Unknown, spent: int, policy: RetryPolicy, random: Callable[[], float]
+) -> float:
+    if isinstance(outcome, Unknown):
+        return policy.doubt_delay_s(spent, random)
+    return policy.delay_s(spent, random, outcome.retry_after_s)
+
+
+def _miss(handover: Handover) -> Miss:
+    fault = fault_of(handover.outcome)
+    assert fault is not None  # noqa: S101  what was sent is not missed
+    return Miss(provider=handover.provider, fault=fault)
+
+
+def _back(transition: Transition, delay_s: float, remaining_s: float | None) -> Verdict:
+    """Back to pending, unless its time runs out before it would come up again."""
+    if remaining_s is not None and delay_s >= remaining_s:
+        return Verdict(EXPIRE)
+    return Verdict(transition, delay_s)
+
+
+def _dead_letter(claimed: Claimed) -> Envelope:
+    return Envelope(
+        id=claimed.id,
+        channel=claimed.channel,
+        lane=claimed.lane,
+        attempt=claimed.attempt,
+        traceparent=claimed.traceparent,
+    )
+
+
+def _without_words(finish: Finish) -> Finish:
+    fault = finish.fault and Fault(kind=finish.fault.kind, code="unreadable", message="")
+    return replace(finish, provider_id=None, fault=fault)
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _while_store_is_away(patience_s: float, probe_s: float) -> AsyncRetrying:
+    return AsyncRetrying(
+        retry=retry_if_exception_type((StoreUnavailableError, StoreBusyError)),
+        wait=wait_random_exponential(multiplier=0.5, max=probe_s),
+        stop=stop_after_delay(patience_s),
+        reraise=True,
+    )

@@ -1,0 +1,1 @@
+"""Delivering: consumers, the relay and the processes that run them."""

@@ -1,0 +1,176 @@
+"""The relay: whatever was accepted and is not on its way is brought on its way again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from notifier.errors import NotifierError
+from notifier.notification import Channel
+from notifier.ports import DeliveryStore, Queue, QueueDepth, ReceiptStore, RescuePolicy
+from notifier.publishing import Publisher
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelaySettings:
+    """How often the relay looks, and how much it takes at once.
+
+    What it took and could not publish comes up again after `hold_s`. A queue with at most
+    `drained_below` messages ready counts as drained: what was published to it long ago and never
+    claimed is lost. Where that is more than its consumers could hold, up to `missing_batch` come
+    up again much earlier.
+    """
+
+    due_every_s: float = 1
+    rescue_every_s: float = 5
+    repair_every_s: float = 15
+    purge_every_s: float = 600
+    batch: int = 500
+    hold_s: float = 10
+    drained_below: int = 10
+    missing_batch: int = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """Something the relay does again and again; `run` says whether there is more at once."""
+
+    name: str
+    every_s: float
+    run: Callable[[], Awaitable[bool]]
+    nudge: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Relay:
+    """Publishes what is due, rescues what a dead worker left, and mends the dead queues.
+
+    Any number of relays may run at once: the store gives each record to one of them.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: DeliveryStore,
+        receipts: ReceiptStore,
+        queue: Queue,
+        publisher: Publisher,
+        rescue: Mapping[Channel, RescuePolicy],
+        settings: RelaySettings,
+    ) -> None:
+        self._store = store
+        self._receipts = receipts
+        self._queue = queue
+        self._publisher = publisher
+        self._rescue_policies = rescue
+        self._settings = settings
+        self._due = Duty("due", settings.due_every_s, self.publish_due)
+        self._rescue = Duty("rescue", settings.rescue_every_s, self.rescue)
+        self._others = (
+            Duty("expire", settings.rescue_every_s, self.expire),
+            Duty("bury", settings.rescue_every_s, self.bury),
+            Duty("lost", settings.rescue_every_s, self.publish_lost),
+            Duty("sweep", settings.repair_every_s, self.sweep),
+            Duty("purge", settings.purge_every_s, self.purge),
+        )
+
+    async def run(self) -> None:
+        """Run until cancelled; a database or broker that is away only delays."""
+        async with asyncio.TaskGroup() as group:
+            for duty in (self._due, self._rescue, *self._others):
+                group.create_task(_repeat(duty))
+
+    def nudge(self) -> None:
+        """Look at once for ended leases, and for what they make due."""
+        self._rescue.nudge.set()
+
+    async def publish_due(self) -> bool:
+        """Publish what is pending, due and not in the broker."""
+        await self._queue.ping()
+        due = await self._store.take_due(self._settings.batch, hold_s=self._settings.hold_s)
+        confirmed = await self._publisher.publish(due)
+        return len(due) == confirmed == self._settings.batch
+
+    async def rescue(self) -> bool:
+        """Take back what is processing under an ended lease."""
+        count = await self._store.rescue(self._settings.batch, self._rescue_policies)
+        if count:
+            log.warning("relay.rescued", count=count)
+            self._due.nudge.set()
+        return count == self._settings.batch
+
+    async def expire(self) -> bool:
+        """Expire what waited past its time."""
+        return await self._store.expire(self._settings.batch) == self._settings.batch
+
+    async def bury(self) -> bool:
+        """Bring failed notifications that have no dead letter into their dead queue."""
+        await self._queue.ping()
+        failed = await self._store.take_unburied(self._settings.batch, hold_s=self._settings.hold_s)
+        buried = await self._publisher.bury(failed)
+        return len(failed) == buried == self._settings.batch
+
+    async def publish_lost(self) -> bool:
+        """Publish again what a purged or deleted queue lost; never a plain backlog."""
+        depths = [
+            queue
+            for queue in await self._queue.depths()
+            if queue.lane and queue.ready <= self._settings.drained_below
+        ]
+        for queue in depths:
+            await self._unpublish_missing(queue)
+        drained = [(queue.channel, queue.lane) for queue in depths if queue.lane]
+        lost = await self._store.take_lost(
+            self._settings.batch, hold_s=self._settings.hold_s, drained=drained
+        )
+        if lost:
+            log.warning("relay.lost", count=len(lost))
+        return len(lost) == await self._publisher.publish(lost) == self._settings.batch
+
+    async def _unpublish_missing(self, queue: QueueDepth) -> None:
+        count = await self._store.unpublish_missing(self._settings.missing_batch, queue=queue)
+        if count:
+            log.warning("relay.missing", queue=queue.name, count=count)
+            self._due.nudge.set()
+
+    async def sweep(self) -> bool:
+        """Remove dead letters whose notification was replayed."""
+        for channel in await self._store.channels_with_stale_dead_letters():
+            swept = await self._queue.sweep_dead(channel, self._store.stale_dead_letters)
+            await self._store.mark_unburied(channel, swept)
+        return False
+
+    async def purge(self) -> bool:
+        """Forget Idempotency-Keys and receipts that nobody will repeat."""
+        await self._store.purge_idempotency_keys()
+        await self._receipts.purge()
+        return False
+
+
+async def _repeat(duty: Duty) -> None:
+    while True:
+        if not await _succeeds(duty):
+            await _wait(duty)
+
+
+async def _succeeds(duty: Duty) -> bool:
+    try:
+        return await duty.run()
+    except NotifierError as error:
+        log.warning("relay.delayed", duty=duty.name, error=type(error).__name__)
+        return False
+    except Exception:  # one duty's defect must not end the others, nor the runner
+        log.exception("relay.crashed", duty=duty.name)
+        return False
+
+
+async def _wait(duty: Duty) -> None:
+    try:
+        async with asyncio.timeout(duty.every_s):
+            await duty.nudge.wait()
+    except TimeoutError:
+        return
+    finally:
+        duty.nudge.clear()

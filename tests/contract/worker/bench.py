@@ -1,0 +1,180 @@
+"""A worker's parts over a real store and a real queue, either of which can go away."""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, cast
+from uuid import uuid4
+
+from notifier.delivery import Deliverer, Lease
+from notifier.gate import BreakerSettings, Gate
+from notifier.notification import Channel, Envelope, Message, Outcome, Sent, Submission
+from notifier.ports import ChannelAdapter, DeliveryStore, Queue, RescuePolicy
+from notifier.publishing import Publisher
+from notifier.queue.memory import MemoryQueue
+from notifier.retry import RetryPolicy
+from notifier.worker.relay import Relay, RelaySettings
+from tests.clock import SystemClock
+from tests.contract.store.stores import Stores, a_submission, envelope_of, open_stores
+
+LIMIT_S = 30
+LEASE = Lease(
+    held_by="worker-1",
+    claim_patience_s=LIMIT_S,
+    probe_s=0.02,
+    finish_patience_s=LIMIT_S,
+    finish_probe_s=0.02,
+)
+
+Step: TypeAlias = Outcome | Exception | Callable[[Message], Awaitable[Outcome]]
+
+
+async def within(awaited: Awaitable[Any]) -> Any:
+    """Wait for what must happen, but not for ever."""
+    async with asyncio.timeout(LIMIT_S):
+        return await awaited
+
+
+class Switch:
+    """A port whose calls go to the real thing, unless they are told to fail or to wait."""
+
+    def __init__(self, real: object) -> None:
+        self._real = real
+        self.is_away: Exception | None = None
+        self.failures: dict[str, deque[Exception]] = defaultdict(deque)
+        self.holds: dict[str, Hold] = {}
+        self.calls: asyncio.Queue[str] = asyncio.Queue()
+        self.under_way: set[asyncio.Future[object]] = set()
+
+    async def leave(self, error: Exception) -> None:
+        """Go away once the calls under way have ended."""
+        self.is_away = error
+        for hold in self.holds.values():
+            hold.released.set()
+        if self.under_way:
+            await asyncio.wait(self.under_way, timeout=LIMIT_S)
+
+    def hold(self, name: str) -> "Hold":
+        """Hold the answers to calls of `name` until they are let go."""
+        return self.holds.setdefault(name, Hold())
+
+    async def called(self, *names: str) -> None:
+        """Return once each of `names` was called (again), in any order."""
+        missing = set(names)
+        while missing:
+            missing.discard(await within(self.calls.get()))
+
+    def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
+        method = getattr(self._real, name)
+
+        async def call(*args: object, **options: object) -> object:
+            self.calls.put_nowait(name)
+            if self.is_away is not None:
+                raise self.is_away
+            if self.failures[name]:
+                raise self.failures[name].popleft()
+            real: asyncio.Future[object] = asyncio.ensure_future(method(*args, **options))
+            self.under_way.add(real)
+            real.add_done_callback(self.under_way.discard)
+            answer = await real
+            if name in self.holds:
+                await self.holds[name].passed()
+            return answer
+
+        return call
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Where a call was carried out and its answer is not there yet."""
+
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def passed(self) -> None:
+        self.reached.set()
+        await self.released.wait()
+
+
+class ScriptedAdapter:
+    """Does with each message what its script says next; at its end, everything is sent."""
+
+    def __init__(self, provider: str = "scripted") -> None:
+        self.provider = provider
+        self.script: deque[Step] = deque()
+        self.messages: list[Message] = []
+        self.hold: Hold | None = None
+
+    async def send(self, message: Message) -> Outcome:
+        self.messages.append(message)
+        if self.hold is not None:
+            await self.hold.passed()
+        step = self.script.popleft() if self.script else Sent("id-1")
+        if isinstance(step, Exception):
+            raise step
+        return await step(message) if callable(step) else step
+
+    async def close(self) -> None:
+        return
+
+
+@dataclass(slots=True, kw_only=True)
+class Bench:
+    """Everything a worker has around it."""
+
+    stores: Stores
+    memory: MemoryQueue
+    store: Switch
+    queue: Switch
+    publisher: Publisher
+    adapter: ScriptedAdapter = field(default_factory=ScriptedAdapter)
+    others: list[ScriptedAdapter] = field(default_factory=list)
+    """Providers to fail over to, in their order."""
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    breakers: BreakerSettings = field(default_factory=BreakerSettings)
+    lease: Lease = LEASE
+
+    def gate(self) -> Gate:
+        return Gate(self.stores.providers, SystemClock(), {}, self.breakers)
+
+    def deliverer(self) -> Deliverer:
+        route: list[ChannelAdapter] = [self.adapter, *self.others]
+        return Deliverer(
+            store=cast(DeliveryStore, self.store),
+            publisher=self.publisher,
+            routes=dict.fromkeys(Channel, route),
+            gate=self.gate(),
+            policies=dict.fromkeys(Channel, self.policy),
+            lease=self.lease,
+            clock=SystemClock(),
+            random=lambda: 0.5,
+            new_token=uuid4,
+        )
+
+    def relay(self, settings: RelaySettings | None = None) -> Relay:
+        rescue = RescuePolicy(
+            max_attempts=self.policy.max_attempts, on_unknown=self.policy.on_unknown
+        )
+        return Relay(
+            store=cast(DeliveryStore, self.store),
+            receipts=self.stores.receipts,
+            queue=cast(Queue, self.queue),
+            publisher=self.publisher,
+            rescue=dict.fromkeys(Channel, rescue),
+            settings=settings or RelaySettings(),
+        )
+
+    async def accept(self, submission: Submission | None = None) -> Envelope:
+        """Store a notification; returns what its API would publish."""
+        return envelope_of(await self.stores.accept(submission or a_submission()))
+
+
+@asynccontextmanager
+async def open_bench(url: str) -> AsyncIterator[Bench]:
+    async with open_stores(url) as stores:
+        memory = MemoryQueue()
+        store, queue = Switch(stores.deliveries), Switch(memory)
+        publisher = Publisher(cast(DeliveryStore, store), cast(Queue, queue))
+        yield Bench(stores=stores, memory=memory, store=store, queue=queue, publisher=publisher)

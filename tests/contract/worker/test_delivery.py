@@ -1,0 +1,377 @@
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from structlog.typing import EventDict
+
+from notifier.errors import StoreBusyError, StoreUnavailableError
+from notifier.notification import (
+    SUCCEED,
+    Channel,
+    Envelope,
+    Message,
+    Notification,
+    OnUnknown,
+    Outcome,
+    Permanent,
+    Sent,
+    Settlement,
+    Status,
+    Systemic,
+    Transient,
+    Unknown,
+)
+from notifier.ports import RescuePolicy
+from notifier.retry import RetryPolicy
+from tests.clock import SystemClock
+from tests.contract.store.stores import a_submission, an_end
+from tests.contract.worker.bench import LIMIT_S, Bench, Hold, within
+
+AWAY = StoreUnavailableError("away")
+HOLD = RetryPolicy(on_unknown=OnUnknown.HOLD)
+ONCE = RetryPolicy(max_attempts=1)
+
+
+async def record_of(bench: Bench, id: UUID) -> tuple[Notification, list[str]]:
+    return await bench.stores.get(id), await bench.stores.events(id)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "policy", "status", "event", "attempts"),
+    [
+        (Sent("id-7"), RetryPolicy(), Status.SENT, "succeed", 1),
+        (Transient("421", "later"), RetryPolicy(), Status.PENDING, "retry", 1),
+        (Transient("421", "later"), ONCE, Status.FAILED, "fail", 1),
+        (Transient("429", "slow", 30, throttled=True), ONCE, Status.PENDING, "snooze", 0),
+        (Permanent("550", "no such user"), RetryPolicy(), Status.FAILED, "fail", 1),
+        (Systemic("535", "bad password"), ONCE, Status.PENDING, "snooze", 0),
+        (Unknown("timeout", "no answer"), RetryPolicy(), Status.PENDING, "retry", 1),
+        (Unknown("timeout", "no answer"), ONCE, Status.FAILED, "fail", 1),
+        (Unknown("timeout", "no answer"), HOLD, Status.FAILED, "fail", 1),
+    ],
+)
+async def test_every_outcome_ends_in_its_state_and_timeline(
+    bench: Bench,
+    outcome: Outcome,
+    policy: RetryPolicy,
+    status: Status,
+    event: str,
+    attempts: int,
+) -> None:
+    envelope = await bench.accept()
+    bench.policy = policy
+    bench.adapter.script.append(outcome)
+
+    settlement = await bench.deliverer().deliver(envelope)
+
+    found, events = await record_of(bench, envelope.id)
+    assert settlement is Settlement.ACK
+    assert (found.status, found.attempts, events[-1]) == (status, attempts, event)
+    assert found.provider == "scripted"
+    assert found.outcome_unknown == isinstance(outcome, Unknown)
+    if isinstance(outcome, Sent):
+        assert (found.provider_id, found.fault) == ("id-7", None)
+    else:
+        assert found.fault is not None
+        assert found.fault.kind == type(outcome).__name__.lower()
+        assert (found.fault.code, found.fault.message) == (outcome.code, outcome.message)
+
+
+async def test_the_next_attempt_is_due_when_the_schedule_says(bench: Bench) -> None:
+    envelope = await bench.accept()
+    bench.policy = RetryPolicy(schedule_s=(1_000, 2_000))
+    bench.adapter.script.append(Transient("421", "later"))
+
+    await bench.deliverer().deliver(envelope)
+
+    found, _ = await record_of(bench, envelope.id)
+    assert abs((found.due_at - found.updated_at).total_seconds() - 1_000) < 1
+
+
+async def test_what_would_come_up_after_its_time_expires_at_once(bench: Bench) -> None:
+    expires_at = SystemClock().now() + timedelta(seconds=30)
+    envelope = await bench.accept(a_submission(expires_at=expires_at))
+    bench.policy = RetryPolicy(schedule_s=(60,))
+    bench.adapter.script.append(Transient("421", "later"))
+
+    await bench.deliverer().deliver(envelope)
+
+    found, events = await record_of(bench, envelope.id)
+    assert (found.status, events[-1]) == (Status.EXPIRED, "expire")
+
+
+async def test_a_failure_leaves_one_dead_letter(bench: Bench) -> None:
+    envelope = await bench.accept()
+    bench.adapter.script.append(Permanent("550", "no such user"))
+
+    await bench.deliverer().deliver(envelope)
+    await bench.stores.pass_time(60)
+
+    assert bench.memory.ready("email_notifications.dead") == 1
+    assert await bench.stores.deliveries.take_unburied(10, hold_s=10) == []
+
+
+async def test_the_provider_is_handed_the_filled_templates(bench: Bench) -> None:
+    envelope = await bench.accept(replace(a_submission(), variables={"name": "<Ada>", "number": 7}))
+
+    await bench.deliverer().deliver(envelope)
+
+    [message] = bench.adapter.messages
+    assert message.subject == "Order 7"
+    assert message.text.startswith("Dear <Ada>,")
+    assert message.html == "<b>&lt;Ada&gt;</b>"
+    assert (message.id, message.attempt) == (envelope.id, 1)
+
+
+async def test_a_template_that_cannot_be_filled_fails_and_reaches_no_provider(
+    bench: Bench,
+) -> None:
+    envelope = await bench.accept(replace(a_submission(), variables={"number": 7}))
+
+    await bench.deliverer().deliver(envelope)
+
+    found, _ = await record_of(bench, envelope.id)
+    assert found.status is Status.FAILED
+    assert found.fault is not None
+    assert found.fault.code == "template"
+    assert bench.adapter.messages == []
+
+
+async def test_of_doubled_envelopes_one_reaches_the_provider(bench: Bench) -> None:
+    envelope = await bench.accept()
+    deliverer = bench.deliverer()
+
+    settlements = await asyncio.gather(*(deliverer.deliver(envelope) for _ in range(10)))
+
+    assert set(settlements) == {Settlement.ACK}
+    assert len(bench.adapter.messages) == 1
+
+
+# --- an adapter's defects -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("crash", [ValueError("canary"), OSError("canary"), TimeoutError("canary")])
+async def test_an_adapter_that_raises_has_an_unknown_outcome(
+    bench: Bench, crash: Exception
+) -> None:
+    envelope = await bench.accept()
+    bench.adapter.script.append(crash)
+
+    assert await bench.deliverer().deliver(envelope) is Settlement.ACK
+
+    found, events = await record_of(bench, envelope.id)
+    assert (found.status, events[-1], found.outcome_unknown) == (Status.PENDING, "retry", True)
+    assert "canary" not in repr(found.fault)
+
+
+async def test_a_cancellation_inside_a_library_spends_an_attempt(bench: Bench) -> None:
+    async def lose_the_link(_message: Message) -> Outcome:
+        raise asyncio.CancelledError
+
+    envelope = await bench.accept()
+    bench.adapter.script.append(lose_the_link)
+
+    assert await bench.deliverer().deliver(envelope) is Settlement.ACK
+
+    found, events = await record_of(bench, envelope.id)
+    assert (events[-1], found.attempts, found.outcome_unknown) == ("retry", 1, True)
+
+
+async def test_a_provider_that_does_not_answer_is_given_up_before_the_lease_ends(
+    bench: Bench,
+) -> None:
+    envelope = await bench.accept()
+    bench.lease = replace(bench.lease, send_timeout_s=1)
+    bench.adapter.hold = Hold()
+
+    await within(bench.deliverer().deliver(envelope))
+
+    found, events = await record_of(bench, envelope.id)
+    assert (events[-1], found.outcome_unknown) == ("retry", True)
+    assert found.fault is not None
+    assert found.fault.code == "timeout"
+
+
+async def test_words_that_cannot_be_stored_do_not_keep_a_success_from_being_recorded(
+    bench: Bench,
+) -> None:
+    envelope = await bench.accept()
+    bench.adapter.script.append(Sent("\x00"))
+
+    await bench.deliverer().deliver(envelope)
+
+    found, _ = await record_of(bench, envelope.id)
+    assert (found.status, found.provider_id) == (Status.SENT, None)
+
+
+async def test_words_that_cannot_be_stored_do_not_keep_a_failure_from_being_recorded(
+    bench: Bench,
+) -> None:
+    envelope = await bench.accept()
+    bench.adapter.script.append(Permanent("550", "no \x00 such \ud800 user"))
+
+    await bench.deliverer().deliver(envelope)
+
+    found, _ = await record_of(bench, envelope.id)
+    assert found.status is Status.FAILED
+    assert found.fault is not None
+    assert found.fault.kind == "permanent"
+
+
+# --- a shutdown -----------------------------------------------------------------------------
+
+
+async def interrupted_during(bench: Bench, envelope: Envelope, hold: Hold) -> None:
+    delivery = asyncio.create_task(bench.deliverer().deliver(envelope))
+    await within(hold.reached.wait())
+    delivery.cancel()
+    await asyncio.sleep(0)
+    hold.released.set()
+    await asyncio.wait({delivery}, timeout=LIMIT_S)
+    assert delivery.cancelled()
+
+
+@pytest.mark.parametrize(
+    ("policy", "status", "event", "attempts"),
+    [(RetryPolicy(), Status.PENDING, "interrupt", 0), (HOLD, Status.FAILED, "fail", 1)],
+)
+async def test_an_interrupted_call_is_recorded(
+    bench: Bench, policy: RetryPolicy, status: Status, event: str, attempts: int
+) -> None:
+    envelope = await bench.accept()
+    bench.policy = policy
+    bench.adapter.hold = Hold()
+
+    await interrupted_during(bench, envelope, bench.adapter.hold)
+
+    found, events = await record_of(bench, envelope.id)
+    assert (found.status, found.attempts, events[-1]) == (status, attempts, event)
+    assert found.outcome_unknown
+    assert found.fault is not None
+    assert found.fault.code == "interrupted"
+
+
+@pytest.mark.parametrize("policy", [RetryPolicy(), HOLD])
+async def test_a_claim_that_a_shutdown_cut_off_is_given_back_untouched(
+    bench: Bench, policy: RetryPolicy
+) -> None:
+    envelope = await bench.accept()
+    bench.policy = policy
+
+    await interrupted_during(bench, envelope, bench.store.hold("claim"))
+
+    found, events = await record_of(bench, envelope.id)
+    assert (found.status, found.attempts, events[-1]) == (Status.PENDING, 0, "interrupt")
+    assert not found.outcome_unknown
+    assert bench.adapter.messages == []
+
+
+async def test_an_end_that_is_being_recorded_is_recorded_in_spite_of_a_shutdown(
+    bench: Bench,
+) -> None:
+    envelope = await bench.accept()
+
+    await interrupted_during(bench, envelope, bench.store.hold("finish"))
+
+    assert (await bench.stores.get(envelope.id)).status is Status.SENT
+
+
+async def test_a_shutdown_does_not_wait_for_ever_for_a_database_that_is_away(
+    bench: Bench, logs: list[EventDict]
+) -> None:
+    envelope = await bench.accept()
+    bench.lease = replace(bench.lease, stop_patience_s=0.05)
+    bench.adapter.hold = Hold()
+    delivery = asyncio.create_task(bench.deliverer().deliver(envelope))
+    await within(bench.adapter.hold.reached.wait())
+    bench.store.is_away = AWAY
+
+    delivery.cancel()
+    await asyncio.wait({delivery}, timeout=LIMIT_S)
+
+    assert delivery.cancelled()
+    assert [log["event"] for log in logs] == ["finish.not_recorded"]
+
+
+# --- a store that goes away -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [AWAY, StoreBusyError("busy")])
+async def test_a_claim_waits_for_the_database_to_come_back(bench: Bench, error: Exception) -> None:
+    envelope = await bench.accept()
+    bench.store.failures["claim"].extend([error, error, error])
+
+    assert await bench.deliverer().deliver(envelope) is Settlement.ACK
+
+    assert (await bench.stores.get(envelope.id)).status is Status.SENT
+
+
+async def test_a_message_goes_back_when_the_database_stays_away(bench: Bench) -> None:
+    envelope = await bench.accept()
+    bench.lease = replace(bench.lease, claim_patience_s=0.05)
+    bench.store.is_away = AWAY
+
+    assert await bench.deliverer().deliver(envelope) is Settlement.REQUEUE
+
+    assert bench.adapter.messages == []
+
+
+@pytest.mark.parametrize("error", [AWAY, StoreBusyError("busy")])
+async def test_what_was_sent_is_recorded_once_the_database_is_back(
+    bench: Bench, error: Exception
+) -> None:
+    envelope = await bench.accept()
+    bench.store.failures["finish"].extend([error, error, error])
+
+    assert await bench.deliverer().deliver(envelope) is Settlement.ACK
+
+    found, events = await record_of(bench, envelope.id)
+    assert (found.status, events[-1]) == (Status.SENT, "succeed")
+    assert len(bench.adapter.messages) == 1
+
+
+async def test_what_was_sent_is_recorded_although_its_lease_ended_meanwhile(
+    bench: Bench,
+) -> None:
+    async def send_and_lose_the_database(_message: Message) -> Outcome:
+        await bench.stores.pass_time(bench.lease.duration_s + 1)
+        bench.store.failures["finish"].append(AWAY)
+        return Sent("id-1")
+
+    envelope = await bench.accept()
+    bench.adapter.script.append(send_and_lose_the_database)
+
+    await bench.deliverer().deliver(envelope)
+
+    assert (await bench.stores.get(envelope.id)).status is Status.SENT
+
+
+async def test_a_worker_that_comes_too_late_is_noted_and_changes_nothing(bench: Bench) -> None:
+    async def be_rescued(_message: Message) -> Outcome:
+        await bench.stores.pass_time(bench.lease.duration_s + 1)
+        policy = RescuePolicy(max_attempts=8, on_unknown=OnUnknown.RESEND)
+        assert await bench.stores.deliveries.rescue(10, dict.fromkeys(Channel, policy)) == 1
+        return Permanent("550", "no such user")
+
+    envelope = await bench.accept()
+    bench.adapter.script.append(be_rescued)
+
+    assert await bench.deliverer().deliver(envelope) is Settlement.ACK
+
+    found, events = await record_of(bench, envelope.id)
+    assert found.status is Status.PENDING
+    assert events[-2:] == ["rescue", "late_completion"]
+    assert bench.memory.ready("email_notifications.dead") == 0
+
+
+async def test_what_another_worker_holds_is_left_alone(bench: Bench) -> None:
+    envelope = await bench.accept()
+    claimed = await bench.stores.claim(envelope, by="worker-2")
+    assert claimed is not None
+
+    assert await bench.deliverer().deliver(envelope) is Settlement.ACK
+
+    assert bench.adapter.messages == []
+    assert await bench.stores.deliveries.finish(an_end(claimed, SUCCEED))

@@ -1,0 +1,114 @@
+import asyncio
+from typing import cast
+
+import pytest
+
+from notifier.errors import PublishError, QueueUnavailableError, StoreUnavailableError
+from notifier.ports import DeliveryStore, Queue
+from notifier.publishing import Publisher
+from tests.contract.worker.bench import LIMIT_S, Bench, within
+
+WORK = "email_notifications"
+
+
+def a_publisher(
+    bench: Bench, *, concurrency: int = 64, max_waiting: int = 5_000, patience_s: float = 4
+) -> Publisher:
+    return Publisher(
+        cast(DeliveryStore, bench.store),
+        cast(Queue, bench.queue),
+        concurrency=concurrency,
+        max_waiting=max_waiting,
+        patience_s=patience_s,
+    )
+
+
+async def due(bench: Bench) -> int:
+    """How many notifications a relay finds, long after their API should have published them."""
+    await bench.stores.pass_time(30)
+    return len(await bench.stores.deliveries.take_due(100, hold_s=0))
+
+
+async def test_what_is_offered_is_published_and_marked(bench: Bench) -> None:
+    envelopes = [await bench.accept() for _ in range(3)]
+
+    bench.publisher.offer(envelopes)
+    await bench.publisher.drain(LIMIT_S)
+
+    assert bench.memory.ready(WORK) == 3
+    assert await due(bench) == 0
+
+
+async def test_offering_never_waits_and_leaves_what_has_no_room_to_the_relay(
+    bench: Bench,
+) -> None:
+    publisher = a_publisher(bench, max_waiting=2)
+    envelopes = [await bench.accept() for _ in range(5)]
+
+    publisher.offer(envelopes)
+    await publisher.drain(LIMIT_S)
+
+    assert bench.memory.ready(WORK) == 2
+    assert await due(bench) == 3
+
+
+async def test_what_waited_too_long_for_its_turn_is_left_to_the_relay(bench: Bench) -> None:
+    publisher = a_publisher(bench, patience_s=0)
+    envelope = await bench.accept()
+
+    publisher.offer([envelope])
+    await publisher.drain(LIMIT_S)
+
+    assert bench.memory.ready(WORK) == 0
+    assert await due(bench) == 1
+    assert await publisher.publish([envelope]) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [PublishError("no"), QueueUnavailableError("away"), ValueError("a defect")]
+)
+async def test_what_the_broker_does_not_confirm_is_left_to_the_relay(
+    bench: Bench, error: Exception
+) -> None:
+    envelopes = [await bench.accept() for _ in range(3)]
+    bench.queue.failures["publish"].append(error)
+
+    assert await bench.publisher.publish(envelopes) == 2
+    assert await due(bench) == 1
+
+
+async def test_what_cannot_be_marked_is_left_to_the_relay(bench: Bench) -> None:
+    envelope = await bench.accept()
+    bench.store.failures["mark_published"].append(StoreUnavailableError("away"))
+
+    assert await bench.publisher.publish([envelope]) == 0
+    assert await due(bench) == 1
+
+
+async def test_no_more_publishes_are_under_way_than_allowed(bench: Bench) -> None:
+    publisher = a_publisher(bench, concurrency=2)
+    hold = bench.queue.hold("publish")
+    envelopes = [await bench.accept() for _ in range(5)]
+
+    publisher.offer(envelopes)
+    await within(hold.reached.wait())
+    await asyncio.sleep(0)
+
+    assert bench.queue.calls.qsize() == 2
+    hold.released.set()
+    await publisher.drain(LIMIT_S)
+    assert bench.queue.calls.qsize() == 5
+
+
+async def test_draining_gives_up_in_time_and_leaves_the_rest_to_the_relay(bench: Bench) -> None:
+    envelope = await bench.accept()
+    bench.queue.hold("publish")
+
+    bench.publisher.offer([envelope])
+    await within(bench.publisher.drain(0.01))
+
+    assert await due(bench) == 1
+
+
+async def test_draining_nothing_returns_at_once(bench: Bench) -> None:
+    await within(bench.publisher.drain(3_600))

@@ -1,0 +1,290 @@
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from notifier.errors import QueueUnavailableError, StoreUnavailableError
+from notifier.notification import (
+    FAIL,
+    REPLAY,
+    Channel,
+    Envelope,
+    Lane,
+    OnUnknown,
+    Settlement,
+    Status,
+)
+from notifier.ports import Applied
+from notifier.retry import RetryPolicy
+from notifier.worker.relay import Relay, RelaySettings
+from tests.clock import SystemClock
+from tests.contract.store.stores import LOST_AFTER_S, a_submission, ids
+from tests.contract.worker.bench import LIMIT_S, Bench, within
+
+WORK, DEAD = "email_notifications", "email_notifications.dead"
+OFTEN = RelaySettings(due_every_s=0.01, rescue_every_s=0.01, repair_every_s=0.01)
+NEVER_S = 3_600
+
+
+@asynccontextmanager
+async def relaying(bench: Bench, settings: RelaySettings) -> AsyncIterator[Relay]:
+    relay = bench.relay(settings)
+    running = asyncio.create_task(relay.run())
+    try:
+        yield relay
+        assert not running.done()
+    finally:
+        # A cancelled connecting leaves aiosqlite's thread behind, which outlives the test's loop.
+        await bench.store.leave(StoreUnavailableError("away"))
+        running.cancel()
+        await asyncio.wait({running})
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        while not await condition():  # noqa: ASYNC110  nothing signals what a queue holds
+            await asyncio.sleep(0.005)
+
+
+async def test_what_its_api_did_not_publish_is_published_once(bench: Bench) -> None:
+    for _ in range(3):
+        await bench.accept()
+    relay = bench.relay()
+
+    await relay.publish_due()
+    assert bench.memory.ready(WORK) == 0
+    await bench.stores.pass_time(10)
+    await relay.publish_due()
+    await bench.stores.pass_time(60)
+    await relay.publish_due()
+
+    assert bench.memory.ready(WORK) == 3
+
+
+async def test_what_two_relays_publish_at_once_is_published_once(bench: Bench) -> None:
+    for _ in range(20):
+        await bench.accept()
+    await bench.stores.pass_time(10)
+
+    await asyncio.gather(*(bench.relay().publish_due() for _ in range(4)))
+
+    assert bench.memory.ready(WORK) == 20
+
+
+async def test_a_full_batch_says_that_there_may_be_more(bench: Bench) -> None:
+    for _ in range(3):
+        await bench.accept()
+    await bench.stores.pass_time(10)
+    relay = bench.relay(RelaySettings(batch=2))
+
+    assert await relay.publish_due()
+    assert not await relay.publish_due()
+
+
+async def test_what_could_not_be_published_comes_up_again_after_its_hold(bench: Bench) -> None:
+    await bench.accept()
+    await bench.stores.pass_time(10)
+    bench.queue.failures["publish"].append(QueueUnavailableError("away"))
+    relay = bench.relay()
+
+    await relay.publish_due()
+    await relay.publish_due()
+    assert bench.memory.ready(WORK) == 0
+    await bench.stores.pass_time(10.1)
+    await relay.publish_due()
+
+    assert bench.memory.ready(WORK) == 1
+
+
+async def test_a_broker_that_is_away_is_given_nothing_to_hold(bench: Bench) -> None:
+    await bench.accept()
+    await bench.stores.pass_time(10)
+    bench.queue.is_away = QueueUnavailableError("away")
+    relay = bench.relay()
+
+    with pytest.raises(QueueUnavailableError):
+        await relay.publish_due()
+    bench.queue.is_away = None
+    await relay.publish_due()
+
+    assert bench.memory.ready(WORK) == 1
+
+
+async def test_a_plain_backlog_is_left_alone_however_old(bench: Bench) -> None:
+    envelopes = [await bench.accept() for _ in range(12)]
+    await bench.publisher.publish(envelopes)
+    await bench.stores.pass_time(10 * LOST_AFTER_S)
+    relay = bench.relay()
+
+    await relay.publish_lost()
+    await relay.publish_due()
+
+    assert bench.memory.ready(WORK) == 12
+
+
+async def test_a_purged_queue_is_filled_again(bench: Bench) -> None:
+    envelopes = [await bench.accept() for _ in range(12)]
+    await bench.publisher.publish(envelopes)
+    await bench.memory.move(WORK, "sms_notifications")
+    relay = bench.relay()
+
+    await relay.publish_lost()
+    await relay.publish_due()
+    assert bench.memory.ready(WORK) == 0
+    await bench.stores.pass_time(11)
+    for _ in range(3):
+        await relay.publish_lost()
+        await relay.publish_due()
+
+    assert bench.memory.ready(WORK) == 12
+
+
+async def test_what_consumers_might_hold_is_published_again_once_it_is_lost_for_long(
+    bench: Bench,
+) -> None:
+    envelopes = [await bench.accept() for _ in range(12)]
+    await bench.publisher.publish(envelopes)
+    await bench.memory.move(WORK, "sms_notifications")
+    taken: asyncio.Queue[Envelope] = asyncio.Queue()
+
+    async def take(envelope: Envelope) -> Settlement:
+        taken.put_nowait(envelope)
+        return Settlement.ACK
+
+    consumers = await bench.memory.subscribe(Channel.EMAIL, Lane.NORMAL, take, consumers=12)
+    relay = bench.relay()
+
+    await bench.stores.pass_time(LOST_AFTER_S - 1)
+    await relay.publish_lost()
+    await relay.publish_due()
+    assert taken.empty()
+    await bench.stores.pass_time(2)
+    await relay.publish_lost()
+    again = [await within(taken.get()) for _ in envelopes]
+    await consumers.close()
+
+    assert ids(again) == ids(envelopes)
+    assert taken.empty()
+
+
+async def test_the_leases_of_a_dead_worker_are_rescued_and_published_at_once(
+    bench: Bench,
+) -> None:
+    envelope = await bench.accept()
+    await bench.publisher.publish([envelope])
+    assert await bench.stores.claim(envelope, by="dead")
+    await bench.memory.move(WORK, DEAD)
+    never = RelaySettings(due_every_s=NEVER_S, rescue_every_s=NEVER_S, repair_every_s=NEVER_S)
+
+    async with relaying(bench, never) as relay:
+        await bench.store.called("take_due", "rescue")
+        assert await bench.stores.deliveries.end_leases("dead") == 1
+        relay.nudge()
+        await until(lambda: is_ready(bench, 1))
+
+    found = await bench.stores.get(envelope.id)
+    assert (found.status, found.outcome_unknown) == (Status.PENDING, True)
+
+
+async def is_ready(bench: Bench, count: int, queue: str = WORK) -> bool:
+    return bench.memory.ready(queue) == count
+
+
+async def test_a_channel_that_holds_fails_what_is_rescued_and_buries_it(bench: Bench) -> None:
+    bench.policy = RetryPolicy(on_unknown=OnUnknown.HOLD)
+    envelope = await bench.accept()
+    await bench.stores.claim(envelope, by="dead")
+    await bench.stores.deliveries.end_leases("dead")
+    relay = bench.relay()
+
+    await relay.rescue()
+    await bench.stores.pass_time(10)
+    await relay.bury()
+    await relay.bury()
+
+    assert await bench.stores.status(envelope.id) is Status.FAILED
+    assert bench.memory.ready(DEAD) == 1
+
+
+async def test_a_failure_that_its_worker_did_not_bury_is_buried_once(bench: Bench) -> None:
+    await bench.stores.ended(FAIL)
+    relay = bench.relay()
+
+    await relay.bury()
+    assert bench.memory.ready(DEAD) == 0
+    for _ in range(3):
+        await bench.stores.pass_time(60)
+        await relay.bury()
+
+    assert bench.memory.ready(DEAD) == 1
+
+
+async def test_the_dead_letters_of_replayed_notifications_are_swept_and_no_others(
+    bench: Bench,
+) -> None:
+    replayed, failed = await bench.stores.ended(FAIL), await bench.stores.ended(FAIL)
+    await bench.stores.pass_time(10)
+    relay = bench.relay()
+    await relay.bury()
+    bench.memory.inject(DEAD, b"not ours")
+    moved = await bench.stores.deliveries.move(REPLAY, replayed.id, service=None)
+
+    await relay.sweep()
+    await bench.stores.pass_time(60)
+    await relay.sweep()
+
+    assert isinstance(moved, Applied)
+    assert bench.memory.ready(DEAD) == 2
+    assert await bench.stores.status(failed.id) is Status.FAILED
+
+
+async def test_what_waits_past_its_time_expires(bench: Bench) -> None:
+    expires_at = SystemClock().now() + timedelta(seconds=30)
+    envelope = await bench.accept(a_submission(expires_at=expires_at))
+    relay = bench.relay()
+
+    await relay.expire()
+    assert await bench.stores.status(envelope.id) is Status.PENDING
+    await bench.stores.pass_time(31)
+    await relay.expire()
+
+    assert await bench.stores.status(envelope.id) is Status.EXPIRED
+
+
+@pytest.mark.parametrize(
+    "error", [StoreUnavailableError("away"), QueueUnavailableError("away"), ValueError("a defect")]
+)
+async def test_a_running_relay_goes_on_when_what_was_away_is_back(
+    bench: Bench, error: Exception
+) -> None:
+    await bench.accept()
+    await bench.stores.pass_time(10)
+    bench.store.is_away = bench.queue.is_away = error
+
+    async with relaying(bench, OFTEN):
+        for _ in range(5):
+            await bench.store.called("rescue")
+        bench.store.is_away = bench.queue.is_away = None
+        await until(lambda: is_ready(bench, 1))
+
+
+async def test_one_duty_that_hangs_keeps_no_other_waiting(bench: Bench) -> None:
+    await bench.accept()
+    await bench.stores.pass_time(10)
+    hold = bench.store.hold("rescue")
+
+    async with relaying(bench, OFTEN):
+        await within(hold.reached.wait())
+        await until(lambda: is_ready(bench, 1))
+
+
+async def test_a_running_relay_purges_what_no_client_will_repeat(bench: Bench) -> None:
+    async with relaying(bench, OFTEN):
+        await bench.store.called("purge_idempotency_keys")
+
+
+async def test_an_unknown_worker_leaves_no_leases_to_end(bench: Bench) -> None:
+    assert await bench.stores.deliveries.end_leases(str(uuid4())) == 0

@@ -1,0 +1,204 @@
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifier.delivery import Verdict, fault_of, interrupted, judge
+from notifier.notification import (
+    EXPIRE,
+    FAIL,
+    INTERRUPT,
+    RETRY,
+    SNOOZE,
+    SUCCEED,
+    Channel,
+    Claimed,
+    Lane,
+    OnUnknown,
+    Outcome,
+    Permanent,
+    Sent,
+    Status,
+    Systemic,
+    Transient,
+    Transition,
+    Unknown,
+)
+from notifier.retry import RetryPolicy
+from tests.unit.architecture import rows_of
+
+SENT = Sent("id-1")
+LATER = Transient("421", "try again later")
+LATER_S = Transient("421", "try again later", retry_after_s=500)
+THROTTLED = Transient("429", "too many", throttled=True)
+THROTTLED_S = Transient("429", "too many", retry_after_s=500, throttled=True)
+NEVER = Permanent("550", "no such user")
+OURS = Systemic("535", "bad password")
+MAYBE = Unknown("timeout", "no answer")
+OUTCOMES = (SENT, LATER, LATER_S, THROTTLED, THROTTLED_S, NEVER, OURS, MAYBE)
+RESEND, HOLD = OnUnknown.RESEND, OnUnknown.HOLD
+
+
+def a_claimed(*, attempts_spent: int = 1, expires_in_s: float | None = None) -> Claimed:
+    return Claimed(
+        id=UUID(int=1),
+        service="orders",
+        channel=Channel.EMAIL,
+        lane=Lane.NORMAL,
+        recipient="ada@example.org",
+        content="Hello",
+        subject=None,
+        html=None,
+        variables=None,
+        sensitive=False,
+        attempt=attempts_spent,
+        attempts_spent=attempts_spent,
+        lease_token=uuid4(),
+        expires_in_s=expires_in_s,
+    )
+
+
+def judged(
+    outcome: Outcome,
+    on_unknown: OnUnknown = RESEND,
+    *,
+    attempts_spent: int = 1,
+    expires_in_s: float | None = None,
+    elapsed_s: float = 0,
+) -> Verdict:
+    policy = RetryPolicy(
+        schedule_s=(10, 60), max_attempts=2, snooze_s=30, jitter=0, on_unknown=on_unknown
+    )
+    claimed = a_claimed(attempts_spent=attempts_spent, expires_in_s=expires_in_s)
+    return judge(outcome, claimed, policy, elapsed_s, lambda: 0.5)
+
+
+# For each outcome and policy: with attempts left, without, and with too little time in both cases.
+TABLE: dict[tuple[Outcome, OnUnknown], tuple[Verdict, Verdict, Transition, Transition]] = {
+    (SENT, RESEND): (Verdict(SUCCEED), Verdict(SUCCEED), SUCCEED, SUCCEED),
+    (SENT, HOLD): (Verdict(SUCCEED), Verdict(SUCCEED), SUCCEED, SUCCEED),
+    (LATER, RESEND): (Verdict(RETRY, 10), Verdict(FAIL), EXPIRE, FAIL),
+    (LATER, HOLD): (Verdict(RETRY, 10), Verdict(FAIL), EXPIRE, FAIL),
+    (LATER_S, RESEND): (Verdict(RETRY, 500), Verdict(FAIL), EXPIRE, FAIL),
+    (LATER_S, HOLD): (Verdict(RETRY, 500), Verdict(FAIL), EXPIRE, FAIL),
+    (THROTTLED, RESEND): (Verdict(SNOOZE, 30), Verdict(SNOOZE, 30), EXPIRE, EXPIRE),
+    (THROTTLED, HOLD): (Verdict(SNOOZE, 30), Verdict(SNOOZE, 30), EXPIRE, EXPIRE),
+    (THROTTLED_S, RESEND): (Verdict(SNOOZE, 500), Verdict(SNOOZE, 500), EXPIRE, EXPIRE),
+    (THROTTLED_S, HOLD): (Verdict(SNOOZE, 500), Verdict(SNOOZE, 500), EXPIRE, EXPIRE),
+    (NEVER, RESEND): (Verdict(FAIL), Verdict(FAIL), FAIL, FAIL),
+    (NEVER, HOLD): (Verdict(FAIL), Verdict(FAIL), FAIL, FAIL),
+    (OURS, RESEND): (Verdict(SNOOZE, 30), Verdict(SNOOZE, 30), EXPIRE, EXPIRE),
+    (OURS, HOLD): (Verdict(SNOOZE, 30), Verdict(SNOOZE, 30), EXPIRE, EXPIRE),
+    (MAYBE, RESEND): (Verdict(RETRY, 10), Verdict(FAIL), EXPIRE, FAIL),
+    (MAYBE, HOLD): (Verdict(FAIL), Verdict(FAIL), FAIL, FAIL),
+}
+
+
+def test_the_table_holds_every_outcome_and_policy() -> None:
+    assert set(TABLE) == {(outcome, policy) for outcome in OUTCOMES for policy in OnUnknown}
+
+
+@pytest.mark.parametrize(("outcome", "on_unknown"), TABLE)
+def test_an_outcome_means_what_the_table_says(outcome: Outcome, on_unknown: OnUnknown) -> None:
+    in_time, at_last, late, late_at_last = TABLE[outcome, on_unknown]
+
+    for expires_in_s in (None, 501):
+        assert judged(outcome, on_unknown, expires_in_s=expires_in_s) == in_time
+        last = judged(outcome, on_unknown, attempts_spent=2, expires_in_s=expires_in_s)
+        assert last == at_last
+    assert judged(outcome, on_unknown, expires_in_s=5).transition is late
+    last = judged(outcome, on_unknown, attempts_spent=2, expires_in_s=5)
+    assert last.transition is late_at_last
+
+
+DOCUMENTED: dict[str, tuple[Outcome, OnUnknown]] = {
+    "sent": (SENT, RESEND),
+    "transient": (LATER, RESEND),
+    "transient, throttled": (THROTTLED, RESEND),
+    "permanent": (NEVER, RESEND),
+    "systemic": (OURS, RESEND),
+    "unknown, the channel resends": (MAYBE, RESEND),
+    "unknown, the channel holds": (MAYBE, HOLD),
+}
+
+
+def test_the_documented_table_is_what_is_judged() -> None:
+    told = {answer: names for answer, *names in rows_of("The provider's answer")}
+
+    assert told == {
+        answer: [
+            judged(outcome, on_unknown).transition.name,
+            judged(outcome, on_unknown, attempts_spent=2).transition.name,
+            judged(outcome, on_unknown, expires_in_s=5).transition.name,
+        ]
+        for answer, (outcome, on_unknown) in DOCUMENTED.items()
+    }
+
+
+def test_the_second_delay_is_the_schedules_second_step() -> None:
+    policy = RetryPolicy(schedule_s=(10, 60), max_attempts=9, jitter=0)
+
+    verdict = judge(LATER, a_claimed(attempts_spent=2), policy, 0, lambda: 0.5)
+
+    assert verdict == Verdict(RETRY, 60)
+
+
+def test_the_time_since_the_claim_is_no_longer_left() -> None:
+    assert judged(LATER, expires_in_s=20, elapsed_s=9) == Verdict(RETRY, 10)
+    assert judged(LATER, expires_in_s=20, elapsed_s=10) == Verdict(EXPIRE)
+
+
+@given(
+    outcome=st.sampled_from(OUTCOMES),
+    policy=st.builds(
+        RetryPolicy,
+        schedule_s=st.lists(st.floats(0.1, 1e6), min_size=1, max_size=5).map(tuple),
+        max_attempts=st.integers(1, 5),
+        jitter=st.floats(0, 1),
+        snooze_s=st.floats(0.1, 1e6),
+        on_unknown=st.sampled_from(OnUnknown),
+    ),
+    attempts_spent=st.integers(1, 6),
+    expires_in_s=st.none() | st.floats(-1e6, 1e6),
+    elapsed_s=st.floats(0, 1e6),
+    fraction=st.floats(0, 1, exclude_max=True),
+)
+def test_whatever_is_judged_goes_on_in_time_or_ends(
+    outcome: Outcome,
+    policy: RetryPolicy,
+    attempts_spent: int,
+    expires_in_s: float | None,
+    elapsed_s: float,
+    fraction: float,
+) -> None:
+    claimed = a_claimed(attempts_spent=attempts_spent, expires_in_s=expires_in_s)
+
+    verdict = judge(outcome, claimed, policy, elapsed_s, lambda: fraction)
+
+    assert Status.PROCESSING in verdict.transition.sources
+    assert (verdict.delay_s is not None) == (verdict.transition.target is Status.PENDING)
+    if verdict.delay_s is not None:
+        assert verdict.delay_s >= 0
+        assert expires_in_s is None or elapsed_s + verdict.delay_s < expires_in_s
+    if verdict.transition is RETRY:
+        assert attempts_spent < policy.max_attempts
+    if verdict.transition is SNOOZE:
+        assert isinstance(outcome, Systemic | Transient)
+
+
+def test_an_interruption_costs_no_attempt_unless_the_channel_holds() -> None:
+    assert interrupted(RetryPolicy(on_unknown=RESEND)) == Verdict(INTERRUPT, 0)
+    assert interrupted(RetryPolicy(on_unknown=HOLD)) == Verdict(FAIL)
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_the_fault_is_the_outcomes_class_code_and_words(outcome: Outcome) -> None:
+    fault = fault_of(outcome)
+
+    if isinstance(outcome, Sent):
+        assert fault is None
+    else:
+        assert fault is not None
+        assert fault.kind in ("transient", "permanent", "systemic", "unknown")
+        assert (fault.code, fault.message) == (outcome.code, outcome.message)

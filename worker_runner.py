@@ -1,0 +1,8 @@
+"""Run the workers, a parent and its OS processes; the same as `notifier work`."""
+
+import sys
+
+from notifier.cli import run
+
+if __name__ == "__main__":
+    sys.exit(run(["work"]))
