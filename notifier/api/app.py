@@ -1,0 +1,112 @@
+"""The web application, built from what it serves."""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import TypeAlias
+
+import orjson
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from notifier.api.access import Gate, KeyRing
+from notifier.api.callbacks import callback_operations
+from notifier.api.config import ApiConfig, ApiServices
+from notifier.api.feed import InboxFeed
+from notifier.api.inbox import InboxEndpoints
+from notifier.api.metrics import Metrics
+from notifier.api.middleware import RequestFrame
+from notifier.api.notifications import NotificationEndpoints
+from notifier.api.openapi import openapi_document
+from notifier.api.operate import OperateEndpoints
+from notifier.api.operations import Operation, Reply, public, routes
+from notifier.api.pages import SandboxEndpoints, docs_operation, static_files
+from notifier.api.problems import EXCEPTION_HANDLERS
+from notifier.api.providers import ProviderEndpoints
+from notifier.api.suppressions import SuppressionEndpoints
+
+Lifespan: TypeAlias = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+
+def create_app(
+    services: ApiServices, config: ApiConfig, lifespan: Lifespan | None = None
+) -> Starlette:
+    """Build the application; `lifespan` is entered while it is served.
+
+    It may be mounted into another application, which then has to enter its lifespan.
+    """
+    _silence_stream_bodies()
+    feed = InboxFeed(services.inbox, services.clock, poll_s=config.stream_poll_s)
+    ring = KeyRing(services.keys, services.clock, pepper=config.pepper, ttl_s=config.key_cache_s)
+    gate = Gate(ring, config)
+    metrics = Metrics(services, config) if config.has_metrics else None
+    operations = _operations(services, config, feed, metrics)
+    app = Starlette(
+        routes=[*routes(operations, gate), static_files()],
+        middleware=[
+            Middleware(
+                RequestFrame,
+                max_concurrent=config.max_concurrent_requests,
+                observe=metrics.observe if metrics else None,
+            )
+        ],
+        exception_handlers=EXCEPTION_HANDLERS,
+        lifespan=_closing(feed, lifespan or (lambda _: nullcontext())),
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _operations(
+    services: ApiServices, config: ApiConfig, feed: InboxFeed, metrics: Metrics | None
+) -> Sequence[Operation]:
+    found: list[Operation] = [
+        *NotificationEndpoints(services, config).operations(),
+        *InboxEndpoints(services=services, config=config, feed=feed).operations(),
+        *OperateEndpoints(services=services, config=config).operations(),
+        *ProviderEndpoints(services=services, config=config).operations(),
+        *SuppressionEndpoints(services=services, config=config).operations(),
+        *callback_operations(services, config),
+        docs_operation(),
+    ]
+    if metrics:
+        found.append(metrics.operation())
+    if services.captures:
+        found += SandboxEndpoints(services.captures).operations()
+    return [*found, _openapi_operation(found)]
+
+
+def _openapi_operation(others: Sequence[Operation]) -> Operation:
+    async def openapi(request: Request) -> Response:
+        root: str = request.scope.get("root_path", "")
+        served = {**document, "servers": [{"url": root or "/"}]}
+        return Response(orjson.dumps(served), media_type="application/json")
+
+    operation = Operation(
+        id="openapi",
+        method="GET",
+        path="/openapi.json",
+        summary="This description (OpenAPI 3.1)",
+        tag="Pages",
+        handler=public(openapi),
+        replies={200: Reply(description="The document")},
+    )
+    document = openapi_document([*others, operation])
+    return operation
+
+
+def _closing(feed: InboxFeed, inner: Lifespan) -> Lifespan:
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with inner(app):
+            yield
+            await feed.close()
+
+    return lifespan
+
+
+def _silence_stream_bodies() -> None:
+    """Keep what streams carry out of the log: the library writes every chunk at DEBUG."""
+    logging.getLogger("sse_starlette").setLevel(logging.INFO)

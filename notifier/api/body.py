@@ -1,0 +1,173 @@
+"""Reading a request's body: bounded while it arrives, and JSON that nothing later chokes on."""
+
+import asyncio
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from pydantic_core import from_json
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+
+from notifier.api.problems import (
+    BODY_TIMEOUT,
+    BODY_TOO_LARGE,
+    MALFORMED_JSON,
+    UNSUPPORTED_MEDIA_TYPE,
+    InvalidField,
+    ProblemError,
+    invalid,
+)
+from notifier.notification import JsonValue
+
+MAX_DEPTH = 32
+
+_MAX_EMPTY_BYTES = 1_024
+_INT64 = range(-(2**63), 2**63)
+_JSON_TYPE = re.compile(r'application/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?', re.IGNORECASE)
+
+Path: TypeAlias = tuple[str | int, ...]
+_Container: TypeAlias = list[JsonValue] | dict[str, JsonValue]
+
+
+def require_json(headers: Headers) -> None:
+    """Refuse what is not declared as uncompressed JSON in UTF-8.
+
+    Raises:
+        ProblemError: 415.
+    """
+    if not _JSON_TYPE.fullmatch(headers.get("content-type", "").strip()):
+        raise ProblemError(UNSUPPORTED_MEDIA_TYPE, "Send Content-Type: application/json.")
+    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise ProblemError(
+            UNSUPPORTED_MEDIA_TYPE,
+            "Send the body without a Content-Encoding.",
+            headers={"Accept-Encoding": "identity"},
+        )
+
+
+async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> bytes:
+    """Read the whole body, counting while it arrives, whatever its headers claim.
+
+    Raises:
+        ProblemError: 413 over `max_bytes`, 408 after `timeout_s`.
+    """
+    _refuse_announced_length(request.headers.get("content-length", ""), max_bytes)
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _read_counting(request, max_bytes)
+    except TimeoutError as error:
+        raise ProblemError(
+            BODY_TIMEOUT, f"It took over {timeout_s:g} s.", headers={"Connection": "close"}
+        ) from error
+    except ClientDisconnect as error:
+        raise ProblemError(MALFORMED_JSON, "The body ended early.") from error
+
+
+async def read_empty_body(request: Request, *, timeout_s: float) -> bytes:
+    """Read the body of a request that takes none; an empty JSON object passes.
+
+    Raises:
+        ProblemError: 422, there is something in it.
+    """
+    body = await read_body(request, max_bytes=_MAX_EMPTY_BYTES, timeout_s=timeout_s)
+    if body.strip() not in (b"", b"{}"):
+        raise invalid([InvalidField("", "this request takes no body")])
+    return body
+
+
+def parse_json(body: bytes, *, max_values: int) -> JsonValue:
+    """Parse `body` as one JSON value of at most `max_values` values, `MAX_DEPTH` levels deep.
+
+    Raises:
+        ProblemError: 400 for anything else, lone surrogates, NaN and doubled keys included.
+    """
+    try:
+        # The strict parser goes first: it bounds the depth for the one that sees doubled keys.
+        value = from_json(body, allow_inf_nan=False, cache_strings="none")
+    except ValueError as error:
+        raise ProblemError(MALFORMED_JSON, f"It is not valid JSON: {error}.") from error
+    _refuse_excess(value, max_values)
+    parsed: JsonValue = json.loads(body.decode(), object_pairs_hook=_object)
+    return parsed
+
+
+def unstorable(value: JsonValue, path: Path = ()) -> Iterator[InvalidField]:
+    """Find what no database or later reader takes: NUL, and numbers beyond 64 bits."""
+    match value:
+        case str() if "\0" in value:
+            yield InvalidField(pointer(path), "NUL characters are not allowed")
+        case int() | float() if not _fits_64_bits(value):
+            yield InvalidField(pointer(path), "expected a number of at most 64 bits")
+        case list():
+            for index, item in enumerate(value):
+                yield from unstorable(item, (*path, index))
+        case dict():
+            yield from _unstorable_members(value, path)
+
+
+def _fits_64_bits(number: float) -> bool:
+    return number in _INT64 if isinstance(number, int) else not math.isinf(number)
+
+
+def pointer(path: Path) -> str:
+    """Return the JSON pointer (RFC 6901) of `path`."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _unstorable_members(members: dict[str, JsonValue], path: Path) -> Iterator[InvalidField]:
+    for name, value in members.items():
+        if "\0" in name:
+            yield InvalidField(pointer(path), "NUL characters are not allowed in names")
+        yield from unstorable(value, (*path, name))
+
+
+def _refuse_announced_length(announced: str, max_bytes: int) -> None:
+    if announced.isdecimal() and len(announced) < 20 and int(announced) <= max_bytes:  # noqa: PLR2004 - 64 bits
+        return
+    if announced:
+        raise _too_large(max_bytes)
+
+
+async def _read_counting(request: Request, max_bytes: int) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise _too_large(max_bytes)
+    return bytes(body)
+
+
+def _too_large(max_bytes: int) -> ProblemError:
+    return ProblemError(
+        BODY_TOO_LARGE, f"At most {max_bytes} bytes are taken.", headers={"Connection": "close"}
+    )
+
+
+def _refuse_excess(value: JsonValue, max_values: int) -> None:
+    level: list[_Container] = [value] if isinstance(value, list | dict) else []
+    count, depth = 1, 0
+    while level:
+        count, depth = count + sum(map(len, level)), depth + 1
+        if depth > MAX_DEPTH:
+            raise ProblemError(MALFORMED_JSON, f"It is nested deeper than {MAX_DEPTH} levels.")
+        if count > max_values:
+            raise ProblemError(MALFORMED_JSON, f"It holds more than {max_values} values.")
+        level = [child for parent in level for child in _containers_in(parent)]
+
+
+def _containers_in(parent: _Container) -> Iterator[_Container]:
+    children = parent.values() if isinstance(parent, dict) else parent
+    return (child for child in children if isinstance(child, list | dict))
+
+
+def _object(pairs: list[tuple[str, JsonValue]]) -> JsonValue:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = Counter(name for name, _ in pairs)
+        doubled = names.most_common(1)[0][0]
+        raise ProblemError(MALFORMED_JSON, f"An object holds {doubled[:100]!r} twice.")
+    return members

@@ -1,0 +1,101 @@
+"""What the API is built from: its services and its settings."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from notifier.notification import Channel
+from notifier.ports import (
+    Captures,
+    Clock,
+    DeliveryStore,
+    Inbox,
+    KeyStore,
+    ProviderStore,
+    QueryStore,
+    Queue,
+    ReceiptStore,
+    SuppressionStore,
+)
+from notifier.submission import Submitter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiServices:
+    """What the API's endpoints work with.
+
+    With `captures`, the sandbox page and its endpoint are mounted; they need no API key.
+    `new_id` makes time-ordered ids (UUIDv7).
+    """
+
+    submitter: Submitter
+    deliveries: DeliveryStore
+    queries: QueryStore
+    keys: KeyStore
+    inbox: Inbox
+    providers: ProviderStore
+    receipts: ReceiptStore
+    suppressions: SuppressionStore
+    queue: Queue
+    clock: Clock
+    new_id: Callable[[], UUID]
+    captures: Captures | None = None
+    are_policies_ok: Callable[[], bool | None] = lambda: None
+    """Whether the broker's policies are in effect; None if nobody could look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwilioCallbacks:
+    """Where Twilio's status callbacks come in, and what signs them.
+
+    `base_url` is public: what Twilio calls is that, a slash and the notification's id.
+    """
+
+    base_url: str
+    auth_token: str = field(repr=False)
+
+
+def _every_channel() -> Mapping[Channel, Sequence[str]]:
+    return dict.fromkeys(Channel, ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiConfig:
+    """The API's settings. `pepper` keys the digests of API keys and of idempotent requests."""
+
+    pepper: bytes = field(repr=False)
+    routes: Mapping[Channel, Sequence[str]] = field(default_factory=_every_channel)
+    """The channels that are on, with their providers; notifications for others are refused."""
+    twilio_callbacks: TwilioCallbacks | None = None
+    """With these, Twilio's status callbacks are taken."""
+    sendgrid_public_key: str | None = None
+    """With this key (DER in base64), the events that SendGrid signs with it are taken."""
+    has_metrics: bool = False
+    """Serve /metrics, to anyone who can reach the API."""
+    metrics_cache_s: float = 5
+    max_body_bytes: int = 1024 * 1024
+    max_batch_bytes: int = 8 * 1024 * 1024
+    body_timeout_s: float = 30
+    max_concurrent_requests: int = 500
+    """Requests under way in this process, streams apart; more are answered 503."""
+    requests_per_minute: int = 6_000
+    """What one API key may ask of this process."""
+    failed_logins_per_minute: int = 60
+    """Wrong API keys from one address before it is told to wait."""
+    key_cache_s: float = 5
+    """How long a revoked key may still work in this process."""
+    probe_timeout_s: float = 2
+    """How long readiness and the queues' depths may wait for database and broker."""
+    callback_patience_s: float = 10
+    """How long a callback for a notification that is being sent waits for the attempt's end."""
+    max_waiting_callbacks: int = 50
+    max_streams: int = 1_000
+    stream_poll_s: float = 0.5
+    stream_keep_alive_s: float = 15
+    stream_lifetime_s: float = 900
+    """Streams end after this long, so that keys are checked again; clients resume by themselves."""
+
+    @property
+    def channels(self) -> frozenset[Channel]:
+        """The channels that are on."""
+        return frozenset(self.routes)

@@ -1,0 +1,124 @@
+"""Live inboxes: one query for all open streams says which of them have news."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import structlog
+
+from notifier.errors import StoreUnavailableError
+from notifier.ports import Clock, Inbox, InboxItem
+
+log = structlog.get_logger(__name__)
+
+Address: TypeAlias = tuple[str, str]
+"""Service and recipient."""
+
+_PAGE = 100
+_RETRY_S = 5
+
+
+@dataclass(slots=True)
+class _Watched:
+    streams: int = 0
+    head: int = 0
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class InboxFeed:
+    """Follows inboxes for the streams of this process.
+
+    While streams are open it asks once in `poll_s` for the newest seq of all their inboxes; a
+    stream reads from its inbox only when that has moved. Without streams it asks nothing.
+    """
+
+    def __init__(self, inbox: Inbox, clock: Clock, *, poll_s: float) -> None:
+        self._inbox = inbox
+        self._clock = clock
+        self._poll_s = poll_s
+        self._watched: dict[Address, _Watched] = {}
+        self._poller: asyncio.Task[None] | None = None
+        self._is_stopped = False
+
+    @property
+    def open_streams(self) -> int:
+        """How many streams are followed."""
+        return sum(each.streams for each in self._watched.values())
+
+    async def head(self, address: Address) -> int:
+        """Return the newest seq of one inbox, 0 if it is empty."""
+        return (await self._inbox.heads([address])).get(address, 0)
+
+    async def follow(
+        self, address: Address, after: int, *, lifetime_s: float
+    ) -> AsyncGenerator[InboxItem, None]:
+        """Yield what comes into an inbox after the seq `after`, each once and in order."""
+        end_s = self._clock.monotonic_s() + lifetime_s
+        with self._watch(address) as watched:
+            while not self._is_stopped and (left_s := end_s - self._clock.monotonic_s()) > 0:
+                # Taken before the query: what arrives during it sets this very event.
+                news = watched.news
+                items = await self._since(address, after)
+                for item in items:
+                    yield item
+                    after = item.seq
+                if not items:
+                    await _wait(news, left_s)
+
+    def stop(self) -> None:
+        """Let all streams end after the item that they are at."""
+        self._is_stopped = True
+        for watched in self._watched.values():
+            watched.news.set()
+
+    async def close(self) -> None:
+        """End the poller."""
+        if self._poller:
+            self._poller.cancel()
+            await asyncio.gather(self._poller, return_exceptions=True)
+
+    @contextmanager
+    def _watch(self, address: Address) -> Iterator[_Watched]:
+        watched = self._watched.setdefault(address, _Watched())
+        watched.streams += 1
+        if self._poller is None or self._poller.done():
+            self._poller = asyncio.create_task(self._poll())
+        try:
+            yield watched
+        finally:
+            watched.streams -= 1
+            if not watched.streams:
+                self._watched.pop(address, None)
+
+    async def _since(self, address: Address, after: int) -> list[InboxItem]:
+        while True:
+            try:
+                return list(await self._inbox.since(*address, after, limit=_PAGE))
+            except StoreUnavailableError:
+                await asyncio.sleep(_RETRY_S)
+
+    async def _poll(self) -> None:
+        while self._watched:
+            try:
+                self._announce(await self._inbox.heads(list(self._watched)))
+            except StoreUnavailableError:
+                log.warning("inbox.poll_failed", streams=self.open_streams)
+            await asyncio.sleep(self._poll_s)
+
+    def _announce(self, heads: Mapping[Address, int]) -> None:
+        for address, head in heads.items():
+            watched = self._watched.get(address)
+            if watched and watched.head != head:
+                watched.head = head
+                watched.news.set()
+                watched.news = asyncio.Event()
+
+
+async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        return

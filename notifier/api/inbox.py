@@ -1,0 +1,212 @@
+"""The endpoints for in-app inboxes: reading, marking as read, and the live stream."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import cast
+from uuid import UUID
+
+import anyio
+import orjson
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.requests import Request
+from starlette.responses import Response
+
+from notifier.api.access import Caller
+from notifier.api.answers import InboxItemView, InboxView
+from notifier.api.body import read_empty_body
+from notifier.api.config import ApiConfig, ApiServices
+from notifier.api.feed import Address, InboxFeed
+from notifier.api.idempotency import Answer, idempotency, key_reused, remembered
+from notifier.api.operations import HeaderParameter, Operation, Reply
+from notifier.api.problems import (
+    INVALID,
+    NOT_FOUND,
+    UNAVAILABLE,
+    ProblemError,
+    invalid_parameter,
+    not_found,
+)
+from notifier.api.queries import InboxQuery, next_page, parse_seq, read_query
+from notifier.errors import RecipientError
+from notifier.notification import Channel
+from notifier.ports import Applied, KeyReused, NotFound, Remembered
+from notifier.recipient import normalise
+
+PREFIX = "/api/v1/inbox"
+ENCODED_SLASH = "\x1f"
+"""Stands for an encoded slash within a path's segment; no recipient holds it otherwise."""
+
+_TAG = "Inbox"
+_RECONNECT_MS = 2_000
+_STREAM_GRACE_S = 2
+_LAST_EVENT_ID = HeaderParameter(
+    name="Last-Event-ID",
+    description="The id of the last event seen; the stream resumes right after it. "
+    "Without it, the stream starts with what arrives from now on.",
+    schema={"type": "integer", "minimum": 0},
+)
+
+
+class _Stopper:
+    """Stands in for the event that the library sets when the server stops."""
+
+    def __init__(self, feed: InboxFeed) -> None:
+        self._feed = feed
+
+    def set(self) -> None:
+        self._feed.stop()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxEndpoints:
+    """Serves inboxes to the services that they belong to."""
+
+    services: ApiServices
+    config: ApiConfig
+    feed: InboxFeed
+
+    def operations(self) -> Sequence[Operation]:
+        """Declare the endpoints."""
+        return (*self._reading(), *self._marking())
+
+    async def page(self, request: Request, caller: Caller) -> Response:
+        """Show a page of an inbox."""
+        query = read_query(InboxQuery, request)
+        address = _address(request, caller)
+        found = await self.services.inbox.page(
+            *address, limit=query.limit + 1, before=query.after, unread_only=query.unread
+        )
+        shown = found[: query.limit]
+        view = InboxView(
+            unread_count=await self.services.inbox.unread_count(*address),
+            items=[InboxItemView.of(each) for each in shown],
+            next=next_page(request, shown[-1].seq) if len(found) > len(shown) else None,
+        )
+        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+
+    async def read_all(self, request: Request, caller: Caller) -> Response:
+        """Mark all of an inbox as read."""
+        return await self._mark(request, caller, None)
+
+    async def read_one(self, request: Request, caller: Caller) -> Response:
+        """Mark one item of an inbox as read."""
+        return await self._mark(request, caller, request.path_params["id"])
+
+    async def stream(self, request: Request, caller: Caller) -> Response:
+        """Stream what comes into an inbox, as server-sent events."""
+        address = _address(request, caller)
+        if self.feed.open_streams >= self.config.max_streams:
+            detail = "Too many streams are open."
+            raise ProblemError(UNAVAILABLE, detail, headers={"Retry-After": "5"})
+        last_seen = _last_event_id(request)
+        after = await self.feed.head(address) if last_seen is None else last_seen
+        return EventSourceResponse(
+            self._events(address, after),
+            ping=self.config.stream_keep_alive_s,
+            ping_message_factory=lambda: ServerSentEvent(comment="keep-alive"),
+            send_timeout=self.config.stream_keep_alive_s * 2,
+            shutdown_event=cast("anyio.Event", _Stopper(self.feed)),
+            shutdown_grace_period=_STREAM_GRACE_S,
+        )
+
+    async def _events(self, address: Address, after: int) -> AsyncIterator[ServerSentEvent]:
+        # Carries the place to resume from, so that nothing is lost before the first item.
+        yield ServerSentEvent(id=str(after), event="open", data="{}", retry=_RECONNECT_MS)
+        items = self.feed.follow(address, after, lifetime_s=self.config.stream_lifetime_s)
+        async with aclosing(items):
+            async for item in items:
+                data = orjson.dumps(InboxItemView.of(item).json_value()).decode()
+                yield ServerSentEvent(id=str(item.seq), event="notification", data=data)
+
+    async def _mark(self, request: Request, caller: Caller, id: UUID | None) -> Response:
+        address = _address(request, caller)
+        body = await read_empty_body(request, timeout_s=self.config.body_timeout_s)
+        answer = Answer(status=HTTPStatus.NO_CONTENT)
+        kept = idempotency(request, caller, body, answer, self.config.pepper)
+        match await self.services.inbox.mark_read(*address, id, kept):
+            case Applied():
+                return answer.response()
+            case Remembered(earlier):
+                return remembered(earlier)
+            case KeyReused():
+                raise key_reused()
+            case NotFound():
+                raise not_found()
+
+    def _reading(self) -> Sequence[Operation]:
+        return (
+            Operation(
+                id="getInbox",
+                method="GET",
+                path=f"{PREFIX}/{{recipient}}",
+                summary="A recipient's inbox, newest first",
+                tag=_TAG,
+                handler=self.page,
+                scope="read",
+                query=InboxQuery,
+                replies={200: Reply(description="One page", model=InboxView)},
+                problems=(INVALID,),
+            ),
+            Operation(
+                id="streamInbox",
+                method="GET",
+                path=f"{PREFIX}/{{recipient}}/stream",
+                summary="What comes into an inbox, live",
+                description="Server-sent events: `notification`, whose id is the item's seq and "
+                "whose data is an inbox item. The stream ends now and then; reconnect with "
+                "Last-Event-ID and nothing is lost or doubled.",
+                tag=_TAG,
+                handler=self.stream,
+                scope="read",
+                headers=(_LAST_EVENT_ID,),
+                replies={200: Reply(description="The stream", media_type="text/event-stream")},
+            ),
+        )
+
+    def _marking(self) -> Sequence[Operation]:
+        done = {204: Reply(description="Marked")}
+        return (
+            Operation(
+                id="readInbox",
+                method="POST",
+                path=f"{PREFIX}/{{recipient}}/read",
+                summary="Mark all of an inbox as read",
+                tag=_TAG,
+                handler=self.read_all,
+                scope="read",
+                is_idempotent=True,
+                replies=done,
+            ),
+            Operation(
+                id="readInboxItem",
+                method="POST",
+                path=f"{PREFIX}/{{recipient}}/{{id:uuid}}/read",
+                summary="Mark one item of an inbox as read",
+                tag=_TAG,
+                handler=self.read_one,
+                scope="read",
+                is_idempotent=True,
+                replies=done,
+                problems=(NOT_FOUND,),
+            ),
+        )
+
+
+def _address(request: Request, caller: Caller) -> Address:
+    recipient = request.path_params["recipient"].replace(ENCODED_SLASH, "/")
+    try:
+        return caller.service, normalise(Channel.IN_APP, recipient)
+    except RecipientError as error:
+        raise invalid_parameter("recipient", str(error)) from error
+
+
+def _last_event_id(request: Request) -> int | None:
+    value = request.headers.get("last-event-id")
+    if value is None:
+        return None
+    try:
+        return parse_seq(value)
+    except ValueError as error:
+        raise invalid_parameter("Last-Event-ID", str(error)) from error

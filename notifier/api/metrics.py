@@ -1,0 +1,168 @@
+"""What Prometheus scrapes: requests of this process, and how notifier as a whole stands."""
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector, CollectorRegistry
+from starlette.requests import Request
+from starlette.responses import Response
+
+from notifier.api.config import ApiConfig, ApiServices
+from notifier.api.operations import Operation, Reply, public
+from notifier.api.standing import STATES, Standing, standings
+from notifier.errors import NotifierError
+from notifier.ports import Backlog, ProviderState, QueueDepth
+
+_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Snapshot:
+    """What database and broker said; None where they did not answer."""
+
+    backlog: Backlog | None = None
+    depths: Sequence[QueueDepth] | None = None
+    providers: Sequence[Standing] = field(default=())
+
+
+class Metrics(Collector):
+    """Counts requests, and reads the rest from database and broker every few seconds at most."""
+
+    def __init__(self, services: ApiServices, config: ApiConfig) -> None:
+        self._services = services
+        self._config = config
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "notifier_http_requests",
+            "Requests answered by this process.",
+            ["method", "route", "status"],
+            registry=self._registry,
+        )
+        self._durations = Histogram(
+            "notifier_http_request_duration_seconds",
+            "Time until the end of the answer.",
+            ["method", "route"],
+            buckets=_BUCKETS_S,
+            registry=self._registry,
+        )
+        self._snapshot = _Snapshot()
+        self._read_at_s: float | None = None
+        self._reading = asyncio.Lock()
+        self._registry.register(self)
+
+    def observe(self, method: str, route: str, status: int, duration_s: float) -> None:
+        """Count one request; `route` is a declared path, never what the client asked for."""
+        known = method if method in _METHODS else "other"
+        self._requests.labels(known, route, str(status)).inc()
+        self._durations.labels(known, route).observe(duration_s)
+
+    def operation(self) -> Operation:
+        """Declare the endpoint."""
+        return Operation(
+            id="metrics",
+            method="GET",
+            path="/metrics",
+            summary="Metrics in the text format of Prometheus",
+            tag="Operation",
+            handler=public(self.show),
+            replies={200: Reply(description="The metrics", media_type="text/plain")},
+        )
+
+    async def show(self, request: Request) -> Response:
+        """Show all metrics."""
+        del request
+        async with self._reading:
+            if self._is_stale():
+                self._snapshot = await self._read()
+                self._read_at_s = self._services.clock.monotonic_s()
+        return Response(
+            generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield what the last snapshot holds; called by the registry."""
+        seen = self._snapshot
+        up = _gauge("notifier_up", "Whether it answers this process.", "part")
+        up.add_metric(["database"], float(seen.backlog is not None))
+        up.add_metric(["broker"], float(seen.depths is not None))
+        yield up
+        if seen.backlog is not None:
+            yield from _of_backlog(seen.backlog)
+        policies_ok = self._services.are_policies_ok()
+        if policies_ok is not None:
+            yield GaugeMetricFamily(
+                "notifier_topology_ok",
+                "Whether the broker's policies are in effect.",
+                value=float(policies_ok),
+            )
+        yield _of_depths(seen.depths or ())
+        yield from _of_providers(seen.providers)
+
+    def _is_stale(self) -> bool:
+        now_s = self._services.clock.monotonic_s()
+        return self._read_at_s is None or now_s - self._read_at_s >= self._config.metrics_cache_s
+
+    async def _read(self) -> _Snapshot:
+        backlog, depths, states = await asyncio.gather(
+            self._answer(self._services.queries.backlog()),
+            self._answer(self._services.queue.depths()),
+            self._answer(self._services.providers.states()),
+        )
+        return _Snapshot(backlog=backlog, depths=depths, providers=self._standings(states))
+
+    def _standings(self, states: Sequence[ProviderState] | None) -> Sequence[Standing]:
+        if states is None:
+            return ()
+        return list(standings(self._config.routes, states).values())
+
+    async def _answer(self, asked: Awaitable[Found]) -> Found | None:
+        try:
+            async with asyncio.timeout(self._config.probe_timeout_s):
+                return await asked
+        except (NotifierError, TimeoutError):
+            return None
+
+
+def _gauge(name: str, words: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, words, labels=labels)
+
+
+def _of_backlog(backlog: Backlog) -> Iterable[Metric]:
+    under_way = _gauge("notifier_notifications", "Notifications that are under way.", "status")
+    under_way.add_metric(["pending"], backlog.pending)
+    under_way.add_metric(["processing"], backlog.processing)
+    yield under_way
+    yield GaugeMetricFamily(
+        "notifier_outcome_unknown",
+        "Notifications of which an attempt may have arrived unrecorded.",
+        value=backlog.outcome_unknown,
+    )
+    yield GaugeMetricFamily(
+        "notifier_late_completions",
+        "Attempts that ended after their lease.",
+        value=backlog.late_completions,
+    )
+
+
+def _of_depths(depths: Sequence[QueueDepth]) -> Metric:
+    ready = _gauge("notifier_queue_messages_ready", "Messages ready in a queue.", "queue")
+    for depth in depths:
+        ready.add_metric([depth.name], depth.ready)
+    return ready
+
+
+def _of_providers(providers: Sequence[Standing]) -> Iterable[Metric]:
+    state = _gauge("notifier_provider_state", "1 for the state it is in.", "provider", "state")
+    trips = _gauge("notifier_provider_trips", "Trips without a success between.", "provider")
+    for each in providers:
+        for word in STATES:
+            state.add_metric([each.state.name, word], float(each.state.word == word))
+        trips.add_metric([each.state.name], each.state.trips)
+    yield from (state, trips)

@@ -1,0 +1,172 @@
+"""What happens around every request, as plain ASGI so that streams pass through untouched."""
+
+import re
+import time
+import traceback
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TypeAlias
+from urllib.parse import unquote
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from notifier.api.access import HEADERS_KEY
+from notifier.api.inbox import ENCODED_SLASH
+from notifier.api.inbox import PREFIX as INBOX_PREFIX
+from notifier.api.operations import ROUTE_KEY, SERVICE_KEY
+from notifier.api.problems import (
+    REQUEST_ID_KEY,
+    UNAVAILABLE,
+    ProblemError,
+    internal_problem,
+    problem_response,
+)
+
+log = structlog.get_logger(__name__)
+
+Observe: TypeAlias = Callable[[str, str, int, float], None]
+"""Is told of every request: method, route, status, and seconds until its end."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_FRAMES = 12
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+class RequestFrame:
+    """Names every request, answers for failures, adds headers and writes the access log.
+
+    The log holds the route, never the path, the query or the client's address: paths of inboxes
+    hold recipients.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, max_concurrent: int, observe: Observe | None = None
+    ) -> None:
+        self._app = app
+        self._observe = observe
+        self._max_concurrent = max_concurrent
+        self._under_way = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope[REQUEST_ID_KEY] = _request_id(scope)
+        _keep_encoded_slashes(scope)
+        response = _Response(scope, send)
+        started_s = time.perf_counter()
+        with structlog.contextvars.bound_contextvars(request_id=scope[REQUEST_ID_KEY]):
+            try:
+                await self._serve(scope, receive, response)
+            finally:
+                self._note(scope, response.status, time.perf_counter() - started_s)
+
+    def _note(self, scope: Scope, status: int | None, duration_s: float) -> None:
+        route: str = scope.get(ROUTE_KEY, "none")
+        answered = HTTPStatus.INTERNAL_SERVER_ERROR.value if status is None else status
+        _log_access(scope, route, answered, duration_s)
+        if self._observe:
+            self._observe(scope["method"], route, answered, duration_s)
+
+    async def _serve(self, scope: Scope, receive: Receive, response: "_Response") -> None:
+        if self._under_way >= self._max_concurrent:
+            await _overloaded(scope)(scope, receive, response.send)
+            return
+        self._under_way += 1
+        response.on_stream = self._release
+        try:
+            await self._app(scope, receive, response.send)
+        except Exception as error:  # noqa: BLE001 - the edge: every failure gets an answer
+            await _fail(error, scope, receive, response)
+        finally:
+            if not response.is_stream:
+                self._release()
+
+    def _release(self) -> None:
+        self._under_way -= 1
+
+
+class _Response:
+    """The answer on its way out."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
+        self._send = send
+        self.status: int | None = None
+        self.is_stream = False
+        self.on_stream: Callable[[], None] = _nothing
+
+    async def send(self, message: Message) -> None:
+        """Add the headers that every answer has, and pass it on."""
+        if message["type"] == "http.response.start":
+            self.status = int(message["status"])
+            self._add_headers(MutableHeaders(scope=message))
+        await self._send(message)
+
+    def _add_headers(self, headers: MutableHeaders) -> None:
+        for name, value in _SECURITY_HEADERS.items():
+            headers.setdefault(name, value)
+        # What has an ETag may be kept and asked after; nothing else may be kept.
+        headers.setdefault("Cache-Control", "no-cache" if "etag" in headers else "no-store")
+        for name, value in self._scope.get(HEADERS_KEY, ()):
+            headers[name] = value
+        headers["X-Request-ID"] = self._scope[REQUEST_ID_KEY]
+        if headers.get("content-type", "").startswith("text/event-stream"):
+            # A stream lasts for minutes; it gives back its place among the short ones.
+            self.is_stream = True
+            self.on_stream()
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+def _request_id(scope: Scope) -> str:
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+
+
+def _keep_encoded_slashes(scope: Scope) -> None:
+    """Let a recipient hold a slash: servers decode %2F before the router splits the path."""
+    raw: bytes = scope.get("raw_path") or b""
+    if b"%2f" not in raw.lower() or not scope["path"].startswith(f"{INBOX_PREFIX}/"):
+        return
+    parts = re.split(r"%2f", raw.decode("ascii").partition("?")[0], flags=re.IGNORECASE)
+    scope["path"] = ENCODED_SLASH.join(unquote(part) for part in parts)
+
+
+def _overloaded(scope: Scope) -> ASGIApp:
+    error = ProblemError(
+        UNAVAILABLE, "Too many requests are under way.", headers={"Retry-After": "1"}
+    )
+    return problem_response(Request(scope), error)
+
+
+async def _fail(error: Exception, scope: Scope, receive: Receive, response: _Response) -> None:
+    frames = traceback.extract_tb(error.__traceback__)
+    # Where and what kind, but not the message: drivers put parameters into theirs.
+    where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-_FRAMES:]]
+    log.error("http.failed", error=type(error).__qualname__, where=where)
+    if response.status is None:
+        await internal_problem(Request(scope))(scope, receive, response.send)
+
+
+def _log_access(scope: Scope, route: str, status: int, duration_s: float) -> None:
+    log.info(
+        "http.request",
+        method=scope["method"],
+        route=route,
+        service=scope.get(SERVICE_KEY) or None,
+        status=status,
+        duration_ms=round(duration_s * 1_000, 1),
+    )

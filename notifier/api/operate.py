@@ -1,0 +1,153 @@
+"""The endpoints for operators: the account, health and readiness."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from notifier.api.access import Caller
+from notifier.api.answers import AccountView, HealthView, PartView, ReadinessView
+from notifier.api.config import ApiConfig, ApiServices
+from notifier.api.idempotency import Answer
+from notifier.api.operations import Operation, Reply, public
+from notifier.api.standing import channel_problem, standings
+from notifier.errors import NotifierError
+from notifier.notification import Channel
+
+_TAG = "Operation"
+_BROKER_AWAY = "the broker does not answer"
+_DATABASE_AWAY = "the database does not answer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperateEndpoints:
+    """Says how notifier itself is doing."""
+
+    services: ApiServices
+    config: ApiConfig
+
+    def operations(self) -> Sequence[Operation]:
+        """Declare the endpoints."""
+        return (self._account_operation(), *self._probe_operations())
+
+    async def account(self, request: Request, caller: Caller) -> Response:
+        """Show the account, and the broker's queues beside it."""
+        del request
+        account = await self.services.queries.account(service=caller.sees)
+        depths = await self._depths()
+        problem = _BROKER_AWAY if depths is None else None
+        view = AccountView.of(account, depths, problem)
+        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+
+    async def health(self, request: Request) -> Response:
+        """Show that the process is alive."""
+        del request
+        return Answer(status=HTTPStatus.OK, body=HealthView().json_value()).response()
+
+    async def readiness(self, request: Request) -> Response:
+        """Show whether notifications are accepted, and whether they go on from here."""
+        del request
+        database, broker, channels = await asyncio.gather(
+            self._database_problem(),
+            self._problem(self.services.queue.ping(), _BROKER_AWAY),
+            self._channel_problems(),
+        )
+        waits = broker or any(channels.values())
+        view = ReadinessView(
+            status="unavailable" if database else "degraded" if waits else "ready",
+            database=_part(database),
+            broker=_part(broker),
+            channels={channel: _part(problem) for channel, problem in channels.items()},
+        )
+        status = HTTPStatus.SERVICE_UNAVAILABLE if database else HTTPStatus.OK
+        headers = {"Retry-After": "2"} if database else {}
+        return Answer(status=status, body=view.json_value(), headers=headers).response()
+
+    async def _depths(self) -> Mapping[str, int] | None:
+        try:
+            async with asyncio.timeout(self.config.probe_timeout_s):
+                depths = await self.services.queue.depths()
+        except (NotifierError, TimeoutError):
+            return None
+        return {each.name: each.ready for each in depths}
+
+    async def _channel_problems(self) -> Mapping[Channel, str | None]:
+        try:
+            async with asyncio.timeout(self.config.probe_timeout_s):
+                states = await self.services.providers.states()
+        except (NotifierError, TimeoutError):
+            return {}
+        found = standings(self.config.routes, states)
+        return {
+            channel: channel_problem(providers, found)
+            for channel, providers in self.config.routes.items()
+        }
+
+    async def _database_problem(self) -> str | None:
+        queries = self.services.queries
+        away = await self._problem(queries.ping(), _DATABASE_AWAY)
+        if away:
+            return away
+        try:
+            async with asyncio.timeout(self.config.probe_timeout_s):
+                return await queries.schema_problem()
+        except (NotifierError, TimeoutError):
+            return _DATABASE_AWAY
+
+    async def _problem(self, probe: Awaitable[None], words: str) -> str | None:
+        try:
+            async with asyncio.timeout(self.config.probe_timeout_s):
+                await probe
+        except (NotifierError, TimeoutError):
+            return words
+        return None
+
+    def _account_operation(self) -> Operation:
+        return Operation(
+            id="getAccount",
+            method="GET",
+            path="/api/v1/account",
+            summary="The account: where every accepted notification stands",
+            description="Of the key's service; with the scope admin, of all services. "
+            "While the broker is away, `queues` is null.",
+            tag=_TAG,
+            handler=self.account,
+            scope="read",
+            replies={200: Reply(description="The account", model=AccountView)},
+        )
+
+    def _probe_operations(self) -> Sequence[Operation]:
+        return (
+            Operation(
+                id="healthz",
+                method="GET",
+                path="/healthz",
+                summary="Whether the process is alive",
+                tag=_TAG,
+                handler=public(self.health),
+                replies={200: Reply(description="It is", model=HealthView)},
+            ),
+            Operation(
+                id="readyz",
+                method="GET",
+                path="/readyz",
+                summary="Whether notifications are accepted",
+                tag=_TAG,
+                handler=public(self.readiness),
+                replies={
+                    200: Reply(description="They are", model=ReadinessView),
+                    503: Reply(
+                        description="They are not",
+                        model=ReadinessView,
+                        headers=("Retry-After",),
+                    ),
+                },
+            ),
+        )
+
+
+def _part(problem: str | None) -> PartView:
+    return PartView(ok=problem is None, problem=problem)

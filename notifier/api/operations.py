@@ -1,0 +1,119 @@
+"""One declaration per endpoint: the router and the OpenAPI document are both made from it."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from notifier.api.access import ANYBODY, Caller, Gate
+from notifier.api.problems import (
+    BODY_TIMEOUT,
+    BODY_TOO_LARGE,
+    BUSY,
+    FORBIDDEN,
+    INTERNAL,
+    INVALID,
+    KEY_REUSED,
+    MALFORMED_JSON,
+    RATE_LIMITED,
+    UNAUTHENTICATED,
+    UNAVAILABLE,
+    UNSUPPORTED_MEDIA_TYPE,
+    Problem,
+)
+
+Handler: TypeAlias = Callable[[Request, Caller], Awaitable[Response]]
+ROUTE_KEY = "notifier.route"
+SERVICE_KEY = "notifier.service"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer that is no problem."""
+
+    description: str
+    model: type[BaseModel] | None = None
+    media_type: str = "application/json"
+    headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderParameter:
+    """A request header that an operation understands."""
+
+    name: str
+    description: str
+    schema: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """An endpoint. `scope` None means that it needs no API key."""
+
+    id: str
+    method: str
+    path: str
+    summary: str
+    tag: str
+    handler: Handler
+    replies: Mapping[int, Reply]
+    description: str = ""
+    scope: str | None = None
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    headers: tuple[HeaderParameter, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    is_idempotent: bool = field(default=False)
+
+    def all_problems(self) -> tuple[Problem, ...]:
+        """Return every problem that it may answer with."""
+        found = [*self.problems, INTERNAL, UNAVAILABLE]
+        if self.scope:
+            found += [UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED]
+        if self.body:
+            found += [MALFORMED_JSON, UNSUPPORTED_MEDIA_TYPE, INVALID]
+        if self.method == "POST":
+            found += [BODY_TIMEOUT, BODY_TOO_LARGE]
+        if self.is_idempotent:
+            found += [BUSY, KEY_REUSED, INVALID]
+        if self.query or self.headers:
+            found.append(INVALID)
+        return tuple(dict.fromkeys(found))
+
+
+def public(handler: Callable[[Request], Awaitable[Response]]) -> Handler:
+    """Make a handler of one that does not care who asks."""
+
+    async def handle(request: Request, caller: Caller) -> Response:
+        del caller
+        return await handler(request)
+
+    return handle
+
+
+def routes(operations: Iterable[Operation], gate: Gate) -> Sequence[Route]:
+    """Return the routes that serve `operations` to those that `gate` lets in, one for each path.
+
+    One route knows all methods of its path, and can tell them to who asks for another.
+    """
+    by_path: dict[str, list[Operation]] = {}
+    for operation in operations:
+        by_path.setdefault(operation.path, []).append(operation)
+    return [_route(path, found, gate) for path, found in by_path.items()]
+
+
+def _route(path: str, operations: Sequence[Operation], gate: Gate) -> Route:
+    by_method = {each.method: each for each in operations}
+
+    async def endpoint(request: Request) -> Response:
+        operation = by_method["GET" if request.method == "HEAD" else request.method]
+        request.scope[ROUTE_KEY] = operation.path
+        caller = await gate.admit(request, operation.scope) if operation.scope else ANYBODY
+        request.scope[SERVICE_KEY] = caller.service
+        return await operation.handler(request, caller)
+
+    return Route(path, endpoint, methods=list(by_method), name=operations[0].id)

@@ -1,0 +1,113 @@
+"""The pages for people: the API's description, and the sandbox. Self-contained, no CDN."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from importlib.resources import files
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+
+from notifier.api.answers import CapturesView, CaptureView
+from notifier.api.idempotency import Answer
+from notifier.api.operations import Operation, Reply, public
+from notifier.api.queries import CapturesQuery, next_page, read_query
+from notifier.ports import Captures
+
+_TAG = "Pages"
+_CSP = (
+    "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src 'self'"
+)
+# Mail is styled inline, and its frame inherits the page's policy. Scripts stay forbidden, and
+# images may only come with the mail itself: a sandbox that phoned home would be none.
+_SANDBOX_CSP = (
+    "default-src 'none'; script-src 'self'; connect-src 'self'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "style-src 'self' 'unsafe-inline'; frame-src 'none'"
+)
+
+
+def static_files() -> Mount:
+    """Return the route of what the pages are made of."""
+    return Mount("/static", StaticFiles(packages=[("notifier.api", "static")]), name="static")
+
+
+def docs_operation() -> Operation:
+    """Declare the page that describes the API."""
+    page = _page("docs.html", _CSP)
+
+    async def docs(request: Request) -> Response:
+        del request
+        return page
+
+    return Operation(
+        id="docs",
+        method="GET",
+        path="/docs",
+        summary="This description as a page",
+        tag=_TAG,
+        handler=public(docs),
+        replies={200: Reply(description="The page", media_type="text/html")},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxEndpoints:
+    """Shows what the sandbox provider captured: a tool for development, without API keys."""
+
+    captures: Captures
+
+    def operations(self) -> Sequence[Operation]:
+        """Declare the endpoints."""
+        page = _page("sandbox.html", _SANDBOX_CSP)
+
+        async def sandbox(request: Request) -> Response:
+            del request
+            return page
+
+        return (
+            Operation(
+                id="sandbox",
+                method="GET",
+                path="/sandbox",
+                summary="What the sandbox provider captured, as a page",
+                tag="Sandbox",
+                handler=public(sandbox),
+                replies={200: Reply(description="The page", media_type="text/html")},
+            ),
+            Operation(
+                id="listCaptures",
+                method="GET",
+                path="/api/v1/sandbox/messages",
+                summary="What the sandbox provider captured, newest first",
+                description="Of all services and without an API key: the sandbox is a tool for "
+                "development, and is not there in production unless it was asked for.",
+                tag="Sandbox",
+                handler=public(self.messages),
+                query=CapturesQuery,
+                replies={200: Reply(description="One page", model=CapturesView)},
+            ),
+        )
+
+    async def messages(self, request: Request) -> Response:
+        """Show a page of captures."""
+        query = read_query(CapturesQuery, request)
+        found = await self.captures.page(
+            limit=query.limit + 1, before=query.after, channel=query.type
+        )
+        shown = found[: query.limit]
+        view = CapturesView(
+            items=[CaptureView.of(each) for each in shown],
+            next=next_page(request, shown[-1].seq) if len(found) > len(shown) else None,
+        )
+        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+
+
+def _page(name: str, policy: str) -> Response:
+    html = files("notifier.api").joinpath("static", name).read_text(encoding="utf-8")
+    return HTMLResponse(
+        html, headers={"Content-Security-Policy": policy, "Cache-Control": "no-cache"}
+    )

@@ -1,0 +1,157 @@
+"""The endpoints for suppression lists: the addresses that a service must not send to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from notifier.api.access import Caller
+from notifier.api.answers import SuppressedView, SuppressionsView, SuppressionView
+from notifier.api.body import parse_json, read_body, require_json
+from notifier.api.config import ApiConfig, ApiServices
+from notifier.api.idempotency import Answer, idempotency, key_reused, remembered
+from notifier.api.operations import Operation, Reply
+from notifier.api.problems import (
+    FORBIDDEN,
+    INVALID,
+    NOT_FOUND,
+    ProblemError,
+    invalid,
+    not_found,
+)
+from notifier.api.queries import (
+    ServiceQuery,
+    SuppressionQuery,
+    SuppressionsQuery,
+    next_page,
+    read_query,
+    suppression_place,
+)
+from notifier.api.wire import SuppressionRequest, read_strictly
+from notifier.ports import Applied, KeyReused, Remembered
+
+PREFIX = "/api/v1/suppressions"
+
+_TAG = "Suppressions"
+_MAX_VALUES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressionEndpoints:
+    """Serves suppression lists to the services that they belong to."""
+
+    services: ApiServices
+    config: ApiConfig
+
+    def operations(self) -> Sequence[Operation]:
+        """Declare the endpoints."""
+        return (self._listing(), self._adding(), self._removing())
+
+    async def show_page(self, request: Request, caller: Caller) -> Response:
+        """Show a page of a list."""
+        query = read_query(SuppressionsQuery, request)
+        found = await self.services.suppressions.list(
+            service=caller.sees if query.service is None else _service(query.service, caller),
+            channel=query.type,
+            limit=query.limit + 1,
+            after=query.after,
+        )
+        shown = found[: query.limit]
+        more = len(found) > len(shown)
+        view = SuppressionsView(
+            items=[SuppressionView.of(each) for each in shown],
+            next=next_page(request, suppression_place(shown[-1])) if more else None,
+        )
+        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+
+    async def add(self, request: Request, caller: Caller) -> Response:
+        """Put an address on a list."""
+        service = _service(read_query(ServiceQuery, request).service, caller)
+        require_json(request.headers)
+        body = await read_body(
+            request,
+            max_bytes=self.config.max_body_bytes,
+            timeout_s=self.config.body_timeout_s,
+        )
+        wanted = read_strictly(SuppressionRequest, parse_json(body, max_values=_MAX_VALUES))
+        if isinstance(wanted, list):
+            raise invalid(wanted)
+        view = SuppressedView(service=service, type=wanted.type, recipient=wanted.recipient)
+        answer = Answer(status=HTTPStatus.OK, body=view.json_value())
+        result = await self.services.suppressions.add(
+            service=service,
+            channel=wanted.type,
+            recipient=wanted.recipient,
+            reason=wanted.reason,
+            idempotency=idempotency(request, caller, body, answer, self.config.pepper),
+        )
+        match result:
+            case Applied():
+                return answer.response()
+            case Remembered(earlier):
+                return remembered(earlier)
+            case KeyReused():
+                raise key_reused()
+
+    async def remove(self, request: Request, caller: Caller) -> Response:
+        """Take an address off a list."""
+        query = read_query(SuppressionQuery, request)
+        is_removed = await self.services.suppressions.remove(
+            service=_service(query.service, caller), channel=query.type, recipient=query.recipient
+        )
+        if not is_removed:
+            raise not_found()
+        return Answer(status=HTTPStatus.NO_CONTENT).response()
+
+    def _listing(self) -> Operation:
+        return Operation(
+            id="listSuppressions",
+            method="GET",
+            path=PREFIX,
+            summary="Addresses that are not sent to, in their order",
+            description="Of the key's service; with the scope admin of all, or of `service`.",
+            tag=_TAG,
+            handler=self.show_page,
+            scope="read",
+            query=SuppressionsQuery,
+            replies={200: Reply(description="One page", model=SuppressionsView)},
+        )
+
+    def _adding(self) -> Operation:
+        return Operation(
+            id="addSuppression",
+            method="POST",
+            path=PREFIX,
+            summary="Send nothing to an address any more",
+            description="What is sent to it later ends as `suppressed` before it is queued, and "
+            "so does what is waiting. An address that is on the list already keeps its reason.",
+            tag=_TAG,
+            handler=self.add,
+            scope="send",
+            query=ServiceQuery,
+            body=SuppressionRequest,
+            is_idempotent=True,
+            replies={200: Reply(description="It is on the list", model=SuppressedView)},
+        )
+
+    def _removing(self) -> Operation:
+        return Operation(
+            id="removeSuppression",
+            method="DELETE",
+            path=PREFIX,
+            summary="Send to an address again",
+            tag=_TAG,
+            handler=self.remove,
+            scope="send",
+            query=SuppressionQuery,
+            replies={204: Reply(description="It is off the list")},
+            problems=(NOT_FOUND, INVALID),
+        )
+
+
+def _service(named: str | None, caller: Caller) -> str:
+    if named is not None and caller.sees not in (None, named):
+        raise ProblemError(FORBIDDEN, "Only the scope 'admin' may name another service.")
+    return named or caller.service

@@ -1,0 +1,155 @@
+"""What providers' callbacks mean: one table for each provider, and what is read with it.
+
+Nothing that a provider writes as prose is kept: it quotes addresses.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from notifier.notification import (
+    BOUNCE,
+    DELIVER,
+    SETTLE,
+    Fault,
+    JsonValue,
+    Receipt,
+    SuppressionReason,
+    Transition,
+)
+
+_EVENT_ID = re.compile(r"[!-~]{1,200}", re.ASCII)
+_CODE = re.compile(r"\d{1,6}", re.ASCII)
+_ENHANCED_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)
+_PROVIDER_ID = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    transition: Transition | None
+    words: str | None = None
+    """Why it did not arrive; None where it did or may yet."""
+    suppress_as: SuppressionReason | None = None
+
+
+# https://www.twilio.com/docs/messaging/guides/outbound-message-status-in-status-callbacks
+TWILIO_STATUSES: Mapping[str, _Meaning] = {
+    "accepted": _Meaning(SETTLE),
+    "scheduled": _Meaning(SETTLE),
+    "queued": _Meaning(SETTLE),
+    "sending": _Meaning(SETTLE),
+    "sent": _Meaning(SETTLE),
+    "delivered": _Meaning(DELIVER),
+    "read": _Meaning(DELIVER),
+    "undelivered": _Meaning(BOUNCE, "the carrier did not deliver it"),
+    "failed": _Meaning(BOUNCE, "it could not be sent on"),
+    "canceled": _Meaning(BOUNCE, "it was taken back at the provider"),
+}
+TWILIO_SUPPRESSIONS: Mapping[str, SuppressionReason] = {
+    "21610": SuppressionReason.UNSUBSCRIBED,  # the recipient sent STOP
+}
+
+# https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event; deferred, open,
+# click and resubscriptions change nothing.
+SENDGRID_EVENTS: Mapping[str, _Meaning] = {
+    "processed": _Meaning(SETTLE),
+    "delivered": _Meaning(DELIVER),
+    "bounce": _Meaning(BOUNCE, "the receiving server refused it", SuppressionReason.HARD_BOUNCE),
+    "blocked": _Meaning(BOUNCE, "the receiving server refused it for now"),
+    "dropped": _Meaning(BOUNCE, "the provider dropped it"),
+    "spamreport": _Meaning(None, suppress_as=SuppressionReason.SPAM_REPORT),
+    "unsubscribe": _Meaning(None, suppress_as=SuppressionReason.UNSUBSCRIBED),
+    "group_unsubscribe": _Meaning(None, suppress_as=SuppressionReason.UNSUBSCRIBED),
+}
+SENDGRID_DROPS: Mapping[str, _Meaning] = {
+    "bounced address": _Meaning(
+        BOUNCE, "dropped: the address bounced before", SuppressionReason.HARD_BOUNCE
+    ),
+    "spam reporting address": _Meaning(
+        BOUNCE, "dropped: the address reported spam before", SuppressionReason.SPAM_REPORT
+    ),
+    "unsubscribed address": _Meaning(
+        BOUNCE, "dropped: the address unsubscribed before", SuppressionReason.UNSUBSCRIBED
+    ),
+    "invalid": _Meaning(BOUNCE, "dropped: the address is invalid"),
+    "invalid smtpapi header": _Meaning(BOUNCE, "dropped: its header is invalid"),
+    "spam content": _Meaning(BOUNCE, "dropped: its content looks like spam"),
+    "recipient list over package quota": _Meaning(BOUNCE, "dropped: over the account's quota"),
+}
+
+
+def twilio_receipt(id: UUID, form: Mapping[str, str]) -> Receipt | None:
+    """Read a status callback for the notification `id`; None if it says nothing of use."""
+    status = form.get("MessageStatus", "").lower()
+    meaning = TWILIO_STATUSES.get(status)
+    sid = form.get("MessageSid", "")
+    if meaning is None or not _PROVIDER_ID.fullmatch(sid):
+        return None
+    code = _matching(_CODE, form.get("ErrorCode")) or status
+    return Receipt(
+        provider="twilio",
+        event_id=f"{sid}:{status}",
+        id=id,
+        transition=meaning.transition,
+        provider_id=sid,
+        fault=_fault(meaning, code),
+        suppress_as=TWILIO_SUPPRESSIONS.get(code) if meaning.words else None,
+    )
+
+
+def sendgrid_receipts(events: JsonValue) -> Iterable[Receipt]:
+    """Read the events of one call of the event webhook; those of no use are left out."""
+    for event in events if isinstance(events, list) else ():
+        receipt = _sendgrid_receipt(event) if isinstance(event, dict) else None
+        if receipt:
+            yield receipt
+
+
+def _sendgrid_receipt(event: Mapping[str, JsonValue]) -> Receipt | None:
+    kind = _sendgrid_kind(event)
+    meaning = _sendgrid_meaning(kind, event)
+    event_id = _matching(_EVENT_ID, event.get("sg_event_id"))
+    id = _uuid(event.get("notification_id"))
+    if meaning is None or event_id is None or id is None:
+        return None
+    message_id = str(event.get("sg_message_id") or "").partition(".")[0]
+    return Receipt(
+        provider="sendgrid",
+        event_id=event_id,
+        id=id,
+        transition=meaning.transition,
+        provider_id=_matching(_PROVIDER_ID, message_id),
+        fault=_fault(meaning, _matching(_ENHANCED_CODE, event.get("status")) or kind),
+        suppress_as=meaning.suppress_as,
+    )
+
+
+def _sendgrid_kind(event: Mapping[str, JsonValue]) -> str:
+    if event.get("event") == "bounce" and event.get("type") == "blocked":
+        return "blocked"
+    return str(event.get("event"))
+
+
+def _sendgrid_meaning(kind: str, event: Mapping[str, JsonValue]) -> _Meaning | None:
+    if kind == "dropped":
+        reason = str(event.get("reason")).strip().lower()
+        return SENDGRID_DROPS.get(reason, SENDGRID_EVENTS[kind])
+    return SENDGRID_EVENTS.get(kind)
+
+
+def _fault(meaning: _Meaning, code: str) -> Fault | None:
+    if meaning.words is None:
+        return None
+    return Fault(kind="permanent", code=code, message=meaning.words)
+
+
+def _matching(pattern: re.Pattern[str], value: JsonValue) -> str | None:
+    return value if isinstance(value, str) and pattern.fullmatch(value) else None
+
+
+def _uuid(value: JsonValue) -> UUID | None:
+    try:
+        return UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

@@ -1,0 +1,216 @@
+"""The API over a real store, as its tests use it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx2
+import uvicorn
+from starlette.applications import Starlette
+from uuid_utils import compat
+
+from notifier import keys
+from notifier.api.app import create_app
+from notifier.api.config import ApiConfig, ApiServices
+from notifier.api.server import bind, make_server
+from notifier.notification import FAIL, Channel, Envelope, Fault, Finish, Lane, Message
+from notifier.publishing import Publisher
+from notifier.queue.memory import MemoryQueue
+from notifier.store.captures import SqlCaptures
+from notifier.store.deliveries import SqlDeliveryStore, StoreSettings
+from notifier.store.inbox import SqlInbox
+from notifier.store.keys import SqlKeyStore
+from notifier.store.opening import open_database
+from notifier.store.providers import SqlProviderStore
+from notifier.store.queries import SqlQueryStore
+from notifier.store.receipts import SqlReceiptStore
+from notifier.store.suppressions import SqlSuppressionStore
+from notifier.store.upgrading import upgrade
+from notifier.submission import Submitter
+
+PEPPER = b"a pepper for the length of a test"
+PREFIX = "/api/v1/notifications"
+MAIL: Mapping[str, Any] = {
+    "type": "email",
+    "recipient": "anna@example.com",
+    "subject": "Your order",
+    "content": "It is on its way.",
+}
+SMS: Mapping[str, Any] = {"type": "sms", "recipient": "+491701234567", "content": "On its way."}
+
+
+class ProcessClock:
+    """The real time; `ahead_s` moves the monotonic clock on, `days_on` the other."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+        self.days_on = 0
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(days=self.days_on)
+
+    def monotonic_s(self) -> float:
+        return time.monotonic() + self.ahead_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """An application, a client that may send and read for `orders`, and what stands behind it."""
+
+    app: Starlette
+    client: httpx2.AsyncClient
+    services: ApiServices
+    store: SqlDeliveryStore
+    queue: MemoryQueue
+    publisher: Publisher
+    captures: SqlCaptures
+    clock: ProcessClock
+
+    async def key(
+        self, service: str, *scopes: str, expires_at: datetime | None = None
+    ) -> keys.PresentedKey:
+        """Make and store an API key."""
+        key = keys.mint()
+        await self.services.keys.add(
+            id=key.id,
+            service=service,
+            scopes=scopes,
+            digest=key.digest(PEPPER),
+            expires_at=expires_at,
+        )
+        return key
+
+    async def headers(self, service: str, *scopes: str) -> dict[str, str]:
+        """Make an API key; returns the headers that present it."""
+        return {"Authorization": f"Bearer {(await self.key(service, *scopes)).text}"}
+
+    async def send(self, **changes: object) -> UUID:
+        """Send a mail that differs from the usual by `changes`; returns its id."""
+        answer = await self.client.post(f"{PREFIX}/send", json={**MAIL, **changes})
+        assert answer.status_code == 202, answer.text
+        return UUID(answer.json()["id"])
+
+    async def fail(self, id: UUID) -> None:
+        """Let the delivery of a pending mail fail for good."""
+        envelope = Envelope(id=id, channel=Channel.EMAIL, lane=Lane.NORMAL, attempt=0)
+        token = uuid4()
+        claimed = await self.store.claim(envelope, lease_token=token, lease_s=60, leased_by="test")
+        assert claimed is not None
+        fault = Fault(kind="permanent", code="550", message="no such mailbox")
+        assert await self.store.finish(
+            Finish(
+                id=id,
+                lease_token=token,
+                attempt=claimed.attempt,
+                transition=FAIL,
+                provider="smtp",
+                fault=fault,
+            )
+        )
+
+    async def capture(self, text: str, *, sensitive: bool = False) -> None:
+        """Let the sandbox capture a mail."""
+        message = Message(
+            id=compat.uuid7(),
+            service="orders",
+            channel=Channel.EMAIL,
+            recipient="anna@example.com",
+            subject="Your order",
+            text=text,
+            html=None,
+            sensitive=sensitive,
+            attempt=1,
+        )
+        await self.captures.add(message)
+
+    async def deliver_in_app(self, recipient: str, text: str, service: str = "orders") -> UUID:
+        """Put a message into an inbox; returns the notification's id."""
+        id = compat.uuid7()
+        message = Message(
+            id=id,
+            service=service,
+            channel=Channel.IN_APP,
+            recipient=recipient,
+            subject=None,
+            text=text,
+            html=None,
+            sensitive=False,
+            attempt=1,
+        )
+        await self.services.inbox.deliver(message)
+        return id
+
+
+@asynccontextmanager
+async def serving(folder: Path, **settings: Any) -> AsyncIterator[Api]:
+    """Build the API over a new database in `folder`; `settings` are the config's."""
+    url = f"sqlite:///{folder / 'notifier.db'}"
+    await upgrade(url)
+    async with over(url, **settings) as api:
+        api.client.headers.update(await api.headers("orders", "send", "read"))
+        yield api
+
+
+@asynccontextmanager
+async def over(url: str, **settings: Any) -> AsyncIterator[Api]:
+    """Build the API over the database at `url`, whose schema is up to date."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(url))
+        store, queue, clock = (
+            SqlDeliveryStore(database, StoreSettings()),
+            MemoryQueue(),
+            ProcessClock(),
+        )
+        publisher = Publisher(store, queue)
+        stack.push_async_callback(publisher.drain, 5)
+        captures = SqlCaptures(database)
+        services = ApiServices(
+            submitter=Submitter(store, publisher),
+            deliveries=store,
+            queries=SqlQueryStore(database),
+            keys=SqlKeyStore(database),
+            inbox=SqlInbox(database),
+            providers=SqlProviderStore(database),
+            receipts=SqlReceiptStore(database),
+            suppressions=SqlSuppressionStore(database),
+            queue=queue,
+            clock=clock,
+            new_id=compat.uuid7,
+            captures=captures,
+        )
+        app = create_app(services, replace(ApiConfig(pepper=PEPPER), **settings))
+        client = await stack.enter_async_context(client_of(app))
+        yield Api(
+            app=app,
+            client=client,
+            services=services,
+            store=store,
+            queue=queue,
+            publisher=publisher,
+            captures=captures,
+            clock=clock,
+        )
+
+
+@asynccontextmanager
+async def listening(app: Starlette) -> AsyncIterator[tuple[uvicorn.Server, str]]:
+    """Serve `app` on a free port; yields the server and its URL."""
+    is_ready = asyncio.Event()
+    server = make_server(app, is_ready.set, grace_s=3)
+    with bind("127.0.0.1", 0) as listener:
+        serving_it = asyncio.create_task(server.serve([listener]))
+        await asyncio.wait_for(is_ready.wait(), 5)
+        yield server, f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await serving_it
+
+
+def client_of(app: Starlette) -> httpx2.AsyncClient:
+    """Return a client that talks to `app` without a network."""
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://notifier")

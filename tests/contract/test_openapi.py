@@ -1,0 +1,142 @@
+"""The OpenAPI document: valid, complete, and kept by the API."""
+
+import asyncio
+import re
+import sys
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from starlette.routing import Route
+
+from notifier.api.config import TwilioCallbacks
+from notifier.notification import Channel
+from tests.api import PREFIX, Api, listening, serving
+from tests.callbacks import AUTH_TOKEN, BASE_URL, SendGridSigner
+
+EVERYTHING: Mapping[str, Any] = {
+    "has_metrics": True,
+    "twilio_callbacks": TwilioCallbacks(base_url=BASE_URL, auth_token=AUTH_TOKEN),
+    "sendgrid_public_key": SendGridSigner().public_key,
+    "routes": dict.fromkeys(Channel, ("smtp",)),
+}
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    async with serving(tmp_path, **EVERYTHING) as it:
+        yield it
+
+
+@pytest.fixture
+async def document(api: Api) -> Mapping[str, Any]:
+    answer = await api.client.get("/openapi.json")
+    described: Mapping[str, Any] = answer.json()
+    return described
+
+
+def operations(document: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    return [
+        (method, path, each)
+        for path, methods in document["paths"].items()
+        for method, each in methods.items()
+    ]
+
+
+def test_the_document_is_valid(document: Mapping[str, Any]) -> None:
+    OpenAPIV31SpecValidator(dict(document)).validate()
+
+    assert document["openapi"].startswith("3.1")
+
+
+def test_every_route_is_described_and_nothing_else(api: Api, document: Mapping[str, Any]) -> None:
+    routes = {
+        (method.lower(), re.sub(r":\w+}", "}", route.path))
+        for route in api.app.routes
+        if isinstance(route, Route)
+        for method in route.methods or ()
+        if method != "HEAD"
+    }
+
+    assert {(method, path) for method, path, _ in operations(document)} == routes
+
+
+def test_every_field_that_can_be_sent_is_explained(document: Mapping[str, Any]) -> None:
+    fields = document["components"]["schemas"]["NotificationRequest"]["properties"]
+
+    assert all(each.get("description") for each in fields.values())
+
+
+def test_every_post_of_a_service_takes_an_idempotency_key(document: Mapping[str, Any]) -> None:
+    for method, path, operation in operations(document):
+        names = {each["name"] for each in operation["parameters"]}
+        is_theirs = method == "post" and bool(operation["security"])
+        assert ("Idempotency-Key" in names) == is_theirs, path
+
+
+def test_every_operation_behind_a_key_tells_how_it_refuses(document: Mapping[str, Any]) -> None:
+    for _, path, operation in operations(document):
+        refusals = {"401", "403", "429"} if operation["security"] else set()
+        assert refusals | {"500", "503"} <= operation["responses"].keys(), path
+
+
+def test_every_answer_names_its_headers(document: Mapping[str, Any]) -> None:
+    expected = {"401": "WWW-Authenticate", "429": "Retry-After", "503": "Retry-After"}
+    for _, path, operation in operations(document):
+        for status, response in operation["responses"].items():
+            headers = response["headers"].keys()
+            assert "X-Request-ID" in headers, path
+            assert status not in expected or expected[status] in headers, (path, status)
+
+
+@pytest.mark.parametrize("example", range(3))
+async def test_the_examples_work(api: Api, document: Mapping[str, Any], example: int) -> None:
+    schema = document["components"]["schemas"]["NotificationRequest"]
+
+    answer = await api.client.post(f"{PREFIX}/send", json=schema["examples"][example])
+
+    assert answer.status_code == 202
+
+
+_CHECKS = """
+# What the document cannot say, such as which recipient fits which type.
+[checks]
+positive_data_acceptance.enabled = false
+
+# A batch answers for its bad items one by one.
+[[operations]]
+include-path = "/api/v1/notifications/batch"
+checks.negative_data_rejection.enabled = false
+"""
+
+
+async def test_the_api_keeps_what_the_document_promises(tmp_path: Path) -> None:
+    """Sends thousands of requests that follow the document, and that break it in every way."""
+    (tmp_path / "schemathesis.toml").write_text(_CHECKS)
+    rates = {"requests_per_minute": 10**9, "failed_logins_per_minute": 10**9}
+    async with serving(tmp_path, **EVERYTHING, **rates) as api, listening(api.app) as (_, url):
+        headers = await api.headers("orders", "admin")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            "from schemathesis.cli import schemathesis; schemathesis()",
+            "run",
+            f"{url}/openapi.json",
+            f"--header=Authorization: {headers['Authorization']}",
+            # Endless, for people, or refused unless they are signed.
+            "--exclude-path-regex=(stream|docs|/sandbox|/callbacks/.*)$",
+            "--phases=examples,coverage,fuzzing",
+            "--max-examples=8",
+            "--generation-database=none",
+            "--seed=1",
+            "--no-color",
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await asyncio.wait_for(process.communicate(), 120)
+
+    assert process.returncode == 0, output.decode()
+    assert "Authentication failed" not in output.decode()

@@ -1,0 +1,58 @@
+"""Listening, announcing and stopping."""
+
+import asyncio
+import signal
+import sys
+
+import pytest
+
+from notifier.api.server import bind
+from notifier.errors import SettingsError
+
+_SERVE = """
+import asyncio
+from starlette.applications import Starlette
+from notifier.api.server import bind, serve
+
+async def main():
+    with bind("{host}", 0) as listener:
+        await serve(Starlette(), listener, lambda url: print(url, flush=True))
+        await asyncio.sleep(0)
+        print("stopped", flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "0.0.0.0"],  # noqa: S104 - for a moment, and on a port that nobody knows
+)
+async def test_a_signal_ends_the_server_and_what_follows_still_runs(
+    number: signal.Signals, host: str
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _SERVE.format(host=host), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout
+    async with asyncio.timeout(30):
+        url = (await process.stdout.readline()).decode()
+        process.send_signal(number)
+        rest = (await process.stdout.read()).decode()
+
+        assert url.startswith("http://127.0.0.1:")
+        assert rest == "stopped\n"
+        assert await process.wait() == 0
+
+
+def test_a_taken_port_is_a_settings_fault_in_one_line() -> None:
+    with bind("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+
+        with (
+            pytest.raises(SettingsError, match="NOTIFIER_PORT: cannot listen on") as caught,
+            bind("127.0.0.1", port),
+        ):
+            pass
+    assert "\n" not in str(caught.value)

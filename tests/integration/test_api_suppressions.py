@@ -1,0 +1,153 @@
+"""Suppression lists: whose they are, and that nothing is sent to what is on them."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.api import MAIL, PREFIX, Api, client_of, serving
+
+LIST = "/api/v1/suppressions"
+ANNA = {"type": "email", "recipient": "anna@example.com"}
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    async with serving(tmp_path) as it:
+        yield it
+
+
+async def listed(api: Api, query: str = "", headers: dict[str, str] | None = None) -> list[str]:
+    """Read a list two at a time."""
+    seen: list[str] = []
+    path: str | None = f"{LIST}?limit=2{query}"
+    while path:
+        page = (await api.client.get(path, headers=headers)).json()
+        seen += [f"{each['service']} {each['type']} {each['recipient']}" for each in page["items"]]
+        path = page["next"]
+    return seen
+
+
+async def test_what_is_sent_to_a_suppressed_address_is_never_queued(api: Api) -> None:
+    added = await api.client.post(LIST, json={**ANNA, "recipient": "anna@EXAMPLE.com"})
+    assert (added.status_code, added.json()) == (200, {"service": "orders", **ANNA})
+
+    id = await api.send()
+    batch = {"notifications": [MAIL, {**MAIL, "recipient": "ben@example.com"}]}
+    items = (await api.client.post(f"{PREFIX}/batch", json=batch)).json()["items"]
+    await api.publisher.drain(5)
+
+    statuses = [
+        (await api.client.get(f"{PREFIX}/{each}")).json()["status"]
+        for each in (id, items[0]["id"], items[1]["id"])
+    ]
+    assert statuses == ["suppressed", "suppressed", "pending"]
+    depths = {each.name: each.ready for each in await api.queue.depths()}
+    assert sum(depths.values()) == 1
+
+
+async def test_off_the_list_it_is_sent_to_again(api: Api) -> None:
+    await api.client.post(LIST, json=ANNA)
+
+    removed = await api.client.delete(LIST, params=ANNA)
+    assert removed.status_code == 204
+    assert (await api.client.delete(LIST, params=ANNA)).status_code == 404
+
+    shown = (await api.client.get(f"{PREFIX}/{await api.send()}")).json()
+    assert shown["status"] == "pending"
+
+
+async def test_a_list_is_its_services_own_and_admins_see_all(api: Api) -> None:
+    payments = await api.headers("payments", "send", "read")
+    admin = await api.headers("operators", "admin")
+    for headers in ({}, payments):
+        await api.client.post(LIST, json=ANNA, headers=headers)
+    await api.client.post(LIST, json={"type": "in_app", "recipient": ANNA["recipient"]})
+    named = await api.client.post(f"{LIST}?service=payments", json=SMS_ENTRY, headers=admin)
+    assert named.json()["service"] == "payments"
+
+    anna = ANNA["recipient"]
+    assert await listed(api) == [f"orders email {anna}", f"orders in_app {anna}"]
+    assert await listed(api, "&type=in-app") == [f"orders in_app {anna}"]
+    assert await listed(api, headers=admin) == [
+        "payments sms +491701234567",
+        f"orders email {anna}",
+        f"orders in_app {anna}",
+        f"payments email {anna}",
+    ]
+    assert await listed(api, "&service=payments", payments) == [
+        "payments sms +491701234567",
+        f"payments email {anna}",
+    ]
+    for answer in (
+        await api.client.get(f"{LIST}?service=payments"),
+        await api.client.post(f"{LIST}?service=payments", json=ANNA),
+        await api.client.delete(LIST, params={**ANNA, "service": "payments"}),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+SMS_ENTRY = {"type": "sms", "recipient": "+491701234567", "reason": "unsubscribed"}
+
+
+async def test_the_same_request_again_has_no_second_effect(api: Api) -> None:
+    key = {"Idempotency-Key": "list-1"}
+    await api.client.post(LIST, json=ANNA, headers=key)
+    await api.client.delete(LIST, params=ANNA)
+
+    again = await api.client.post(LIST, json=ANNA, headers=key)
+    other = await api.client.post(f"{LIST}?service=orders", json=ANNA, headers=key)
+
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (200, "true")
+    assert await listed(api) == []
+    assert other.json()["code"] == "idempotency-key-reused"
+
+
+async def test_a_page_goes_on_behind_any_recipient(api: Api) -> None:
+    recipients = sorted(["a,b", "50%", "x y", "ü", "u+1", "a/b?c=d&e"])
+    for recipient in recipients:
+        entry = {"type": "in_app", "recipient": recipient}
+        assert (await api.client.post(LIST, json=entry)).status_code == 200
+
+    assert sorted(await listed(api)) == [f"orders in_app {each}" for each in recipients]
+    for recipient in recipients:
+        path = f"{LIST}?type=in_app&recipient={quote(recipient, safe='')}"
+        assert (await api.client.delete(path)).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"type": "fax"}, "/type"),
+        ({"recipient": "anna"}, "/recipient"),
+        ({"recipient": "a\0@example.com"}, "/recipient"),
+        ({"reason": "because"}, "/reason"),
+        ({"service": "payments"}, "/service"),
+    ],
+)
+async def test_what_is_wrong_with_an_entry_is_told(
+    api: Api, changes: dict[str, str], where: str
+) -> None:
+    answer = await api.client.post(LIST, json={**ANNA, **changes})
+
+    assert answer.status_code == 422
+    assert [each["pointer"] for each in answer.json()["errors"]] == [where]
+
+
+@pytest.mark.parametrize("query", ["after=x", "after=fax,a,b", "limit=0", "type=fax", "service="])
+async def test_what_is_wrong_with_a_query_is_told(api: Api, query: str) -> None:
+    answer = await api.client.get(f"{LIST}?{query}")
+
+    assert answer.status_code == 422
+    assert [each["parameter"] for each in answer.json()["errors"]] == [query.partition("=")[0]]
+
+
+async def test_changing_needs_the_scope_send(api: Api) -> None:
+    reader = await api.headers("orders", "read")
+    async with client_of(api.app) as anybody:
+        assert (await anybody.get(LIST)).status_code == 401
+    assert (await api.client.post(LIST, json=ANNA, headers=reader)).status_code == 403
+    assert (await api.client.delete(LIST, params=ANNA, headers=reader)).status_code == 403
+    allowed = (await api.client.options(LIST)).headers["allow"]
+    assert allowed == "DELETE, GET, HEAD, OPTIONS, POST"

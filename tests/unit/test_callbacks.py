@@ -1,0 +1,151 @@
+"""What providers' callbacks mean."""
+
+import pytest
+from uuid_utils import compat
+
+from notifier.callbacks import sendgrid_receipts, twilio_receipt
+from notifier.notification import (
+    BOUNCE,
+    DELIVER,
+    SETTLE,
+    JsonValue,
+    Receipt,
+    SuppressionReason,
+    Transition,
+)
+from tests.callbacks import status_form
+
+ID = compat.uuid7()
+
+
+def event(**changes: JsonValue) -> dict[str, JsonValue]:
+    return {
+        "event": "delivered",
+        "email": "anna@example.com",
+        "sg_event_id": "ZGVsaXZlcmVk",
+        "sg_message_id": "14c5d75ce93.dfd.64b469.filter0001.16648.5515E0B88.0",
+        "notification_id": str(ID),
+        "timestamp": 1_800_000_000,
+        **changes,
+    }
+
+
+def only(*events: JsonValue) -> Receipt:
+    (receipt,) = sendgrid_receipts(list(events))
+    return receipt
+
+
+@pytest.mark.parametrize(
+    ("status", "transition"),
+    [
+        ("accepted", SETTLE),
+        ("queued", SETTLE),
+        ("sending", SETTLE),
+        ("sent", SETTLE),
+        ("delivered", DELIVER),
+        ("undelivered", BOUNCE),
+        ("failed", BOUNCE),
+    ],
+)
+def test_a_twilio_status_is_a_transition(status: str, transition: Transition) -> None:
+    receipt = twilio_receipt(ID, status_form(status))
+
+    assert receipt is not None
+    assert receipt.transition is transition
+    assert receipt.event_id == f"SM{'0' * 32}:{status}"
+    assert (receipt.fault is not None) == (transition is BOUNCE)
+
+
+def test_a_twilio_failure_keeps_its_code_and_stop_suppresses() -> None:
+    failed = twilio_receipt(ID, status_form("failed", ErrorCode="30003"))
+    stopped = twilio_receipt(ID, status_form("undelivered", ErrorCode="21610"))
+
+    assert failed is not None
+    assert failed.fault is not None
+    assert failed.fault.code == "30003"
+    assert failed.suppress_as is None
+    assert stopped is not None
+    assert stopped.suppress_as is SuppressionReason.UNSUBSCRIBED
+
+
+@pytest.mark.parametrize(
+    "form", [{}, status_form("receiving"), {**status_form("sent"), "MessageSid": "no sid\n"}]
+)
+def test_a_twilio_callback_of_no_use_is_none(form: dict[str, str]) -> None:
+    assert twilio_receipt(ID, form) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "transition", "suppress_as"),
+    [
+        ({"event": "processed"}, SETTLE, None),
+        ({"event": "delivered"}, DELIVER, None),
+        ({"event": "bounce", "type": "bounce"}, BOUNCE, SuppressionReason.HARD_BOUNCE),
+        ({"event": "bounce", "type": "blocked"}, BOUNCE, None),
+        ({"event": "dropped", "reason": "Invalid"}, BOUNCE, None),
+        ({"event": "dropped", "reason": "something new"}, BOUNCE, None),
+        ({"event": "dropped"}, BOUNCE, None),
+        (
+            {"event": "dropped", "reason": "Bounced Address"},
+            BOUNCE,
+            SuppressionReason.HARD_BOUNCE,
+        ),
+        (
+            {"event": "dropped", "reason": "Spam Reporting Address"},
+            BOUNCE,
+            SuppressionReason.SPAM_REPORT,
+        ),
+        (
+            {"event": "dropped", "reason": "Unsubscribed Address"},
+            BOUNCE,
+            SuppressionReason.UNSUBSCRIBED,
+        ),
+        ({"event": "spamreport"}, None, SuppressionReason.SPAM_REPORT),
+        ({"event": "unsubscribe"}, None, SuppressionReason.UNSUBSCRIBED),
+        ({"event": "group_unsubscribe"}, None, SuppressionReason.UNSUBSCRIBED),
+    ],
+)
+def test_a_sendgrid_event_is_a_transition_or_a_suppression(
+    changes: dict[str, JsonValue],
+    transition: Transition | None,
+    suppress_as: SuppressionReason | None,
+) -> None:
+    receipt = only(event(**changes))
+
+    assert receipt.transition is transition
+    assert receipt.suppress_as is suppress_as
+    assert receipt.provider_id == "14c5d75ce93"
+
+
+@pytest.mark.parametrize(
+    "useless",
+    [
+        event(event="deferred"),
+        event(event="open"),
+        event(event="click"),
+        event(event="group_resubscribe"),
+        event(notification_id="of another system"),
+        event(notification_id=None),
+        event(sg_event_id=None),
+        event(sg_event_id="nul\0"),
+        {},
+        "text",
+        None,
+    ],
+)
+def test_a_sendgrid_event_of_no_use_is_left_out(useless: JsonValue) -> None:
+    assert only(useless, event()).event_id == "ZGVsaXZlcmVk"
+
+
+@pytest.mark.parametrize("events", [{}, None, "delivered", 1])
+def test_what_is_no_array_holds_no_events(events: JsonValue) -> None:
+    assert list(sendgrid_receipts(events)) == []
+
+
+def test_nothing_that_a_provider_writes_is_kept() -> None:
+    reason = "550 5.1.1 <anna@example.com>: no such user"
+    receipt = only(event(event="bounce", type="bounce", status="5.1.1", reason=reason))
+
+    assert receipt.fault is not None
+    assert receipt.fault.code == "5.1.1"
+    assert "anna" not in repr(receipt)
