@@ -1,0 +1,230 @@
+"""What operators do from the command line, apart from running notifier."""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from notifier import development, keys
+from notifier.bootstrap import open_stores
+from notifier.errors import RecipientError, SettingsError
+from notifier.notification import (
+    REPLAY,
+    Channel,
+    Notification,
+    Status,
+    Suppression,
+    SuppressionReason,
+)
+from notifier.ports import (
+    ApiKey,
+    Applied,
+    NotificationFilter,
+    ProviderState,
+    SuppressionPlace,
+)
+from notifier.providers import provider_names
+from notifier.queue import admin
+from notifier.queue.admin import TopologyReport
+from notifier.recipient import normalise
+from notifier.settings import BrokerSettings, DatabaseSettings, KeySettings
+from notifier.store.upgrading import upgrade
+
+_PAGE = 500
+
+
+async def upgrade_schema(settings: DatabaseSettings) -> None:
+    """Bring the schema up to date. Raises StoreUnavailableError."""
+    await upgrade(settings.database_url.get_secret_value())
+
+
+def apply_topology(settings: BrokerSettings) -> TopologyReport:
+    """Make what the broker lacks. Raises TopologyError and QueueUnavailableError."""
+    management_url = settings.broker_management_url
+    return admin.apply_topology(
+        settings.broker_url.get_secret_value(),
+        management_url.get_secret_value() if management_url else None,
+    )
+
+
+async def create_key(
+    settings: KeySettings, service: str, scopes: Collection[str], lifetime: timedelta | None
+) -> str:
+    """Make an API key and return it; only its digest is stored.
+
+    Raises:
+        SettingsError: a scope does not exist.
+    """
+    unknown = sorted(set(scopes) - set(keys.SCOPES))
+    if unknown:
+        raise SettingsError(f"no scope {unknown[0]!r}; there are {', '.join(keys.SCOPES)}")
+    key = keys.mint()
+    expires_at = datetime.now(UTC) + lifetime if lifetime else None  # noqa: TID251  days away
+    async with open_stores(settings) as stores:
+        await stores.keys.add(
+            id=key.id,
+            service=service,
+            scopes=scopes,
+            digest=key.digest(_pepper(settings)),
+            expires_at=expires_at,
+        )
+    return key.text
+
+
+async def list_keys(settings: KeySettings) -> Sequence[ApiKey]:
+    """All API keys, oldest first."""
+    async with open_stores(settings) as stores:
+        return await stores.keys.list()
+
+
+async def revoke_key(settings: KeySettings, id: str) -> bool:
+    """Revoke a key; False if there is none with this id."""
+    async with open_stores(settings) as stores:
+        return await stores.keys.revoke(id)
+
+
+async def working_key(settings: KeySettings, kept: str | None) -> str:
+    """Return `kept` if it is an API key that still works; else a new one with every scope."""
+    presented = keys.parse(kept or "")
+    if presented:
+        async with open_stores(settings) as stores:
+            stored = await stores.keys.find(presented.id)
+        if stored and stored.is_usable and presented.matches(stored.digest, _pepper(settings)):
+            return presented.text
+    return await create_key(settings, development.SERVICE, keys.SCOPES, None)
+
+
+async def list_failed(
+    settings: DatabaseSettings, channel: Channel | None, limit: int
+) -> Sequence[Notification]:
+    """The failed notifications of a channel (None: of all), newest first."""
+    async with open_stores(settings) as stores:
+        return await stores.queries.list(_failed(channel), service=None, limit=limit, after=None)
+
+
+async def replay_some(settings: DatabaseSettings, ids: Sequence[UUID]) -> int:
+    """Replay these; returns how many were failed and could be replayed."""
+    async with open_stores(settings) as stores:
+        results = [await stores.deliveries.move(REPLAY, each, service=None) for each in ids]
+    return sum(isinstance(result, Applied) for result in results)
+
+
+async def replay_all(
+    settings: DatabaseSettings, channel: Channel | None, advance: Callable[[int], None]
+) -> int:
+    """Replay every failed notification of a channel (None: of all), page by page.
+
+    `advance` is called with the number of each page; returns how many were replayed.
+    """
+    total = 0
+    after: UUID | None = None
+    async with open_stores(settings) as stores:
+        while page := await stores.deliveries.replay_failed(
+            channel=channel, limit=_PAGE, after=after
+        ):
+            after = page[-1]
+            total += len(page)
+            advance(len(page))
+    return total
+
+
+async def count_failed(settings: DatabaseSettings, channel: Channel | None) -> int:
+    """How many notifications of a channel (None: of all) are failed."""
+    async with open_stores(settings) as stores:
+        return await stores.queries.count(_failed(channel), service=None)
+
+
+async def list_providers(settings: DatabaseSettings) -> Sequence[ProviderState]:
+    """The provider accounts that ever were in trouble, paused or paced."""
+    async with open_stores(settings) as stores:
+        return await stores.providers.states()
+
+
+async def pause_provider(settings: DatabaseSettings, name: str, reason: str) -> None:
+    """Keep a provider from being asked until it is resumed; by all workers within a second.
+
+    Raises:
+        SettingsError: notifier has no such provider.
+    """
+    await _check_provider(settings, name)
+    async with open_stores(settings) as stores:
+        await stores.providers.pause(name, reason=reason)
+
+
+async def resume_provider(settings: DatabaseSettings, name: str) -> None:
+    """End a provider's pause, and close its breaker.
+
+    Raises:
+        SettingsError: notifier has no such provider.
+    """
+    await _check_provider(settings, name)
+    async with open_stores(settings) as stores:
+        await stores.providers.resume(name)
+
+
+async def list_suppressions(
+    settings: DatabaseSettings, service: str | None, channel: Channel | None
+) -> Sequence[Suppression]:
+    """The addresses that a service (None: any) must not send to, in their order."""
+    found: list[Suppression] = []
+    after: SuppressionPlace | None = None
+    async with open_stores(settings) as stores:
+        while page := await stores.suppressions.list(
+            service=service, channel=channel, limit=_PAGE, after=after
+        ):
+            found += page
+            last = page[-1]
+            after = SuppressionPlace(last.recipient, last.service, last.channel)
+    return found
+
+
+async def add_suppression(
+    settings: DatabaseSettings,
+    service: str,
+    channel: Channel,
+    recipient: str,
+    reason: SuppressionReason,
+) -> None:
+    """Put an address on a service's suppression list.
+
+    Raises:
+        SettingsError: it is no address of this channel.
+    """
+    address = _address(channel, recipient)
+    async with open_stores(settings) as stores:
+        await stores.suppressions.add(
+            service=service, channel=channel, recipient=address, reason=reason
+        )
+
+
+async def remove_suppression(
+    settings: DatabaseSettings, service: str, channel: Channel, recipient: str
+) -> bool:
+    """Take an address off a service's suppression list; False if it was not there.
+
+    Raises:
+        SettingsError: it is no address of this channel.
+    """
+    address = _address(channel, recipient)
+    async with open_stores(settings) as stores:
+        return await stores.suppressions.remove(service=service, channel=channel, recipient=address)
+
+
+def _address(channel: Channel, recipient: str) -> str:
+    try:
+        return normalise(channel, recipient)
+    except RecipientError as error:
+        raise SettingsError(f"recipient: {error}") from error
+
+
+async def _check_provider(settings: DatabaseSettings, name: str) -> None:
+    known = {*provider_names(), *(state.name for state in await list_providers(settings))}
+    if name not in known:
+        raise SettingsError(f"no provider {name!r}; there are {', '.join(sorted(known))}")
+
+
+def _failed(channel: Channel | None) -> NotificationFilter:
+    return NotificationFilter(statuses={Status.FAILED}, channels={channel} if channel else ())
+
+
+def _pepper(settings: KeySettings) -> bytes:
+    return settings.key_pepper.get_secret_value().encode()

@@ -1,0 +1,435 @@
+"""The composition root: the one place that knows what is made of what, and in which mode.
+
+The schemes of NOTIFIER_DATABASE_URL and NOTIFIER_BROKER_URL choose the store and the queue.
+Where the queue lives in the process, so do the workers.
+"""
+
+import asyncio
+import random
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from multiprocessing.connection import Connection
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+import structlog
+import uvloop
+from uuid_utils.compat import uuid7
+
+from notifier.api.app import create_app
+from notifier.api.config import ApiConfig, ApiServices, TwilioCallbacks
+from notifier.api.server import bind, serve
+from notifier.delivery import Deliverer, Lease
+from notifier.errors import SchemaError, SettingsError, StoreUnavailableError
+from notifier.gate import BreakerSettings, Gate
+from notifier.ports import Clock, Queue, RescuePolicy
+from notifier.providers import Parts, channel_settings, make_routes, rates_per_s, retry_policies
+from notifier.publishing import Publisher
+from notifier.queue.link import RabbitSettings
+from notifier.queue.memory import MemoryQueue
+from notifier.queue.rabbitmq import open_rabbit_queue
+from notifier.queue.watching import PolicyWatch
+from notifier.settings import DatabaseSettings, Settings
+from notifier.store.captures import SqlCaptures
+from notifier.store.deliveries import SqlDeliveryStore, StoreSettings
+from notifier.store.inbox import SqlInbox
+from notifier.store.keys import SqlKeyStore
+from notifier.store.opening import open_database
+from notifier.store.providers import SqlProviderStore
+from notifier.store.queries import SqlQueryStore
+from notifier.store.receipts import SqlReceiptStore
+from notifier.store.suppressions import SqlSuppressionStore
+from notifier.submission import Submitter
+from notifier.telemetry import configure_logging
+from notifier.worker.consumer import Consumers
+from notifier.worker.relay import Relay, RelaySettings
+from notifier.worker.supervisor import Supervisor, SupervisorSettings, beat, end_with_parent
+
+log = structlog.get_logger(__name__)
+
+_INSIDE = "inside"
+_PUBLISH_DRAIN_S = 5
+# Of the time until a relay takes over; the rest is for the publish under way.
+_PUBLISH_SHARE = 0.8
+_WATCH_S = 5
+_PATIENCE = 3
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    def now(self) -> datetime:
+        """The current time, aware, UTC."""
+        return datetime.now(UTC)  # noqa: TID251  this is the Clock
+
+    def monotonic_s(self) -> float:
+        """Seconds that only ever grow."""
+        return monotonic()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """The database, by what is asked of it."""
+
+    deliveries: SqlDeliveryStore
+    queries: SqlQueryStore
+    keys: SqlKeyStore
+    inbox: SqlInbox
+    captures: SqlCaptures
+    providers: SqlProviderStore
+    receipts: SqlReceiptStore
+    suppressions: SqlSuppressionStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What every mode needs, opened."""
+
+    stores: Stores
+    queue: Queue
+    publisher: Publisher
+    clock: Clock
+
+
+@asynccontextmanager
+async def open_stores(
+    settings: DatabaseSettings, store_settings: StoreSettings | None = None
+) -> AsyncIterator[Stores]:
+    """Open the database that the settings name."""
+    async with open_database(settings.database_url.get_secret_value()) as database:
+        yield Stores(
+            deliveries=SqlDeliveryStore(database, store_settings or StoreSettings()),
+            queries=SqlQueryStore(database),
+            keys=SqlKeyStore(database),
+            inbox=SqlInbox(database),
+            captures=SqlCaptures(database),
+            providers=SqlProviderStore(database),
+            receipts=SqlReceiptStore(database),
+            suppressions=SqlSuppressionStore(database),
+        )
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, role: str) -> AsyncIterator[Services]:
+    """Open the database and the broker; `role` names the connections to operators.
+
+    Raises:
+        SchemaError: the schema is old; says what to run.
+    """
+    clock = SystemClock()
+    limits = StoreSettings(
+        grace_s=settings.relay.publish_grace_s, lost_after_s=settings.relay.lost_after_s
+    )
+    async with open_stores(settings, limits) as stores, _open_queue(settings, role, clock) as queue:
+        await _check_schema(stores)
+        patience_s = settings.relay.publish_grace_s * _PUBLISH_SHARE
+        publisher = Publisher(stores.deliveries, queue, patience_s=patience_s)
+        yield Services(stores=stores, queue=queue, publisher=publisher, clock=clock)
+        await publisher.drain(_PUBLISH_DRAIN_S)
+
+
+def has_workers_inside(settings: Settings) -> bool:
+    """Whether the queue, and so its workers, live in the API's process."""
+    return settings.broker_url.get_secret_value().startswith("memory:")
+
+
+@asynccontextmanager
+async def _open_queue(settings: Settings, role: str, clock: Clock) -> AsyncIterator[Queue]:
+    url = settings.broker_url.get_secret_value()
+    match url.partition(":")[0]:
+        case "memory":
+            yield MemoryQueue()
+        case "amqp" | "amqps":
+            rabbit = RabbitSettings(
+                connection_name=f"notifier-{role}", declare=settings.declare_topology
+            )
+            async with open_rabbit_queue(url, rabbit, clock) as queue:
+                yield queue
+        case _:
+            raise SettingsError("NOTIFIER_BROKER_URL: expected amqp://, amqps:// or memory://")
+
+
+async def _check_schema(stores: Stores) -> None:
+    try:
+        problem = await stores.queries.schema_problem()
+    except StoreUnavailableError:
+        log.warning("database.away")
+        return
+    if problem:
+        raise SchemaError(problem)
+
+
+def set_up_logging(settings: Settings) -> None:
+    """Set up this OS process's logging."""
+    configure_logging(level=settings.log_level, as_json=settings.log_format == "json")
+
+
+# --- serving the API ------------------------------------------------------------------------
+
+
+def serve_api(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve the API until SIGTERM or SIGINT; `announce` is called with its URL when it is ready.
+
+    Raises:
+        SettingsError, SchemaError: it cannot start like this.
+    """
+    uvloop.run(_serve_api(settings, announce))
+
+
+def log_start(url: str) -> None:
+    """Say in the log that the API is ready at `url`."""
+    log.info("api.started", url=url)
+
+
+async def _serve_api(settings: Settings, announce: Callable[[str], None]) -> None:
+    channel_settings(settings)
+    with bind(settings.host, settings.port) as listener:
+        async with open_services(settings, "api") as services, AsyncExitStack() as stack:
+            api = _api_services(settings, services)
+            # The runner watches too: this is for the metrics.
+            if settings.metrics and not has_workers_inside(settings):
+                watch = await stack.enter_async_context(_watching_policies(settings))
+                api = replace(api, are_policies_ok=lambda: watch.is_ok)
+            await stack.enter_async_context(_workers_inside(settings, services))
+            await serve(create_app(api, _api_config(settings)), listener, announce)
+    log.info("api.stopped")
+
+
+def _api_services(settings: Settings, services: Services) -> ApiServices:
+    return ApiServices(
+        submitter=Submitter(services.stores.deliveries, services.publisher),
+        deliveries=services.stores.deliveries,
+        queries=services.stores.queries,
+        keys=services.stores.keys,
+        inbox=services.stores.inbox,
+        providers=services.stores.providers,
+        receipts=services.stores.receipts,
+        suppressions=services.stores.suppressions,
+        captures=services.stores.captures if settings.sandbox_page else None,
+        queue=services.queue,
+        clock=services.clock,
+        new_id=uuid7,
+    )
+
+
+def _api_config(settings: Settings) -> ApiConfig:
+    return ApiConfig(
+        pepper=settings.key_pepper.get_secret_value().encode(),
+        routes={channel: group.providers for channel, group in channel_settings(settings).items()},
+        twilio_callbacks=_twilio_callbacks(settings),
+        sendgrid_public_key=settings.sendgrid.webhook_public_key,
+        has_metrics=settings.metrics,
+        max_body_bytes=settings.api.max_body_bytes,
+        max_batch_bytes=settings.api.max_batch_bytes,
+        requests_per_minute=settings.api.rate_limit,
+    )
+
+
+def _twilio_callbacks(settings: Settings) -> TwilioCallbacks | None:
+    twilio = settings.twilio
+    if twilio.status_callback_base_url is None or twilio.auth_token is None:
+        return None
+    return TwilioCallbacks(
+        base_url=twilio.status_callback_base_url.rstrip("/"),
+        auth_token=twilio.auth_token.get_secret_value(),
+    )
+
+
+# --- workers --------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _workers_inside(settings: Settings, services: Services) -> AsyncIterator[None]:
+    """Run consumers and a relay in this process if its queue is; what was queued died with it."""
+    if not has_workers_inside(settings):
+        yield
+        return
+    await services.stores.deliveries.end_leases(_INSIDE)
+    await services.stores.deliveries.unpublish()
+    async with (
+        _running(_make_relay(settings, services).run()),
+        _consuming(settings, services, _INSIDE),
+    ):
+        yield
+
+
+@asynccontextmanager
+async def _consuming(settings: Settings, services: Services, name: str) -> AsyncIterator[Consumers]:
+    routes = make_routes(_parts(settings, services))
+    gate = Gate(services.stores.providers, services.clock, rates_per_s(settings), BreakerSettings())
+    deliverer = Deliverer(
+        store=services.stores.deliveries,
+        publisher=services.publisher,
+        routes=routes,
+        gate=gate,
+        policies=retry_policies(settings),
+        lease=_lease(settings, name),
+        clock=services.clock,
+        random=random.SystemRandom().random,
+        new_token=uuid4,
+    )
+    slots = {channel: group.consumers for channel, group in channel_settings(settings).items()}
+    consumers = Consumers(services.queue, deliverer, slots)
+    try:
+        await consumers.start()
+        yield consumers
+    finally:
+        await consumers.stop(settings.worker.grace_s)
+        for adapters in routes.values():
+            for adapter in adapters:
+                await adapter.close()
+
+
+def _parts(settings: Settings, services: Services) -> Parts:
+    return Parts(
+        settings=settings,
+        clock=services.clock,
+        inbox=services.stores.inbox,
+        captures=services.stores.captures,
+    )
+
+
+def _lease(settings: Settings, name: str) -> Lease:
+    lease_s = settings.worker.lease_s
+    return Lease(held_by=name, duration_s=lease_s, send_timeout_s=lease_s - 10)
+
+
+def _make_relay(settings: Settings, services: Services) -> Relay:
+    return Relay(
+        store=services.stores.deliveries,
+        receipts=services.stores.receipts,
+        queue=services.queue,
+        publisher=services.publisher,
+        rescue={
+            channel: RescuePolicy(max_attempts=policy.max_attempts, on_unknown=policy.on_unknown)
+            for channel, policy in retry_policies(settings).items()
+        },
+        settings=RelaySettings(
+            due_every_s=settings.relay.due_every_s, repair_every_s=settings.relay.repair_every_s
+        ),
+    )
+
+
+def run_workers(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Run the relay and NOTIFIER_WORKER__PROCESSES workers until SIGTERM or SIGINT.
+
+    The children read the same settings from `environ`.
+
+    Raises:
+        SettingsError, SchemaError: it cannot start like this.
+    """
+    if has_workers_inside(settings):
+        raise SettingsError("NOTIFIER_BROKER_URL: the workers of memory:// are in the API")
+    uvloop.run(_run_workers(settings, environ))
+
+
+async def _run_workers(settings: Settings, environ: Mapping[str, str]) -> None:
+    stop = _stop_signal()
+    async with open_services(settings, f"relay@{socket.gethostname()}") as services:
+        make_routes(_parts(settings, services))
+        relay = _make_relay(settings, services)
+
+        async def end_leases(name: str) -> None:
+            try:
+                await services.stores.deliveries.end_leases(name)
+            except StoreUnavailableError:
+                log.warning("leases.left_to_time", child=name)
+            relay.nudge()
+
+        supervisor = Supervisor(
+            partial(_run_child, dict(environ)),
+            SupervisorSettings(
+                processes=settings.worker.processes,
+                grace_s=settings.worker.grace_s + _PUBLISH_DRAIN_S + 5,
+                hung_after_s=settings.worker.hung_after_s,
+            ),
+            end_leases,
+        )
+        log.info("workers.started", processes=settings.worker.processes)
+        relaying_or_not = relay.run() if settings.relay.enabled else _without_relay()
+        async with (
+            _watching_policies(settings),
+            _running(relaying_or_not) as relaying,
+            _running(supervisor.run()) as supervising,
+        ):
+            await _first(stop.wait(), relaying, supervising)
+        log.info("workers.stopped")
+
+
+@asynccontextmanager
+async def _watching_policies(settings: Settings) -> AsyncIterator[PolicyWatch]:
+    management = settings.broker_management_url
+    url = settings.broker_url.get_secret_value()
+    watch = PolicyWatch(url, management.get_secret_value() if management else None)
+    async with _running(watch.run()):
+        yield watch
+
+
+async def _without_relay() -> None:
+    log.warning("relay.disabled")
+    await asyncio.Event().wait()
+
+
+def _run_child(environ: Mapping[str, str], name: str, link: Connection) -> None:
+    settings = Settings.from_env(environ)
+    set_up_logging(settings)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent(link, settings.worker.grace_s + _PUBLISH_DRAIN_S + 5)
+    sys.exit(uvloop.run(_work(settings, name, link)))
+
+
+async def _work(settings: Settings, name: str, link: Connection) -> str | None:
+    """Consume until SIGTERM; returns why it ended otherwise."""
+    stop = _stop_signal()
+    async with (
+        _running(beat(link)),
+        open_services(settings, f"worker@{name}") as services,
+        _consuming(settings, services, name) as consumers,
+    ):
+        log.info("worker.started", worker=name)
+        problem: str | None = await _first(stop.wait(), asyncio.ensure_future(_silent(consumers)))
+    return problem
+
+
+async def _silent(consumers: Consumers) -> str:
+    """Return once consumers were found not consuming several times in a row."""
+    strikes = 0
+    problem = None
+    while strikes < _PATIENCE:
+        await asyncio.sleep(_WATCH_S)
+        problem = consumers.problem()
+        strikes = strikes + 1 if problem else 0
+    return f"notifier worker: {problem}"
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def _first(stop: Coroutine[Any, Any, Any], *others: asyncio.Task[Any]) -> Any:
+    """Wait for `stop` (then the answer is None) or one of `others` (then it is its result)."""
+    stopping = asyncio.ensure_future(stop)
+    await asyncio.wait({stopping, *others}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    ended = next((task for task in others if task.done()), None)
+    return ended.result() if ended else None

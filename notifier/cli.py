@@ -1,0 +1,329 @@
+"""The command line of operators and of process managers."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+
+from notifier import administration, bootstrap, development
+from notifier.errors import NotifierError, SchemaError, SettingsError, TopologyError
+from notifier.notification import Channel, Notification, SuppressionReason
+from notifier.ports import ApiKey, ProviderState
+from notifier.settings import BrokerSettings, DatabaseSettings, KeySettings, Settings
+
+_WIDEST = 400
+
+app = typer.Typer(
+    help="A self-hosted notification delivery service.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+db = typer.Typer(help="The database's schema.", no_args_is_help=True)
+topology = typer.Typer(help="The broker's queues and policies.", no_args_is_help=True)
+keys = typer.Typer(help="API keys.", no_args_is_help=True)
+dead_letters = typer.Typer(help="Failed notifications.", no_args_is_help=True)
+providers = typer.Typer(help="Provider accounts and their breakers.", no_args_is_help=True)
+suppressions = typer.Typer(help="Addresses not to send to.", no_args_is_help=True)
+for name, group in {
+    "db": db, "topology": topology, "keys": keys, "dead-letters": dead_letters,
+    "providers": providers, "suppressions": suppressions,
+}.items():  # fmt: skip
+    app.add_typer(group, name=name)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code: 2 for wrong settings, 1 for what failed."""
+    try:
+        app(args=arguments, prog_name="notifier")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except (SettingsError, SchemaError) as error:
+        return _fail(str(error), 2)
+    except NotifierError as error:
+        return _fail(str(error) or type(error).__name__, 1)
+    return 0
+
+
+def _fail(line: str, exit_code: int) -> int:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"notifier: {line}", markup=False)
+    return exit_code
+
+
+def _settings() -> Settings:
+    settings = Settings.from_env(os.environ)
+    bootstrap.set_up_logging(settings)
+    return settings
+
+
+def _key_settings() -> KeySettings:
+    return KeySettings.from_env(os.environ)
+
+
+class NotListedError(NotifierError):
+    """Raised when what was to be taken off a list is not on it."""
+
+
+class NotReplayedError(NotifierError):
+    """Raised when not all that was named could be replayed."""
+
+
+@app.command()
+def dev(
+    folder: Annotated[Path, typer.Option(help="Where the data is kept.")] = Path(".notifier"),
+) -> None:
+    """Run everything in one process: API, workers, SQLite, sandbox. Nothing is needed."""
+    environ = development.environment(folder, os.environ)
+    settings = Settings.from_env(environ)
+    bootstrap.set_up_logging(settings)
+    asyncio.run(administration.upgrade_schema(settings))
+    kept = folder / "api-key"
+    key = asyncio.run(administration.working_key(settings, development.read_secret(kept)))
+    development.keep_secret(kept, key)
+
+    def announce(url: str) -> None:
+        text = development.greeting(url, key, folder, development.providers(settings))
+        print(text, flush=True)  # noqa: T201  the command's output
+
+    bootstrap.serve_api(settings, announce)
+
+
+@app.command()
+def serve() -> None:
+    """Serve the API."""
+    bootstrap.serve_api(_settings(), bootstrap.log_start)
+
+
+@app.command()
+def work() -> None:
+    """Run the workers: a parent and NOTIFIER_WORKER__PROCESSES OS processes."""
+    bootstrap.run_workers(_settings(), os.environ)
+
+
+@db.command()
+def upgrade() -> None:
+    """Bring the database's schema up to this version. Safe to run twice, and at once."""
+    asyncio.run(administration.upgrade_schema(DatabaseSettings.from_env(os.environ)))
+    _say("The schema is up to date.")
+
+
+@topology.command()
+def apply() -> None:
+    """Make exchanges, queues, bindings and policies. Safe to run again."""
+    report = administration.apply_topology(BrokerSettings.from_env(os.environ))
+    for item in report.items:
+        _say(f"{item.state:7}{item.kind:10}{item.name}{f': {item.detail}' if item.detail else ''}")
+    if not report.is_complete:
+        raise TopologyError("not all of it could be made; see the lines above")
+
+
+@keys.command()
+def create(
+    service: Annotated[str, typer.Option(help="The service that sends with it.")],
+    scope: Annotated[list[str], typer.Option(help="send, read or admin; repeat for more.")],
+    expires_in_days: Annotated[int | None, typer.Option(min=1)] = None,
+) -> None:
+    """Make an API key and print it, alone, on stdout. It cannot be shown again."""
+    lifetime = timedelta(days=expires_in_days) if expires_in_days else None
+    print(  # noqa: T201  nothing but the key, for scripts
+        asyncio.run(administration.create_key(_key_settings(), service, scope, lifetime))
+    )
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """List API keys: their ids, services and scopes, never the keys."""
+    _show(
+        ("id", "service", "scopes", "made", "expires", "usable"),
+        [_key_row(key) for key in asyncio.run(administration.list_keys(_key_settings()))],
+    )
+
+
+@keys.command()
+def revoke(id: str) -> None:
+    """Revoke the API key with this id, for good."""
+    if not asyncio.run(administration.revoke_key(_key_settings(), id)):
+        raise SettingsError(f"there is no API key with the id {id}; see notifier keys list")
+    _say(f"Revoked {id}.")
+
+
+@dead_letters.command("list")
+def list_dead_letters(
+    type: Annotated[Channel | None, typer.Option(help="Only this channel.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000)] = 50,
+) -> None:
+    """List failed notifications, newest first, with their last error.
+
+    Piped, it prints a line for each, tab-separated and without a heading.
+    """
+    settings = DatabaseSettings.from_env(os.environ)
+    failed = asyncio.run(administration.list_failed(settings, type, limit))
+    _show(
+        ("id", "type", "service", "attempts", "failed", "last error"),
+        [_failed_row(each) for each in failed],
+    )
+
+
+@dead_letters.command()
+def replay(
+    id: Annotated[list[UUID] | None, typer.Argument(help="Which; none with --all.")] = None,
+    type: Annotated[Channel | None, typer.Option(help="With --all: only this channel.")] = None,
+    *,
+    all: Annotated[bool, typer.Option("--all", help="Every failed notification.")] = False,
+) -> None:
+    """Give failed notifications a fresh set of attempts; workers publish them at once."""
+    if bool(id) == all:
+        raise SettingsError("name the ids to replay, or --all")
+    settings = DatabaseSettings.from_env(os.environ)
+    if id:
+        _say_replayed(asyncio.run(administration.replay_some(settings, id)), of=len(id))
+    else:
+        with Progress(console=Console(stderr=True)) as progress:
+            failed = asyncio.run(administration.count_failed(settings, type))
+            bar = progress.add_task("Replaying", total=failed)
+            replayed = asyncio.run(
+                administration.replay_all(
+                    settings, type, lambda done: progress.update(bar, advance=done)
+                )
+            )
+        _say(f"Replayed {replayed}.")
+
+
+def _say_replayed(replayed: int, *, of: int) -> None:
+    _say(f"Replayed {replayed} of {of}.")
+    if replayed < of:
+        raise NotReplayedError("only what is failed can be replayed, and not once it is erased")
+
+
+@providers.command("list")
+def list_providers() -> None:
+    """List the provider accounts that ever were in trouble, paused or paced."""
+    states = asyncio.run(administration.list_providers(DatabaseSettings.from_env(os.environ)))
+    _show(
+        ("provider", "state", "since", "asked again in", "trips", "reason"),
+        [_provider_row(each) for each in states],
+    )
+
+
+@providers.command()
+def pause(
+    name: str,
+    reason: Annotated[str, typer.Option(help="Why, for other operators.")] = "paused by hand",
+) -> None:
+    """Ask a provider no more until it is resumed. What waits for it keeps its attempts."""
+    settings = DatabaseSettings.from_env(os.environ)
+    asyncio.run(administration.pause_provider(settings, name, reason))
+    _say(f"Paused {name}.")
+
+
+@providers.command()
+def resume(name: str) -> None:
+    """End a provider's pause, and close its breaker."""
+    asyncio.run(administration.resume_provider(DatabaseSettings.from_env(os.environ), name))
+    _say(f"Resumed {name}.")
+
+
+@suppressions.command("list")
+def list_suppressions(
+    service: Annotated[str | None, typer.Option(help="Only this service's.")] = None,
+    type: Annotated[Channel | None, typer.Option(help="Only this channel.")] = None,
+) -> None:
+    """List the addresses that services must not send to, and why."""
+    settings = DatabaseSettings.from_env(os.environ)
+    found = asyncio.run(administration.list_suppressions(settings, service, type))
+    _show(
+        ("service", "type", "recipient", "reason", "since"),
+        [
+            (each.service, each.channel, each.recipient, each.reason, f"{each.created_at:%Y-%m-%d}")
+            for each in found
+        ],
+    )
+
+
+@suppressions.command()
+def add(
+    recipient: str,
+    service: Annotated[str, typer.Option(help="The service that must not send to it.")],
+    type: Annotated[Channel, typer.Option(help="The channel.")],
+    reason: Annotated[SuppressionReason, typer.Option(help="Why.")] = SuppressionReason.MANUAL,
+) -> None:
+    """Send nothing to an address any more. Safe to run again."""
+    settings = DatabaseSettings.from_env(os.environ)
+    asyncio.run(administration.add_suppression(settings, service, type, recipient, reason))
+    _say("It is on the list.")
+
+
+@suppressions.command()
+def remove(
+    recipient: str,
+    service: Annotated[str, typer.Option(help="Whose list it is on.")],
+    type: Annotated[Channel, typer.Option(help="The channel.")],
+) -> None:
+    """Send to an address again."""
+    settings = DatabaseSettings.from_env(os.environ)
+    if not asyncio.run(administration.remove_suppression(settings, service, type, recipient)):
+        raise NotListedError("it is not on this list; see notifier suppressions list")
+    _say("It is off the list.")
+
+
+def _provider_row(state: ProviderState) -> Sequence[str]:
+    return (
+        state.name,
+        state.word,
+        f"{state.opened_at:%Y-%m-%d %H:%M:%S}" if state.opened_at else "",
+        f"{state.closed_for_s:.0f} s" if state.closed_for_s and not state.is_paused else "",
+        str(state.trips),
+        state.reason or "",
+    )
+
+
+def _key_row(key: ApiKey) -> Sequence[str]:
+    return (
+        key.id,
+        key.service,
+        " ".join(sorted(key.scopes)),
+        f"{key.created_at:%Y-%m-%d %H:%M}",
+        f"{key.expires_at:%Y-%m-%d %H:%M}" if key.expires_at else "never",
+        "yes" if key.is_usable else "revoked" if key.revoked_at else "expired",
+    )
+
+
+def _failed_row(failed: Notification) -> Sequence[str]:
+    fault = failed.fault
+    return (
+        str(failed.id),
+        failed.channel.value,
+        failed.service,
+        str(failed.attempts),
+        f"{failed.finished_at:%Y-%m-%d %H:%M:%S}",
+        f"{fault.kind} {fault.code}: {fault.message}" if fault else "",
+    )
+
+
+def _show(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Show a table on a terminal, cells whole; tab-separated lines to a pipe."""
+    console = Console()
+    if not console.is_terminal:
+        for row in rows:
+            print(*row, sep="\t")  # noqa: T201  the command's output
+        return
+    if not rows:
+        console.print("There are none.")
+        return
+    table = Table(*heading, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    # A terminal that is too narrow breaks lines itself; a table would cut or fold its cells.
+    Console(width=max(console.width, _WIDEST)).print(table)
+
+
+def _say(line: str) -> None:
+    Console(highlight=False, soft_wrap=True).print(line, markup=False)

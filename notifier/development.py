@@ -1,0 +1,83 @@
+"""The one-process mode: settings, secrets and a first API key under one folder."""
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from notifier.settings import Settings
+
+SERVICE = "development"
+
+
+def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ`, with what the one-process mode needs where it names nothing else.
+
+    A SQLite file and a queue in the process, the sandbox for every channel, and a key pepper
+    that is made at the first start and kept in `folder` with mode 0600.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return {
+        "NOTIFIER_DATABASE_URL": f"sqlite:///{folder.resolve() / 'notifier.db'}",
+        "NOTIFIER_BROKER_URL": "memory://",
+        "NOTIFIER_KEY_PEPPER": kept_secret(folder / "key-pepper"),
+        "NOTIFIER_EMAIL__PROVIDERS": "sandbox",
+        "NOTIFIER_SMS__PROVIDERS": "sandbox",
+        "NOTIFIER_IN_APP__PROVIDERS": "sandbox",
+        "NOTIFIER_SANDBOX_PAGE": "true",
+        "NOTIFIER_LOG_FORMAT": "console",
+        "NOTIFIER_LOG_LEVEL": "WARNING",
+        **environ,
+    }
+
+
+def kept_secret(path: Path) -> str:
+    """The secret in `path`, made at the first call."""
+    secret = read_secret(path) or secrets.token_urlsafe(32)
+    keep_secret(path, secret)
+    return secret
+
+
+def read_secret(path: Path) -> str | None:
+    """The secret in `path`, if there is one."""
+    return path.read_text(encoding="utf-8").strip() if path.exists() else None
+
+
+def keep_secret(path: Path, secret: str) -> None:
+    """Write `secret` to `path`, readable by its owner alone from the first moment on."""
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(f"{secret}\n", encoding="utf-8")
+
+
+def providers(settings: Settings) -> Mapping[str, str]:
+    """The provider that each channel uses."""
+    return {
+        "email": settings.email.providers[0],
+        "sms": settings.sms.providers[0],
+        "in_app": settings.in_app.providers[0],
+    }
+
+
+def greeting(url: str, key: str, folder: Path, providers: Mapping[str, str]) -> str:
+    """What to show when the one-process mode is ready: where it is and how to send."""
+    named = ", ".join(f"{channel} {provider}" for channel, provider in providers.items())
+    where = ", then look at the sandbox" if providers["email"] == "sandbox" else ""
+    return f"""\
+
+notifier is ready.
+
+  API       {url}/docs
+  Sandbox   {url}/sandbox      what would have been sent
+  API key   {key}
+            (kept in {folder / "api-key"})
+  Providers {named}
+
+Send a first email{where}:
+
+  curl -s {url}/api/v1/notifications/send \\
+    -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
+    -d '{{"type": "email", "recipient": "ada@example.com", "subject": "Order {{{{ order }}}}", \
+"content": "It is on its way.", "variables": {{"order": 42}}}}'
+
+Ctrl-C stops.
+"""
