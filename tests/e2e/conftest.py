@@ -1,0 +1,49 @@
+"""What the modes' tests share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.client import Service
+from tests.e2e.production import Outside, Production, outside, production
+from tests.services.curl import curl_folder
+from tests.services.errors import ServiceUnavailableError
+from tests.services.postgres import Postgres
+from tests.services.rabbitmq import RabbitMq
+
+
+@pytest.fixture(scope="session")
+def shell_path() -> str:
+    """A PATH on which there is curl."""
+    try:
+        folder = curl_folder()
+    except ServiceUnavailableError as error:
+        pytest.fail(str(error), pytrace=False)
+    return f"{folder}:/usr/bin:/bin"
+
+
+@pytest.fixture(scope="package")
+def surroundings(postgres: Postgres, rabbitmq: RabbitMq) -> Iterator[Outside]:
+    """What notifier in production talks to."""
+    with outside(postgres, rabbitmq) as made:
+        yield made
+
+
+@pytest.fixture(scope="package")
+def started_once(surroundings: Outside) -> Iterator[Production]:
+    """Notifier in production; each test takes it as `deployed`."""
+    with production(surroundings) as started:
+        yield started
+
+
+@pytest.fixture
+def deployed(started_once: Production) -> Production:
+    """Production with API and workers running, whatever an earlier test did to them."""
+    started_once.ensure()
+    return started_once
+
+
+@pytest.fixture
+def service(deployed: Production, request: pytest.FixtureRequest) -> Service:
+    """A service that only this test uses: what it sees is the test's own."""
+    return deployed.service(request.node.name[:60])

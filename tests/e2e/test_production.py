@@ -1,0 +1,94 @@
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tests.e2e.client import IN_APP, MAIL, SMS, Service
+from tests.e2e.production import WORK_QUEUES, Production
+
+
+def test_the_commands_that_set_it_up_can_be_repeated(deployed: Production) -> None:
+    upgraded, applied = deployed.run("db", "upgrade"), deployed.run("topology", "apply")
+    policies = deployed.outside.rabbitmq.management.call("GET", "policies")
+
+    assert upgraded == "The schema is up to date.\n"
+    assert "email_notifications.dead" in applied
+    assert {"notifier-work", "notifier-dead"} <= {policy["name"] for policy in policies}
+
+
+def test_a_key_is_printed_alone_listed_by_its_whole_id_and_revoked(deployed: Production) -> None:
+    printed = deployed.run("keys", "create", "--service", "orders", "--scope", "read")
+    key = printed.strip()
+    id = key.split("_")[1]
+    listed = deployed.run("keys", "list")
+
+    assert printed == f"{key}\n"
+    assert any(id in line.split() for line in listed.splitlines())
+    assert key not in listed
+    assert deployed.run("keys", "revoke", id) == f"Revoked {id}.\n"
+
+
+def test_smtp_the_sandbox_and_the_inbox_each_get_theirs(
+    deployed: Production, service: Service
+) -> None:
+    mail = service.send(MAIL, recipient="one@example.com", subject="Bestellung 42 ✓")
+    sms = service.send(SMS, content="Code {{ code }}", variables={"code": 1})
+    item = service.send(IN_APP, recipient="inbox-1")
+    for id in (mail, sms, item):
+        assert service.await_status(id)["status"] == "sent"
+
+    [received] = deployed.outside.smtp.received
+    captured = service.get("/api/v1/sandbox/messages")["items"]
+    inbox = service.get("/api/v1/inbox/inbox-1")
+    assert received.rcpt_tos == ("one@example.com",)
+    assert deployed.outside.mailed() == [mail]
+    assert [each["text"] for each in captured if each["id"] == sms] == ["Code 1"]
+    assert [each["id"] for each in inbox["items"]] == [item]
+
+
+def test_sendgrid_and_twilio_get_theirs_where_they_are_named(
+    deployed: Production, service: Service
+) -> None:
+    deployed.workers.stop()
+    deployed.start_workers(
+        NOTIFIER_EMAIL__PROVIDERS="sendgrid,smtp", NOTIFIER_SMS__PROVIDERS="twilio"
+    )
+    mail, sms = service.send(MAIL), service.send(SMS)
+    for id in (mail, sms):
+        assert service.await_status(id)["status"] == "sent"
+    assert deployed.workers.stop() == 0
+
+    [to_sendgrid] = deployed.outside.sendgrid.arrivals
+    [to_twilio] = deployed.outside.twilio.arrivals
+    assert sends(service.show(mail)) == [("sendgrid", to_sendgrid.provider_id)]
+    assert sends(service.show(sms)) == [("twilio", to_twilio.provider_id)]
+    assert to_twilio.fields["To"] == SMS["recipient"]
+    assert mail in str(to_sendgrid.fields)
+
+
+def sends(notification: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The providers that took it, and their ids of it."""
+    taken = (each for each in notification["timeline"] if each["event"] == "succeed")
+    return [(each["provider"], each["provider_id"]) for each in taken]
+
+
+def test_ten_thousand_arrive_once_each_and_the_account_is_balanced(
+    deployed: Production, service: Service, record_property: Callable[[str, object], None]
+) -> None:
+    batch = [(MAIL, SMS, IN_APP)[index % 3] for index in range(1_000)]
+    started_s = time.monotonic()
+    ids = [id for _ in range(10) for id in service.send_batch(batch)]
+    record_property("accepted_s", round(time.monotonic() - started_s, 1))
+    states = service.await_settled(10_000, timeout_s=180)
+    record_property("delivered_s", round(time.monotonic() - started_s, 1))
+
+    assert states == {"sent": 10_000}
+    deployed.outside.await_drained()
+    arrived = [
+        *deployed.outside.mailed(),
+        *deployed.outside.texts("SELECT notification_id FROM inbox_items"),
+        *deployed.outside.texts("SELECT notification_id FROM captures"),
+    ]
+    wanted = set(ids)
+    assert Counter(id for id in arrived if id in wanted) == Counter(ids)
+    assert sum(service.account()["queues"][name] for name in WORK_QUEUES) == 0
