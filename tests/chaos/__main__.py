@@ -1,0 +1,78 @@
+"""The command: see scripts/chaos."""
+
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+from rich.console import Console
+
+from tests.chaos.run import Options, outside, run
+from tests.chaos.screen import Screen, summary
+from tests.services.postgres import private_postgres
+from tests.services.rabbitmq import private_rabbitmq
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+_EACH_FAULT_S = 6
+_RATE_PER_S = 120
+
+
+@app.command()
+def main(
+    *,
+    notifications: Annotated[int, typer.Option(min=1, help="How many to send.")] = 3_000,
+    seed: Annotated[int, typer.Option(help="Of the load and of the faults.")] = 1,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.1, help="To spread load and faults over.")
+    ] = None,
+    faults: Annotated[
+        int | None, typer.Option(min=0, help="How many; one for each 1,000 if not given.")
+    ] = None,
+    settle: Annotated[
+        float, typer.Option(min=1, help="Seconds after which what is not final is stuck.")
+    ] = 300,
+    broker: Annotated[
+        str | None,
+        typer.Option(help="Use this RabbitMQ, amqp://..., instead of one of the run's own."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder; .cache/chaos/SEED if none.")] = None,
+    without_relay: Annotated[
+        bool, typer.Option("--without-relay", help="The control run, which must fail.")
+    ] = False,
+    report_markdown: Annotated[
+        bool, typer.Option("--report-markdown", help="Print the tables as Markdown, too.")
+    ] = False,
+) -> None:
+    """Load a whole notifier, break everything in it, and give an account."""
+    count = max(10, notifications // 1_000) if faults is None else faults
+    shortest_s = max(notifications / _RATE_PER_S, count * _EACH_FAULT_S)
+    options = Options(
+        notifications=notifications,
+        seed=seed,
+        faults=count,
+        duration_s=minutes * 60 if minutes else shortest_s,
+        settle_s=settle,
+        folder=out or Path(".cache") / "chaos" / str(seed),
+        relay=not without_relay,
+        own_broker=broker is None,
+    )
+    if broker is not None:
+        os.environ["NOTIFIER_TEST_BROKER_URL"] = broker
+    console = Console()
+    with ExitStack() as stack:
+        postgres = stack.enter_context(private_postgres(durable=True))
+        rabbitmq = stack.enter_context(private_rabbitmq())
+        servers = stack.enter_context(outside(postgres, rabbitmq))
+        screen = stack.enter_context(Screen(console, options))
+        report = uvloop.run(run(options, servers, screen.show))
+    console.print(summary(report, options.folder))
+    if report_markdown:
+        print(report.as_markdown())  # noqa: T201  to be pasted
+    sys.exit(1 if report.problems() else 0)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,273 @@
+"""One run: start everything, load it, let the plan loose, wait, and compare."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from notifier.notification import Channel
+from notifier.queue.topology import dead_queue
+from tests.chaos import causes, figures
+from tests.chaos.causes import Cause, Slots
+from tests.chaos.faults import Faults
+from tests.chaos.journal import Entry, read_journal
+from tests.chaos.ledgers import Comparison, Ledgers, compare
+from tests.chaos.load import Clients, Load, make_requests, read_ledger
+from tests.chaos.plan import make_plan
+from tests.chaos.plot import draw
+from tests.chaos.records import Records, final_count
+from tests.chaos.report import DeadLetters, Duplicates, Report, Requests
+from tests.chaos.stack import (
+    CONSUMERS,
+    LEASE_S,
+    PROCESSES,
+    RUNNERS,
+    Outside,
+    Stack,
+    open_stack,
+)
+from tests.chaos.waiting import until
+from tests.services.postgres import Postgres
+from tests.services.rabbitmq import RabbitMq
+from tests.witness import witness_of
+
+# In-app notifications cannot be doubled: an inbox takes each once.
+_SLOTS_OF_WORKER = 2 * CONSUMERS
+SLOTS = Slots(
+    of_worker=_SLOTS_OF_WORKER,
+    of_runner=_SLOTS_OF_WORKER * PROCESSES,
+    of_all=_SLOTS_OF_WORKER * PROCESSES * RUNNERS,
+)
+_LOOK_EVERY_S = 1
+_LETTERS_S = 60
+_PATIENCE, _MORE_S = 3, 300
+_EXAMPLES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What to run. The load and the faults are spread over `duration_s`.
+
+    A run that has not settled `settle_s` after the last of them counts what is left as stuck. A
+    broker that is not `own_broker` is neither killed nor alarmed.
+    """
+
+    notifications: int
+    seed: int
+    faults: int
+    duration_s: float
+    settle_s: float
+    folder: Path
+    relay: bool = True
+    own_broker: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run is."""
+
+    phase: str
+    elapsed_s: float
+    accepted: int
+    final: int
+    faults_done: int
+    under_way: tuple[str, ...]
+
+
+Show = Callable[[Progress], None]
+
+
+@contextmanager
+def outside(postgres: Postgres, rabbitmq: RabbitMq) -> Iterator[Outside]:
+    """A database and a virtual host of the run's own."""
+    with postgres.database() as database_url, rabbitmq.vhost() as amqp_url:
+        yield Outside(
+            postgres=postgres, rabbitmq=rabbitmq, database_url=database_url, amqp_url=amqp_url
+        )
+
+
+async def run(options: Options, outside: Outside, show: Show) -> Report:
+    """Run to the end; the folder then holds the ledgers, the logs, the report and the picture."""
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for earlier in options.folder.glob("*.*"):
+        earlier.unlink()
+    async with open_stack(outside, options.folder, relay=options.relay) as stack:
+        return await _Run(options, stack, show).run()
+
+
+class _Run:
+    def __init__(self, options: Options, stack: Stack, show: Show) -> None:
+        self._options = options
+        self._stack = stack
+        self._show = show
+        self._records = Records(stack.dsn)
+        self._faults = Faults(stack)
+        self._load = Load()
+        self._phase = "load and faults"
+        self._final = 0
+        self._began_s = time.monotonic()
+        self._began_at = time.time()
+
+    async def run(self) -> Report:
+        watching = asyncio.create_task(self._watch())
+        try:
+            async with asyncio.timeout(_PATIENCE * self._options.duration_s + _MORE_S):
+                await asyncio.gather(self._send(), self._break())
+            duration_s = time.monotonic() - self._began_s
+            await self._settle()
+            settled_s = time.monotonic() - self._began_s
+            letters = await self._count_letters()
+        finally:
+            watching.cancel()
+        self._faults.write(self._options.folder / "faults.jsonl")
+        return await self._account(duration_s, settled_s, letters)
+
+    async def _send(self) -> None:
+        options = self._options
+        requests = make_requests(
+            options.seed, options.notifications, options.notifications / options.duration_s
+        )
+        with (options.folder / "answers.jsonl").open("w") as ledger:
+            urls = [api.url for api in self._stack.apis.values()]
+            clients = Clients(urls, self._stack.key, ledger)
+            self._load = clients.load
+            await clients.run(requests)
+
+    async def _break(self) -> None:
+        options = self._options
+        plan = make_plan(
+            options.seed,
+            options.faults,
+            options.duration_s,
+            LEASE_S,
+            own_broker=options.own_broker,
+        )
+        await self._faults.run(plan)
+
+    async def _settle(self) -> None:
+        """Wait until all is final, or nothing more will be."""
+        self._phase = "settling"
+
+        async def all_final() -> bool:
+            return self._final >= self._load.accepted
+
+        await until(all_final, timeout_s=self._options.settle_s, every_s=_LOOK_EVERY_S)
+
+    async def _watch(self) -> None:
+        while True:
+            # It may be being restarted.
+            with suppress(OSError, asyncpg.PostgresError, TimeoutError):
+                self._final = final_count(await self._records.by_status())
+            self._show(self._progress())
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    def _progress(self) -> Progress:
+        return Progress(
+            phase=self._phase,
+            elapsed_s=time.monotonic() - self._began_s,
+            accepted=self._load.accepted,
+            final=self._final,
+            faults_done=len(self._faults.done),
+            under_way=tuple(sorted(self._faults.under_way)),
+        )
+
+    async def _count_letters(self) -> DeadLetters:
+        """Count dead letters once they agree with the failed records, or will not."""
+        self._phase = "counting dead letters"
+        found = DeadLetters(letters={}, failed={})
+
+        async def agree() -> bool:
+            nonlocal found
+            failed = await self._records.failed()
+            letters = await asyncio.to_thread(_letters, self._stack.outside.amqp_url)
+            found = DeadLetters(letters=letters, failed=failed)
+            return letters == failed
+
+        patience_s = min(_LETTERS_S, self._options.settle_s)
+        await until(agree, timeout_s=patience_s, every_s=_LOOK_EVERY_S)
+        return found
+
+    async def _account(self, duration_s: float, settled_s: float, letters: DeadLetters) -> Report:
+        ledgers = await self._ledgers()
+        compared = compare(ledgers)
+        handovers = ledgers.handovers()
+        faults = self._faults.done
+        picture = self._picture(ledgers, sorted(each[0].at for each in handovers.values()))
+        (self._options.folder / "course.svg").write_text(picture)
+        outside = self._stack.outside
+        report = Report(
+            seed=self._options.seed,
+            relay=self._options.relay,
+            rabbitmq=outside.rabbitmq.version,
+            postgresql=outside.postgres.version.split()[0],
+            duration_s=round(duration_s, 1),
+            settled_s=round(settled_s, 1),
+            accepted=compared.accepted,
+            by_status=compared.by_status,
+            lost=len(compared.lost),
+            stuck=len(compared.stuck),
+            never_accepted=len(compared.never_accepted),
+            unknown=len(compared.unknown),
+            told_twice=len(compared.told_twice),
+            duplicates=await self._duplicates(compared, ledgers.journal),
+            late_completions=await self._records.count_events("late_completion"),
+            outcome_unknown=sum(record.outcome_unknown for record in ledgers.records),
+            faults=figures.recoveries(
+                faults, sorted(entry.at for each in handovers.values() for entry in each)
+            ),
+            requests=self._requests(),
+            handover=figures.latency_of(figures.handover_seconds(ledgers.accepted, handovers)),
+            dead_letters=letters,
+            examples=self._examples(compared),
+        )
+        report.write(self._options.folder)
+        return report
+
+    async def _ledgers(self) -> Ledgers:
+        # In the order of the hand-over backwards: what a record says was sent stands in a journal
+        # that is read after it, also while notifications are still under way.
+        records = await self._records.all()
+        journal = list(read_journal(self._stack.journal))
+        journal += [
+            Entry(at=at, provider="in_app", id=id, answer="taken")
+            for id, at in (await self._records.inbox()).items()
+        ]
+        accepted = read_ledger(self._options.folder / "answers.jsonl")
+        return Ledgers(accepted=accepted, records=records, journal=journal)
+
+    async def _duplicates(
+        self, compared: Comparison, journal: Sequence[Entry]
+    ) -> dict[Cause, Duplicates]:
+        faults = self._faults.done
+        timelines = await self._records.timelines(list(compared.doubled))
+        found = causes.count_causes(compared.doubled, timelines, faults)
+        return {
+            cause: Duplicates(count=found[cause], bound=bound)
+            for cause, bound in causes.bounds(faults, journal, SLOTS).items()
+        }
+
+    def _requests(self) -> Requests:
+        return Requests(
+            latency=figures.latency_of(self._load.latencies_s),
+            slowest_s=round(self._load.slowest_s, 2),
+            refused=self._load.refused,
+            unanswered=self._load.unanswered,
+        )
+
+    def _picture(self, ledgers: Ledgers, first_at: list[float]) -> str:
+        accepted_at = sorted(accepted.at for accepted in ledgers.accepted)
+        course = figures.course_of(self._began_at, accepted_at, first_at)
+        return draw(course, self._faults.done, self._began_at)
+
+    def _examples(self, compared: Comparison) -> dict[str, list[str]]:
+        named = {"lost": compared.lost, "stuck": compared.stuck, "doubled": list(compared.doubled)}
+        return {name: list(ids[:_EXAMPLES]) for name, ids in named.items()}
+
+
+def _letters(amqp_url: str) -> dict[str, int]:
+    with witness_of(amqp_url) as witness:
+        return {channel.value: witness.ready(dead_queue(channel)) for channel in Channel}

@@ -1,0 +1,308 @@
+"""A whole notifier: API processes, worker runners, providers, and links to what they need."""
+
+import asyncio
+import os
+import secrets
+import signal
+import subprocess
+import urllib.parse
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+from sqlalchemy import make_url
+
+from notifier import administration
+from notifier.queue.topology import WORK_QUEUES
+from notifier.settings import Settings
+from tests.chaos.links import Link, open_link
+from tests.chaos.plan import LINKS
+from tests.chaos.providers import SENDGRID_KEY, TWILIO_SID, TWILIO_TOKEN
+from tests.chaos.waiting import require
+from tests.e2e.processes import (
+    CHECKOUT,
+    NOTIFIER,
+    WORKER_RUNNER,
+    children_of,
+    environment,
+    is_gone,
+    workers_of,
+)
+from tests.services.postgres import Postgres
+from tests.services.processes import LOOPBACK, free_port, listens
+from tests.services.rabbitmq import RabbitMq
+from tests.services.reaper import Reaper, reaping
+from tests.witness import witness_of
+
+APIS = 2
+RUNNERS = 2
+PROCESSES = 2
+CONSUMERS = 8
+LEASE_S = 15
+_START_S = 60
+# In runners of two minds both of email's providers get their share.
+_EMAIL_PROVIDERS = ("smtp,sendgrid", "sendgrid,smtp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """The servers that notifier needs; `amqp_url` is a virtual host of the run's own."""
+
+    postgres: Postgres
+    rabbitmq: RabbitMq
+    database_url: str
+    amqp_url: str
+
+
+class Program:
+    """An OS process that can be killed and started again; what it prints goes to a file."""
+
+    def __init__(
+        self, name: str, command: tuple[str, ...], environ: Mapping[str, str], base: "Base"
+    ) -> None:
+        self.name = name
+        self._command = command
+        self._environ = environ
+        self._base = base
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The id of the process that was started last."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it, as the leader of its own process group."""
+        with (self._base.folder / f"{self.name}.log").open("ab") as output:
+            self._process = self._base.reaper.start(
+                self._command,
+                env=environment(self._environ),
+                cwd=CHECKOUT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    async def kill(self) -> None:
+        """SIGKILL to this process alone; its children are left to themselves."""
+        assert self._process is not None
+        self._process.kill()
+        await asyncio.to_thread(self._process.wait)
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Where processes are started from: who ends them, and the folder of what they print."""
+
+    reaper: Reaper
+    folder: Path
+
+
+class Api(Program):
+    """One API process."""
+
+    def __init__(self, index: int, environ: Mapping[str, str], base: Base) -> None:
+        port = free_port()
+        self.url = f"http://{LOOPBACK}:{port}"
+        settings = {**environ, "NOTIFIER_PORT": str(port)}
+        super().__init__(f"api-{index}", (*NOTIFIER, "serve"), settings, base)
+
+    async def ready(self) -> None:
+        """Return once it answers."""
+        async with aiohttp.ClientSession() as session:
+            answers = partial(_answers, session, f"{self.url}/healthz")
+            await require(answers, timeout_s=_START_S, what=self.name)
+
+
+class Runner(Program):
+    """One worker runner: a parent and its processes."""
+
+    def __init__(self, index: int, environ: Mapping[str, str], base: Base) -> None:
+        providers = _EMAIL_PROVIDERS[index % len(_EMAIL_PROVIDERS)]
+        settings = {**environ, "NOTIFIER_EMAIL__PROVIDERS": providers}
+        super().__init__(f"runner-{index}", WORKER_RUNNER, settings, base)
+
+    def workers(self) -> list[int]:
+        """The ids of its processes that deliver."""
+        return sorted(workers_of(self.pid))
+
+    def send_all(self, number: signal.Signals) -> None:
+        """Send a signal to the parent and all its children."""
+        for pid in (self.pid, *children_of(self.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """Everything that runs."""
+
+    outside: Outside
+    apis: Mapping[str, Api]
+    runners: Mapping[str, Runner]
+    links: Mapping[str, Link]
+    journal: Path
+    key: str
+
+    @property
+    def dsn(self) -> str:
+        """The database, past all links."""
+        return self.outside.database_url.replace("+asyncpg", "")
+
+    async def restart(self, program: Program) -> None:
+        """Kill a program and start it again, as a process manager does."""
+        await program.kill()
+        program.start()
+
+
+@asynccontextmanager
+async def open_stack(outside: Outside, folder: Path, *, relay: bool) -> AsyncIterator[Stack]:
+    """Start everything; returns once the API answers and all workers consume."""
+    async with AsyncExitStack() as stack:
+        base = Base(stack.enter_context(reaping()), folder)
+        links = {name: await stack.enter_async_context(_link(name, outside)) for name in LINKS}
+        journal = folder / "journal.jsonl"
+        smtp_port, http_port = free_port(), free_port()
+        ports = (str(smtp_port), str(http_port))
+        command = (NOTIFIER[0], "-m", "tests.chaos.providers", str(journal), *ports)
+        Program("providers", command, {}, base).start()
+        shared = _settings(outside, smtp_port, http_port)
+        shared["NOTIFIER_RELAY__ENABLED"] = str(relay).lower()
+        key = await _prepare(shared)
+        apis = [Api(index, _behind(shared, links, "api"), base) for index in range(APIS)]
+        runners = [
+            Runner(index, _behind(shared, links, "workers"), base) for index in range(RUNNERS)
+        ]
+        for program in (*apis, *runners):
+            program.start()
+        for api in apis:
+            await api.ready()
+        await _listening(smtp_port, http_port)
+        await _consuming(outside.amqp_url)
+        yield Stack(
+            outside=outside,
+            apis={api.name: api for api in apis},
+            runners={runner.name: runner for runner in runners},
+            links=links,
+            journal=journal,
+            key=key,
+        )
+
+
+@asynccontextmanager
+async def _link(name: str, outside: Outside) -> AsyncIterator[Link]:
+    if name.endswith("database"):
+        database = make_url(outside.database_url)
+        host, port = database.host or LOOPBACK, database.port or 5432
+    else:
+        broker = urllib.parse.urlsplit(outside.amqp_url)
+        host, port = broker.hostname or LOOPBACK, broker.port or 5672
+    async with open_link(name, host, port) as link:
+        yield link
+
+
+def _behind(settings: Mapping[str, str], links: Mapping[str, Link], side: str) -> dict[str, str]:
+    """The same settings, with the database and the broker behind this side's links."""
+    return {
+        **settings,
+        "NOTIFIER_DATABASE_URL": _via(
+            settings["NOTIFIER_DATABASE_URL"], links[f"{side}-database"].port
+        ),
+        "NOTIFIER_BROKER_URL": _via(settings["NOTIFIER_BROKER_URL"], links[f"{side}-broker"].port),
+    }
+
+
+def _via(url: str, port: int) -> str:
+    parts = urllib.parse.urlsplit(url)
+    credentials = parts.netloc.rpartition("@")[0]
+    return parts._replace(netloc=f"{credentials}@{LOOPBACK}:{port}").geturl()
+
+
+def _settings(outside: Outside, smtp_port: int, http_port: int) -> dict[str, str]:
+    """Settings as in production, but for waits: what takes minutes there takes seconds here."""
+    http = f"http://{LOOPBACK}:{http_port}"
+    settings = {
+        "DATABASE_URL": outside.database_url.replace("+asyncpg", ""),
+        "BROKER_URL": outside.amqp_url,
+        "BROKER_MANAGEMENT_URL": outside.rabbitmq.management_url,
+        "KEY_PEPPER": secrets.token_hex(16),
+        "API__RATE_LIMIT": "10000000",
+        "EMAIL__PROVIDERS": "smtp,sendgrid",
+        "EMAIL__SENDER": "Shop <shop@example.com>",
+        "SMS__PROVIDERS": "twilio",
+        "SMTP__HOST": LOOPBACK,
+        "SMTP__PORT": str(smtp_port),
+        "SMTP__SECURITY": "none",
+        "SMTP__TIMEOUT_S": "4",
+        "SENDGRID__API_KEY": SENDGRID_KEY,
+        "SENDGRID__BASE_URL": http,
+        "SENDGRID__TIMEOUT_S": "4",
+        "TWILIO__ACCOUNT_SID": TWILIO_SID,
+        "TWILIO__AUTH_TOKEN": TWILIO_TOKEN,
+        "TWILIO__SENDER": "+4915199999999",
+        "TWILIO__BASE_URL": http,
+        "TWILIO__STATUS_CALLBACK_BASE_URL": "http://127.0.0.1:9/callbacks",
+        "TWILIO__TIMEOUT_S": "4",
+        "WORKER__PROCESSES": str(PROCESSES),
+        "WORKER__LEASE_S": str(LEASE_S),
+        "WORKER__GRACE_S": "10",
+        "RELAY__LOST_AFTER_S": "10",
+    }
+    for channel in ("EMAIL", "SMS", "IN_APP"):
+        settings[f"{channel}__CONSUMERS"] = str(CONSUMERS)
+        settings[f"{channel}__RETRY_SCHEDULE_S"] = "1,2,5"
+        settings[f"{channel}__MAX_ATTEMPTS"] = "12"
+        settings[f"{channel}__SNOOZE_S"] = "2"
+        settings[f"{channel}__UNKNOWN_WAIT_S"] = "2"
+    return {f"NOTIFIER_{name}": value for name, value in settings.items()}
+
+
+async def _prepare(environ: Mapping[str, str]) -> str:
+    """Make the schema, the topology and an API key."""
+    settings = Settings.from_env(environ)
+    await administration.upgrade_schema(settings)
+    report = await asyncio.to_thread(administration.apply_topology, settings)
+    assert report.is_complete, report
+    return await administration.create_key(settings, "chaos", ("send", "read"), None)
+
+
+async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(url) as answer:
+            return answer.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
+async def _listening(*ports: int) -> None:
+    async def all_listen() -> bool:
+        return all([await asyncio.to_thread(listens, LOOPBACK, port) for port in ports])
+
+    await require(all_listen, timeout_s=_START_S, what="providers")
+
+
+async def _consuming(amqp_url: str) -> None:
+    """Wait until every worker process consumes from every queue."""
+
+    def all_consume() -> bool:
+        with witness_of(amqp_url) as witness:
+            return all(
+                witness.consumers(queue.name) == RUNNERS * PROCESSES * CONSUMERS
+                for queue in WORK_QUEUES
+            )
+
+    consuming = partial(asyncio.to_thread, all_consume)
+    await require(consuming, timeout_s=_START_S, every_s=0.3, what="all workers consuming")
+
+
+async def await_gone(pids: list[int], *, timeout_s: float) -> None:
+    """Wait until none of these processes runs."""
+
+    async def all_gone() -> bool:
+        return all(map(is_gone, pids))
+
+    await require(all_gone, timeout_s=timeout_s, what=f"the end of {pids}")

@@ -1,0 +1,70 @@
+"""The chaos run itself, and that it can see what it is there to see."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import uvloop
+
+from tests.chaos.plan import Kind
+from tests.chaos.run import Options, Progress, outside, run
+from tests.e2e.processes import CHECKOUT
+from tests.services.postgres import Postgres
+from tests.services.rabbitmq import RabbitMq
+
+
+def test_nothing_is_lost_while_everything_breaks(
+    postgres: Postgres, rabbitmq: RabbitMq, tmp_path: Path
+) -> None:
+    options = Options(
+        notifications=3_000,
+        seed=3,
+        faults=10,
+        duration_s=36,
+        settle_s=120,
+        folder=tmp_path / "chaos",
+    )
+    shown: list[Progress] = []
+
+    with outside(postgres, rabbitmq) as servers:
+        report = uvloop.run(run(options, servers, shown.append))
+
+    assert report.problems() == []
+    assert report.accepted == 3_000
+    assert set(report.faults) == set(Kind)
+    assert report.requests.slowest_s < 10
+    assert shown[-1].final == 3_000
+    assert {each.name for each in options.folder.glob("*.*")} >= {
+        "answers.jsonl", "course.svg", "faults.jsonl", "journal.jsonl", "report.json", "report.md",
+    }  # fmt: skip
+
+
+def test_a_run_without_its_relay_does_not_balance(
+    postgres: Postgres, rabbitmq: RabbitMq, tmp_path: Path
+) -> None:
+    folder = tmp_path / "control"
+    words = "--notifications 300 --faults 0 --minutes 0.1 --settle 8 --without-relay"
+    command = [sys.executable, "-m", "tests.chaos", *words.split(), "--out", str(folder)]
+
+    ended = subprocess.run(
+        command,
+        env={
+            **os.environ,
+            "NOTIFIER_TEST_DATABASE_URL": postgres.admin_url,
+            "NOTIFIER_TEST_BROKER_URL": rabbitmq.amqp_url,
+            "NOTIFIER_TEST_BROKER_MANAGEMENT_URL": rabbitmq.management_url,
+        },
+        cwd=CHECKOUT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    assert "The account does not balance: stuck:" in ended.stdout
+    report = json.loads((folder / "report.json").read_text())
+    assert report["stuck"] > 0
+    assert report["accepted"] == 300
