@@ -1,0 +1,302 @@
+"""Notifier's parts over a real database and a real broker, put together as its processes are.
+
+A `Node` is what one process has: its own database connections, its own links to the broker.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx2
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from uuid_utils import compat
+
+from notifier import keys
+from notifier.api.app import create_app
+from notifier.api.config import ApiConfig, ApiServices
+from notifier.delivery import Deliverer, Lease
+from notifier.gate import BreakerSettings, Gate
+from notifier.notification import Channel, Message, OnUnknown, Outcome, Sent
+from notifier.ports import ChannelAdapter, RescuePolicy
+from notifier.publishing import Publisher
+from notifier.queue.admin import apply_topology
+from notifier.queue.link import RabbitSettings
+from notifier.queue.rabbitmq import RabbitQueue, open_rabbit_queue
+from notifier.retry import RetryPolicy
+from notifier.store.captures import SqlCaptures
+from notifier.store.deliveries import SqlDeliveryStore, StoreSettings
+from notifier.store.inbox import SqlInbox
+from notifier.store.keys import SqlKeyStore
+from notifier.store.opening import open_database
+from notifier.store.providers import SqlProviderStore
+from notifier.store.queries import SqlQueryStore
+from notifier.store.receipts import SqlReceiptStore
+from notifier.store.suppressions import SqlSuppressionStore
+from notifier.store.upgrading import upgrade
+from notifier.submission import Submitter
+from notifier.worker.consumer import Consumers
+from notifier.worker.relay import Relay, RelaySettings
+from tests.api import MAIL, PEPPER, PREFIX, client_of
+from tests.clock import SystemClock
+from tests.contract.store.stores import Stores
+from tests.services.postgres import Postgres
+from tests.services.rabbitmq import RabbitMq
+from tests.witness import witness_of
+
+WORK, DEAD = "email_notifications", "email_notifications.dead"
+SLOTS = 8
+BRISK = RabbitSettings(
+    connection_name="notifier-test",
+    heartbeat_s=1,
+    publish_timeout_s=0.5,
+    call_timeout_s=1,
+    watch_s=0.5,
+)
+SOON = StoreSettings(grace_s=0.3)
+OFTEN = RelaySettings(due_every_s=0.1, rescue_every_s=0.2, repair_every_s=0.2, hold_s=1)
+LEASE = Lease(held_by="worker-1", probe_s=0.2, finish_probe_s=0.2)
+
+
+class Ledger:
+    """A provider that takes everything and keeps account of it."""
+
+    def __init__(self, *, takes_s: float = 0) -> None:
+        self.provider = "ledger"
+        self.handed_over: Counter[UUID] = Counter()
+        self.under_way = 0
+        self.open = asyncio.Event()
+        self.open.set()
+        self._takes_s = takes_s
+
+    async def send(self, message: Message) -> Outcome:
+        self.under_way += 1
+        try:
+            await self.open.wait()
+            await asyncio.sleep(self._takes_s)
+            self.handed_over[message.id] += 1
+        finally:
+            self.under_way -= 1
+        return Sent(f"taken-{message.id}")
+
+    async def close(self) -> None:
+        return
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """What one process of notifier has."""
+
+    stores: Stores
+    queue: RabbitQueue
+    publisher: Publisher
+
+    @asynccontextmanager
+    async def api(self) -> AsyncIterator["Client"]:
+        """Serve the API, to a client with a key of its own."""
+        services = ApiServices(
+            submitter=Submitter(self.stores.deliveries, self.publisher),
+            deliveries=self.stores.deliveries,
+            queries=self.stores.queries,
+            keys=self.stores.keys,
+            inbox=self.stores.inbox,
+            providers=self.stores.providers,
+            receipts=self.stores.receipts,
+            suppressions=self.stores.suppressions,
+            queue=self.queue,
+            clock=SystemClock(),
+            new_id=compat.uuid7,
+        )
+        key = keys.mint()
+        await self.stores.keys.add(
+            id=key.id,
+            service="orders",
+            scopes=("send", "read"),
+            digest=key.digest(PEPPER),
+            expires_at=None,
+        )
+        app = create_app(services, ApiConfig(pepper=PEPPER, requests_per_minute=1_000_000))
+        async with client_of(app) as client:
+            client.headers["Authorization"] = f"Bearer {key.text}"
+            yield Client(client)
+
+    @asynccontextmanager
+    async def workers(
+        self, adapter: ChannelAdapter, *, lease: Lease = LEASE, slots: int = SLOTS
+    ) -> AsyncIterator[Consumers]:
+        """Consume mail and hand it over to `adapter`."""
+        deliverer = Deliverer(
+            store=self.stores.deliveries,
+            publisher=self.publisher,
+            routes={channel: [adapter] for channel in Channel},
+            gate=Gate(self.stores.providers, SystemClock(), {}, BreakerSettings()),
+            policies=dict.fromkeys(Channel, RetryPolicy()),
+            lease=lease,
+            clock=SystemClock(),
+            random=lambda: 0.5,
+            new_token=uuid4,
+        )
+        consumers = Consumers(self.queue, deliverer, {Channel.EMAIL: slots})
+        await consumers.start()
+        try:
+            yield consumers
+        finally:
+            await consumers.stop(5)
+
+    def relay(self, settings: RelaySettings = OFTEN) -> Relay:
+        """A relay; `relaying` runs one."""
+        policy = RescuePolicy(max_attempts=8, on_unknown=OnUnknown.RESEND)
+        return Relay(
+            store=self.stores.deliveries,
+            receipts=self.stores.receipts,
+            queue=self.queue,
+            publisher=self.publisher,
+            rescue=dict.fromkeys(Channel, policy),
+            settings=settings,
+        )
+
+    @asynccontextmanager
+    async def relaying(self, settings: RelaySettings = OFTEN) -> AsyncIterator[None]:
+        """Run a relay."""
+        running = asyncio.create_task(self.relay(settings).run())
+        try:
+            yield
+            assert not running.done()
+        finally:
+            running.cancel()
+            await asyncio.wait({running})
+
+    async def statuses(self) -> Mapping[str, int]:
+        """How many notifications stand in which status."""
+        account = await self.stores.queries.account(service=None)
+        assert account.is_balanced
+        return {status.value: count for status, count in account.by_status.items() if count}
+
+    async def count(self, where: str) -> int:
+        """How many notifications there are of which this is true."""
+        statement = text(f"SELECT count(*) FROM notifications WHERE {where}")  # noqa: S608
+
+        async def work(connection: AsyncConnection) -> int:
+            return int(await connection.scalar(statement) or 0)
+
+        return await self.stores.database.read(work)
+
+    async def await_statuses(self, *, timeout_s: float = 20, **wanted: int) -> None:
+        """Wait until the notifications stand like this, and no otherwise."""
+        await until_async(lambda: self._stands(wanted), timeout_s=timeout_s)
+
+    async def _stands(self, wanted: Mapping[str, int]) -> bool:
+        return await self.statuses() == wanted
+
+
+@dataclass(slots=True)
+class Client:
+    """A client of the API, and how long its answers took."""
+
+    http: httpx2.AsyncClient
+    times_s: list[float] = field(default_factory=list)
+
+    async def post(self, key: str | None = None, **changes: object) -> httpx2.Response:
+        """Send a mail that differs from the usual by `changes`."""
+        headers = {"Idempotency-Key": key} if key else {}
+        started_s = time.monotonic()
+        answer = await self.http.post(f"{PREFIX}/send", json={**MAIL, **changes}, headers=headers)
+        self.times_s.append(time.monotonic() - started_s)
+        return answer
+
+    async def post_many(self, count: int, *, at_once: int = 20) -> list[httpx2.Response]:
+        """Send so many mails, so many of them at the same time."""
+        room = asyncio.Semaphore(at_once)
+
+        async def one() -> httpx2.Response:
+            async with room:
+                return await self.post()
+
+        return await asyncio.gather(*(one() for _ in range(count)))
+
+    def p99_s(self) -> float:
+        """How long all but the slowest in a hundred answers took at most."""
+        ordered = sorted(self.times_s)
+        return ordered[int(len(ordered) * 0.99) - 1]
+
+
+def accepted(answers: Sequence[httpx2.Response]) -> set[UUID]:
+    """The ids of what was sent, all of which must have been accepted."""
+    assert {answer.status_code for answer in answers} == {202}
+    return {UUID(answer.json()["id"]) for answer in answers}
+
+
+@contextmanager
+def database_of(postgres: Postgres) -> Iterator[str]:
+    """An up-to-date database of the test's own."""
+    with postgres.database(postgres.create_template("notifier_faults", _upgrade)) as url:
+        yield url
+
+
+def _upgrade(url: str) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, upgrade(url)).result()
+
+
+@asynccontextmanager
+async def open_node(
+    database_url: str,
+    amqp_url: str,
+    *,
+    rabbit: RabbitSettings = BRISK,
+    store: StoreSettings = SOON,
+) -> AsyncIterator[Node]:
+    """Open what a process opens."""
+    async with (
+        open_database(database_url) as database,
+        open_rabbit_queue(amqp_url, rabbit, SystemClock()) as queue,
+    ):
+        stores = Stores(
+            url=database_url,
+            database=database,
+            deliveries=SqlDeliveryStore(database, store),
+            queries=SqlQueryStore(database),
+            keys=SqlKeyStore(database),
+            inbox=SqlInbox(database),
+            captures=SqlCaptures(database),
+            providers=SqlProviderStore(database),
+            receipts=SqlReceiptStore(database),
+            suppressions=SqlSuppressionStore(database),
+        )
+        publisher = Publisher(stores.deliveries, queue)
+        yield Node(stores=stores, queue=queue, publisher=publisher)
+        await publisher.drain(5)
+
+
+async def apply_policies(rabbitmq: RabbitMq, amqp_url: str) -> None:
+    """Make exchanges, queues and policies, as `notifier topology apply` does."""
+    report = await asyncio.to_thread(apply_topology, amqp_url, rabbitmq.management_url)
+    assert report.is_complete
+
+
+def ready(amqp_url: str, queue: str = WORK) -> int:
+    """How many messages an independent client of the broker finds ready."""
+    with witness_of(amqp_url) as witness:
+        return witness.ready(queue)
+
+
+async def until_ready(amqp_url: str, count: int, queue: str = WORK) -> None:
+    """Wait until the broker has so many messages ready."""
+    await until_async(lambda: _is_ready(amqp_url, count, queue))
+
+
+async def _is_ready(amqp_url: str, count: int, queue: str) -> bool:
+    return await asyncio.to_thread(ready, amqp_url, queue) == count
+
+
+async def until_async(holds: Callable[[], Awaitable[Any]], *, timeout_s: float = 20) -> None:
+    """Wait until `holds`: neither a database nor a broker sends an event."""
+    async with asyncio.timeout(timeout_s):
+        while not await holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)

@@ -1,0 +1,113 @@
+"""The worker runner itself, over real services, and a hand that fills its queues."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from notifier.notification import Status
+from notifier.publishing import Publisher
+from notifier.queue.link import RabbitSettings
+from notifier.queue.rabbitmq import open_rabbit_queue
+from notifier.store.upgrading import upgrade
+from tests.clock import SystemClock
+from tests.contract.store.stores import a_submission, envelope_of, open_stores
+from tests.e2e.processes import WORKER_RUNNER, Running, running
+from tests.e2e.production import Outside, outside
+from tests.services.postgres import Postgres
+from tests.services.processes import wait_until
+from tests.services.rabbitmq import RabbitMq
+
+PROCESSES = 2
+CONSUMERS = 4
+LANES = ("email_notifications", "email_notifications.high", "email_notifications.bulk")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A machine with a runner's surroundings."""
+
+    outside: Outside
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """Settings of a small runner that sends mail only."""
+        return {
+            **self.outside.settings(),
+            "NOTIFIER_SMS__PROVIDERS": "none",
+            "NOTIFIER_IN_APP__PROVIDERS": "none",
+            "NOTIFIER_EMAIL__CONSUMERS": str(CONSUMERS),
+            "NOTIFIER_WORKER__PROCESSES": str(PROCESSES),
+            "NOTIFIER_WORKER__GRACE_S": "5",
+        }
+
+    def send(self, count: int) -> list[UUID]:
+        """Accept and publish so many mails, as an API does."""
+        return asyncio.run(_send(self.outside, count))
+
+    @contextmanager
+    def runner(self) -> Iterator[Running]:
+        """A runner whose processes all consume."""
+        with running(WORKER_RUNNER, self.environ) as started:
+            self.await_starts(started, PROCESSES)
+            yield started
+
+    def await_starts(self, runner: Running, count: int) -> None:
+        """Wait until the runner has started so many processes in all."""
+        wait_until(
+            lambda: runner.output.count('"worker.started"') >= count,
+            timeout_s=60,
+            what=f"{count} started workers",
+        )
+
+    def await_mails(self, count: int) -> None:
+        """Wait until the mail server has taken so many."""
+        wait_until(
+            lambda: len(self.outside.smtp.received) >= count, timeout_s=60, what=f"{count} mails"
+        )
+
+    def await_processing(self) -> None:
+        """Wait until workers hold something."""
+        wait_until(lambda: self.states()[Status.PROCESSING] > 0, timeout_s=60, what="work")
+
+    def states(self) -> Counter[str]:
+        """How many notifications stand in each state."""
+        query = "SELECT status, count(*) FROM notifications GROUP BY 1"
+        return Counter(dict(map(tuple, self.outside.rows(query))))
+
+    def unknown(self) -> int:
+        """How many notifications had an attempt of unknown outcome."""
+        query = "SELECT count(*) FROM notifications WHERE outcome_unknown"
+        return int(self.outside.rows(query)[0][0])
+
+    def await_sent(self, count: int) -> None:
+        """Wait until so many are sent, and nothing stands in another state."""
+        wait_until(lambda: self.states() == {Status.SENT: count}, timeout_s=60, what="all sent")
+
+    def consumers(self) -> list[int]:
+        """How many consumers each lane has."""
+        with self.outside.witness() as witness:
+            return [witness.consumers(queue) for queue in LANES]
+
+
+async def _send(outside: Outside, count: int) -> list[UUID]:
+    rabbit = RabbitSettings(connection_name="test")
+    async with (
+        open_stores(outside.database_url) as stores,
+        open_rabbit_queue(outside.amqp_url, rabbit, SystemClock()) as queue,
+    ):
+        submissions = [a_submission() for _ in range(count)]
+        await stores.deliveries.insert(submissions)
+        envelopes = [envelope_of(submission) for submission in submissions]
+        assert await Publisher(stores.deliveries, queue).publish(envelopes) == count
+    return [submission.id for submission in submissions]
+
+
+@contextmanager
+def host(postgres: Postgres, rabbitmq: RabbitMq) -> Iterator[Host]:
+    """Services of the test's own, ready for a runner."""
+    with outside(postgres, rabbitmq) as made:
+        asyncio.run(upgrade(made.database_url))
+        yield Host(outside=made)

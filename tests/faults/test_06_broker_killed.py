@@ -1,0 +1,85 @@
+"""Row 6: the broker is killed, as with kill -9, and started again."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from tests.faults.brokers import (
+    SLOTS,
+    Client,
+    Ledger,
+    accepted,
+    apply_policies,
+    database_of,
+    open_node,
+    until_async,
+)
+from tests.services.postgres import Postgres
+from tests.services.rabbitmq import RabbitMq
+
+BEFORE = 40
+LONGEST_POST_S = 2
+"""Far less than a restart takes."""
+
+
+@asynccontextmanager
+async def load(client: Client) -> AsyncIterator[list[UUID]]:
+    """Post one mail after another; each must be accepted."""
+    ids: list[UUID] = []
+
+    async def post() -> None:
+        while True:
+            ids.extend(accepted(await client.post_many(4)))
+            await asyncio.sleep(0.1)  # a rate that the workers can follow
+
+    posting = asyncio.create_task(post())
+    try:
+        yield ids
+        assert not posting.done()
+    finally:
+        posting.cancel()
+        await asyncio.wait({posting})
+
+
+async def test_posts_are_answered_while_the_broker_is_killed_and_workers_resume_by_themselves(
+    postgres: Postgres, rabbitmq: RabbitMq, amqp_url: str
+) -> None:
+    ledger = Ledger(takes_s=0.01)
+    await apply_policies(rabbitmq, amqp_url)
+    with database_of(postgres) as url:
+        async with (
+            open_node(url, amqp_url) as front,
+            open_node(url, amqp_url) as back,
+            front.api() as client,
+            back.workers(ledger),
+            back.relaying(),
+        ):
+            async with load(client) as ids:
+                await until_async(lambda: reached(ledger, BEFORE))
+                await asyncio.to_thread(rabbitmq.kill)
+                try:
+                    before, enough = ledger.handed_over.total(), len(ids) + BEFORE
+                    await until_async(lambda: has_grown(ids, enough))
+                finally:
+                    await asyncio.to_thread(rabbitmq.start)
+                started_s = time.monotonic()
+                await until_async(lambda: reached(ledger, before + SLOTS + 1))
+                resumed_s = time.monotonic() - started_s
+            await back.await_statuses(sent=await back.count("true"), timeout_s=40)
+            unknown = (await back.stores.queries.backlog()).outcome_unknown
+
+    assert set(ids) <= set(ledger.handed_over)
+    assert set(ledger.handed_over.values()) == {1}
+    assert unknown == 0
+    assert max(client.times_s) < LONGEST_POST_S
+    assert resumed_s < 10
+
+
+async def reached(ledger: Ledger, count: int) -> bool:
+    return ledger.handed_over.total() >= count
+
+
+async def has_grown(ids: list[UUID], count: int) -> bool:
+    return len(ids) >= count

@@ -1,0 +1,119 @@
+"""The database goes while workers claim and finish: nothing is lost, spins or is sent twice."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+from notifier.notification import Channel, Envelope, Message, Outcome, Settlement, Status
+from notifier.ports import DeliveryStore, Handler, Queue, Subscription
+from tests.faults.workers import (
+    SLOTS,
+    Journal,
+    JournalAdapter,
+    Site,
+    open_site,
+    relaying,
+    working,
+)
+from tests.services.postgres import Postgres
+
+AWAY_S = 1.5
+PROBES_S = 10 + 1
+"""At most so many asks a second and slot: the tests' lease probes every 0.1 s."""
+
+
+class SlowAdapter(JournalAdapter):
+    """A provider that has taken the mail when the database goes, and answers then."""
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__(journal)
+        self.released = asyncio.Event()
+        self._arrived = asyncio.Semaphore(0)
+
+    async def has_taken(self, count: int) -> None:
+        for _ in range(count):
+            await self._arrived.acquire()
+
+    async def send(self, message: Message) -> Outcome:
+        outcome = await super().send(message)
+        self._arrived.release()
+        await self.released.wait()
+        return outcome
+
+
+class CountingQueue:
+    """The real queue; counts how often each message is delivered."""
+
+    def __init__(self, real: Queue) -> None:
+        self._real = real
+        self.deliveries: Counter[UUID] = Counter()
+
+    async def subscribe(
+        self, channel: Channel, lane: Any, handler: Handler, *, consumers: int
+    ) -> Subscription:
+        async def counting(envelope: Envelope) -> Settlement:
+            self.deliveries[envelope.id] += 1
+            return await handler(envelope)
+
+        return await self._real.subscribe(channel, lane, counting, consumers=consumers)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+class CountingStore:
+    """The real store; counts what workers ask of it."""
+
+    def __init__(self, real: DeliveryStore) -> None:
+        self._real = real
+        self.calls: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        self.calls[name] += 1
+        return getattr(self._real, name)
+
+
+async def test_without_a_database_messages_are_kept_and_results_recorded_afterwards(
+    postgres: Postgres, amqp_url: str, tmp_path: Path
+) -> None:
+    journal = Journal(tmp_path / "journal")
+    adapter = SlowAdapter(journal)
+    async with open_site(postgres, amqp_url) as site:
+        queue = CountingQueue(site.queue)
+        counted = Site(
+            database_url=site.database_url,
+            amqp_url=amqp_url,
+            stores=site.stores,
+            queue=cast(Queue, queue),
+            logs=site.logs,
+        )
+        store = CountingStore(site.stores.deliveries)
+        to_finish = await site.send(SLOTS // 2)
+        to_claim = await site.accept(SLOTS)
+        sent = to_finish + to_claim
+        async with (
+            relaying(site),
+            working(counted, {Channel.EMAIL: [adapter]}, store=cast(DeliveryStore, store)),
+        ):
+            await adapter.has_taken(len(to_finish))
+            await asyncio.to_thread(postgres.kill)
+            before = store.calls.total()
+            adapter.released.set()
+            await asyncio.gather(*map(site.queue.publish, to_claim))
+            await asyncio.sleep(AWAY_S)  # the outage itself
+            asked = store.calls.total() - before
+            while_away = queue.deliveries.copy()
+            await asyncio.to_thread(postgres.start)
+            states = await site.settled(len(sent), timeout_s=30)
+            await site.drained()
+        account = await site.stores.queries.account(service=None)
+
+    assert states == {Status.SENT: len(sent)}
+    assert journal.read() == Counter(envelope.id for envelope in sent)
+    assert set(while_away.values()) == {1}
+    assert len(while_away) > len(to_finish)
+    assert max(queue.deliveries.values()) <= 2
+    assert asked <= 2 * SLOTS * AWAY_S * PROBES_S
+    assert account.outcome_unknown == account.late_completions == 0

@@ -1,0 +1,39 @@
+"""SIGTERM while mails are being sent: those end and are recorded, the others are given back."""
+
+import os
+import signal
+import time
+from collections import Counter
+
+from notifier.notification import Status
+from tests.e2e.processes import workers_of
+from tests.faults.runner import PROCESSES, host
+from tests.services.postgres import Postgres
+from tests.services.rabbitmq import RabbitMq
+
+COUNT = 60
+GRACE_S = 5
+
+
+def test_a_stop_mid_send_doubles_and_loses_nothing(postgres: Postgres, rabbitmq: RabbitMq) -> None:
+    with host(postgres, rabbitmq) as here:
+        here.outside.smtp.delay("DATA", 0.4, times=COUNT - 20)
+        ids = here.send(COUNT)
+        with here.runner() as runner:
+            here.await_mails(1)
+            for child in workers_of(runner.pid):
+                os.kill(child, signal.SIGTERM)
+            here.await_starts(runner, 2 * PROCESSES)
+            here.await_processing()
+            stopped_s = time.monotonic()
+            code = runner.stop()
+            took_s = time.monotonic() - stopped_s
+        left = here.states()
+        with here.runner():
+            here.await_sent(COUNT)
+
+        assert code == 0
+        assert took_s < GRACE_S
+        assert set(left) <= {Status.SENT, Status.PENDING}
+        assert Counter(here.outside.mailed()) == Counter(map(str, ids))
+        assert here.unknown() == 0

@@ -1,0 +1,82 @@
+"""A worker is killed, another one hangs: both are replaced within seconds, and nothing is lost."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from notifier.notification import Status
+from tests.e2e.processes import workers_of
+from tests.faults.workers import (
+    Care,
+    Journal,
+    Plan,
+    Site,
+    open_site,
+    relaying,
+    spawned,
+    until,
+)
+from tests.services.postgres import Postgres
+
+PROCESSES = 2
+HUNG_AFTER_S = 1.5
+BATCH = 10
+
+
+def zombies() -> list[int]:
+    """Children of this process that ended and were not waited for."""
+    stats = (stat.read_text() for stat in Path("/proc").glob("[0-9]*/stat") if stat.exists())
+    ended = (stat.partition(" ")[0] for stat in stats if is_zombie(stat))
+    return [int(pid) for pid in ended]
+
+
+def is_zombie(stat: str) -> bool:
+    state, parent = stat.rpartition(")")[2].split()[:2]
+    return state == "Z" and int(parent) == os.getpid()
+
+
+async def delivering(site: Site, journal: Journal) -> set[int]:
+    """Send until so many workers that did not do so before have delivered; returns those."""
+    before = journal.workers()
+
+    async def all_have_delivered() -> bool:
+        await site.send(BATCH)
+        return len(journal.workers() - before) == PROCESSES
+
+    await until(all_have_delivered)
+    return journal.workers() - before
+
+
+async def test_killed_and_hung_workers_are_replaced_and_nothing_is_lost(
+    postgres: Postgres, amqp_url: str, tmp_path: Path
+) -> None:
+    journal = Journal(tmp_path / "journal")
+    care = Care(processes=PROCESSES, hung_after_s=HUNG_AFTER_S)
+    async with open_site(postgres, amqp_url) as site, relaying(site) as relay:
+        plan = Plan(database_url=site.database_url, amqp_url=amqp_url, journal=journal.path)
+        async with spawned(site, relay, plan, care) as flock:
+            killed, hung = await delivering(site, journal)
+            os.kill(killed, signal.SIGKILL)
+            os.kill(hung, signal.SIGSTOP)
+            struck_s = time.monotonic()
+            await flock.has_lost(2)
+            replaced_s = time.monotonic() - struck_s
+
+            async def are_all_there() -> bool:
+                return len(workers_of(os.getpid())) == PROCESSES
+
+            await until(are_all_there, timeout_s=5)
+            left = zombies()
+            others = await delivering(site, journal)
+            accepted = (await site.states()).total()
+            states = await site.settled(accepted)
+        account = await site.stores.queries.account(service=None)
+
+    assert replaced_s < HUNG_AFTER_S + 5
+    assert not left
+    assert len(others) == PROCESSES
+    assert states == {Status.SENT: accepted}
+    handed = journal.read()
+    assert len(handed) == accepted
+    assert handed.total() - len(handed) <= account.outcome_unknown

@@ -1,0 +1,85 @@
+"""Row 23: a worker and the database no longer reach each other; the broker is there."""
+
+import asyncio
+
+from notifier.store.database import ANSWER_TIMEOUT_S
+from tests.contract.store.proxy import linked
+from tests.faults.brokers import (
+    DEAD,
+    SLOTS,
+    Ledger,
+    accepted,
+    database_of,
+    open_node,
+    ready,
+    until_async,
+)
+from tests.services.postgres import Postgres
+
+POSTS = 60
+
+
+async def test_a_worker_without_its_database_keeps_its_messages_and_records_what_it_sent(
+    postgres: Postgres, amqp_url: str
+) -> None:
+    ledger = Ledger()
+    ledger.open.clear()
+    with database_of(postgres) as url:
+        async with (
+            linked(url) as (linked_url, link),
+            open_node(linked_url, amqp_url) as node,
+            open_node(url, amqp_url) as other,
+            other.api() as client,
+        ):
+            ids = accepted(await client.post_many(POSTS))
+            async with node.workers(ledger), other.relaying():
+
+                async def is_busy() -> bool:
+                    return ledger.under_way == SLOTS
+
+                await until_async(is_busy)
+                link.passes.clear()
+                ledger.open.set()
+                # Longer than a statement may take, so that it is tried several times.
+                await asyncio.sleep(ANSWER_TIMEOUT_S + 1)
+                waiting = await asyncio.to_thread(ready, amqp_url)
+                during = await other.statuses()
+                link.passes.set()
+                await other.await_statuses(sent=POSTS)
+            account = await other.stores.queries.account(service=None)
+
+    assert waiting == POSTS - SLOTS
+    assert during == {"processing": SLOTS, "pending": POSTS - SLOTS}
+    assert ledger.handed_over == dict.fromkeys(ids, 1)
+    assert (account.late_completions, account.outcome_unknown) == (0, 0)
+    assert await asyncio.to_thread(ready, amqp_url, DEAD) == 0
+
+
+async def test_a_worker_that_cannot_claim_neither_spins_nor_gives_its_messages_back(
+    postgres: Postgres, amqp_url: str
+) -> None:
+    ledger = Ledger()
+    with database_of(postgres) as url:
+        async with (
+            linked(url) as (linked_url, link),
+            open_node(linked_url, amqp_url) as node,
+            open_node(url, amqp_url) as other,
+            other.api() as client,
+        ):
+            ids = accepted(await client.post_many(POSTS))
+            await other.publisher.drain(5)
+            link.passes.clear()
+            async with node.workers(ledger):
+
+                async def all_taken() -> bool:
+                    return await asyncio.to_thread(ready, amqp_url) == POSTS - SLOTS
+
+                await until_async(all_taken)
+                # Longer than a statement may take.
+                await asyncio.sleep(ANSWER_TIMEOUT_S + 0.5)
+                assert await all_taken()
+                assert not ledger.handed_over
+                link.passes.set()
+                await other.await_statuses(sent=POSTS)
+
+    assert ledger.handed_over == dict.fromkeys(ids, 1)

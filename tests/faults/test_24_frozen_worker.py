@@ -1,0 +1,67 @@
+"""A frozen worker wakes after its leases ended: it overwrites nothing, and what it did counts."""
+
+import os
+import signal
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from notifier.notification import Channel, Status
+from tests.e2e.processes import workers_of
+from tests.faults.workers import (
+    LEASE,
+    SLOTS,
+    Journal,
+    JournalAdapter,
+    Plan,
+    Point,
+    Trap,
+    Ways,
+    open_site,
+    relaying,
+    spawned,
+    until,
+    working,
+)
+from tests.services.postgres import Postgres
+
+SHORT = replace(LEASE, duration_s=1, send_timeout_s=0.5)
+
+
+@pytest.mark.parametrize(("point", "doubled"), [(Point.DURING, SLOTS), (Point.CLAIMED, 0)])
+async def test_a_worker_that_wakes_late_overwrites_nothing_and_is_counted(
+    postgres: Postgres, amqp_url: str, tmp_path: Path, point: Point, doubled: int
+) -> None:
+    journal = Journal(tmp_path / "journal")
+    async with open_site(postgres, amqp_url) as site, relaying(site) as relay:
+        sent = await site.send(SLOTS)
+        plan = Plan(
+            database_url=site.database_url,
+            amqp_url=amqp_url,
+            journal=journal.path,
+            trap=Trap(point=point, count=SLOTS, blow=signal.SIGSTOP),
+            ways=Ways(lease=SHORT),
+        )
+        async with spawned(site, relay, plan):
+            await site.logged("relay.rescued")
+            async with working(site, {Channel.EMAIL: [JournalAdapter(journal)]}):
+                await site.settled(SLOTS)
+            before = [await site.stores.get(envelope.id) for envelope in sent]
+            (frozen,) = workers_of(os.getpid())
+            os.kill(frozen, signal.SIGCONT)
+
+            async def all_are_late() -> bool:
+                account = await site.stores.queries.account(service=None)
+                return account.late_completions == SLOTS
+
+            await until(all_are_late)
+            await site.drained()
+        after = [await site.stores.get(envelope.id) for envelope in sent]
+
+    assert after == before
+    assert {each.status for each in after} == {Status.SENT}
+    handed = journal.read()
+    assert set(handed) == {envelope.id for envelope in sent}
+    assert Counter(handed.values()) == ({2: SLOTS} if doubled else {1: SLOTS})
