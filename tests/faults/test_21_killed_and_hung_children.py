@@ -37,15 +37,20 @@ def is_zombie(stat: str) -> bool:
 
 
 async def delivering(site: Site, journal: Journal) -> set[int]:
-    """Send until so many workers that did not do so before have delivered; returns those."""
-    before = journal.workers()
+    """Send until all the workers there are have delivered; returns those.
+
+    On a busy machine one may be taken for hung and replaced meanwhile: those before are no matter.
+    """
+    found: set[int] = set()
 
     async def all_have_delivered() -> bool:
         await site.send(BATCH)
-        return len(journal.workers() - before) == PROCESSES
+        found.clear()
+        found.update(journal.workers().intersection(workers_of(os.getpid())))
+        return len(found) >= PROCESSES
 
     await until(all_have_delivered)
-    return journal.workers() - before
+    return found
 
 
 async def test_killed_and_hung_workers_are_replaced_and_nothing_is_lost(
@@ -75,7 +80,7 @@ async def test_killed_and_hung_workers_are_replaced_and_nothing_is_lost(
 
     assert replaced_s < HUNG_AFTER_S + 5
     assert not left
-    assert len(others) == PROCESSES
+    assert len(others - {killed, hung}) == PROCESSES
     assert states == {Status.SENT: accepted}
     handed = journal.read()
     assert len(handed) == accepted
