@@ -30,9 +30,9 @@ from tests.chaos.stack import (
     Stack,
     open_stack,
 )
-from tests.chaos.waiting import until
 from tests.services.postgres import Postgres
 from tests.services.rabbitmq import RabbitMq
+from tests.waiting import until
 from tests.witness import witness_of
 
 # In-app notifications cannot be doubled: an inbox takes each once.

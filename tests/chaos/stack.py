@@ -4,7 +4,6 @@ import asyncio
 import os
 import secrets
 import signal
-import subprocess
 import urllib.parse
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -21,20 +20,19 @@ from notifier.settings import Settings
 from tests.chaos.links import Link, open_link
 from tests.chaos.plan import LINKS
 from tests.chaos.providers import SENDGRID_KEY, TWILIO_SID, TWILIO_TOKEN
-from tests.chaos.waiting import require
 from tests.e2e.processes import (
-    CHECKOUT,
     NOTIFIER,
     WORKER_RUNNER,
     children_of,
-    environment,
     is_gone,
     workers_of,
 )
+from tests.programs import Base, Program
 from tests.services.postgres import Postgres
 from tests.services.processes import LOOPBACK, free_port, listens
 from tests.services.rabbitmq import RabbitMq
-from tests.services.reaper import Reaper, reaping
+from tests.services.reaper import reaping
+from tests.waiting import require
 from tests.witness import witness_of
 
 APIS = 2
@@ -55,51 +53,6 @@ class Outside:
     rabbitmq: RabbitMq
     database_url: str
     amqp_url: str
-
-
-class Program:
-    """An OS process that can be killed and started again; what it prints goes to a file."""
-
-    def __init__(
-        self, name: str, command: tuple[str, ...], environ: Mapping[str, str], base: "Base"
-    ) -> None:
-        self.name = name
-        self._command = command
-        self._environ = environ
-        self._base = base
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int:
-        """The id of the process that was started last."""
-        assert self._process is not None
-        return self._process.pid
-
-    def start(self) -> None:
-        """Start it, as the leader of its own process group."""
-        with (self._base.folder / f"{self.name}.log").open("ab") as output:
-            self._process = self._base.reaper.start(
-                self._command,
-                env=environment(self._environ),
-                cwd=CHECKOUT,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    async def kill(self) -> None:
-        """SIGKILL to this process alone; its children are left to themselves."""
-        assert self._process is not None
-        self._process.kill()
-        await asyncio.to_thread(self._process.wait)
-
-
-@dataclass(frozen=True, slots=True)
-class Base:
-    """Where processes are started from: who ends them, and the folder of what they print."""
-
-    reaper: Reaper
-    folder: Path
 
 
 class Api(Program):
