@@ -22,6 +22,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import asyncpg
@@ -147,11 +148,14 @@ def _wait_ready(url: str) -> str:
 
 
 @contextlib.contextmanager
-def private_postgres(*, durable: bool = False) -> Iterator[Postgres]:
+def private_postgres(
+    *, durable: bool = False, settings: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Postgres]:
     """Yield a server that nobody else uses, and end it with all its processes and files.
 
     Args:
         durable: wait for the disk on commit, as in production; measurements need it, tests do not.
+        settings: of the server, over those that suit tests; a given server keeps its own.
 
     Raises:
         ServiceUnavailableError: no way to a server works here.
@@ -159,13 +163,14 @@ def private_postgres(*, durable: bool = False) -> Iterator[Postgres]:
     ways = [_container, _installed, _wheel]
     if "NOTIFIER_TEST_DATABASE_URL" in os.environ:
         ways = [_given]
-    with first_open([partial(way, durable=durable) for way in ways], install=_INSTALL) as server:
+    chosen = {**_SETTINGS, **({} if durable else _FAST), **settings}
+    with first_open([partial(way, chosen) for way in ways], install=_INSTALL) as server:
         yield server
 
 
 @contextlib.contextmanager
-def _given(*, durable: bool) -> Iterator[Postgres]:
-    del durable  # whoever runs the server decides
+def _given(settings: Mapping[str, str]) -> Iterator[Postgres]:
+    del settings  # whoever runs the server decides
     parts = urllib.parse.urlsplit(os.environ["NOTIFIER_TEST_DATABASE_URL"])
     admin_url = parts._replace(scheme="postgresql").geturl()
     try:
@@ -188,23 +193,19 @@ class _ForeignServer:
     kill = start = stop
 
 
-def _settings(*, durable: bool) -> Mapping[str, str]:
-    return _SETTINGS if durable else {**_SETTINGS, **_FAST}
-
-
 def _options(settings: Mapping[str, str]) -> list[str]:
     return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
 
 
 @contextlib.contextmanager
-def _container(*, durable: bool) -> Iterator[Postgres]:
+def _container(settings: Mapping[str, str]) -> Iterator[Postgres]:
     require_engine()
     with reaping() as reaper:
         port, password = free_port(), secrets.token_hex(12)
         container = DockerContainer(IMAGE)
         container.with_envs(POSTGRES_USER=_USER, POSTGRES_PASSWORD=password, POSTGRES_DB="postgres")
         container.with_bind_ports(5432, port)
-        container.with_command(["postgres", *_options(_settings(durable=durable))])
+        container.with_command(["postgres", *_options(settings)])
         with running(container, reaper) as started_container:
             host = started_container.host
             admin_url = f"postgresql://{_USER}:{password}@{host}:{port}/postgres"
@@ -226,8 +227,8 @@ class _ContainerServer:
         self._container.start()
 
 
-def _installed(*, durable: bool) -> AbstractContextManager[Postgres]:
-    return _process(_installed_programs(), durable=durable)
+def _installed(settings: Mapping[str, str]) -> AbstractContextManager[Postgres]:
+    return _process(_installed_programs(), settings)
 
 
 def _installed_programs() -> Path:
@@ -240,8 +241,8 @@ def _installed_programs() -> Path:
     return Path(initdb).resolve().parent
 
 
-def _wheel(*, durable: bool) -> AbstractContextManager[Postgres]:
-    return _process(_wheel_programs(), durable=durable)
+def _wheel(settings: Mapping[str, str]) -> AbstractContextManager[Postgres]:
+    return _process(_wheel_programs(), settings)
 
 
 def _wheel_programs() -> Path:
@@ -251,19 +252,19 @@ def _wheel_programs() -> Path:
     return max(Path(package.origin).parent.glob("pginstall*/bin"))
 
 
-def _process(programs: Path, *, durable: bool) -> AbstractContextManager[Postgres]:
-    return started(lambda: _started(programs, durable=durable))
+def _process(programs: Path, settings: Mapping[str, str]) -> AbstractContextManager[Postgres]:
+    return started(lambda: _started(programs, settings))
 
 
 @contextlib.contextmanager
-def _started(programs: Path, *, durable: bool) -> Iterator[Postgres]:
+def _started(programs: Path, settings: Mapping[str, str]) -> Iterator[Postgres]:
     with reaping() as reaper:
         folder = Path(tempfile.mkdtemp(prefix="notifier-postgres-"))
         reaper.remove(folder)
         account = _Account.unprivileged()
         account.give(folder)
         reachable = account.reachable(programs, folder)
-        server = _ProcessServer(reachable, folder, account, reaper, durable=durable)
+        server = _ProcessServer(reachable, folder, account, reaper, settings)
         server.start()
         admin_url = f"postgresql://{_USER}:{server.password}@{LOOPBACK}:{server.port}/postgres"
         yield Postgres(admin_url, _wait_ready(admin_url), server)
@@ -325,7 +326,12 @@ class _ProcessServer:
     """A server of our own on a loopback port."""
 
     def __init__(
-        self, programs: Path, folder: Path, account: _Account, reaper: Reaper, *, durable: bool
+        self,
+        programs: Path,
+        folder: Path,
+        account: _Account,
+        reaper: Reaper,
+        settings: Mapping[str, str],
     ) -> None:
         self.port = free_port()
         self.password = secrets.token_hex(12)
@@ -333,7 +339,7 @@ class _ProcessServer:
         self._folder = folder
         self._account = account
         self._reaper = reaper
-        self._durable = durable
+        self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self._initialise()
 
@@ -364,7 +370,7 @@ class _ProcessServer:
             "port": str(self.port),
             "listen_addresses": LOOPBACK,
             "unix_socket_directories": "",
-            **_settings(durable=self._durable),
+            **self._settings,
         }
         with (self._folder / "postgres.out").open("ab") as output:
             self._process = self._reaper.start(

@@ -14,6 +14,7 @@ import urllib.parse
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -25,7 +26,7 @@ from tests.services.errors import ServiceUnavailableError
 from tests.services.management import ManagementApi
 from tests.services.processes import LOOPBACK, accepts, free_port, listens, wait_until
 from tests.services.reaper import Reaper, reaping
-from tests.services.ways import first_open, started
+from tests.services.ways import Way, first_open, started
 
 IMAGE = "rabbitmq:4-management"
 # Moving messages in the management page needs the shovel.
@@ -116,13 +117,17 @@ def vhost_of(amqp_url: str) -> str:
 
 
 @contextlib.contextmanager
-def private_rabbitmq() -> Iterator[RabbitMq]:
+def private_rabbitmq(*, memory_mb: int = 512) -> Iterator[RabbitMq]:
     """Yield a broker that nobody else uses, and end it with all its processes and files.
+
+    Args:
+        memory_mb: at which it blocks publishers; a container keeps its image's limit.
 
     Raises:
         ServiceUnavailableError: no way to a broker works here.
     """
-    ways = [_container, _installed, _unpacked]
+    installed, unpacked = partial(_installed, memory_mb), partial(_unpacked, memory_mb)
+    ways: list[Way[RabbitMq]] = [_container, installed, unpacked]
     if "NOTIFIER_TEST_BROKER_URL" in os.environ:
         ways = [_given]
     with first_open(ways, install=_INSTALL) as broker:
@@ -192,25 +197,25 @@ class _ContainerNode:
         return self._container.exec("rabbitmqctl", *arguments)
 
 
-def _installed() -> AbstractContextManager[RabbitMq]:
-    return _process(installed_programs())
+def _installed(memory_mb: int) -> AbstractContextManager[RabbitMq]:
+    return _process(installed_programs(), memory_mb)
 
 
-def _unpacked() -> AbstractContextManager[RabbitMq]:
-    return _process(unpacked_programs())
+def _unpacked(memory_mb: int) -> AbstractContextManager[RabbitMq]:
+    return _process(unpacked_programs(), memory_mb)
 
 
-def _process(programs: Programs) -> AbstractContextManager[RabbitMq]:
-    return started(lambda: _started(programs))
+def _process(programs: Programs, memory_mb: int) -> AbstractContextManager[RabbitMq]:
+    return started(lambda: _started(programs, memory_mb))
 
 
 @contextlib.contextmanager
-def _started(programs: Programs) -> Iterator[RabbitMq]:
+def _started(programs: Programs, memory_mb: int) -> Iterator[RabbitMq]:
     with reaping() as reaper:
         folder = Path(tempfile.mkdtemp(prefix="notifier-rabbitmq-"))
         reaper.remove(folder)
         password = secrets.token_hex(12)
-        node = _ProcessNode(programs, folder, password, reaper)
+        node = _ProcessNode(programs, folder, password, reaper, memory_mb)
         node.start()
         yield _broker(LOOPBACK, node.amqp_port, node.management_port, password, node)
 
@@ -243,17 +248,19 @@ def _wait_ready(host: str, amqp_port: int, management: ManagementApi) -> None:
 class _ProcessNode:
     """A node of our own on loopback ports, with an epmd of its own."""
 
-    def __init__(self, programs: Programs, folder: Path, password: str, reaper: Reaper) -> None:
+    def __init__(
+        self, programs: Programs, folder: Path, password: str, reaper: Reaper, memory_mb: int
+    ) -> None:
         self.amqp_port = free_port()
         self.management_port = free_port()
         self._programs = programs
         self._folder = folder
         self._reaper = reaper
-        self._environment = self._describe(password)
+        self._environment = self._describe(password, memory_mb)
         self._process: subprocess.Popen[bytes] | None = None
         self._spawn(programs.epmd)
 
-    def _describe(self, password: str) -> dict[str, str]:
+    def _describe(self, password: str, memory_mb: int) -> dict[str, str]:
         folder = self._folder
         (folder / "plugins").write_text(_ENABLED)
         (folder / "rabbitmq.conf").write_text(
@@ -265,7 +272,7 @@ class _ProcessNode:
             f"prometheus.tcp.ip = {LOOPBACK}\n"
             f"prometheus.tcp.port = {free_port()}\n"
             "disk_free_limit.absolute = 50MB\n"
-            "vm_memory_high_watermark.absolute = 512MB\n"
+            f"vm_memory_high_watermark.absolute = {memory_mb}MB\n"
             "log.console = false\n"
         )
         return {

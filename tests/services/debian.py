@@ -1,0 +1,41 @@
+"""Programs of Debian's packages, downloaded and unpacked without root, beside their libraries."""
+
+import fcntl
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.services.errors import WayClosedError
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+_LIBRARIES = ("usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib/postfix")
+
+
+def unpacked(root: Path, *packages: str) -> Path:
+    """Return `root` with the packages, and what they need that is not installed, in it.
+
+    Raises:
+        WayClosedError: this is not a Debian system, or its packages cannot be downloaded.
+    """
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with root.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two sessions must not unpack into one another
+        if not root.exists():
+            _unpack(root, packages)
+    return root
+
+
+def _unpack(root: Path, packages: tuple[str, ...]) -> None:
+    partial = root.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    command = [str(CHECKOUT / "scripts" / "debian-packages"), str(partial), *packages]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["scripts/debian-packages failed"])[-1]
+        raise WayClosedError(f"Debian's packages: {reason}")
+    partial.rename(root)
+
+
+def library_path(root: Path) -> str:
+    """LD_LIBRARY_PATH with which programs unpacked into `root` find their libraries."""
+    return ":".join(str(folder) for pattern in _LIBRARIES for folder in root.glob(pattern))
