@@ -1,0 +1,73 @@
+"""The command: see scripts/bench."""
+
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+from rich.console import Console
+
+from tests.bench.machine import describe
+from tests.bench.peers_environment import peers_python
+from tests.bench.place import open_servers
+from tests.bench.results import Results, judge
+from tests.bench.run import Command, Options, run
+from tests.bench.tables import markdown, table_of
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    command: Annotated[Command, typer.Argument(help="What to measure.")],
+    *,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Measure what others would build, too.")
+    ] = False,
+    repeats: Annotated[int, typer.Option(min=1, help="Medians are of so many.")] = 3,
+    notifications: Annotated[
+        int, typer.Option(min=100, help="How many wait in the queue before a drain.")
+    ] = 10_000,
+    seconds: Annotated[float, typer.Option(min=1, help="How long each load lasts.")] = 10,
+    broker: Annotated[
+        str | None,
+        typer.Option(help="Use this RabbitMQ, amqp://..., instead of one of the run's own."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder.")] = Path(".cache") / "bench",
+    report_markdown: Annotated[
+        bool, typer.Option("--report-markdown", help="Print the tables as Markdown, too.")
+    ] = False,
+) -> None:
+    """Measure notifier, and beside it what people would build instead."""
+    if broker is not None:
+        os.environ["NOTIFIER_TEST_BROKER_URL"] = broker
+    console = Console()
+    options = Options(
+        repeats=repeats,
+        notifications=notifications,
+        seconds=seconds,
+        peers=peers_python() if peers else None,
+    )
+    with open_servers(out) as servers:
+        told = {name: str(value) for name, value in asdict(options).items() if name != "peers"}
+        results = Results(machine=describe(servers), options={"command": command.value, **told})
+        path = out / "results.json"
+
+        def say(line: str) -> None:
+            console.print(line, soft_wrap=True, highlight=False)
+
+        uvloop.run(run(command, servers, options, results, path, say))
+    text = markdown(results)
+    for table in text.strip().split("\n\n"):
+        console.print(table_of(table))
+    console.print(f"All figures are in {path}")
+    if report_markdown:
+        print(text)  # noqa: T201  to be pasted
+    sys.exit(1 if any(each.is_met is False for each in judge(results)) else 0)
+
+
+if __name__ == "__main__":
+    app()

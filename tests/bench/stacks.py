@@ -1,0 +1,207 @@
+"""What is measured side by side: notifier, and what people would build instead."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+
+from notifier import administration
+from notifier.settings import Settings
+from tests.bench.place import Place
+from tests.bench.wrk import Endpoint
+from tests.e2e.processes import CHECKOUT, NOTIFIER, WORKER_RUNNER
+from tests.programs import Program
+from tests.services.processes import LOOPBACK, free_port
+from tests.waiting import require
+
+_START_S = 60
+_PEERS = CHECKOUT / "tests" / "bench" / "peers"
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """How workers are spread: so many notifications under way in each OS process."""
+
+    processes: int
+    each: int
+
+    def __str__(self) -> str:
+        return f"{self.processes} x {self.each}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """A stack set up in a place, nothing of it running yet.
+
+    All have a table `notifications` with `status`, `created_at` and `sent_at`, one queue for
+    emails and an endpoint that takes the same JSON.
+    """
+
+    place: Place
+    url: str
+    endpoint: Endpoint
+    queue: str
+    api: Program
+    workers: Callable[[Slots], Program]
+    relay: Program | None = None
+
+    async def start_api(self) -> None:
+        """Start what accepts; returns once the API answers."""
+        self.api.start()
+        if self.relay is not None:
+            self.relay.start()
+        async with aiohttp.ClientSession() as session:
+            answers = partial(_answers, session, f"{self.url}/healthz")
+            await require(answers, timeout_s=_START_S, what=f"the API ({self.api.name})")
+
+    async def stop_api(self) -> None:
+        """Stop what accepts."""
+        await self.api.stop()
+        if self.relay is not None:
+            await self.relay.stop()
+
+
+async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(url) as answer:
+            return answer.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A way to build it; `deploy(place, smtp_port)` sets it up."""
+
+    name: str
+    deploy: Callable[[Place, int], Awaitable[Deployment]]
+
+
+# --- notifier ---------------------------------------------------------------------------------
+
+QUEUE = "email_notifications"
+PATH = "/api/v1/notifications"
+
+
+async def deploy_notifier(
+    place: Place, smtp_port: int, changes: Mapping[str, str] | None = None
+) -> Deployment:
+    """Set notifier up as in production; `changes` are settings without their prefix."""
+    port = free_port()
+    environ = _settings(place, smtp_port, port) | {
+        f"NOTIFIER_{name}": value for name, value in (changes or {}).items()
+    }
+    key = await _prepare(environ)
+
+    def workers(slots: Slots) -> Program:
+        sized = {
+            "NOTIFIER_WORKER__PROCESSES": str(slots.processes),
+            "NOTIFIER_EMAIL__CONSUMERS": str(slots.each),
+        }
+        return place.program("workers", WORKER_RUNNER, environ | sized)
+
+    # A runner always has a relay: one that delivers no emails leaves them to be measured.
+    relay_only = {"NOTIFIER_WORKER__PROCESSES": "1", "NOTIFIER_EMAIL__PROVIDERS": "none"}
+
+    url = f"http://{LOOPBACK}:{port}"
+    return Deployment(
+        place=place,
+        url=url,
+        endpoint=Endpoint(url=f"{url}{PATH}/send", headers={"Authorization": f"Bearer {key}"}),
+        queue=QUEUE,
+        api=place.program("api", (*NOTIFIER, "serve"), environ),
+        workers=workers,
+        relay=place.program("relay", WORKER_RUNNER, environ | relay_only),
+    )
+
+
+def _settings(place: Place, smtp_port: int, port: int) -> dict[str, str]:
+    settings = {
+        "DATABASE_URL": place.dsn,
+        "BROKER_URL": place.amqp_url,
+        "BROKER_MANAGEMENT_URL": place.management_url,
+        "KEY_PEPPER": secrets.token_hex(16),
+        "PORT": str(port),
+        "API__RATE_LIMIT": "100000000",
+        "EMAIL__PROVIDERS": "smtp",
+        "EMAIL__SENDER": "Shop <shop@example.com>",
+        "SMS__PROVIDERS": "none",
+        "SMTP__HOST": LOOPBACK,
+        "SMTP__PORT": str(smtp_port),
+        "SMTP__SECURITY": "none",
+        # The peers log nothing of a request either.
+        "LOG_LEVEL": "WARNING",
+    }
+    return {f"NOTIFIER_{name}": value for name, value in settings.items()}
+
+
+async def _prepare(environ: Mapping[str, str]) -> str:
+    """Make the schema, the topology and an API key."""
+    settings = Settings.from_env(environ)
+    await administration.upgrade_schema(settings)
+    report = await asyncio.to_thread(administration.apply_topology, settings)
+    assert report.is_complete, report
+    return await administration.create_key(settings, "bench", ("send", "read"), None)
+
+
+# --- the peers --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A module of tests/bench/peers, and the command of its workers."""
+
+    module: str
+    workers: Callable[[Slots], tuple[str, ...]]
+
+
+PEERS = {
+    "FastAPI + FastStream": Peer(
+        "fastapi_faststream",
+        lambda slots: (
+            *("faststream", "run", "fastapi_faststream:worker"),
+            *("--workers", str(slots.processes), "--log-level", "warning"),
+        ),
+    ),
+}
+
+
+def peer_stack(name: str, python: Path) -> Stack:
+    """The peer of this name, run by this interpreter."""
+    return Stack(name, partial(_deploy_peer, PEERS[name], python))
+
+
+async def _deploy_peer(peer: Peer, python: Path, place: Place, smtp_port: int) -> Deployment:
+    port = free_port()
+    environ = {
+        "PYTHONPATH": str(_PEERS),
+        "DATABASE_URL": place.dsn,
+        "BROKER_URL": place.amqp_url,
+        "SMTP_HOST": LOOPBACK,
+        "SMTP_PORT": str(smtp_port),
+    }
+    async with place.connection() as connection:
+        await connection.execute((_PEERS / "schema.sql").read_text())
+
+    def workers(slots: Slots) -> Program:
+        command, *arguments = peer.workers(slots)
+        sized = {**environ, "SLOTS": str(slots.each)}
+        return place.program("workers", (str(python.with_name(command)), *arguments), sized)
+
+    serve = (
+        *(str(python.with_name("uvicorn")), f"{peer.module}:app"),
+        *("--host", LOOPBACK, "--port", str(port), "--no-access-log", "--log-level", "warning"),
+    )
+    url = f"http://{LOOPBACK}:{port}"
+    return Deployment(
+        place=place,
+        url=url,
+        endpoint=Endpoint(url=f"{url}/notifications", headers={}),
+        queue="notifications",
+        api=place.program("api", serve, environ),
+        workers=workers,
+    )
