@@ -1,9 +1,10 @@
 """Delivering one notification: claim -> render -> send -> finish."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import assert_never
+from functools import partial
+from typing import TypeVar, assert_never
 from uuid import UUID
 
 import structlog
@@ -52,6 +53,8 @@ from notifier.retry import RetryPolicy
 from notifier.template import fill_html, fill_text
 
 log = structlog.get_logger(__name__)
+
+Answer = TypeVar("Answer")
 
 MAX_RENDERED_CHARS = 1_000_000
 FAILOVER_PATIENCE_S = 1
@@ -159,8 +162,10 @@ class Deliverer:
         self._gate.close()
 
     async def _claim(self, envelope: Envelope) -> Held | None:
-        retrying = _while_store_is_away(self._lease.claim_patience_s, self._lease.probe_s)
-        return await retrying(self._claim_once, envelope, self._new_token())
+        claim = partial(self._claim_once, envelope, self._new_token())
+        return await _while_store_is_away(
+            claim, patience_s=self._lease.claim_patience_s, probe_s=self._lease.probe_s
+        )
 
     async def _claim_once(self, envelope: Envelope, token: UUID) -> Held | None:
         """Claim; cancelled meanwhile, give back what was claimed all the same."""
@@ -322,12 +327,14 @@ class Deliverer:
             await self._publisher.bury([_dead_letter(claimed)])
 
     async def _write(self, finish: Finish, patience_s: float) -> bool:
-        retrying = _while_store_is_away(patience_s, self._lease.finish_probe_s)
+        record = partial(
+            _while_store_is_away, patience_s=patience_s, probe_s=self._lease.finish_probe_s
+        )
         try:
-            return await retrying(self._store.finish, finish)
+            return await record(partial(self._store.finish, finish))
         except StoreRefusedError:
             # A provider's words that cannot be stored must not make it send again.
-            return await retrying(self._store.finish, _without_words(finish))
+            return await record(partial(self._store.finish, _without_words(finish)))
 
 
 def render(claimed: Claimed) -> Message:
@@ -445,10 +452,17 @@ def _is_being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _while_store_is_away(patience_s: float, probe_s: float) -> AsyncRetrying:
-    return AsyncRetrying(
-        retry=retry_if_exception_type((StoreUnavailableError, StoreBusyError)),
-        wait=wait_random_exponential(multiplier=0.5, max=probe_s),
-        stop=stop_after_delay(patience_s),
-        reraise=True,
-    )
+async def _while_store_is_away(
+    call: Callable[[], Awaitable[Answer]], *, patience_s: float, probe_s: float
+) -> Answer:
+    """Make `call`, again and again while the store is away, until patience ends."""
+    try:
+        return await call()
+    except (StoreUnavailableError, StoreBusyError):
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type((StoreUnavailableError, StoreBusyError)),
+            wait=wait_random_exponential(multiplier=0.5, max=probe_s),
+            stop=stop_after_delay(patience_s),
+            reraise=True,
+        )
+        return await retrying(call)

@@ -1,15 +1,16 @@
 """Consuming from RabbitMQ: prefetch-1 consumers that come back by themselves, and their watch."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import assert_never, cast
+from typing import Any, TypeAlias, assert_never, cast
 
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPChannelError, ChannelNotFoundEntity
 from aiormq import Channel as WireChannel
+from aiormq.abc import DeliveredMessage
 
 from notifier.errors import QueueUnavailableError
 from notifier.notification import Channel, Lane, Settlement
@@ -22,6 +23,8 @@ from notifier.queue.link import Link, RabbitSettings, bounded, open_channel
 from notifier.queue.message import Malformed
 
 log = structlog.get_logger(__name__)
+
+Process: TypeAlias = Callable[[DeliveredMessage], Coroutine[Any, Any, None]]
 
 RETRY_S = 0.5
 DOUBTS = 2
@@ -45,47 +48,68 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A consumer as the broker knows it: its channel and tag."""
+    """The channel on which the consumers of a subscription consume."""
 
     connection: AbstractConnection
     wire: WireChannel
-    tag: str
 
-    @property
-    def is_alive(self) -> bool:
-        """Whether the channel is open and the tag on it."""
-        return not self.wire.is_closed and self.tag in self.wire.consumers
+    def has(self, consumer: "Consumer") -> bool:
+        """Whether this consumer consumes, as far as this side knows."""
+        return not self.wire.is_closed and consumer.tag in self.wire.consumers
 
 
 class Consumer:
-    """One consumer on a channel of its own.
+    """One prefetch-1 consumer: `process` has at most one of its messages in hand."""
 
-    Messages are handled in tasks of our own: a lost connection ends the consumer, never a
-    handler. It attaches again once the message in hand is done with.
-    """
-
-    def __init__(self, link: Link, source: Source, settings: RabbitSettings, tag: str) -> None:
-        self._link = link
-        self._source = source
-        self._settings = settings
-        self._tag = tag
-        self.attachment: Attachment | None = None
-        self._in_hand: set[asyncio.Task[None]] = set()
-        self._is_paused = False
-        self._running = asyncio.create_task(self._run())
-
-    @property
-    def is_attached(self) -> bool:
-        """Whether it consumes, as far as this side knows."""
-        return self.attachment is not None and self.attachment.is_alive
+    def __init__(self, tag: str, process: Process) -> None:
+        self.tag = tag
+        self._process = process
+        self._in_hand: asyncio.Task[None] | None = None
 
     @property
     def is_busy(self) -> bool:
         """Whether a message is being handled."""
-        return bool(self._in_hand)
+        return self._in_hand is not None and not self._in_hand.done()
+
+    async def take(self, message: DeliveredMessage) -> None:
+        """Start handling `message`, in a task that no lost connection ends."""
+        self._in_hand = asyncio.create_task(self._process(message))
+
+    async def done(self) -> None:
+        """Wait until no message is in hand."""
+        if self._in_hand is not None:
+            await asyncio.wait({self._in_hand})
+
+    async def abandon(self) -> None:
+        """End the handling of the message in hand; it goes back to the queue."""
+        if self._in_hand is not None:
+            self._in_hand.cancel()
+            await asyncio.wait({self._in_hand}, timeout=HANDLER_END_S)
+
+
+class RabbitSubscription:
+    """Consumers of one queue, and a watch that compares them with what the broker knows.
+
+    They share a channel, on which the broker counts the prefetch of each by itself: a channel
+    each would cost more memory than all the rest of a slot. What ends that channel does not end
+    a handler; a consumer attaches again once the message in hand is done with.
+    """
+
+    def __init__(self, link: Link, source: Source, settings: RabbitSettings, count: int) -> None:
+        self._link = link
+        self._source = source
+        self._settings = settings
+        tag = f"{settings.connection_name} {source.queue}"
+        self.consumers: Sequence[Consumer] = [
+            Consumer(f"{tag} {number}", self._process) for number in range(count)
+        ]
+        self.attachment: Attachment | None = None
+        self._is_paused = False
+        self._problem: str | None = None
+        self._running = asyncio.create_task(self._run())
+        self._watching = asyncio.create_task(self._watch())
 
     async def pause(self) -> None:
-        """Take no more messages. What the broker sent in the meantime goes back."""
         self._is_paused = True
         if self.attachment is None:
             self._running.cancel()
@@ -93,14 +117,16 @@ class Consumer:
             await self._detach(self.attachment)
 
     async def close(self) -> None:
-        """End; the message in hand goes back to the queue."""
         await self.pause()
-        for task in self._in_hand:
-            task.cancel()
-        if self._in_hand:
-            await asyncio.wait(self._in_hand, timeout=HANDLER_END_S)
+        self._watching.cancel()
+        await asyncio.gather(*(consumer.abandon() for consumer in self.consumers))
         self._running.cancel()
-        await asyncio.wait({self._running})
+        await asyncio.wait({self._running, self._watching})
+
+    def problem(self) -> str | None:
+        if self._is_paused:
+            return None
+        return "its watch ended" if self._watching.done() else self._problem
 
     async def _run(self) -> None:
         while not self._is_paused:
@@ -115,8 +141,6 @@ class Consumer:
                 log.warning("consumer.refused", queue=self._source.queue, reason=reason)
             except QueueUnavailableError:
                 log.warning("consumer.not_attached", queue=self._source.queue)
-            if self._in_hand:
-                await asyncio.wait(self._in_hand)
             await asyncio.sleep(RETRY_S)
 
     async def _declare(self, connection: AbstractConnection) -> None:
@@ -131,48 +155,54 @@ class Consumer:
         timeout_s = self._settings.call_timeout_s
         async with open_channel(connection, timeout_s) as channel:
             lost = asyncio.Event()
+            wire = cast(WireChannel, await channel.get_underlay_channel())
+            channel.close_callbacks.add(lambda *_: lost.set())
+            wire.on_consumer_cancel_callbacks.add(lambda _: lost.set())
+            self.attachment = attachment = Attachment(connection, wire)
+            attaching = asyncio.create_task(self._attach(attachment))
+            losing = asyncio.create_task(lost.wait())
             try:
-                await self._attach(connection, channel, lost)
-                await lost.wait()
-                if self._in_hand:
-                    await asyncio.wait(self._in_hand)
+                await asyncio.wait({attaching, losing}, return_when=asyncio.FIRST_COMPLETED)
+                if attaching.done():
+                    attaching.result()
+                    await losing
             finally:
                 self.attachment = None
+                attaching.cancel()
+                losing.cancel()
 
-    async def _attach(
-        self, connection: AbstractConnection, channel: AbstractChannel, lost: asyncio.Event
-    ) -> None:
+    async def _attach(self, attachment: Attachment) -> None:
+        """Attach the consumers, those that are free first."""
         timeout_s = self._settings.call_timeout_s
-        wire = cast(WireChannel, await channel.get_underlay_channel())
-        channel.close_callbacks.add(lambda *_: lost.set())
-        wire.on_consumer_cancel_callbacks.add(lambda _: lost.set())
-        await bounded(channel.set_qos(prefetch_count=1), timeout_s)
-        self.attachment = attachment = Attachment(connection, wire, self._tag)
-        queue = await channel.get_queue(self._source.queue, ensure=False)
-        await bounded(queue.consume(self._take, consumer_tag=self._tag), timeout_s)
+        wire = attachment.wire
+        await bounded(wire.basic_qos(prefetch_count=1), timeout_s)
+        for consumer in sorted(self.consumers, key=lambda each: each.is_busy):
+            await consumer.done()
+            if self._is_paused:
+                break
+            call = wire.basic_consume(self._source.queue, consumer.take, consumer_tag=consumer.tag)
+            await bounded(call, timeout_s)
         if self._is_paused:
             await self._detach(attachment)
 
     async def _detach(self, attachment: Attachment) -> None:
-        if not attachment.is_alive:
-            return
         try:
-            call = attachment.wire.basic_cancel(self._tag)
-            await bounded(call, self._settings.call_timeout_s)
+            for consumer in self.consumers:
+                if attachment.has(consumer):
+                    call = attachment.wire.basic_cancel(consumer.tag)
+                    await bounded(call, self._settings.call_timeout_s)
         except AMQPChannelError as error:
             log.info("consumer.already_gone", reason=type(error).__name__)
         except QueueUnavailableError:
             self._link.drop(attachment.connection)
 
-    async def _take(self, message: AbstractIncomingMessage) -> None:
-        task = asyncio.create_task(self._process(message))
-        self._in_hand.add(task)
-        task.add_done_callback(self._in_hand.discard)
-
-    async def _process(self, message: AbstractIncomingMessage) -> None:
+    async def _process(self, message: DeliveredMessage) -> None:
         source = self._source
         envelope = codec.decode(
-            message.body, channel=source.channel, lane=source.lane, headers=message.headers
+            message.body,
+            channel=source.channel,
+            lane=source.lane,
+            headers=message.header.properties.headers,
         )
         if isinstance(envelope, Malformed):
             log.error("queue.unparsable", queue=source.queue, reason=envelope.reason)
@@ -187,54 +217,6 @@ class Consumer:
                 await source.backoff.hold(settlement)
         await _settle(message, settlement)
 
-
-async def _settle(message: AbstractIncomingMessage, settlement: Settlement | None) -> None:
-    """Ack, requeue or (None) dead-letter `message`, if its channel is still there."""
-    try:
-        match settlement:
-            case Settlement.ACK:
-                await message.ack()
-            case Settlement.REQUEUE:
-                await message.nack(requeue=True)
-            case None:
-                await message.reject(requeue=False)
-            case _:
-                assert_never(settlement)
-    # The channel went, with whatever error or cancellation ended it: the broker delivers again.
-    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001
-        log.info("queue.settlement_lost", error=type(error).__name__)
-
-
-class RabbitSubscription:
-    """Consumers of one queue, and a watch that compares them with what the broker knows."""
-
-    def __init__(self, link: Link, source: Source, settings: RabbitSettings, count: int) -> None:
-        self._link = link
-        self._queue = source.queue
-        self._settings = settings
-        tag = f"{settings.connection_name} {source.queue}"
-        self.consumers: Sequence[Consumer] = [
-            Consumer(link, source, settings, f"{tag} {number}") for number in range(count)
-        ]
-        self._is_paused = False
-        self._problem: str | None = None
-        self._watching = asyncio.create_task(self._watch())
-
-    async def pause(self) -> None:
-        self._is_paused = True
-        await asyncio.gather(*(consumer.pause() for consumer in self.consumers))
-
-    async def close(self) -> None:
-        self._is_paused = True
-        self._watching.cancel()
-        await asyncio.gather(*(consumer.close() for consumer in self.consumers))
-        await asyncio.wait({self._watching})
-
-    def problem(self) -> str | None:
-        if self._is_paused:
-            return None
-        return "its watch ended" if self._watching.done() else self._problem
-
     async def _watch(self) -> None:
         in_a_row = 0
         while True:
@@ -247,14 +229,14 @@ class RabbitSubscription:
         """What is wrong now. A broker that is away is no problem of a consumer."""
         if connection is None:
             return None
-        free = [consumer for consumer in self.consumers if not consumer.is_busy]
-        attached = [consumer for consumer in self.consumers if consumer.is_attached]
-        silent = sum(1 for consumer in free if not consumer.is_attached)
+        queue, attachment = self._source.queue, self.attachment
+        attached = {each for each in self.consumers if attachment and attachment.has(each)}
+        silent = sum(1 for each in self.consumers if not each.is_busy and each not in attached)
         if silent:
-            return f"{silent} of {len(self.consumers)} consumers of {self._queue} do not consume"
+            return f"{silent} of {len(self.consumers)} consumers of {queue} do not consume"
         known = await self._count_known(connection)
         if known is not None and known < len(attached):
-            return f"{self._queue} has {known} consumers on the broker, not {len(attached)}"
+            return f"{queue} has {known} consumers on the broker, not {len(attached)}"
         return None
 
     async def _count_known(self, connection: AbstractConnection) -> int | None:
@@ -262,10 +244,31 @@ class RabbitSubscription:
         timeout_s = self._settings.call_timeout_s
         try:
             async with open_channel(connection, timeout_s) as channel:
-                queue = await bounded(channel.declare_queue(self._queue, passive=True), timeout_s)
+                queue = await bounded(
+                    channel.declare_queue(self._source.queue, passive=True), timeout_s
+                )
                 return queue.declaration_result.consumer_count or 0
         except AMQPChannelError:
             return 0
         except QueueUnavailableError:
             self._link.drop(connection)
             return None
+
+
+async def _settle(message: DeliveredMessage, settlement: Settlement | None) -> None:
+    """Ack, requeue or (None) dead-letter `message`, if its channel is still there."""
+    wire, tag = message.channel, message.delivery_tag
+    assert tag is not None  # noqa: S101  it was delivered, not returned
+    try:
+        match settlement:
+            case Settlement.ACK:
+                await wire.basic_ack(tag, wait=False)
+            case Settlement.REQUEUE:
+                await wire.basic_nack(tag, requeue=True, wait=False)
+            case None:
+                await wire.basic_reject(tag, requeue=False, wait=False)
+            case _:
+                assert_never(settlement)
+    # The channel went, with whatever error or cancellation ended it: the broker delivers again.
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001
+        log.info("queue.settlement_lost", error=type(error).__name__)

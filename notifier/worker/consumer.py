@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -27,7 +28,7 @@ class Consumers:
         self._counts = {channel: count for channel, count in slots.items() if count}
         self._slots = {channel: Slots(count) for channel, count in self._counts.items()}
         self._subscriptions: list[Subscription] = []
-        self._in_flight: set[asyncio.Task[Settlement]] = set()
+        self._in_flight: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
         """Subscribe to every lane of every channel, the most urgent first."""
@@ -62,20 +63,14 @@ class Consumers:
             await slots.take(envelope.lane)
         except SlotsClosedError:
             return Settlement.REQUEUE
-        # A task of its own, which holds the slot: neither a lost connection nor its queue ends it.
-        task = asyncio.create_task(self._deliver(envelope))
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  a coroutine runs in one
         self._in_flight.add(task)
-        task.add_done_callback(self._in_flight.discard)
-        task.add_done_callback(lambda _: slots.give_back())
-        await asyncio.wait({task})
-        return Settlement.REQUEUE if task.cancelled() else task.result()
-
-    async def _deliver(self, envelope: Envelope) -> Settlement:
         try:
             return await self._deliverer.deliver(envelope)
-        except Exception:  # the boundary: whoever waited for this task may be gone
-            log.exception("delivery.crashed", id=str(envelope.id))
-            return Settlement.REQUEUE
+        finally:
+            self._in_flight.discard(task)
+            slots.give_back()
 
 
 async def _settled(endings: Iterable[Awaitable[None]]) -> None:
@@ -84,7 +79,7 @@ async def _settled(endings: Iterable[Awaitable[None]]) -> None:
             log.warning("subscription.not_ended", error=type(error).__name__)
 
 
-async def _cancel(tasks: set[asyncio.Task[Settlement]]) -> None:
+async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     if tasks:

@@ -16,7 +16,7 @@ from pamqp.commands import Basic
 from notifier.errors import PublishError, QueueUnavailableError
 from notifier.notification import Channel, Envelope, Lane, Settlement
 from notifier.queue.admin import apply_topology
-from notifier.queue.consumer import Consumer
+from notifier.queue.consumer import RabbitSubscription
 from notifier.queue.link import RabbitSettings, open_channel
 from notifier.queue.message import encode
 from notifier.queue.rabbitmq import RabbitQueue, open_rabbit_queue
@@ -337,18 +337,17 @@ async def test_a_consumer_that_died_in_silence_is_noticed(amqp_url: str) -> None
             await until(lambda: witness.consumers(EMAIL) == 2)
             assert subscription.problem() is None
 
-            await cancel_in_silence(subscription.consumers[0])
+            await cancel_in_silence(subscription)
 
             await until(lambda: subscription.problem() is not None)
             assert "1 consumers on the broker, not 2" in (subscription.problem() or "")
 
 
-async def cancel_in_silence(consumer: Consumer) -> None:
-    """Cancel on the broker what the client goes on to believe in."""
-    attachment = consumer.attachment
-    assert attachment is not None
-    frame = Basic.Cancel(consumer_tag=attachment.tag, nowait=True)
-    channel = attachment.wire
+async def cancel_in_silence(subscription: RabbitSubscription) -> None:
+    """Cancel on the broker a consumer that the client goes on to believe in."""
+    assert subscription.attachment is not None
+    frame = Basic.Cancel(consumer_tag=subscription.consumers[0].tag, nowait=True)
+    channel = subscription.attachment.wire
     await channel.write_queue.put(ChannelFrame.marshall(channel.number, [frame]))
 
 
