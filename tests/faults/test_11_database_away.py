@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
-from notifier.notification import Channel, Envelope, Message, Outcome, Settlement, Status
+from notifier.notification import Channel, Envelope, Settlement, Status
 from notifier.ports import DeliveryStore, Handler, Queue, Subscription
 from tests.faults.workers import (
     SLOTS,
     Journal,
-    JournalAdapter,
     Site,
+    SlowAdapter,
     open_site,
     relaying,
     working,
@@ -22,25 +22,6 @@ from tests.services.postgres import Postgres
 AWAY_S = 1.5
 PROBES_S = 10 + 1
 """At most so many asks a second and slot: the tests' lease probes every 0.1 s."""
-
-
-class SlowAdapter(JournalAdapter):
-    """A provider that has taken the mail when the database goes, and answers then."""
-
-    def __init__(self, journal: Journal) -> None:
-        super().__init__(journal)
-        self.released = asyncio.Event()
-        self._arrived = asyncio.Semaphore(0)
-
-    async def has_taken(self, count: int) -> None:
-        for _ in range(count):
-            await self._arrived.acquire()
-
-    async def send(self, message: Message) -> Outcome:
-        outcome = await super().send(message)
-        self._arrived.release()
-        await self.released.wait()
-        return outcome
 
 
 class CountingQueue:

@@ -4,6 +4,7 @@ import os
 import signal
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from tests.faults.workers import (
     JournalAdapter,
     Plan,
     Point,
+    Site,
+    SlowAdapter,
     Trap,
     Ways,
     open_site,
@@ -28,6 +31,16 @@ from tests.faults.workers import (
 from tests.services.postgres import Postgres
 
 SHORT = replace(LEASE, duration_s=1, send_timeout_s=0.5)
+
+
+def wake_up() -> None:
+    (frozen,) = workers_of(os.getpid())
+    os.kill(frozen, signal.SIGCONT)
+
+
+async def all_are_late(site: Site) -> bool:
+    account = await site.stores.queries.account(service=None)
+    return account.late_completions == SLOTS
 
 
 @pytest.mark.parametrize(("point", "doubled"), [(Point.DURING, SLOTS), (Point.CLAIMED, 0)])
@@ -49,14 +62,8 @@ async def test_a_worker_that_wakes_late_overwrites_nothing_and_is_counted(
             async with working(site, {Channel.EMAIL: [JournalAdapter(journal)]}):
                 await site.settled(SLOTS)
             before = [await site.stores.get(envelope.id) for envelope in sent]
-            (frozen,) = workers_of(os.getpid())
-            os.kill(frozen, signal.SIGCONT)
-
-            async def all_are_late() -> bool:
-                account = await site.stores.queries.account(service=None)
-                return account.late_completions == SLOTS
-
-            await until(all_are_late)
+            wake_up()
+            await until(partial(all_are_late, site))
             await site.drained()
         after = [await site.stores.get(envelope.id) for envelope in sent]
 
@@ -65,3 +72,33 @@ async def test_a_worker_that_wakes_late_overwrites_nothing_and_is_counted(
     handed = journal.read()
     assert set(handed) == {envelope.id for envelope in sent}
     assert Counter(handed.values()) == ({2: SLOTS} if doubled else {1: SLOTS})
+
+
+async def test_a_worker_that_wakes_late_does_not_end_an_attempt_of_another_one(
+    postgres: Postgres, amqp_url: str, tmp_path: Path
+) -> None:
+    journal = Journal(tmp_path / "journal")
+    slow = SlowAdapter(journal)
+    async with open_site(postgres, amqp_url) as site, relaying(site) as relay:
+        await site.send(SLOTS)
+        plan = Plan(
+            database_url=site.database_url,
+            amqp_url=amqp_url,
+            journal=journal.path,
+            trap=Trap(point=Point.RETURNED, count=SLOTS, blow=signal.SIGSTOP),
+            ways=Ways(lease=SHORT),
+        )
+        async with spawned(site, relay, plan):
+            await site.logged("relay.rescued")
+            async with working(site, {Channel.EMAIL: [slow]}):
+                await slow.has_taken(SLOTS)
+                wake_up()
+                await until(partial(all_are_late, site))
+                meanwhile = await site.states()
+                slow.released.set()
+                states = await site.settled(SLOTS)
+        account = await site.stores.queries.account(service=None)
+
+    assert meanwhile == {Status.PROCESSING: SLOTS}
+    assert states == {Status.SENT: SLOTS}
+    assert account.late_completions == SLOTS

@@ -379,6 +379,26 @@ class JournalAdapter:
         return
 
 
+class SlowAdapter(JournalAdapter):
+    """A provider that takes everything, and answers once it is `released`."""
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__(journal)
+        self.released = asyncio.Event()
+        self._arrived = asyncio.Semaphore(0)
+
+    async def has_taken(self, count: int) -> None:
+        """Wait until it has taken so many."""
+        for _ in range(count):
+            await self._arrived.acquire()
+
+    async def send(self, message: Message) -> Outcome:
+        outcome = await super().send(message)
+        self._arrived.release()
+        await self.released.wait()
+        return outcome
+
+
 class TrappedStore:
     """The real store, with the points around its calls."""
 
