@@ -4,10 +4,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import cycle
 from uuid import UUID
 
-from notifier.notification import Status
+from notifier.notification import Lane, Status
 from notifier.publishing import Publisher
 from notifier.queue.link import RabbitSettings
 from notifier.queue.rabbitmq import open_rabbit_queue
@@ -44,7 +45,7 @@ class Host:
         }
 
     def send(self, count: int) -> list[UUID]:
-        """Accept and publish so many mails, as an API does."""
+        """Accept and publish so many mails, in all lanes, as an API does."""
         return asyncio.run(_send(self.outside, count))
 
     @contextmanager
@@ -91,6 +92,11 @@ class Host:
         with self.outside.witness() as witness:
             return [witness.consumers(queue) for queue in LANES]
 
+    def ready(self) -> int:
+        """How many messages wait in all lanes."""
+        with self.outside.witness() as witness:
+            return sum(witness.ready(queue) for queue in LANES)
+
 
 async def _send(outside: Outside, count: int) -> list[UUID]:
     rabbit = RabbitSettings(connection_name="test")
@@ -98,7 +104,8 @@ async def _send(outside: Outside, count: int) -> list[UUID]:
         open_stores(outside.database_url) as stores,
         open_rabbit_queue(outside.amqp_url, rabbit, SystemClock()) as queue,
     ):
-        submissions = [a_submission() for _ in range(count)]
+        lanes = zip(range(count), cycle(Lane), strict=False)
+        submissions = [replace(a_submission(), lane=lane) for _, lane in lanes]
         await stores.deliveries.insert(submissions)
         envelopes = [envelope_of(submission) for submission in submissions]
         assert await Publisher(stores.deliveries, queue).publish(envelopes) == count

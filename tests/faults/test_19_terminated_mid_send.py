@@ -29,6 +29,7 @@ def test_a_stop_mid_send_doubles_and_loses_nothing(postgres: Postgres, rabbitmq:
             code = runner.stop()
             took_s = time.monotonic() - stopped_s
         left = here.states()
+        assert here.ready() == left[Status.PENDING]
         with here.runner():
             here.await_sent(COUNT)
 
