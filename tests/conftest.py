@@ -7,12 +7,17 @@ skips what matters most would pass without having looked.
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.services.errors import ServiceUnavailableError
 from tests.services.postgres import Postgres, private_postgres
 from tests.services.rabbitmq import RabbitMq, private_rabbitmq
 from tests.services.smtp import SmtpServer
 from tests.services.smtp import smtp_server as running_smtp_server
+
+# How fast examples come says something about the machine and its other work alone.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")
