@@ -1,10 +1,9 @@
 """Recipients: checking them and bringing them into their channel's normal form."""
 
 import re
-import unicodedata
 
 import phonenumbers
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from phonenumbers import ValidationResult
 
 from notifier.errors import RecipientError
@@ -12,6 +11,14 @@ from notifier.notification import Channel
 
 _MAX_IN_APP_CHARS = 200
 _E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
+# Categories Cc, Cs, Zl and Zp.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+# What most addresses look like: in normal form but for the domain's case, and read at once.
+_PLAIN_EMAIL = re.compile(
+    r"(?P<local>[A-Za-z0-9_+-]{1,32}(?:\.[A-Za-z0-9_+-]{1,31})?)"
+    r"@(?P<domain>(?:[A-Za-z0-9]{1,60}\.){1,3}(?P<top>[A-Za-z]{2,20}))"
+)
+_SPECIAL_TOPS = frozenset(name.rpartition(".")[2] for name in SPECIAL_USE_DOMAIN_NAMES)
 
 
 def normalise(channel: Channel, recipient: str) -> str:
@@ -37,10 +44,13 @@ def has_control_characters(text: str) -> bool:
 
     Categories Cc (controls), Cs (lone surrogates), Zl and Zp (line and paragraph separators).
     """
-    return any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in text)
+    return _CONTROL.search(text) is not None
 
 
 def _email(recipient: str) -> str:
+    plain = _PLAIN_EMAIL.fullmatch(recipient)
+    if plain and plain["top"].lower() not in _SPECIAL_TOPS:
+        return f"{plain['local']}@{plain['domain'].lower()}"
     if has_control_characters(recipient):
         message = "an email address holds no control characters"
         raise RecipientError(message)

@@ -7,7 +7,7 @@ objects with dots: `{{ order.total }}`.
 
 import html
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from notifier.errors import TemplateError
@@ -37,15 +37,27 @@ def fill_html(template: str, variables: Variables, *, max_chars: int) -> str:
 
 
 def _fill(template: str, variables: Variables, escape: Callable[[str], str], max_chars: int) -> str:
-    _refuse_stray_openings(template)
-    values = {name: escape(value) for name, value in _values(template, variables).items()}
-    _refuse_long_output(template, values, max_chars)
-    return _PLACEHOLDER.sub(lambda match: values[match[1]], template)
+    placeholders = list(_PLACEHOLDER.finditer(template)) if "{{" in template else []
+    _refuse_stray_openings(template, placeholders)
+    values = {name: escape(value) for name, value in _values(placeholders, variables).items()}
+    _refuse_long_output(template, placeholders, values, max_chars)
+    return "".join(_parts(template, placeholders, values))
 
 
-def _refuse_stray_openings(template: str) -> None:
+def _parts(
+    template: str, placeholders: Sequence[re.Match[str]], values: Mapping[str, str]
+) -> Iterator[str]:
     end = 0
-    for match in _PLACEHOLDER.finditer(template):
+    for match in placeholders:
+        yield template[end : match.start()]
+        yield values[match[1]]
+        end = match.end()
+    yield template[end:]
+
+
+def _refuse_stray_openings(template: str, placeholders: Sequence[re.Match[str]]) -> None:
+    end = 0
+    for match in placeholders:
         _refuse_opening(template, end, match.start())
         end = match.end()
     _refuse_opening(template, end, len(template))
@@ -58,8 +70,8 @@ def _refuse_opening(template: str, start: int, end: int) -> None:
         raise TemplateError(message)
 
 
-def _values(template: str, variables: Variables) -> dict[str, str]:
-    names = dict.fromkeys(match[1] for match in _PLACEHOLDER.finditer(template))
+def _values(placeholders: Sequence[re.Match[str]], variables: Variables) -> dict[str, str]:
+    names = dict.fromkeys(match[1] for match in placeholders)
     found = {name: _value(name, variables) for name in names}
     wrong = [name for name, value in found.items() if value is None]
     if wrong:
@@ -99,8 +111,13 @@ def _digits(name: str, value: int) -> str:
         raise TemplateError(message) from error
 
 
-def _refuse_long_output(template: str, values: Mapping[str, str], max_chars: int) -> None:
-    growth = sum(len(values[match[1]]) - len(match[0]) for match in _PLACEHOLDER.finditer(template))
+def _refuse_long_output(
+    template: str,
+    placeholders: Sequence[re.Match[str]],
+    values: Mapping[str, str],
+    max_chars: int,
+) -> None:
+    growth = sum(len(values[match[1]]) - len(match[0]) for match in placeholders)
     if len(template) + growth > max_chars:
         message = f"longer than {max_chars} characters once its variables are filled in"
         raise TemplateError(message)

@@ -2,6 +2,7 @@ import sys
 import traceback
 
 import pytest
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -28,6 +29,32 @@ def test_an_email_address_keeps_its_name_and_gets_a_lower_case_domain(
     address: str, normal: str
 ) -> None:
     assert normalise(Channel.EMAIL, address) == normal
+
+
+LABELS = st.from_regex(r"[A-Za-z0-9]{1,12}", fullmatch=True)
+LOCALS = st.from_regex(r"[A-Za-z0-9_+-]{1,10}(\.[A-Za-z0-9_+-]{1,10})?", fullmatch=True)
+TOPS = st.sampled_from([*SPECIAL_USE_DOMAIN_NAMES, "com", "DE", "photography", "c", "x1"])
+
+
+@given(LOCALS, st.lists(LABELS, max_size=4), TOPS)
+@example("a" * 32 + "." + "b" * 31, ["c" * 60] * 3, "museum")
+def test_plain_addresses_are_read_as_email_validator_reads_them(
+    local: str, labels: list[str], top: str
+) -> None:
+    address = f"{local}@{'.'.join([*labels, top])}"
+    try:
+        expected = validate_email(
+            address, check_deliverability=False, test_environment=True
+        ).normalized
+    except EmailNotValidError:
+        expected = None
+
+    try:
+        found = normalise(Channel.EMAIL, address)
+    except RecipientError:
+        found = None
+
+    assert found == expected
 
 
 @pytest.mark.parametrize(
