@@ -8,10 +8,11 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from types import TracebackType
 from typing import Any, TypeAlias
 
+import orjson
 import structlog
 
 Event: TypeAlias = MutableMapping[str, Any]
@@ -29,7 +30,7 @@ def configure_logging(*, level: str, as_json: bool) -> None:
     """
     number = logging.getLevelNamesMapping()[level]
     render: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+        structlog.processors.JSONRenderer(_to_json) if as_json else structlog.dev.ConsoleRenderer()
     )
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -47,6 +48,10 @@ def configure_logging(*, level: str, as_json: bool) -> None:
     _configure_libraries(max(number, logging.WARNING), shared, render)
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread
+
+
+def _to_json(event: Event, *, default: Callable[[Any], Any]) -> str:
+    return orjson.dumps(event, default=default).decode()
 
 
 def _configure_libraries(
