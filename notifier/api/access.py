@@ -1,27 +1,26 @@
 """Who asks: API keys, their scopes, and how often they may ask."""
 
-import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
 from typing import TypeAlias
 
-from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import FixedWindowRateLimiter
 from starlette.requests import Request
 
 from notifier.api.config import ApiConfig
+from notifier.api.headers import header
 from notifier.api.problems import FORBIDDEN, RATE_LIMITED, UNAUTHENTICATED, ProblemError
 from notifier.keys import PresentedKey, implied_scopes, parse
 from notifier.ports import ApiKey, Clock, KeyStore
 
 HEADERS_KEY = "notifier.headers"
-Header: TypeAlias = tuple[str, str]
+WINDOW_S = 60
+"""Limits are so many requests in so many seconds."""
+RawHeader: TypeAlias = tuple[bytes, bytes]
 
 _MAX_CACHED_KEYS = 10_000
-_MAX_TRACKED_ADDRESSES = 10_000
+_MAX_COUNTED_NAMES = 10_000
 _CHALLENGE = 'Bearer realm="notifier"'
 
 
@@ -51,6 +50,11 @@ class KeyRing:
         self._ttl_s = ttl_s
         self._known: OrderedDict[str, tuple[ApiKey, float]] = OrderedDict()
 
+    def recall(self, key: PresentedKey) -> ApiKey | None:
+        """Return the record of `key` if it was verified less than `ttl_s` ago."""
+        record = self._fresh(key.id)
+        return record if record and key.matches(record.digest, self._pepper) else None
+
     def was_good(self, key: PresentedKey) -> bool:
         """Whether `key` was verified before, however long ago."""
         entry = self._known.get(key.id)
@@ -58,7 +62,9 @@ class KeyRing:
 
     async def verify(self, key: PresentedKey) -> ApiKey | None:
         """Return the record of `key`; None if it is unknown, revoked or expired."""
-        record = self._fresh(key.id) or await self._keys.find(key.id)
+        if record := self.recall(key):
+            return record
+        record = await self._keys.find(key.id)
         if record is None or not key.matches(record.digest, self._pepper):
             return None
         if not record.is_usable:
@@ -74,22 +80,53 @@ class KeyRing:
         return entry[0]
 
     def _keep(self, record: ApiKey) -> None:
-        if self._fresh(record.id) is None:
-            self._known[record.id] = (record, self._clock.monotonic_s() + self._ttl_s)
+        self._known[record.id] = (record, self._clock.monotonic_s() + self._ttl_s)
         self._known.move_to_end(record.id)
         while len(self._known) > _MAX_CACHED_KEYS:
             self._known.popitem(last=False)
 
 
+class FixedWindow:
+    """How often each name was seen in this minute, which is the same for all of them."""
+
+    def __init__(self, limit: int, clock: Clock) -> None:
+        self._limit = limit
+        self._clock = clock
+        self._hits: Counter[str] = Counter()
+        self._ends_at_s = 0.0
+
+    def hit(self, name: str) -> bool:
+        """Count `name` once more; whether it is within the limit."""
+        self._turn()
+        if len(self._hits) > _MAX_COUNTED_NAMES:
+            self._hits.clear()
+        self._hits[name] += 1
+        return self._hits[name] <= self._limit
+
+    def left(self, name: str) -> int:
+        """How often `name` may still be seen."""
+        self._turn()
+        return max(0, self._limit - self._hits[name])
+
+    def ends_in_s(self) -> int:
+        """Whole seconds until the next window, at least one."""
+        return max(1, ceil(self._ends_at_s - self._clock.monotonic_s()))
+
+    def _turn(self) -> None:
+        now_s = self._clock.monotonic_s()
+        if now_s >= self._ends_at_s:
+            self._hits.clear()
+            self._ends_at_s = now_s + WINDOW_S
+
+
 class Gate:
     """Lets a request in, or raises the problem that answers it."""
 
-    def __init__(self, ring: KeyRing, config: ApiConfig) -> None:
+    def __init__(self, ring: KeyRing, config: ApiConfig, clock: Clock) -> None:
         self._ring = ring
-        self._storage = MemoryStorage()
-        self._limiter = FixedWindowRateLimiter(self._storage)
-        self._rate = RateLimitItemPerMinute(config.requests_per_minute)
-        self._failures = RateLimitItemPerMinute(config.failed_logins_per_minute)
+        self._requests = FixedWindow(config.requests_per_minute, clock)
+        self._failures = FixedWindow(config.failed_logins_per_minute, clock)
+        self._policy = f'"default";q={config.requests_per_minute};w={WINDOW_S}'.encode()
 
     async def admit(self, request: Request, scope: str) -> Caller:
         """Return who asks, once the key, its rate and its scope were checked.
@@ -98,55 +135,52 @@ class Gate:
             ProblemError: 401, 403 or 429.
         """
         record = await self._identify(request)
-        await self._count(request, record)
+        self._count(request, record)
         scopes = implied_scopes(record.scopes)
         if scope not in scopes:
             raise ProblemError(FORBIDDEN, f"It needs the scope {scope!r}.")
         return Caller(service=record.service, scopes=scopes)
 
     async def _identify(self, request: Request) -> ApiKey:
-        key = _presented(request)
+        key = parse_bearer(header(request.scope, b"authorization"))
+        return (key and self._ring.recall(key)) or await self._look_up(request, key)
+
+    async def _look_up(self, request: Request, key: PresentedKey | None) -> ApiKey:
         address = client_network(request.client.host if request.client else "unknown")
         if key is None or not self._ring.was_good(key):
-            await self._brake(address)
+            self._brake(address)
         record = await self._ring.verify(key) if key else None
         if record is None:
-            await self._note_failure(address)
+            self._failures.hit(address)
             raise _unauthenticated()
         return record
 
-    async def _brake(self, address: str) -> None:
-        if not await self._limiter.test(self._failures, "failure", address):
-            raise await self._too_many(self._failures, "failure", address)
+    def _brake(self, address: str) -> None:
+        if not self._failures.left(address):
+            raise _too_many(self._failures.ends_in_s())
 
-    async def _note_failure(self, address: str) -> None:
-        if len(self._storage.storage) > _MAX_TRACKED_ADDRESSES:
-            await self._storage.reset()
-        await self._limiter.hit(self._failures, "failure", address)
-
-    async def _count(self, request: Request, record: ApiKey) -> None:
-        is_allowed = await self._limiter.hit(self._rate, "key", record.id)
-        reset_at, remaining = await self._limiter.get_window_stats(self._rate, "key", record.id)
-        left, wait_s = (remaining if is_allowed else 0), _seconds_until(reset_at)
-        headers: list[Header] = request.scope.setdefault(HEADERS_KEY, [])
+    def _count(self, request: Request, record: ApiKey) -> None:
+        is_allowed = self._requests.hit(record.id)
+        left, wait_s = self._requests.left(record.id), self._requests.ends_in_s()
+        headers: list[RawHeader] = request.scope.setdefault(HEADERS_KEY, [])
         headers += [
-            ("RateLimit-Policy", f'"default";q={self._rate.amount};w={self._rate.get_expiry()}'),
-            ("RateLimit", f'"default";r={left};t={wait_s}'),
+            (b"ratelimit-policy", self._policy),
+            (b"ratelimit", f'"default";r={left};t={wait_s}'.encode()),
         ]
         if not is_allowed:
-            raise await self._too_many(self._rate, "key", record.id)
-
-    async def _too_many(self, item: RateLimitItem, *identifiers: str) -> ProblemError:
-        reset_at, _ = await self._limiter.get_window_stats(item, *identifiers)
-        wait_s = _seconds_until(reset_at)
-        return ProblemError(
-            RATE_LIMITED, f"Try again in {wait_s} s.", headers={"Retry-After": str(wait_s)}
-        )
+            raise _too_many(wait_s)
 
 
-def _presented(request: Request) -> PresentedKey | None:
-    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+def parse_bearer(authorization: str) -> PresentedKey | None:
+    """Read the key in an `Authorization` header; None if there is none."""
+    scheme, _, credentials = authorization.partition(" ")
     return parse(credentials.strip()) if scheme.lower() == "bearer" else None
+
+
+def _too_many(wait_s: int) -> ProblemError:
+    return ProblemError(
+        RATE_LIMITED, f"Try again in {wait_s} s.", headers={"Retry-After": str(wait_s)}
+    )
 
 
 def _unauthenticated() -> ProblemError:
@@ -166,8 +200,3 @@ def client_network(host: str) -> str:
     if isinstance(address, IPv6Address):
         return str(ip_network((address, 64), strict=False))
     return host
-
-
-def _seconds_until(reset_at: float) -> int:
-    # The limiter keeps its windows by the wall clock, so this is read by it too.
-    return max(1, ceil(reset_at - time.time()))  # noqa: TID251

@@ -40,7 +40,7 @@ def create_app(
     _silence_stream_bodies()
     feed = InboxFeed(services.inbox, services.clock, poll_s=config.stream_poll_s)
     ring = KeyRing(services.keys, services.clock, pepper=config.pepper, ttl_s=config.key_cache_s)
-    gate = Gate(ring, config)
+    gate = Gate(ring, config, services.clock)
     metrics = Metrics(services, config) if config.has_metrics else None
     operations = _operations(services, config, feed, metrics)
     app = Starlette(

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from pydantic_core import from_json
-from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Scope
 
+from notifier.api.headers import header
 from notifier.api.problems import (
     BODY_TIMEOUT,
     BODY_TOO_LARGE,
@@ -33,15 +34,15 @@ Path: TypeAlias = tuple[str | int, ...]
 _Container: TypeAlias = list[JsonValue] | dict[str, JsonValue]
 
 
-def require_json(headers: Headers) -> None:
+def require_json(scope: Scope) -> None:
     """Refuse what is not declared as uncompressed JSON in UTF-8.
 
     Raises:
         ProblemError: 415.
     """
-    if not _JSON_TYPE.fullmatch(headers.get("content-type", "").strip()):
+    if not _JSON_TYPE.fullmatch(header(scope, b"content-type").strip()):
         raise ProblemError(UNSUPPORTED_MEDIA_TYPE, "Send Content-Type: application/json.")
-    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+    if header(scope, b"content-encoding").strip().lower() not in ("", "identity"):
         raise ProblemError(
             UNSUPPORTED_MEDIA_TYPE,
             "Send the body without a Content-Encoding.",
@@ -55,7 +56,7 @@ async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> by
     Raises:
         ProblemError: 413 over `max_bytes`, 408 after `timeout_s`.
     """
-    _refuse_announced_length(request.headers.get("content-length", ""), max_bytes)
+    _refuse_announced_length(header(request.scope, b"content-length"), max_bytes)
     try:
         async with asyncio.timeout(timeout_s):
             return await _read_counting(request, max_bytes)

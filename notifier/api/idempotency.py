@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from notifier.api.access import Caller
+from notifier.api.headers import header_values
 from notifier.api.problems import KEY_REUSED, ProblemError, invalid_parameter
 from notifier.notification import JsonValue
 from notifier.ports import DeliveryStore, Idempotency, KeyReused, Remembered
@@ -66,7 +67,7 @@ def idempotency(
     Raises:
         ProblemError: 422, the header is no key.
     """
-    values = request.headers.getlist("idempotency-key")
+    values = header_values(request.scope, b"idempotency-key")
     if not values:
         return None
     return Idempotency(
@@ -87,7 +88,7 @@ async def answered_before(
     Raises:
         ProblemError: 422, its key came with another request, or is none.
     """
-    values = request.headers.getlist("idempotency-key")
+    values = header_values(request.scope, b"idempotency-key")
     if not values:
         return None
     found = await store.remembered(

@@ -1,20 +1,20 @@
 """What happens around every request, as plain ASGI so that streams pass through untouched."""
 
+import os
 import re
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TypeAlias
 from urllib.parse import unquote
-from uuid import uuid4
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from notifier.api.access import HEADERS_KEY
+from notifier.api.access import HEADERS_KEY, RawHeader
+from notifier.api.headers import header
 from notifier.api.inbox import ENCODED_SLASH
 from notifier.api.inbox import PREFIX as INBOX_PREFIX
 from notifier.api.operations import ROUTE_KEY, SERVICE_KEY
@@ -33,13 +33,13 @@ Observe: TypeAlias = Callable[[str, str, int, float], None]
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _FRAMES = 12
-_SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-}
+_SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
 
 
 class RequestFrame:
@@ -65,11 +65,12 @@ class RequestFrame:
         _keep_encoded_slashes(scope)
         response = _Response(scope, send)
         started_s = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=scope[REQUEST_ID_KEY]):
-            try:
-                await self._serve(scope, receive, response)
-            finally:
-                self._note(scope, response.status, time.perf_counter() - started_s)
+        # Nothing takes it back: the server runs each request in a context of its own.
+        structlog.contextvars.bind_contextvars(request_id=scope[REQUEST_ID_KEY])
+        try:
+            await self._serve(scope, receive, response)
+        finally:
+            self._note(scope, response.status, time.perf_counter() - started_s)
 
     def _note(self, scope: Scope, status: int | None, duration_s: float) -> None:
         route: str = scope.get(ROUTE_KEY, "none")
@@ -110,21 +111,23 @@ class _Response:
         """Add the headers that every answer has, and pass it on."""
         if message["type"] == "http.response.start":
             self.status = int(message["status"])
-            self._add_headers(MutableHeaders(scope=message))
+            message["headers"] = self._headers(message["headers"])
         await self._send(message)
 
-    def _add_headers(self, headers: MutableHeaders) -> None:
-        for name, value in _SECURITY_HEADERS.items():
-            headers.setdefault(name, value)
-        # What has an ETag may be kept and asked after; nothing else may be kept.
-        headers.setdefault("Cache-Control", "no-cache" if "etag" in headers else "no-store")
-        for name, value in self._scope.get(HEADERS_KEY, ()):
-            headers[name] = value
-        headers["X-Request-ID"] = self._scope[REQUEST_ID_KEY]
-        if headers.get("content-type", "").startswith("text/event-stream"):
+    def _headers(self, given: Iterable[RawHeader]) -> list[RawHeader]:
+        headers = list(given)
+        present = dict(headers)
+        headers += [each for each in _SECURITY_HEADERS if each[0] not in present]
+        if b"cache-control" not in present:
+            # What has an ETag may be kept and asked after; nothing else may be kept.
+            headers.append((b"cache-control", b"no-cache" if b"etag" in present else b"no-store"))
+        headers += self._scope.get(HEADERS_KEY, ())
+        headers.append((b"x-request-id", self._scope[REQUEST_ID_KEY].encode()))
+        if present.get(b"content-type", b"").startswith(b"text/event-stream"):
             # A stream lasts for minutes; it gives back its place among the short ones.
             self.is_stream = True
             self.on_stream()
+        return headers
 
 
 def _nothing() -> None:
@@ -132,8 +135,8 @@ def _nothing() -> None:
 
 
 def _request_id(scope: Scope) -> str:
-    given = Headers(scope=scope).get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    given = header(scope, b"x-request-id")
+    return given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
 
 
 def _keep_encoded_slashes(scope: Scope) -> None:

@@ -154,7 +154,7 @@ class NotificationEndpoints:
         return Terms(self._services.clock.now(), self._config.channels)
 
     async def _json_body(self, request: Request, max_bytes: int) -> bytes:
-        require_json(request.headers)
+        require_json(request.scope)
         return await read_body(request, max_bytes=max_bytes, timeout_s=self._config.body_timeout_s)
 
     def _submission(

@@ -45,7 +45,7 @@ class ProviderEndpoints:
 
     async def pause(self, request: Request, caller: Caller) -> Response:
         """Keep a provider from being asked."""
-        require_json(request.headers)
+        require_json(request.scope)
         body = await read_body(
             request,
             max_bytes=self.config.max_body_bytes,

@@ -69,7 +69,7 @@ class SuppressionEndpoints:
     async def add(self, request: Request, caller: Caller) -> Response:
         """Put an address on a list."""
         service = _service(read_query(ServiceQuery, request).service, caller)
-        require_json(request.headers)
+        require_json(request.scope)
         body = await read_body(
             request,
             max_bytes=self.config.max_body_bytes,

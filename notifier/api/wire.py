@@ -4,7 +4,6 @@ Bodies are parsed by `notifier.api.body` first, so models see plain JSON values.
 more than one field sit on the later field and are silent when an earlier one is wrong already.
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from pydantic import (
     field_validator,
 )
 from pydantic import JsonValue as PydanticJson
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, to_json
 
 from notifier.api.body import Path, pointer, unstorable
 from notifier.api.problems import InvalidField
@@ -111,7 +110,7 @@ def _on_unknown(value: object) -> OnUnknown | None:
 
 
 def _bounded(variables: dict[str, PydanticJson]) -> dict[str, PydanticJson]:
-    if len(json.dumps(variables, ensure_ascii=False).encode()) > MAX_VARIABLES_BYTES:
+    if len(to_json(variables)) > MAX_VARIABLES_BYTES:
         message = f"expected at most {MAX_VARIABLES_BYTES} bytes of JSON"
         raise ValueError(message)
     return variables

@@ -9,10 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.types import Message
+from starlette.types import Message, Scope
 
 from notifier.api.body import parse_json, pointer, read_body, require_json
 from notifier.api.problems import ProblemError
+
+
+def scope_with(headers: dict[str, str]) -> Scope:
+    return {"type": "http", "headers": Headers(headers).raw}
 
 
 def refusal(body: bytes, max_values: int = 1_000) -> str:
@@ -90,7 +94,7 @@ def test_a_pointer_escapes_what_would_split_it() -> None:
     ],
 )
 def test_json_in_utf_8_is_taken(content_type: str) -> None:
-    require_json(Headers({"content-type": content_type}))
+    require_json(scope_with({"content-type": content_type}))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +109,7 @@ def test_json_in_utf_8_is_taken(content_type: str) -> None:
 )
 def test_anything_else_is_refused(headers: dict[str, str]) -> None:
     with pytest.raises(ProblemError) as caught:
-        require_json(Headers(headers))
+        require_json(scope_with(headers))
 
     assert caught.value.problem.status == 415
 
