@@ -111,6 +111,24 @@ async def test_a_stopped_server_is_away_and_comes_back() -> None:
             assert await stores.deliveries.insert([a_submission()]) == Applied()
 
 
+@pytest.mark.parametrize("trusted_s", [0.0, 60.0])
+async def test_a_restart_of_the_server_costs_nobody_an_error(
+    monkeypatch: pytest.MonkeyPatch, trusted_s: float
+) -> None:
+    monkeypatch.setattr("notifier.store.postgres._TRUSTED_S", trusted_s)
+    with private_postgres() as server:
+        url = server.create_database()
+        await upgrade(url)
+        async with open_stores(url) as stores:
+            calls: list[Callable[[], Awaitable[object]]] = [stores.accept, stores.queries.ping] * 4
+            await asyncio.gather(*(call() for call in calls))
+
+            await asyncio.to_thread(server.stop)
+            await asyncio.to_thread(server.start)
+
+            await asyncio.gather(*(call() for call in calls))
+
+
 async def test_cancelled_calls_leak_no_connection(stores: Stores) -> None:
     calls: list[Callable[[], Awaitable[object]]] = [
         stores.queries.ping,
