@@ -5,7 +5,7 @@ import re
 import socket
 import ssl
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 import aiosmtplib
 
@@ -13,11 +13,13 @@ from notifier.channels._mailbox import parse_sender
 from notifier.channels._mime import Mail, compose
 from notifier.channels._outcomes import UnsendableError, outcome_of, redact
 from notifier.channels._smtp_replies import Phase, Reply, parse_reply, queue_id, rule_for
+from notifier.channels._smtp_wire import RawReply, SmtpWire
 from notifier.errors import SettingsError
 from notifier.notification import Message, Outcome, Permanent, Sent, Systemic, Transient, Unknown
 from notifier.ports import Clock
 
 _GOODBYE_S = 2.0
+_POSITIVE = 2
 _START_INPUT = 354
 _CLOSING = 421
 _AUTH_METHODS = ("plain", "login", "cram-md5")
@@ -97,13 +99,12 @@ class SmtpAdapter:
             except Exception as error:
                 if not _is_stale(error, progress.phase):
                     raise
-        link = _Link(self._config, self._tls, self._helo_name)
+        link = await _Opening(self._config, self._tls, self._helo_name).run(progress)
         return await self._carry(link, mail, progress)
 
     async def _carry(self, link: "_Link", mail: Mail, progress: "_Progress") -> Reply:
         is_intact = False
         try:
-            await link.open(progress)
             reply = await link.carry(mail, progress)
             is_intact = True
         except _RefusedError as error:
@@ -120,7 +121,7 @@ class SmtpAdapter:
         now_s = self._clock.monotonic_s()
         while self._kept:
             link = self._kept.pop()
-            if link.is_connected and link.idle_s(now_s) < self._config.max_idle_s:
+            if link.is_usable and link.idle_s(now_s) < self._config.max_idle_s:
                 return link
             link.abort()
         return None
@@ -162,13 +163,13 @@ class _Progress:
 class _RefusedError(Exception):
     """The server's reply was not the one hoped for."""
 
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(str(code))
-        self.reply = parse_reply(code, text)
+    def __init__(self, reply: RawReply) -> None:
+        super().__init__(str(reply.code))
+        self.reply = parse_reply(reply.code, reply.text)
 
     @property
     def leaves_link_usable(self) -> bool:
-        return self.reply.code // 100 in (4, 5) and self.reply.code != _CLOSING
+        return _is_plain_refusal(self.reply.code)
 
 
 class _MisconfiguredError(Exception):
@@ -179,8 +180,17 @@ class _MisconfiguredError(Exception):
         self.code = code
 
 
-class _Link:
-    """One connection. Every method that fails leaves it to its caller to `abort` it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offers:
+    """What the server said that it can do."""
+
+    size: bool
+    smtputf8: bool
+    pipelining: bool
+
+
+class _Opening:
+    """A connection on its way up: connect, encrypt, log in."""
 
     def __init__(self, config: SmtpConfig, tls: ssl.SSLContext | None, helo_name: str) -> None:
         self._config = config
@@ -194,25 +204,17 @@ class _Link:
             tls_context=tls,
         )
         self._transport: asyncio.BaseTransport | None = None
-        self._mails = 0
-        self._has_open_transaction = False
-        self.idle_since_s: float | None = None
 
-    @property
-    def is_connected(self) -> bool:
-        return self._client.is_connected
+    async def run(self, progress: _Progress) -> "_Link":
+        """Return a link that is ready for mails; one that fails is closed."""
+        try:
+            await self._open(progress)
+            return self._link()
+        except BaseException:
+            self._abort()
+            raise
 
-    @property
-    def is_reusable(self) -> bool:
-        return self.is_connected and self._mails < self._config.max_mails_per_connection
-
-    def idle_s(self, now_s: float) -> float:
-        return 0.0 if self.idle_since_s is None else now_s - self.idle_since_s
-
-    async def open(self, progress: _Progress) -> None:
-        """Connect, encrypt and log in, unless that was done before."""
-        if self._transport is not None:
-            return
+    async def _open(self, progress: _Progress) -> None:
         progress.phase = Phase.CONNECT
         await self._client.connect()
         self._transport = self._client.transport
@@ -223,33 +225,22 @@ class _Link:
         if self._config.username is not None:
             await self._log_in(progress, self._config.username, self._config.password or "")
 
-    async def carry(self, mail: Mail, progress: _Progress) -> Reply:
-        """Hand over one mail; returns the server's word that it took it."""
-        await self._begin(mail, progress)
-        await self._step(progress, Phase.RCPT, b"RCPT", b"TO:<%b>" % mail.recipient.encode())
-        await self._step(progress, Phase.DATA, b"DATA", expected=_START_INPUT)
-        reply = await self._hand_over_content(mail.content, progress)
-        self._has_open_transaction = False
-        self._mails += 1
-        if reply.code // 100 != 2:  # noqa: PLR2004 - RFC 5321's "positive completion"
-            raise _RefusedError(reply.code, reply.message)
-        return parse_reply(reply.code, reply.message)
+    def _link(self) -> "_Link":
+        # What aiosmtplib keeps of a connection is not needed for mails, and let go here.
+        if self._client.transport is None:
+            raise aiosmtplib.SMTPServerDisconnected("Connection lost")
+        offers = _Offers(
+            size=self._client.supports_extension("size"),
+            smtputf8=self._client.supports_extension("smtputf8"),
+            pipelining=self._client.supports_extension("pipelining"),
+        )
+        return _Link(self._config, SmtpWire(self._client.transport), offers)
 
-    async def quit(self) -> None:
-        """Say goodbye, for two seconds at most, and close."""
-        try:
-            async with asyncio.timeout(_GOODBYE_S):
-                await self._client.execute_command(b"QUIT")
-        except (aiosmtplib.SMTPException, OSError):
-            pass
-        finally:
-            self.abort()
-
-    def abort(self) -> None:
-        """Close at once, waiting neither for the server nor for what is not yet written."""
+    def _abort(self) -> None:
         transport = self._client.transport or self._transport
         if transport is not None:
-            _writable(transport).abort()
+            # uvloop's transports are such, and do not say so.
+            cast("asyncio.WriteTransport", transport).abort()
         self._client.close()
 
     async def _ehlo(self, progress: _Progress) -> None:
@@ -281,57 +272,150 @@ class _Link:
                 return
         raise _MisconfiguredError("auth_missing", "the server offers no login that we know")
 
-    async def _begin(self, mail: Mail, progress: _Progress) -> None:
+
+class _Step(NamedTuple):
+    """A command, and the class of reply that it hopes for."""
+
+    phase: Phase
+    command: bytes
+    hoped_for: int = _POSITIVE
+
+
+_RSET = _Step(Phase.MAIL, b"RSET")
+_DATA = _Step(Phase.DATA, b"DATA", _START_INPUT // 100)
+
+
+class _Link:
+    """One connection, ready for mails. Where a method fails its caller decides what becomes of it.
+
+    Where the server offers PIPELINING (RFC 2920), all commands of a mail go in one write.
+    """
+
+    __slots__ = (
+        "_config",
+        "_has_open_transaction",
+        "_mails",
+        "_offers",
+        "_unanswered",
+        "_wire",
+        "idle_since_s",
+    )
+
+    def __init__(self, config: SmtpConfig, wire: SmtpWire, offers: _Offers) -> None:
+        self._config = config
+        self._wire = wire
+        self._offers = offers
+        self._mails = 0
+        self._has_open_transaction = False
+        self._unanswered: list[_Step] = []
+        self.idle_since_s: float | None = None
+
+    @property
+    def is_usable(self) -> bool:
+        return self._wire.is_open and self._wire.is_in_step
+
+    @property
+    def is_reusable(self) -> bool:
+        return self.is_usable and self._mails < self._config.max_mails_per_connection
+
+    def idle_s(self, now_s: float) -> float:
+        return 0.0 if self.idle_since_s is None else now_s - self.idle_since_s
+
+    async def carry(self, mail: Mail, progress: _Progress) -> Reply:
+        """Hand over one mail; returns the server's word that it took it."""
+        progress.phase = Phase.MAIL
+        await self._announce(self._steps(mail), progress)
+        reply = await self._hand_over_content(mail.content, progress)
+        self._has_open_transaction = False
+        self._mails += 1
+        if reply.code // 100 != _POSITIVE:
+            raise _RefusedError(reply)
+        return parse_reply(reply.code, reply.text)
+
+    async def quit(self) -> None:
+        """Say goodbye, for two seconds at most, and close."""
+        try:
+            async with asyncio.timeout(_GOODBYE_S):
+                await self._settle()
+                self._wire.send(b"QUIT")
+                await self._wire.read()
+        except OSError:
+            pass
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        """Close at once, waiting neither for the server nor for what is not yet written."""
+        self._wire.abort()
+
+    def _steps(self, mail: Mail) -> list[_Step]:
+        size = b" SIZE=%d" % len(mail.content) if self._offers.size else b""
+        utf8 = b""
+        if mail.needs_smtputf8:
+            if not self._offers.smtputf8:
+                raise UnsendableError("smtputf8", "the server takes no non-ASCII addresses")
+            utf8 = b" SMTPUTF8"
+        begin = b"MAIL FROM:<%b>%b%b" % (mail.sender.encode(), size, utf8)
+        recipient = b"RCPT TO:<%b>" % mail.recipient.encode()
+        steps = [_Step(Phase.MAIL, begin), _Step(Phase.RCPT, recipient), _DATA]
+        return [_RSET, *steps] if self._has_open_transaction else steps
+
+    async def _announce(self, steps: list[_Step], progress: _Progress) -> None:
         # A server that went away without a word must not cost the whole time-out.
         limit_s = None if self.idle_since_s is None else self._config.reuse_timeout_s
-        progress.phase = Phase.MAIL
         async with asyncio.timeout(limit_s):
-            if self._has_open_transaction:
-                await self._step(progress, Phase.MAIL, b"RSET")
-                self._has_open_transaction = False
-            options = self._mail_options(mail)
-            sender = b"FROM:<%b>" % mail.sender.encode()
-            await self._step(progress, Phase.MAIL, b"MAIL", sender, *options)
+            await self._settle()
+            if self._offers.pipelining:
+                self._wire.send(*(step.command for step in steps))
+                self._unanswered = steps.copy()
+            for step in steps[:-2]:
+                await self._take(step, progress)
             self._has_open_transaction = True
+        for step in steps[-2:]:
+            await self._take(step, progress)
 
-    def _mail_options(self, mail: Mail) -> list[bytes]:
-        options = []
-        if self._client.supports_extension("size"):
-            options.append(b"SIZE=%d" % len(mail.content))
-        if mail.needs_smtputf8:
-            if not self._client.supports_extension("smtputf8"):
-                raise UnsendableError("smtputf8", "the server takes no non-ASCII addresses")
-            options.append(b"SMTPUTF8")
-        return options
+    async def _take(self, step: _Step, progress: _Progress) -> None:
+        progress.phase = step.phase
+        if not self._unanswered:
+            self._wire.send(step.command)
+            self._unanswered.append(step)
+        reply = await self._wire.read()
+        del self._unanswered[0]
+        if reply.code // 100 != step.hoped_for:
+            raise _RefusedError(reply)
+        if step is _RSET:
+            self._has_open_transaction = False
 
-    async def _step(
-        self, progress: _Progress, phase: Phase, *command: bytes, expected: int = 250
-    ) -> None:
-        progress.phase = phase
-        reply = await self._client.execute_command(*command)
-        if reply.code // 100 != expected // 100:
-            raise _RefusedError(reply.code, reply.message)
+    async def _settle(self) -> None:
+        """Read what a refusal left unread, so that the next reply is the next command's."""
+        while self._unanswered:
+            step = self._unanswered.pop(0)
+            reply = await self._wire.read()
+            if step is _DATA and reply.code == _START_INPUT:
+                # No recipient stands: RFC 2920 has the mail ended by a single dot.
+                self._wire.send(b".")
+                reply = await self._wire.read()
+                is_settled = reply.code // 100 == _POSITIVE or _is_plain_refusal(reply.code)
+            else:
+                # A refused RSET leaves open whose transaction the rest was about.
+                is_settled = step.phase is not Phase.MAIL and _is_plain_refusal(reply.code)
+            if not is_settled:
+                raise ConnectionResetError("its replies no longer fit its commands")
 
-    async def _hand_over_content(
-        self, content: bytes, progress: _Progress
-    ) -> aiosmtplib.SMTPResponse:
-        protocol = self._client.protocol
-        if protocol is None:
-            raise aiosmtplib.SMTPServerDisconnected("Connection lost")
-        protocol.write(content)
+    async def _hand_over_content(self, content: bytes, progress: _Progress) -> RawReply:
+        self._wire.send_content(content)
         progress.phase = Phase.CONTENT
         try:
-            return await protocol.read_response()
+            return await self._wire.read()
         except asyncio.CancelledError:
-            if self._transport and _writable(self._transport).get_write_buffer_size():
+            if self._wire.has_unsent_bytes:
                 # Its final dot never left, and after `abort` it never will.
                 progress.phase = Phase.DATA
             raise
 
 
-def _writable(transport: asyncio.BaseTransport) -> asyncio.WriteTransport:
-    # uvloop's transports are such, and do not say so.
-    return cast("asyncio.WriteTransport", transport)
+def _is_plain_refusal(code: int) -> bool:
+    return code // 100 in (4, 5) and code != _CLOSING
 
 
 def _is_stale(error: Exception, phase: Phase) -> bool:

@@ -20,6 +20,7 @@ from tests.services.scripted_smtp import (
     SmtpServer,
     Step,
     StopReading,
+    Writes,
     open_smtp,
 )
 from tests.services.smtp import SmtpServer as IndependentServer
@@ -39,8 +40,16 @@ OUR_HEADERS = [
 ]
 
 
+@pytest.fixture(params=["pipelined", "step by step"])
+async def server(request: pytest.FixtureRequest) -> AsyncIterator[SmtpServer]:
+    async with open_smtp() as server:
+        if request.param != "pipelined":
+            server.extensions.remove("PIPELINING")
+        yield server
+
+
 @pytest.fixture
-async def server() -> AsyncIterator[SmtpServer]:
+async def pipelining() -> AsyncIterator[SmtpServer]:
     async with open_smtp() as server:
         yield server
 
@@ -314,6 +323,179 @@ async def test_a_server_name_that_does_not_resolve_is_transient(server: SmtpServ
 
     assert isinstance(outcome, Transient)
     assert outcome.code == "dns"
+
+
+# --- pipelining -----------------------------------------------------------------------------
+
+OFFERED = pytest.mark.parametrize("writes", Writes)
+
+
+async def carried(server: SmtpServer, mails: int = 2) -> list[Outcome]:
+    """Send mails one after the other, over one connection where it lasts."""
+    adapter = an_adapter(a_config(server))
+    outcomes = [await adapter.send(a_message(text=f"mail {n}")) for n in range(mails)]
+    await adapter.close()
+    return outcomes
+
+
+async def test_commands_go_without_waiting_only_where_that_is_offered(server: SmtpServer) -> None:
+    hang = Hang()
+    server.script("MAIL", hang)
+
+    assert isinstance(await send_once(replace(a_config(server), timeout_s=HASTY_S)), Transient)
+
+    waited_for = not hang.unread
+    assert waited_for == ("PIPELINING" not in server.extensions)
+    assert bytes(hang.unread).endswith(b"" if waited_for else b"\r\nDATA\r\n")
+
+
+@OFFERED
+async def test_replies_are_told_apart_however_they_are_cut(
+    pipelining: SmtpServer, writes: Writes
+) -> None:
+    pipelining.writes = writes
+    pipelining.script("MAIL", "250-2.1.0 first\r\n250-2.1.0 354\r\n250 2.1.0 last")
+    pipelining.script("RCPT", "250-2.1.5 one\r\n250 2.1.5 two")
+    pipelining.script("DATA", "354-go\r\n354 on")
+
+    assert await carried(pipelining, 3) == [Sent("Q000001"), Sent("Q000002"), Sent("Q000003")]
+    assert [b"mail %d" % n in mail.wire for n, mail in enumerate(pipelining.mails)] == [True] * 3
+    assert pipelining.sessions == 1
+
+
+@OFFERED
+@pytest.mark.parametrize("data", ["503 5.5.1 no RCPT", "554 5.5.1 no valid recipients"])
+@pytest.mark.parametrize(
+    ("verb", "refusal", "verdict"),
+    [
+        ("MAIL", "451 4.3.0 later", Transient),
+        ("MAIL", "550-5.7.1 not\r\n550 5.7.1 yours", Systemic),
+        ("RCPT", "450 4.2.0 mailbox busy", Transient),
+        ("RCPT", "550-5.1.1 no such\r\n550 5.1.1 user", Permanent),
+    ],
+)
+async def test_a_refusal_costs_neither_the_connection_nor_the_next_mail(
+    pipelining: SmtpServer,
+    writes: Writes,
+    data: str,
+    verb: str,
+    refusal: str,
+    verdict: type[Outcome],
+) -> None:
+    pipelining.writes = writes
+    pipelining.script(verb, refusal)
+    pipelining.script("DATA", data)
+
+    refused, sent = await carried(pipelining)
+
+    assert isinstance(refused, verdict)
+    assert isinstance(refused, Transient | Systemic | Permanent)
+    assert refused.code == f"{refusal[:3]} {refusal[4:9]}"
+    assert refused.message.startswith(verb.lower())
+    assert sent == Sent("Q000001")
+    assert [b"mail 1" in mail.wire for mail in pipelining.mails] == [True]
+    assert pipelining.sessions == 1
+
+
+@OFFERED
+@pytest.mark.parametrize("refusal", ["450 4.2.0 mailbox busy", "550 5.1.1 no such user"])
+@pytest.mark.parametrize("end", ["554 5.5.1 no valid recipients", "250 2.0.0 OK"])
+async def test_a_data_that_no_recipient_stands_for_ends_with_a_single_dot(
+    pipelining: SmtpServer, writes: Writes, refusal: str, end: str
+) -> None:
+    pipelining.writes = writes
+    pipelining.script("RCPT", refusal)
+    pipelining.script("DATA", "354 go on all the same")
+    pipelining.script("CONTENT", end)
+
+    refused, sent = await carried(pipelining)
+
+    assert isinstance(refused, Permanent if refusal.startswith("5") else Transient)
+    assert isinstance(sent, Sent)
+    told = [(mail.recipients, mail.wire) for mail in pipelining.mails]
+    assert told[:-1] == ([((), b"")] if end.startswith("2") else [])
+    assert b"mail 1" in told[-1][1]
+    assert pipelining.sessions == 1
+
+
+async def test_after_a_refused_reset_no_dot_ends_what_was_open_before(
+    pipelining: SmtpServer,
+) -> None:
+    pipelining.script("DATA", "451 4.3.0 later", "354 go on")
+    pipelining.script("RSET", "502 5.5.1 not implemented")
+    pipelining.script("RCPT", "250 2.1.5 OK", "550 5.1.1 no such user")
+
+    outcomes = await carried(pipelining, 3)
+
+    assert [type(outcome) for outcome in outcomes] == [Transient, Systemic, Sent]
+    assert [mail.session for mail in pipelining.mails] == [2]
+
+
+async def test_a_recipient_taken_without_a_sender_gets_no_empty_mail(
+    pipelining: SmtpServer,
+) -> None:
+    pipelining.script("MAIL", "451 4.3.0 later")
+    pipelining.script("RCPT", "250 2.1.5 OK")
+
+    outcomes = await carried(pipelining)
+
+    assert [type(outcome) for outcome in outcomes] == [Transient, Sent]
+    assert [mail.session for mail in pipelining.mails] == [2]
+
+
+@pytest.mark.parametrize("end", [Drop(), "421 4.3.2 shutting down", "nonsense"])
+async def test_a_single_dot_without_a_clear_answer_costs_the_connection(
+    pipelining: SmtpServer, end: Step
+) -> None:
+    pipelining.script("RCPT", "550 5.1.1 no such user")
+    pipelining.script("DATA", "354 go on all the same")
+    pipelining.script("CONTENT", end)
+
+    refused, sent = await carried(pipelining)
+
+    assert isinstance(refused, Permanent)
+    assert isinstance(sent, Sent)
+    assert [mail.session for mail in pipelining.mails if mail.recipients] == [2]
+
+
+@pytest.mark.parametrize("verb", ["MAIL", "RCPT"])
+async def test_a_refusal_is_told_without_waiting_for_what_comes_after(
+    pipelining: SmtpServer, verb: str
+) -> None:
+    pipelining.script(verb, "550 5.1.1 no")
+    pipelining.script("DATA", Hang())
+
+    async with asyncio.timeout(2):
+        adapter = an_adapter(replace(a_config(pipelining), reuse_timeout_s=HASTY_S))
+        refused = await adapter.send(a_message())
+        assert isinstance(refused, Permanent | Systemic)
+        assert isinstance(await adapter.send(a_message()), Sent)
+        await adapter.close()
+
+
+@OFFERED
+@pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA"])
+@pytest.mark.parametrize("end", [Drop(), ReplyThenDrop("421 4.3.2 shutting down")])
+async def test_a_connection_that_ends_amid_its_replies_is_transient(
+    pipelining: SmtpServer, writes: Writes, verb: str, end: Step
+) -> None:
+    pipelining.writes = writes
+    pipelining.script(verb, end)
+
+    (outcome,) = await carried(pipelining, 1)
+
+    assert isinstance(outcome, Transient)
+    assert pipelining.mails == []
+    assert pipelining.sessions == 1
+
+
+async def test_a_connection_with_a_reply_too_many_is_not_used_again(
+    pipelining: SmtpServer,
+) -> None:
+    pipelining.script("DATA", "354 go on\r\n250 2.0.0 OK: queued as TOO-EARLY")
+
+    assert await carried(pipelining) == [Sent("Q000001"), Sent("Q000002")]
+    assert [mail.session for mail in pipelining.mails] == [1, 2]
 
 
 # --- kept connections -----------------------------------------------------------------------

@@ -13,6 +13,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import TypeAlias, cast
 
 
@@ -23,9 +24,10 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Hang:
-    """Never reply; `arrived` says that it came to this."""
+    """Never reply; `arrived` says that it came to this, `unread` what came after it."""
 
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    unread: bytearray = field(default_factory=bytearray)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,15 @@ class StopReading:
     """For CONTENT: read none of it until `resumed` is set."""
 
     resumed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Writes(Enum):
+    """How replies are cut into writes."""
+
+    BY_REPLY = auto()
+    BY_BYTE = auto()
+    GLUED = auto()
+    """Replies up to DATA's wait for it, as RFC 2920 wants it of servers."""
 
 
 Step: TypeAlias = str | Drop | Hang | ReplyThenDrop | StopReading
@@ -70,13 +81,15 @@ class _GoneError(Exception):
 class SmtpServer:
     """Verbs to script: CONNECT, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, CONTENT, RSET, QUIT.
 
+    RCPT without a sender and DATA without a recipient are refused, unless a step says otherwise.
     CONTENT stands for the reply to the final dot; by then the mail is in `mails`, unless the
     step is a refusal.
     """
 
     def __init__(self, tls: ssl.SSLContext | None, credentials: tuple[str, str] | None) -> None:
         self.port = 0
-        self.extensions = ["SIZE 10000000", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
+        self.extensions = ["PIPELINING", "SIZE 10000000", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
+        self.writes = Writes.BY_REPLY
         self.auth_methods = "PLAIN LOGIN"
         self.mails: list[Received] = []
         self.commands: list[str] = []
@@ -155,6 +168,7 @@ class _Session:
         self._is_logged_in = not server.needs_login
         self._sender: str | None = None
         self._recipients: list[str] = []
+        self._held = b""
 
     async def run(self) -> None:
         await self._reply("CONNECT", "220 stand-in ESMTP")
@@ -183,8 +197,8 @@ class _Session:
             case "STARTTLS" if self._server.tls is not None and not self._is_encrypted:
                 await self._start_tls(self._server.tls)
             case "RSET":
-                self._reset()
-                await self._reply(verb, "250 2.0.0 OK")
+                if await self._reply(verb, "250 2.0.0 OK"):
+                    self._reset()
             case "QUIT":
                 await self._reply(verb, "221 2.0.0 bye")
                 raise _GoneError
@@ -225,35 +239,44 @@ class _Session:
             self._sender = _path(command)
 
     async def _rcpt(self, command: str) -> None:
-        if self._sender is None:
-            await self._write("503 5.5.1 no MAIL")
-        elif await self._reply("RCPT", "250 2.1.5 OK"):
+        usual = "503 5.5.1 no MAIL" if self._sender is None else "250 2.1.5 OK"
+        if await self._reply("RCPT", usual):
             self._recipients.append(_path(command))
 
     async def _data(self) -> None:
-        if not self._recipients:
-            await self._write("503 5.5.1 no RCPT")
-            return
-        if not await self._reply("DATA", "354 go on"):
+        usual = "354 go on" if self._recipients else "503 5.5.1 no RCPT"
+        if not await self._reply("DATA", usual):
             return
         step = self._server.next_step("CONTENT")
         if isinstance(step, StopReading):
             self._transport.pause_reading()
             await step.resumed.wait()
             self._transport.resume_reading()
-        wire = await self._reader.readuntil(b"\r\n.\r\n")
+        wire = await self._content()
         sender, recipients = self._sender or "", tuple(self._recipients)
-        mail = Received(sender, recipients, wire[: -len(b".\r\n")], self._number)
+        mail = Received(sender, recipients, wire, self._number)
         self._reset()
         if not (isinstance(step, str) and step.startswith(("4", "5"))):
             self._server.mails.append(mail)
         await self._perform(step, f"250 2.0.0 OK: queued as Q{len(self._server.mails):06}")
 
+    async def _content(self) -> bytes:
+        lines = [await self._reader.readline()]
+        while lines[-1] != b".\r\n":
+            lines.append(await self._reader.readuntil(b"\r\n"))
+        return b"".join(lines[:-1])
+
     def _reset(self) -> None:
         self._sender, self._recipients = None, []
 
     async def _reply(self, verb: str, usual: str) -> bool:
-        return await self._perform(self._server.next_step(verb), usual)
+        step = self._server.next_step(verb)
+        holds = self._server.writes is Writes.GLUED and verb in ("RSET", "MAIL", "RCPT")
+        if holds and (step is None or isinstance(step, str)):
+            reply = step or usual
+            self._held += reply.encode() + b"\r\n"
+            return reply[0] in "23"
+        return await self._perform(step, usual)
 
     async def _perform(self, step: Step | None, usual: str) -> bool:
         match step:
@@ -261,7 +284,8 @@ class _Session:
                 raise _GoneError
             case Hang():
                 step.arrived.set()
-                await self._reader.read()
+                while some := await self._reader.read(_MAX_BYTES):
+                    step.unread.extend(some)
                 raise _GoneError
             case ReplyThenDrop():
                 await self._write(step.reply)
@@ -274,7 +298,13 @@ class _Session:
                 return usual[0] in "23"
 
     async def _write(self, line: str) -> None:
-        self._writer.write(line.encode() + b"\r\n")
+        reply, self._held = self._held + line.encode() + b"\r\n", b""
+        if self._server.writes is Writes.BY_BYTE:
+            for byte in reply:
+                self._writer.write(bytes([byte]))
+                await asyncio.sleep(0)
+        else:
+            self._writer.write(reply)
         await self._writer.drain()
 
 
