@@ -1,22 +1,29 @@
 """The hot path: publish marks, claims and finishes, many callers' rows in each statement."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     Boolean,
-    Executable,
+    ColumnElement,
+    CompoundSelect,
     Float,
+    FromClause,
     Integer,
-    Row,
+    Select,
     Text,
+    Update,
     Uuid,
     and_,
     case,
+    func,
+    literal_column,
     null,
     or_,
+    union_all,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -32,7 +39,8 @@ from notifier.notification import (
     SuppressionReason,
 )
 from notifier.store import suppressing, timeline
-from notifier.store.moves import changes, either, erased, locked, status_in, unleased
+from notifier.store.database import Database
+from notifier.store.moves import RETURNED, changes, either, erased, locked, status_in, unleased
 from notifier.store.rows import (
     RowJson,
     encode,
@@ -40,6 +48,7 @@ from notifier.store.rows import (
     event_row,
     finish_row,
     joined,
+    miss_rows,
     to_claimed,
 )
 from notifier.store.sql import (
@@ -52,6 +61,7 @@ from notifier.store.sql import (
     parameter,
 )
 from notifier.store.tables import notifications as n
+from notifier.store.timeline import Noted
 
 _named = locked(given_rows(id=ID, attempt=Integer))
 _is_named = and_(n.c.id == _named.c.id, n.c.attempt == _named.c.attempt)
@@ -89,25 +99,65 @@ _leases = (
         **{name: case((_is_overdue, null()), else_=value) for name, value in _leased.items()},
         **erased(_is_overdue),
     )
-    .returning(*n.c, SecondsUntil(n.c.expires_at).label("expires_in_s"))
+    .returning(
+        *RETURNED,
+        n.c.channel,
+        n.c.lane,
+        n.c.recipient,
+        n.c.subject,
+        n.c.content,
+        n.c.html,
+        n.c.variables,
+        n.c.metadata,
+        n.c.sensitive,
+        n.c.attempts_spent,
+        n.c.lease_token,
+        n.c.on_unknown,
+        n.c.traceparent,
+        SecondsUntil(n.c.expires_at).label("expires_in_s"),
+    )
 )
-_CLAIM = _leases.where(n.c.attempt == _wanted.c.attempt, status_in(*CLAIM.sources)).values(
-    attempt=either(~_is_overdue, n.c.attempt, n.c.attempt + 1),
-    attempts_spent=either(~_is_overdue, n.c.attempts_spent, n.c.attempts_spent + 1),
+
+
+def _has(status: Status, record: FromClause) -> ColumnElement[bool]:
+    return record.c.status == literal_text(status)
+
+
+def _claimed(leased: FromClause) -> Select[Any]:
+    is_expired = _has(EXPIRE.target, leased)
+    event = case((is_expired, literal_text(EXPIRE.name)), else_=literal_text(CLAIM.name))
+    return timeline.entries(leased, event)
+
+
+def _only_expired(leased: FromClause) -> Select[Any]:
+    return timeline.entries(leased, literal_text(EXPIRE.name)).where(_has(EXPIRE.target, leased))
+
+
+_CLAIM = Noted(
+    _leases.where(n.c.attempt == _wanted.c.attempt, status_in(*CLAIM.sources)).values(
+        attempt=either(~_is_overdue, n.c.attempt, n.c.attempt + 1),
+        attempts_spent=either(~_is_overdue, n.c.attempts_spent, n.c.attempts_spent + 1),
+    ),
+    _claimed,
 )
 # For a worker that never got the answer to its claim, and asks again with the same token.
-_RENEW = _leases.where(n.c.lease_token == _wanted.c.lease_token, status_in(CLAIM.target))
+_RENEW = Noted(
+    _leases.where(n.c.lease_token == _wanted.c.lease_token, status_in(CLAIM.target)),
+    _only_expired,
+)
 # The letter was taken out of the dead queue to get here: it does not become stale.
-_REPLAY = (
+_REPLAY = Noted(
     changes(REPLAY, _named)
     .where(n.c.attempt == _named.c.attempt)
-    .values(stale_letter_at=n.c.stale_letter_at)
+    .values(stale_letter_at=n.c.stale_letter_at),
+    lambda replayed: timeline.entries(replayed, literal_text(REPLAY.name)),
 )
 
 _ended = locked(
     given_rows(
         id=ID,
         lease_token=Uuid,
+        event=Text,
         target=Text,
         counts_attempt=Integer,
         provider=Text,
@@ -121,8 +171,8 @@ _ended = locked(
 )
 _is_back = _ended.c.target == literal_text(Status.PENDING)
 _has_failed = _ended.c.target == literal_text(Status.FAILED)
-_due_again = SecondsFromNow(_ended.c.delay_s)
-_FINISH = (
+_due_again = SecondsFromNow(func.coalesce(_ended.c.delay_s, 0.0))
+_finishes = (
     update(n)
     .where(
         n.c.id == _ended.c.id,
@@ -151,8 +201,29 @@ _FINISH = (
         **unleased(),
         **erased(~_is_back),
     )
-    .returning(n.c.id)
+    .returning(*RETURNED)
 )
+_missed = given_rows(
+    "misses",
+    id=ID,
+    nth=Integer,
+    provider=Text,
+    fault_kind=Text,
+    fault_code=Text,
+    fault_message=Text,
+)
+_at_last = literal_column("1000", Integer)
+
+
+def _finished(ended: FromClause) -> CompoundSelect[Any]:
+    failover = literal_text(timeline.FAILOVER)
+    return union_all(
+        timeline.entries(ended, failover, details=_missed, nth=_missed.c.nth),
+        timeline.entries(ended, _ended.c.event, details=_ended, nth=_at_last),
+    )
+
+
+_FINISH = Noted(_finishes, _finished)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,65 +237,59 @@ class ClaimRequest:
 
 
 async def mark_published(
-    connection: AsyncConnection, envelopes: Sequence[Envelope], *, lost_after_s: float
-) -> None:
+    database: Database, envelopes: Sequence[Envelope], *, lost_after_s: float
+) -> list[None]:
     """Record that the broker has these."""
-    rows = joined(map(envelope_row, envelopes))
-    await connection.execute(_MARK_PUBLISHED, {"rows": rows, "lost_after_s": lost_after_s})
+    return await _mark(database, _MARK_PUBLISHED, envelopes, lost_after_s=lost_after_s)
 
 
-async def mark_buried(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
+async def mark_buried(database: Database, envelopes: Sequence[Envelope]) -> list[None]:
     """Record that the dead queue has these; letters that are overtaken already are stale."""
-    await connection.execute(_MARK_BURIED, {"rows": joined(map(envelope_row, envelopes))})
+    return await _mark(database, _MARK_BURIED, envelopes)
 
 
-async def claim(
-    connection: AsyncConnection, requests: Sequence[ClaimRequest]
-) -> list[Claimed | None]:
+async def _mark(
+    database: Database, statement: Update, envelopes: Sequence[Envelope], **parameters: object
+) -> list[None]:
+    rows = joined(map(envelope_row, envelopes))
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(statement, {"rows": rows, **parameters})
+
+    await database.write_at_once(work)
+    return [None] * len(envelopes)
+
+
+async def claim(database: Database, requests: Sequence[ClaimRequest]) -> list[Claimed | None]:
     """CLAIM, or EXPIRE, what the envelopes name, after a REPLAY of what is failed."""
-    claimed, missed = await _claim_pending(connection, requests)
+    claimed, missed = await database.write_at_once(partial(claim_pending, requests=requests))
     if missed:
-        renewed, missed = await _renew(connection, missed)
-        claimed |= renewed
-    if missed and (replayed := await _replay(connection, missed)):
-        again = [request for request in missed if request.envelope.id in replayed]
-        more, _ = await _claim_pending(connection, again)
-        claimed |= more
+        claimed |= await database.write(partial(_claim_others, requests=missed))
     return [claimed.get(request.lease_token) for request in requests]
 
 
-async def _claim_pending(
+async def claim_pending(
     connection: AsyncConnection, requests: Sequence[ClaimRequest]
 ) -> tuple[dict[UUID, Claimed], Sequence[ClaimRequest]]:
-    rows = await _lease(connection, _CLAIM, requests)
-    events = [
-        event_row(row.id, (CLAIM if row.lease_token else EXPIRE).name, row.attempt) for row in rows
-    ]
-    await timeline.append(connection, events)
-    return _sorted_out(requests, rows)
+    """CLAIM, or EXPIRE; returns what was claimed, by token, and whose record was not touched."""
+    return await _lease(connection, _CLAIM, requests)
 
 
-async def _renew(
+async def _claim_others(
     connection: AsyncConnection, requests: Sequence[ClaimRequest]
-) -> tuple[dict[UUID, Claimed], Sequence[ClaimRequest]]:
-    rows = await _lease(connection, _RENEW, requests)
-    overdue = [row for row in rows if not row.lease_token]
-    events = [event_row(row.id, EXPIRE.name, row.attempt) for row in overdue]
-    await timeline.append(connection, events)
-    return _sorted_out(requests, rows)
+) -> dict[UUID, Claimed]:
+    claimed, missed = await _lease(connection, _RENEW, requests)
+    if missed and (replayed := await _replay(connection, missed)):
+        again = [request for request in missed if request.envelope.id in replayed]
+        more, _ = await claim_pending(connection, again)
+        claimed |= more
+    return claimed
 
 
 async def _lease(
-    connection: AsyncConnection, statement: Executable, requests: Sequence[ClaimRequest]
-) -> Sequence[Row[Any]]:
-    rows = joined(map(_claim_row, requests))
-    return (await connection.execute(statement, {"rows": rows})).all()
-
-
-def _sorted_out(
-    requests: Sequence[ClaimRequest], rows: Sequence[Row[Any]]
+    connection: AsyncConnection, statement: Noted, requests: Sequence[ClaimRequest]
 ) -> tuple[dict[UUID, Claimed], Sequence[ClaimRequest]]:
-    """Return what was claimed, by token, and the requests whose record was not touched."""
+    rows = await statement.run(connection, {"rows": joined(map(_claim_row, requests))})
     touched = {row.id for row in rows}
     claimed = {row.lease_token: to_claimed(row) for row in rows if row.lease_token}
     return claimed, [request for request in requests if request.envelope.id not in touched]
@@ -246,11 +311,7 @@ async def _replay(
     connection: AsyncConnection, requests: Sequence[ClaimRequest]
 ) -> Collection[UUID]:
     rows = joined(envelope_row(request.envelope) for request in requests)
-    replayed = (await connection.execute(_REPLAY, {"rows": rows})).all()
-    await timeline.append(
-        connection, [event_row(row.id, REPLAY.name, row.attempt) for row in replayed]
-    )
-    return {row.id for row in replayed}
+    return {row.id for row in await _REPLAY.run(connection, {"rows": rows})}
 
 
 def checked(finish: Finish) -> Finish:
@@ -264,30 +325,34 @@ def checked(finish: Finish) -> Finish:
     return finish
 
 
-async def finish(
-    connection: AsyncConnection, finishes: Sequence[Finish], *, grace_s: float
-) -> list[bool]:
+async def finish(database: Database, finishes: Sequence[Finish], *, grace_s: float) -> list[bool]:
     """Record the ends of attempts; those without their lease only reach the timeline."""
     firsts: dict[UUID, Finish] = {}
     for each in finishes:
         firsts.setdefault(each.id, each)
-    rows = joined(map(finish_row, firsts.values()))
-    result = await connection.execute(_FINISH, {"rows": rows, "grace_s": grace_s})
-    recorded = [firsts[row.id] for row in result]
-    ours = {id(each) for each in recorded}
-    await timeline.append(connection, [row for each in recorded for row in _ending(each)])
-    refused = {each.id: SuppressionReason.REFUSED for each in recorded if each.suppress}
-    await suppressing.suppress(connection, refused)
-    missed = [each for each in finishes if id(each) not in ours]
-    late = await _late(connection, missed) if missed else set()
+    ends = list(firsts.values())
+    is_simple = not any(each.suppress for each in ends)
+    write = database.write_at_once if is_simple else database.write
+    recorded = await write(partial(_finish, finishes=ends, grace_s=grace_s))
+    missed = [each for each in finishes if firsts[each.id] is not each or each.id not in recorded]
+    late = await database.write(partial(_late, finishes=missed)) if missed else set()
     return [timeline.ending_of(each) not in late for each in finishes]
 
 
-def _ending(finish: Finish) -> Iterable[RowJson]:
-    for nth, miss in enumerate(finish.misses):
-        yield event_row(finish.id, timeline.FAILOVER, finish.attempt, source=miss, nth=nth)
-    nth = len(finish.misses)
-    yield event_row(finish.id, finish.transition.name, finish.attempt, source=finish, nth=nth)
+async def _finish(
+    connection: AsyncConnection, finishes: Sequence[Finish], *, grace_s: float
+) -> Collection[UUID]:
+    """End these attempts where they have their lease; returns which. One statement in general."""
+    misses = (row for each in finishes for row in miss_rows(each))
+    parameters = {
+        "rows": joined(map(finish_row, finishes)),
+        "misses": joined(misses),
+        "grace_s": grace_s,
+    }
+    recorded = {row.id for row in await _FINISH.run(connection, parameters)}
+    refused = [each.id for each in finishes if each.suppress and each.id in recorded]
+    await suppressing.suppress(connection, dict.fromkeys(refused, SuppressionReason.REFUSED))
+    return recorded
 
 
 async def _late(

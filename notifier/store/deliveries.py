@@ -6,8 +6,6 @@ from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from notifier.notification import Channel, Claimed, Envelope, Finish, Lane, Submission, Transition
 from notifier.ports import (
     Idempotency,
@@ -56,21 +54,23 @@ class SqlDeliveryStore:
             weigh=lambda request: len(request.rows),
         )
         mark_published = partial(attempts.mark_published, lost_after_s=settings.lost_after_s)
-        self._published = self._batcher(_for_each(mark_published), settings.max_batch)
-        self._buried = self._batcher(_for_each(attempts.mark_buried), settings.max_batch)
+        self._published = self._batcher(mark_published, settings.max_batch)
+        self._buried = self._batcher(attempts.mark_buried, settings.max_batch)
         self._claim = self._batcher(attempts.claim, settings.max_batch)
         self._finish = self._batcher(partial(attempts.finish, grace_s=grace_s), settings.max_batch)
 
     def _batcher(
         self,
-        work: Callable[[AsyncConnection, Sequence[Request]], Awaitable[Sequence[Answer]]],
+        work: Callable[[Database, Sequence[Request]], Awaitable[Sequence[Answer]]],
         max_batch: int,
         weigh: Callable[[Request], int] = lambda _request: 1,
     ) -> Batcher[Request, Answer]:
-        async def run(requests: Sequence[Request]) -> Sequence[Answer]:
-            return await self._database.write(lambda connection: work(connection, requests))
-
-        return Batcher(run, max_batch=max_batch, timeout_s=self._database.timeout_s, weigh=weigh)
+        return Batcher(
+            partial(work, self._database),
+            max_batch=max_batch,
+            timeout_s=self._database.timeout_s,
+            weigh=weigh,
+        )
 
     async def insert(
         self, submissions: Sequence[Submission], idempotency: Idempotency | None = None
@@ -167,13 +167,3 @@ class SqlDeliveryStore:
         while purged := await self._database.write(idempotency.purge):
             total += purged
         return total
-
-
-def _for_each(
-    work: Callable[[AsyncConnection, Sequence[Request]], Awaitable[None]],
-) -> Callable[[AsyncConnection, Sequence[Request]], Awaitable[Sequence[None]]]:
-    async def run(connection: AsyncConnection, requests: Sequence[Request]) -> Sequence[None]:
-        await work(connection, requests)
-        return [None] * len(requests)
-
-    return run

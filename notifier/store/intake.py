@@ -2,17 +2,35 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, Float, Text, and_, case, insert, literal, null, select
+from sqlalchemy import (
+    Boolean,
+    CompoundSelect,
+    Float,
+    FromClause,
+    Integer,
+    Text,
+    and_,
+    case,
+    insert,
+    literal,
+    literal_column,
+    null,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.notification import SUPPRESS, Status, Submission
 from notifier.ports import Applied, Idempotency, InsertResult
 from notifier.store import idempotency as keys
 from notifier.store import timeline
-from notifier.store.moves import ERASABLE
-from notifier.store.rows import RowJson, event_row, joined, submission_row
+from notifier.store.database import Database
+from notifier.store.moves import ERASABLE, RETURNED
+from notifier.store.rows import RowJson, joined, submission_row
 from notifier.store.sql import (
     ID,
     JsonObject,
@@ -26,6 +44,7 @@ from notifier.store.sql import (
 from notifier.store.suppressing import is_for
 from notifier.store.tables import notifications as n
 from notifier.store.tables import suppressions
+from notifier.store.timeline import Noted
 
 _given = given_rows(
     id=ID,
@@ -71,7 +90,7 @@ _ADDED = {
     "outcome_unknown": literal(value=False),
     "dead_letter": literal(value=False),
 }
-_INSERT = (
+_inserts = (
     insert(n)
     .from_select(
         [*_COPIED, *_ADDED],
@@ -79,8 +98,20 @@ _INSERT = (
         .select_from(_given)
         .outerjoin(suppressions, is_for(_given.c)),
     )
-    .returning(n.c.id, n.c.status)
+    .returning(*RETURNED)
 )
+_second = literal_column("1", Integer)
+
+
+def _accepted(inserted: FromClause) -> CompoundSelect[Any]:
+    suppressed = timeline.entries(inserted, literal_text(SUPPRESS.name), nth=_second)
+    return union_all(
+        timeline.entries(inserted, literal_text(timeline.ACCEPT)),
+        suppressed.where(inserted.c.status == literal_text(SUPPRESS.target)),
+    )
+
+
+_INSERT = Noted(_inserts, _accepted)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,9 +133,17 @@ def intake_of(submissions: Sequence[Submission], idempotency: Idempotency | None
 
 
 async def insert_all(
-    connection: AsyncConnection, intakes: Sequence[Intake], *, grace_s: float
+    database: Database, intakes: Sequence[Intake], *, grace_s: float
 ) -> list[InsertResult]:
     """Insert those of several callers whose keys are new; answers in the callers' order."""
+    has_keys = any(intake.idempotency for intake in intakes)
+    write = database.write if has_keys else database.write_at_once
+    return await write(partial(_insert_all, intakes=intakes, grace_s=grace_s))
+
+
+async def _insert_all(
+    connection: AsyncConnection, *, intakes: Sequence[Intake], grace_s: float
+) -> list[InsertResult]:
     results = await _results(connection, intakes)
     new = [intake for intake, result in zip(intakes, results, strict=True) if result == Applied()]
     suppressed = await _insert(connection, new, grace_s)
@@ -121,12 +160,8 @@ async def _insert(
     rows = [row for intake in intakes for row in intake.rows]
     if not rows:
         return frozenset()
-    result = await connection.execute(_INSERT, {"rows": joined(rows), "grace_s": grace_s})
-    suppressed = frozenset(row.id for row in result if row.status == SUPPRESS.target)
-    accepted = [event_row(each, timeline.ACCEPT, 0) for intake in intakes for each in intake.ids]
-    refused = [event_row(each, SUPPRESS.name, 0, nth=1) for each in suppressed]
-    await timeline.append(connection, accepted + refused)
-    return suppressed
+    inserted = await _INSERT.run(connection, {"rows": joined(rows), "grace_s": grace_s})
+    return frozenset(row.id for row in inserted if row.status == SUPPRESS.target)
 
 
 async def _results(connection: AsyncConnection, intakes: Sequence[Intake]) -> list[InsertResult]:

@@ -45,7 +45,8 @@ async def open_postgres(url: URL, *, pool_size: int = 10) -> AsyncIterator[Datab
         },
     )
     _ping_idle_connections(engine)
-    database = Database(engine, engine.execution_options(isolation_level="AUTOCOMMIT"))
+    autocommitting = engine.execution_options(isolation_level="AUTOCOMMIT")
+    database = Database(engine, autocommitting, autocommitting=autocommitting)
     try:
         yield database
     finally:

@@ -18,7 +18,6 @@ from notifier.notification import (
     JsonValue,
     Lane,
     Message,
-    Miss,
     Notification,
     OnUnknown,
     Receipt,
@@ -98,7 +97,7 @@ def event_row(
     event: str,
     attempt: int,
     *,
-    source: Finish | Receipt | Miss | None = None,
+    source: Finish | Receipt | None = None,
     fault: Fault | None = None,
     nth: int = 0,
 ) -> RowJson:
@@ -110,7 +109,7 @@ def event_row(
             "event": event,
             "attempt": attempt,
             "provider": source.provider if source else None,
-            "provider_id": source.provider_id if isinstance(source, Finish | Receipt) else None,
+            "provider_id": source.provider_id if source else None,
             "delay_s": source.delay_s if isinstance(source, Finish) else None,
             **fault_columns(source.fault if source else fault),
         }
@@ -123,15 +122,31 @@ def finish_row(finish: Finish) -> RowJson:
         {
             "id": finish.id.hex,
             "lease_token": finish.lease_token.hex,
+            "event": finish.transition.name,
             "target": finish.transition.target,
             "counts_attempt": finish.transition.counts_attempt,
             "provider": finish.provider,
             "provider_id": finish.provider_id,
-            "delay_s": finish.delay_s or 0,
+            "delay_s": finish.delay_s,
             "outcome_unknown": finish.outcome_unknown,
             **fault_columns(finish.fault),
         }
     )
+
+
+def miss_rows(finish: Finish) -> list[RowJson]:
+    """Encode the providers that were passed over in an attempt."""
+    return [
+        encode(
+            {
+                "id": finish.id.hex,
+                "nth": nth,
+                "provider": miss.provider,
+                **fault_columns(miss.fault),
+            }
+        )
+        for nth, miss in enumerate(finish.misses)
+    ]
 
 
 def fault_columns(fault: Fault | None) -> dict[str, str | None]:

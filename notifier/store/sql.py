@@ -214,19 +214,19 @@ def _(element: JsonElements, compiler: SQLCompiler, **kw: Any) -> str:
     return f"json_each({array})"
 
 
-def given_rows(**columns: SqlType) -> Subquery:
-    """Rows that come as one JSON text, the parameter `rows`.
+def given_rows(name: str = "rows", /, **columns: SqlType) -> Subquery:
+    """Rows that come as one JSON text, the parameter `name`.
 
     However many there are, the statement stays the same and is compiled and prepared once.
     """
-    elements = JsonElements(bindparam("rows", type_=Text())).table_valued(
+    elements = JsonElements(bindparam(name, type_=Text())).table_valued(
         column("value"), name="element"
     )
     fields = [
-        cast(elements.c.value.op("->>")(literal_column(f"'{name}'")), type_).label(name)
-        for name, type_ in columns.items()
+        cast(elements.c.value.op("->>")(literal_column(f"'{field}'")), type_).label(field)
+        for field, type_ in columns.items()
     ]
-    return select(*fields).select_from(elements).subquery("given")
+    return select(*fields).select_from(elements).subquery(f"given_{name}")
 
 
 def literal_text(value: str) -> ColumnElement[str]:

@@ -1,19 +1,42 @@
 """The timeline: one row for each change of a notification, written with the change."""
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Float, Integer, Text, and_, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Float,
+    FromClause,
+    Insert,
+    Integer,
+    Row,
+    Select,
+    Text,
+    Update,
+    and_,
+    cast,
+    insert,
+    literal_column,
+    null,
+    select,
+)
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.notification import Finish
+from notifier.store.moves import RETURNED
 from notifier.store.rows import RowJson, encode, joined
 from notifier.store.sql import ID, Now, given_rows
 from notifier.store.tables import notification_events, notifications
 
 Ending: TypeAlias = tuple[UUID, int, str, str | None]
 """A notification, an attempt of it, what ended that, and at which provider."""
+
+Entries: TypeAlias = Select[Any] | CompoundSelect[Any]
+"""Rows for the timeline, made by `entries` or a union of such."""
 
 ACCEPT = "accept"
 LATE_COMPLETION = "late_completion"
@@ -27,20 +50,100 @@ _DETAILS = {
     "fault_message": Text,
     "delay_s": Float,
 }
-_given = given_rows(nth=Integer, id=ID, event=Text, attempt=Integer, **_DETAILS)
-_APPEND = insert(notification_events).from_select(
-    ["notification_id", "service", "at", "event", "attempt", *_DETAILS],
-    select(
-        notifications.c.id,
-        notifications.c.service,
-        Now(),
-        _given.c.event,
-        _given.c.attempt,
-        *(_given.c[name] for name in _DETAILS),
+_in_any_order = literal_column("0", Integer)
+
+
+def entries(
+    of: FromClause,
+    event: ColumnElement[str],
+    *,
+    attempt: ColumnElement[int] | None = None,
+    details: FromClause | None = None,
+    nth: ColumnElement[int] = _in_any_order,
+) -> Select[Any]:
+    """Return a row for each notification in `of`, or for each of `details`, which has their ids.
+
+    `nth` orders what one statement adds to one timeline.
+    """
+    given = {} if details is None else dict(details.c.items())
+    rows = select(
+        nth.label("nth"),
+        of.c.id.label("notification_id"),
+        of.c.service,
+        Now().label("at"),
+        event.label("event"),
+        (of.c.attempt if attempt is None else attempt).label("attempt"),
+        *(
+            (given[name] if name in given else cast(null(), type_)).label(name)
+            for name, type_ in _DETAILS.items()
+        ),
     )
-    .join_from(_given, notifications, notifications.c.id == _given.c.id)
-    .order_by(_given.c.nth),
+    return rows if details is None else rows.join_from(details, of, of.c.id == details.c.id)
+
+
+def _append(rows: Entries) -> Insert:
+    columns = ["notification_id", "service", "at", "event", "attempt", *_DETAILS]
+    entry = rows.subquery("entry")
+    ordered = select(*(entry.c[name] for name in columns)).order_by(entry.c.nth)
+    return insert(notification_events).from_select(columns, ordered)
+
+
+_given = given_rows(nth=Integer, id=ID, event=Text, attempt=Integer, **_DETAILS)
+_APPEND = _append(
+    entries(
+        notifications,
+        _given.c.event,
+        attempt=_given.c.attempt,
+        details=_given,
+        nth=_given.c.nth,
+    )
 )
+
+
+class Noted:
+    """A statement that changes notifications, and what their timelines say of each it changed.
+
+    PostgreSQL does both in one statement, which needs no transaction around it; SQLite, which
+    changes nothing in a CTE, does one after the other.
+    """
+
+    def __init__(self, change: Update | Insert, note: Callable[[FromClause], Entries]) -> None:
+        """`change` returns at least `RETURNED`; `note` says of these what to append."""
+        changed = change.cte("changed")
+        self.both = select(changed).add_cte(_append(note(changed)).cte("noted"))
+        self.change = change
+        returned = given_rows("changed", **{column.name: column.type for column in RETURNED})
+        self.note = _append(note(returned))
+
+    async def run(
+        self, connection: AsyncConnection, parameters: Mapping[str, object]
+    ) -> Sequence[Row[Any]]:
+        """Return what the change returned."""
+        if connection.dialect.name == "postgresql":
+            return (await connection.execute(self.both, parameters)).all()
+        rows = (await connection.execute(self.change, _of(self.change, parameters))).all()
+        if rows:
+            changed = joined(map(_returned_row, rows))
+            known = {**parameters, "changed": changed}
+            await connection.execute(self.note, _of(self.note, known))
+        return rows
+
+
+def _of(statement: Insert | Update, parameters: Mapping[str, object]) -> dict[str, object]:
+    """Return a statement's own parameters; an INSERT or UPDATE takes others for columns."""
+    return {name: parameters[name] for name in _names(statement) if name in parameters}
+
+
+@cache
+def _names(statement: Insert | Update) -> Collection[str]:
+    return tuple(statement.compile(dialect=sqlite.dialect()).params)
+
+
+def _returned_row(row: Row[Any]) -> RowJson:
+    return encode(
+        {"id": row.id.hex, "service": row.service, "status": row.status, "attempt": row.attempt}
+    )
+
 
 _attempts = given_rows(id=ID, attempt=Integer)
 _ENDINGS = select(

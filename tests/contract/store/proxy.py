@@ -1,10 +1,33 @@
 """A link to a database that can be cut, or fall silent."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from sqlalchemy import make_url
+
+# Of the protocol's messages Parse and Bind: which statement is prepared, and which is run.
+_PREPARES_WRITE = re.compile(rb"P.{4}(__asyncpg_\w+)\0WITH[^\0]*INSERT INTO", re.DOTALL)
+_RUNS = re.compile(rb"B.{4}\0(__asyncpg_\w+)\0", re.DOTALL)
+
+
+class Session:
+    """What one connection asks for: whether its next answer tells of a commit."""
+
+    def __init__(self) -> None:
+        self._is_in_transaction = False
+        self._writing: set[bytes] = set()
+
+    def commits(self, chunk: bytes) -> bool:
+        """Whether this makes the database commit: a COMMIT, or a statement that needs none."""
+        self._writing.update(_PREPARES_WRITE.findall(chunk))
+        if b"BEGIN" in chunk:
+            self._is_in_transaction = True
+        if b"ROLLBACK;" in chunk or b"COMMIT;" in chunk:
+            self._is_in_transaction = False
+        is_writing = not self._writing.isdisjoint(_RUNS.findall(chunk))
+        return b"COMMIT;" in chunk or (is_writing and not self._is_in_transaction)
 
 
 class Link:
@@ -37,10 +60,11 @@ class Link:
         writer: asyncio.StreamWriter,
         is_committing: asyncio.Event,
     ) -> None:
+        session = Session()
         with suppress(OSError):
             while chunk := await reader.read(65_536):
                 await self.passes.wait()
-                if self.loses_commits and b"COMMIT;" in chunk:
+                if session.commits(chunk) and self.loses_commits:
                     is_committing.set()
                 writer.write(chunk)
                 await writer.drain()

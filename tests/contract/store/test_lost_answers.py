@@ -47,6 +47,7 @@ async def lost(stores: Stores, call: Callable[[], Awaitable[object]]) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stores.database, "write", write)
+        patch.setattr(stores.database, "write_at_once", write)
         with pytest.raises(StoreUnavailableError):
             await call()
 

@@ -182,7 +182,12 @@ def test_the_table_knows_every_status() -> None:
 
 
 async def test_no_statement_of_the_hot_path_reads_a_whole_table(sqlite_store_url: str) -> None:
-    statements = [(name, statement) for module in _HOT for name, statement in _statements(module)]
+    statements = [
+        (name, statement)
+        for module in _HOT
+        for name, statement in _statements(module)
+        if name not in _SMALL
+    ]
     assert len(statements) > 20
 
     async def plan(connection: AsyncConnection, statement: ClauseElement) -> list[str]:
@@ -211,10 +216,12 @@ def _reads_all(step: str) -> bool:
 
 
 def _statements(module: object) -> list[tuple[str, ClauseElement]]:
+    constants = [(name, value) for name, value in vars(module).items() if name.isupper()]
+    noted = [(name, value) for name, value in constants if isinstance(value, timeline.Noted)]
     return [
-        (name, value)
-        for name, value in vars(module).items()
-        if name.isupper() and name not in _SMALL and isinstance(value, ClauseElement)
+        *((name, value) for name, value in constants if isinstance(value, ClauseElement)),
+        *((name, value.change) for name, value in noted),
+        *((name, value.note) for name, value in noted),
     ]
 
 
