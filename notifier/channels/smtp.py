@@ -361,17 +361,23 @@ class _Link:
         return [_RSET, *steps] if self._has_open_transaction else steps
 
     async def _announce(self, steps: list[_Step], progress: _Progress) -> None:
+        opening, rest = steps[:-2], steps[-2:]
         # A server that went away without a word must not cost the whole time-out.
-        limit_s = None if self.idle_since_s is None else self._config.reuse_timeout_s
-        async with asyncio.timeout(limit_s):
+        limit = (
+            None if self.idle_since_s is None else self._wire.limit(self._config.reuse_timeout_s)
+        )
+        try:
             await self._settle()
             if self._offers.pipelining:
                 self._wire.send(*(step.command for step in steps))
                 self._unanswered = steps.copy()
-            for step in steps[:-2]:
+            for step in opening:
                 await self._take(step, progress)
-            self._has_open_transaction = True
-        for step in steps[-2:]:
+        finally:
+            if limit is not None:
+                limit.cancel()
+        self._has_open_transaction = True
+        for step in rest:
             await self._take(step, progress)
 
     async def _take(self, step: _Step, progress: _Progress) -> None:

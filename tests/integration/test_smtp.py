@@ -576,6 +576,20 @@ async def test_a_kept_connection_that_is_dead_without_a_word_costs_little(
     await adapter.close()
 
 
+async def test_a_kept_connection_that_answers_has_all_the_time_for_the_rest(
+    server: SmtpServer,
+) -> None:
+    adapter = an_adapter(replace(a_config(server), reuse_timeout_s=HASTY_S))
+    await adapter.send(a_message())
+    pause = StopReading()
+    server.script("CONTENT", pause)
+    asyncio.get_running_loop().call_later(2 * HASTY_S, pause.resumed.set)
+
+    assert isinstance(await adapter.send(a_message()), Sent)
+    assert server.sessions == 1
+    await adapter.close()
+
+
 async def test_a_fresh_connection_that_dies_is_not_tried_twice(
     server: SmtpServer, adapter: SmtpAdapter
 ) -> None:
@@ -593,6 +607,22 @@ async def test_a_kept_connection_that_dies_after_the_content_is_never_repeated(
 
     assert isinstance(await adapter.send(a_message()), Unknown)
     assert len(server.mails) == 2
+
+
+async def test_as_many_mails_are_under_way_as_there_may_be_connections(server: SmtpServer) -> None:
+    hangs = [Hang() for _ in range(100)]
+    server.script("CONTENT", *hangs)
+    adapter = an_adapter(replace(a_config(server), max_connections=100, timeout_s=30))
+    sending = [asyncio.create_task(adapter.send(a_message())) for _ in range(101)]
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(hang.arrived.wait() for hang in hangs))
+    assert server.sessions == 100
+
+    server.drop_all()
+    outcomes = [type(outcome) for outcome in await asyncio.gather(*sending)]
+    assert outcomes == [Unknown] * 100 + [Sent]
+    await adapter.close()
 
 
 async def test_a_closed_adapter_keeps_no_connection(server: SmtpServer) -> None:

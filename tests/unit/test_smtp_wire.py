@@ -3,34 +3,10 @@ import asyncio
 import pytest
 
 from notifier.channels._smtp_wire import RawReply, SmtpWire
+from tests.services.recording_transport import RecordingTransport
 
 REPLIES = b"250-2.1.0 one\r\n250-\r\n250 2.1.0 two\r\n550 5.1.1 no\r\n354\r\n"
 TAKEN = [RawReply(250, b"2.1.0 one\n\n2.1.0 two"), RawReply(550, b"5.1.1 no"), RawReply(354, b"")]
-
-
-class RecordingTransport(asyncio.Transport):
-    """Keeps what is written; an aborted one is closing."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written: list[bytes] = []
-        self.protocol: asyncio.BaseProtocol | None = None
-        self.was_aborted = False
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        self.protocol = protocol
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.written.append(bytes(data))
-
-    def is_closing(self) -> bool:
-        return self.was_aborted
-
-    def abort(self) -> None:
-        self.was_aborted = True
-
-    def get_write_buffer_size(self) -> int:
-        return 0
 
 
 @pytest.fixture

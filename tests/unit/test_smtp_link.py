@@ -1,0 +1,35 @@
+import asyncio
+
+import pytest
+
+from notifier.channels._mime import Mail
+from notifier.channels._smtp_replies import Phase
+from notifier.channels._smtp_wire import SmtpWire
+from notifier.channels.smtp import SmtpConfig, _Link, _Offers, _Progress
+from tests.services.recording_transport import RecordingTransport
+
+CONTENT = b"Subject: x\r\n\r\nx\r\n.\r\n"
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_content_that_cannot_be_sent_any_more_leaves_the_phase_at_data(
+    *, pipelining: bool
+) -> None:
+    transport, progress = RecordingTransport(), _Progress()
+    wire = SmtpWire(transport)
+    offers = _Offers(size=False, smtputf8=False, pipelining=pipelining)
+    link = _Link(SmtpConfig(host="x", sender="a@x.io"), wire, offers)
+    mail = Mail("a@x.io", "b@x.io", CONTENT)
+    sending = asyncio.create_task(link.carry(mail, progress))
+    replies = [b"250 OK\r\n", b"250 OK\r\n", b"354 go\r\n"]
+    for reply in [b"".join(replies)] if pipelining else replies:
+        await asyncio.sleep(0)
+        wire.data_received(reply)
+
+    wire.connection_lost(None)
+
+    with pytest.raises(ConnectionError):
+        await sending
+    assert progress.phase is Phase.DATA
+    assert mail.content == CONTENT
+    assert CONTENT not in transport.written
