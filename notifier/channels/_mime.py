@@ -23,11 +23,12 @@ _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+", re.ASCII)
 _LINE_END = re.compile(r"\r\n|\r")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Mail:
     """A mail ready for its envelope and for DATA.
 
-    `content` has CRLF line ends, its dots stuffed and its final dot.
+    `content` has CRLF line ends, its dots stuffed and its final dot; it may be let go of once it
+    is sent, for a server can take long to answer.
     """
 
     sender: str

@@ -325,7 +325,7 @@ class _Link:
         """Hand over one mail; returns the server's word that it took it."""
         progress.phase = Phase.MAIL
         await self._announce(self._steps(mail), progress)
-        reply = await self._hand_over_content(mail.content, progress)
+        reply = await self._hand_over_content(mail, progress)
         self._has_open_transaction = False
         self._mails += 1
         if reply.code // 100 != _POSITIVE:
@@ -408,9 +408,10 @@ class _Link:
             if not is_settled:
                 raise ConnectionResetError("its replies no longer fit its commands")
 
-    async def _hand_over_content(self, content: bytes, progress: _Progress) -> RawReply:
-        self._wire.send_content(content)
+    async def _hand_over_content(self, mail: Mail, progress: _Progress) -> RawReply:
+        self._wire.send_content(mail.content)
         progress.phase = Phase.CONTENT
+        mail.content = b""  # never sent twice, and hundreds may wait for their reply
         try:
             return await self._wire.read()
         except asyncio.CancelledError:
