@@ -1,7 +1,8 @@
 """Reading notifications."""
 
 import builtins
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from functools import partial
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from sqlalchemy import (
     and_,
     func,
     literal,
+    or_,
     select,
     union_all,
 )
@@ -25,6 +27,7 @@ from notifier.ports import Account, Backlog, NotificationFilter
 from notifier.store import timeline
 from notifier.store.database import Database
 from notifier.store.migrations import problem_of
+from notifier.store.moves import status_in
 from notifier.store.rows import to_notification, to_timeline_entry
 from notifier.store.sql import ID, HasMember, literal_text, parameter
 from notifier.store.tables import notification_events as events
@@ -101,11 +104,27 @@ def _of(service: str | None) -> Select[tuple[object, ...]]:
     return query if service is None else query.where(n.c.service == service)
 
 
+# Conditions on a status in the words of the partial indexes.
+_is_unpublished = and_(status_in(Status.PENDING), n.c.published_at.is_(None))
+_is_published = and_(status_in(Status.PENDING), n.c.published_at.is_not(None))
+_is_processing = status_in(Status.PROCESSING)
+_is_final = n.c.status.not_in([literal_text(Status.PENDING), literal_text(Status.PROCESSING)])
+
+
+def _has_one_of(statuses: Collection[Status]) -> ColumnElement[bool]:
+    return or_(
+        *(
+            or_(_is_unpublished, _is_published) if status is Status.PENDING else status_in(status)
+            for status in sorted(statuses)
+        )
+    )
+
+
 def _filtered(
     query: Select[tuple[object, ...]], filter: NotificationFilter
 ) -> Select[tuple[object, ...]]:
     if filter.statuses:
-        query = query.where(n.c.status.in_(sorted(filter.statuses)))
+        query = query.where(_has_one_of(filter.statuses))
     if filter.channels:
         query = query.where(n.c.channel.in_(sorted(filter.channels)))
     if filter.recipient is not None:
@@ -121,8 +140,9 @@ def _filtered(
 
 async def _account(connection: AsyncConnection, *, service: str | None) -> Account:
     # One statement, so that it sees one state.
-    result = await connection.execute(_account_query(service))
-    counts: dict[str, int] = {row.name: row.count_ for row in result}
+    counts: Counter[str] = Counter()
+    for row in await connection.execute(_account_query(service)):
+        counts[row.name] += row.count_
     return Account(
         accepted=counts.get(timeline.ACCEPT, 0),
         by_status={status: counts.get(status, 0) for status in Status},
@@ -146,10 +166,15 @@ def _account_query(service: str | None) -> CompoundSelect[str, int]:
         _count(literal(event), events).where(events.c.event == literal_text(event))
         for event in (timeline.ACCEPT, timeline.LATE_COMPLETION)
     ]
-    parts.append(_count(n.c.status, n).group_by(n.c.status))
+    parts += [
+        _counted(Status.PENDING, _is_unpublished),
+        _counted(Status.PENDING, _is_published),
+        _counted(Status.PROCESSING, _is_processing),
+    ]
+    parts.append(_count(n.c.status, n).where(_is_final).group_by(n.c.status))
     parts.append(_count(literal("outcome_unknown"), n).where(n.c.outcome_unknown))
     if service is not None:
-        tables = (events, events, n, n)
+        tables = (events, events, n, n, n, n, n)
         parts = [
             part.where(table.c.service == service)
             for part, table in zip(parts, tables, strict=True)
@@ -166,12 +191,10 @@ def _counted(name: str, where: ColumnElement[bool]) -> Select[str, int]:
     return _count(literal(name), table).where(where)
 
 
-# Each condition is that of a partial index.
-_is_pending = n.c.status == literal_text(Status.PENDING)
 _BACKLOG = union_all(
-    _counted("unpublished", and_(_is_pending, n.c.published_at.is_(None))),
-    _counted("published", and_(_is_pending, n.c.published_at.is_not(None))),
-    _counted("processing", n.c.status == literal_text(Status.PROCESSING)),
+    _counted("unpublished", _is_unpublished),
+    _counted("published", _is_published),
+    _counted("processing", _is_processing),
     _counted("outcome_unknown", n.c.outcome_unknown),
     _counted(timeline.LATE_COMPLETION, events.c.event == literal_text(timeline.LATE_COMPLETION)),
 )

@@ -83,13 +83,22 @@ notifications = Table(
     Column("stale_letter_at", UtcTime),
     CheckConstraint(f"status IN ({_STATUSES})", name="status"),
     Index("ix_notifications_service_id", "service", "id"),
-    Index("ix_notifications_service_status_id", "service", "status", "id"),
+    # PostgreSQL writes each change of status into every index that has the record: those only for
+    # looking things up leave out what is under way, or what has nothing to find.
+    Index(
+        "ix_notifications_service_status_id",
+        "service",
+        "status",
+        "id",
+        postgresql_where=text("status NOT IN ('pending', 'processing')"),
+    ),
     Index("ix_notifications_service_recipient_id", "service", "recipient", "id"),
     Index(
         "ix_notifications_metadata",
         "metadata",
         postgresql_using="gin",
         postgresql_ops={"metadata": "jsonb_path_ops"},
+        postgresql_where=text("metadata IS NOT NULL"),
         info={"only": "postgresql"},
     ).ddl_if(dialect="postgresql"),
     _partial_index(

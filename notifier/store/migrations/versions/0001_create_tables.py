@@ -211,6 +211,7 @@ def upgrade() -> None:
             ["metadata"],
             postgresql_using="gin",
             postgresql_ops={"metadata": "jsonb_path_ops"},
+            postgresql_where=sa.text("metadata IS NOT NULL"),
         )
     op.create_index("ix_notifications_service_id", "notifications", ["service", "id"], unique=False)
     op.create_index(
@@ -224,6 +225,7 @@ def upgrade() -> None:
         "notifications",
         ["service", "status", "id"],
         unique=False,
+        postgresql_where=sa.text("status NOT IN ('pending', 'processing')"),
     )
     op.create_index(
         "ix_notifications_outcome_unknown",
