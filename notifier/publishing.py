@@ -31,7 +31,7 @@ class Publisher:
         store: DeliveryStore,
         queue: Queue,
         *,
-        concurrency: int = 64,
+        concurrency: int = 512,
         max_waiting: int = 5_000,
         patience_s: float = 4,
     ) -> None:
