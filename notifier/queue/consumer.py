@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, assert_never, cast
 
 import structlog
@@ -11,6 +11,7 @@ from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPChannelError, ChannelNotFoundEntity
 from aiormq import Channel as WireChannel
 from aiormq.abc import DeliveredMessage
+from pamqp.commands import Basic
 
 from notifier.errors import QueueUnavailableError
 from notifier.notification import Channel, Lane, Settlement
@@ -27,6 +28,7 @@ log = structlog.get_logger(__name__)
 Process: TypeAlias = Callable[[DeliveredMessage], Coroutine[Any, Any, None]]
 
 RETRY_S = 0.5
+ATTACH_AT_ONCE = 50
 DOUBTS = 2
 """How often in a row the watch must find the same trouble: attaching takes a moment."""
 
@@ -48,13 +50,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """The channel on which the consumers of a subscription consume."""
+    """The channel on which the consumers of a subscription consume, and those that do so far."""
 
     connection: AbstractConnection
     wire: WireChannel
+    consumers: set["Consumer"] = field(default_factory=set)
 
     def has(self, consumer: "Consumer") -> bool:
-        """Whether this consumer consumes, as far as this side knows."""
+        """Whether this consumer still consumes, as far as this side knows."""
         return not self.wire.is_closed and consumer.tag in self.wire.consumers
 
 
@@ -172,18 +175,27 @@ class RabbitSubscription:
                 losing.cancel()
 
     async def _attach(self, attachment: Attachment) -> None:
-        """Attach the consumers, those that are free first."""
+        """Attach the consumers: those that are free at once, the others when they are."""
         timeout_s = self._settings.call_timeout_s
         wire = attachment.wire
         await bounded(wire.basic_qos(prefetch_count=1), timeout_s)
-        for consumer in sorted(self.consumers, key=lambda each: each.is_busy):
-            await consumer.done()
+        for consumers in _in_turn(self.consumers):
+            await asyncio.gather(*(consumer.done() for consumer in consumers))
             if self._is_paused:
                 break
-            call = wire.basic_consume(self._source.queue, consumer.take, consumer_tag=consumer.tag)
-            await bounded(call, timeout_s)
+            await bounded(self._consume_with(wire, consumers), timeout_s)
+            attachment.consumers.update(consumers)
         if self._is_paused:
             await self._detach(attachment)
+
+    async def _consume_with(self, wire: WireChannel, consumers: Sequence[Consumer]) -> None:
+        """Let these consume. The broker is asked to answer for the last of them alone."""
+        queue = self._source.queue
+        for consumer in consumers[:-1]:
+            wire.consumers[consumer.tag] = consumer.take
+            await wire.rpc(Basic.Consume(queue=queue, consumer_tag=consumer.tag, nowait=True))
+        for consumer in consumers[-1:]:
+            await wire.basic_consume(queue, consumer.take, consumer_tag=consumer.tag)
 
     async def _detach(self, attachment: Attachment) -> None:
         try:
@@ -230,8 +242,10 @@ class RabbitSubscription:
         if connection is None:
             return None
         queue, attachment = self._source.queue, self.attachment
-        attached = {each for each in self.consumers if attachment and attachment.has(each)}
-        silent = sum(1 for each in self.consumers if not each.is_busy and each not in attached)
+        # Attaching many takes a while; those whose turn has not come are no trouble.
+        due = attachment.consumers if attachment else set(self.consumers)
+        attached = {each for each in due if attachment and attachment.has(each)}
+        silent = sum(1 for each in due - attached if not each.is_busy)
         if silent:
             return f"{silent} of {len(self.consumers)} consumers of {queue} do not consume"
         known = await self._count_known(connection)
@@ -253,6 +267,13 @@ class RabbitSubscription:
         except QueueUnavailableError:
             self._link.drop(connection)
             return None
+
+
+def _in_turn(consumers: Sequence[Consumer]) -> Sequence[Sequence[Consumer]]:
+    """In which groups to attach them: the free ones in large groups, each busy one by itself."""
+    free = [consumer for consumer in consumers if not consumer.is_busy]
+    groups = [free[at : at + ATTACH_AT_ONCE] for at in range(0, len(free), ATTACH_AT_ONCE)]
+    return [*groups, *([consumer] for consumer in consumers if consumer.is_busy)]
 
 
 async def _settle(message: DeliveredMessage, settlement: Settlement | None) -> None:
