@@ -52,15 +52,16 @@ class Batcher(Generic[Request, Answer]):
         Raises:
             StoreUnavailableError: there was none within the time-out; it may yet be carried out.
         """
-        call = _Call(request, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        call = _Call(request, loop.create_future())
         self._waiting.append(call)
         if self._running is None:
             self._running = asyncio.create_task(self._run_all())
+        timer = loop.call_later(self._timeout_s, _give_up, call)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                answer: Answer = await call.future
-        except TimeoutError:
-            raise StoreUnavailableError("the database did not answer in time") from None
+            answer: Answer = await call.future
+        finally:
+            timer.cancel()
         return answer
 
     async def _run_all(self) -> None:
@@ -107,6 +108,11 @@ class Batcher(Generic[Request, Answer]):
         for call in batch:
             if not call.future.done():
                 await self._settle([call])
+
+
+def _give_up(call: _Call[Request, Answer]) -> None:
+    if not call.future.done():
+        call.future.set_exception(StoreUnavailableError("the database did not answer in time"))
 
 
 def _refuse(batch: Sequence[_Call[Request, Answer]], error: Exception) -> None:
