@@ -17,6 +17,7 @@ from tests.bench.results import Results, judge
 from tests.bench.run import Command, Options, run
 from tests.bench.tables import markdown, table_of
 
+_WIDTH = 140
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -32,6 +33,9 @@ def main(
         int, typer.Option(min=100, help="How many wait in the queue before a drain.")
     ] = 10_000,
     seconds: Annotated[float, typer.Option(min=1, help="How long each load lasts.")] = 10,
+    old: Annotated[
+        int, typer.Option(min=1, help="How many old notifications the table of scale holds.")
+    ] = 5_000_000,
     broker: Annotated[
         str | None,
         typer.Option(help="Use this RabbitMQ, amqp://..., instead of one of the run's own."),
@@ -44,11 +48,12 @@ def main(
     """Measure notifier, and beside it what people would build instead."""
     if broker is not None:
         os.environ["NOTIFIER_TEST_BROKER_URL"] = broker
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     options = Options(
         repeats=repeats,
         notifications=notifications,
         seconds=seconds,
+        old=old,
         peers=peers_python() if peers else None,
     )
     with open_servers(out) as servers:

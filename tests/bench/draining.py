@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from tests.bench.load import preload
-from tests.bench.place import Servers
+from tests.bench.place import Place, Servers
 from tests.bench.processes import CpuMeter, memory_of, tree_of
 from tests.bench.results import Sample
 from tests.bench.stacks import PATH, Deployment, Slots, Stack, deploy_notifier
@@ -16,12 +16,24 @@ from tests.waiting import require
 _BATCH = 1_000
 _DRAIN_S = 900
 _SENT = "SELECT count(*) FROM notifications WHERE status = 'sent'"
+# Of the rows, their indexes and their timelines.
+_BYTES = """
+    SELECT pg_total_relation_size('notifications') + pg_total_relation_size('notification_events')
+"""
 # Workers do not start all at once, nor end all at once.
 _SPAN = """
     SELECT extract(epoch FROM percentile_disc(0.95) WITHIN GROUP (ORDER BY sent_at)
                             - percentile_disc(0.05) WITHIN GROUP (ORDER BY sent_at))
     FROM notifications
 """
+
+
+_SLOW_S = 1
+# How long it may take until all slots are busy, and how much of the queue that may cost.
+_FILLING_S, _FILLING_COSTS_S = 120, 15
+_PROCESSING = "SELECT count(*) FROM notifications WHERE status = 'processing'"
+_SENT_SINCE = f"{_SENT} AND sent_at > to_timestamp($1)"
+_NOW = "SELECT extract(epoch FROM clock_timestamp())"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +46,7 @@ class Contestant:
     @property
     def name(self) -> str:
         """What it is called in tables."""
-        return self.stack.name
+        return f"{self.stack.name}, {self.slots}"
 
 
 async def drain(servers: Servers, contestant: Contestant, notifications: int) -> Sample:
@@ -58,7 +70,37 @@ async def drain(servers: Servers, contestant: Contestant, notifications: int) ->
             "per_s": 0.9 * notifications / await place.value(_SPAN),
             "pss_mib": peak.pss_mib,
             "rss_mib": peak.rss_mib,
+            "bytes": await place.value(_BYTES) / notifications,
             **{f"cpu_us {name}": 1e6 * each / left for name, each in used.items()},
+        }
+
+
+async def drain_slowly(servers: Servers, contestant: Contestant, seconds: float) -> Sample:
+    """Send to a server that answers after a second, and count once all slots are busy."""
+    async with servers.place("slow") as place:
+        sink = await place.sink(answers_after_s=_SLOW_S)
+        deployment = await contestant.stack.deploy(place, sink.port)
+        await deployment.start_api()
+        slots = contestant.slots.processes * contestant.slots.each
+        enough = int(slots / _SLOW_S * (_FILLING_COSTS_S + seconds))
+        await preload(deployment, enough, endpoint=quickest(deployment, contestant.stack))
+        await deployment.stop_api()
+        workers = deployment.workers(contestant.slots)
+        workers.start()
+        async with peak_memory(workers.pid) as peak:
+            await _all_busy(place, slots)
+            meter = CpuMeter({"workers": workers.pid})
+            began = await place.value(_NOW)
+            await asyncio.sleep(seconds)
+            count, ended = await place.value(_SENT_SINCE, began), await place.value(_NOW)
+            used = meter.read()
+        if not await place.ready_messages(deployment.queue):
+            raise LoadError("the queue was empty before the count was over")
+        return {
+            "per_s": count / (ended - began),
+            "pss_mib": peak.pss_mib,
+            "rss_mib": peak.rss_mib,
+            **{f"cpu_us {name}": 1e6 * each / count for name, each in used.items()},
         }
 
 
@@ -68,6 +110,16 @@ def quickest(deployment: Deployment, stack: Stack) -> Endpoint:
         return deployment.endpoint
     url = f"{deployment.url}{PATH}/batch"
     return replace(deployment.endpoint, url=url, batch=_BATCH)
+
+
+async def _all_busy(place: Place, slots: int) -> None:
+    """Wait until nearly all slots hold a notification; some are always between two."""
+
+    async def are_busy() -> bool:
+        return await place.value(_PROCESSING) >= 0.9 * slots
+
+    await require(are_busy, timeout_s=_FILLING_S, every_s=0.5, what="all slots busy")
+    await asyncio.sleep(2 * _SLOW_S)
 
 
 async def _begun(deployment: Deployment, notifications: int) -> int:

@@ -91,10 +91,20 @@ class Place:
 
         return await asyncio.to_thread(count_them)
 
+    async def consumers(self, queue: str) -> int:
+        """How many consumers a queue has."""
+
+        def count_them() -> int:
+            with witness_of(self.amqp_url) as witness:
+                return witness.consumers(queue)
+
+        return await asyncio.to_thread(count_them)
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-        """A connection to the place's database."""
-        connection = await asyncpg.connect(self.dsn)
+        """A connection to the place's database, whose own statements are never counted."""
+        apart = {"pg_stat_statements.track": "none"}
+        connection = await asyncpg.connect(self.dsn, server_settings=apart)
         try:
             yield connection
         finally:

@@ -1,18 +1,18 @@
 """What was measured: samples, their medians, and what the targets say to them."""
 
 import json
-import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 Sample: TypeAlias = Mapping[str, float]
 """Figures of one turn, by name."""
 
 NOTIFIER = "notifier"
-PEERS = "peers"
+PARTS = "the parts alone"
+NO_OLD, MANY_OLD = "no old notifications", "many old notifications"
 
 
 @dataclass(slots=True)
@@ -66,21 +66,28 @@ def percentile(values: Iterable[float], share: float) -> float:
     return ordered[int(rank)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """What issue and page promise of one figure of notifier's.
+def is_notifier(subject: str) -> bool:
+    """Whether a subject is notifier, with however many slots."""
+    return subject.partition(",")[0] == NOTIFIER
 
-    With `against` it is a ratio: to the highest of the PEERS that were measured, or to the
-    same figure of one subject.
-    """
+
+Finding: TypeAlias = Callable[["Results"], float | None]
+"""What was found for a target; None where it was not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A figure that must be at least `least`, or at most `most`."""
 
     text: str
-    measurement: str
-    figure: str
-    bound: float
-    kind: Literal["at least", "at most"]
-    subject: str = NOTIFIER
-    against: str | None = None
+    find: Finding
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def bound(self) -> str:
+        """What is asked, in words."""
+        return f"at most {self.most:,g}" if self.least is None else f"at least {self.least:,g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,66 +102,79 @@ class Judged:
         """Whether it is met; None where it was not measured."""
         if self.found is None:
             return None
-        holds = operator.ge if self.target.kind == "at least" else operator.le
-        return bool(holds(self.found, self.target.bound))
-
-
-TARGETS = (
-    Target(
-        text="accept: times the fastest peer",
-        measurement="accept",
-        figure="per_s",
-        bound=3,
-        kind="at least",
-        against=PEERS,
-    ),
-    Target(
-        text="accept: p99 in ms at 64 connections",
-        measurement="accept",
-        figure="p99_ms",
-        bound=60,
-        kind="at most",
-    ),
-    Target(
-        text="accept: publishing behind accepting, p99 in ms",
-        measurement="accept",
-        figure="lag_p99_ms",
-        bound=1_000,
-        kind="at most",
-    ),
-    Target(
-        text="accept: notifications/s in batches of 1,000",
-        measurement="batch",
-        figure="per_s",
-        bound=15_000,
-        kind="at least",
-    ),
-    Target(
-        text="drain: times the fastest peer",
-        measurement="drain",
-        figure="per_s",
-        bound=3,
-        kind="at least",
-        against=PEERS,
-    ),
-)
+        if self.target.least is not None:
+            return self.found >= self.target.least
+        return self.target.most is not None and self.found <= self.target.most
 
 
 def judge(results: Results) -> list[Judged]:
     """What was found for each target."""
-    return [Judged(target, _found(results, target)) for target in TARGETS]
+    return [Judged(target, target.find(results)) for target in TARGETS]
 
 
-def _found(results: Results, target: Target) -> float | None:
-    figures = {
-        subject: sample[target.figure]
-        for subject, sample in results.medians(target.measurement).items()
-        if target.figure in sample
-    }
-    ours = figures.pop(target.subject, None)
-    if ours is None or target.against is None:
-        return ours
-    if target.against != PEERS:
-        other = figures.get(target.against)
-        return None if other is None else ours / other
-    return ours / max(figures.values()) if figures else None
+def _ours(measurement: str, figure: str) -> Finding:
+    """A figure of notifier's."""
+
+    def find(results: Results) -> float | None:
+        samples = results.medians(measurement).items()
+        return next((each.get(figure) for name, each in samples if is_notifier(name)), None)
+
+    return find
+
+
+def _of(measurement: str, subject: str, figure: str) -> Finding:
+    """A figure of a certain subject's."""
+
+    def find(results: Results) -> float | None:
+        return results.medians(measurement).get(subject, {}).get(figure)
+
+    return find
+
+
+def _times(above: Finding, below: Finding) -> Finding:
+    def find(results: Results) -> float | None:
+        over, under = above(results), below(results)
+        return over / under if over is not None and under else None
+
+    return find
+
+
+def _fastest_peer(measurement: str) -> Finding:
+    def find(results: Results) -> float | None:
+        samples = results.medians(measurement).items()
+        return max((each["per_s"] for name, each in samples if not is_notifier(name)), default=None)
+
+    return find
+
+
+def _times_the_fastest_peer(measurement: str) -> Finding:
+    return _times(_ours(measurement, "per_s"), _fastest_peer(measurement))
+
+
+def _grown(figure: str) -> Finding:
+    return _times(_of("scale", MANY_OLD, figure), _of("scale", NO_OLD, figure))
+
+
+_ACCEPT_US, _SEND_US = "accept, µs in the database", "claim and finish, µs in the database"
+_STATUS_MS = "status query, ms in the database"
+TARGETS = (
+    Target("accept: times the fastest peer", _times_the_fastest_peer("accept"), least=3),
+    Target("accept: p99 at 64 connections, ms", _ours("accept", "p99_ms"), most=60),
+    Target("accept: published after, p99, ms", _ours("accept", "lag_p99_ms"), most=1_000),
+    Target("batches of 1,000: notifications/s", _ours("batch", "per_s"), least=15_000),
+    Target("drain: times the fastest peer", _times_the_fastest_peer("drain"), least=3),
+    Target("SMTP takes 1 s: sent/s", _ours("slow", "per_s"), least=900),
+    Target("SMTP takes 1 s: workers' memory, MiB", _ours("slow", "pss_mib"), most=300),
+    Target("lanes: high waits, p50, ms", _ours("lanes", "p50_ms"), most=300),
+    Target("lanes: high waits, p99, ms", _ours("lanes", "p99_ms"), most=1_000),
+    Target("memory of the API, MiB", _ours("memory", "API second MiB (PSS)"), most=120),
+    Target("memory of a worker, MiB", _ours("memory", "worker second MiB (PSS)"), most=100),
+    Target("memory of the API: second to first", _ours("memory", "API growth"), most=1.05),
+    Target("memory of a worker: second to first", _ours("memory", "worker growth"), most=1.05),
+    Target("cost of accepting, many old ones to none", _grown(_ACCEPT_US), most=1.2),
+    Target("cost of claim and finish, many old ones to none", _grown(_SEND_US), most=1.2),
+    Target("status query, ms", _of("scale", MANY_OLD, _STATUS_MS), most=2),
+    Target("one process: POST to sandbox, a second", _ours("embedded", "per_s"), least=800),
+    Target("idle worker: CPU, % of a core", _ours("idle", "worker CPU, % of a core"), most=1),
+    Target("idle worker: statements/s", _ours("idle", "worker statements/s"), most=2),
+)

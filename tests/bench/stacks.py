@@ -105,7 +105,11 @@ async def deploy_notifier(
         return place.program("workers", WORKER_RUNNER, environ | sized)
 
     # A runner always has a relay: one that delivers no emails leaves them to be measured.
-    relay_only = {"NOTIFIER_WORKER__PROCESSES": "1", "NOTIFIER_EMAIL__PROVIDERS": "none"}
+    relay_only = {
+        "NOTIFIER_WORKER__PROCESSES": "1",
+        "NOTIFIER_EMAIL__PROVIDERS": "none",
+        "NOTIFIER_IN_APP__PROVIDERS": "in_app",
+    }
 
     url = f"http://{LOOPBACK}:{port}"
     return Deployment(
@@ -130,6 +134,7 @@ def _settings(place: Place, smtp_port: int, port: int) -> dict[str, str]:
         "EMAIL__PROVIDERS": "smtp",
         "EMAIL__SENDER": "Shop <shop@example.com>",
         "SMS__PROVIDERS": "none",
+        "IN_APP__PROVIDERS": "none",
         "SMTP__HOST": LOOPBACK,
         "SMTP__PORT": str(smtp_port),
         "SMTP__SECURITY": "none",
@@ -159,14 +164,26 @@ class Peer:
     workers: Callable[[Slots], tuple[str, ...]]
 
 
+def _faststream(slots: Slots) -> tuple[str, ...]:
+    return ("faststream", "run", "fastapi_faststream:worker", "--workers", str(slots.processes))
+
+
+def _dramatiq(slots: Slots) -> tuple[str, ...]:
+    sized = ("--processes", str(slots.processes), "--threads", str(slots.each))
+    return ("dramatiq", "fastapi_dramatiq", *sized)
+
+
+def _celery(slots: Slots) -> tuple[str, ...]:
+    sized = ("--pool", "prefork", "--concurrency", str(slots.processes))
+    quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "warning")
+    return ("celery", "-A", "fastapi_celery:celery", "worker", *sized, *quiet)
+
+
+FASTSTREAM, DRAMATIQ, CELERY = "FastAPI + FastStream", "FastAPI + Dramatiq", "FastAPI + Celery"
 PEERS = {
-    "FastAPI + FastStream": Peer(
-        "fastapi_faststream",
-        lambda slots: (
-            *("faststream", "run", "fastapi_faststream:worker"),
-            *("--workers", str(slots.processes), "--log-level", "warning"),
-        ),
-    ),
+    FASTSTREAM: Peer("fastapi_faststream", _faststream),
+    DRAMATIQ: Peer("fastapi_dramatiq", _dramatiq),
+    CELERY: Peer("fastapi_celery", _celery),
 }
 
 
@@ -189,7 +206,8 @@ async def _deploy_peer(peer: Peer, python: Path, place: Place, smtp_port: int) -
 
     def workers(slots: Slots) -> Program:
         command, *arguments = peer.workers(slots)
-        sized = {**environ, "SLOTS": str(slots.each)}
+        each = str(slots.each)
+        sized = {**environ, "SLOTS": each, "dramatiq_queue_prefetch": each}
         return place.program("workers", (str(python.with_name(command)), *arguments), sized)
 
     serve = (

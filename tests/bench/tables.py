@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from tests.bench.results import NOTIFIER, Judged, Results, judge
+from tests.bench.results import Judged, Results, is_notifier, judge
 
 _UNITS = {
     "per_s": ("a second", "{:,.0f}"),
@@ -15,9 +15,12 @@ _UNITS = {
     "lag_p99_ms": ("published after, p99, ms", "{:,.0f}"),
     "pss_mib": ("memory, MiB (PSS)", "{:,.0f}"),
     "rss_mib": ("memory, MiB (RSS)", "{:,.0f}"),
+    "max_ms": ("longest, ms", "{:,.0f}"),
+    "bytes": ("bytes in the database", "{:,.0f}"),
     "api_mib": ("API's memory, MiB (PSS)", "{:,.0f}"),
 }
 _CPU = "cpu_us "
+_SIDE_BY_SIDE = 3  # fewer are told apart better with a figure in each row
 
 
 def markdown(results: Results) -> str:
@@ -40,18 +43,20 @@ def _figures(results: Results, measurement: str) -> list[str]:
         for name in dict.fromkeys(name for sample in medians.values() for name in sample)
         if not name.startswith(_CPU)
     ]
-    ours = medians.get(NOTIFIER, {}).get("per_s")
-    compares = ours is not None and len(medians) > 1
+    if len(medians) < _SIDE_BY_SIDE:
+        rows = [[_heading(n), *(_cell(n, each.get(n)) for each in medians.values())] for n in names]
+        return _table([measurement, *medians], rows)
+    ours = next((each.get("per_s") for name, each in medians.items() if is_notifier(name)), None)
     rows = [
         [
             subject,
             *(_cell(name, sample.get(name)) for name in names),
-            *([_ratio(ours, sample.get("per_s"))] if compares else []),
+            _ratio(ours, sample.get("per_s")),
         ]
         for subject, sample in medians.items()
     ]
-    heading = [measurement, *(_heading(name) for name in names)]
-    return _table([*heading, "notifier is faster by"] if compares else heading, rows)
+    heading = [measurement, *(_heading(name) for name in names), "notifier is faster by"]
+    return _table(heading, rows)
 
 
 def _ratio(ours: float | None, theirs: float | None) -> str:
@@ -76,7 +81,7 @@ def _targets(judged: Sequence[Judged]) -> list[str]:
     rows = [
         [
             each.target.text,
-            f"{each.target.kind} {each.target.bound:,g}",
+            each.target.bound,
             "" if each.found is None else f"{each.found:,.2f}",
             {True: "met", False: "**missed**", None: ""}[each.is_met],
         ]

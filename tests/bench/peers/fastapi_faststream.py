@@ -6,10 +6,12 @@ broker is started in the application's lifespan) and the documentation of asyncp
 Knobs: uvicorn with uvloop and httptools; one asyncpg pool in each OS process, whose statements
 are prepared once in each connection; publisher confirms (FastStream's default) and persistent
 messages; manual acknowledgement after the work (`AckPolicy.REJECT_ON_ERROR` acknowledges when the
-handler returns); as many subscribers as slots, each with a channel of prefetch 1; SMTP
-connections kept between mails; logging from warnings on, not a line for each message.
+handler returns); as many subscribers as slots, each with a channel of prefetch 1 (one subscriber
+with a prefetch of as many was as fast); SMTP connections kept between mails; logging from warnings
+on, not a line for each message.
 """
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
@@ -32,7 +34,9 @@ from faststream import FastStream
 from faststream.rabbit import Channel, QueueType, RabbitBroker, RabbitQueue
 from pydantic import BaseModel
 
-broker = RabbitBroker(BROKER_URL)
+# Its level is the root's, WARNING: FastStream's own logger writes two lines for each message.
+log = logging.getLogger(__name__)
+broker = RabbitBroker(BROKER_URL, logger=log)
 queue = RabbitQueue(QUEUE, queue_type=QueueType.QUORUM)
 
 
@@ -134,4 +138,4 @@ async def worker_lifespan() -> AsyncIterator[None]:
         yield
 
 
-worker = FastStream(broker, lifespan=worker_lifespan)
+worker = FastStream(broker, logger=log, lifespan=worker_lifespan)
