@@ -22,6 +22,11 @@ _SERVER_SETTINGS = {
     "lock_timeout": "1000",
     "idle_in_transaction_session_timeout": "5000",
     "jit": "off",
+    # A prepared statement's plan is kept until the tables are analysed: one that was made when they
+    # were small would go on reading all of them, where each given row is to be found by its key.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
 }
 
 
