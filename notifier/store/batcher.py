@@ -11,6 +11,8 @@ from notifier.errors import StoreBusyError, StoreRefusedError, StoreUnavailableE
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
+MANY = 16
+
 Run: TypeAlias = Callable[[Sequence[Request]], Awaitable[Sequence[Answer]]]
 
 
@@ -21,11 +23,12 @@ class _Call(Generic[Request, Answer]):
 
 
 class Batcher(Generic[Request, Answer]):
-    """Runs requests in batches, one batch at a time; while one runs, the next gathers.
+    """Runs requests in batches; while one runs, the next gathers.
 
-    There is no timer: a lone request starts at once. `run` gets requests and returns their
-    answers in the same order, or raises having changed nothing. A batch is as many requests as
-    weigh `max_batch` together, and always at least one.
+    There is no timer: a lone request starts at once. Once `MANY` gathered, a second batch runs
+    beside the first, so that one works while the other waits for the disk. `run` gets requests
+    and returns their answers in the same order, or raises having changed nothing. A batch is as
+    many requests as weigh `max_batch` together, and always at least one.
 
     Each caller gets its own answer and its own error: what a single row can be to blame for is
     run again row by row. A cancelled caller disturbs no other.
@@ -44,7 +47,7 @@ class Batcher(Generic[Request, Answer]):
         self._timeout_s = timeout_s
         self._weigh = weigh
         self._waiting: deque[_Call[Request, Answer]] = deque()
-        self._running: asyncio.Task[None] | None = None
+        self._running: set[asyncio.Task[None]] = set()
 
     async def submit(self, request: Request) -> Answer:
         """Return this request's own answer.
@@ -55,8 +58,8 @@ class Batcher(Generic[Request, Answer]):
         loop = asyncio.get_running_loop()
         call = _Call(request, loop.create_future())
         self._waiting.append(call)
-        if self._running is None:
-            self._running = asyncio.create_task(self._run_all())
+        if not self._running or (len(self._running) == 1 and len(self._waiting) >= MANY):
+            self._running.add(asyncio.create_task(self._run_all()))
         timer = loop.call_later(self._timeout_s, _give_up, call)
         try:
             answer: Answer = await call.future
@@ -69,10 +72,11 @@ class Batcher(Generic[Request, Answer]):
             while batch := self._next_batch():
                 await self._settle(batch)
         finally:
-            self._running = None
-            for call in self._waiting:
-                call.future.cancel()
-            self._waiting.clear()
+            self._running = {each for each in self._running if each is not asyncio.current_task()}
+            if not self._running:
+                for call in self._waiting:
+                    call.future.cancel()
+                self._waiting.clear()
 
     def _next_batch(self) -> list[_Call[Request, Answer]]:
         batch: list[_Call[Request, Answer]] = []

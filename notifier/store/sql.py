@@ -129,6 +129,16 @@ class JsonElements(FunctionElement[Any]):
     inherit_cache = True
 
 
+class WithoutWaitingForDisk(FunctionElement[bool]):
+    """True; the transaction then commits without waiting until it is on disk.
+
+    For what may be lost with a crash of the server, and then is done once more.
+    """
+
+    type = Boolean()
+    inherit_cache = True
+
+
 def _arguments(element: FunctionElement[Any], compiler: SQLCompiler, **kw: Any) -> list[str]:
     return [compiler.process(clause, **kw) for clause in element.clauses]
 
@@ -186,6 +196,16 @@ def _(_element: ClockSeconds, _compiler: SQLCompiler, **_kw: Any) -> str:
 @compiles(ClockSeconds, "sqlite")
 def _(_element: ClockSeconds, _compiler: SQLCompiler, **_kw: Any) -> str:
     return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(WithoutWaitingForDisk, "postgresql")
+def _(_element: WithoutWaitingForDisk, _compiler: SQLCompiler, **_kw: Any) -> str:
+    return "(SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL"
+
+
+@compiles(WithoutWaitingForDisk, "sqlite")
+def _(_element: WithoutWaitingForDisk, _compiler: SQLCompiler, **_kw: Any) -> str:
+    return "1"
 
 
 @compiles(HasMember, "postgresql")

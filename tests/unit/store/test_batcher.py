@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import pytest
 
 from notifier.errors import StoreBusyError, StoreRefusedError, StoreUnavailableError
-from notifier.store.batcher import Batcher
+from notifier.store.batcher import MANY, Batcher
 
 
 class Database:
@@ -47,6 +47,27 @@ async def test_while_one_batch_runs_the_next_gathers() -> None:
 
     assert await asyncio.gather(*first, *others) == [2, 4, 6, 8]
     assert database.batches == [[1], [2, 3, 4]]
+
+
+async def test_a_second_batch_runs_beside_the_first_once_many_wait() -> None:
+    database = Database()
+    under_test = batcher(database)
+    tasks = await submitted(under_test, [0])
+    await database.started.wait()
+    numbers = list(range(1, 2 * MANY))
+    few, enough, more = numbers[: MANY - 1], numbers[:MANY], numbers[MANY:]
+
+    tasks += await submitted(under_test, few)
+    assert database.batches == [[0]]
+    tasks += await submitted(under_test, enough[-1:])
+    await asyncio.sleep(0)
+    assert database.batches == [[0], enough]
+    tasks += await submitted(under_test, more)
+    assert len(database.batches) == 2
+
+    database.gate.set()
+    assert await asyncio.gather(*tasks) == [2 * number for number in [0, *numbers]]
+    assert database.batches == [[0], enough, more]
 
 
 async def test_a_batch_weighs_no_more_than_its_limit_unless_it_is_one_request() -> None:
