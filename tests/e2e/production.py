@@ -169,7 +169,7 @@ class Production:
     def start_api(self) -> None:
         """Start `notifier serve`; returns when it answers."""
         self.api = self._start(*NOTIFIER, "serve")
-        self._url = json.loads(self.api.line('"event": "api.started"').string)["url"]
+        self._url = json.loads(self.api.line('"event":"api.started"').string)["url"]
 
     def start_workers(self, **changes: str) -> None:
         """Start worker_runner.py; returns when all its processes consume."""

@@ -65,4 +65,4 @@ async def a_key(node: Node) -> str:
 
 
 def url_of(api: Running) -> str:
-    return api.line(r'"url": "([^"]+)"')[1]
+    return api.line(r'"url":"([^"]+)"')[1]
