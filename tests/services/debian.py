@@ -3,6 +3,7 @@
 import fcntl
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.services.errors import WayClosedError
@@ -11,8 +12,13 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 _LIBRARIES = ("usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib/postfix")
 
 
-def unpacked(root: Path, *packages: str) -> Path:
+def unpacked(root: Path, *packages: str, prepare: Callable[[Path], None] | None = None) -> Path:
     """Return `root` with the packages, and what they need that is not installed, in it.
+
+    Args:
+        root: where it is unpacked the first time.
+        packages: by their names.
+        prepare: gets the folder that is about to become `root`.
 
     Raises:
         WayClosedError: this is not a Debian system, or its packages cannot be downloaded.
@@ -21,19 +27,21 @@ def unpacked(root: Path, *packages: str) -> Path:
     with root.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two sessions must not unpack into one another
         if not root.exists():
-            _unpack(root, packages)
+            partial = root.with_suffix(".partial")
+            _unpack(partial, packages)
+            if prepare is not None:
+                prepare(partial)
+            partial.rename(root)
     return root
 
 
-def _unpack(root: Path, packages: tuple[str, ...]) -> None:
-    partial = root.with_suffix(".partial")
+def _unpack(partial: Path, packages: tuple[str, ...]) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     command = [str(CHECKOUT / "scripts" / "debian-packages"), str(partial), *packages]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["scripts/debian-packages failed"])[-1]
         raise WayClosedError(f"Debian's packages: {reason}")
-    partial.rename(root)
 
 
 def library_path(root: Path) -> str:

@@ -1,14 +1,13 @@
 """Where RabbitMQ's programs are: installed, or Debian's packages unpacked without root."""
 
-import fcntl
 import shutil
-import subprocess
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from tests.services.debian import CHECKOUT, library_path, unpacked
 from tests.services.errors import WayClosedError
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 _LAYOUTS = ("usr/lib/rabbitmq/bin", "opt/rabbitmq/sbin")
 
 
@@ -61,28 +60,12 @@ def unpacked_programs(root: Path = CHECKOUT / ".cache" / "rabbitmq") -> Programs
     Raises:
         WayClosedError: this is not a Debian system, or its packages cannot be downloaded.
     """
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with root.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two sessions must not unpack into one another
-        if _programs_folder(root) is None:
-            _unpack(root)
-    return _programs_in(root)
+    return _programs_in(unpacked(root, "rabbitmq-server", prepare=partial(_relocate, root)))
 
 
-def _unpack(root: Path) -> None:
-    partial = root.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    command = [str(CHECKOUT / "scripts" / "debian-packages"), str(partial), "rabbitmq-server"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["scripts/debian-packages failed"])[-1]
-        raise WayClosedError(f"Debian's packages: {reason}")
-    _relocate(partial / "usr/lib/erlang/bin/erl", root)
-    partial.rename(root)
-
-
-def _relocate(erl: Path, root: Path) -> None:
+def _relocate(root: Path, unpacked_in: Path) -> None:
     # Debian's start script names the folder it was built for.
+    erl = unpacked_in / "usr/lib/erlang/bin/erl"
     built_for = "ROOTDIR=/usr/lib/erlang"
     erl.write_text(erl.read_text().replace(built_for, f'ROOTDIR="{root}/usr/lib/erlang"'))
 
@@ -92,10 +75,9 @@ def _programs_in(root: Path) -> Programs:
     epmd = next(root.glob("usr/lib/erlang/erts-*/bin/epmd"), None)
     if folder is None or epmd is None:
         raise WayClosedError(f"Debian's packages in {root} are incomplete: remove that folder")
-    libraries = [*root.glob("usr/lib/*-linux-gnu*"), *root.glob("lib/*-linux-gnu*")]
     return Programs(
         folder=folder,
         epmd=epmd,
         path=f"{root}/usr/lib/erlang/bin:{root}/usr/bin:/usr/bin:/bin:/usr/sbin:/sbin",
-        library_path=":".join(str(library) for library in libraries),
+        library_path=library_path(root),
     )
