@@ -11,11 +11,14 @@ import uvloop
 from rich.console import Console
 
 from tests.bench.machine import describe
+from tests.bench.page import write_page
 from tests.bench.peers_environment import peers_python
 from tests.bench.place import open_servers
-from tests.bench.results import Results, judge
+from tests.bench.plot import draw
+from tests.bench.results import Results, judge, read_results
 from tests.bench.run import Command, Options, run
-from tests.bench.tables import markdown, table_of
+from tests.bench.tables import sections
+from tests.markdown import table_of
 
 _WIDTH = 140
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -23,7 +26,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    command: Annotated[Command, typer.Argument(help="What to measure.")],
+    command: Annotated[
+        Command, typer.Argument(help="What to measure; `report` shows the last run again.")
+    ],
     *,
     peers: Annotated[
         bool, typer.Option("--peers", help="Measure what others would build, too.")
@@ -44,34 +49,52 @@ def main(
     report_markdown: Annotated[
         bool, typer.Option("--report-markdown", help="Print the tables as Markdown, too.")
     ] = False,
+    docs: Annotated[
+        bool, typer.Option("--docs", help="Write tables and picture into docs/.")
+    ] = False,
 ) -> None:
     """Measure notifier, and beside it what people would build instead."""
     if broker is not None:
         os.environ["NOTIFIER_TEST_BROKER_URL"] = broker
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
-    options = Options(
-        repeats=repeats,
-        notifications=notifications,
-        seconds=seconds,
-        old=old,
-        peers=peers_python() if peers else None,
-    )
-    with open_servers(out) as servers:
+    path = out / "results.json"
+    if command is Command.REPORT:
+        results = read_results(path)
+    else:
+        options = Options(
+            repeats=repeats,
+            notifications=notifications,
+            seconds=seconds,
+            old=old,
+            peers=peers_python() if peers else None,
+        )
+        results = _measure(command, options, path, console)
+    _show(results, path, console)
+    if report_markdown:
+        print("\n\n".join(sections(results).values()))  # noqa: T201  to be pasted
+    if docs:
+        write_page(results)
+    sys.exit(1 if any(each.is_met is False for each in judge(results)) else 0)
+
+
+def _measure(command: Command, options: Options, path: Path, console: Console) -> Results:
+    def say(line: str) -> None:
+        console.print(line, soft_wrap=True, highlight=False)
+
+    with open_servers(path.parent) as servers:
         told = {name: str(value) for name, value in asdict(options).items() if name != "peers"}
         results = Results(machine=describe(servers), options={"command": command.value, **told})
-        path = out / "results.json"
-
-        def say(line: str) -> None:
-            console.print(line, soft_wrap=True, highlight=False)
-
         uvloop.run(run(command, servers, options, results, path, say))
-    text = markdown(results)
-    for table in text.strip().split("\n\n"):
-        console.print(table_of(table))
-    console.print(f"All figures are in {path}")
-    if report_markdown:
-        print(text)  # noqa: T201  to be pasted
-    sys.exit(1 if any(each.is_met is False for each in judge(results)) else 0)
+    return results
+
+
+def _show(results: Results, path: Path, console: Console) -> None:
+    for section in sections(results).values():
+        for table in section.split("\n\n"):
+            console.print(table_of(table))
+    picture = path.with_name("performance.svg")
+    picture.write_text(draw(results))
+    console.print(f"All figures are in {path}, a picture in {picture}")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from tests.bench.place import Place, Servers
 from tests.bench.processes import CpuMeter, memory_of, tree_of
 from tests.bench.results import Sample
 from tests.bench.stacks import PATH, Deployment, Stack, deploy_notifier
-from tests.bench.wrk import Endpoint, LoadError, post
+from tests.bench.wrk import CONNECTIONS, Endpoint, LoadError, post
 from tests.waiting import require
 
 _WARM_UP_S = 3
@@ -19,12 +19,14 @@ _LAG_P99 = (
 )
 
 
-async def accept(servers: Servers, stack: Stack, seconds: float) -> Sample:
+async def accept(
+    servers: Servers, stack: Stack, seconds: float, *, connections: int = CONNECTIONS
+) -> Sample:
     """Singly, and no email is delivered meanwhile."""
     async with servers.place(f"accept-{_file_name(stack.name)}") as place:
         deployment = await stack.deploy(place, _NOBODY)
         await deployment.start_api()
-        sample = await _loaded(deployment, deployment.endpoint, seconds)
+        sample = await _loaded(deployment, deployment.endpoint, seconds, connections=connections)
         if deployment.relay is None:
             return sample
         return {**sample, "lag_p99_ms": await _lag_p99_ms(place)}
@@ -42,7 +44,7 @@ async def accept_batches(servers: Servers, seconds: float) -> Sample:
 
 
 async def _loaded(
-    deployment: Deployment, endpoint: Endpoint, seconds: float, *, connections: int = 64
+    deployment: Deployment, endpoint: Endpoint, seconds: float, *, connections: int
 ) -> Sample:
     place = deployment.place
     tool = place.servers.wrk

@@ -12,7 +12,7 @@ from tests.bench.stacks import Deployment
 from tests.bench.wrk import CONNECTIONS, Endpoint, LoadError
 from tests.waiting import require
 
-_PUBLISHED_S = 120
+_PUBLISHED_S = 600
 
 
 async def preload(deployment: Deployment, notifications: int, *, endpoint: Endpoint) -> None:

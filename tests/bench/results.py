@@ -53,6 +53,12 @@ class Results:
         )
 
 
+def read_results(path: Path) -> Results:
+    """What a run wrote."""
+    told = json.loads(path.read_text())
+    return Results(told["machine"], told["options"], told["samples"])
+
+
 def medians(samples: Sequence[Sample]) -> Sample:
     """The median of each figure, over the samples that have it."""
     names = dict.fromkeys(name for sample in samples for name in sample)

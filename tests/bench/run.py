@@ -35,6 +35,8 @@ Say: TypeAlias = Callable[[str], None]
 _IDLE_S, _URGENT_S = 6, 3  # times as long as other loads
 _SLOTS, _SLOW_SLOTS = Slots(2, 32), Slots(2, 500)
 # Threads and processes cost more than coroutines do: as many of them as their users would run.
+_CONNECTIONS = (1, 8, 64, 256)
+_SPREADS = (Slots(1, 8), Slots(1, 32), Slots(1, 128), Slots(2, 32), Slots(4, 32))
 _DRAIN = {FASTSTREAM: [_SLOTS], DRAMATIQ: [Slots(2, 8)], CELERY: [Slots(2, 1), Slots(4, 1)]}
 _SLOW = {FASTSTREAM: [_SLOW_SLOTS], DRAMATIQ: [Slots(2, 100)], CELERY: [Slots(4, 1), Slots(16, 1)]}
 
@@ -111,6 +113,22 @@ def _contestants(
     ]
 
 
+def _connections(servers: Servers, options: Options) -> Turns:
+    stack = Stack(NOTIFIER, deploy_notifier)
+    return {
+        f"{NOTIFIER}, {count} at once": partial(
+            accept, servers, stack, options.seconds, connections=count
+        )
+        for count in _CONNECTIONS
+    }
+
+
+def _slots(servers: Servers, options: Options) -> Turns:
+    stack = Stack(NOTIFIER, deploy_notifier)
+    contestants = [Contestant(stack, slots) for slots in _SPREADS]
+    return {each.name: partial(drain, servers, each, options.notifications) for each in contestants}
+
+
 def _ours(
     name: str,
     turn: Callable[[Servers, Options], Turn],
@@ -145,6 +163,8 @@ MEASUREMENTS = (
     _ours("memory", lambda s, o: partial(grow, s, _SLOTS, 10 * o.notifications), repeats=False),
     Measurement("scale", _scale),
     _ours("embedded", lambda s, o: partial(embed, s, o.seconds)),
+    _alone("connections", _connections, repeats=False),
+    _alone("slots", _slots, repeats=False),
     _ours("idle", lambda s, o: partial(idle, s, _SLOTS, _IDLE_S * o.seconds), repeats=False),
 )
 
@@ -161,12 +181,15 @@ class Command(StrEnum):
     SCALE = "scale"
     EMBEDDED = "embedded"
     IDLE = "idle"
+    GROWTH = "growth"
     ALL = "all"
+    REPORT = "report"
 
     @property
     def measurements(self) -> Sequence[Measurement]:
         """What is measured for it."""
-        names = {"accept", "batch"} if self is Command.ACCEPT else {self.value}
+        together = {Command.ACCEPT: {"accept", "batch"}, Command.GROWTH: {"connections", "slots"}}
+        names = together.get(self, {self.value})
         return [each for each in MEASUREMENTS if self is Command.ALL or each.name in names]
 
 

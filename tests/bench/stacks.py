@@ -60,9 +60,8 @@ class Deployment:
 
     async def stop_api(self) -> None:
         """Stop what accepts."""
-        await self.api.stop()
-        if self.relay is not None:
-            await self.relay.stop()
+        running = [self.api] if self.relay is None else [self.api, self.relay]
+        await asyncio.gather(*(program.stop() for program in running))
 
 
 async def _answers(session: aiohttp.ClientSession, url: str) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.services.debian import CHECKOUT, library_path, unpacked
+from tests.services.errors import ServiceUnavailableError, WayClosedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,11 @@ def _tool(name: str, *, package: str) -> Tool:
     installed = shutil.which(name) or shutil.which(name, path="/usr/sbin")
     if installed:
         return Tool(Path(installed))
-    root = unpacked(CHECKOUT / ".cache" / package, package)
+    try:
+        root = unpacked(CHECKOUT / ".cache" / package, package)
+    except WayClosedError as error:
+        raise ServiceUnavailableError(
+            f"No {name}: install it (Debian: apt install {package}) ({error})"
+        ) from error
     path = next(root.glob(f"usr/*bin/{name}"))
     return Tool(path, {"LD_LIBRARY_PATH": library_path(root)})

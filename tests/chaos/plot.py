@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from tests.chaos.faults import Fault
 from tests.chaos.figures import Course
+from tests.svg import picture
 
 _WIDTH, _HEIGHT = 960, 420
 _LEFT, _TOP, _RIGHT, _BOTTOM = 70, 40, 20, 130
@@ -21,12 +22,7 @@ def draw(course: Course, faults: Sequence[Fault], began_at: float) -> str:
         *(_line(course.at_s, values, most, _COLOURS[name]) for name, values in lines.items()),
         *_legend(),
     ]
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
-        'font-family="sans-serif" font-size="11">'
-    )
-    white = f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>'
-    return "\n".join([head, white, *parts, "</svg>\n"])
+    return picture(_WIDTH, _HEIGHT, parts)
 
 
 def _x(share: float) -> float:

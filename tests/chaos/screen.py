@@ -4,14 +4,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from tests.chaos.report import Report
 from tests.chaos.run import Options, Progress
+from tests.markdown import table_of
 
 _PLAIN_EVERY_S = 15
 
@@ -64,18 +63,4 @@ def summary(report: Report, folder: Path) -> RenderableType:
     if problems:
         verdict = Text("The account does not balance: " + "; ".join(problems), style="bold red")
     where = Text(f"report.json, report.md and course.svg are in {folder}")
-    return Group(*map(_table, report.as_markdown().split("\n\n")), verdict, where)
-
-
-def _table(markdown: str) -> Table:
-    heading, _, *rows = [_cells(line) for line in markdown.splitlines()]
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in heading:
-        table.add_column(Text(name), overflow="fold")
-    for row in rows:
-        table.add_row(*(cell.replace("*", "") for cell in row))
-    return table
-
-
-def _cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip("|").split("|")]
+    return Group(*map(table_of, report.as_markdown().split("\n\n")), verdict, where)
