@@ -32,6 +32,8 @@ async def test_a_worker_without_its_database_keeps_its_messages_and_records_what
             other.api() as client,
         ):
             ids = accepted(await client.post_many(POSTS))
+            # What the API has not published in time the relay would publish as well.
+            await other.publisher.drain(5)
             async with node.workers(ledger), other.relaying():
 
                 async def is_busy() -> bool:
