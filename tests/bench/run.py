@@ -33,7 +33,7 @@ Turns: TypeAlias = Mapping[str, Turn]
 Say: TypeAlias = Callable[[str], None]
 
 _IDLE_S, _URGENT_S = 6, 3  # times as long as other loads
-_SLOTS, _SLOW_SLOTS = Slots(2, 32), Slots(2, 500)
+_SLOTS, _SLOW_SLOTS = Slots(2, 32), Slots(2, 640)
 # Threads and processes cost more than coroutines do: as many of them as their users would run.
 _CONNECTIONS = (1, 8, 64, 256)
 _SPREADS = (Slots(1, 8), Slots(1, 32), Slots(1, 128), Slots(2, 32), Slots(4, 32))
