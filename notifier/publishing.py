@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from math import inf
 from typing import TypeAlias
 
@@ -24,6 +25,9 @@ class Publisher:
     the relay, so that accepting notifications costs the same whatever the broker does. What was
     offered and did not get its turn within `patience_s` is left to the relay as well; shorter
     than the store's grace, it keeps the two from publishing the same.
+
+    From `crowd` waiting envelopes on `keep_up` holds its caller back, for `hold_back_s` at most:
+    who accepts no faster than is published leaves nothing to the relay.
     """
 
     def __init__(
@@ -34,13 +38,19 @@ class Publisher:
         concurrency: int = 512,
         max_waiting: int = 5_000,
         patience_s: float = 4,
+        crowd: int = 1_000,
+        hold_back_s: float = 0.25,
     ) -> None:
         self._store = store
         self._queue = queue
         self._room = asyncio.Semaphore(concurrency)
         self._max_waiting = max_waiting
         self._patience_s = patience_s
+        self._crowd = crowd
+        self._hold_back_s = hold_back_s
         self._waiting: set[asyncio.Task[bool]] = set()
+        self._has_kept_up = asyncio.Event()
+        self._has_kept_up.set()
 
     def offer(self, envelopes: Iterable[Envelope]) -> None:
         """Publish in the background, as far as there is room."""
@@ -50,7 +60,16 @@ class Publisher:
                 return
             task = asyncio.create_task(self._publish(envelope, until_s))
             self._waiting.add(task)
-            task.add_done_callback(self._waiting.discard)
+            task.add_done_callback(self._has_tried)
+        if len(self._waiting) >= self._crowd:
+            self._has_kept_up.clear()
+
+    async def keep_up(self) -> None:
+        """Wait a moment if a crowd waits to be published."""
+        if not self._has_kept_up.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._hold_back_s):
+                    await self._has_kept_up.wait()
 
     async def publish(self, envelopes: Iterable[Envelope]) -> int:
         """Publish all of them; returns how many the broker confirmed."""
@@ -67,6 +86,11 @@ class Publisher:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+    def _has_tried(self, task: asyncio.Task[bool]) -> None:
+        self._waiting.discard(task)
+        if len(self._waiting) < self._crowd:
+            self._has_kept_up.set()
 
     async def _publish(self, envelope: Envelope, until_s: float = inf) -> bool:
         async with self._room:

@@ -33,6 +33,7 @@ class Submitter:
                 for each in submissions
                 if each.send_at is None and each.id not in result.suppressed
             )
+            await self._publisher.keep_up()
         return result
 
 

@@ -12,7 +12,13 @@ WORK = "email_notifications"
 
 
 def a_publisher(
-    bench: Bench, *, concurrency: int = 64, max_waiting: int = 5_000, patience_s: float = 4
+    bench: Bench,
+    *,
+    concurrency: int = 64,
+    max_waiting: int = 5_000,
+    patience_s: float = 4,
+    crowd: int = 1_000,
+    hold_back_s: float = 0.25,
 ) -> Publisher:
     return Publisher(
         cast(DeliveryStore, bench.store),
@@ -20,6 +26,8 @@ def a_publisher(
         concurrency=concurrency,
         max_waiting=max_waiting,
         patience_s=patience_s,
+        crowd=crowd,
+        hold_back_s=hold_back_s,
     )
 
 
@@ -50,6 +58,34 @@ async def test_offering_never_waits_and_leaves_what_has_no_room_to_the_relay(
 
     assert bench.memory.ready(WORK) == 2
     assert await due(bench) == 3
+
+
+async def test_a_crowd_holds_back_who_accepts_until_it_is_published(bench: Bench) -> None:
+    publisher = a_publisher(bench, crowd=2, hold_back_s=LIMIT_S)
+    hold = bench.queue.hold("publish")
+    publisher.offer([await bench.accept()])
+    await within(publisher.keep_up())
+
+    publisher.offer([await bench.accept()])
+    held_back = asyncio.create_task(publisher.keep_up())
+    await within(hold.reached.wait())
+    assert not held_back.done()
+
+    hold.released.set()
+    await within(held_back)
+    await publisher.drain(LIMIT_S)
+
+
+async def test_a_broker_that_hangs_holds_nobody_back_for_long(bench: Bench) -> None:
+    publisher = a_publisher(bench, crowd=1, hold_back_s=0.01)
+    hold = bench.queue.hold("publish")
+    publisher.offer([await bench.accept()])
+
+    await within(publisher.keep_up())
+
+    assert not hold.released.is_set()
+    hold.released.set()
+    await publisher.drain(LIMIT_S)
 
 
 async def test_what_waited_too_long_for_its_turn_is_left_to_the_relay(bench: Bench) -> None:
