@@ -92,15 +92,17 @@ def causes_of(
 
 
 def _cause_of(attempt: Attempt, entries: Sequence[Entry], faults: Iterable[Fault]) -> Cause:
-    if attempt.was_recorded:
-        met_silence = any(entry.answer == "silence" for entry in entries)
-        return Cause.SILENCE if met_silence else Cause.UNEXPLAINED
+    if attempt.was_recorded and any(entry.answer == "silence" for entry in entries):
+        return Cause.SILENCE
     ended_at = attempt.ending.at if attempt.ending else float("inf")
     suspects = {
         cause
         for fault in faults
         if (cause := cause_by(fault)) and _overlaps(fault, attempt.began_at, ended_at)
     }
+    if attempt.was_recorded:
+        # A frozen process finds its time over when it wakes, whatever was answered meanwhile.
+        return Cause.FROZEN if Cause.FROZEN in suspects else Cause.UNEXPLAINED
     # Whoever completed late was not killed.
     order = (*_LATE, *_KILLS) if attempt.was_completed_late else (*_KILLS, *_LATE)
     return next((cause for cause in order if cause in suspects), Cause.UNEXPLAINED)

@@ -173,6 +173,16 @@ def test_a_retry_after_a_provider_s_silence_explains_one_duplicate() -> None:
     assert causes_of(TWICE, timeline, []) == [Cause.UNEXPLAINED]
 
 
+def test_a_retry_by_who_was_frozen_during_the_call_explains_one_duplicate() -> None:
+    timeline = [an_event(100, "claim", 1), an_event(118, "retry", 1, "unknown timeout")]
+
+    assert causes_of(TWICE, timeline, [a_fault(Kind.RUNNER_FROZEN, 99, 117)]) == [Cause.FROZEN]
+    assert causes_of(TWICE, timeline, [a_fault(Kind.RUNNER_FROZEN, 70, 90)]) == [Cause.UNEXPLAINED]
+    assert causes_of(TWICE, timeline, [a_fault(Kind.WORKER_KILLED, 110, 111)]) == [
+        Cause.UNEXPLAINED
+    ]
+
+
 def test_who_completed_late_was_frozen_and_not_killed() -> None:
     timeline = [*RESCUED, an_event(130, "late_completion", 1)]
     faults = [a_fault(Kind.WORKER_KILLED, 110, 111), a_fault(Kind.RUNNER_FROZEN, 99, 130)]
