@@ -23,6 +23,7 @@ from sqlalchemy import (
     literal_column,
     null,
     or_,
+    select,
     union_all,
     update,
 )
@@ -53,6 +54,7 @@ from notifier.store.rows import (
 )
 from notifier.store.sql import (
     ID,
+    IsAmong,
     Now,
     SecondsFromNow,
     SecondsUntil,
@@ -65,7 +67,11 @@ from notifier.store.tables import notifications as n
 from notifier.store.timeline import Noted
 
 _named = locked(given_rows(id=ID, attempt=Integer))
-_is_named = and_(n.c.id == _named.c.id, n.c.attempt == _named.c.attempt)
+_is_named = and_(
+    n.c.id == _named.c.id,
+    n.c.attempt == _named.c.attempt,
+    IsAmong(n.c.id, select(_named.c.id).scalar_subquery()),
+)
 
 # A mark that a crash of the server loses costs a second message, which the claim's fence stops.
 _MARK_PUBLISHED = (

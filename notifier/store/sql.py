@@ -129,6 +129,17 @@ class JsonElements(FunctionElement[Any]):
     inherit_cache = True
 
 
+class IsAmong(FunctionElement[bool]):
+    """Whether a column's value is one of a subquery's: (column, subquery).
+
+    PostgreSQL then looks each value up in the column's index, however small it takes the table
+    for; joins that it plans for a small table are kept while that grows.
+    """
+
+    type = Boolean()
+    inherit_cache = True
+
+
 class WithoutWaitingForDisk(FunctionElement[bool]):
     """True; the transaction then commits without waiting until it is on disk.
 
@@ -196,6 +207,18 @@ def _(_element: ClockSeconds, _compiler: SQLCompiler, **_kw: Any) -> str:
 @compiles(ClockSeconds, "sqlite")
 def _(_element: ClockSeconds, _compiler: SQLCompiler, **_kw: Any) -> str:
     return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(IsAmong, "postgresql")
+def _(element: IsAmong, compiler: SQLCompiler, **kw: Any) -> str:
+    value, values = _arguments(element, compiler, **kw)
+    return f"({value} = ANY (ARRAY{values}))"
+
+
+@compiles(IsAmong, "sqlite")
+def _(element: IsAmong, compiler: SQLCompiler, **kw: Any) -> str:
+    value, values = _arguments(element, compiler, **kw)
+    return f"({value} IN {values})"
 
 
 @compiles(WithoutWaitingForDisk, "postgresql")
