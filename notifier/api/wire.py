@@ -366,12 +366,7 @@ class NotificationRequest(BaseModel):
         cls, value: JsonValue, terms: Terms, *, path: Path = ()
     ) -> "NotificationRequest | list[InvalidField]":
         """Check `value`, found at `path` of the body; all that is wrong with it otherwise."""
-        wrong = list(unstorable(value, path))
-        checked = read_model(cls, value, path=path, context={"terms": terms})
-        if not isinstance(checked, list):
-            return wrong or checked
-        known = {each.where for each in wrong}
-        return wrong + [each for each in checked if each.where not in known]
+        return read_strictly(cls, value, path=path, context={"terms": terms})
 
     def submission(
         self, id: UUID, *, service: str, now: datetime, traceparent: str | None
@@ -451,10 +446,16 @@ class PauseRequest(BaseModel):
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def read_strictly(model: type[Model], value: JsonValue) -> Model | list[InvalidField]:
-    """Check a whole body against `model`; all that is wrong with it otherwise."""
-    wrong = list(unstorable(value))
-    checked = read_model(model, value)
+def read_strictly(
+    model: type[Model],
+    value: JsonValue,
+    *,
+    path: Path = (),
+    context: Mapping[str, object] | None = None,
+) -> Model | list[InvalidField]:
+    """Check `value`, found at `path` of the body; all that is wrong with it otherwise."""
+    wrong = list(unstorable(value, path))
+    checked = read_model(model, value, path=path, context=context)
     if not isinstance(checked, list):
         return wrong or checked
     known = {each.where for each in wrong}
