@@ -59,18 +59,16 @@ class Consumers:
         return next((problem for problem in problems if problem), None)
 
     async def _handle(self, slots: Slots, envelope: Envelope) -> Settlement:
-        try:
-            await slots.take(envelope.lane)
-        except SlotsClosedError:
-            return Settlement.REQUEUE
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  a coroutine runs in one
-        self._in_flight.add(task)
         try:
-            return await self._deliverer.deliver(envelope)
+            async with slots.taken(envelope.lane):
+                self._in_flight.add(task)
+                return await self._deliverer.deliver(envelope)
+        except SlotsClosedError:
+            return Settlement.REQUEUE
         finally:
             self._in_flight.discard(task)
-            slots.give_back()
 
 
 async def _settled(endings: Iterable[Awaitable[None]]) -> None:
