@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 from uuid import UUID
 
+from notifier.errors import PublishError
 from notifier.notification import (
     Channel,
     Claimed,
@@ -124,8 +125,8 @@ class DeliveryStore(Protocol):
         the relay takes up what was not.
         """
 
-    async def mark_published(self, envelope: Envelope) -> None:
-        """Record that the broker confirmed `envelope`; a no-op once it was claimed."""
+    async def mark_published(self, envelopes: Sequence[Envelope]) -> None:
+        """Record that the broker confirmed them; a no-op for one that was claimed since."""
 
     async def claim(
         self, envelope: Envelope, *, lease_token: UUID, lease_s: float, leased_by: str
@@ -181,8 +182,8 @@ class DeliveryStore(Protocol):
         One that was to be buried before may get a second letter: its channel is to be swept.
         """
 
-    async def mark_buried(self, envelope: Envelope) -> None:
-        """Record that a dead letter of this failed notification is in the dead queue."""
+    async def mark_buried(self, envelopes: Sequence[Envelope]) -> None:
+        """Record that dead letters of these failed notifications are in the dead queue."""
 
     async def channels_with_stale_dead_letters(self) -> Collection[Channel]:
         """Channels whose dead queue may hold a letter too many.
@@ -566,11 +567,14 @@ class Subscription(Protocol):
 class Queue(Protocol):
     """The message broker. Messages are hints: the database knows the truth."""
 
-    async def publish(self, envelope: Envelope) -> None:
-        """Put it into its work queue. Returns once confirmed; raises PublishError if not."""
+    async def publish(self, envelopes: Sequence[Envelope]) -> Sequence[PublishError | None]:
+        """Put them into their work queues.
 
-    async def bury(self, envelope: Envelope) -> None:
-        """Put it into its channel's dead queue. Returns once confirmed; raises PublishError."""
+        For each, in their order: None once it is confirmed, or why it may not be there.
+        """
+
+    async def bury(self, envelopes: Sequence[Envelope]) -> Sequence[PublishError | None]:
+        """Put them into the dead queues of their channels; answers as `publish` does."""
 
     async def subscribe(
         self, channel: Channel, lane: Lane, handler: Handler, *, consumers: int

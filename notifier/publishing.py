@@ -1,27 +1,40 @@
 """Publishing what the database holds: confirmed by the broker, then marked as published."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from math import inf
+from dataclasses import dataclass
+from itertools import islice
 from typing import TypeAlias
 
 import structlog
 
-from notifier.errors import NotifierError
+from notifier.errors import NotifierError, PublishError
 from notifier.notification import Envelope
 from notifier.ports import DeliveryStore, Queue
 
 log = structlog.get_logger(__name__)
 
-Step: TypeAlias = Callable[[Envelope], Awaitable[None]]
+Publish: TypeAlias = Callable[[Sequence[Envelope]], Awaitable[Sequence[PublishError | None]]]
+Mark: TypeAlias = Callable[[Sequence[Envelope]], Awaitable[None]]
+
+MANY = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    envelope: Envelope
+    until_s: float
 
 
 class Publisher:
     """Publishes envelopes and marks them; what fails is left to the relay, never raised.
 
-    At most `concurrency` publishes are under way. `offer` never waits: with more than
-    `max_waiting` envelopes already waiting, or a broker that does not confirm, it leaves them to
+    What is offered goes in batches of up to `max_batch`: while one is under way the next gathers,
+    and once `MANY` gathered, it goes beside the first.
+
+    `offer` never waits: with more than `max_waiting` envelopes already waiting it leaves them to
     the relay, so that accepting notifications costs the same whatever the broker does. What was
     offered and did not get its turn within `patience_s` is left to the relay as well; shorter
     than the store's grace, it keeps the two from publishing the same.
@@ -35,7 +48,7 @@ class Publisher:
         store: DeliveryStore,
         queue: Queue,
         *,
-        concurrency: int = 512,
+        max_batch: int = 256,
         max_waiting: int = 5_000,
         patience_s: float = 4,
         crowd: int = 1_000,
@@ -43,26 +56,27 @@ class Publisher:
     ) -> None:
         self._store = store
         self._queue = queue
-        self._room = asyncio.Semaphore(concurrency)
+        self._max_batch = max_batch
         self._max_waiting = max_waiting
         self._patience_s = patience_s
         self._crowd = crowd
         self._hold_back_s = hold_back_s
-        self._waiting: set[asyncio.Task[bool]] = set()
+        self._waiting: deque[_Offer] = deque()
+        self._running: set[asyncio.Task[None]] = set()
         self._has_kept_up = asyncio.Event()
         self._has_kept_up.set()
 
     def offer(self, envelopes: Iterable[Envelope]) -> None:
         """Publish in the background, as far as there is room."""
         until_s = asyncio.get_running_loop().time() + self._patience_s
-        for envelope in envelopes:
-            if len(self._waiting) >= self._max_waiting:
-                return
-            task = asyncio.create_task(self._publish(envelope, until_s))
-            self._waiting.add(task)
-            task.add_done_callback(self._has_tried)
+        room = max(self._max_waiting - len(self._waiting), 0)
+        self._waiting.extend(_Offer(each, until_s) for each in islice(envelopes, room))
         if len(self._waiting) >= self._crowd:
             self._has_kept_up.clear()
+        if not self._running or (len(self._running) == 1 and len(self._waiting) >= MANY):
+            task = asyncio.create_task(self._publish_waiting())
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
 
     async def keep_up(self) -> None:
         """Wait a moment if a crowd waits to be published."""
@@ -71,46 +85,59 @@ class Publisher:
                 async with asyncio.timeout(self._hold_back_s):
                     await self._has_kept_up.wait()
 
-    async def publish(self, envelopes: Iterable[Envelope]) -> int:
+    async def publish(self, envelopes: Sequence[Envelope]) -> int:
         """Publish all of them; returns how many the broker confirmed."""
-        return sum(await asyncio.gather(*map(self._publish, envelopes)))
+        return await self._hand_over(envelopes, self._queue.publish, self._store.mark_published)
 
-    async def bury(self, envelopes: Iterable[Envelope]) -> int:
+    async def bury(self, envelopes: Sequence[Envelope]) -> int:
         """Put the dead letters of failed notifications into their dead queues."""
-        return sum(await asyncio.gather(*map(self._bury, envelopes)))
+        return await self._hand_over(envelopes, self._queue.bury, self._store.mark_buried)
 
     async def drain(self, timeout_s: float) -> None:
         """Wait for what was offered, at most `timeout_s`; the relay has the rest."""
-        if self._waiting:
-            _, late = await asyncio.wait(self._waiting, timeout=timeout_s)
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=timeout_s)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    def _has_tried(self, task: asyncio.Task[bool]) -> None:
-        self._waiting.discard(task)
+    async def _publish_waiting(self) -> None:
+        while batch := self._next_batch():
+            await self.publish(batch)
+
+    def _next_batch(self) -> list[Envelope]:
+        now_s = asyncio.get_running_loop().time()
+        batch: list[Envelope] = []
+        while self._waiting and len(batch) < self._max_batch:
+            offer = self._waiting.popleft()
+            if now_s < offer.until_s:
+                batch.append(offer.envelope)
         if len(self._waiting) < self._crowd:
             self._has_kept_up.set()
+        return batch
 
-    async def _publish(self, envelope: Envelope, until_s: float = inf) -> bool:
-        async with self._room:
-            if asyncio.get_running_loop().time() >= until_s:
-                return False
-            return await _attempt(envelope, self._queue.publish, self._store.mark_published)
-
-    async def _bury(self, envelope: Envelope) -> bool:
-        async with self._room:
-            return await _attempt(envelope, self._queue.bury, self._store.mark_buried)
+    async def _hand_over(self, envelopes: Sequence[Envelope], publish: Publish, mark: Mark) -> int:
+        starts = range(0, len(envelopes), self._max_batch)
+        batches = [envelopes[start : start + self._max_batch] for start in starts]
+        return sum([await _attempt(batch, publish, mark) for batch in batches])
 
 
-async def _attempt(envelope: Envelope, hand_over: Step, mark: Step) -> bool:
+async def _attempt(envelopes: Sequence[Envelope], publish: Publish, mark: Mark) -> int:
     try:
-        await hand_over(envelope)
-        await mark(envelope)
+        answers = await publish(envelopes)
+        confirmed = [each for each, error in zip(envelopes, answers, strict=True) if error is None]
+        _report(answers)
+        if confirmed:
+            await mark(confirmed)
     except NotifierError as error:
-        log.warning("publish.failed", id=str(envelope.id), error=type(error).__name__)
-        return False
+        log.warning("publish.failed", count=len(envelopes), error=type(error).__name__)
+        return 0
     except Exception:  # a defect here leaves it to the relay, as a refusal does
-        log.exception("publish.crashed", id=str(envelope.id))
-        return False
-    return True
+        log.exception("publish.crashed", count=len(envelopes))
+        return 0
+    return len(confirmed)
+
+
+def _report(answers: Sequence[PublishError | None]) -> None:
+    for reason, count in Counter(str(error) for error in answers if error).items():
+        log.warning("publish.failed", count=count, error=reason)

@@ -43,9 +43,13 @@ class _Line:
     def __len__(self) -> int:
         return len(self._messages)
 
-    def put(self, stored: _Stored) -> None:
+    def put(self, stored: _Stored) -> PublishError | None:
         if self.max_length is not None and len(self) >= self.max_length:
-            raise PublishError("the queue is full")
+            return PublishError("the queue is full")
+        self.add(stored)
+        return None
+
+    def add(self, stored: _Stored) -> None:
         self._messages.append(stored)
         self._permits.release()
 
@@ -131,12 +135,11 @@ class MemoryQueue:
         self._lines = work | dead
         self._consumers: Counter[str] = Counter()
 
-    async def publish(self, envelope: Envelope) -> None:
-        name = topology.work_queue(envelope.channel, envelope.lane)
-        self._lines[name].put(_store(envelope))
+    async def publish(self, envelopes: Sequence[Envelope]) -> Sequence[PublishError | None]:
+        return [self._put(topology.work_queue(each.channel, each.lane), each) for each in envelopes]
 
-    async def bury(self, envelope: Envelope) -> None:
-        self._lines[topology.dead_queue(envelope.channel)].put(_store(envelope))
+    async def bury(self, envelopes: Sequence[Envelope]) -> Sequence[PublishError | None]:
+        return [self._put(topology.dead_queue(each.channel), each) for each in envelopes]
 
     async def subscribe(
         self, channel: Channel, lane: Lane, handler: Handler, *, consumers: int
@@ -174,7 +177,7 @@ class MemoryQueue:
 
     def inject(self, queue: str, body: bytes, *, lane: Lane = Lane.NORMAL) -> None:
         """Put raw bytes into `queue`, as anybody may do on a broker."""
-        self._lines[queue].put(_Stored(body=body, headers={}, lane=lane))
+        self._lines[queue].add(_Stored(body=body, headers={}, lane=lane))
 
     def ready(self, queue: str) -> int:
         """How many messages wait in `queue`."""
@@ -188,8 +191,11 @@ class MemoryQueue:
         """Move all messages from one queue to another, as the management UI does."""
         moved = await self._lines[source].take_all()
         for stored in moved:
-            self._lines[target].put(stored)
+            self._lines[target].add(stored)
         return len(moved)
+
+    def _put(self, queue: str, envelope: Envelope) -> PublishError | None:
+        return self._lines[queue].put(_store(envelope))
 
     async def _process(
         self, line: _Line, channel: Channel, handler: Handler, backoff: Backoff, stored: _Stored
@@ -197,7 +203,7 @@ class MemoryQueue:
         envelope = _decode(stored, channel)
         if isinstance(envelope, Malformed):
             log.error("queue.unparsable", channel=channel.value, reason=envelope.reason)
-            self._lines[topology.dead_queue(channel)].put(stored)
+            self._lines[topology.dead_queue(channel)].add(stored)
             return
         settlement = await handle(handler, envelope)
         with suppress(asyncio.CancelledError):

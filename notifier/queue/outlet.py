@@ -1,28 +1,24 @@
 """Publishing with the broker's confirmation, over one link."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeAlias, cast
+from typing import TypeAlias, assert_never, cast
 
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aio_pika.exceptions import AMQPChannelError, ChannelNotFoundEntity, DeliveryError
-from aio_pika.exceptions import PublishError as ReturnedError
-from aiormq import Channel as WireChannel
-from pamqp.commands import Basic
+from aio_pika.exceptions import AMQPChannelError, ChannelNotFoundEntity
+from aiormq import Channel
 
 from notifier.errors import PublishError, QueueUnavailableError
+from notifier.queue import wire
 from notifier.queue.link import Link, bounded, new_channel
+from notifier.queue.wire import Batch, Fate, Message
 
 log = structlog.get_logger(__name__)
 
 Declare: TypeAlias = Callable[[AbstractConnection], Awaitable[None]]
-
-
-class _NowhereError(Exception):
-    """There is no such exchange, or no queue is bound to it with this key."""
 
 
 @dataclass(slots=True, eq=False)
@@ -30,8 +26,8 @@ class _Pipe:
     """A channel and the publishes that wait for a confirmation on it."""
 
     connection: AbstractConnection
-    channel: AbstractChannel
-    wire: WireChannel
+    owner: AbstractChannel
+    channel: Channel
     waiting: int = field(default=0)
 
 
@@ -52,28 +48,31 @@ class Outlet:
         self._closing: set[asyncio.Task[None]] = set()
         self._lacks_queues = False
 
-    async def send(
-        self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties
-    ) -> None:
-        """Publish one persistent message; returns once the broker has confirmed it.
+    async def send(self, messages: Sequence[Message]) -> list[PublishError | None]:
+        """Publish messages together; returns once the broker has answered for all of them.
 
-        Raises:
-            PublishError: it is not known to be in a queue, after at most the time-out.
+        That takes at most the time-out. The answers are in the order of the messages: None for
+        one that is confirmed, otherwise why it is not known to be in a queue.
         """
         pipe: _Pipe | None = None
+        fates = [Fate.UNKNOWN] * len(messages)
+        reason = "the broker did not confirm in time"
         try:
             async with asyncio.timeout(self._timeout_s):
                 pipe = self._usable_pipe() or await self._open()
                 pipe.waiting += 1
-                await _publish(pipe.wire, exchange, routing_key, body, properties)
-        except TimeoutError as error:
+                batch = await wire.publish(pipe.channel, messages)
+                fates = batch.fates
+                await _answered(batch)
+        except TimeoutError:
             self._give_up(pipe)
-            raise PublishError("the broker did not confirm in time") from error
-        except _NowhereError as error:
-            self._lacks_queues = self._declare is not None
-            raise PublishError(f"no queue is bound to {exchange} with {routing_key}") from error
+        except PublishError as error:
+            reason = str(error)
         finally:
-            self._release(pipe)
+            self._release(pipe, messages)
+        if Fate.RETURNED in fates:
+            self._lacks_queues = self._declare is not None
+        return [_error(fate, reason) for fate in fates]
 
     async def close(self) -> None:
         """Close the channel; the link is left to its owner."""
@@ -88,7 +87,7 @@ class Outlet:
         if _is_blocked(connection):
             raise PublishError("the broker takes no messages: one of its alarms is on")
         pipe = self._pipe
-        if pipe is None or pipe.connection is not connection or pipe.wire.is_closed:
+        if pipe is None or pipe.connection is not connection or pipe.channel.is_closed:
             return None
         return None if self._lacks_queues else pipe
 
@@ -107,8 +106,8 @@ class Outlet:
                 self._lacks_queues = False
             channel = new_channel(connection, confirms=True)
             await bounded(channel.initialize(), self._timeout_s)
-            wire = cast(WireChannel, await channel.get_underlay_channel())
-            return _Pipe(connection, channel, wire)
+            underlay = cast(Channel, await channel.get_underlay_channel())
+            return _Pipe(connection, channel, underlay)
         except (QueueUnavailableError, AMQPChannelError) as error:
             self._link.drop(connection)
             raise PublishError("the broker opens no channel") from error
@@ -126,42 +125,46 @@ class Outlet:
             if not pipe.waiting:
                 self._close(pipe)
 
-    def _release(self, pipe: _Pipe | None) -> None:
+    def _release(self, pipe: _Pipe | None, messages: Sequence[Message]) -> None:
         if pipe is not None:
+            wire.forget(pipe.channel, messages)
             pipe.waiting -= 1
             if not pipe.waiting and pipe is not self._pipe:
                 self._close(pipe)
 
     def _close(self, pipe: _Pipe) -> None:
-        task = asyncio.create_task(_close_quietly(pipe.channel, self._timeout_s))
+        task = asyncio.create_task(_close_quietly(pipe.owner, self._timeout_s))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
 
-async def _publish(
-    wire: WireChannel, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties
-) -> None:
-    """The channel of aio-pika's protocol layer: half the CPU time per message of its own."""
+async def _answered(batch: Batch) -> None:
+    """Wait for all of a batch; raises PublishError if its channel or connection ends before."""
     task = asyncio.current_task()
     try:
-        await wire.basic_publish(
-            body,
-            exchange=exchange,
-            routing_key=routing_key,
-            properties=properties,
-            mandatory=True,
-            wait=False,
-        )
-    except (ReturnedError, ChannelNotFoundEntity) as error:
-        raise _NowhereError from error
-    except DeliveryError as error:
-        raise PublishError("the broker refused the message: its queue is full") from error
+        await batch.done
+    except ChannelNotFoundEntity:
+        batch.return_rest()
     # aiormq ends what waits on a lost connection with what ended it: also with a bare Exception,
     # or with CancelledError although nobody cancelled us.
     except (Exception, asyncio.CancelledError) as error:
         if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
             raise
         raise PublishError(f"not confirmed: {type(error).__name__}") from error
+
+
+def _error(fate: Fate, reason: str) -> PublishError | None:
+    match fate:
+        case Fate.CONFIRMED:
+            return None
+        case Fate.RETURNED:
+            return PublishError("no queue is bound for it")
+        case Fate.REFUSED:
+            return PublishError("the broker refused the message: its queue is full")
+        case Fate.UNKNOWN:
+            return PublishError(reason)
+        case _:
+            assert_never(fate)
 
 
 async def _close_quietly(channel: AbstractChannel, timeout_s: float) -> None:

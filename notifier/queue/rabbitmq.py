@@ -15,13 +15,13 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from itertools import count
 from uuid import uuid4
 
-from aio_pika.abc import AbstractChannel, AbstractConnection, DeliveryMode
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPChannelError, ChannelNotFoundEntity
-from pamqp.commands import Basic
 
-from notifier.errors import QueueUnavailableError
+from notifier.errors import PublishError, QueueUnavailableError
 from notifier.notification import Channel, Envelope, Lane
 from notifier.ports import Clock, Handler, QueueDepth
 from notifier.queue import message as codec
@@ -33,6 +33,7 @@ from notifier.queue.link import Link, RabbitSettings, bounded, open_channel
 from notifier.queue.outlet import Outlet
 from notifier.queue.sweeping import Sweep
 from notifier.queue.topology import QueueSpec
+from notifier.queue.wire import Message
 
 
 @asynccontextmanager
@@ -75,13 +76,15 @@ class RabbitQueue:
         self._consuming = consuming
         self._settings = settings
         self._clock = clock
+        self._name = uuid4().hex
+        self._numbers = count(1)
         self._subscriptions: list[RabbitSubscription] = []
 
-    async def publish(self, envelope: Envelope) -> None:
-        await self._send(topology.WORK_EXCHANGE, envelope)
+    async def publish(self, envelopes: Sequence[Envelope]) -> Sequence[PublishError | None]:
+        return await self._send(topology.WORK_EXCHANGE, envelopes)
 
-    async def bury(self, envelope: Envelope) -> None:
-        await self._send(topology.DEAD_EXCHANGE, envelope)
+    async def bury(self, envelopes: Sequence[Envelope]) -> Sequence[PublishError | None]:
+        return await self._send(topology.DEAD_EXCHANGE, envelopes)
 
     async def subscribe(
         self, channel: Channel, lane: Lane, handler: Handler, *, consumers: int
@@ -128,18 +131,22 @@ class RabbitQueue:
         closing = [subscription.close() for subscription in self._subscriptions]
         await asyncio.gather(*closing, self._outlet.close())
 
-    async def _send(self, exchange: str, envelope: Envelope) -> None:
-        properties = Basic.Properties(
-            app_id=codec.APP_ID,
-            content_type=codec.CONTENT_TYPE,
-            delivery_mode=DeliveryMode.PERSISTENT,
-            headers={**codec.headers(envelope)},
-            message_id=uuid4().hex,
-            message_type=codec.MESSAGE_TYPE,
-            timestamp=self._clock.now(),
+    async def _send(
+        self, exchange: str, envelopes: Sequence[Envelope]
+    ) -> Sequence[PublishError | None]:
+        sent_at_s = int(self._clock.now().timestamp())
+        messages = [self._message(exchange, each, sent_at_s) for each in envelopes]
+        return await self._outlet.send(messages)
+
+    def _message(self, exchange: str, envelope: Envelope, sent_at_s: int) -> Message:
+        message_id = f"{self._name}-{next(self._numbers)}"
+        return Message(
+            id=message_id,
+            exchange=exchange,
+            routing_key=topology.routing_key(envelope.channel, envelope.lane),
+            properties=codec.properties(envelope, message_id=message_id, sent_at_s=sent_at_s),
+            body=codec.encode(envelope),
         )
-        key = topology.routing_key(envelope.channel, envelope.lane)
-        await self._outlet.send(exchange, key, codec.encode(envelope), properties)
 
     async def _depth(self, channel: AbstractChannel, spec: QueueSpec) -> QueueDepth:
         call = channel.declare_queue(spec.name, passive=True)

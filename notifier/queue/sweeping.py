@@ -9,19 +9,20 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import TypeAlias, cast
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import AMQPChannelError
 from aiormq import Channel as WireChannel
 
-from notifier.errors import PublishError, QueueUnavailableError
+from notifier.errors import QueueUnavailableError
 from notifier.notification import Channel, Envelope
 from notifier.queue import message as codec
 from notifier.queue import topology
 from notifier.queue.link import bounded, open_channel
 from notifier.queue.message import Malformed
 from notifier.queue.outlet import Outlet
+from notifier.queue.wire import Message
 
 Stale: TypeAlias = Callable[[Sequence[Envelope]], Awaitable[Collection[Envelope]]]
 
@@ -122,8 +123,15 @@ class Sweep:
             if name not in _BROKER_HEADERS
         }
         key = topology.routing_key(self._channel, topology.lane_of(letter.routing_key or ""))
-        with suppress(PublishError):
-            await self._outlet.send(topology.DEAD_EXCHANGE, key, letter.body, properties)
+        properties.message_id = properties.message_id or uuid4().hex
+        copy = Message(
+            id=properties.message_id,
+            exchange=topology.DEAD_EXCHANGE,
+            routing_key=key,
+            properties=properties.marshal(),
+            body=letter.body,
+        )
+        if await self._outlet.send([copy]) == [None]:
             await letter.ack()
 
     async def _give_back(self, amqp: AbstractChannel) -> None:

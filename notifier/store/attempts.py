@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -246,27 +247,30 @@ class ClaimRequest:
 
 
 async def mark_published(
-    database: Database, envelopes: Sequence[Envelope], *, lost_after_s: float
+    database: Database, published: Sequence[Sequence[Envelope]], *, lost_after_s: float
 ) -> list[None]:
     """Record that the broker has these."""
-    return await _mark(database, _MARK_PUBLISHED, envelopes, lost_after_s=lost_after_s)
+    return await _mark(database, _MARK_PUBLISHED, published, lost_after_s=lost_after_s)
 
 
-async def mark_buried(database: Database, envelopes: Sequence[Envelope]) -> list[None]:
+async def mark_buried(database: Database, buried: Sequence[Sequence[Envelope]]) -> list[None]:
     """Record that the dead queue has these; letters that are overtaken already are stale."""
-    return await _mark(database, _MARK_BURIED, envelopes)
+    return await _mark(database, _MARK_BURIED, buried)
 
 
 async def _mark(
-    database: Database, statement: Update, envelopes: Sequence[Envelope], **parameters: object
+    database: Database,
+    statement: Update,
+    requests: Sequence[Sequence[Envelope]],
+    **parameters: object,
 ) -> list[None]:
-    rows = joined(map(envelope_row, envelopes))
+    rows = joined(map(envelope_row, chain.from_iterable(requests)))
 
     async def work(connection: AsyncConnection) -> None:
         await connection.execute(statement, {"rows": rows, **parameters})
 
     await database.write_at_once(work)
-    return [None] * len(envelopes)
+    return [None] * len(requests)
 
 
 async def claim(database: Database, requests: Sequence[ClaimRequest]) -> list[Claimed | None]:

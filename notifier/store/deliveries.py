@@ -54,8 +54,8 @@ class SqlDeliveryStore:
             weigh=lambda request: len(request.rows),
         )
         mark_published = partial(attempts.mark_published, lost_after_s=settings.lost_after_s)
-        self._published = self._batcher(mark_published, settings.max_batch)
-        self._buried = self._batcher(attempts.mark_buried, settings.max_batch)
+        self._published = self._batcher(mark_published, settings.max_batch, weigh=len)
+        self._buried = self._batcher(attempts.mark_buried, settings.max_batch, weigh=len)
         self._claim = self._batcher(attempts.claim, settings.max_batch)
         self._finish = self._batcher(partial(attempts.finish, grace_s=grace_s), settings.max_batch)
 
@@ -77,8 +77,8 @@ class SqlDeliveryStore:
     ) -> InsertResult:
         return await self._insert.submit(intake.intake_of(submissions, idempotency))
 
-    async def mark_published(self, envelope: Envelope) -> None:
-        await self._published.submit(envelope)
+    async def mark_published(self, envelopes: Sequence[Envelope]) -> None:
+        await self._published.submit(envelopes)
 
     async def claim(
         self, envelope: Envelope, *, lease_token: UUID, lease_s: float, leased_by: str
@@ -120,8 +120,8 @@ class SqlDeliveryStore:
     async def take_unburied(self, limit: int, *, hold_s: float) -> Sequence[Envelope]:
         return await self._database.write(partial(upkeep.take_unburied, limit=limit, hold_s=hold_s))
 
-    async def mark_buried(self, envelope: Envelope) -> None:
-        await self._buried.submit(envelope)
+    async def mark_buried(self, envelopes: Sequence[Envelope]) -> None:
+        await self._buried.submit(envelopes)
 
     async def channels_with_stale_dead_letters(self) -> Collection[Channel]:
         return await self._database.read(upkeep.channels_with_stale_dead_letters)

@@ -19,6 +19,7 @@ from notifier.queue.link import RabbitSettings
 from notifier.queue.memory import MemoryQueue
 from notifier.queue.rabbitmq import open_rabbit_queue
 from tests.clock import SystemClock
+from tests.queues import bury, publish
 from tests.services.rabbitmq import RabbitMq, vhost_of
 from tests.witness import until, witness_of
 
@@ -166,7 +167,7 @@ async def test_an_envelope_arrives_as_it_was_published(queue: Queue) -> None:
     sent = Envelope(id=uuid4(), channel=Channel.SMS, lane=Lane.BULK, attempt=7, traceparent=TRACE)
     handler = Recorder()
 
-    await queue.publish(sent)
+    await publish(queue, sent)
     await queue.subscribe(Channel.SMS, Lane.BULK, handler, consumers=1)
 
     assert await handler.count(1) == [sent]
@@ -178,7 +179,7 @@ async def test_every_channel_and_lane_has_a_queue_of_its_own(queue: Queue) -> No
     for (channel, lane), handler in handlers.items():
         await queue.subscribe(channel, lane, handler, consumers=1)
 
-    await asyncio.gather(*map(queue.publish, sent))
+    await asyncio.gather(*map(partial(publish, queue), sent))
 
     for envelope in sent:
         assert await handlers[envelope.channel, envelope.lane].count(1) == [envelope]
@@ -187,7 +188,7 @@ async def test_every_channel_and_lane_has_a_queue_of_its_own(queue: Queue) -> No
 async def test_one_consumer_sees_envelopes_in_the_order_of_publishing(queue: Queue) -> None:
     sent = [an_envelope() for _ in range(20)]
     for envelope in sent:
-        await queue.publish(envelope)
+        await publish(queue, envelope)
     handler = Recorder()
 
     await queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=1)
@@ -197,7 +198,7 @@ async def test_one_consumer_sees_envelopes_in_the_order_of_publishing(queue: Que
 
 async def test_each_consumer_handles_one_message_at_a_time(bench: Bench) -> None:
     for _ in range(5):
-        await bench.queue.publish(an_envelope())
+        await publish(bench.queue, an_envelope())
     gate = Gate()
 
     await bench.queue.subscribe(Channel.EMAIL, Lane.NORMAL, gate, consumers=2)
@@ -210,7 +211,7 @@ async def test_each_consumer_handles_one_message_at_a_time(bench: Bench) -> None
 
 
 async def test_an_acknowledged_message_is_gone(bench: Bench) -> None:
-    await bench.queue.publish(an_envelope())
+    await publish(bench.queue, an_envelope())
     handler = Recorder()
     subscription = await bench.queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=1)
     await handler.count(1)
@@ -229,7 +230,7 @@ async def test_a_requeued_message_comes_back(queue: Queue) -> None:
         return Settlement.ACK if len(handler.seen) > 1 else Settlement.REQUEUE
 
     await queue.subscribe(Channel.EMAIL, Lane.NORMAL, requeue_once, consumers=1)
-    await queue.publish(sent)
+    await publish(queue, sent)
 
     assert await handler.count(2) == [sent, sent]
 
@@ -246,7 +247,7 @@ async def test_a_message_whose_handler_raises_comes_back_and_the_consumer_lives(
         return settlement
 
     subscription = await queue.subscribe(Channel.EMAIL, Lane.NORMAL, raise_once, consumers=1)
-    await queue.publish(sent)
+    await publish(queue, sent)
 
     assert await handler.count(2) == [sent, sent]
     assert subscription.problem() is None
@@ -261,7 +262,7 @@ async def test_messages_that_are_always_requeued_do_not_spin(queue: Queue) -> No
         return Settlement.REQUEUE
 
     for _ in range(4):
-        await queue.publish(an_envelope())
+        await publish(queue, an_envelope())
     subscription = await queue.subscribe(Channel.EMAIL, Lane.NORMAL, refuse, consumers=4)
 
     # A negative needs a stretch of time; spinning would reach thousands in it.
@@ -279,7 +280,7 @@ async def test_what_is_no_envelope_goes_to_the_dead_queue_and_the_consumer_lives
 
     for body in NO_ENVELOPES:
         bench.put(EMAIL, body)
-    await bench.queue.publish(good)
+    await publish(bench.queue, good)
 
     assert await handler.count(1) == [good]
     await until(lambda: bench.ready(EMAIL_DEAD) == len(NO_ENVELOPES))
@@ -288,11 +289,11 @@ async def test_what_is_no_envelope_goes_to_the_dead_queue_and_the_consumer_lives
 async def test_a_paused_subscription_takes_no_more_and_finishes_what_it_has(bench: Bench) -> None:
     first, second, gate = an_envelope(), an_envelope(), Gate()
     subscription = await bench.queue.subscribe(Channel.EMAIL, Lane.NORMAL, gate, consumers=1)
-    await bench.queue.publish(first)
+    await publish(bench.queue, first)
     await gate.count(1)
 
     await subscription.pause()
-    await bench.queue.publish(second)
+    await publish(bench.queue, second)
     gate.opened.set()
     await until(lambda: gate.ended == 1)
     await subscription.close()
@@ -305,7 +306,7 @@ async def test_a_paused_subscription_takes_no_more_and_finishes_what_it_has(benc
 async def test_closing_gives_back_what_is_being_handled(bench: Bench) -> None:
     sent, gate, handler = an_envelope(), Gate(), Recorder()
     subscription = await bench.queue.subscribe(Channel.EMAIL, Lane.NORMAL, gate, consumers=3)
-    await bench.queue.publish(sent)
+    await publish(bench.queue, sent)
     await gate.count(1)
 
     await subscription.close()
@@ -328,7 +329,7 @@ async def test_closing_twice_is_closing_once(queue: Queue) -> None:
 async def test_a_dead_letter_moved_back_by_an_operator_is_handled_again(bench: Bench) -> None:
     for lane in Lane:
         buried = an_envelope(lane=lane, attempt=3)
-        await bench.queue.bury(buried)
+        await bury(bench.queue, buried)
         await until(lambda: bench.ready(EMAIL_DEAD) == 1)
 
         handler = Recorder()
@@ -340,9 +341,9 @@ async def test_a_dead_letter_moved_back_by_an_operator_is_handled_again(bench: B
 
 
 async def test_depths_tells_what_is_ready_in_every_queue(queue: Queue) -> None:
-    await queue.publish(an_envelope(lane=Lane.HIGH))
-    await queue.bury(an_envelope(Channel.SMS))
-    await queue.bury(an_envelope(Channel.SMS))
+    await publish(queue, an_envelope(lane=Lane.HIGH))
+    await bury(queue, an_envelope(Channel.SMS))
+    await bury(queue, an_envelope(Channel.SMS))
 
     found = {depth.name: depth for depth in await queue.depths()}
 
@@ -357,11 +358,11 @@ async def test_depths_tells_what_is_ready_in_every_queue(queue: Queue) -> None:
 async def test_a_sweep_removes_what_is_stale_and_nothing_else(bench: Bench) -> None:
     letters = [an_envelope(lane=lane, attempt=n) for n in range(4) for lane in Lane]
     for letter in letters[:6]:
-        await bench.queue.bury(letter)
+        await bury(bench.queue, letter)
     bench.put(EMAIL_DEAD, b"unparsable")
     for letter in letters[6:]:
-        await bench.queue.bury(letter)
-    await bench.queue.bury(an_envelope(Channel.SMS))
+        await bury(bench.queue, letter)
+    await bury(bench.queue, an_envelope(Channel.SMS))
 
     async def even_attempts(envelopes: Sequence[Envelope]) -> Collection[Envelope]:
         return [envelope for envelope in envelopes if envelope.attempt % 2 == 0]
@@ -380,7 +381,7 @@ async def test_a_sweep_leaves_one_letter_of_each_failure(bench: Bench) -> None:
     first = an_envelope(attempt=1)
     again = replace(first, attempt=2)
     for letter in (first, again, first, an_envelope(attempt=1), again, first):
-        await bench.queue.bury(letter)
+        await bury(bench.queue, letter)
 
     async def none_of(_: Sequence[Envelope]) -> Collection[Envelope]:
         return []
@@ -400,7 +401,7 @@ async def test_a_sweep_of_an_empty_queue_asks_nobody(queue: Queue) -> None:
 
 
 async def test_a_sweep_that_fails_removes_nothing(bench: Bench) -> None:
-    await bench.queue.bury(an_envelope())
+    await bury(bench.queue, an_envelope())
 
     async def fail(_: Sequence[Envelope]) -> Collection[Envelope]:
         raise RuntimeError
@@ -413,7 +414,7 @@ async def test_a_sweep_that_fails_removes_nothing(bench: Bench) -> None:
 
 async def test_two_sweeps_at_once_lose_nothing(bench: Bench) -> None:
     letters = [an_envelope(attempt=n) for n in range(60)]
-    await asyncio.gather(*map(bench.queue.bury, letters))
+    await asyncio.gather(*map(partial(bury, bench.queue), letters))
 
     async def stale(envelopes: Sequence[Envelope]) -> Collection[Envelope]:
         return [envelope for envelope in envelopes if envelope.attempt < 20]
@@ -430,7 +431,7 @@ async def test_two_sweeps_at_once_lose_nothing(bench: Bench) -> None:
 
 async def test_letters_survive_more_sweeps_than_a_broker_allows_deliveries(bench: Bench) -> None:
     letter = an_envelope(attempt=1)
-    await bench.queue.bury(letter)
+    await bury(bench.queue, letter)
     bench.put(EMAIL_DEAD, b"unparsable")
 
     for _ in range(25):
@@ -446,12 +447,12 @@ async def test_a_full_queue_refuses(bench: Bench) -> None:
 
     async def fill() -> None:
         for _ in range(10):
-            await bench.queue.publish(an_envelope())
+            await publish(bench.queue, an_envelope())
 
     with pytest.raises(PublishError, match="full"):
         await fill()
 
-    await bench.queue.publish(an_envelope(lane=Lane.HIGH))
+    await publish(bench.queue, an_envelope(lane=Lane.HIGH))
 
 
 async def test_a_queue_that_works_answers_a_ping_and_has_no_problem(queue: Queue) -> None:

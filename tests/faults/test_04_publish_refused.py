@@ -63,7 +63,8 @@ async def test_what_a_full_queue_refuses_stays_pending_and_is_sent_later(
     assert len(accepted(answers)) == POSTS
     assert MAX_LENGTH <= held <= MAX_LENGTH + 1
     assert before == {"pending": POSTS}
-    assert [log["event"] for log in logs].count("publish.failed") == POSTS - held
+    refused = [log["count"] for log in logs if log["event"] == "publish.failed"]
+    assert sum(refused) == POSTS - held
 
 
 @pytest.mark.parametrize("missing", [WORK, WORK_EXCHANGE])

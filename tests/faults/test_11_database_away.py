@@ -82,7 +82,7 @@ async def test_without_a_database_messages_are_kept_and_results_recorded_afterwa
             await asyncio.to_thread(postgres.kill)
             before = store.calls.total()
             adapter.released.set()
-            await asyncio.gather(*map(site.queue.publish, to_claim))
+            assert await site.queue.publish(to_claim) == [None] * len(to_claim)
             await asyncio.sleep(AWAY_S)  # the outage itself
             asked = store.calls.total() - before
             while_away = queue.deliveries.copy()

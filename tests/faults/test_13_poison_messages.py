@@ -11,6 +11,7 @@ from uuid import uuid4
 from notifier.notification import Channel, Envelope, Lane, Status
 from notifier.queue.admin import apply_topology
 from tests.faults.workers import Journal, JournalAdapter, open_site, working
+from tests.queues import publish
 from tests.services.postgres import Postgres
 from tests.services.rabbitmq import RabbitMq
 from tests.witness import witness_of
@@ -53,7 +54,7 @@ async def test_poison_goes_to_the_dead_queue_and_everything_else_is_sent(
         await asyncio.to_thread(apply_topology, amqp_url, rabbitmq.management_url)
         before = await site.send(10)
         await asyncio.to_thread(put, amqp_url, bodies)
-        await site.queue.publish(unknown)
+        await publish(site.queue, unknown)
         after = await site.send(10)
         async with working(site, {Channel.EMAIL: [JournalAdapter(journal)]}) as consumers:
             states = await site.settled(len(before) + len(after))

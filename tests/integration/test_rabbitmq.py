@@ -20,8 +20,10 @@ from notifier.queue.consumer import RabbitSubscription
 from notifier.queue.link import RabbitSettings, open_channel
 from notifier.queue.message import encode
 from notifier.queue.rabbitmq import RabbitQueue, open_rabbit_queue
+from notifier.queue.sweeping import WORN_DELIVERIES
 from tests.clock import SystemClock
 from tests.gateway import Gateway, gateway_to
+from tests.queues import bury, publish
 from tests.services.rabbitmq import RabbitMq, vhost_of
 from tests.witness import until, witness_of
 
@@ -82,7 +84,7 @@ async def publish_until_confirmed(queue: RabbitQueue, envelope: Envelope) -> Non
     async with asyncio.timeout(15):
         while True:
             try:
-                return await queue.publish(envelope)
+                return await publish(queue, envelope)
             except PublishError:
                 await asyncio.sleep(0.05)
 
@@ -91,8 +93,8 @@ async def test_a_message_is_persistent_and_says_what_it_is(amqp_url: str) -> Non
     with witness_of(amqp_url) as witness:
         async with opened(amqp_url) as queue:
             envelope = an_envelope(Lane.HIGH)
-            await queue.publish(envelope)
-            await queue.publish(envelope)
+            await publish(queue, envelope)
+            await publish(queue, envelope)
 
         first, second = witness.take("email_notifications.high")
 
@@ -108,6 +110,50 @@ async def test_a_message_is_persistent_and_says_what_it_is(amqp_url: str) -> Non
     assert first.properties.message_id != second.properties.message_id
 
 
+async def test_each_message_of_a_batch_has_an_answer_of_its_own(
+    amqp_url: str, rabbitmq: RabbitMq
+) -> None:
+    full = {
+        "pattern": "^email_notifications.bulk$",
+        "priority": 99,
+        "apply-to": "queues",
+        "definition": {"max-length": 1, "overflow": "reject-publish"},
+    }
+    lanes = [Lane.HIGH, Lane.NORMAL, Lane.BULK] * 5
+    async with opened(amqp_url) as queue:
+        path = ("policies", vhost_of(amqp_url), "full")
+        await asyncio.to_thread(rabbitmq.management.call, "PUT", *path, body=full)
+        with witness_of(amqp_url) as witness:
+            for _ in range(2):
+                await queue.publish([an_envelope(Lane.BULK)])
+            await until(lambda: witness.ready("email_notifications.bulk") > 0)
+            witness.delete("email_notifications.high")
+
+        answers = await queue.publish([an_envelope(lane) for lane in lanes])
+
+    by_lane = {
+        lane: {str(a) for a, at in zip(answers, lanes, strict=True) if at is lane} for lane in Lane
+    }
+    assert by_lane == {
+        Lane.HIGH: {"no queue is bound for it"},
+        Lane.NORMAL: {"None"},
+        Lane.BULK: {"the broker refused the message: its queue is full"},
+    }
+
+
+async def test_a_message_longer_than_a_frame_arrives_whole(amqp_url: str) -> None:
+    body = bytes(range(256)) * 2_000
+    async with opened(amqp_url) as queue:
+        with witness_of(amqp_url) as witness:
+            witness.put(DEAD, body)
+            for _ in range(WORN_DELIVERIES):
+                assert witness.refuse(DEAD)
+            await queue.sweep_dead(Channel.EMAIL, none_of)
+            [letter] = witness.take(DEAD)
+
+    assert letter.body == body
+
+
 async def test_a_broker_that_is_away_at_the_start_is_found_later(gateway: Gateway) -> None:
     await gateway.close()
     async with opened(gateway.url) as queue:
@@ -118,7 +164,7 @@ async def test_a_broker_that_is_away_at_the_start_is_found_later(gateway: Gatewa
         with pytest.raises(QueueUnavailableError):
             await queue.depths()
         with pytest.raises(PublishError):
-            await queue.publish(sent)
+            await publish(queue, sent)
 
         await gateway.open()
         await publish_until_confirmed(queue, sent)
@@ -132,30 +178,30 @@ async def test_publishing_fails_at_once_while_the_broker_is_known_to_be_away(
     gateway: Gateway,
 ) -> None:
     async with opened(gateway.url) as queue:
-        await queue.publish(an_envelope())
+        await publish(queue, an_envelope())
         await gateway.close()
         with pytest.raises(PublishError):
-            await queue.publish(an_envelope())
+            await publish(queue, an_envelope())
 
         started = time.monotonic()
         for _ in range(100):
             with pytest.raises(PublishError):
-                await queue.publish(an_envelope())
+                await publish(queue, an_envelope())
 
         assert time.monotonic() - started < 0.5
 
 
 async def test_publishing_ends_in_time_when_nothing_answers_and_recovers(gateway: Gateway) -> None:
     async with opened(gateway.url, publish_timeout_s=0.3) as queue:
-        await queue.publish(an_envelope())
+        await publish(queue, an_envelope())
         gateway.freeze()
         started = time.monotonic()
         failures = await asyncio.gather(
-            *(queue.publish(an_envelope()) for _ in range(50)), return_exceptions=True
+            *(publish(queue, an_envelope()) for _ in range(50)), return_exceptions=True
         )
         assert {type(failure) for failure in failures} == {PublishError}
         with pytest.raises(PublishError):
-            await queue.publish(an_envelope())
+            await publish(queue, an_envelope())
         assert time.monotonic() - started < 2
 
         gateway.thaw()
@@ -168,11 +214,11 @@ async def test_a_missed_heartbeat_never_reaches_a_publisher_as_a_cancellation(
 ) -> None:
     # aiormq notices after 3 x (1 s + 1 s), and cancels what waits.
     async with opened(gateway.url, publish_timeout_s=30, heartbeat_s=1) as queue:
-        await queue.publish(an_envelope())
+        await publish(queue, an_envelope())
         gateway.freeze()
 
         failures = await asyncio.gather(
-            *(queue.publish(an_envelope()) for _ in range(5)), return_exceptions=True
+            *(publish(queue, an_envelope()) for _ in range(5)), return_exceptions=True
         )
 
         assert {type(failure) for failure in failures} == {PublishError}
@@ -180,9 +226,9 @@ async def test_a_missed_heartbeat_never_reaches_a_publisher_as_a_cancellation(
 
 async def test_a_cut_connection_fails_what_waits_on_it(gateway: Gateway) -> None:
     async with opened(gateway.url) as queue:
-        await queue.publish(an_envelope())
+        await publish(queue, an_envelope())
         gateway.freeze()
-        publishes = [asyncio.create_task(queue.publish(an_envelope())) for _ in range(20)]
+        publishes = [asyncio.create_task(publish(queue, an_envelope())) for _ in range(20)]
         await asyncio.sleep(0)
         gateway.cut()
         failures = await asyncio.gather(*publishes, return_exceptions=True)
@@ -195,7 +241,7 @@ async def test_a_lost_connection_does_not_cancel_a_handler(gateway: Gateway) -> 
     async with opened(gateway.url) as queue:
         handler, sent = Recorder(is_open=False), an_envelope()
         subscription = await queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=1)
-        await queue.publish(sent)
+        await publish(queue, sent)
         await handler.count(1)
 
         gateway.cut()
@@ -261,26 +307,26 @@ async def test_a_channel_of_a_closed_connection_is_refused_as_unavailable(amqp_u
 async def test_a_queue_that_is_missing_is_made_before_the_next_publish(amqp_url: str) -> None:
     with witness_of(amqp_url) as witness:
         async with opened(amqp_url) as queue:
-            await queue.publish(an_envelope())
+            await publish(queue, an_envelope())
             witness.delete(EMAIL)
 
             with pytest.raises(PublishError, match="no queue is bound"):
-                await queue.publish(an_envelope())
+                await publish(queue, an_envelope())
 
-            await queue.publish(an_envelope())
+            await publish(queue, an_envelope())
             assert witness.ready(EMAIL) == 1
 
 
 async def test_an_exchange_that_is_missing_is_made_before_the_next_publish(amqp_url: str) -> None:
     with witness_of(amqp_url) as witness:
         async with opened(amqp_url) as queue:
-            await queue.publish(an_envelope())
+            await publish(queue, an_envelope())
             witness.delete_exchange("notifications")
 
             with pytest.raises(PublishError):
-                await queue.publish(an_envelope())
+                await publish(queue, an_envelope())
 
-            await queue.publish(an_envelope())
+            await publish(queue, an_envelope())
             await queue.ping()
 
 
@@ -291,7 +337,7 @@ async def test_nothing_is_made_where_that_is_the_operators_business(amqp_url: st
         async with opened(amqp_url, declare=False) as queue:
             for _ in range(2):
                 with pytest.raises(PublishError, match="no queue is bound"):
-                    await queue.publish(an_envelope())
+                    await publish(queue, an_envelope())
             names = {depth.name for depth in await queue.depths()}
             assert len(names) == 11
             assert EMAIL not in names
@@ -321,7 +367,7 @@ async def test_a_queue_with_other_arguments_is_used_as_it_is(amqp_url: str) -> N
             await queue.subscribe(Channel.EMAIL, Lane.HIGH, handler, consumers=1)
             sent, body = an_envelope(Lane.HIGH), an_envelope()
 
-            await queue.publish(sent)
+            await publish(queue, sent)
             assert await handler.count(1) == [sent]
             witness.put(EMAIL, encode(body))
 
@@ -385,7 +431,7 @@ async def test_a_queue_whose_broker_is_frozen_closes_in_time(
 ) -> None:
     async with opened(gateway.url) as queue:
         await queue.subscribe(Channel.EMAIL, Lane.NORMAL, Recorder(), consumers=consumers)
-        await queue.publish(an_envelope())
+        await publish(queue, an_envelope())
         gateway.freeze()
         started = time.monotonic()
 
@@ -406,17 +452,17 @@ async def test_an_alarm_refuses_publishes_at_once_and_leaves_consumers_alone(
     async with opened(amqp_url, publish_timeout_s=0.5) as queue:
         waiting = [an_envelope() for _ in range(5)]
         for envelope in waiting:
-            await queue.publish(envelope)
+            await publish(queue, envelope)
         await asyncio.to_thread(rabbitmq.ctl, "set_vm_memory_high_watermark", "0")
         try:
             first = await asyncio.gather(
-                *(queue.publish(an_envelope(Lane.BULK)) for _ in range(8)), return_exceptions=True
+                *(publish(queue, an_envelope(Lane.BULK)) for _ in range(8)), return_exceptions=True
             )
             assert {type(failure) for failure in first} == {PublishError}
             started = time.monotonic()
             for _ in range(50):
                 with pytest.raises(PublishError, match="alarm"):
-                    await queue.publish(an_envelope(Lane.BULK))
+                    await publish(queue, an_envelope(Lane.BULK))
             assert time.monotonic() - started < 0.4
 
             handler = Recorder()
@@ -440,7 +486,7 @@ async def test_nothing_confirmed_is_lost_when_the_node_is_killed(
         while not is_over.is_set():
             envelope = an_envelope()
             try:
-                await queue.publish(envelope)
+                await publish(queue, envelope)
                 confirmed.add(encode(envelope))
             except PublishError:
                 await asyncio.sleep(0.01)
@@ -466,7 +512,7 @@ async def test_a_message_that_kills_its_consumers_ends_in_the_dead_queue(
     apply_topology(amqp_url, rabbitmq.management_url)
     with witness_of(amqp_url) as witness:
         async with opened(amqp_url) as queue:
-            await queue.publish(an_envelope(Lane.BULK))
+            await publish(queue, an_envelope(Lane.BULK))
 
             for _ in range(21):
                 await until(lambda: witness.refuse("email_notifications.bulk"))
@@ -490,8 +536,8 @@ async def test_a_user_without_the_right_to_configure_can_publish_and_consume(
         async with opened(url) as queue:
             handler, sent = Recorder(), an_envelope()
             subscription = await queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=1)
-            await queue.publish(sent)
-            await queue.bury(sent)
+            await publish(queue, sent)
+            await bury(queue, sent)
 
             assert await handler.count(1) == [sent]
             assert await queue.sweep_dead(Channel.EMAIL, all_of) == [sent]
@@ -519,7 +565,7 @@ async def test_a_wrong_password_looks_like_a_broker_that_is_away(amqp_url: str) 
         with pytest.raises(QueueUnavailableError):
             await queue.ping()
         with pytest.raises(PublishError):
-            await queue.publish(an_envelope())
+            await publish(queue, an_envelope())
 
 
 async def test_closing_with_publishes_and_handlers_under_way_ends_in_time(amqp_url: str) -> None:
@@ -528,9 +574,9 @@ async def test_closing_with_publishes_and_handlers_under_way_ends_in_time(amqp_u
         handler = Recorder(is_open=False)
         await queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=4)
         for _ in range(8):
-            await queue.publish(an_envelope())
+            await publish(queue, an_envelope())
         await handler.count(4)
-        publishes = [asyncio.create_task(queue.publish(an_envelope())) for _ in range(20)]
+        publishes = [asyncio.create_task(publish(queue, an_envelope())) for _ in range(20)]
         await asyncio.sleep(0)
     await asyncio.gather(*publishes, return_exceptions=True)
 
@@ -545,7 +591,7 @@ async def test_letters_outlive_the_default_delivery_limit_where_no_policy_lifts_
     letter = an_envelope(Lane.BULK)
     with witness_of(amqp_url) as witness:
         async with opened(amqp_url) as queue:
-            await queue.bury(letter)
+            await bury(queue, letter)
             witness.put(DEAD, b"unparsable", {"kept": "yes"})
 
             for _ in range(25):

@@ -1,9 +1,11 @@
 import json
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pamqp.commands import Basic
 
 from notifier.notification import Channel, Envelope, Lane
 from notifier.queue.message import (
@@ -14,6 +16,7 @@ from notifier.queue.message import (
     decode,
     encode,
     headers,
+    properties,
 )
 
 ID = "0199a3c1-5f6a-7c3e-9d2b-1a2b3c4d5e6f"
@@ -153,3 +156,24 @@ def test_a_traceparent_that_is_none_is_left_out(traceparent: object) -> None:
 
     assert isinstance(found, Envelope)
     assert found.traceparent is None
+
+
+@given(envelopes, st.text("0123456789abcdef-", min_size=1, max_size=80), st.integers(0, 2**33))
+def test_the_properties_are_those_that_the_library_would_encode(
+    envelope: Envelope, message_id: str, sent_at_s: int
+) -> None:
+    encoded = properties(envelope, message_id=message_id, sent_at_s=sent_at_s)
+
+    assert encoded == _by_the_library(envelope, message_id, sent_at_s).marshal()
+
+
+def _by_the_library(envelope: Envelope, message_id: str, sent_at_s: int) -> Basic.Properties:
+    return Basic.Properties(
+        app_id="notifier",
+        content_type="application/json",
+        delivery_mode=2,
+        headers={**headers(envelope)} or None,
+        message_id=message_id,
+        message_type="notification",
+        timestamp=datetime.fromtimestamp(sent_at_s, UTC),
+    )

@@ -118,7 +118,7 @@ async def test_an_attempt_that_goes_back_is_due_after_its_delay(
     stores: Stores, transition: Transition
 ) -> None:
     claimed = await stores.claimed()
-    await stores.deliveries.mark_published(envelope_of(claimed, 1))
+    await stores.deliveries.mark_published([envelope_of(claimed, 1)])
 
     await stores.deliveries.finish(an_end(claimed, transition, fault=A_FAULT, delay_s=30.5))
 
@@ -265,7 +265,7 @@ async def test_only_the_end_of_an_attempt_can_finish_it(stores: Stores) -> None:
 async def test_a_published_notification_does_not_come_up_again(stores: Stores) -> None:
     submission = await stores.accept()
 
-    await stores.deliveries.mark_published(envelope_of(submission))
+    await stores.deliveries.mark_published([envelope_of(submission)])
 
     await stores.pass_time(500)
     assert await stores.deliveries.take_due(10, hold_s=1) == []
@@ -276,17 +276,17 @@ async def test_a_publish_mark_that_comes_after_the_claim_does_nothing(
     stores: Stores, attempt: int
 ) -> None:
     claimed = await stores.claimed()
-    await stores.deliveries.mark_published(envelope_of(claimed, attempt))
+    await stores.deliveries.mark_published([envelope_of(claimed, attempt)])
 
     await stores.deliveries.finish(an_end(claimed, INTERRUPT, delay_s=0.0))
-    await stores.deliveries.mark_published(envelope_of(claimed, 0))
+    await stores.deliveries.mark_published([envelope_of(claimed, 0)])
 
     assert ids(await stores.deliveries.take_due(10, hold_s=1)) == [claimed.id]
 
 
 async def test_a_dead_letter_replays_and_claims_its_failed_notification(stores: Stores) -> None:
     failed = await stores.ended(FAIL)
-    await stores.deliveries.mark_buried(envelope_of(failed, 1))
+    await stores.deliveries.mark_buried([envelope_of(failed, 1)])
 
     claimed = await stores.claim(envelope_of(failed, 1))
 

@@ -39,7 +39,7 @@ def every_call(stores: Stores) -> list[Awaitable[object]]:
     a_receipt = Receipt(provider="twilio", event_id="1", id=submission.id, transition=DELIVER)
     return [
         *(stores.deliveries.insert([a_submission()]) for _ in range(40)),
-        stores.deliveries.mark_published(envelope_of(submission)),
+        stores.deliveries.mark_published([envelope_of(submission)]),
         stores.claim(envelope_of(submission)),
         stores.deliveries.take_due(10, hold_s=1),
         stores.queries.get(submission.id, service=None),

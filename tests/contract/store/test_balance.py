@@ -62,7 +62,7 @@ class World:
         await self.stores.deliveries.rescue(2, POLICIES)
         self.envelopes += await self.stores.deliveries.take_due(2, hold_s=1)
         letters = await self.stores.deliveries.take_unburied(2, hold_s=1)
-        await asyncio.gather(*map(self.stores.deliveries.mark_buried, letters))
+        await self.stores.deliveries.mark_buried(letters)
         self.envelopes += letters
 
     async def cancel(self, pick: int) -> None:

@@ -34,7 +34,7 @@ async def test_eight_workers_claim_the_same_envelopes_once_each(store_url: str) 
         envelopes = [envelope_of(each) for each in await workers[0].accept_many(200)]
 
         async def work(worker: Stores, order: list[Envelope]) -> list[UUID]:
-            publishing = [worker.deliveries.mark_published(each) for each in order]
+            publishing = [worker.deliveries.mark_published([each]) for each in order]
             claims = [worker.claim(each) for each in order]
             results = await asyncio.gather(*claims, *publishing)
             claimed = [result for result in results if result]

@@ -117,7 +117,7 @@ async def test_an_unknown_notification_has_no_timeline(stores: Stores) -> None:
 async def test_the_backlog_counts_what_is_under_way_or_in_doubt(stores: Stores) -> None:
     published = a_submission()
     await stores.deliveries.insert([a_submission(), published])
-    await stores.deliveries.mark_published(envelope_of(published))
+    await stores.deliveries.mark_published([envelope_of(published)])
     running = await stores.claimed()
     doubtful = await stores.claimed()
     end = an_end(doubtful, FAIL, fault=A_FAULT, outcome_unknown=True)

@@ -99,7 +99,7 @@ async def test_an_unknown_outcome_is_settled_on_the_way(
 
 async def test_the_dead_letter_of_a_settled_failure_becomes_stale(stores: Stores) -> None:
     failed = await unknown(stores, FAIL)
-    await stores.deliveries.mark_buried(envelope_of(failed, 1))
+    await stores.deliveries.mark_buried([envelope_of(failed, 1)])
 
     await stores.receipts.settle([a_receipt(failed, DELIVER)])
 

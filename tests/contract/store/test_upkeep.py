@@ -49,7 +49,7 @@ async def test_a_published_notification_is_lost_if_its_drained_queue_never_gave_
     stores: Stores,
 ) -> None:
     submission = await stores.accept()
-    await stores.deliveries.mark_published(envelope_of(submission))
+    await stores.deliveries.mark_published([envelope_of(submission)])
     lost = stores.deliveries.take_lost
 
     await stores.pass_time(590)
@@ -68,7 +68,7 @@ async def test_a_published_notification_is_lost_if_its_drained_queue_never_gave_
 async def test_a_notification_published_again_is_not_lost_for_a_while(stores: Stores) -> None:
     submission = await stores.accept()
     for _ in range(2):
-        await stores.deliveries.mark_published(envelope_of(submission))
+        await stores.deliveries.mark_published([envelope_of(submission)])
         await stores.pass_time(400)
 
     assert await stores.deliveries.take_lost(10, hold_s=30, drained=EMAIL) == []
@@ -213,7 +213,7 @@ async def test_a_failure_is_left_to_its_worker_to_bury_for_a_grace(stores: Store
     (letter,) = await stores.deliveries.take_unburied(10, hold_s=20)
     assert letter == envelope_of(failed, 1)
     assert await stores.deliveries.take_unburied(10, hold_s=20) == []
-    await stores.deliveries.mark_buried(letter)
+    await stores.deliveries.mark_buried([letter])
     await stores.pass_time(100)
     assert await stores.deliveries.take_unburied(10, hold_s=20) == []
 
@@ -225,7 +225,7 @@ async def test_what_was_to_be_buried_before_may_have_two_letters_and_is_swept_fo
     await stores.pass_time(6)
 
     assert list(await stores.deliveries.take_unburied(10, hold_s=1)) == [letter]
-    await stores.deliveries.mark_buried(letter)
+    await stores.deliveries.mark_buried([letter])
 
     assert await stores.deliveries.channels_with_stale_dead_letters() == {Channel.EMAIL}
     assert await stores.deliveries.stale_dead_letters([letter]) == []
@@ -249,7 +249,7 @@ async def test_what_nobody_was_to_bury_before_has_one_letter(stores: Stores) -> 
 
 async def _buried(stores: Stores, channel: Channel = Channel.EMAIL) -> Envelope:
     letter = envelope_of(await stores.ended(FAIL, a_submission(channel=channel)), 1)
-    await stores.deliveries.mark_buried(letter)
+    await stores.deliveries.mark_buried([letter])
     return letter
 
 
@@ -289,7 +289,7 @@ async def test_a_failure_after_a_replay_gets_a_dead_letter_of_its_own(stores: St
     await stores.pass_time(6)
 
     (new,) = await stores.deliveries.take_unburied(10, hold_s=1)
-    await stores.deliveries.mark_buried(new)
+    await stores.deliveries.mark_buried([new])
 
     assert new == replace(old, attempt=2)
     assert list(await stores.deliveries.stale_dead_letters([old, new])) == [old]
@@ -303,7 +303,7 @@ async def test_a_letter_buried_after_its_replay_is_stale(stores: Stores) -> None
     failed = await stores.ended(FAIL)
     await stores.deliveries.move(REPLAY, failed.id, service=None)
 
-    await stores.deliveries.mark_buried(envelope_of(failed, 1))
+    await stores.deliveries.mark_buried([envelope_of(failed, 1)])
 
     assert await stores.deliveries.channels_with_stale_dead_letters() == {Channel.EMAIL}
 
@@ -353,7 +353,7 @@ def a_queue(*, ready: int, consumers: int) -> QueueDepth:
 async def test_more_than_a_queue_can_hold_is_missing_and_due_again(stores: Stores) -> None:
     submissions = await stores.accept_many(6)
     for submission in submissions:
-        await stores.deliveries.mark_published(envelope_of(submission))
+        await stores.deliveries.mark_published([envelope_of(submission)])
     await stores.accept(a_submission(channel=Channel.SMS, recipient="+491701234567"))
     missing = stores.deliveries.unpublish_missing
 

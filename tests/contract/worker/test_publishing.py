@@ -5,7 +5,7 @@ import pytest
 
 from notifier.errors import PublishError, QueueUnavailableError, StoreUnavailableError
 from notifier.ports import DeliveryStore, Queue
-from notifier.publishing import Publisher
+from notifier.publishing import MANY, Publisher
 from tests.contract.worker.bench import LIMIT_S, Bench, within
 
 WORK = "email_notifications"
@@ -14,7 +14,7 @@ WORK = "email_notifications"
 def a_publisher(
     bench: Bench,
     *,
-    concurrency: int = 64,
+    max_batch: int = 256,
     max_waiting: int = 5_000,
     patience_s: float = 4,
     crowd: int = 1_000,
@@ -23,7 +23,7 @@ def a_publisher(
     return Publisher(
         cast(DeliveryStore, bench.store),
         cast(Queue, bench.queue),
-        concurrency=concurrency,
+        max_batch=max_batch,
         max_waiting=max_waiting,
         patience_s=patience_s,
         crowd=crowd,
@@ -64,11 +64,13 @@ async def test_a_crowd_holds_back_who_accepts_until_it_is_published(bench: Bench
     publisher = a_publisher(bench, crowd=2, hold_back_s=LIMIT_S)
     hold = bench.queue.hold("publish")
     publisher.offer([await bench.accept()])
+    await within(hold.reached.wait())
+    publisher.offer([await bench.accept()])
     await within(publisher.keep_up())
 
     publisher.offer([await bench.accept()])
     held_back = asyncio.create_task(publisher.keep_up())
-    await within(hold.reached.wait())
+    await asyncio.sleep(0)
     assert not held_back.done()
 
     hold.released.set()
@@ -79,6 +81,8 @@ async def test_a_crowd_holds_back_who_accepts_until_it_is_published(bench: Bench
 async def test_a_broker_that_hangs_holds_nobody_back_for_long(bench: Bench) -> None:
     publisher = a_publisher(bench, crowd=1, hold_back_s=0.01)
     hold = bench.queue.hold("publish")
+    publisher.offer([await bench.accept()])
+    await within(hold.reached.wait())
     publisher.offer([await bench.accept()])
 
     await within(publisher.keep_up())
@@ -103,11 +107,19 @@ async def test_what_waited_too_long_for_its_turn_is_left_to_the_relay(bench: Ben
 @pytest.mark.parametrize(
     "error", [PublishError("no"), QueueUnavailableError("away"), ValueError("a defect")]
 )
-async def test_what_the_broker_does_not_confirm_is_left_to_the_relay(
+async def test_a_broker_that_is_away_leaves_all_to_the_relay(
     bench: Bench, error: Exception
 ) -> None:
     envelopes = [await bench.accept() for _ in range(3)]
     bench.queue.failures["publish"].append(error)
+
+    assert await bench.publisher.publish(envelopes) == 0
+    assert await due(bench) == 3
+
+
+async def test_only_what_the_broker_does_not_confirm_is_left_to_the_relay(bench: Bench) -> None:
+    envelopes = [await bench.accept() for _ in range(3)]
+    bench.memory.limit(WORK, 2)
 
     assert await bench.publisher.publish(envelopes) == 2
     assert await due(bench) == 1
@@ -121,19 +133,36 @@ async def test_what_cannot_be_marked_is_left_to_the_relay(bench: Bench) -> None:
     assert await due(bench) == 1
 
 
-async def test_no_more_publishes_are_under_way_than_allowed(bench: Bench) -> None:
-    publisher = a_publisher(bench, concurrency=2)
+async def test_what_is_offered_while_a_batch_is_under_way_goes_together(bench: Bench) -> None:
+    publisher = a_publisher(bench, max_batch=3)
     hold = bench.queue.hold("publish")
     envelopes = [await bench.accept() for _ in range(5)]
 
-    publisher.offer(envelopes)
+    for envelope in envelopes:
+        publisher.offer([envelope])
+        await within(hold.reached.wait())
+    assert bench.queue.calls.qsize() == 1
+
+    hold.released.set()
+    await publisher.drain(LIMIT_S)
+    assert bench.queue.calls.qsize() == 3
+    assert bench.memory.ready(WORK) == 5
+
+
+async def test_many_waiting_go_beside_a_batch_that_takes_long(bench: Bench) -> None:
+    hold = bench.queue.hold("publish")
+    envelopes = [await bench.accept() for _ in range(3 + 2 * MANY)]
+
+    bench.publisher.offer(envelopes[:1])
     await within(hold.reached.wait())
+    for envelope in envelopes[1:]:
+        bench.publisher.offer([envelope])
     await asyncio.sleep(0)
 
     assert bench.queue.calls.qsize() == 2
     hold.released.set()
-    await publisher.drain(LIMIT_S)
-    assert bench.queue.calls.qsize() == 5
+    await bench.publisher.drain(LIMIT_S)
+    assert await due(bench) == 0
 
 
 async def test_draining_gives_up_in_time_and_leaves_the_rest_to_the_relay(bench: Bench) -> None:
