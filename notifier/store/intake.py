@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     Boolean,
+    ColumnElement,
     CompoundSelect,
     Float,
     FromClause,
@@ -103,15 +104,19 @@ _inserts = (
 _second = literal_column("1", Integer)
 
 
+def _is_out(inserted: FromClause) -> ColumnElement[bool]:
+    return inserted.c.status == literal_text(SUPPRESS.target)
+
+
 def _accepted(inserted: FromClause) -> CompoundSelect[Any]:
     suppressed = timeline.entries(inserted, literal_text(SUPPRESS.name), nth=_second)
     return union_all(
         timeline.entries(inserted, literal_text(timeline.ACCEPT)),
-        suppressed.where(inserted.c.status == literal_text(SUPPRESS.target)),
+        suppressed.where(_is_out(inserted)),
     )
 
 
-_INSERT = Noted(_inserts, _accepted)
+_INSERT = Noted(_inserts, _accepted, telling=_is_out)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -107,10 +107,20 @@ class Noted:
     changes nothing in a CTE, does one after the other.
     """
 
-    def __init__(self, change: Update | Insert, note: Callable[[FromClause], Entries]) -> None:
-        """`change` returns at least `RETURNED`; `note` says of these what to append."""
+    def __init__(
+        self,
+        change: Update | Insert,
+        note: Callable[[FromClause], Entries],
+        *,
+        telling: Callable[[FromClause], ColumnElement[bool]] | None = None,
+    ) -> None:
+        """`change` returns at least `RETURNED`; `note` says of these what to append.
+
+        Where `telling` is given, the caller is only interested in those.
+        """
         changed = change.cte("changed")
-        self.both = select(changed).add_cte(_append(note(changed)).cte("noted"))
+        wanted = select(changed) if telling is None else select(changed).where(telling(changed))
+        self.both = wanted.add_cte(_append(note(changed)).cte("noted"))
         self.change = change
         returned = given_rows("changed", **{column.name: column.type for column in RETURNED})
         self.note = _append(note(returned))
@@ -118,7 +128,7 @@ class Noted:
     async def run(
         self, connection: AsyncConnection, parameters: Mapping[str, object]
     ) -> Sequence[Row[Any]]:
-        """Return what the change returned."""
+        """Return what the change returned: at least those of interest."""
         if connection.dialect.name == "postgresql":
             return (await connection.execute(self.both, parameters)).all()
         rows = (await connection.execute(self.change, _of(self.change, parameters))).all()
