@@ -37,7 +37,10 @@ def fill_html(template: str, variables: Variables, *, max_chars: int) -> str:
 
 
 def _fill(template: str, variables: Variables, escape: Callable[[str], str], max_chars: int) -> str:
-    placeholders = list(_PLACEHOLDER.finditer(template)) if "{{" in template else []
+    if "{{" not in template:
+        _refuse_long_output(template, (), {}, max_chars)
+        return template
+    placeholders = list(_PLACEHOLDER.finditer(template))
     _refuse_stray_openings(template, placeholders)
     values = {name: escape(value) for name, value in _values(placeholders, variables).items()}
     _refuse_long_output(template, placeholders, values, max_chars)

@@ -1,5 +1,7 @@
 """Who asks: API keys, their scopes, and how often they may ask."""
 
+import hashlib
+import secrets
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -41,24 +43,28 @@ ANYBODY = Caller(service="", scopes=frozenset())
 
 
 class KeyRing:
-    """Verifies API keys, asking the store for each at most once in `ttl_s`."""
+    """Verifies API keys, asking the store for each at most once in `ttl_s`.
+
+    What was verified is kept under a keyed hash of the whole key: quick to find again, and no key
+    stays in memory.
+    """
 
     def __init__(self, keys: KeyStore, clock: Clock, *, pepper: bytes, ttl_s: float) -> None:
         self._keys = keys
         self._clock = clock
         self._pepper = pepper
         self._ttl_s = ttl_s
-        self._known: OrderedDict[str, tuple[ApiKey, float]] = OrderedDict()
+        self._hashed_with = secrets.token_bytes(32)
+        self._known: OrderedDict[bytes, tuple[ApiKey, float]] = OrderedDict()
 
     def recall(self, key: PresentedKey) -> ApiKey | None:
         """Return the record of `key` if it was verified less than `ttl_s` ago."""
-        record = self._fresh(key.id)
-        return record if record and key.matches(record.digest, self._pepper) else None
+        entry = self._known.get(self._name(key))
+        return entry[0] if entry and self._clock.monotonic_s() < entry[1] else None
 
     def was_good(self, key: PresentedKey) -> bool:
         """Whether `key` was verified before, however long ago."""
-        entry = self._known.get(key.id)
-        return entry is not None and key.matches(entry[0].digest, self._pepper)
+        return self._name(key) in self._known
 
     async def verify(self, key: PresentedKey) -> ApiKey | None:
         """Return the record of `key`; None if it is unknown, revoked or expired."""
@@ -68,20 +74,17 @@ class KeyRing:
         if record is None or not key.matches(record.digest, self._pepper):
             return None
         if not record.is_usable:
-            self._known.pop(key.id, None)
+            self._known.pop(self._name(key), None)
             return None
-        self._keep(record)
+        self._keep(self._name(key), record)
         return record
 
-    def _fresh(self, id: str) -> ApiKey | None:
-        entry = self._known.get(id)
-        if entry is None or self._clock.monotonic_s() >= entry[1]:
-            return None
-        return entry[0]
+    def _name(self, key: PresentedKey) -> bytes:
+        return hashlib.blake2b(key.text.encode(), key=self._hashed_with).digest()
 
-    def _keep(self, record: ApiKey) -> None:
-        self._known[record.id] = (record, self._clock.monotonic_s() + self._ttl_s)
-        self._known.move_to_end(record.id)
+    def _keep(self, name: bytes, record: ApiKey) -> None:
+        self._known[name] = (record, self._clock.monotonic_s() + self._ttl_s)
+        self._known.move_to_end(name)
         while len(self._known) > _MAX_CACHED_KEYS:
             self._known.popitem(last=False)
 

@@ -7,7 +7,6 @@ from typing import TypeAlias
 
 import orjson
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,7 +22,6 @@ from notifier.api.openapi import openapi_document
 from notifier.api.operate import OperateEndpoints
 from notifier.api.operations import Operation, Reply, public, routes
 from notifier.api.pages import SandboxEndpoints, docs_operation, static_files
-from notifier.api.problems import EXCEPTION_HANDLERS
 from notifier.api.providers import ProviderEndpoints
 from notifier.api.suppressions import SuppressionEndpoints
 
@@ -45,17 +43,14 @@ def create_app(
     operations = _operations(services, config, feed, metrics)
     app = Starlette(
         routes=[*routes(operations, gate), static_files()],
-        middleware=[
-            Middleware(
-                RequestFrame,
-                max_concurrent=config.max_concurrent_requests,
-                observe=metrics.observe if metrics else None,
-            )
-        ],
-        exception_handlers=EXCEPTION_HANDLERS,
         lifespan=_closing(feed, lifespan or (lambda _: nullcontext())),
     )
     app.router.redirect_slashes = False
+    app.middleware_stack = RequestFrame(
+        app.router,
+        max_concurrent=config.max_concurrent_requests,
+        observe=metrics.observe if metrics else None,
+    )
     return app
 
 

@@ -37,12 +37,26 @@ class Answer:
         """Return it as a response."""
         if self.body is None:
             return Response(status_code=self.status, headers=dict(self.headers))
-        return Response(
-            orjson.dumps(self.body),
-            self.status,
-            dict(self.headers),
-            media_type="application/json",
-        )
+        return _JsonResponse(self.status, orjson.dumps(self.body), self.headers)
+
+
+class _JsonResponse(Response):
+    """A JSON answer whose headers are written down, not negotiated."""
+
+    media_type = "application/json"
+
+    def __init__(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        self.status_code = status
+        self.background = None
+        self.body = body
+        self.raw_headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            *(
+                (name.lower().encode("latin-1"), value.encode("latin-1"))
+                for name, value in headers.items()
+            ),
+        ]
 
 
 def remembered(answer: str) -> Response:

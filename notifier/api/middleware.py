@@ -22,6 +22,7 @@ from notifier.api.problems import (
     REQUEST_ID_KEY,
     UNAVAILABLE,
     ProblemError,
+    answer_to,
     internal_problem,
     problem_response,
 )
@@ -88,7 +89,7 @@ class RequestFrame:
         try:
             await self._app(scope, receive, response.send)
         except Exception as error:  # noqa: BLE001 - the edge: every failure gets an answer
-            await _fail(error, scope, receive, response)
+            await _answer(error, scope, receive, response)
         finally:
             if not response.is_stream:
                 self._release()
@@ -155,13 +156,20 @@ def _overloaded(scope: Scope) -> ASGIApp:
     return problem_response(Request(scope), error)
 
 
-async def _fail(error: Exception, scope: Scope, receive: Receive, response: _Response) -> None:
+async def _answer(error: Exception, scope: Scope, receive: Receive, response: _Response) -> None:
+    answer = answer_to(Request(scope), error)
+    if answer is None:
+        _log_failure(error)
+        answer = internal_problem(Request(scope))
+    if response.status is None:
+        await answer(scope, receive, response.send)
+
+
+def _log_failure(error: Exception) -> None:
     frames = traceback.extract_tb(error.__traceback__)
     # Where and what kind, but not the message: drivers put parameters into theirs.
     where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-_FRAMES:]]
     log.error("http.failed", error=type(error).__qualname__, where=where)
-    if response.status is None:
-        await internal_problem(Request(scope))(scope, receive, response.send)
 
 
 def _log_access(scope: Scope, route: str, status: int, duration_s: float) -> None:

@@ -82,6 +82,7 @@ class NotificationEndpoints:
     def __init__(self, services: ApiServices, config: ApiConfig) -> None:
         self._services = services
         self._config = config
+        self._channels = config.channels
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoints."""
@@ -151,7 +152,7 @@ class NotificationEndpoints:
         return await self._move(_REPLAY, request, caller)
 
     def _terms(self) -> Terms:
-        return Terms(self._services.clock.now(), self._config.channels)
+        return Terms(self._services.clock.now(), self._channels)
 
     async def _json_body(self, request: Request, max_bytes: int) -> bytes:
         require_json(request.scope)

@@ -1,6 +1,6 @@
 """Problems: every answer that is not a success, as RFC 9457 `application/problem+json`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import cast
@@ -145,12 +145,12 @@ def problem_response(request: Request, error: ProblemError) -> Response:
     )
 
 
-async def on_problem(request: Request, error: Exception) -> Response:
+def _on_problem(request: Request, error: Exception) -> Response:
     """Answer with the problem that an endpoint raised."""
     return problem_response(request, cast("ProblemError", error))
 
 
-async def on_unavailable(request: Request, error: Exception) -> Response:
+def _on_unavailable(request: Request, error: Exception) -> Response:
     """Answer that the database is away."""
     log.warning("http.database_unavailable", error=type(error).__name__)
     detail = "The database does not answer. Try again; with an Idempotency-Key that is safe."
@@ -159,20 +159,20 @@ async def on_unavailable(request: Request, error: Exception) -> Response:
     )
 
 
-async def on_refused(request: Request, error: Exception) -> Response:
+def _on_refused(request: Request, error: Exception) -> Response:
     """Answer that the database takes what was sent under no circumstances."""
     log.warning("http.refused_by_database", error=type(error).__name__)
     return problem_response(request, ProblemError(INVALID, "The database refuses a value of it."))
 
 
-async def on_busy(request: Request, error: Exception) -> Response:
+def _on_busy(request: Request, error: Exception) -> Response:
     """Answer that another request holds what this one needs."""
     del error
     detail = "Another request holds what this one needs. Try again shortly."
     return problem_response(request, ProblemError(BUSY, detail, headers={"Retry-After": "1"}))
 
 
-async def on_http_exception(request: Request, error: Exception) -> Response:
+def _on_http_exception(request: Request, error: Exception) -> Response:
     """Answer for the framework's own refusals: no such route, no such method."""
     http_error = cast("HTTPException", error)
     headers = dict(http_error.headers or {})
@@ -201,11 +201,19 @@ def _on_other_method(request: Request, headers: Mapping[str, str]) -> Response:
     return problem_response(request, error)
 
 
-EXCEPTION_HANDLERS = {
-    ProblemError: on_problem,
-    StoreUnavailableError: on_unavailable,
-    SchemaError: on_unavailable,
-    StoreRefusedError: on_refused,
-    StoreBusyError: on_busy,
-    HTTPException: on_http_exception,
+_ANSWERS: Mapping[type[Exception], Callable[[Request, Exception], Response]] = {
+    ProblemError: _on_problem,
+    StoreUnavailableError: _on_unavailable,
+    SchemaError: _on_unavailable,
+    StoreRefusedError: _on_refused,
+    StoreBusyError: _on_busy,
+    HTTPException: _on_http_exception,
 }
+
+
+def answer_to(request: Request, error: Exception) -> Response | None:
+    """Build the answer for what was raised; None for a failure that is no problem of ours."""
+    for kind in type(error).__mro__:
+        if answer := _ANSWERS.get(kind):
+            return answer(request, error)
+    return None

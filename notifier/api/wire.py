@@ -52,6 +52,7 @@ _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
 _TYPES: Mapping[str, Channel] = {**{each.value: each for each in Channel}, "in-app": Channel.IN_APP}
+_LANES: Mapping[str, Lane] = {each.value: each for each in Lane}
 _VALUE_ERROR = "Value error, "
 _DETAILS = {
     "extra_forbidden": "unknown field",
@@ -92,11 +93,10 @@ def parse_type(value: object) -> Channel:
 
 
 def _lane(value: object) -> Lane:
-    lanes = {each.value: each for each in Lane}
-    if not isinstance(value, str) or value not in lanes:
-        message = f"expected one of {', '.join(lanes)}"
+    if not isinstance(value, str) or value not in _LANES:
+        message = f"expected one of {', '.join(_LANES)}"
         raise ValueError(message)
-    return lanes[value]
+    return _LANES[value]
 
 
 def _on_unknown(value: object) -> OnUnknown | None:

@@ -63,6 +63,19 @@ def test_a_doubled_key_is_refused_and_named_at_any_depth() -> None:
     assert "'b'" in refusal(b'{"a":[{"b":1,"c":2,"b":3}]}')
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b'{"a":"12:30","b":{"c":"x:y"}}', b'{"a:b":1,"c":"::"}', b'{"a": [":", {"b": ":"}]}'],
+)
+def test_colons_in_texts_and_names_are_no_doubled_keys(body: bytes) -> None:
+    assert parse_json(body, max_values=100) == json.loads(body)
+
+
+def test_a_doubled_key_is_found_among_texts_with_colons() -> None:
+    assert "'a'" in refusal(b'{"a":"::","b":":","a":""}')
+    assert "'a'" in refusal(b'{"a":1,"\\u0061":1}')
+
+
 def test_more_values_than_allowed_are_refused() -> None:
     parse_json(b"[1,2,3]", max_values=4)
 
