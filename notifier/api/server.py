@@ -1,14 +1,17 @@
 """Serving the application: the socket, the signals, the server's settings."""
 
+import asyncio
 import signal
 import socket
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from notifier.errors import SettingsError
 
@@ -60,7 +63,7 @@ def make_server(
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=_WholeAnswers,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -74,6 +77,42 @@ def make_server(
         timeout_graceful_shutdown=grace_s,
     )
     return _Server(config, on_ready)
+
+
+class _WholeAnswers(HttpToolsProtocol):
+    """uvicorn's protocol, but an answer's head and body reach the socket in one write.
+
+    The second system call, and waking the client twice, cost as much as parsing the request.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(cast(asyncio.Transport, GatheringTransport(transport)))
+
+
+class GatheringTransport:
+    """A transport whose writes of one turn of the loop reach the socket together."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._call_soon = asyncio.get_running_loop().call_soon
+        self._gathered: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._gathered:
+            self._call_soon(self._flush)
+        self._gathered.append(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._gathered:
+            self._transport.write(b"".join(self._gathered))
+            self._gathered.clear()
 
 
 class _Server(uvicorn.Server):
