@@ -55,8 +55,8 @@ SLOTS = 8
 BRISK = RabbitSettings(
     connection_name="notifier-test",
     heartbeat_s=1,
-    publish_timeout_s=0.5,
-    call_timeout_s=1,
+    publish_timeout_s=1,
+    call_timeout_s=2,
     watch_s=0.5,
 )
 SOON = StoreSettings(grace_s=0.3)

@@ -19,12 +19,13 @@ async def test_a_worker_that_is_cut_off_sends_nothing_new_and_what_it_had_is_sen
             open_node(url, gateway.url) as cut_off,
             open_node(url, amqp_url) as other,
             other.api() as client,
+            other.relaying(),
             cut_off.workers(here),
         ):
             ids = accepted(await client.post_many(POSTS))
             await until_async(lambda: is_busy(here))
             gateway.freeze()
-            async with other.workers(there), other.relaying():
+            async with other.workers(there):
                 await other.await_statuses(processing=SLOTS, sent=POSTS - SLOTS)
                 here.open.set()
                 await other.await_statuses(sent=POSTS)
@@ -51,12 +52,13 @@ async def test_what_outlives_its_lease_in_a_partition_is_sent_again_and_counted(
             open_node(url, gateway.url) as cut_off,
             open_node(url, amqp_url) as other,
             other.api() as client,
+            other.relaying(),
             cut_off.workers(here),
         ):
             ids = accepted(await client.post_many(POSTS))
             await until_async(lambda: is_busy(here))
             gateway.freeze()
-            async with other.workers(there), other.relaying():
+            async with other.workers(there):
                 await other.await_statuses(processing=SLOTS, sent=POSTS - SLOTS)
                 await other.stores.deliveries.end_leases("worker-1")
                 await other.await_statuses(sent=POSTS)
