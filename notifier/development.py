@@ -8,12 +8,19 @@ from notifier.settings import Settings
 
 SERVICE = "development"
 
+_CONSUMERS = (
+    "NOTIFIER_EMAIL__CONSUMERS",
+    "NOTIFIER_SMS__CONSUMERS",
+    "NOTIFIER_IN_APP__CONSUMERS",
+)
+
 
 def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """`environ`, with what the one-process mode needs where it names nothing else.
 
-    A SQLite file and a queue in the process, the sandbox for every channel, and a key pepper
-    that is made at the first start and kept in `folder` with mode 0600.
+    A SQLite file and a queue in the process, the sandbox for every channel, as many consumers as
+    several worker processes have (SQLite's one writer works in batches), and a key pepper that is
+    made at the first start and kept in `folder` with mode 0600.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return {
@@ -23,6 +30,7 @@ def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
         "NOTIFIER_EMAIL__PROVIDERS": "sandbox",
         "NOTIFIER_SMS__PROVIDERS": "sandbox",
         "NOTIFIER_IN_APP__PROVIDERS": "sandbox",
+        **dict.fromkeys(_CONSUMERS, "64"),
         "NOTIFIER_SANDBOX_PAGE": "true",
         "NOTIFIER_LOG_FORMAT": "console",
         "NOTIFIER_LOG_LEVEL": "WARNING",
