@@ -46,6 +46,7 @@ def create_app(
         lifespan=_closing(feed, lifespan or (lambda _: nullcontext())),
     )
     app.router.redirect_slashes = False
+    # Instead of the framework's own layers, which would only catch what this answers for anyway.
     app.middleware_stack = RequestFrame(
         app.router,
         max_concurrent=config.max_concurrent_requests,
