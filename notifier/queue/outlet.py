@@ -8,7 +8,7 @@ from typing import TypeAlias, assert_never, cast
 
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aio_pika.exceptions import AMQPChannelError, ChannelNotFoundEntity
+from aio_pika.exceptions import AMQPChannelError, ChannelInvalidStateError, ChannelNotFoundEntity
 from aiormq import Channel
 
 from notifier.errors import PublishError, QueueUnavailableError
@@ -54,6 +54,8 @@ class Outlet:
         That takes at most the time-out. The answers are in the order of the messages: None for
         one that is confirmed, otherwise why it is not known to be in a queue.
         """
+        if not messages:
+            return []
         pipe: _Pipe | None = None
         fates = [Fate.UNKNOWN] * len(messages)
         reason = "the broker did not confirm in time"
@@ -66,7 +68,7 @@ class Outlet:
                 await _answered(batch)
         except TimeoutError:
             self._give_up(pipe)
-        except PublishError as error:
+        except (PublishError, ChannelInvalidStateError) as error:
             reason = str(error)
         finally:
             self._release(pipe, messages)

@@ -14,7 +14,7 @@ from struct import Struct
 from typing import cast
 
 import pamqp.frame
-from aio_pika.exceptions import PublishError
+from aio_pika.exceptions import ChannelInvalidStateError, PublishError
 from aiormq import Channel
 from aiormq.abc import ChannelFrame
 from pamqp.commands import Basic
@@ -97,13 +97,18 @@ class _Confirmation:
 
 
 async def publish(channel: Channel, messages: Sequence[Message]) -> Batch:
-    """Write `messages`, persistent or not as their properties say, with the mandatory flag.
+    """Write `messages`, at least one, persistent or not as their properties say, as mandatory.
 
     Returns once they are on their way. The broker numbers what it gets, so nothing else may come
     between the writing and our numbering: there is no await.
+
+    Raises:
+        ChannelInvalidStateError: the channel is closed; nothing was written.
     """
     payload = b"".join(_frames(channel, messages))
     async with channel.lock:
+        if channel.is_closed:
+            raise ChannelInvalidStateError("closed while others published")
         await channel.write_queue.put(ChannelFrame(payload=payload, should_close=False))
         batch = Batch(channel.create_future(), [Fate.UNKNOWN] * len(messages))
         confirmations = cast(dict[int, _Confirmation], channel.confirmations)

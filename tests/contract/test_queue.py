@@ -173,6 +173,10 @@ async def test_an_envelope_arrives_as_it_was_published(queue: Queue) -> None:
     assert await handler.count(1) == [sent]
 
 
+async def test_publishing_nothing_is_done_at_once(queue: Queue) -> None:
+    assert list(await queue.publish([])) == []
+
+
 async def test_every_channel_and_lane_has_a_queue_of_its_own(queue: Queue) -> None:
     sent = [an_envelope(channel, lane) for channel in Channel for lane in Lane]
     handlers = {(envelope.channel, envelope.lane): Recorder() for envelope in sent}
