@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from notifier.api.server import GatheringTransport, bind
+from notifier.api.server import bind
 from notifier.errors import SettingsError
 
 _SERVE = """
@@ -56,40 +56,3 @@ def test_a_taken_port_is_a_settings_fault_in_one_line() -> None:
         ):
             pass
     assert "\n" not in str(caught.value)
-
-
-class _Recorder(asyncio.Transport):
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[bytes | str] = []
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.seen.append(bytes(data))
-
-    def close(self) -> None:
-        self.seen.append("closed")
-
-
-async def test_what_is_written_in_one_turn_of_the_loop_goes_out_together() -> None:
-    recorder = _Recorder()
-    transport = GatheringTransport(recorder)
-
-    transport.write(b"head ")
-    transport.write(b"body")
-    assert recorder.seen == []
-    await asyncio.sleep(0)
-    transport.write(b"more")
-    await asyncio.sleep(0)
-
-    assert recorder.seen == [b"head body", b"more"]
-
-
-async def test_closing_writes_what_was_gathered_first() -> None:
-    recorder = _Recorder()
-    transport = GatheringTransport(recorder)
-
-    transport.write(b"last words")
-    transport.close()
-    await asyncio.sleep(0)
-
-    assert recorder.seen == [b"last words", "closed"]
