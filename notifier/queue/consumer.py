@@ -189,12 +189,17 @@ class RabbitSubscription:
             await self._detach(attachment)
 
     async def _consume_with(self, wire: WireChannel, consumers: Sequence[Consumer]) -> None:
-        """Let these consume. The broker is asked to answer for the last of them alone."""
+        """Let these consume. The broker is asked to answer for the first and the last alone.
+
+        The first before the others ask: that the queue is missing ends the channel, and whoever
+        is asking then learns only that.
+        """
         queue = self._source.queue
-        for consumer in consumers[:-1]:
+        await wire.basic_consume(queue, consumers[0].take, consumer_tag=consumers[0].tag)
+        for consumer in consumers[1:-1]:
             wire.consumers[consumer.tag] = consumer.take
             await wire.rpc(Basic.Consume(queue=queue, consumer_tag=consumer.tag, nowait=True))
-        for consumer in consumers[-1:]:
+        for consumer in consumers[1:][-1:]:
             await wire.basic_consume(queue, consumer.take, consumer_tag=consumer.tag)
 
     async def _detach(self, attachment: Attachment) -> None:

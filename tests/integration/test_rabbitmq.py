@@ -29,6 +29,7 @@ from tests.witness import until, witness_of
 
 EMAIL = "email_notifications"
 DEAD = "email_notifications.dead"
+CROWD = 200
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -583,6 +584,17 @@ async def test_closing_with_publishes_and_handlers_under_way_ends_in_time(amqp_u
     assert time.monotonic() - started < 5
     with witness_of(amqp_url) as witness:
         await until(lambda: witness.ready(EMAIL) >= 8)
+
+
+async def test_many_consumers_make_their_queue_again_when_it_was_deleted(amqp_url: str) -> None:
+    """The broker refuses the first of them while the others are still asking."""
+    async with opened(amqp_url) as queue:
+        await queue.subscribe(Channel.EMAIL, Lane.NORMAL, Recorder(), consumers=CROWD)
+        with witness_of(amqp_url) as witness:
+            await until(lambda: witness.consumers(EMAIL) == CROWD, timeout_s=20)
+            witness.delete(EMAIL)
+            await until(lambda: witness.queues([EMAIL]) == {EMAIL}, timeout_s=20)
+            await until(lambda: witness.consumers(EMAIL) == CROWD, timeout_s=20)
 
 
 async def test_letters_outlive_the_default_delivery_limit_where_no_policy_lifts_it(
