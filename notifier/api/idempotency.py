@@ -43,8 +43,6 @@ class Answer:
 class _JsonResponse(Response):
     """A JSON answer whose headers are written down, not negotiated."""
 
-    media_type = "application/json"
-
     def __init__(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         self.status_code = status
         self.background = None

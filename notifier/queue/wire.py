@@ -136,8 +136,6 @@ def _frames(channel: Channel, messages: Sequence[Message]) -> Iterator[bytes]:
 
 
 def _parts(body: bytes, max_bytes: int) -> Sequence[bytes]:
-    if len(body) <= max_bytes:
-        return (body,) if body else ()
     return [body[start : start + max_bytes] for start in range(0, len(body), max_bytes)]
 
 
