@@ -361,6 +361,9 @@ class Systemic:
 
     code: str
     message: str
+    concerns_recipient: bool = False
+    """It was said in an exchange about one recipient: alone it is no evidence against the
+    provider."""
 
 
 @dataclass(frozen=True, slots=True)
