@@ -104,8 +104,8 @@ class EmailSettings(ChannelSettings):
     providers: Names = Field(
         (),
         description="`smtp`, `sendgrid` or `sandbox` (captures, sends nothing), in order of "
-        "preference: the first is used. `none` turns email off. Required where it runs in several "
-        "processes.",
+        "preference: the next is asked while one is in trouble or surely did not take it. `none` "
+        "turns email off. Required where it runs in several processes.",
     )
     sender: str = Field(
         "notifier@localhost", description="The From address, with or without a display name."
@@ -118,7 +118,8 @@ class SmsSettings(ChannelSettings):
     providers: Names = Field(
         (),
         description="`twilio` or `sandbox` (captures, sends nothing), in order of preference: the "
-        "first is used. `none` turns SMS off. Required where it runs in several processes.",
+        "next is asked while one is in trouble or surely did not take it. `none` turns SMS off. "
+        "Required where it runs in several processes.",
     )
 
 
@@ -185,7 +186,8 @@ class TwilioSettings(_Group):
     status_callback_base_url: str | None = Field(
         None,
         description="URL that Twilio reports a message's fate to, a slash and the notification's "
-        "id added. notifier does not take these reports yet.",
+        "id added: the public address of this API with /callbacks/twilio. Without it Twilio "
+        "reports nothing.",
     )
     base_url: str = Field("https://api.twilio.com", description="Where the provider's API is.")
     timeout_s: Seconds = Field(15, description="Seconds for one request.")
