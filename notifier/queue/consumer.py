@@ -14,7 +14,7 @@ from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
 from notifier.errors import QueueUnavailableError
-from notifier.notification import Channel, Lane, Settlement
+from notifier.notification import Channel, Envelope, Lane, Settlement
 from notifier.ports import Handler
 from notifier.queue import message as codec
 from notifier.queue import topology
@@ -55,6 +55,8 @@ class Attachment:
     connection: AbstractConnection
     wire: WireChannel
     consumers: set["Consumer"] = field(default_factory=set)
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while consumers are attached or cancelled."""
 
     def has(self, consumer: "Consumer") -> bool:
         """Whether this consumer still consumes, as far as this side knows."""
@@ -108,16 +110,26 @@ class RabbitSubscription:
         ]
         self.attachment: Attachment | None = None
         self._is_paused = False
+        self._is_detached = asyncio.Event()
         self._problem: str | None = None
         self._running = asyncio.create_task(self._run())
         self._watching = asyncio.create_task(self._watch())
 
     async def pause(self) -> None:
+        """Cancel the consumers; what still comes meanwhile goes back once all are cancelled.
+
+        Given back at once it would come straight back to those that are left, again and again,
+        and the broker counts each time.
+        """
         self._is_paused = True
-        if self.attachment is None:
-            self._running.cancel()
-        else:
-            await self._detach(self.attachment)
+        try:
+            if self.attachment is None:
+                self._running.cancel()
+            else:
+                await self._detach(self.attachment)
+        finally:
+            self._is_detached.set()
+            self._source.backoff.end()
 
     async def close(self) -> None:
         await self.pause()
@@ -181,12 +193,11 @@ class RabbitSubscription:
         await bounded(wire.basic_qos(prefetch_count=1), timeout_s)
         for consumers in _in_turn(self.consumers):
             await asyncio.gather(*(consumer.done() for consumer in consumers))
-            if self._is_paused:
-                break
-            await bounded(self._consume_with(wire, consumers), timeout_s)
-            attachment.consumers.update(consumers)
-        if self._is_paused:
-            await self._detach(attachment)
+            async with attachment.changing:
+                if self._is_paused:
+                    return
+                await bounded(self._consume_with(wire, consumers), timeout_s)
+                attachment.consumers.update(consumers)
 
     async def _consume_with(self, wire: WireChannel, consumers: Sequence[Consumer]) -> None:
         """Let these consume. The broker is asked to answer for the first and the last alone.
@@ -204,14 +215,27 @@ class RabbitSubscription:
 
     async def _detach(self, attachment: Attachment) -> None:
         try:
-            for consumer in self.consumers:
-                if attachment.has(consumer):
-                    call = attachment.wire.basic_cancel(consumer.tag)
-                    await bounded(call, self._settings.call_timeout_s)
+            async with attachment.changing:
+                call = self._cancel(attachment)
+                await bounded(call, self._settings.call_timeout_s)
         except AMQPChannelError as error:
             log.info("consumer.already_gone", reason=type(error).__name__)
         except QueueUnavailableError:
             self._link.drop(attachment.connection)
+
+    async def _cancel(self, attachment: Attachment) -> None:
+        """Cancel all consumers. The broker is asked to answer for the last alone.
+
+        What it sends before that answer still finds its consumer.
+        """
+        wire = attachment.wire
+        tags = [consumer.tag for consumer in self.consumers if attachment.has(consumer)]
+        for tag in tags[:-1]:
+            await wire.rpc(Basic.Cancel(consumer_tag=tag, nowait=True))
+        for tag in tags[-1:]:
+            await wire.basic_cancel(tag)
+        for tag in tags:
+            wire.consumers.pop(tag, None)
 
     async def _process(self, message: DeliveredMessage) -> None:
         source = self._source
@@ -225,14 +249,18 @@ class RabbitSubscription:
             log.error("queue.unparsable", queue=source.queue, reason=envelope.reason)
             await _settle(message, None)
             return
+        await _settle(message, await self._handle(envelope))
+
+    async def _handle(self, envelope: Envelope) -> Settlement:
+        """Handle it, or hold it while paused; a cancellation only ends the wait."""
         if self._is_paused:
-            await _settle(message, Settlement.REQUEUE)
-            return
-        settlement = await handle(source.handler, envelope)
-        if not self._is_paused:
             with suppress(asyncio.CancelledError):
-                await source.backoff.hold(settlement)
-        await _settle(message, settlement)
+                await self._is_detached.wait()
+            return Settlement.REQUEUE
+        settlement = await handle(self._source.handler, envelope)
+        with suppress(asyncio.CancelledError):
+            await self._source.backoff.hold(envelope, settlement)
+        return settlement
 
     async def _watch(self) -> None:
         in_a_row = 0

@@ -1,7 +1,10 @@
 """What every queue does around a handler, whichever broker is behind it."""
 
 import asyncio
-from dataclasses import dataclass
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass, field
+from uuid import UUID
 
 import structlog
 
@@ -14,6 +17,8 @@ FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 10.0
 HANDLER_END_S = 5.0
 """How long a cancelled handler may take to end."""
+REMEMBERED = 1_000
+"""Of how many messages a queue's back-off remembers that they went back."""
 
 
 async def handle(handler: Handler, envelope: Envelope) -> Settlement:
@@ -33,19 +38,32 @@ async def handle(handler: Handler, envelope: Envelope) -> Settlement:
 
 @dataclass(slots=True)
 class Backoff:
-    """How long to hold a message before it goes back, shared by the consumers of a queue.
+    """How long to hold a message before it goes back; one for the consumers of a queue.
 
     Requeued at once it comes back at once: a handler that cannot work would spin, and spend the
-    broker's delivery limit within a second.
+    broker's delivery limit within a second. What becomes of other messages says nothing of it.
     """
 
-    requeued: int = 0
+    _returns: OrderedDict[tuple[UUID, int], int] = field(default_factory=OrderedDict)
+    _is_over: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def hold(self, settlement: Settlement) -> None:
-        """Wait before `settlement`: not at all for an ack, ever longer for requeues in a row."""
+    async def hold(self, envelope: Envelope, settlement: Settlement) -> None:
+        """Wait before `settlement`: not at all for an ack, longer each time it goes back."""
+        message = (envelope.id, envelope.attempt)
+        returns = self._returns.pop(message, 0)
         if settlement is Settlement.ACK:
-            self.requeued = 0
             return
-        pause_s = min(FIRST_PAUSE_S * 2.0 ** min(self.requeued, 20), LONGEST_PAUSE_S)
-        self.requeued += 1
-        await asyncio.sleep(pause_s)
+        self._returns[message] = returns + 1
+        if len(self._returns) > REMEMBERED:
+            self._returns.popitem(last=False)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_pause_s(returns)):
+                await self._is_over.wait()
+
+    def end(self) -> None:
+        """Hold nothing any more: who would be handed the messages has gone."""
+        self._is_over.set()
+
+
+def _pause_s(returns: int) -> float:
+    return min(FIRST_PAUSE_S * 2.0 ** min(returns, 20), LONGEST_PAUSE_S)

@@ -104,13 +104,15 @@ class _Consumer:
 class MemorySubscription:
     """Consumers of one queue of a `MemoryQueue`."""
 
-    def __init__(self, consumers: Sequence[_Consumer]) -> None:
+    def __init__(self, consumers: Sequence[_Consumer], backoff: Backoff) -> None:
         self._consumers = consumers
+        self._backoff = backoff
         self._is_paused = False
 
     async def pause(self) -> None:
         self._is_paused = True
         await asyncio.gather(*(consumer.pause() for consumer in self._consumers))
+        self._backoff.end()
 
     async def close(self) -> None:
         self._is_paused = True
@@ -147,8 +149,10 @@ class MemoryQueue:
         name = topology.work_queue(channel, lane)
         self._consumers[name] += consumers
         line = self._lines[name]
-        process = partial(self._process, line, channel, handler, Backoff())
-        return MemorySubscription([_Consumer(line, process) for _ in range(consumers)])
+        backoff = Backoff()
+        process = partial(self._process, line, channel, handler, backoff)
+        taking = [_Consumer(line, process) for _ in range(consumers)]
+        return MemorySubscription(taking, backoff)
 
     async def depths(self) -> Sequence[QueueDepth]:
         return [
@@ -207,7 +211,7 @@ class MemoryQueue:
             return
         settlement = await handle(handler, envelope)
         with suppress(asyncio.CancelledError):
-            await backoff.hold(settlement)
+            await backoff.hold(envelope, settlement)
         if settlement is Settlement.REQUEUE:
             line.put_back(stored)
 

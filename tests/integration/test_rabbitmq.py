@@ -25,11 +25,12 @@ from tests.clock import SystemClock
 from tests.gateway import Gateway, gateway_to
 from tests.queues import bury, publish
 from tests.services.rabbitmq import RabbitMq, vhost_of
-from tests.witness import until, witness_of
+from tests.witness import Letter, until, witness_of
 
 EMAIL = "email_notifications"
 DEAD = "email_notifications.dead"
 CROWD = 200
+BACKLOG = 1_000
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -584,6 +585,52 @@ async def test_closing_with_publishes_and_handlers_under_way_ends_in_time(amqp_u
     assert time.monotonic() - started < 5
     with witness_of(amqp_url) as witness:
         await until(lambda: witness.ready(EMAIL) >= 8)
+
+
+async def test_a_stop_of_many_busy_consumers_gives_back_once_and_at_once(
+    rabbitmq: RabbitMq, amqp_url: str
+) -> None:
+    apply_topology(amqp_url, rabbitmq.management_url)
+    async with opened(amqp_url) as queue:
+        await queue.publish([an_envelope() for _ in range(BACKLOG)])
+        handler = Recorder(is_open=False)
+        stopped = await queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=CROWD)
+        await handler.count(CROWD)
+        # As soon as one ends its message, the broker sends it the next.
+        handler.gate.set()
+
+        started = time.monotonic()
+        await stopped.pause()
+        took_s = time.monotonic() - started
+
+        with witness_of(amqp_url) as witness:
+            await until(lambda: witness.ready(EMAIL) + len(handler.seen) == BACKLOG)
+            left = witness.take(EMAIL)
+            assert witness.ready(DEAD) == 0
+    assert max(deliveries(letter) for letter in left) <= 2
+    assert took_s < 3
+
+
+def deliveries(letter: Letter) -> int:
+    """How often the broker handed it out in vain."""
+    counted = (letter.properties.headers or {}).get("x-delivery-count", 0)
+    assert isinstance(counted, int)
+    return counted
+
+
+async def test_what_comes_during_a_stop_does_not_wait_for_what_is_in_flight(amqp_url: str) -> None:
+    async with opened(amqp_url) as queue:
+        busy, free = Recorder(is_open=False), Recorder()
+        stopped = await queue.subscribe(Channel.EMAIL, Lane.HIGH, busy, consumers=2)
+        await queue.publish([an_envelope(Lane.HIGH) for _ in range(3)])
+        await busy.count(2)
+
+        await stopped.pause()
+        await queue.subscribe(Channel.EMAIL, Lane.HIGH, free, consumers=1)
+
+        await free.count(1)
+        assert len(busy.seen) == 2
+        busy.gate.set()
 
 
 async def test_many_consumers_make_their_queue_again_when_it_was_deleted(amqp_url: str) -> None:
