@@ -162,14 +162,14 @@ class Production:
         self.environ: Mapping[str, str] = outside.settings()
         self._stack = stack
         self._started: list[Running] = []
-        self._url = ""
+        self.url = ""
         self.api: Running
         self.workers: Running
 
     def start_api(self) -> None:
         """Start `notifier serve`; returns when it answers."""
         self.api = self._start(*NOTIFIER, "serve")
-        self._url = json.loads(self.api.line('"event":"api.started"').string)["url"]
+        self.url = json.loads(self.api.line('"event":"api.started"').string)["url"]
 
     def start_workers(self, **changes: str) -> None:
         """Start worker_runner.py; returns when all its processes consume."""
@@ -194,13 +194,13 @@ class Production:
 
     def again(self, service: Service) -> None:
         """Let a client find the API that was started again."""
-        service.client.base_url = httpx2.URL(self._url)
+        service.client.base_url = httpx2.URL(self.url)
 
     def service(self, name: str) -> Service:
         """A client of the API, with a key of a service of its own."""
         settings = Settings.from_env(self.environ)
         key = asyncio.run(administration.create_key(settings, name, SCOPES[:2], None))
-        return self._stack.enter_context(service_at(self._url, key))
+        return self._stack.enter_context(service_at(self.url, key))
 
     def run(self, *arguments: str) -> str:
         """Run a command that must succeed; returns its stdout."""
