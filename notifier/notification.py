@@ -97,7 +97,7 @@ RESCUE = _transition("rescue", Status.PROCESSING, Status.PENDING)
 REPLAY = _transition("replay", Status.FAILED, Status.PENDING)
 CANCEL = _transition("cancel", Status.PENDING, Status.CANCELLED)
 EXPIRE = _transition("expire", (Status.PENDING, Status.PROCESSING), Status.EXPIRED)
-SUPPRESS = _transition("suppress", Status.PENDING, Status.SUPPRESSED)
+SUPPRESS = _transition("suppress", (Status.PENDING, Status.PROCESSING), Status.SUPPRESSED)
 DELIVER = _transition("deliver", Status.SENT, Status.DELIVERED)
 SETTLE = _transition("settle", (Status.PENDING, Status.FAILED), Status.SENT)
 """Its provider's callback said that an attempt of unknown outcome was taken after all."""

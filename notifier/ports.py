@@ -133,7 +133,8 @@ class DeliveryStore(Protocol):
     ) -> Claimed | None:
         """CLAIM what `envelope` names, after a REPLAY where it is failed.
 
-        An overdue one becomes expired instead. None: nothing to do for this envelope.
+        An overdue one becomes expired instead, and one whose recipient came onto the suppression
+        list meanwhile suppressed. None: nothing to do for this envelope.
         """
 
     async def finish(self, finish: Finish) -> bool:

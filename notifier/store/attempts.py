@@ -34,6 +34,7 @@ from notifier.notification import (
     CLAIM,
     EXPIRE,
     REPLAY,
+    SUPPRESS,
     Claimed,
     Envelope,
     Finish,
@@ -91,8 +92,12 @@ _MARK_BURIED = (
     )
 )
 
-_wanted = locked(given_rows(id=ID, attempt=Integer, lease_token=Uuid, lease_s=Float, by=Text))
+_wanted = locked(
+    given_rows(id=ID, attempt=Integer, lease_token=Uuid, lease_s=Float, by=Text),
+    suppressing.is_suppressed(n.c).label("is_suppressed"),
+)
 _is_overdue = and_(n.c.expires_at.is_not(None), n.c.expires_at <= Now())
+_is_over = or_(_wanted.c.is_suppressed, _is_overdue)
 _leased = {
     "lease_token": _wanted.c.lease_token,
     "lease_until": SecondsFromNow(_wanted.c.lease_s),
@@ -102,11 +107,15 @@ _leases = (
     update(n)
     .where(n.c.id == _wanted.c.id)
     .values(
-        status=case((_is_overdue, literal_text(EXPIRE.target)), else_=literal_text(CLAIM.target)),
-        finished_at=either(_is_overdue, n.c.finished_at, Now()),
+        status=case(
+            (_is_overdue, literal_text(EXPIRE.target)),
+            (_wanted.c.is_suppressed, literal_text(SUPPRESS.target)),
+            else_=literal_text(CLAIM.target),
+        ),
+        finished_at=either(_is_over, n.c.finished_at, Now()),
         updated_at=Now(),
-        **{name: case((_is_overdue, null()), else_=value) for name, value in _leased.items()},
-        **erased(_is_overdue),
+        **{name: case((_is_over, null()), else_=value) for name, value in _leased.items()},
+        **erased(_is_over),
     )
     .returning(
         *RETURNED,
@@ -133,26 +142,29 @@ def _has(status: Status, record: FromClause) -> ColumnElement[bool]:
 
 
 def _claimed(leased: FromClause) -> Select[Any]:
-    is_expired = _has(EXPIRE.target, leased)
-    event = case((is_expired, literal_text(EXPIRE.name)), else_=literal_text(CLAIM.name))
+    event = case(
+        (_has(EXPIRE.target, leased), literal_text(EXPIRE.name)),
+        (_has(SUPPRESS.target, leased), literal_text(SUPPRESS.name)),
+        else_=literal_text(CLAIM.name),
+    )
     return timeline.entries(leased, event)
 
 
-def _only_expired(leased: FromClause) -> Select[Any]:
-    return timeline.entries(leased, literal_text(EXPIRE.name)).where(_has(EXPIRE.target, leased))
+def _only_over(leased: FromClause) -> Select[Any]:
+    return _claimed(leased).where(~_has(CLAIM.target, leased))
 
 
 _CLAIM = Noted(
     _leases.where(n.c.attempt == _wanted.c.attempt, status_in(*CLAIM.sources)).values(
-        attempt=either(~_is_overdue, n.c.attempt, n.c.attempt + 1),
-        attempts_spent=either(~_is_overdue, n.c.attempts_spent, n.c.attempts_spent + 1),
+        attempt=either(~_is_over, n.c.attempt, n.c.attempt + 1),
+        attempts_spent=either(~_is_over, n.c.attempts_spent, n.c.attempts_spent + 1),
     ),
     _claimed,
 )
 # For a worker that never got the answer to its claim, and asks again with the same token.
 _RENEW = Noted(
     _leases.where(n.c.lease_token == _wanted.c.lease_token, status_in(CLAIM.target)),
-    _only_expired,
+    _only_over,
 )
 # The letter was taken out of the dead queue to get here: it does not become stale.
 _REPLAY = Noted(
@@ -274,7 +286,7 @@ async def _mark(
 
 
 async def claim(database: Database, requests: Sequence[ClaimRequest]) -> list[Claimed | None]:
-    """CLAIM, or EXPIRE, what the envelopes name, after a REPLAY of what is failed."""
+    """CLAIM, EXPIRE or SUPPRESS what the envelopes name, after a REPLAY of what is failed."""
     claimed, missed = await database.write_at_once(partial(claim_pending, requests=requests))
     if missed:
         claimed |= await database.write(partial(_claim_others, requests=missed))
@@ -284,7 +296,7 @@ async def claim(database: Database, requests: Sequence[ClaimRequest]) -> list[Cl
 async def claim_pending(
     connection: AsyncConnection, requests: Sequence[ClaimRequest]
 ) -> tuple[dict[UUID, Claimed], Sequence[ClaimRequest]]:
-    """CLAIM, or EXPIRE; returns what was claimed, by token, and whose record was not touched."""
+    """CLAIM, EXPIRE or SUPPRESS; returns what was claimed, by token, and what was not touched."""
     return await _lease(connection, _CLAIM, requests)
 
 

@@ -42,9 +42,8 @@ from notifier.store.sql import (
     literal_text,
     parameter,
 )
-from notifier.store.suppressing import is_for
+from notifier.store.suppressing import is_suppressed
 from notifier.store.tables import notifications as n
-from notifier.store.tables import suppressions
 from notifier.store.timeline import Noted
 
 _given = given_rows(
@@ -64,8 +63,8 @@ _given = given_rows(
     send_at=UtcTime,
     expires_at=UtcTime,
 )
-_is_suppressed = suppressions.c.service.is_not(None)
-_is_erased = and_(_is_suppressed, _given.c.sensitive)
+_is_suppressed = is_suppressed(_given.c)
+_is_erased = and_(_given.c.sensitive, _is_suppressed)
 _erasable = {column.name for column in ERASABLE}
 _COPIED = {
     column.name: case((_is_erased, null()), else_=column) if column.name in _erasable else column
@@ -95,9 +94,7 @@ _inserts = (
     insert(n)
     .from_select(
         [*_COPIED, *_ADDED],
-        select(*_COPIED.values(), *_ADDED.values())
-        .select_from(_given)
-        .outerjoin(suppressions, is_for(_given.c)),
+        select(*_COPIED.values(), *_ADDED.values()).select_from(_given),
     )
     .returning(*RETURNED)
 )

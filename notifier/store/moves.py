@@ -97,10 +97,13 @@ def changes(transition: Transition, picked: FromClause) -> Update:
     )
 
 
-def locked(given: Subquery) -> CTE:
-    """Return `given` with the records that it names locked, in one order for everybody."""
+def locked(given: Subquery, *more: ColumnElement[Any]) -> CTE:
+    """Return `given` with the records that it names locked, in one order for everybody.
+
+    `more` is asked of each record once it is locked.
+    """
     return (
-        select(*given.c)
+        select(*given.c, *more)
         .join_from(given, n, n.c.id == given.c.id)
         .order_by(n.c.id)
         .with_for_update(of=n)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnCollection, ColumnElement, Text, and_, select, text
+from sqlalchemy import ColumnCollection, ColumnElement, Text, and_, exists, select, text
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -35,6 +35,11 @@ def is_for(columns: ColumnCollection[str, Any]) -> ColumnElement[bool]:
     """Whether a suppression is for the service, channel and recipient in these columns."""
     names = ("service", "channel", "recipient")
     return and_(*(suppressions.c[name] == columns[name] for name in names))
+
+
+def is_suppressed(columns: ColumnCollection[str, Any]) -> ColumnElement[bool]:
+    """Whether the recipient in these columns is on its service's list, once or more."""
+    return exists().where(is_for(columns))
 
 
 async def suppress(

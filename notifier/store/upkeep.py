@@ -58,9 +58,8 @@ from notifier.store.rows import (
     to_envelope,
 )
 from notifier.store.sql import ID, Chance, Now, SecondsFromNow, given_rows, literal_text, parameter
-from notifier.store.suppressing import is_for
+from notifier.store.suppressing import is_suppressed
 from notifier.store.tables import notifications as n
-from notifier.store.tables import suppressions
 
 LEASE_ENDED = Fault(
     kind="unknown",
@@ -86,10 +85,8 @@ def _held(candidates: Select[tuple[UUID]]) -> Update:
     )
 
 
-_is_suppressed = suppressions.c.service.is_not(None)
 _due = taken(
-    select(n.c.id, _is_suppressed.label("is_suppressed"))
-    .outerjoin_from(n, suppressions, is_for(n.c))
+    select(n.c.id, is_suppressed(n.c).label("is_suppressed"))
     .where(status_in(Status.PENDING), n.c.published_at.is_(None), _is_up)
     .order_by(n.c.relay_at)
     .limit(_limit)

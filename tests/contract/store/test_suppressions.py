@@ -1,3 +1,4 @@
+import asyncio
 from uuid import UUID
 
 import pytest
@@ -8,13 +9,28 @@ from notifier.notification import (
     RETRY,
     SUCCEED,
     Channel,
+    OnUnknown,
     Status,
     Submission,
     Suppression,
     SuppressionReason,
 )
-from notifier.ports import Applied, Idempotency, KeyReused, Remembered, SuppressionPlace
-from tests.contract.store.stores import A_FAULT, Stores, a_submission, an_end, ids
+from notifier.ports import (
+    Applied,
+    Idempotency,
+    KeyReused,
+    Remembered,
+    RescuePolicy,
+    SuppressionPlace,
+)
+from tests.contract.store.stores import (
+    A_FAULT,
+    Stores,
+    a_submission,
+    an_end,
+    envelope_of,
+    ids,
+)
 
 
 async def listed(stores: Stores, **changes: object) -> list[Suppression]:
@@ -166,6 +182,62 @@ async def test_a_retry_for_an_address_that_was_suppressed_meanwhile_is_suppresse
     assert await stores.deliveries.take_due(9, hold_s=1) == []
 
     assert await stores.events(submission.id) == ["accept", "claim", "retry", "suppress"]
+
+
+@pytest.mark.parametrize("sensitive", [False, True])
+async def test_what_waits_in_the_broker_is_suppressed_when_it_is_claimed(
+    stores: Stores, *, sensitive: bool
+) -> None:
+    unwanted = await stores.accept(a_submission(recipient="grace@example.org", sensitive=sensitive))
+    others = [await stores.accept() for _ in range(2)]
+    envelopes = [envelope_of(each) for each in (others[0], unwanted, others[1])]
+    await stores.deliveries.mark_published(envelopes)
+    await stores.suppress(unwanted)
+
+    claims = await asyncio.gather(*map(stores.claim, envelopes))
+
+    assert [each and each.id for each in claims] == [others[0].id, None, others[1].id]
+    suppressed = await stores.get(unwanted.id)
+    assert (suppressed.status, suppressed.attempts) == (Status.SUPPRESSED, 0)
+    assert suppressed.finished_at is not None
+    assert (suppressed.content is None) is sensitive
+    assert await stores.events(unwanted.id) == ["accept", "suppress"]
+    assert await stores.claim(envelopes[1]) is None
+    assert await stores.events(unwanted.id) == ["accept", "suppress"]
+
+
+async def test_a_claim_that_is_asked_for_again_finds_the_suppression(stores: Stores) -> None:
+    claimed = await stores.claimed()
+    await stores.suppress(await stores.accept())
+
+    again = await stores.deliveries.claim(
+        envelope_of(claimed), lease_token=claimed.lease_token, lease_s=60, leased_by="worker-1"
+    )
+
+    assert again is None
+    assert await stores.events(claimed.id) == ["accept", "claim", "suppress"]
+    assert not await stores.deliveries.finish(an_end(claimed, SUCCEED))
+
+
+async def test_a_rescued_one_is_suppressed_when_it_is_claimed_again(stores: Stores) -> None:
+    claimed = await stores.claimed()
+    await stores.pass_time(61)
+    policy = RescuePolicy(max_attempts=5, on_unknown=OnUnknown.RESEND)
+    await stores.deliveries.rescue(9, dict.fromkeys(Channel, policy))
+    await stores.suppress(await stores.accept())
+
+    assert await stores.claim(envelope_of(claimed, attempt=1)) is None
+
+    assert await stores.events(claimed.id) == ["accept", "claim", "rescue", "suppress"]
+
+
+async def test_a_dead_letter_moved_back_to_its_queue_is_suppressed(stores: Stores) -> None:
+    failed = await stores.claimed()
+    await stores.deliveries.finish(an_end(failed, FAIL, fault=A_FAULT, suppress=True))
+
+    assert await stores.claim(envelope_of(failed, attempt=1)) is None
+
+    assert await stores.events(failed.id) == ["accept", "claim", "fail", "replay", "suppress"]
 
 
 async def test_a_refused_address_is_suppressed_with_the_end_of_the_attempt(stores: Stores) -> None:
