@@ -32,9 +32,12 @@ from notifier.store.upgrading import upgrade
 _PAGE = 500
 
 
-async def upgrade_schema(settings: DatabaseSettings) -> None:
-    """Bring the schema up to date. Raises StoreUnavailableError."""
-    await upgrade(settings.database_url.get_secret_value())
+async def upgrade_schema(settings: DatabaseSettings) -> str | None:
+    """Bring the schema up to date; returns the revision of one that is newer than this code.
+
+    Raises StoreUnavailableError, and SchemaError where the tables are something else's.
+    """
+    return await upgrade(settings.database_url.get_secret_value())
 
 
 def apply_topology(settings: BrokerSettings) -> TopologyReport:

@@ -110,9 +110,16 @@ def work() -> None:
 
 @db.command()
 def upgrade() -> None:
-    """Bring the database's schema up to this version. Safe to run twice, and at once."""
-    asyncio.run(administration.upgrade_schema(DatabaseSettings.from_env(os.environ)))
-    _say("The schema is up to date.")
+    """Bring the database's schema up to this version. Safe to run twice, and at once.
+
+    A newer schema is left as it is: this version works with it.
+    """
+    settings = DatabaseSettings.from_env(os.environ)
+    newer = asyncio.run(administration.upgrade_schema(settings))
+    if newer:
+        _say(f"The schema is newer than this version, at {newer}: nothing to do.")
+    else:
+        _say("The schema is up to date.")
 
 
 @topology.command()

@@ -4,13 +4,15 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random
 
-from notifier.errors import StoreBusyError
+from notifier.errors import SchemaError, StoreBusyError
 from notifier.store import migrations
 from notifier.store.database import translated
+from notifier.store.migrations import FOREIGN, Standing, standing
 from notifier.store.opening import parse_url
 from notifier.store.postgres import create_postgres_engine
 from notifier.store.sqlite import create_sqlite_engine
@@ -25,19 +27,22 @@ _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '300ms'"
 _PATIENCE_S = 60
 
 
-async def upgrade(url: str) -> None:
+async def upgrade(url: str) -> str | None:
     """Apply the revisions that the database lacks, all or none of them.
 
-    Safe to run while services use the database, and when another upgrade runs: it waits for that.
+    Returns the revision of a database that is newer than this code, which is left as it is, and
+    None for any other. Safe to run while services use the database, and when another upgrade
+    runs: it waits for that.
 
     Raises:
         SettingsError: the URL names no database that notifier can use.
+        SchemaError: the database holds something else's tables.
         StoreUnavailableError: the database does not answer.
         StoreBusyError: others held what it needed for a minute; nothing was changed.
     """
     engine = _engine(url)
     try:
-        await _while_busy()(_upgrade, engine)
+        return await _while_busy()(_upgrade, engine)
     finally:
         await engine.dispose()
 
@@ -58,21 +63,29 @@ def _while_busy() -> AsyncRetrying:
     )
 
 
-async def _upgrade(engine: AsyncEngine) -> None:
-    await translated(_apply(engine))
+async def _upgrade(engine: AsyncEngine) -> str | None:
+    return await translated(_apply(engine))
 
 
-async def _apply(engine: AsyncEngine) -> None:
+async def _apply(engine: AsyncEngine) -> str | None:
     async with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
             await connection.execute(text(_LOCK_TIMEOUT))
-        await connection.run_sync(_run)
+        return await connection.run_sync(_run)
 
 
-def _run(connection: Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+def _run(connection: Connection) -> str | None:
+    revision = MigrationContext.configure(connection).get_current_revision()
+    match standing(revision):
+        case Standing.NEWER:
+            return revision
+        case Standing.FOREIGN:
+            raise SchemaError(FOREIGN)
+        case Standing.EMPTY | Standing.OLDER | Standing.CURRENT:
+            config = Config()
+            config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+            config.set_main_option("path_separator", "os")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            return None

@@ -1,7 +1,9 @@
 """Pausing providers and keeping suppression lists from the command line."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TypeAlias
 
@@ -67,3 +69,13 @@ def test_an_address_is_put_on_a_list_and_taken_off(command: Command) -> None:
     assert code == 1
     assert "not on this list" in problem
     assert command(f"suppressions add anna {where}")[0] == 2
+
+
+def test_a_newer_schema_is_nothing_to_do(command: Command, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "notifier.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '9999_of_the_future'")
+
+    code, out, err = command("db upgrade")
+
+    assert (code, err) == (0, "")
+    assert out == "The schema is newer than this version, at 9999_of_the_future: nothing to do.\n"

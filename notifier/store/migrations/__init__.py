@@ -1,8 +1,12 @@
 """The schema's revisions, and what to say to a database that lacks one.
 
 A revision only adds, so that code of the previous one runs on: a database that is newer than
-this code is no problem, an older one is.
+this code is no problem, an older one is. A revision's name begins with its number, in four digits:
+that tells a newer one from what is not ours.
 """
+
+import re
+from enum import Enum
 
 from sqlalchemy import MetaData, Table, Text, column, inspect, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,11 +21,45 @@ _TABLE = "alembic_version"
 _version = select(column("version_num", Text)).select_from(Table(_TABLE, MetaData()))
 
 
+_NUMBERED = re.compile(r"(\d{4})_[a-z0-9_]+", re.ASCII)
+
+
+class Standing(Enum):
+    """Where a database's schema is, as this code sees it."""
+
+    EMPTY = "it has no tables yet"
+    OLDER = "it lacks a revision"
+    CURRENT = "it has what this code needs"
+    NEWER = "a later version upgraded it"
+    FOREIGN = "something else keeps its revisions there"
+
+
+FOREIGN = (
+    "the database holds the tables of something else, or of a version of notifier that never was:"
+    " let NOTIFIER_DATABASE_URL name a database of its own"
+)
+
+
+def standing(revision: str | None) -> Standing:
+    """Where a database is that says this of itself; None: nothing."""
+    if revision is None:
+        return Standing.EMPTY
+    if revision in REVISIONS:
+        return Standing.CURRENT if revision == REVISIONS[-1] else Standing.OLDER
+    numbered = _NUMBERED.fullmatch(revision)
+    is_newer = numbered is not None and numbered[1] > REVISIONS[-1][:4]
+    return Standing.NEWER if is_newer else Standing.FOREIGN
+
+
 async def problem_of(connection: AsyncConnection) -> str | None:
     """Return in one line what is wrong with the schema and what to run, or None."""
-    if not await connection.run_sync(lambda sync: inspect(sync).has_table(_TABLE)):
-        return "the database has no tables yet: run `notifier db upgrade`"
-    revision = await connection.scalar(_version)
-    if revision is None or revision in REVISIONS[:-1]:
-        return f"the database's schema is older than {REVISIONS[-1]}: run `notifier db upgrade`"
-    return None
+    has_table = await connection.run_sync(lambda sync: inspect(sync).has_table(_TABLE))
+    match standing(await connection.scalar(_version) if has_table else None):
+        case Standing.EMPTY:
+            return "the database has no tables yet: run `notifier db upgrade`"
+        case Standing.OLDER:
+            return f"the database's schema is older than {REVISIONS[-1]}: run `notifier db upgrade`"
+        case Standing.FOREIGN:
+            return FOREIGN
+        case Standing.CURRENT | Standing.NEWER:
+            return None

@@ -153,22 +153,43 @@ async def test_a_database_without_tables_says_what_to_run(empty_url: str) -> Non
             await stores.deliveries.insert([a_submission()])
 
 
-@pytest.mark.parametrize(("revision", "has_problem"), [(None, True), ("9999_of_the_future", False)])
-async def test_an_old_schema_is_a_problem_and_a_newer_one_is_none(
-    empty_url: str, revision: str | None, *, has_problem: bool
-) -> None:
-    await upgrade(empty_url)
+async def test_an_old_schema_says_what_to_run(empty_url: str) -> None:
+    await _upgrade_to(empty_url, migrations.REVISIONS[0])
     async with open_stores(empty_url) as stores:
-        async with stores.database._writer.begin() as connection:  # noqa: SLF001
-            await connection.execute(text("DELETE FROM alembic_version"))
-            if revision:
-                insert = text("INSERT INTO alembic_version VALUES (:revision)")
-                await connection.execute(insert, {"revision": revision})
-
         problem = await stores.queries.schema_problem()
 
-    assert (problem is not None) is has_problem
-    assert problem is None or ("notifier db upgrade" in problem and "\n" not in problem)
+    assert problem is not None
+    assert "notifier db upgrade" in problem
+    assert "\n" not in problem
+
+
+async def test_this_version_starts_and_works_on_a_newer_schema(empty_url: str) -> None:
+    await upgrade(empty_url)
+    await _name_revision(empty_url, "9999_of_the_future")
+
+    assert await upgrade(empty_url) == "9999_of_the_future"
+
+    async with open_stores(empty_url) as stores:
+        assert await stores.queries.schema_problem() is None
+        await stores.accept()
+
+
+@pytest.mark.parametrize("revision", ["3f2a9c81d0b4", "0002_of_somebody_else", "0001", "", "next"])
+async def test_tables_that_are_not_ours_are_left_alone(empty_url: str, revision: str) -> None:
+    await upgrade(empty_url)
+    await _name_revision(empty_url, revision)
+
+    with pytest.raises(SchemaError, match="a database of its own"):
+        await upgrade(empty_url)
+
+    async with open_stores(empty_url) as stores:
+        assert "a database of its own" in str(await stores.queries.schema_problem())
+
+
+async def _name_revision(url: str, revision: str) -> None:
+    async with open_database(url) as database, database._writer.begin() as connection:  # noqa: SLF001
+        rename = text("UPDATE alembic_version SET version_num = :revision")
+        await connection.execute(rename, {"revision": revision})
 
 
 def test_the_table_knows_every_status() -> None:
