@@ -9,11 +9,12 @@ from notifier.channels.sandbox import SandboxAdapter
 from notifier.channels.sendgrid import SendGridAdapter, SendGridConfig
 from notifier.channels.smtp import SmtpAdapter, SmtpConfig
 from notifier.channels.twilio import TwilioAdapter, TwilioConfig
+from notifier.environment import PREFIX
 from notifier.errors import SettingsError
 from notifier.notification import Channel, OnUnknown
 from notifier.ports import Captures, ChannelAdapter, Clock, Inbox
 from notifier.retry import RetryPolicy
-from notifier.settings import PREFIX, ChannelSettings, Settings
+from notifier.settings import ChannelSettings, Settings
 
 OFF = "none"
 

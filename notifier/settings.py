@@ -1,41 +1,92 @@
 """Settings: the NOTIFIER_* variables, checked and frozen."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args, get_origin
+from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
+from notifier.environment import PREFIX, given
 from notifier.errors import SettingsError
-
-PREFIX = "NOTIFIER_"
-_TEST_PREFIX = "NOTIFIER_TEST_"
-_FILE_SUFFIX = "_FILE"
+from notifier.mailbox import parse_mailbox
 
 FieldPath: TypeAlias = tuple[str, ...]
 Nested: TypeAlias = "dict[str, str | Nested]"
 
 
-def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-
 _A_YEAR_S = 31_536_000
+_UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)", re.IGNORECASE)
+_COMMENT = re.compile(r"\s#")
 
-Seconds: TypeAlias = Annotated[float, Field(gt=0, le=_A_YEAR_S, allow_inf_nan=False)]
+
+def _split(value: object) -> object:
+    """The parts of a list as people write one: with a comma at its end, or as JSON."""
+    if not isinstance(value, str):
+        return value
+    inner = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    parts = [part.strip().strip("\"'").strip() for part in inner.split(",")]
+    return parts[:-1] if parts[-1] == "" and len(parts) > 1 else parts
+
+
+def _folded(value: object) -> object:
+    return [part.lower() for part in value] if isinstance(value, list) else value
+
+
+def _seconds(value: object) -> object:
+    if isinstance(value, str) and (duration := _DURATION.fullmatch(value)):
+        return float(duration[1]) * _UNITS_S[duration[2].lower()]
+    return value
+
+
+def _host(value: str) -> str:
+    host = value.removeprefix("[").removesuffix("]") if value.startswith("[") else value
+    if re.search(r"[\s/@#,\[\]]", host) or (host.count(":") == 1):
+        raise ValueError("expected a host's name or address alone, without scheme, port or path")
+    return host
+
+
+def _base_url(value: str) -> str:
+    expected = "expected https://host or http://host, perhaps with a port and a path"
+    try:
+        url = urlsplit(value)
+        is_whole = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        raise ValueError(expected) from None
+    if not is_whole or url.query or url.fragment or re.search(r"\s", value):
+        raise ValueError(expected)
+    return value.rstrip("/")
+
+
+def _sender(value: str) -> str:
+    parse_mailbox(value)
+    return value
+
+
+Seconds: TypeAlias = Annotated[
+    float, BeforeValidator(_seconds), Field(gt=0, le=_A_YEAR_S, allow_inf_nan=False)
+]
 Names: TypeAlias = Annotated[
-    tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_split)
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    BeforeValidator(_folded),
+    BeforeValidator(_split),
 ]
 Schedule: TypeAlias = Annotated[tuple[Seconds, ...], BeforeValidator(_split), Field(min_length=1)]
+Host: TypeAlias = Annotated[str, AfterValidator(_host)]
+BaseUrl: TypeAlias = Annotated[str, AfterValidator(_base_url)]
 
 
 _RATE = "Calls a second that all workers together make; unlimited if unset."
@@ -45,6 +96,15 @@ RatePerS: TypeAlias = Annotated[float, Field(gt=0, le=100_000)]
 
 class _Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _in_any_case(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields[info.field_name or ""]
+        if get_origin(field.annotation) is not Literal or not isinstance(value, str):
+            return value
+        choices = {choice.lower(): choice for choice in get_args(field.annotation)}
+        return choices.get(value.lower(), value)
 
 
 class _Environment(_Group):
@@ -58,10 +118,14 @@ class _Environment(_Group):
             SettingsError: one line that names the first variable that is missing or wrong. It
                 never repeats a value.
         """
+        known = {_variable(fields): fields for fields in _fields_of(cls)}
+        is_complete = cls.model_config.get("extra") == "forbid"
+        values = given(environ, known, is_complete=is_complete)
+        found = {known[name]: value for name, value in values.items()}
         try:
-            return cls.model_validate(_nested(_given(cls, environ)))
+            return cls.model_validate(_nested(found))
         except ValidationError as error:
-            raise SettingsError(_first_problem(error)) from None
+            raise SettingsError(_first_problem(error, found)) from None
 
 
 class ChannelSettings(_Group):
@@ -107,8 +171,9 @@ class EmailSettings(ChannelSettings):
         "preference: the next is asked while one is in trouble or surely did not take it. `none` "
         "turns email off. Required where it runs in several processes.",
     )
-    sender: str = Field(
-        "notifier@localhost", description="The From address, with or without a display name."
+    sender: Annotated[str, AfterValidator(_sender)] = Field(
+        "notifier@localhost",
+        description="The From address, with or without a display name: `Shop <shop@example.com>`.",
     )
 
 
@@ -136,7 +201,7 @@ class InAppSettings(ChannelSettings):
 class SmtpSettings(_Group):
     """The SMTP provider."""
 
-    host: str = Field("localhost", description="Host of the mail server.")
+    host: Host = Field("localhost", description="Host of the mail server.")
     port: int = Field(
         587,
         ge=1,
@@ -165,7 +230,9 @@ class SendgridSettings(_Group):
     """The SendGrid provider."""
 
     api_key: SecretStr | None = Field(None, description="API key with the scope mail.send.")
-    base_url: str = Field("https://api.sendgrid.com", description="Where the provider's API is.")
+    base_url: BaseUrl = Field(
+        "https://api.sendgrid.com", description="Where the provider's API is."
+    )
     timeout_s: Seconds = Field(15, description="Seconds for one request.")
     rate_per_s: RatePerS | None = Field(None, description=_RATE)
     webhook_public_key: str | None = Field(
@@ -183,13 +250,13 @@ class TwilioSettings(_Group):
     sender: str | None = Field(
         None, description="A number in E.164, an alphanumeric sender, or a messaging service's SID."
     )
-    status_callback_base_url: str | None = Field(
+    status_callback_base_url: BaseUrl | None = Field(
         None,
         description="URL that Twilio reports a message's fate to, a slash and the notification's "
         "id added: the public address of this API with /callbacks/twilio. Without it Twilio "
         "reports nothing.",
     )
-    base_url: str = Field("https://api.twilio.com", description="Where the provider's API is.")
+    base_url: BaseUrl = Field("https://api.twilio.com", description="Where the provider's API is.")
     timeout_s: Seconds = Field(15, description="Seconds for one request.")
     rate_per_s: RatePerS | None = Field(None, description=_RATE)
 
@@ -298,7 +365,7 @@ class Settings(KeySettings, BrokerSettings):
         description="Make exchanges and queues that are missing at start; off where an operator "
         "applies them. Policies come from `notifier topology apply` alone.",
     )
-    host: str = Field("127.0.0.1", description="Address that the API listens on.")
+    host: Host = Field("127.0.0.1", description="Address that the API listens on.")
     port: int = Field(
         8_000, ge=0, le=65_535, description="Port that the API listens on; 0 takes a free one."
     )
@@ -339,7 +406,7 @@ class Settings(KeySettings, BrokerSettings):
         return self
 
 
-def _first_problem(error: ValidationError) -> str:
+def _first_problem(error: ValidationError, found: Mapping[FieldPath, str]) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     message = first["msg"].removeprefix("Value error, ")
     fields = tuple(part for part in first["loc"] if isinstance(part, str))
@@ -348,6 +415,8 @@ def _first_problem(error: ValidationError) -> str:
     name = _variable(fields)
     if first["type"] == "missing":
         return f"{name}: is not set; see docs/settings.md"
+    if _COMMENT.search(found.get(fields, "")):
+        message += "; an env file's comment needs a line of its own"
     return f"{name}: {message}"
 
 
@@ -362,44 +431,6 @@ def _fields_of(model: type[BaseModel], group: FieldPath = ()) -> Iterator[FieldP
             yield from _fields_of(inner, (*group, name))
         else:
             yield (*group, name)
-
-
-def _given(model: type[BaseModel], environ: Mapping[str, str]) -> dict[FieldPath, str]:
-    """The value of each field that is set, by its variable or by a file that one names."""
-    known = {_variable(fields): fields for fields in _fields_of(model)}
-    ours = {name: value for name, value in environ.items() if _is_ours(name) and value.strip()}
-    given: dict[FieldPath, str] = {}
-    for name, value in ours.items():
-        plain = name if name in known else name.removesuffix(_FILE_SUFFIX)
-        if plain in known:
-            given[known[plain]] = value if plain == name else _content(name, plain, ours)
-        elif model.model_config.get("extra") == "forbid":
-            raise SettingsError(f"{name}: there is no such setting{_meant(name, known)}")
-    return given
-
-
-def _is_ours(name: str) -> bool:
-    return name.startswith(PREFIX) and not name.startswith(_TEST_PREFIX)
-
-
-def _meant(name: str, known: Iterable[str]) -> str:
-    # Without the prefix, which makes all of them alike.
-    others = [other.removeprefix(PREFIX) for other in known]
-    similar = get_close_matches(name.removeprefix(PREFIX), others, n=1, cutoff=0.7)
-    return f"; is {PREFIX}{similar[0]} meant?" if similar else "; see docs/settings.md"
-
-
-def _content(name: str, plain: str, ours: Mapping[str, str]) -> str:
-    if plain in ours:
-        raise SettingsError(f"{name}: set it or {plain}, not both")
-    try:
-        content = Path(ours[name]).read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
-        # The cause quotes the path, which may be the secret itself, put there by mistake.
-        raise SettingsError(f"{name}: cannot read its file ({type(error).__name__})") from None
-    if not content:
-        raise SettingsError(f"{name}: its file is empty")
-    return content
 
 
 def _nested(given: Mapping[FieldPath, str]) -> Nested:

@@ -8,7 +8,8 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from notifier.settings import PREFIX, Settings
+from notifier.environment import PREFIX
+from notifier.settings import Settings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
 
@@ -18,7 +19,15 @@ HEAD = """\
 Every setting is an environment variable. A wrong or unknown one stops the start with one line
 that names it, and exit code 2. Any of them can come from a file instead, as container platforms
 hand over secrets: `NOTIFIER_KEY_PEPPER_FILE=/run/secrets/pepper` sets `NOTIFIER_KEY_PEPPER` to
-the file's content. Lists are separated by commas. Names that end in `_S` are seconds.
+the file's content.
+
+- Lists are separated by commas. Names that end in `_S` are seconds; `500ms`, `30s`, `5m`, `2h` and
+  `1d` are understood too. Switches are `true` or `false`, `yes` or `no`, `on` or `off`.
+- White space, line ends, a byte order mark and matching quotation marks around a value are left
+  out, since env files keep them. A variable that is then empty counts as one that is not set.
+- A comment in an env file needs a line of its own.
+- What Kubernetes puts into every pod for a Service whose name begins with `notifier`, such as
+  `NOTIFIER_PORT=tcp://10.0.0.1:8000`, and Docker for a link, is left alone.
 
 `./scripts/run` (`notifier dev`) sets the required ones by itself, and the sandbox for every
 channel; what you set wins.

@@ -1,30 +1,16 @@
 """Mail addresses as they go on the wire, and the check that nothing else goes with them."""
 
 import re
-from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, validate_email
 
 from notifier.channels._outcomes import UnsendableError
 from notifier.errors import SettingsError
+from notifier.mailbox import Mailbox, parse_mailbox
 from notifier.notification import Message
 from notifier.recipient import has_control_characters
 
-_SENDER = re.compile(r'(?P<name>[^<>"]*|"[^<>"]*")<(?P<address>[^<>]*)>')
 _SAFE_ADDRESS = re.compile(r'[^\s<>()\[\]\\,;:@"]+@[^\s<>()\[\]\\,;:@"]+')
-
-
-@dataclass(frozen=True, slots=True)
-class Mailbox:
-    """A display name, perhaps empty, and an address whose domain is ASCII."""
-
-    name: str
-    address: str
-
-    @property
-    def domain(self) -> str:
-        """The address's domain, in ASCII."""
-        return self.address.rpartition("@")[2]
 
 
 def parse_sender(sender: str) -> Mailbox:
@@ -33,15 +19,10 @@ def parse_sender(sender: str) -> Mailbox:
     Raises:
         SettingsError: it is neither.
     """
-    expected = "sender: expected 'Name <name@domain>' or 'name@domain'"
-    if has_control_characters(sender):
-        raise SettingsError(expected)
-    found = _SENDER.fullmatch(sender.strip())
-    name, address = (found["name"], found["address"]) if found else ("", sender.strip())
     try:
-        return Mailbox(name.strip().strip('"'), wire_address(address))
-    except UnsendableError as error:
-        raise SettingsError(expected) from error
+        return parse_mailbox(sender)
+    except ValueError as error:
+        raise SettingsError(f"sender: {error}") from None
 
 
 def wire_address(address: str) -> str:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 
-from notifier.channels._mailbox import Mailbox, refuse_unsafe_headers, wire_address
+from notifier.channels._mailbox import refuse_unsafe_headers, wire_address
 from notifier.channels._outcomes import UnsendableError
+from notifier.mailbox import Mailbox
 from notifier.notification import Message
 
 _MAX_LINE_CHARS = 76

@@ -9,7 +9,6 @@ import orjson
 
 from notifier.channels._extras import extra
 from notifier.channels._mailbox import (
-    Mailbox,
     parse_sender,
     refuse_unsafe_headers,
     wire_address,
@@ -25,6 +24,7 @@ from notifier.channels._outcomes import (
     redact,
     retry_after_s,
 )
+from notifier.mailbox import Mailbox
 from notifier.notification import JsonValue, Message, Outcome, Permanent, Sent, Transient, Unknown
 from notifier.ports import Clock
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from notifier.errors import SettingsError
+from notifier.mailbox import parse_mailbox
 from notifier.settings import BrokerSettings, DatabaseSettings, Settings
 
 CANARY = "canary-493021"
@@ -69,7 +70,124 @@ def test_the_variables_of_others_and_of_tests_are_left_alone() -> None:
 
 
 def test_an_empty_variable_is_not_set() -> None:
-    assert read(SMTP__USERNAME="", SMTP__PORT=" ", HOST="") == Settings.from_env(NEEDED)
+    assert read(SMTP__USERNAME="", SMTP__PORT=" ", HOST='""') == Settings.from_env(NEEDED)
+
+
+# --- as platforms and people have them -----------------------------------------------------
+
+
+def injected(service: str, port: int, protocol: str = "tcp") -> dict[str, str]:
+    """What Kubernetes sets in each pod for a Service, and Docker for a link to a container."""
+    name = service.upper().replace("-", "_")
+    one = f"{name}_PORT_{port}_{protocol.upper()}"
+    return {
+        f"{name}_SERVICE_HOST": "10.0.0.1",
+        f"{name}_SERVICE_PORT": str(port),
+        f"{name}_SERVICE_PORT_HTTP_ALT": str(port),
+        f"{name}_PORT": f"{protocol}://10.0.0.1:{port}",
+        one: f"{protocol}://10.0.0.1:{port}",
+        f"{one}_PROTO": protocol,
+        f"{one}_PORT": str(port),
+        f"{one}_ADDR": "fd00::1",
+        f"{name}_NAME": f"/web/{service}",
+        f"{name}_ENV_NOTIFIER_KEY_PEPPER": "x",
+    }
+
+
+@pytest.mark.parametrize(
+    "service", ["notifier", "notifier-api", "notifier-worker", "notifier-smtp", "notifier-2"]
+)
+def test_what_a_platform_tells_of_a_service_is_left_alone(service: str) -> None:
+    environ = NEEDED | injected(service, 8_000) | injected(service, 53, "udp")
+
+    assert Settings.from_env(environ) == Settings.from_env(NEEDED)
+    assert DatabaseSettings.from_env(environ) == DatabaseSettings.from_env(NEEDED)
+
+
+def test_only_what_has_an_injected_form_and_value_is_left_alone() -> None:
+    for name, value in [("SMTP_PORT", "587"), ("SMTP__PORT", "tcp://10.0.0.1:1"), ("PORT", "a/b")]:
+        assert refusal(NEEDED | {f"NOTIFIER_{name}": value}).startswith(f"NOTIFIER_{name}: ")
+
+
+@pytest.mark.parametrize(
+    "around", ["{}", " {} ", "{}\r", "{}\r\n", "\ufeff{}", '"{}"', "'{}'", "' {} '\r", '\ufeff"{}"']
+)
+def test_what_surrounds_a_value_in_an_env_file_is_left_out(around: str, tmp_path: Path) -> None:
+    value = f"{CANARY}-{CANARY}"
+    (tmp_path / "pepper").write_text(around.format(value), encoding="utf-8")
+    rest = {name: value for name, value in NEEDED.items() if name != "NOTIFIER_KEY_PEPPER"}
+    path = around.format(tmp_path / "pepper")
+
+    by_itself = Settings.from_env(rest | {"NOTIFIER_KEY_PEPPER": around.format(value)})
+    by_file = Settings.from_env(rest | {"NOTIFIER_KEY_PEPPER_FILE": path})
+
+    assert by_itself == by_file == Settings.from_env(NEEDED)
+
+
+def test_quotation_marks_that_belong_to_a_value_stay() -> None:
+    for value in ['"a" and "b"', '"', "it's", "'a\" "]:
+        password = read(SMTP__PASSWORD=value).smtp.password
+        assert password is not None
+        assert password.get_secret_value() == value.strip()
+
+
+@pytest.mark.parametrize("prefix", ["export ", "\ufeff", " "])
+def test_a_name_is_read_as_env_files_write_it(prefix: str) -> None:
+    assert Settings.from_env(NEEDED | {f"{prefix}NOTIFIER_PORT": "9000"}).port == 9_000
+
+
+def test_words_are_read_in_any_case() -> None:
+    settings = read(
+        LOG_LEVEL="info", LOG_FORMAT="Console", SMTP__SECURITY="TLS", EMAIL__ON_UNKNOWN="Hold",
+        EMAIL__PROVIDERS="SMTP, SendGrid,", METRICS="Yes", SANDBOX_PAGE="ON",
+    )  # fmt: skip
+
+    assert (settings.log_level, settings.log_format) == ("INFO", "console")
+    assert (settings.smtp.security, settings.email.on_unknown) == ("tls", "hold")
+    assert settings.email.providers == ("smtp", "sendgrid")
+    assert settings.metrics
+    assert settings.sandbox_page
+
+
+def test_a_list_is_read_as_json_too() -> None:
+    settings = read(EMAIL__PROVIDERS='["smtp", "sendgrid"]', SMS__RETRY_SCHEDULE_S="[5, 1m]")
+
+    assert settings.email.providers == ("smtp", "sendgrid")
+    assert settings.sms.retry_schedule_s == (5, 60)
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"), [("500ms", 0.5), ("30s", 30), ("5m", 300), ("2 h", 7_200), ("1D", 86_400)]
+)
+def test_a_duration_may_have_a_unit(given: str, seconds: float) -> None:
+    assert read(EMAIL__SNOOZE_S=given).email.snooze_s == seconds
+
+
+def test_the_slash_at_the_end_of_a_url_does_not_matter() -> None:
+    settings = read(SENDGRID__BASE_URL="https://mail.example/api/", SMTP__HOST="[::1]")
+
+    assert settings.sendgrid.base_url == "https://mail.example/api"
+    assert settings.smtp.host == "::1"
+
+
+def test_a_comment_after_a_value_is_told() -> None:
+    told = refusal(NEEDED | {"NOTIFIER_PORT": "8000 # the API"})
+
+    assert told.endswith("; an env file's comment needs a line of its own")
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "shop@example.com",
+        '"Shop" <shop@example.com>',
+        "'\"Shop\" <shop@example.com>'",
+        '"Shop \\"The Best\\" <shop@example.com>"',
+        "Shop, Inc. <shop@example.com>",
+    ],
+)
+def test_a_sender_is_read_at_the_start(sender: str) -> None:
+    assert parse_mailbox(read(EMAIL__SENDER=sender).email.sender).address == "shop@example.com"
 
 
 @pytest.mark.parametrize("name", NEEDED)
@@ -95,7 +213,16 @@ def test_what_is_missing_or_empty_is_named(name: str) -> None:
         ("EMAIL__CONSUMERS", "1001"),
         ("EMAIL__MAX_ATTEMPTS", "0"),
         ("EMAIL__PROVIDERS", "smtp,,sendgrid"),
-        ("EMAIL__PROVIDERS", "smtp,"),
+        ("EMAIL__PROVIDERS", ",,"),
+        ("EMAIL__SENDER", "shop"),
+        ("EMAIL__SENDER", "Shop <a@example.com>, b@example.com"),
+        ("EMAIL__SENDER", 'Shop 15" <a@example.com>'),
+        ("SMTP__HOST", "smtp://mail.example.com"),
+        ("SMTP__HOST", "mail.example.com:587"),
+        ("SMTP__HOST", "mail.example.com # ours"),
+        ("SENDGRID__BASE_URL", "api.sendgrid.com"),
+        ("TWILIO__BASE_URL", "https://api.twilio.com?x=1"),
+        ("TWILIO__BASE_URL", "https://[api"),
         ("EMAIL__RETRY_SCHEDULE_S", ","),
         ("EMAIL__RETRY_SCHEDULE_S", "10,soon"),
         ("EMAIL__RETRY_SCHEDULE_S", "10,0"),
@@ -134,7 +261,9 @@ def test_a_wrong_value_is_refused_by_its_variable(name: str, value: str) -> None
         ("NOTIFIER_SMTP__HOST__X", "is NOTIFIER_SMTP__HOST meant?"),
         ("NOTIFIER_SMTP__", "is NOTIFIER_SMTP__PORT meant?"),
         ("NOTIFIER_", "see docs/settings.md"),
-        ("NOTIFIER_smtp__host", "see docs/settings.md"),
+        ("NOTIFIER_smtp__host", "is NOTIFIER_SMTP__HOST meant?"),
+        ("NOTIFIER_SMTP_PORT", "is NOTIFIER_SMTP__PORT meant?"),
+        ("NOTIFIER_NAME", "see docs/settings.md"),
         ("NOTIFIER_NONSENSE_FILE", "see docs/settings.md"),
     ],
 )
