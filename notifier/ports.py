@@ -85,6 +85,10 @@ InsertResult: TypeAlias = Applied | Remembered | KeyReused
 MoveResult: TypeAlias = Applied | Remembered | KeyReused | Refused | NotFound
 
 
+WorkQueue: TypeAlias = tuple[Channel, Lane]
+"""Which work queue."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueDepth:
     """Messages ready in one queue; `lane` is None for a channel's dead queue.
@@ -588,6 +592,9 @@ class Queue(Protocol):
 
     async def depths(self) -> Sequence[QueueDepth]:
         """How many messages each queue holds; a queue that does not exist is left out."""
+
+    async def depth(self, channel: Channel, lane: Lane) -> QueueDepth | None:
+        """How many messages a work queue holds; None if it does not exist."""
 
     async def sweep_dead(
         self,

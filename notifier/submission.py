@@ -1,10 +1,12 @@
 """Accepting notifications: store them, then publish."""
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 
 from notifier.notification import Envelope, Submission
 from notifier.ports import Applied, DeliveryStore, Idempotency, InsertResult
-from notifier.publishing import Publisher
+from notifier.publishing import Publisher, queue_of
 
 
 class Submitter:
@@ -28,12 +30,14 @@ class Submitter:
         """
         result = await self._store.insert(submissions, idempotency)
         if isinstance(result, Applied):
-            self._publisher.offer(
-                _envelope(each)
+            due = [
+                each
                 for each in submissions
                 if each.send_at is None and each.id not in result.suppressed
-            )
-            await self._publisher.keep_up()
+            ]
+            for service, sent in groupby(due, key=attrgetter("service")):
+                self._publisher.offer(map(_envelope, sent), service=service)
+                await self._publisher.keep_up(service, map(queue_of, due))
         return result
 
 

@@ -160,6 +160,10 @@ class MemoryQueue:
             for name, line in self._lines.items()
         ]
 
+    async def depth(self, channel: Channel, lane: Lane) -> QueueDepth | None:
+        name = topology.work_queue(channel, lane)
+        return topology.QUEUES[name].depth(len(self._lines[name]), self._consumers[name])
+
     async def sweep_dead(
         self,
         channel: Channel,

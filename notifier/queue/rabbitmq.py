@@ -106,6 +106,14 @@ class RabbitQueue:
                     continue
         return found
 
+    async def depth(self, channel: Channel, lane: Lane) -> QueueDepth | None:
+        spec = topology.QUEUES[topology.work_queue(channel, lane)]
+        async with self._channel() as wire:
+            try:
+                return await self._depth(wire, spec)
+            except ChannelNotFoundEntity:
+                return None
+
     async def sweep_dead(
         self,
         channel: Channel,

@@ -359,6 +359,18 @@ async def test_depths_tells_what_is_ready_in_every_queue(queue: Queue) -> None:
     assert sum(depth.ready for depth in found.values()) == 3
 
 
+async def test_depth_tells_how_much_one_work_queue_holds(queue: Queue) -> None:
+    await publish(queue, an_envelope(lane=Lane.HIGH))
+
+    high = await queue.depth(Channel.EMAIL, Lane.HIGH)
+    bulk = await queue.depth(Channel.EMAIL, Lane.BULK)
+
+    assert high is not None
+    assert (high.name, high.ready, high.consumers) == ("email_notifications.high", 1, 0)
+    assert bulk is not None
+    assert bulk.ready == 0
+
+
 async def test_a_sweep_removes_what_is_stale_and_nothing_else(bench: Bench) -> None:
     letters = [an_envelope(lane=lane, attempt=n) for n in range(4) for lane in Lane]
     for letter in letters[:6]:
