@@ -19,7 +19,7 @@ PROBLEM = re.compile(r'"type":"urn:notifier:problem:[^"]*","title":"[^"]*","stat
 SHOWN = {"docs/api.md": {"409", "422"}}
 DOCUMENTS = MappingProxyType({document.name: document for document in documents()})
 ITS_OWN = "docs/getting-started.md"
-IN_PRODUCTION = ("docs/containers.md", "docs/operations.md")
+IN_PRODUCTION = ("docs/containers.md", "docs/operations.md", "docs/troubleshooting.md")
 NONE: Mapping[str, str] = MappingProxyType({})
 # In a container or not, it is the same command with the same settings.
 WITHOUT_CONTAINERS = """\
