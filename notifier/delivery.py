@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar, assert_never
@@ -17,7 +18,6 @@ from tenacity import (
 
 from notifier.errors import (
     NotifierError,
-    StoreBusyError,
     StoreRefusedError,
     StoreUnavailableError,
     TemplateError,
@@ -60,6 +60,7 @@ MAX_RENDERED_CHARS = 1_000_000
 FAILOVER_PATIENCE_S = 1
 
 _STOPPED = Transient("interrupted", "the worker was shut down before the call")
+_CUT_OFF = Unknown("interrupted", "the worker was shut down during the call")
 _TOO_LATE = Transient("too_late", "there was no time left for the call", throttled=True)
 
 
@@ -109,6 +110,30 @@ class Handover:
     misses: tuple[Miss, ...] = ()
 
 
+class _Course:
+    """How an attempt goes: `handover` is what to record if it ends now, however it does."""
+
+    def __init__(self, first: str) -> None:
+        self.handover = Handover(provider=first, outcome=_STOPPED)
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether some provider was asked, or found barred."""
+        return self.handover.outcome is not _STOPPED
+
+    def ask(self, provider: str) -> None:
+        """Go on to a provider: until it answers it may have taken the notification."""
+        misses = self.handover.misses
+        if self.has_answer:
+            misses += (_miss(self.handover),)
+        self.handover = Handover(provider=provider, outcome=_CUT_OFF, misses=misses)
+
+    def answer(self, outcome: Outcome) -> Outcome:
+        """Keep what came of asking; returns it."""
+        self.handover = replace(self.handover, outcome=outcome)
+        return outcome
+
+
 class Deliverer:
     """Moves one notification from its envelope to the end of an attempt."""
 
@@ -137,6 +162,7 @@ class Deliverer:
         self._clock = clock
         self._random = random
         self._new_token = new_token
+        self._closing = asyncio.Event()
 
     async def deliver(self, envelope: Envelope) -> Settlement:
         """Make one attempt; the settlement says what to do with the envelope's message.
@@ -149,7 +175,7 @@ class Deliverer:
                 tuple(self._routes[envelope.channel]), envelope.lane
             )
             held = await self._claim(envelope)
-        except (GateClosedError, StoreUnavailableError, StoreBusyError):
+        except (GateClosedError, StoreUnavailableError):
             return Settlement.REQUEUE
         if held is None:
             log.info("delivery.skipped", id=str(envelope.id), attempt=envelope.attempt)
@@ -158,13 +184,20 @@ class Deliverer:
         return Settlement.ACK
 
     def close(self) -> None:
-        """Turn away who waits at the gate: their messages were not touched."""
+        """Turn away who waits before a claim: their messages were not touched.
+
+        An attempt that is under way asks no further provider, and is recorded.
+        """
+        self._closing.set()
         self._gate.close()
 
     async def _claim(self, envelope: Envelope) -> Held | None:
         claim = partial(self._claim_once, envelope, self._new_token())
         return await _while_store_is_away(
-            claim, patience_s=self._lease.claim_patience_s, probe_s=self._lease.probe_s
+            claim,
+            patience_s=self._lease.claim_patience_s,
+            probe_s=self._lease.probe_s,
+            closing=self._closing,
         )
 
     async def _claim_once(self, envelope: Envelope, token: UUID) -> Held | None:
@@ -193,60 +226,64 @@ class Deliverer:
             raise
         return None if claimed is None else Held(claimed, since_s)
 
-    async def _attempt(self, held: Held, admission: Admission | Barred) -> None:
+    async def _attempt(self, held: Held, first: Admission | Barred) -> None:
         claimed = held.claimed
-        policy = self._policy(claimed)
+        course = _Course(first.provider)
         try:
-            handover = await self._send(held, admission)
+            await self._send(held, first, course)
         except asyncio.CancelledError:
-            cut_off = Unknown("interrupted", "the worker was shut down during the call")
-            handover = Handover(provider=admission.provider, outcome=cut_off)
-            await self._finish(
-                claimed, handover, interrupted(policy), patience_s=self._lease.stop_patience_s
-            )
+            patience_s = self._lease.stop_patience_s
+            verdict = self._verdict(held, course.handover.outcome)
+            await self._finish(claimed, course.handover, verdict, patience_s=patience_s)
             raise
+        await self._finish(claimed, course.handover, self._verdict(held, course.handover.outcome))
+
+    def _verdict(self, held: Held, outcome: Outcome) -> Verdict:
+        policy = self._policy(held.claimed)
+        if outcome is _STOPPED:
+            return Verdict(INTERRUPT, 0)
+        if outcome is _CUT_OFF:
+            return interrupted(policy)
         elapsed_s = self._clock.monotonic_s() - held.since_s
-        verdict = judge(handover.outcome, claimed, policy, elapsed_s, self._random)
-        await self._finish(claimed, handover, verdict)
+        return judge(outcome, held.claimed, policy, elapsed_s, self._random)
 
     def _policy(self, claimed: Claimed) -> RetryPolicy:
         policy = self._policies[claimed.channel]
         return replace(policy, on_unknown=claimed.on_unknown) if claimed.on_unknown else policy
 
-    async def _send(self, held: Held, first: Admission | Barred) -> Handover:
+    async def _send(self, held: Held, first: Admission | Barred, course: _Course) -> None:
         """Ask one provider after another until one took it, or it is for no other to try."""
         try:
             message = render(held.claimed)
         except TemplateError as error:
-            problem = Permanent("template", str(error))
-            return Handover(provider=first.provider, outcome=problem)
-        handover = None
-        misses: tuple[Miss, ...] = ()
+            course.answer(Permanent("template", str(error)))
+            return
         async for admission in self._admissions(held, first):
-            if handover is not None:
-                if isinstance(admission, Barred):
-                    continue
-                misses += (_miss(handover),)
-            handover = Handover(
-                provider=admission.provider,
-                outcome=await self._ask(admission, message, self._deadline_s(held)),
-                misses=misses,
-            )
-            if not may_fail_over(handover.outcome):
+            if course.has_answer and isinstance(admission, Barred):
+                continue
+            outcome = await self._ask(admission, message, self._deadline_s(held), course)
+            if not may_fail_over(outcome):
                 break
-        assert handover is not None  # noqa: S101  there is always the first
-        return handover
 
     async def _admissions(
         self, held: Held, first: Admission | Barred
     ) -> AsyncIterator[Admission | Barred]:
-        """`first`, then the providers after it, while there is time under the lease."""
+        """`first`, then the providers after it, while there is time under the lease.
+
+        None after a shutdown: what is under way ends with what is known by then.
+        """
         yield first
         enough_s = min(held.since_s + self._lease.send_timeout_s / 2, self._deadline_s(held))
         providers = list(self._routes[held.claimed.channel])
         for provider in providers[providers.index(first.provider) + 1 :]:
-            if self._clock.monotonic_s() < enough_s:
-                yield await self._gate.admit(provider, patience_s=FAILOVER_PATIENCE_S)
+            if self._clock.monotonic_s() >= enough_s:
+                return
+            try:
+                admission = await self._gate.admit(provider, patience_s=FAILOVER_PATIENCE_S)
+            except (GateClosedError, NotifierError) as error:
+                log.info("failover.ended", id=str(held.claimed.id), reason=type(error).__name__)
+                return
+            yield admission
 
     def _deadline_s(self, held: Held) -> float:
         """When all calls must have ended: well before its lease does, and before it expires."""
@@ -255,16 +292,20 @@ class Deliverer:
         return held.since_s + (limit_s if expires_in_s is None else min(limit_s, expires_in_s))
 
     async def _ask(
-        self, admission: Admission | Barred, message: Message, deadline_s: float
+        self,
+        admission: Admission | Barred,
+        message: Message,
+        deadline_s: float,
+        course: _Course,
     ) -> Outcome:
-        if isinstance(admission, Barred):
-            return Transient("barred", admission.reason, admission.retry_after_s, throttled=True)
         left_s = deadline_s - self._clock.monotonic_s()
+        course.ask(admission.provider)
+        if isinstance(admission, Barred):
+            return course.answer(_barred(admission))
         if left_s <= 0:
-            return _TOO_LATE
-        outcome = await self._call(
-            self._routes[message.channel][admission.provider], message, left_s
-        )
+            return course.answer(_TOO_LATE)
+        adapter = self._routes[message.channel][admission.provider]
+        outcome = course.answer(await self._call(adapter, message, left_s))
         await self._gate.report(admission, outcome)
         return outcome
 
@@ -419,6 +460,10 @@ def _delay_s(
     return policy.delay_s(spent, random, outcome.retry_after_s)
 
 
+def _barred(barred: Barred) -> Outcome:
+    return Transient("barred", barred.reason, barred.retry_after_s, throttled=True)
+
+
 def _miss(handover: Handover) -> Miss:
     fault = fault_of(handover.outcome)
     assert fault is not None  # noqa: S101  what was sent is not missed
@@ -453,16 +498,29 @@ def _is_being_cancelled() -> bool:
 
 
 async def _while_store_is_away(
-    call: Callable[[], Awaitable[Answer]], *, patience_s: float, probe_s: float
+    call: Callable[[], Awaitable[Answer]],
+    *,
+    patience_s: float,
+    probe_s: float,
+    closing: asyncio.Event | None = None,
 ) -> Answer:
-    """Make `call`, again and again while the store is away, until patience ends."""
+    """Make `call`, again and again while the store is away, until patience ends or `closing`."""
+    ended = closing or asyncio.Event()
+    is_over = stop_after_delay(patience_s)
+
+    async def pause(delay_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(delay_s):
+                await ended.wait()
+
     try:
         return await call()
-    except (StoreUnavailableError, StoreBusyError):
+    except StoreUnavailableError:
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type((StoreUnavailableError, StoreBusyError)),
+            retry=retry_if_exception_type(StoreUnavailableError),
             wait=wait_random_exponential(multiplier=0.5, max=probe_s),
-            stop=stop_after_delay(patience_s),
+            stop=lambda state: ended.is_set() or is_over(state),
+            sleep=pause,
             reraise=True,
         )
         return await retrying(call)

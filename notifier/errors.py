@@ -17,8 +17,8 @@ class StoreUnavailableError(NotifierError):
     """The database did not answer in time; what was asked may or may not have happened."""
 
 
-class StoreBusyError(NotifierError):
-    """Another transaction holds what was asked for; ask again shortly."""
+class StoreBusyError(StoreUnavailableError):
+    """Another transaction holds what was asked for; nothing was changed: ask again shortly."""
 
 
 class StoreRefusedError(NotifierError):

@@ -13,7 +13,7 @@ from typing import assert_never
 
 import structlog
 
-from notifier.errors import StoreUnavailableError
+from notifier.errors import NotifierError, StoreUnavailableError
 from notifier.notification import (
     Lane,
     Outcome,
@@ -144,12 +144,15 @@ class Gate:
     async def report(self, admission: Admission, outcome: Outcome) -> None:
         """Tell what came of the call; opens or closes the provider's breaker where that is due.
 
-        A database that is away loses the news, not the notification.
+        A database that is away or busy loses the news, not the notification: nothing is raised.
         """
         try:
             await self._report(admission, outcome)
-        except StoreUnavailableError:
-            log.warning("gate.not_recorded", provider=admission.provider)
+        except NotifierError as error:
+            cause = type(error).__name__
+            log.warning("gate.not_recorded", provider=admission.provider, error=cause)
+        except Exception:  # a defect here must not lose what was handed over
+            log.exception("gate.report_crashed", provider=admission.provider)
 
     async def _admit_any(self, providers: Sequence[str], lane: Lane) -> Admission | Barred:
         soonest: Barred | None = None

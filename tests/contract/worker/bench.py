@@ -11,7 +11,7 @@ from uuid import uuid4
 from notifier.delivery import Deliverer, Lease
 from notifier.gate import BreakerSettings, Gate
 from notifier.notification import Channel, Envelope, Message, Outcome, Sent, Submission
-from notifier.ports import ChannelAdapter, DeliveryStore, Queue, RescuePolicy
+from notifier.ports import ChannelAdapter, DeliveryStore, ProviderStore, Queue, RescuePolicy
 from notifier.publishing import Publisher
 from notifier.queue.memory import MemoryQueue
 from notifier.retry import RetryPolicy
@@ -127,6 +127,7 @@ class Bench:
     stores: Stores
     memory: MemoryQueue
     store: Switch
+    providers: Switch
     queue: Switch
     publisher: Publisher
     adapter: ScriptedAdapter = field(default_factory=ScriptedAdapter)
@@ -134,10 +135,12 @@ class Bench:
     """Providers to fail over to, in their order."""
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     breakers: BreakerSettings = field(default_factory=BreakerSettings)
+    rates_per_s: dict[str, float] = field(default_factory=dict)
     lease: Lease = LEASE
 
     def gate(self) -> Gate:
-        return Gate(self.stores.providers, SystemClock(), {}, self.breakers)
+        store = cast(ProviderStore, self.providers)
+        return Gate(store, SystemClock(), self.rates_per_s, self.breakers)
 
     def deliverer(self) -> Deliverer:
         route: list[ChannelAdapter] = [self.adapter, *self.others]
@@ -177,4 +180,11 @@ async def open_bench(url: str) -> AsyncIterator[Bench]:
         memory = MemoryQueue()
         store, queue = Switch(stores.deliveries), Switch(memory)
         publisher = Publisher(cast(DeliveryStore, store), cast(Queue, queue))
-        yield Bench(stores=stores, memory=memory, store=store, queue=queue, publisher=publisher)
+        yield Bench(
+            stores=stores,
+            memory=memory,
+            store=store,
+            providers=Switch(stores.providers),
+            queue=queue,
+            publisher=publisher,
+        )
