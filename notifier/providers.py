@@ -4,10 +4,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
+from notifier.channels._smtp_config import SmtpConfig
 from notifier.channels.in_app import InAppAdapter
 from notifier.channels.sandbox import SandboxAdapter
 from notifier.channels.sendgrid import SendGridAdapter, SendGridConfig
-from notifier.channels.smtp import SmtpAdapter, SmtpConfig
+from notifier.channels.smtp import SmtpAdapter
 from notifier.channels.twilio import TwilioAdapter, TwilioConfig
 from notifier.environment import PREFIX
 from notifier.errors import SettingsError
@@ -144,8 +145,9 @@ def _smtp(parts: Parts) -> ChannelAdapter:
             password=smtp.password.get_secret_value() if smtp.password else None,
             security=smtp.security,
             ca_file=str(smtp.ca_path) if smtp.ca_path else None,
+            helo_name=smtp.helo_name,
             timeout_s=smtp.timeout_s,
-            max_connections=parts.settings.email.consumers,
+            max_connections=smtp.max_connections or parts.settings.email.consumers,
         ),
         parts.clock,
     )
@@ -206,4 +208,8 @@ _PROVIDERS: Mapping[Channel, Mapping[str, Make]] = {
     Channel.IN_APP: {"in_app": _in_app, "sandbox": _in_app_sandbox},
 }
 
-_VARIABLES = {"sender:": "NOTIFIER_EMAIL__SENDER:", "smtp ca_file:": "NOTIFIER_SMTP__CA_PATH:"}
+_VARIABLES = {
+    "sender:": "NOTIFIER_EMAIL__SENDER:",
+    "smtp ca_file:": "NOTIFIER_SMTP__CA_PATH:",
+    "smtp helo_name:": "NOTIFIER_SMTP__HELO_NAME:",
+}

@@ -220,8 +220,24 @@ class SmtpSettings(_Group):
     ca_path: Path | None = Field(
         None, description="File of certificates (PEM) to trust instead of the system's."
     )
+    helo_name: str | None = Field(
+        None,
+        description="Name that a mail server is greeted with: this host's, with its domain, as the "
+        "DNS knows it. Without it, what the host calls itself if that has a domain, else "
+        "`[127.0.0.1]`.",
+    )
     timeout_s: Seconds = Field(
-        30, description="Seconds for one mail, from connecting to the last reply."
+        30,
+        description="Seconds for one mail: waiting for a connection, opening one if need be, up to "
+        "the last reply.",
+    )
+    max_connections: int | None = Field(
+        None,
+        ge=1,
+        le=1_000,
+        description="Connections of one process at once, at most; as many as "
+        "NOTIFIER_EMAIL__CONSUMERS if unset. A server that bears fewer is not asked for more: see "
+        "[Connections to a mail server](operations.md#connections-to-a-mail-server).",
     )
     rate_per_s: RatePerS | None = Field(None, description=_RATE)
 

@@ -6,10 +6,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeAlias, cast
 from uuid import UUID
 
+from notifier.channels._smtp_config import SmtpConfig
 from notifier.channels.in_app import InAppAdapter
 from notifier.channels.sandbox import SandboxAdapter
 from notifier.channels.sendgrid import SendGridAdapter, SendGridConfig
-from notifier.channels.smtp import SmtpAdapter, SmtpConfig
+from notifier.channels.smtp import SmtpAdapter
 from notifier.channels.twilio import TwilioAdapter, TwilioConfig
 from notifier.errors import StoreUnavailableError
 from notifier.notification import Channel, Message, Permanent, Systemic, Transient

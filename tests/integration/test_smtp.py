@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from notifier.channels.smtp import SmtpAdapter, SmtpConfig
+from notifier.channels._smtp_config import SmtpConfig
+from notifier.channels.smtp import SmtpAdapter
 from notifier.errors import SettingsError
 from notifier.notification import Outcome, Permanent, Sent, Systemic, Transient, Unknown
+from tests.clock import SystemClock
 from tests.services.certificates import Certificates, make_certificates
 from tests.services.messages import MESSAGE_ID, ManualClock, a_message
 from tests.services.scripted_smtp import (
@@ -66,6 +68,7 @@ def a_config(server: SmtpServer) -> SmtpConfig:
         sender="Shop <no-reply@shop.example>",
         security="none",
         timeout_s=5,
+        full_patience_s=0,
     )
 
 
@@ -625,6 +628,51 @@ async def test_as_many_mails_are_under_way_as_there_may_be_connections(server: S
     await adapter.close()
 
 
+@pytest.mark.parametrize("greets", [True, False], ids=["421", "silence"])
+async def test_a_server_that_bears_few_connections_takes_all_mails_over_them(
+    server: SmtpServer, *, greets: bool
+) -> None:
+    server.bears, server.greets_beyond = 4, greets
+    adapter = an_adapter(replace(a_config(server), max_connections=32))
+
+    outcomes = await asyncio.gather(*(adapter.send(a_message()) for _ in range(200)))
+    await adapter.close()
+
+    assert {type(outcome) for outcome in outcomes} == {Sent}
+    assert len(server.mails) == 200
+    assert len({mail.session for mail in server.mails}) <= 16
+
+
+async def test_two_adapters_share_what_a_server_bears(server: SmtpServer) -> None:
+    server.bears = 4
+    config = replace(a_config(server), max_connections=8, full_patience_s=5)
+    first, second = an_adapter(config), SmtpAdapter(config, SystemClock())
+
+    async def send_all(adapter: SmtpAdapter) -> list[Outcome]:
+        return await asyncio.gather(*(adapter.send(a_message()) for _ in range(50)))
+
+    outcomes = await asyncio.gather(send_all(first), send_all(second))
+    await asyncio.gather(first.close(), second.close())
+
+    assert {type(outcome) for outcome in outcomes[0] + outcomes[1]} == {Sent}
+
+
+async def test_whose_turn_never_comes_spends_no_attempt(server: SmtpServer) -> None:
+    hang = Hang()
+    server.script("CONTENT", hang)
+    adapter = an_adapter(replace(a_config(server), timeout_s=1))
+    first = asyncio.create_task(adapter.send(a_message()))
+    await hang.arrived.wait()
+    server.bears = 0
+
+    second = await adapter.send(a_message())
+    await first
+    await adapter.close()
+
+    assert isinstance(second, Transient)
+    assert second.throttled
+
+
 async def test_a_closed_adapter_keeps_no_connection(server: SmtpServer) -> None:
     hang = Hang()
     server.script("CONTENT", hang)
@@ -663,8 +711,11 @@ async def test_closing_does_not_wait_for_a_silent_server(
 # --- replies --------------------------------------------------------------------------------
 
 REPLIES: list[tuple[str, str, type[Outcome], dict[str, object]]] = [
-    ("CONNECT", "421 4.3.2 shutting down", Transient, {"throttled": False}),
+    ("CONNECT", "421 4.3.2 shutting down", Transient, {"throttled": True}),
     ("CONNECT", "421 4.7.0 too many connections from you", Transient, {"throttled": True}),
+    ("CONNECT", "421 Too many concurrent SMTP connections", Transient, {"throttled": True}),
+    ("CONNECT", "450 4.3.0 not now", Transient, {"throttled": True}),
+    ("EHLO", "421 4.4.5 server busy", Transient, {"throttled": True, "retry_after_s": 1}),
     ("CONNECT", "554 5.7.1 no service for you", Systemic, {"code": "554 5.7.1"}),
     ("EHLO", "550 who are you", Systemic, {"code": "550"}),
     ("MAIL", "530 5.7.0 must issue STARTTLS", Systemic, {}),
@@ -834,6 +885,15 @@ async def test_a_server_without_a_login_that_we_know_is_systemic(
     assert outcome.code == "auth_missing"
 
 
+@pytest.mark.parametrize("name", ["mail.shop.example", "shop", "[192.0.2.1]", "[IPv6:2001:db8::1]"])
+async def test_a_server_is_greeted_with_the_name_that_was_set(
+    server: SmtpServer, name: str
+) -> None:
+    assert isinstance(await send_once(replace(a_config(server), helo_name=name)), Sent)
+
+    assert server.commands[0] == f"EHLO {name}"
+
+
 # --- settings -------------------------------------------------------------------------------
 
 
@@ -848,6 +908,12 @@ def test_a_password_is_never_sent_in_the_clear() -> None:
 def test_a_sender_that_is_no_address_is_refused_at_the_start(sender: str) -> None:
     with pytest.raises(SettingsError, match="sender"):
         an_adapter(SmtpConfig(host="x", sender=sender))
+
+
+@pytest.mark.parametrize("name", ["", "shop example", "192.0.2.1]", "-x.example", "a\r\nMAIL"])
+def test_a_helo_name_that_is_none_is_refused_at_the_start(name: str) -> None:
+    with pytest.raises(SettingsError, match="helo_name"):
+        an_adapter(SmtpConfig(host="x", sender="a@x.io", helo_name=name))
 
 
 def test_a_ca_file_that_is_none_is_refused_at_the_start(tmp_path: Path) -> None:

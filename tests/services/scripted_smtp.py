@@ -82,8 +82,8 @@ class SmtpServer:
     """Verbs to script: CONNECT, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, CONTENT, RSET, QUIT.
 
     RCPT without a sender and DATA without a recipient are refused, unless a step says otherwise.
-    CONTENT stands for the reply to the final dot; by then the mail is in `mails`, unless the
-    step is a refusal.
+    Beyond `bears` sessions at once there is a 421, or silence. CONTENT stands for the reply to the
+    final dot; by then the mail is in `mails`, unless the step is a refusal.
     """
 
     def __init__(self, tls: ssl.SSLContext | None, credentials: tuple[str, str] | None) -> None:
@@ -95,6 +95,8 @@ class SmtpServer:
         self.commands: list[str] = []
         self.sessions = 0
         self.open_sessions = 0
+        self.bears: int | None = None
+        self.greets_beyond = True
         self.tls = tls
         self._credentials = credentials
         self._steps: dict[str, deque[Step]] = defaultdict(deque)
@@ -147,6 +149,10 @@ class SmtpServer:
         return (username, password) == self._credentials
 
     @property
+    def is_full(self) -> bool:
+        return self.bears is not None and self.open_sessions > self.bears
+
+    @property
     def needs_login(self) -> bool:
         return self._credentials is not None
 
@@ -171,11 +177,20 @@ class _Session:
         self._held = b""
 
     async def run(self) -> None:
+        if self._server.is_full:
+            await self._turn_away()
         await self._reply("CONNECT", "220 stand-in ESMTP")
         while line := await self._reader.readline():
             command = line.decode().rstrip("\r\n")
             self._server.commands.append(command)
             await self._handle(command.split(" ")[0].upper(), command)
+
+    async def _turn_away(self) -> None:
+        if self._server.greets_beyond:
+            await self._write("421 4.7.0 stand-in: too many connections from you")
+        else:
+            await self._reader.read()
+        raise _GoneError
 
     async def _handle(self, verb: str, command: str) -> None:
         match verb:

@@ -3,9 +3,10 @@ import asyncio
 import pytest
 
 from notifier.channels._mime import Mail
+from notifier.channels._smtp_config import SmtpConfig
+from notifier.channels._smtp_link import Link, Offers, Progress
 from notifier.channels._smtp_replies import Phase
 from notifier.channels._smtp_wire import SmtpWire
-from notifier.channels.smtp import SmtpConfig, _Link, _Offers, _Progress
 from tests.services.recording_transport import RecordingTransport
 
 CONTENT = b"Subject: x\r\n\r\nx\r\n.\r\n"
@@ -15,10 +16,10 @@ CONTENT = b"Subject: x\r\n\r\nx\r\n.\r\n"
 async def test_content_that_cannot_be_sent_any_more_leaves_the_phase_at_data(
     *, pipelining: bool
 ) -> None:
-    transport, progress = RecordingTransport(), _Progress()
+    transport, progress = RecordingTransport(), Progress()
     wire = SmtpWire(transport)
-    offers = _Offers(size=False, smtputf8=False, pipelining=pipelining)
-    link = _Link(SmtpConfig(host="x", sender="a@x.io"), wire, offers)
+    offers = Offers(size=False, smtputf8=False, pipelining=pipelining)
+    link = Link(SmtpConfig(host="x", sender="a@x.io"), wire, offers)
     mail = Mail("a@x.io", "b@x.io", CONTENT)
     sending = asyncio.create_task(link.carry(mail, progress))
     replies = [b"250 OK\r\n", b"250 OK\r\n", b"354 go\r\n"]
