@@ -26,6 +26,7 @@ from uuid_utils.compat import uuid7
 
 from notifier.api.app import create_app
 from notifier.api.config import ApiConfig, ApiServices, TwilioCallbacks
+from notifier.api.door import DoorLimits
 from notifier.api.server import bind, serve
 from notifier.delivery import Deliverer, Lease
 from notifier.errors import SchemaError, SettingsError, StoreUnavailableError
@@ -37,7 +38,7 @@ from notifier.queue.link import RabbitSettings
 from notifier.queue.memory import MemoryQueue
 from notifier.queue.rabbitmq import open_rabbit_queue
 from notifier.queue.watching import PolicyWatch
-from notifier.settings import DatabaseSettings, Settings
+from notifier.settings import ApiSettings, DatabaseSettings, Settings
 from notifier.store.captures import SqlCaptures
 from notifier.store.deliveries import SqlDeliveryStore, StoreSettings
 from notifier.store.inbox import SqlInbox
@@ -213,7 +214,7 @@ async def _serve_api(settings: Settings, announce: Callable[[str], None]) -> Non
             await stack.enter_async_context(_workers_inside(settings, services))
             app = create_app(api, _api_config(settings))
             spare_collector()
-            await serve(app, listener, announce)
+            await serve(app, listener, announce, _door_limits(settings.api))
     log.info("api.stopped")
 
 
@@ -244,6 +245,15 @@ def _api_config(settings: Settings) -> ApiConfig:
         max_body_bytes=settings.api.max_body_bytes,
         max_batch_bytes=settings.api.max_batch_bytes,
         requests_per_minute=settings.api.rate_limit,
+    )
+
+
+def _door_limits(settings: ApiSettings) -> DoorLimits:
+    return DoorLimits(
+        max_connections=settings.max_connections,
+        max_per_address=settings.max_connections_per_address,
+        trusted_proxies=settings.trusted_proxies,
+        head_s=settings.head_timeout_s,
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias, get_args, get_origin
 from urllib.parse import urlsplit
@@ -71,6 +72,13 @@ def _base_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _network(value: str) -> str:
+    try:
+        return str(ip_network(value, strict=False))
+    except ValueError:
+        raise ValueError("expected addresses or networks, such as 10.0.0.0/8") from None
+
+
 def _sender(value: str) -> str:
     parse_mailbox(value)
     return value
@@ -83,6 +91,9 @@ Names: TypeAlias = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...],
     BeforeValidator(_folded),
     BeforeValidator(_split),
+]
+Networks: TypeAlias = Annotated[
+    tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_split)
 ]
 Schedule: TypeAlias = Annotated[tuple[Seconds, ...], BeforeValidator(_split), Field(min_length=1)]
 Host: TypeAlias = Annotated[str, AfterValidator(_host)]
@@ -332,6 +343,23 @@ class ApiSettings(_Group):
     )
     max_batch_bytes: int = Field(
         8_388_608, ge=1_024, description="Largest body of a batch, in bytes."
+    )
+    trusted_proxies: Networks = Field(
+        ("127.0.0.1", "::1"),
+        description="Addresses and networks (CIDR) of proxies, comma-separated. Only their "
+        "`X-Forwarded-For` is believed, and only they may hold any share of the connections.",
+    )
+    max_connections: int = Field(
+        2_000,
+        ge=10,
+        description="Connections to each API process. Beyond them the longest idle one gives way; "
+        "probes are answered all the same.",
+    )
+    max_connections_per_address: int = Field(
+        500, ge=1, description="Those of one address, or of one /64 of IPv6."
+    )
+    head_timeout_s: Seconds = Field(
+        10, description="Seconds for the head of a request to arrive as a whole."
     )
 
 

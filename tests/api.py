@@ -13,11 +13,13 @@ from uuid import UUID, uuid4
 import httpx2
 import uvicorn
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 from uuid_utils import compat
 
 from notifier import keys
 from notifier.api.app import create_app
 from notifier.api.config import ApiConfig, ApiServices
+from notifier.api.door import DoorLimits
 from notifier.api.server import bind, make_server
 from notifier.notification import FAIL, Channel, Envelope, Fault, Finish, Lane, Message
 from notifier.publishing import Publisher
@@ -199,10 +201,12 @@ async def over(url: str, **settings: Any) -> AsyncIterator[Api]:
 
 
 @asynccontextmanager
-async def listening(app: Starlette) -> AsyncIterator[tuple[uvicorn.Server, str]]:
+async def listening(
+    app: ASGIApp, limits: DoorLimits | None = None
+) -> AsyncIterator[tuple[uvicorn.Server, str]]:
     """Serve `app` on a free port; yields the server and its URL."""
     is_ready = asyncio.Event()
-    server = make_server(app, is_ready.set, grace_s=3)
+    server = make_server(app, is_ready.set, grace_s=3, limits=limits)
     with bind("127.0.0.1", 0) as listener:
         serving_it = asyncio.create_task(server.serve([listener]))
         await asyncio.wait_for(is_ready.wait(), 5)

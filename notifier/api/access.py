@@ -4,13 +4,13 @@ import hashlib
 import secrets
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
 from typing import TypeAlias
 
 from starlette.requests import Request
 
 from notifier.api.config import ApiConfig
+from notifier.api.door import client_network
 from notifier.api.headers import header
 from notifier.api.problems import FORBIDDEN, RATE_LIMITED, UNAUTHENTICATED, ProblemError
 from notifier.keys import PresentedKey, implied_scopes, parse
@@ -192,14 +192,3 @@ def _unauthenticated() -> ProblemError:
         "Send Authorization: Bearer <API key>, with a key that is neither revoked nor expired.",
         headers={"WWW-Authenticate": _CHALLENGE},
     )
-
-
-def client_network(host: str) -> str:
-    """Return what stands for one client: its address, or its /64 where that is IPv6."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(address, IPv6Address):
-        return str(ip_network((address, 64), strict=False))
-    return host

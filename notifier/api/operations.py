@@ -16,6 +16,8 @@ from notifier.api.problems import (
     BODY_TOO_LARGE,
     BUSY,
     FORBIDDEN,
+    HEAD_TIMEOUT,
+    HEAD_TOO_LARGE,
     INTERNAL,
     INVALID,
     KEY_REUSED,
@@ -24,10 +26,12 @@ from notifier.api.problems import (
     UNAUTHENTICATED,
     UNAVAILABLE,
     UNSUPPORTED_MEDIA_TYPE,
+    URL_TOO_LONG,
     Problem,
 )
 
 Handler: TypeAlias = Callable[[Request, Caller], Awaitable[Response]]
+_OF_ANY_REQUEST = (HEAD_TIMEOUT, URL_TOO_LONG, HEAD_TOO_LARGE, INTERNAL, UNAVAILABLE)
 ROUTE_KEY = "notifier.route"
 SERVICE_KEY = "notifier.service"
 
@@ -72,7 +76,7 @@ class Operation:
 
     def all_problems(self) -> tuple[Problem, ...]:
         """Return every problem that it may answer with."""
-        found = [*self.problems, INTERNAL, UNAVAILABLE]
+        found = [*self.problems, *_OF_ANY_REQUEST]
         if self.scope:
             found += [UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED]
         if self.body:

@@ -41,27 +41,32 @@ class Problem:
         return f"urn:notifier:problem:{self.code}"
 
 
+MALFORMED_REQUEST = Problem(400, "malformed-request", "This is no request of HTTP/1.1")
 MALFORMED_JSON = Problem(400, "malformed-json", "The body is not the JSON that was expected")
 UNAUTHENTICATED = Problem(401, "unauthenticated", "A valid API key is needed")
 FORBIDDEN = Problem(403, "forbidden", "This API key does not allow that")
 BAD_SIGNATURE = Problem(403, "bad-signature", "The signature is missing or wrong")
 NOT_FOUND = Problem(404, "not-found", "There is no such thing")
 METHOD_NOT_ALLOWED = Problem(405, "method-not-allowed", "This resource has no such method")
+HEAD_TIMEOUT = Problem(408, "head-timeout", "The head of the request took too long to arrive")
 BODY_TIMEOUT = Problem(408, "body-timeout", "The body took too long to arrive")
 WRONG_STATE = Problem(409, "wrong-state", "The notification's status does not allow that")
 BUSY = Problem(409, "busy", "The same is under way in another request")
 BODY_TOO_LARGE = Problem(413, "body-too-large", "The body is too large")
+URL_TOO_LONG = Problem(414, "url-too-long", "The URL is too long")
 UNSUPPORTED_MEDIA_TYPE = Problem(415, "unsupported-media-type", "The body must be plain JSON")
 INVALID = Problem(422, "invalid", "Some of what was sent is invalid")
 KEY_REUSED = Problem(422, "idempotency-key-reused", "The Idempotency-Key was used before")
 RATE_LIMITED = Problem(429, "rate-limited", "Too many requests")
+HEAD_TOO_LARGE = Problem(431, "head-too-large", "The head of the request is too large")
 INTERNAL = Problem(500, "internal", "notifier failed; the failure was logged")
 UNAVAILABLE = Problem(503, "unavailable", "notifier cannot answer now")
 
 CATALOGUE = (
-    MALFORMED_JSON, UNAUTHENTICATED, FORBIDDEN, BAD_SIGNATURE, NOT_FOUND, METHOD_NOT_ALLOWED,
-    BODY_TIMEOUT, WRONG_STATE, BUSY, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID, KEY_REUSED,
-    RATE_LIMITED, INTERNAL, UNAVAILABLE,
+    MALFORMED_REQUEST, MALFORMED_JSON, UNAUTHENTICATED, FORBIDDEN, BAD_SIGNATURE, NOT_FOUND,
+    METHOD_NOT_ALLOWED, HEAD_TIMEOUT, BODY_TIMEOUT, WRONG_STATE, BUSY, BODY_TOO_LARGE, URL_TOO_LONG,
+    UNSUPPORTED_MEDIA_TYPE, INVALID, KEY_REUSED, RATE_LIMITED, HEAD_TOO_LARGE, INTERNAL,
+    UNAVAILABLE,
 )  # fmt: skip
 
 
@@ -128,6 +133,12 @@ def not_found() -> ProblemError:
 
 def problem_response(request: Request, error: ProblemError) -> Response:
     """Build the answer for `error`."""
+    body = problem_body(error, request.scope.get(REQUEST_ID_KEY, "unknown"))
+    return Response(body, error.problem.status, dict(error.more.headers), media_type=MEDIA_TYPE)
+
+
+def problem_body(error: ProblemError, request_id: str) -> bytes:
+    """Build the body of the answer for `error`."""
     problem = error.problem
     members: dict[str, JsonValue] = {
         "type": problem.type,
@@ -135,14 +146,12 @@ def problem_response(request: Request, error: ProblemError) -> Response:
         "status": problem.status,
         "code": problem.code,
         "detail": error.detail,
-        "instance": f"urn:notifier:request:{request.scope.get(REQUEST_ID_KEY, 'unknown')}",
+        "instance": f"urn:notifier:request:{request_id}",
     }
     if error.more.errors:
         members["errors"] = [each.shown() for each in error.more.errors]
     members.update(error.more.members)
-    return Response(
-        orjson.dumps(members), problem.status, dict(error.more.headers), media_type=MEDIA_TYPE
-    )
+    return orjson.dumps(members)
 
 
 def _on_problem(request: Request, error: Exception) -> Response:

@@ -1,22 +1,29 @@
 """Serving the application: the socket, the signals, the server's settings."""
 
 import asyncio
+import resource
 import signal
 import socket
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from ipaddress import ip_address
+from math import ceil
 from typing import cast
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from notifier.api.connection import Connection
+from notifier.api.door import Door, DoorLimits
 from notifier.errors import SettingsError
-from notifier.gathering import GatheringTransport
+
+log = structlog.get_logger(__name__)
 
 _BACKLOG = 2_048
+_OTHER_FILES = 256
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -39,12 +46,31 @@ def bind(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-async def serve(app: ASGIApp, listener: socket.socket, announce: Callable[[str], None]) -> None:
+async def serve(
+    app: ASGIApp,
+    listener: socket.socket,
+    announce: Callable[[str], None],
+    limits: DoorLimits | None = None,
+) -> None:
     """Serve `app` until SIGTERM or SIGINT, and return once it has stopped.
 
     `announce` is called with its URL when it answers.
     """
-    await make_server(app, lambda: announce(_url(listener))).serve([listener])
+    limits = limits or DoorLimits()
+    _make_room_for(limits)
+    server = make_server(app, lambda: announce(_url(listener)), limits=limits)
+    await server.serve([listener])
+
+
+def _make_room_for(limits: DoorLimits) -> None:
+    """Let this process open as many files as it may, if it needs them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = limits.max_connections + limits.spare_connections + _OTHER_FILES
+    wanted = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if wanted < needed:
+        log.warning("api.few_files", files=wanted, needed=needed)
 
 
 def make_server(
@@ -52,19 +78,19 @@ def make_server(
     on_ready: Callable[[], None],
     *,
     grace_s: int = 20,
-    max_connections: int = 2_000,
-    trusted_proxies: str = "127.0.0.1",
+    limits: DoorLimits | None = None,
 ) -> uvicorn.Server:
     """Return a server for `app`; SIGTERM, SIGINT or setting `should_exit` stops it.
 
-    At a stop requests get `grace_s` to end, streams are ended at once. Over `max_connections`
-    the server itself answers 503. Forwarded client addresses are believed from
-    `trusted_proxies` (comma-separated) only.
+    At a stop requests get `grace_s` to end, streams are ended at once. Forwarded
+    client addresses are believed from the limits' trusted proxies only.
     """
+    limits = limits or DoorLimits()
+    protocol = partial(Connection, door=Door(limits))
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http=_WholeAnswers,
+        http=cast(type[asyncio.Protocol], protocol),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -72,22 +98,13 @@ def make_server(
         access_log=False,
         server_header=False,
         proxy_headers=True,
-        forwarded_allow_ips=trusted_proxies,
-        limit_concurrency=max_connections,
-        timeout_keep_alive=30,
+        forwarded_allow_ips=list(limits.trusted_proxies),
+        # The protocol has limits of its own.
+        limit_concurrency=None,
+        timeout_keep_alive=ceil(limits.idle_s),
         timeout_graceful_shutdown=grace_s,
     )
     return _Server(config, on_ready)
-
-
-class _WholeAnswers(HttpToolsProtocol):
-    """uvicorn's protocol, but an answer's head and body reach the socket in one write.
-
-    The second system call, and waking the client twice, cost as much as parsing the request.
-    """
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(cast(asyncio.Transport, GatheringTransport(transport)))
 
 
 class _Server(uvicorn.Server):

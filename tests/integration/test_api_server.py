@@ -3,11 +3,15 @@
 import asyncio
 import signal
 import sys
+from urllib.parse import urlsplit
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
+from notifier.api.door import DoorLimits
 from notifier.api.server import bind
 from notifier.errors import SettingsError
+from tests.api import listening
 
 _SERVE = """
 import asyncio
@@ -44,6 +48,41 @@ async def test_a_signal_ends_the_server_and_what_follows_still_runs(
         assert url.startswith("http://127.0.0.1:")
         assert rest == "stopped\n"
         assert await process.wait() == 0
+
+
+async def test_a_client_that_reads_nothing_of_a_large_answer_is_ended() -> None:
+    is_ended = asyncio.Event()
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        sending = asyncio.create_task(_send_for_ever(send))
+        await receive()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        sending.cancel()
+        is_ended.set()
+
+    async with listening(endless, DoorLimits(stall_s=0.2)) as (_, url):
+        at = urlsplit(url)
+        _, writer = await asyncio.open_connection(at.hostname, at.port, limit=1)
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await asyncio.wait_for(is_ended.wait(), 10)
+        writer.close()
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    for word in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{word}.complete"})
+
+
+async def _send_for_ever(send: Send) -> None:
+    while True:
+        await send({"type": "http.response.body", "body": bytes(65_536), "more_body": True})
+        await asyncio.sleep(0)
 
 
 def test_a_taken_port_is_a_settings_fault_in_one_line() -> None:
