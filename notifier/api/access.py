@@ -5,7 +5,7 @@ import secrets
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from math import ceil
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from starlette.requests import Request
 
@@ -61,10 +61,6 @@ class KeyRing:
         """Return the record of `key` if it was verified less than `ttl_s` ago."""
         entry = self._known.get(self._name(key))
         return entry[0] if entry and self._clock.monotonic_s() < entry[1] else None
-
-    def was_good(self, key: PresentedKey) -> bool:
-        """Whether `key` was verified before, however long ago."""
-        return self._name(key) in self._known
 
     async def verify(self, key: PresentedKey) -> ApiKey | None:
         """Return the record of `key`; None if it is unknown, revoked or expired."""
@@ -146,21 +142,17 @@ class Gate:
 
     async def _identify(self, request: Request) -> ApiKey:
         key = parse_bearer(header(request.scope, b"authorization"))
-        return (key and self._ring.recall(key)) or await self._look_up(request, key)
-
-    async def _look_up(self, request: Request, key: PresentedKey | None) -> ApiKey:
-        address = client_network(request.client.host if request.client else "unknown")
-        if key is None or not self._ring.was_good(key):
-            self._brake(address)
-        record = await self._ring.verify(key) if key else None
-        if record is None:
-            self._failures.hit(address)
+        if key is None:
+            # What is no key cannot be guessed with, and costs nothing: it counts for nobody.
             raise _unauthenticated()
-        return record
+        return await self._ring.verify(key) or self._refuse(request)
 
-    def _brake(self, address: str) -> None:
-        if not self._failures.left(address):
-            raise _too_many(self._failures.ends_in_s())
+    def _refuse(self, request: Request) -> NoReturn:
+        """Answer for a wrong key; a good one is looked up and let in however many came before."""
+        network = client_network(request.client.host if request.client else "unknown")
+        if self._failures.hit(network):
+            raise _unauthenticated()
+        raise _too_many(self._failures.ends_in_s())
 
     def _count(self, request: Request, record: ApiKey) -> None:
         is_allowed = self._requests.hit(record.id)

@@ -9,6 +9,7 @@ from sqlalchemy import Row, Select, and_, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.ports import ApiKey
+from notifier.store.batcher import Batcher
 from notifier.store.database import Database
 from notifier.store.sql import Now
 from notifier.store.tables import api_keys as keys
@@ -16,6 +17,7 @@ from notifier.store.tables import api_keys as keys
 _is_usable = and_(
     keys.c.revoked_at.is_(None), or_(keys.c.expires_at.is_(None), keys.c.expires_at > Now())
 )
+_MAX_FOUND = 100
 _SELECT = select(*keys.c, _is_usable.label("is_usable"))
 
 
@@ -24,6 +26,8 @@ class SqlKeyStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # Whoever tries keys shares his round trips with those that bring good ones.
+        self._finding = Batcher(self._find_all, max_batch=_MAX_FOUND, timeout_s=database.timeout_s)
 
     async def add(
         self,
@@ -49,8 +53,7 @@ class SqlKeyStore:
         await self._database.write(work)
 
     async def find(self, id: str) -> ApiKey | None:
-        found = await self._keys(_SELECT.where(keys.c.id == id))
-        return found[0] if found else None
+        return await self._finding.submit(id)
 
     async def list(self) -> Sequence[ApiKey]:
         return await self._keys(_SELECT.order_by(keys.c.created_at, keys.c.id))
@@ -66,6 +69,11 @@ class SqlKeyStore:
             return (await connection.execute(statement)).rowcount > 0
 
         return await self._database.write(work)
+
+    async def _find_all(self, ids: Sequence[str]) -> Sequence[ApiKey | None]:
+        found = await self._keys(_SELECT.where(keys.c.id.in_(set(ids))))
+        by_id = {key.id: key for key in found}
+        return [by_id.get(id) for id in ids]
 
     async def _keys(self, query: Select[Any]) -> builtins.list[ApiKey]:
         async def work(connection: AsyncConnection) -> builtins.list[ApiKey]:

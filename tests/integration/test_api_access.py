@@ -14,6 +14,7 @@ from notifier import keys
 from notifier.api.app import create_app
 from notifier.api.config import ApiConfig
 from notifier.ports import ApiKey
+from notifier.store.database import Database
 from tests.api import MAIL, PEPPER, PREFIX, Api, client_of, serving
 
 
@@ -147,10 +148,45 @@ async def test_wrong_keys_are_slowed_down_and_good_ones_go_on(tmp_path: Path) ->
 
         statuses = [await status_with(api, bearer(keys.mint())) for _ in range(8)]
         assert statuses == [401] * 5 + [429] * 3
-        assert await status_with(api, {}) == 429
 
         api.clock.ahead_s = 10
         assert await status_with(api, good) == 200
+
+
+async def test_however_many_are_refused_a_good_key_that_was_never_seen_is_let_in(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path, failed_logins_per_minute=5) as api:
+        await asyncio.gather(*(status_with(api, bearer(keys.mint())) for _ in range(20)))
+
+        assert await status_with(api, await api.headers("orders", "read")) == 200
+
+
+@pytest.mark.parametrize("authorization", [None, "Bearer ntf_short", "Basic YTpi", "Bearer "])
+async def test_what_is_no_key_counts_for_nobody(tmp_path: Path, authorization: str | None) -> None:
+    async with serving(tmp_path, failed_logins_per_minute=5) as api:
+        headers = {} if authorization is None else {"Authorization": authorization}
+        assert {await status_with(api, headers) for _ in range(10)} == {401}
+
+        assert await status_with(api, bearer(keys.mint())) == 401
+
+
+async def test_keys_that_are_tried_at_once_share_their_look_ups(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = 0
+    read = Database.read
+
+    async def counting(self: Database, work: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        return await read(self, work)
+
+    monkeypatch.setattr(Database, "read", counting)
+    answers = await asyncio.gather(*(status_with(api, bearer(keys.mint())) for _ in range(40)))
+
+    assert set(answers) == {401}
+    assert reads < 10
 
 
 async def test_every_answer_has_a_request_id_and_takes_over_a_fit_one(api: Api) -> None:
