@@ -10,8 +10,8 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -29,9 +29,9 @@ from notifier.api.config import ApiConfig, ApiServices, TwilioCallbacks
 from notifier.api.door import DoorLimits
 from notifier.api.server import bind, serve
 from notifier.delivery import Deliverer, Lease
-from notifier.errors import SchemaError, SettingsError, StoreUnavailableError
+from notifier.errors import NotifierError, SchemaError, SettingsError, StoreUnavailableError
 from notifier.gate import BreakerSettings, Gate
-from notifier.ports import Clock, Queue, RescuePolicy
+from notifier.ports import Clock, DeliveryStore, Queue, RescuePolicy
 from notifier.providers import Parts, channel_settings, make_routes, rates_per_s, retry_policies
 from notifier.publishing import Publisher
 from notifier.queue.link import RabbitSettings
@@ -43,6 +43,7 @@ from notifier.store.captures import SqlCaptures
 from notifier.store.deliveries import SqlDeliveryStore, StoreSettings
 from notifier.store.inbox import SqlInbox
 from notifier.store.keys import SqlKeyStore
+from notifier.store.occupying import sole_user
 from notifier.store.opening import open_database
 from notifier.store.providers import SqlProviderStore
 from notifier.store.queries import SqlQueryStore
@@ -51,6 +52,7 @@ from notifier.store.suppressions import SqlSuppressionStore
 from notifier.submission import Submitter
 from notifier.telemetry import configure_logging
 from notifier.worker.consumer import Consumers
+from notifier.worker.leases import Leases, ending_leases
 from notifier.worker.relay import Relay, RelaySettings
 from notifier.worker.supervisor import Supervisor, SupervisorSettings, beat, end_with_parent
 
@@ -63,6 +65,8 @@ _PUBLISH_SHARE = 0.8
 _WATCH_S = 5
 _PATIENCE = 3
 _COLLECT_AFTER = 10_000
+_TAKE_OVER_AGAIN_S = 1
+_UNPUBLISH_AT_ONCE = 5_000
 
 
 class SystemClock:
@@ -188,8 +192,25 @@ def set_up_logging(settings: Settings) -> None:
 # --- serving the API ------------------------------------------------------------------------
 
 
+@contextmanager
+def alone(settings: Settings) -> Iterator[None]:
+    """Be the only one-process mode on the database's file, for as long as the block lasts.
+
+    What such a process finds under a lease, or queued, it takes for that of a dead one.
+
+    Raises:
+        SettingsError: there is another one.
+    """
+    with ExitStack() as stack:
+        if has_workers_inside(settings):
+            stack.enter_context(sole_user(settings.database_url.get_secret_value()))
+        yield
+
+
 def serve_api(settings: Settings, announce: Callable[[str], None]) -> None:
     """Serve the API until SIGTERM or SIGINT; `announce` is called with its URL when it is ready.
+
+    Where the workers are inside, the caller is `alone`.
 
     Raises:
         SettingsError, SchemaError: it cannot start like this.
@@ -276,13 +297,39 @@ async def _workers_inside(settings: Settings, services: Services) -> AsyncIterat
     if not has_workers_inside(settings):
         yield
         return
-    await services.stores.deliveries.end_leases(_INSIDE)
-    await services.stores.deliveries.unpublish()
-    async with (
-        _running(_make_relay(settings, services).run()),
-        _consuming(settings, services, _INSIDE),
-    ):
+    make_routes(_parts(settings, services))
+    async with _running(_work_inside(settings, services)):
         yield
+
+
+async def _work_inside(settings: Settings, services: Services) -> None:
+    try:
+        await _take_over(services.stores.deliveries)
+        async with (
+            _running(_make_relay(settings, services).run()),
+            _consuming(settings, services, _INSIDE),
+        ):
+            await asyncio.Event().wait()
+    except Exception:  # nobody awaits this before the API ends
+        log.exception("workers.crashed")
+
+
+async def _take_over(store: DeliveryStore) -> None:
+    """Take what the process before held and had queued, as soon as the database allows it.
+
+    Until then the API answers, and nothing is sent: a lease must not be ended once this process
+    may hold it.
+    """
+    while True:
+        try:
+            await store.end_leases(_INSIDE)
+            while await store.unpublish(_UNPUBLISH_AT_ONCE):
+                pass
+        except NotifierError as error:
+            log.warning("workers.delayed", reason=type(error).__name__)
+            await asyncio.sleep(_TAKE_OVER_AGAIN_S)
+        else:
+            return
 
 
 @asynccontextmanager
@@ -360,29 +407,13 @@ async def _run_workers(settings: Settings, environ: Mapping[str, str]) -> None:
     async with open_services(settings, f"relay@{socket.gethostname()}") as services:
         make_routes(_parts(settings, services))
         relay = _make_relay(settings, services)
-
-        async def end_leases(name: str) -> None:
-            try:
-                await services.stores.deliveries.end_leases(name)
-            except StoreUnavailableError:
-                log.warning("leases.left_to_time", child=name)
-            relay.nudge()
-
-        supervisor = Supervisor(
-            partial(_run_child, dict(environ)),
-            SupervisorSettings(
-                processes=settings.worker.processes,
-                grace_s=settings.worker.grace_s + _PUBLISH_DRAIN_S + 5,
-                hung_after_s=settings.worker.hung_after_s,
-            ),
-            end_leases,
-        )
         log.info("workers.started", processes=settings.worker.processes)
         relaying_or_not = relay.run() if settings.relay.enabled else _without_relay()
         async with (
             _watching_policies(settings),
             _running(relaying_or_not) as relaying,
-            _running(supervisor.run()) as supervising,
+            ending_leases(services.stores.deliveries, relay.nudge) as leases,
+            _running(_make_supervisor(settings, environ, leases).run()) as supervising,
         ):
             await _first(stop.wait(), relaying, supervising)
         log.info("workers.stopped")
@@ -395,6 +426,18 @@ async def _watching_policies(settings: Settings) -> AsyncIterator[PolicyWatch]:
     watch = PolicyWatch(url, management.get_secret_value() if management else None)
     async with _running(watch.run()):
         yield watch
+
+
+def _make_supervisor(settings: Settings, environ: Mapping[str, str], leases: Leases) -> Supervisor:
+    return Supervisor(
+        partial(_run_child, dict(environ)),
+        SupervisorSettings(
+            processes=settings.worker.processes,
+            grace_s=settings.worker.grace_s + _PUBLISH_DRAIN_S + 5,
+            hung_after_s=settings.worker.hung_after_s,
+        ),
+        leases.end,
+    )
 
 
 async def _without_relay() -> None:

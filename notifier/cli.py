@@ -84,22 +84,25 @@ def dev(
     environ = development.environment(folder, os.environ)
     settings = Settings.from_env(environ)
     bootstrap.set_up_logging(settings)
-    asyncio.run(administration.upgrade_schema(settings))
-    kept = folder / "api-key"
-    key = asyncio.run(administration.working_key(settings, development.read_secret(kept)))
-    development.keep_secret(kept, key)
+    with bootstrap.alone(settings):
+        asyncio.run(administration.upgrade_schema(settings))
+        kept = folder / "api-key"
+        key = asyncio.run(administration.working_key(settings, development.read_secret(kept)))
+        development.keep_secret(kept, key)
 
-    def announce(url: str) -> None:
-        text = development.greeting(url, key, folder, development.providers(settings))
-        print(text, flush=True)  # noqa: T201  the command's output
+        def announce(url: str) -> None:
+            text = development.greeting(url, key, folder, development.providers(settings))
+            print(text, flush=True)  # noqa: T201  the command's output
 
-    bootstrap.serve_api(settings, announce)
+        bootstrap.serve_api(settings, announce)
 
 
 @app.command()
 def serve() -> None:
     """Serve the API."""
-    bootstrap.serve_api(_settings(), bootstrap.log_start)
+    settings = _settings()
+    with bootstrap.alone(settings):
+        bootstrap.serve_api(settings, bootstrap.log_start)
 
 
 @app.command()

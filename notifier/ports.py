@@ -220,8 +220,8 @@ class DeliveryStore(Protocol):
     ) -> Sequence[UUID]:
         """REPLAY up to `limit` failed notifications in order of id; returns theirs."""
 
-    async def unpublish(self) -> int:
-        """Forget that anything is in the broker, which lost it all; returns how many it was.
+    async def unpublish(self, limit: int) -> int:
+        """Forget that these are in the broker, which lost it all; returns how many it were.
 
         Whatever is pending and due is up for publishing again.
         """

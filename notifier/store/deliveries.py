@@ -153,8 +153,8 @@ class SqlDeliveryStore:
             partial(upkeep.replay_failed, channel=channel, limit=limit, after=after)
         )
 
-    async def unpublish(self) -> int:
-        return await self._database.write(upkeep.unpublish)
+    async def unpublish(self, limit: int) -> int:
+        return await self._database.write(partial(upkeep.unpublish, limit=limit))
 
     async def remembered(
         self, *, service: str, key: str, fingerprint: str

@@ -345,9 +345,12 @@ async def stale_dead_letters(
     return [each for each in envelopes if (each.id, each.attempt) not in current]
 
 
+_published = taken(
+    select(n.c.id).where(status_in(Status.PENDING), n.c.published_at.is_not(None)).limit(_limit)
+)
 _UNPUBLISH = (
     update(n)
-    .where(status_in(Status.PENDING), n.c.published_at.is_not(None))
+    .where(n.c.id == _published.c.id)
     .values(published_at=null(), relay_at=Now())
     .returning(n.c.id)
 )
@@ -363,6 +366,6 @@ async def mark_unburied(
     await connection.execute(_FORGET_STALE, {"which_channel": channel})
 
 
-async def unpublish(connection: AsyncConnection) -> int:
-    """Make everything that is pending, and was published, due for publishing again."""
-    return len((await connection.execute(_UNPUBLISH)).all())
+async def unpublish(connection: AsyncConnection, *, limit: int) -> int:
+    """Make what is pending, and was published, due for publishing again."""
+    return len((await connection.execute(_UNPUBLISH, {"limit": limit})).all())

@@ -46,20 +46,33 @@ class SupervisorSettings:
         return min(self.restart_min_s * (1 << doublings), self.restart_max_s)
 
 
+@dataclass(frozen=True, slots=True)
+class Death:
+    """The end of a child. `exit_code` is negative for a signal, and None if nobody knows it."""
+
+    child: str
+    exit_code: int | None
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether it ended by itself, done with all it had begun."""
+        return self.exit_code == 0
+
+
 class Supervisor:
     """Keeps a number of children running until it is cancelled, then stops them.
 
     Each child runs `target(name, link)` in a fresh interpreter. It beats through `link`, and
     ends by itself when the link closes, so that a killed parent leaves none behind. `on_death`
-    is awaited with the name of every child that ended other than by itself at a stop; what it
-    raises is logged, and the child is started again all the same.
+    is awaited for every child that ended, however it did; what it raises is logged, and the
+    child is started again all the same.
     """
 
     def __init__(
         self,
         target: Target,
         settings: SupervisorSettings,
-        on_death: Callable[[str], Awaitable[None]],
+        on_death: Callable[[Death], Awaitable[None]],
     ) -> None:
         self._target = target
         self._settings = settings
@@ -88,14 +101,14 @@ class Supervisor:
         quick_deaths = 0
         while True:
             started_s = time.monotonic()
-            name = await self._live(index)
+            death = await self._live(index)
             is_stable = time.monotonic() - started_s >= self._settings.stable_after_s
             quick_deaths = 1 if is_stable else quick_deaths + 1
             delay_s = self._settings.restart_delay_s(quick_deaths)
-            await asyncio.gather(self._tell_death(name), asyncio.sleep(delay_s))
+            await asyncio.gather(self._tell(death), asyncio.sleep(delay_s))
 
-    async def _live(self, index: int) -> str | None:
-        """One child's life; returns its name, None if it could not even be started."""
+    async def _live(self, index: int) -> Death | None:
+        """One child's life; returns how it ended, None if it could not even be started."""
         try:
             child = Child(self._target, index)
         except OSError as error:
@@ -103,19 +116,22 @@ class Supervisor:
             return None
         try:
             await child.ended(self._settings.start_within_s, self._settings.hung_after_s)
-        finally:
-            if await child.stop(self._settings.grace_s):
-                await self._tell_death(child.name)
+        except asyncio.CancelledError:
+            try:
+                await child.stop(self._settings.grace_s)
+            finally:
+                await self._tell(child.death)
+            raise
         log.error("child.died", child=child.name, exit_code=child.exit_code)
-        return child.name
+        return child.death
 
-    async def _tell_death(self, name: str | None) -> None:
-        if name is None:
+    async def _tell(self, death: Death | None) -> None:
+        if death is None:
             return
         try:
-            await self._on_death(name)
+            await self._on_death(death)
         except Exception:  # the child must be started again whatever became of its leases
-            log.exception("child.death_not_handled", child=name)
+            log.exception("child.death_not_handled", child=death.child)
 
 
 class Child:
@@ -141,6 +157,11 @@ class Child:
         loop.add_reader(self._process.sentinel, self._on_death)
         loop.add_reader(self._link.fileno(), self._on_beat)
 
+    @property
+    def death(self) -> Death:
+        """How it ended, once it has."""
+        return Death(self.name, self.exit_code)
+
     async def ended(self, start_within_s: float, hung_after_s: float) -> None:
         """Return once it has ended; kill it when it gives no sign of life for that long."""
         patience_s = start_within_s
@@ -152,21 +173,17 @@ class Child:
                 await self._dead.wait()
             patience_s = hung_after_s
 
-    async def stop(self, grace_s: float) -> bool:
-        """Ask it to end, and kill it if it has not within `grace_s`. Idempotent.
-
-        Returns whether it had to be killed.
-        """
+    async def stop(self, grace_s: float) -> None:
+        """Ask it to end, and kill it if it has not within `grace_s`. Idempotent."""
         if self._dead.is_set():
-            return False
+            return
         self._process.terminate()
         try:
             if await _is_set_within(self._dead, grace_s):
-                return False
+                return
         finally:
             self._kill()
         log.error("child.killed", child=self.name, grace_s=grace_s)
-        return True
 
     def _kill(self) -> None:
         if not self._dead.is_set():

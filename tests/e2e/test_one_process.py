@@ -1,10 +1,13 @@
+import asyncio
 import json
+import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,9 +15,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.contract.store.stores import envelope_of, open_stores
 from tests.e2e.client import IN_APP, MAIL, PREFIX, SMS, Service
 from tests.e2e.one_process import OneProcess, one_process
-from tests.e2e.processes import CHECKOUT, run
+from tests.e2e.processes import CHECKOUT, NOTIFIER, run, running
 from tests.services.processes import wait_until
 from tests.services.smtp import SmtpServer
 
@@ -237,6 +241,61 @@ def test_everything_accepted_is_sent_after_a_kill_under_load(tmp_path: Path) -> 
     # What was in flight when it was killed may have been handed over twice, and is counted so.
     doubled = len(captured) - len(set(captured))
     assert doubled <= IN_FLIGHT
+
+
+def test_a_second_one_process_mode_on_a_folder_is_refused(
+    notifier: OneProcess, tmp_path: Path
+) -> None:
+    [folder] = re.findall(r"kept in (\S+)/api-key", notifier.process.output)
+    environ = {
+        name: value.format(folder=folder if name == "NOTIFIER_DATABASE_URL" else tmp_path)
+        for name, value in GOOD.items()
+    }
+
+    for ended in (
+        run("dev", "--folder", folder, environ={"NOTIFIER_PORT": "0"}),
+        run("serve", environ=environ),
+    ):
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr.count("\n") == 1
+        assert f"{folder}: another notifier works in this folder" in ended.stderr
+        assert f"process {notifier.process.pid}" in ended.stderr
+    notifier.service.await_status(notifier.service.send(MAIL))
+
+
+def test_a_killed_one_process_mode_keeps_nobody_out(tmp_path: Path) -> None:
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        with one_process(tmp_path) as notifier:
+            notifier.process.stop(number)
+
+
+def test_a_start_while_others_write_to_the_database_ends_in_work(tmp_path: Path) -> None:
+    environ = {name: value.format(folder=tmp_path) for name, value in GOOD.items()}
+    url = environ["NOTIFIER_DATABASE_URL"]
+    assert run("db", "upgrade", environ=environ).returncode == 0
+    asyncio.run(leave_behind(url))
+
+    with closing(sqlite3.connect(tmp_path / "notifier.db", isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        with running([*NOTIFIER, "serve"], environ) as process:
+            at = process.line(r'"url":"(\S+?)"|url=(\S+)')
+            process.line("workers.delayed")
+            assert httpx2.get(f"{at[1] or at[2]}/healthz").status_code == 200
+            database.execute("ROLLBACK")
+
+            wait_until(lambda: sent_in(database) == 2, timeout_s=20, what="both sent")
+
+
+async def leave_behind(url: str) -> None:
+    """What a process before had queued, and what it held, when it was killed."""
+    async with open_stores(url) as stores:
+        await stores.deliveries.mark_published([envelope_of(await stores.accept())])
+        await stores.claim(envelope_of(await stores.accept()), "inside")
+
+
+def sent_in(database: sqlite3.Connection) -> int:
+    [(count,)] = database.execute("SELECT count(*) FROM notifications WHERE status = 'sent'")
+    return int(count)
 
 
 def test_a_port_that_is_taken_is_named_in_one_line(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ class World:
         expires_at = datetime.now(UTC) + timedelta(seconds=OTP_S)
         submission = replace(a_submission(sensitive=True), expires_at=expires_at)
         await self.stores.deliveries.insert([submission])
-        await self.stores.deliveries.unpublish()
+        await self.stores.deliveries.unpublish(1_000)
         return submission.id
 
     async def take(self, turn: Turn, deliverer: Deliverer) -> None:

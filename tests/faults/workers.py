@@ -42,8 +42,9 @@ from notifier.queue.rabbitmq import open_rabbit_queue
 from notifier.retry import RetryPolicy
 from notifier.telemetry import configure_logging
 from notifier.worker.consumer import Consumers
+from notifier.worker.leases import ending_leases
 from notifier.worker.relay import Relay, RelaySettings
-from notifier.worker.supervisor import Supervisor, SupervisorSettings, beat, end_with_parent
+from notifier.worker.supervisor import Death, Supervisor, SupervisorSettings, beat, end_with_parent
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores, a_submission, envelope_of, open_stores
 
@@ -490,12 +491,6 @@ async def spawned(
     care = care or Care()
     flock = Flock()
 
-    async def on_death(name: str) -> None:
-        if care.ends_leases:
-            await site.stores.deliveries.end_leases(name)
-            relay.nudge()
-        flock.deaths.append(name)
-
     settings = SupervisorSettings(
         processes=care.processes,
         grace_s=LIMIT_S,
@@ -503,13 +498,22 @@ async def spawned(
         restart_min_s=care.restart_s,
         restart_max_s=care.restart_s,
     )
-    supervising = asyncio.create_task(Supervisor(partial(work, plan), settings, on_death).run())
-    try:
-        yield flock
-    finally:
-        supervising.cancel()
-        with suppress(asyncio.CancelledError):
-            await supervising
+    async with ending_leases(site.stores.deliveries, relay.nudge) as leases:
+
+        async def on_death(death: Death) -> None:
+            if care.ends_leases:
+                await leases.end(death)
+            if not death.is_clean:
+                flock.deaths.append(death.child)
+
+        supervisor = Supervisor(partial(work, plan), settings, on_death)
+        supervising = asyncio.create_task(supervisor.run())
+        try:
+            yield flock
+        finally:
+            supervising.cancel()
+            with suppress(asyncio.CancelledError):
+                await supervising
 
 
 async def die(site: Site, relay: Relay, plan: Plan, *, ends_leases: bool = True) -> None:

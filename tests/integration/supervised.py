@@ -16,7 +16,13 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from notifier.worker.supervisor import Supervisor, SupervisorSettings, beat, end_with_parent
+from notifier.worker.supervisor import (
+    Death,
+    Supervisor,
+    SupervisorSettings,
+    beat,
+    end_with_parent,
+)
 
 CHILD_GRACE_S = 0.5
 
@@ -75,7 +81,7 @@ def _block(reports: Path) -> None:
 
 
 async def _supervise(target: str, reports: Path) -> None:
-    async def on_death(_name: str) -> None:
+    async def on_death(_death: Death) -> None:
         report(reports, "death")
 
     settings = SupervisorSettings(processes=2, grace_s=5, hung_after_s=30)

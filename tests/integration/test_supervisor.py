@@ -17,7 +17,7 @@ from typing import TypeAlias
 import pytest
 from structlog.testing import capture_logs
 
-from notifier.worker.supervisor import Supervisor, SupervisorSettings, Target, beat
+from notifier.worker.supervisor import Death, Supervisor, SupervisorSettings, Target, beat
 from tests.integration import supervised
 
 LIMIT_S = 60
@@ -78,13 +78,13 @@ class Running:
 
     def __init__(self, target: Target, settings: SupervisorSettings, reports: Reports) -> None:
         self.reports = reports
-        self.deaths: asyncio.Queue[str] = asyncio.Queue()
+        self.deaths: asyncio.Queue[Death] = asyncio.Queue()
         self.task = asyncio.create_task(Supervisor(target, settings, self.on_death).run())
 
-    async def on_death(self, name: str) -> None:
-        await self.deaths.put(name)
+    async def on_death(self, death: Death) -> None:
+        await self.deaths.put(death)
 
-    async def death(self) -> str:
+    async def death(self) -> Death:
         async with asyncio.timeout(LIMIT_S):
             return await self.deaths.get()
 
@@ -161,10 +161,12 @@ def test_a_child_that_dies_is_told_of_and_started_again(
             first = await running.reports.next("up")
             os.kill(first, signal.SIGKILL)
 
-            name = await running.death()
+            death = await running.death()
             second = await running.reports.next("up")
 
-            assert f":{os.getpid()}:0:" in name
+            assert f":{os.getpid()}:0:" in death.child
+            assert death.exit_code == -signal.SIGKILL
+            assert not death.is_clean
             assert second != first
 
     run(scenario())
@@ -172,7 +174,7 @@ def test_a_child_that_dies_is_told_of_and_started_again(
 
 async def test_every_life_of_a_child_has_a_name_of_its_own(tmp_path: Path) -> None:
     async with supervising(tmp_path, supervised.short_lived) as running:
-        names = [await running.death() for _ in range(2)]
+        names = [(await running.death()).child for _ in range(2)]
 
     assert len(set(names)) == 2
 
@@ -210,7 +212,7 @@ async def test_the_delay_grows_only_while_lives_are_short(
 async def test_a_child_is_started_again_although_its_death_could_not_be_handled(
     tmp_path: Path,
 ) -> None:
-    async def fail(_name: str) -> None:
+    async def fail(_death: Death) -> None:
         raise OSError("canary")
 
     async with reporting(tmp_path / "reports") as reports:
@@ -317,7 +319,7 @@ async def test_a_child_that_beats_is_left_alone(tmp_path: Path) -> None:
 # --- stopping -------------------------------------------------------------------------------
 
 
-def test_a_stop_lets_every_child_end_by_itself(
+def test_a_stop_lets_every_child_end_by_itself_and_tells_of_it(
     run: Callable[[Scenario], None], tmp_path: Path
 ) -> None:
     async def scenario() -> None:
@@ -327,7 +329,7 @@ def test_a_stop_lets_every_child_end_by_itself(
             await running.stop()
 
             assert {await running.reports.next("stopped") for _ in range(3)} == up
-            assert running.deaths.empty()
+            assert all([(await running.death()).is_clean for _ in range(3)])
             assert not any(map(is_alive, up))
 
     run(scenario())
@@ -345,7 +347,7 @@ def test_a_child_that_ignores_the_stop_is_killed_after_its_grace_and_told_of(
 
             assert time.monotonic() - started_s >= 0.3
             assert not any(map(is_alive, up))
-            assert running.deaths.qsize() == 2
+            assert not any([(await running.death()).is_clean for _ in range(2)])
 
     run(scenario())
 
