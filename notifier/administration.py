@@ -176,7 +176,7 @@ async def list_suppressions(
         ):
             found += page
             last = page[-1]
-            after = SuppressionPlace(last.recipient, last.service, last.channel)
+            after = SuppressionPlace(last.compared, last.service, last.channel)
     return found
 
 

@@ -250,11 +250,15 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suppression:
-    """An address that a service's notifications are no longer sent to."""
+    """An address that a service's notifications are no longer sent to.
+
+    `recipient` is as it was written, and `compared` what it is compared and sorted by.
+    """
 
     service: str
     channel: Channel
     recipient: str
+    compared: str
     reason: SuppressionReason
     notification_id: UUID | None
     created_at: datetime

@@ -237,7 +237,10 @@ class DeliveryStore(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationFilter:
-    """Which notifications to list; empty fields match everything."""
+    """Which notifications to list; empty fields match everything.
+
+    `recipient` is what somebody typed; addresses are compared without case and width.
+    """
 
     statuses: Collection[Status] = ()
     channels: Collection[Channel] = ()
@@ -516,7 +519,7 @@ class ReceiptStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SuppressionPlace:
-    """Where a suppression stands in the list."""
+    """Where a suppression stands in the list; `recipient` is as it is compared."""
 
     recipient: str
     service: str
@@ -524,7 +527,10 @@ class SuppressionPlace:
 
 
 class SuppressionStore(Protocol):
-    """The addresses that services must not send to. `service` None means: of any."""
+    """The addresses that services must not send to. `service` None means: of any.
+
+    Recipients are in normal form, kept as they are, and compared without case and width.
+    """
 
     async def add(
         self,

@@ -1,7 +1,6 @@
 """What clients ask for in a query string, checked as strictly as a body."""
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, TypeVar
 from urllib.parse import quote, unquote, urlencode
 from uuid import UUID
@@ -19,10 +18,8 @@ from notifier.api.wire import (
     in_normal_form,
     read_model,
 )
-from notifier.errors import RecipientError
 from notifier.notification import Channel, Status, Suppression
 from notifier.ports import NotificationFilter, SuppressionPlace
-from notifier.recipient import normalise
 
 _METADATA = re.compile(r"metadata(?:\.(?P<dotted>.+)|\[(?P<bracketed>.+)\])", re.DOTALL)
 _MAX_SEQ = 2**63 - 1
@@ -88,7 +85,14 @@ class NotificationQuery(_Query):
 
     status: Annotated[list[Status], Field(max_length=20, description="Any of these.")] = []
     type: Annotated[list[WireType], Field(max_length=20, description="Any of these.")] = []
-    recipient: Annotated[str | None, Field(min_length=1, max_length=320)] = None
+    recipient: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=320,
+            description="This recipient; addresses without regard to case, numbers in any writing.",
+        ),
+    ] = None
     metadata: Annotated[
         dict[MetadataName, MetadataValue],
         Field(
@@ -111,7 +115,7 @@ class NotificationQuery(_Query):
         return NotificationFilter(
             statuses=frozenset(self.status),
             channels=frozenset(self.type),
-            recipient=self.recipient and _as_stored(self.recipient),
+            recipient=self.recipient,
             metadata=self.metadata,
             created_from=self.created_from,
             created_before=self.created_before,
@@ -136,7 +140,7 @@ class CapturesQuery(_Query):
 
 def suppression_place(suppression: Suppression) -> str:
     """Return where `suppression` stands, as `after` takes it."""
-    parts = (suppression.channel, suppression.service, suppression.recipient)
+    parts = (suppression.channel, suppression.service, suppression.compared)
     return ",".join(quote(part, safe="") for part in parts)
 
 
@@ -240,11 +244,3 @@ def _unfit(name: str, value: str, *, is_repeated: bool) -> list[InvalidField]:
     if is_repeated:
         found.append("given more than once")
     return [InvalidField(name[:100], detail, is_parameter=True) for detail in found]
-
-
-def _as_stored(recipient: str) -> str:
-    by_start: Mapping[bool, Channel] = {True: Channel.SMS, False: Channel.EMAIL}
-    try:
-        return normalise(by_start[recipient.startswith("+")], recipient)
-    except RecipientError:
-        return recipient

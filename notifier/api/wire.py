@@ -175,8 +175,10 @@ WireRecipient = Annotated[
     Field(
         min_length=1,
         max_length=320,
-        description="An email address, a telephone number in E.164, or a user id of up to "
-        "200 printable characters.",
+        description="An email address, a telephone number with + and its country's code, or a "
+        "user id of up to 200 printable characters. What is never part of an address is left out: "
+        "white space around it, invisible characters, a dot at the end, and what is written "
+        "between the digits of a number.",
     ),
     AfterValidator(in_normal_form),
 ]

@@ -121,7 +121,7 @@ _leases = (
         *RETURNED,
         n.c.channel,
         n.c.lane,
-        n.c.recipient,
+        func.coalesce(n.c.recipient_as_written, n.c.recipient).label("recipient"),
         n.c.subject,
         n.c.content,
         n.c.html,

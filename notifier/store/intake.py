@@ -52,6 +52,7 @@ _given = given_rows(
     channel=Text,
     lane=Text,
     recipient=Text,
+    recipient_as_written=Text,
     subject=Text,
     content=Text,
     html=Text,

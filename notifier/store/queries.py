@@ -3,6 +3,7 @@
 import builtins
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.errors import SchemaError
 from notifier.notification import Notification, Status, TimelineEntry
 from notifier.ports import Account, Backlog, NotificationFilter
+from notifier.recipient import compared_forms
 from notifier.store import timeline
 from notifier.store.database import Database
 from notifier.store.migrations import problem_of
@@ -48,7 +50,7 @@ class SqlQueryStore:
         self._database = database
 
     async def get(self, id: UUID, *, service: str | None) -> Notification | None:
-        rows = await self._rows(_of(service).where(n.c.id == id))
+        rows = await self._rows([_of(service).where(n.c.id == id)])
         return rows[0] if rows else None
 
     async def timeline(self, id: UUID) -> Sequence[TimelineEntry]:
@@ -61,16 +63,21 @@ class SqlQueryStore:
     async def list(
         self, filter: NotificationFilter, *, service: str | None, limit: int, after: UUID | None
     ) -> Sequence[Notification]:
-        query = _filtered(_of(service), filter)
+        query = _of(service)
         if after is not None:
             query = query.where(n.c.id < after)
-        return await self._rows(query.order_by(n.c.id.desc()).limit(limit))
+        query = query.order_by(n.c.id.desc()).limit(limit)
+        found = await self._rows([_filtered(query, each) for each in _by_form(filter)])
+        return sorted(found, key=lambda each: each.id, reverse=True)[:limit]
 
     async def count(self, filter: NotificationFilter, *, service: str | None) -> int:
-        counted = _filtered(_of(service), filter).with_only_columns(func.count())
+        counts = [
+            _filtered(_of(service), each).with_only_columns(func.count())
+            for each in _by_form(filter)
+        ]
 
         async def work(connection: AsyncConnection) -> int:
-            return (await connection.execute(counted)).scalar_one()
+            return sum([(await connection.execute(each)).scalar_one() for each in counts])
 
         return await self._database.read(work)
 
@@ -92,9 +99,12 @@ class SqlQueryStore:
         except SchemaError as error:
             return str(error)
 
-    async def _rows(self, query: Select[tuple[object, ...]]) -> builtins.list[Notification]:
+    async def _rows(
+        self, queries: Sequence[Select[tuple[object, ...]]]
+    ) -> builtins.list[Notification]:
         async def work(connection: AsyncConnection) -> builtins.list[Notification]:
-            return [to_notification(row) for row in await connection.execute(query)]
+            rows = [row for query in queries for row in await connection.execute(query)]
+            return [to_notification(row) for row in rows]
 
         return await self._database.read(work)
 
@@ -118,6 +128,16 @@ def _has_one_of(statuses: Collection[Status]) -> ColumnElement[bool]:
             for status in sorted(statuses)
         )
     )
+
+
+def _by_form(filter: NotificationFilter) -> Sequence[NotificationFilter]:
+    """Return a filter for each form in which its recipient may be stored.
+
+    One statement for all would read everything that they match before the newest are known.
+    """
+    if filter.recipient is None:
+        return [filter]
+    return [replace(filter, recipient=each) for each in compared_forms(filter.recipient)]
 
 
 def _filtered(

@@ -25,6 +25,7 @@ from notifier.notification import (
     Submission,
     TimelineEntry,
 )
+from notifier.recipient import compared
 from notifier.store.sql import time_text
 
 RowJson: TypeAlias = bytes
@@ -66,13 +67,15 @@ def joined(rows: Iterable[RowJson]) -> str:
 
 def submission_row(submission: Submission) -> RowJson:
     """Encode a notification to be inserted."""
+    recipient = compared(submission.channel, submission.recipient)
     return encode(
         {
             "id": submission.id.hex,
             "service": submission.service,
             "channel": submission.channel,
             "lane": submission.lane,
-            "recipient": submission.recipient,
+            "recipient": recipient,
+            "recipient_as_written": as_written(submission.recipient, recipient),
             "subject": submission.subject,
             "content": submission.content,
             "html": submission.html,
@@ -85,6 +88,11 @@ def submission_row(submission: Submission) -> RowJson:
             "expires_at": time_text(submission.expires_at) if submission.expires_at else None,
         }
     )
+
+
+def as_written(recipient: str, compared: str) -> str | None:
+    """Return what to keep of a recipient besides its compared form."""
+    return None if recipient == compared else recipient
 
 
 def _json_text(variables: Mapping[str, JsonValue] | None) -> str | None:
@@ -242,7 +250,7 @@ def to_notification(row: Row[Any]) -> Notification:
         service=row.service,
         channel=Channel(row.channel),
         lane=Lane(row.lane),
-        recipient=row.recipient,
+        recipient=row.recipient_as_written or row.recipient,
         subject=row.subject,
         content=row.content,
         html=row.html,

@@ -123,6 +123,13 @@ class HasMember(FunctionElement[bool]):
     inherit_cache = True
 
 
+class AsciiLower(FunctionElement[str]):
+    """A text with its ASCII letters in lower case, whatever the database's locale."""
+
+    type = Text()
+    inherit_cache = True
+
+
 class JsonElements(FunctionElement[Any]):
     """The elements of a JSON array, one row each."""
 
@@ -207,6 +214,18 @@ def _(_element: ClockSeconds, _compiler: SQLCompiler, **_kw: Any) -> str:
 @compiles(ClockSeconds, "sqlite")
 def _(_element: ClockSeconds, _compiler: SQLCompiler, **_kw: Any) -> str:
     return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(AsciiLower, "postgresql")
+def _(element: AsciiLower, compiler: SQLCompiler, **kw: Any) -> str:
+    (value,) = _arguments(element, compiler, **kw)
+    return f'lower({value} COLLATE "C")'
+
+
+@compiles(AsciiLower, "sqlite")
+def _(element: AsciiLower, compiler: SQLCompiler, **kw: Any) -> str:
+    (value,) = _arguments(element, compiler, **kw)
+    return f"lower({value})"
 
 
 @compiles(IsAmong, "postgresql")

@@ -1,18 +1,21 @@
 """The addresses that services must not send to."""
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, literal, select, tuple_
+from sqlalchemy import ColumnElement, Row, Text, delete, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.notification import Channel, Suppression, SuppressionReason
 from notifier.ports import Applied, Idempotency, KeyReused, Remembered, SuppressionPlace
+from notifier.recipient import compared
 from notifier.store import idempotency as keys
 from notifier.store.database import Database
+from notifier.store.rows import as_written
 from notifier.store.sql import Now
+from notifier.store.suppressing import is_for, is_suppressed
 from notifier.store.tables import suppressions
 
 _PLACE = (suppressions.c.recipient, suppressions.c.service, suppressions.c.channel)
@@ -33,15 +36,16 @@ class SqlSuppressionStore:
         reason: SuppressionReason,
         idempotency: Idempotency | None = None,
     ) -> Applied | Remembered | KeyReused:
+        entry = _entry(service, channel, recipient)
+        new = {
+            **entry,
+            "recipient_as_written": literal(as_written(recipient, compared(channel, recipient))),
+            "reason": literal(reason, Text),
+            "created_at": Now(),
+        }
         statement = (
             insert(suppressions)
-            .values(
-                service=service,
-                channel=channel,
-                recipient=recipient,
-                reason=reason,
-                created_at=Now(),
-            )
+            .from_select([*new], select(*new.values()).where(~is_suppressed(entry)))
             .on_conflict_do_nothing()
         )
 
@@ -54,11 +58,7 @@ class SqlSuppressionStore:
         return await self._database.write(work)
 
     async def remove(self, *, service: str, channel: Channel, recipient: str) -> bool:
-        statement = delete(suppressions).where(
-            suppressions.c.service == service,
-            suppressions.c.channel == channel,
-            suppressions.c.recipient == recipient,
-        )
+        statement = delete(suppressions).where(is_for(_entry(service, channel, recipient)))
 
         async def work(connection: AsyncConnection) -> bool:
             return (await connection.execute(statement)).rowcount > 0
@@ -89,11 +89,20 @@ class SqlSuppressionStore:
         return await self._database.read(work)
 
 
+def _entry(service: str, channel: Channel, recipient: str) -> Mapping[str, ColumnElement[Any]]:
+    return {
+        "service": literal(service, Text),
+        "channel": literal(channel, Text),
+        "recipient": literal(compared(channel, recipient), Text),
+    }
+
+
 def _to_suppression(row: Row[Any]) -> Suppression:
     return Suppression(
         service=row.service,
         channel=Channel(row.channel),
-        recipient=row.recipient,
+        recipient=row.recipient_as_written or row.recipient,
+        compared=row.recipient,
         reason=SuppressionReason(row.reason),
         notification_id=row.notification_id,
         created_at=row.created_at,

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 from notifier.notification import Status
-from notifier.store.sql import JsonObject, UtcTime
+from notifier.store.sql import AsciiLower, JsonObject, UtcTime
 
 metadata = MetaData(
     naming_convention={
@@ -42,7 +42,10 @@ notifications = Table(
     Column("service", Text, nullable=False),
     Column("channel", Text, nullable=False),
     Column("lane", Text, nullable=False),
+    # As it is compared; in rows older than the column after it, as it was written.
     Column("recipient", Text, nullable=False),
+    # Where that differs.
+    Column("recipient_as_written", Text),
     Column("subject", Text),
     # NULL: erased.
     Column("content", Text),
@@ -248,5 +251,14 @@ suppressions = Table(
     Column("reason", Text, nullable=False),
     Column("notification_id", Uuid),
     Column("created_at", UtcTime, nullable=False),
+    # As in notifications.
+    Column("recipient_as_written", Text),
     Index("ix_suppressions_recipient_service_channel", "recipient", "service", "channel"),
+)
+# Older rows, and those of older code beside this one, have the recipient as it was written.
+Index(
+    "ix_suppressions_compared",
+    suppressions.c.service,
+    suppressions.c.channel,
+    AsciiLower(suppressions.c.recipient),
 )

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 REVISIONS = (
     "0001_create_tables",
     "0002_add_provider_tables",
+    "0003_compare_recipients",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

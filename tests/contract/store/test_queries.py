@@ -58,6 +58,44 @@ async def test_filters_match_what_they_name(stores: Stores) -> None:
         assert await listed(stores, wanted) == expected
 
 
+async def test_a_recipient_is_found_in_whatever_case_and_writing(stores: Stores) -> None:
+    mails = [
+        await stores.accept(a_submission(recipient=each))
+        for each in ("Anna@example.com", "anna@example.com", "ANNA@example.com", "Пётр@пример.рф")
+    ]
+    user = await stores.accept(
+        a_submission(recipient="Anna@Example.com", channel=Channel.IN_APP, service="app")
+    )
+    number = await stores.accept(a_submission(recipient="+491701234567", channel=Channel.SMS))
+
+    for typed, expected in (
+        ("anna@example.com", mails[2::-1]),
+        (" ANNA@Example.COM ", mails[2::-1]),
+        ("Anna@Example.com", [user, *mails[2::-1]]),
+        ("ПЁТР@xn--e1afmkfd.xn--p1ai", [mails[3]]),
+        ("+49 (0)170 1234567", [number]),
+        ("eva@example.com", []),
+    ):
+        wanted = NotificationFilter(recipient=typed)
+        found = await stores.queries.list(wanted, service=None, limit=9, after=None)
+        assert [each.id for each in found] == [each.id for each in expected], typed
+        assert [each.recipient for each in found] == [each.recipient for each in expected]
+        assert await stores.queries.count(wanted, service=None) == len(expected)
+
+
+async def test_a_page_of_a_recipient_in_several_forms_is_the_newest_of_all(stores: Stores) -> None:
+    mixed = [
+        await stores.accept(a_submission(recipient="Anna@example.com", channel=channel))
+        for channel in (Channel.IN_APP, Channel.EMAIL) * 2
+    ]
+    wanted = NotificationFilter(recipient="Anna@example.com")
+
+    first = await stores.queries.list(wanted, service=None, limit=3, after=None)
+    rest = await stores.queries.list(wanted, service=None, limit=3, after=first[-1].id)
+
+    assert [each.id for each in (*first, *rest)] == [each.id for each in reversed(mixed)]
+
+
 async def test_metadata_may_have_any_names(stores: Stores) -> None:
     names = ["1", "a.b", 'quo"te', "$", "[0]", "ä ö", "", "it's", "%s", ":x", "\\"]
     await stores.accept(a_submission(metadata={name: f"={name}" for name in names}))

@@ -2,6 +2,7 @@ import asyncio
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -9,7 +10,19 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import CheckConstraint, ClauseElement, Connection, TextClause, inspect, text
+from sqlalchemy import (
+    CheckConstraint,
+    ClauseElement,
+    Connection,
+    Select,
+    TextClause,
+    bindparam,
+    insert,
+    inspect,
+    literal,
+    select,
+    text,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -29,7 +42,8 @@ from notifier.store import (
     upkeep,
 )
 from notifier.store.opening import open_database
-from notifier.store.tables import metadata
+from notifier.store.sql import Now
+from notifier.store.tables import metadata, notifications, suppressions
 from notifier.store.upgrading import upgrade
 from tests.contract.store.stores import Stores, a_submission, open_stores
 from tests.services.processes import free_port
@@ -42,6 +56,8 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.getfixturevalue("postgres_url"))
 
 
+# An index over an expression is not compared on SQLite.
+@pytest.mark.filterwarnings("ignore:.*expression-based index")
 async def test_the_revisions_make_exactly_the_tables_of_the_code(stores: Stores) -> None:
     def differences(connection: Connection) -> list[object]:
         def is_made_here(made: object, *_more: object) -> bool:
@@ -75,6 +91,33 @@ async def test_upgrades_at_once_and_again_are_safe(empty_url: str) -> None:
     async with open_stores(empty_url) as stores:
         assert await stores.queries.schema_problem() is None
         await stores.accept()
+
+
+async def test_what_was_suppressed_before_addresses_were_compared_without_case_still_is(
+    empty_url: str,
+) -> None:
+    names = ("service", "channel", "recipient", "reason", "created_at")
+    before: Select[*tuple[Any, ...]] = select(
+        literal("orders"), literal("email"), bindparam("recipient"), literal("manual"), Now()
+    )
+    put = insert(suppressions).from_select(names, before)
+    old = ("Anna@example.com", "ПЁТР@пример.рф", "Пётр@пример.рф", "ÅSA@example.com")
+    await _upgrade_to(empty_url, "0002_add_provider_tables")
+    async with open_database(empty_url) as database, database._writer.begin() as connection:  # noqa: SLF001
+        for recipient in old:
+            await connection.execute(put, {"recipient": recipient})
+    await upgrade(empty_url)
+
+    async with open_stores(empty_url) as stores:
+        sent = [
+            await stores.accept(a_submission(recipient=each))
+            for each in ("anna@example.com", "пётр@пример.рф", "åsa@example.com", "eva@example.com")
+        ]
+        statuses = [await stores.status(each.id) for each in sent]
+        listed = await stores.suppressions.list(service=None, channel=None, limit=9, after=None)
+
+    assert statuses == [*[Status.SUPPRESSED] * 3, Status.PENDING]
+    assert {each.recipient for each in listed} in ({*old} - {old[1]}, {*old} - {old[2]})
 
 
 async def test_an_upgrade_under_load_holds_up_nobody_for_long(postgres_url: str) -> None:
@@ -222,6 +265,22 @@ async def test_no_statement_of_the_hot_path_reads_a_whole_table(sqlite_store_url
         for name, statement in statements:
             steps = await stores.database.read(partial(plan, statement=statement))
             assert not [step for step in steps if _reads_all(step)], name
+
+
+async def test_a_suppression_is_looked_up_by_what_is_compared(stores: Stores) -> None:
+    for number in range(100):
+        await stores.suppress(a_submission(recipient=f"{number}@example.org"))
+    asked = select(notifications.c.id, suppressing.is_suppressed(notifications.c))
+
+    async def plan(connection: AsyncConnection) -> str:
+        explain = "EXPLAIN QUERY PLAN"
+        if connection.dialect.name == "postgresql":
+            await connection.exec_driver_sql("ANALYZE suppressions")
+            explain = "EXPLAIN"
+        compiled = asked.compile(dialect=connection.dialect)
+        return str((await connection.exec_driver_sql(f"{explain} {compiled}")).all())
+
+    assert "ix_suppressions_compared" in await stores.database.write(plan)
 
 
 _HOT = (

@@ -62,6 +62,60 @@ async def test_an_address_is_put_on_the_list_once_and_taken_off(stores: Stores) 
     assert await listed(stores) == []
 
 
+SPELLINGS = [
+    ("Anna@example.com", "anna@example.com"),
+    ("anna@example.com", "ANNA@example.com"),
+    ("Пётр@пример.рф", "пётр@пример.рф"),
+    ("\uff21nna@example.com", "anna@example.com"),
+    ("STRASSE@example.com", "straße@example.com"),
+    ("\u00e9va@example.com", "E\u0301VA@example.com"),
+]
+
+
+@pytest.mark.parametrize(("listed_as", "sent_as"), SPELLINGS)
+async def test_addresses_are_compared_without_case_and_width_and_kept_as_written(
+    stores: Stores, listed_as: str, sent_as: str
+) -> None:
+    early = await stores.accept(a_submission(recipient=sent_as))
+    waiting = await stores.accept(a_submission(recipient=sent_as))
+    refused = await stores.claimed(a_submission(recipient=sent_as, service="payments"))
+    assert refused.recipient == sent_as
+    await add(stores, listed_as)
+    await add(stores, sent_as, reason="spam_report")
+    await stores.deliveries.finish(an_end(refused, FAIL, fault=A_FAULT, suppress=True))
+    later = await stores.accept(a_submission(recipient=sent_as))
+    other = await stores.accept(a_submission(recipient=listed_as, service="payments"))
+
+    assert await stores.claim(envelope_of(early)) is None
+    await stores.pass_time(6)
+    assert await stores.deliveries.take_due(9, hold_s=1) == []
+
+    for each in (early, waiting, later, other):
+        found = await stores.get(each.id)
+        assert (found.status, found.recipient) == (Status.SUPPRESSED, each.recipient)
+    entries = await listed(stores)
+    assert {(each.recipient, each.service, each.reason) for each in entries} == {
+        (listed_as, "orders", "manual"),
+        (sent_as, "payments", "refused"),
+    }
+    assert await stores.suppressions.remove(
+        service="orders", channel=Channel.EMAIL, recipient=sent_as
+    )
+    assert [each.service for each in await listed(stores)] == ["payments"]
+
+
+async def test_user_ids_are_compared_as_they_are(stores: Stores) -> None:
+    await add(stores, "User-A", channel=Channel.IN_APP)
+
+    others = [
+        await stores.accept(a_submission(recipient=each, channel=Channel.IN_APP))
+        for each in ("user-a", "User-A")
+    ]
+
+    statuses = [await stores.status(each.id) for each in others]
+    assert statuses == [Status.PENDING, Status.SUPPRESSED]
+
+
 async def test_the_list_is_read_in_pages_by_service_and_channel(stores: Stores) -> None:
     for name in "dbeac":
         await add(stores, f"{name}@example.org")
@@ -70,7 +124,7 @@ async def test_the_list_is_read_in_pages_by_service_and_channel(stores: Stores) 
 
     first = await listed(stores, service="orders", channel=Channel.EMAIL, limit=3)
     last = first[-1]
-    after = SuppressionPlace(recipient=last.recipient, service=last.service, channel=last.channel)
+    after = SuppressionPlace(recipient=last.compared, service=last.service, channel=last.channel)
     second = await listed(stores, service="orders", channel=Channel.EMAIL, limit=3, after=after)
 
     assert [each.recipient[0] for each in (*first, *second)] == list("abcde")
@@ -87,7 +141,7 @@ async def test_a_page_may_end_between_the_services_of_one_address(stores: Stores
     seen: list[tuple[str, Channel]] = []
     after: SuppressionPlace | None = None
     while page := await listed(stores, limit=1, after=after):
-        after = SuppressionPlace(page[0].recipient, page[0].service, page[0].channel)
+        after = SuppressionPlace(page[0].compared, page[0].service, page[0].channel)
         seen.append((page[0].service, page[0].channel))
 
     assert seen == [
