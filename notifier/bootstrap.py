@@ -28,9 +28,10 @@ from notifier.api.app import create_app
 from notifier.api.config import ApiConfig, ApiServices, TwilioCallbacks
 from notifier.api.door import DoorLimits
 from notifier.api.server import bind, serve
+from notifier.breaker import BreakerSettings
 from notifier.delivery import Deliverer, Lease
 from notifier.errors import NotifierError, SchemaError, SettingsError, StoreUnavailableError
-from notifier.gate import BreakerSettings, Gate
+from notifier.gate import Gate
 from notifier.ports import Clock, DeliveryStore, Queue, RescuePolicy
 from notifier.providers import Parts, channel_settings, make_routes, rates_per_s, retry_policies
 from notifier.publishing import Publisher

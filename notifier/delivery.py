@@ -179,6 +179,7 @@ class Deliverer:
             return Settlement.REQUEUE
         if held is None:
             log.info("delivery.skipped", id=str(envelope.id), attempt=envelope.attempt)
+            await self._gate.give_back(admission)
         else:
             await self._attempt(held, admission)
         return Settlement.ACK
@@ -257,6 +258,7 @@ class Deliverer:
             message = render(held.claimed)
         except TemplateError as error:
             course.answer(Permanent("template", str(error)))
+            await self._gate.give_back(first)
             return
         async for admission in self._admissions(held, first):
             if course.has_answer and isinstance(admission, Barred):
@@ -303,10 +305,11 @@ class Deliverer:
         if isinstance(admission, Barred):
             return course.answer(_barred(admission))
         if left_s <= 0:
+            await self._gate.give_back(admission)
             return course.answer(_TOO_LATE)
         adapter = self._routes[message.channel][admission.provider]
         outcome = course.answer(await self._call(adapter, message, left_s))
-        await self._gate.report(admission, outcome)
+        await self._gate.report(admission, outcome, recipient=message.recipient)
         return outcome
 
     async def _call(self, adapter: ChannelAdapter, message: Message, timeout_s: float) -> Outcome:

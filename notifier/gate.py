@@ -6,13 +6,15 @@ without a lease and without spending an attempt.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 from typing import assert_never
 
 import structlog
 
+from notifier.breaker import BreakerSettings, Evidence
 from notifier.errors import NotifierError, StoreUnavailableError
 from notifier.notification import (
     Lane,
@@ -30,30 +32,6 @@ log = structlog.get_logger(__name__)
 
 class GateClosedError(Exception):
     """Raised to those who wait at the gate when a worker shuts down."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakerSettings:
-    """When a breaker opens, and for how long.
-
-    It opens after `systemic_in_a_row` systemic failures, or when `failure_ratio` of at least
-    `min_calls` calls of one process within `window_s` failed. Each further trip without a
-    success doubles the time from `open_min_s` to `open_max_s`.
-    """
-
-    systemic_in_a_row: int = 3
-    failure_ratio: float = 0.5
-    min_calls: int = 20
-    window_s: float = 30
-    open_min_s: float = 30
-    open_max_s: float = 600
-    probe_lease_s: float = 60
-    fresh_s: float = 1
-    """How old what this process knows of the shared states may be."""
-    throttle_s: float = 5
-    """How long to pause where a throttling provider does not say."""
-    hold_s: float = 900
-    """How long to wait for a channel's providers before the notification is snoozed."""
 
 
 PATIENCE_S: Mapping[Lane, float] = {Lane.HIGH: 2, Lane.NORMAL: 10, Lane.BULK: 60}
@@ -77,14 +55,6 @@ class Barred:
     retry_after_s: float
 
 
-@dataclass(slots=True)
-class _Window:
-    """What one process saw of one provider lately: (when, whether it failed)."""
-
-    calls: deque[tuple[float, bool]] = field(default_factory=deque)
-    systemic_in_a_row: int = 0
-
-
 class Gate:
     """Admits callers to providers; one for each worker process."""
 
@@ -99,8 +69,10 @@ class Gate:
         self._clock = clock
         self._rates = rates_per_s
         self._settings = settings
-        self._windows: dict[str, _Window] = {}
+        self._evidence: dict[str, Evidence] = {}
+        self._waiting: Counter[tuple[str, Lane]] = Counter()
         self._states: Mapping[str, ProviderState] = {}
+        self._reminded_at_s: dict[str, float] = {}
         self._read_at_s: float | None = None
         self._reading: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
@@ -118,16 +90,24 @@ class Gate:
             GateClosedError: the worker shuts down.
         """
         give_up_s = self._clock.monotonic_s() + self._settings.hold_s
-        while True:
-            answer = await self._admit_any(providers, lane)
-            if isinstance(answer, Admission) or self._clock.monotonic_s() >= give_up_s:
-                return answer
-            await self._wait(min(max(answer.retry_after_s, 0.1), self._settings.fresh_s))
+        places = [(provider, lane) for provider in providers]
+        self._waiting.update(places)
+        try:
+            while True:
+                answer = await self._admit_any(providers, lane)
+                if isinstance(answer, Admission) or self._clock.monotonic_s() >= give_up_s:
+                    return answer
+                await self._wait(min(max(answer.retry_after_s, 0.1), self._settings.fresh_s))
+        finally:
+            self._waiting.subtract(places)
 
-    async def admit(self, provider: str, *, patience_s: float) -> Admission | Barred:
+    async def admit(
+        self, provider: str, *, patience_s: float, lane: Lane = Lane.HIGH
+    ) -> Admission | Barred:
         """Admit to `provider`, or say why not.
 
-        Waits up to `patience_s` for its turn at a paced provider, and never for a breaker.
+        Waits up to `patience_s` for its turn at a paced provider, and never for a breaker. A
+        probe is left to who waits here with a more urgent `lane`.
 
         Raises:
             GateClosedError: the worker shuts down.
@@ -138,26 +118,37 @@ class Gate:
         if state is not None and (barred := self._barred(state)):
             return barred
         if state is not None and state.opened_at is not None:
-            return await self._probe(provider)
+            return await self._probe(provider, lane)
         return await self._take_turn(provider, patience_s)
 
-    async def report(self, admission: Admission, outcome: Outcome) -> None:
+    async def report(self, admission: Admission, outcome: Outcome, *, recipient: str) -> None:
         """Tell what came of the call; opens or closes the provider's breaker where that is due.
+
+        `recipient` only tells one from another, and is not kept.
 
         A database that is away or busy loses the news, not the notification: nothing is raised.
         """
         try:
-            await self._report(admission, outcome)
+            await self._report(admission, outcome, hash(recipient.casefold()))
         except NotifierError as error:
             cause = type(error).__name__
             log.warning("gate.not_recorded", provider=admission.provider, error=cause)
         except Exception:  # a defect here must not lose what was handed over
             log.exception("gate.report_crashed", provider=admission.provider)
 
+    async def give_back(self, admission: Admission | Barred) -> None:
+        """Give back an admission that was not used, so that somebody else may probe at once."""
+        if not isinstance(admission, Admission) or not admission.is_probe:
+            return
+        try:
+            await self._release(admission.provider, 0)
+        except StoreUnavailableError:
+            log.warning("gate.not_recorded", provider=admission.provider)
+
     async def _admit_any(self, providers: Sequence[str], lane: Lane) -> Admission | Barred:
         soonest: Barred | None = None
         for provider in providers:
-            answer = await self.admit(provider, patience_s=PATIENCE_S[lane])
+            answer = await self.admit(provider, patience_s=PATIENCE_S[lane], lane=lane)
             if isinstance(answer, Admission):
                 return answer
             if soonest is None or answer.retry_after_s < soonest.retry_after_s:
@@ -166,15 +157,21 @@ class Gate:
             raise ValueError("no provider to be admitted to")
         return soonest
 
-    async def _probe(self, provider: str) -> Admission | Barred:
+    async def _probe(self, provider: str, lane: Lane) -> Admission | Barred:
         lease_s = self._settings.probe_lease_s
         try:
-            is_ours = await self._store.probe(provider, lease_s=lease_s)
+            is_ours = not self._is_outranked(provider, lane) and await self._store.probe(
+                provider, lease_s=lease_s
+            )
         except StoreUnavailableError:
             is_ours = False
         if is_ours:
             return Admission(provider, is_probe=True)
         return Barred(provider, "its breaker is open and being probed", self._settings.fresh_s)
+
+    def _is_outranked(self, provider: str, lane: Lane) -> bool:
+        lanes = list(Lane)
+        return any(self._waiting[provider, other] for other in lanes[: lanes.index(lane)])
 
     async def _take_turn(self, provider: str, patience_s: float) -> Admission | Barred:
         rate_per_s = self._rates.get(provider)
@@ -191,54 +188,50 @@ class Gate:
         await self._wait(delay_s)
         return Admission(provider)
 
-    async def _report(self, admission: Admission, outcome: Outcome) -> None:
+    async def _report(self, admission: Admission, outcome: Outcome, recipient: int) -> None:
         provider = admission.provider
-        window = self._windows.setdefault(provider, _Window())
+        if isinstance(outcome, Transient) and outcome.throttled:
+            await self._throttle(provider, outcome.retry_after_s)
+            await self.give_back(admission)
+            return
+        evidence = self._evidence.setdefault(provider, Evidence(self._settings))
+        is_known = evidence.holds(recipient)
+        trips = evidence.trips(outcome, recipient, self._clock.monotonic_s())
         match outcome:
-            case Transient(throttled=True):
-                await self._throttle(provider, outcome.retry_after_s)
             case Sent() | Permanent() | Transient(concerns_recipient=True):
-                self._note(window, has_failed=False)
                 if admission.is_probe:
                     await self._close(provider)
             case Systemic() | Transient() | Unknown():
-                if self._is_in_trouble(window, outcome) or admission.is_probe:
-                    await self._open(provider, outcome.code)
+                is_doubt = isinstance(outcome, Systemic) and outcome.concerns_recipient
+                if admission.is_probe and is_doubt:
+                    await self._release(provider, 0 if is_known else self._settings.doubt_s)
+                elif trips or admission.is_probe:
+                    await self._open(provider, outcome.code, is_doubt=is_doubt)
             case _:
                 assert_never(outcome)
 
-    def _is_in_trouble(self, window: _Window, outcome: Systemic | Transient | Unknown) -> bool:
-        if isinstance(outcome, Systemic):
-            window.systemic_in_a_row += 1
-            return window.systemic_in_a_row >= self._settings.systemic_in_a_row
-        self._note(window, has_failed=True)
-        return self._fails_too_often(window)
-
-    def _note(self, window: _Window, *, has_failed: bool) -> None:
-        now_s = self._clock.monotonic_s()
-        window.systemic_in_a_row = 0
-        window.calls.append((now_s, has_failed))
-        while window.calls[0][0] < now_s - self._settings.window_s:
-            window.calls.popleft()
-
-    def _fails_too_often(self, window: _Window) -> bool:
-        failed = sum(has_failed for _, has_failed in window.calls)
-        calls = len(window.calls)
-        return calls >= self._settings.min_calls and failed >= calls * self._settings.failure_ratio
-
-    async def _open(self, provider: str, reason: str) -> None:
+    async def _open(self, provider: str, reason: str, *, is_doubt: bool) -> None:
         state = self._states.get(provider)
         trips = state.trips if state else 0
-        for_s = min(self._settings.open_min_s * 2.0 ** min(trips, 16), self._settings.open_max_s)
-        log.error("provider.opened", provider=provider, reason=reason, for_s=for_s)
-        self._windows.pop(provider, None)
+        for_s = self._settings.doubt_s if is_doubt else self._settings.open_s(trips)
+        if trips == 0 and provider not in self._reminded_at_s:
+            log.error("provider.opened", provider=provider, reason=reason, for_s=for_s)
+        else:
+            log.warning("provider.probe_failed", provider=provider, reason=reason, for_s=for_s)
+        self._evidence[provider].has_opened()
         await self._store.open(provider, reason=reason, for_s=for_s)
+        self._reminded_at_s.setdefault(provider, self._clock.monotonic_s())
         self._forget()
 
     async def _close(self, provider: str) -> None:
         log.info("provider.closed", provider=provider)
-        self._windows.pop(provider, None)
+        self._evidence.pop(provider, None)
+        self._reminded_at_s.pop(provider, None)
         await self._store.close(provider)
+        self._forget()
+
+    async def _release(self, provider: str, for_s: float) -> None:
+        await self._store.release(provider, for_s=for_s)
         self._forget()
 
     async def _throttle(self, provider: str, retry_after_s: float | None) -> None:
@@ -273,12 +266,31 @@ class Gate:
     async def _read_once(self) -> None:
         try:
             states = await self._store.states()
-            self._states = {state.name: state for state in states}
+            self._learn({state.name: state for state in states})
         except StoreUnavailableError:
             log.warning("gate.states_unknown")
         finally:
             self._read_at_s = self._clock.monotonic_s()
             self._reading = None
+
+    def _learn(self, states: Mapping[str, ProviderState]) -> None:
+        was_open = {name for name, state in self._states.items() if state.opened_at}
+        self._states = states
+        for name in was_open:
+            if name not in states or states[name].opened_at is None:
+                self._evidence.pop(name, None)  # it worked for another process
+                self._reminded_at_s.pop(name, None)
+        for state in states.values():
+            if state.opened_at is not None:
+                self._remind(state, state.opened_at)
+
+    def _remind(self, state: ProviderState, opened_at: datetime) -> None:
+        now_s = self._clock.monotonic_s()
+        if now_s - self._reminded_at_s.setdefault(state.name, now_s) < self._settings.remind_s:
+            return
+        self._reminded_at_s[state.name] = now_s
+        for_s = round((self._clock.now() - opened_at).total_seconds())
+        log.error("provider.still_open", provider=state.name, reason=state.reason, for_s=for_s)
 
     async def _wait(self, delay_s: float) -> None:
         if delay_s <= 0:

@@ -470,6 +470,9 @@ class ProviderStore(Protocol):
     async def probe(self, name: str, *, lease_s: float) -> bool:
         """Take the one right to try an open provider whose time has come."""
 
+    async def release(self, name: str, *, for_s: float) -> None:
+        """Give the right to probe back: the next may take it in `for_s`. Counts no trip."""
+
     async def close(self, name: str) -> None:
         """Close the breaker: it works again. An operator's pause stays."""
 

@@ -85,6 +85,11 @@ _PROBE = (
     )
     .values(probe_until=_then)
 )
+_RELEASE = (
+    update(p)
+    .where(_which, p.c.opened_at.is_not(None))
+    .values(open_until=_later(p.c.open_until), probe_until=null())
+)
 _STATES = select(
     p.c.name,
     p.c.is_paused,
@@ -119,6 +124,9 @@ class SqlProviderStore:
 
     async def probe(self, name: str, *, lease_s: float) -> bool:
         return await self._change(_PROBE, {"which": name, "for_s": lease_s}) > 0
+
+    async def release(self, name: str, *, for_s: float) -> None:
+        await self._change(_RELEASE, {"which": name, "for_s": for_s})
 
     async def close(self, name: str) -> None:
         await self._change(_CLOSE, {"which": name})

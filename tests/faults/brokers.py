@@ -21,8 +21,9 @@ from uuid_utils import compat
 from notifier import keys
 from notifier.api.app import create_app
 from notifier.api.config import ApiConfig, ApiServices
+from notifier.breaker import BreakerSettings
 from notifier.delivery import Deliverer, Lease
-from notifier.gate import BreakerSettings, Gate
+from notifier.gate import Gate
 from notifier.notification import Channel, Message, OnUnknown, Outcome, Sent
 from notifier.ports import ChannelAdapter, RescuePolicy
 from notifier.publishing import Publisher

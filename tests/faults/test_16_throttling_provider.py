@@ -2,8 +2,8 @@
 
 from contextlib import AsyncExitStack
 
+from notifier.breaker import BreakerSettings
 from notifier.channels.twilio import TwilioAdapter, TwilioConfig
-from notifier.gate import BreakerSettings
 from notifier.notification import Channel, Status
 from tests.clock import SystemClock
 from tests.faults.workers import Ways, open_site, relaying, working

@@ -1,7 +1,7 @@
 """A provider refuses our key, and takes it again: nothing fails, everything is sent."""
 
+from notifier.breaker import BreakerSettings
 from notifier.channels.sendgrid import SendGridAdapter, SendGridConfig
-from notifier.gate import BreakerSettings
 from notifier.notification import Channel, Status
 from tests.clock import SystemClock
 from tests.faults.workers import SLOTS, Ways, open_site, relaying, working
@@ -31,7 +31,7 @@ async def test_a_revoked_key_fails_nothing_and_everything_is_sent_once_it_is_res
             relaying(site),
             working(site, {Channel.EMAIL: [adapter]}, Ways(breakers=QUICK_BREAKER)),
         ):
-            await site.logged("provider.opened", 1 + PROBES)
+            await site.logged("provider.probe_failed", PROBES)
             revoked = await site.states()
             asked = sendgrid.requests
             sendgrid.api_key = "SG.key"

@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from notifier.breaker import BreakerSettings
 from notifier.delivery import Deliverer, Lease
-from notifier.gate import BreakerSettings, Gate
+from notifier.gate import Gate
 from notifier.notification import (
     Channel,
     Claimed,

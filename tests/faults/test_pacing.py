@@ -5,7 +5,8 @@ import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from notifier.gate import Admission, BreakerSettings, Gate
+from notifier.breaker import BreakerSettings
+from notifier.gate import Admission, Gate
 from notifier.notification import Outcome, Sent, Transient
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores, open_stores
@@ -49,7 +50,7 @@ async def call(gate: Gate, provider: StrictProvider) -> None:
     while len(provider.taken_at_s) < CALLS and not provider.throttled:
         admission = await gate.admit("smtp", patience_s=10)
         assert isinstance(admission, Admission)
-        await gate.report(admission, provider.call())
+        await gate.report(admission, provider.call(), recipient="ada@example.org")
 
 
 @dataclass(slots=True)

@@ -22,8 +22,9 @@ from uuid import UUID, uuid4
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
+from notifier.breaker import BreakerSettings
 from notifier.delivery import Deliverer, Lease
-from notifier.gate import BreakerSettings, Gate
+from notifier.gate import Gate
 from notifier.notification import (
     Channel,
     Claimed,

@@ -102,6 +102,44 @@ async def test_of_many_workers_one_probes_until_its_lease_ends(store_url: str) -
         assert await probes() == 1
 
 
+async def test_a_probe_that_is_given_back_is_up_for_the_next_and_counts_no_trip(
+    stores: Stores,
+) -> None:
+    await open_it(stores)
+    await stores.pass_time(31)
+    assert await stores.providers.probe("sendgrid", lease_s=60)
+
+    await stores.providers.release("sendgrid", for_s=5)
+
+    assert not await stores.providers.probe("sendgrid", lease_s=60)
+    await stores.pass_time(6)
+    assert await stores.providers.probe("sendgrid", lease_s=60)
+    assert (await state(stores)).trips == 1
+
+
+async def test_giving_a_probe_back_shortens_no_time_that_another_worker_set(
+    stores: Stores,
+) -> None:
+    await open_it(stores, 600)
+
+    await stores.providers.release("sendgrid", for_s=0)
+
+    assert (await state(stores)).closed_for_s > 500
+
+
+async def test_giving_a_probe_back_opens_nothing_that_is_closed(stores: Stores) -> None:
+    await open_it(stores)
+    await stores.providers.close("sendgrid")
+
+    await stores.providers.release("sendgrid", for_s=60)
+    await stores.providers.release("unheard", for_s=60)
+
+    assert [(each.name, each.opened_at) for each in await stores.providers.states()] == [
+        ("sendgrid", None)
+    ]
+    assert (await state(stores)).may_be_asked
+
+
 async def test_a_closed_breaker_lets_traffic_flow_and_forgets_its_trips(stores: Stores) -> None:
     await open_it(stores)
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 from uuid import uuid4
 
+from notifier.breaker import BreakerSettings
 from notifier.delivery import Deliverer, Lease
-from notifier.gate import BreakerSettings, Gate
+from notifier.gate import Gate
 from notifier.notification import Channel, Envelope, Message, Outcome, Sent, Submission
 from notifier.ports import ChannelAdapter, DeliveryStore, ProviderStore, Queue, RescuePolicy
 from notifier.publishing import Publisher

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from notifier.breaker import BreakerSettings
 from notifier.errors import StoreBusyError, StoreUnavailableError
-from notifier.gate import BreakerSettings
 from notifier.notification import Outcome, Sent, Settlement, Status, Systemic, Transient
 from tests.contract.worker.bench import Bench, within
 

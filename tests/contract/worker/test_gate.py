@@ -1,12 +1,16 @@
 """The gate over the real store: breakers, pauses and failover, as several workers share them."""
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from structlog.typing import EventDict
 
-from notifier.gate import Admission, Barred, BreakerSettings, Gate, GateClosedError
+from notifier.breaker import BreakerSettings
+from notifier.errors import StoreBusyError
+from notifier.gate import Admission, Barred, Gate, GateClosedError
 from notifier.notification import (
     Fault,
     Lane,
@@ -20,6 +24,7 @@ from notifier.notification import (
     Transient,
     Unknown,
 )
+from notifier.ports import ProviderState
 from notifier.retry import RetryPolicy
 from tests.contract.store.stores import Stores, a_submission
 from tests.contract.worker.bench import Bench, ScriptedAdapter, within
@@ -27,6 +32,7 @@ from tests.services.messages import ManualClock
 
 REFUSED = Transient("connection_refused", "not sent")
 WRONG_KEY = Systemic("401", "the key was refused")
+NOT_ENABLED = Systemic("21408", "this country is not enabled", concerns_recipient=True)
 QUICK = BreakerSettings(min_calls=4, systemic_in_a_row=3)
 
 
@@ -37,15 +43,24 @@ class Workers:
         self.stores = stores
         self.clock = ManualClock()
         self.gates = [Gate(stores.providers, self.clock, rates, QUICK) for _ in range(count)]
+        self._numbers = itertools.count(1)
 
-    async def call(self, gate: Gate, outcome: Outcome, provider: str = "smtp") -> None:
-        admission = await gate.admit(provider, patience_s=1)
+    async def call(self, gate: Gate, outcome: Outcome, recipient: str | None = None) -> Admission:
+        """Make a call about `recipient`, or about somebody new."""
+        admission = await gate.admit("smtp", patience_s=1)
         assert isinstance(admission, Admission)
-        await gate.report(admission, outcome)
+        somebody = recipient or f"user-{next(self._numbers)}@example.org"
+        await gate.report(admission, outcome, recipient=somebody)
+        return admission
 
     async def pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
         await self.stores.pass_time(seconds)
+
+
+async def state_of(bench: Bench, provider: str = "smtp") -> ProviderState:
+    (state,) = [each for each in await bench.stores.providers.states() if each.name == provider]
+    return state
 
 
 async def admissions(gates: Sequence[Gate], provider: str = "smtp") -> list[Admission | Barred]:
@@ -84,7 +99,7 @@ async def test_a_success_in_between_keeps_the_breaker_closed(bench: Bench) -> No
 async def test_a_high_failure_rate_opens_the_breaker(bench: Bench, failure: Outcome) -> None:
     workers = Workers(bench.stores)
     first, _ = workers.gates
-    for outcome in (Sent(), Sent(), failure, failure):
+    for outcome in (Sent(), Sent(), Sent(), failure, failure, failure):
         await workers.call(first, outcome)
 
     (answer,) = await admissions([first])
@@ -106,6 +121,163 @@ async def test_what_concerns_a_recipient_says_nothing_about_the_provider(
         await workers.call(workers.gates[0], outcome)
 
     assert await admissions(workers.gates) == [Admission("smtp"), Admission("smtp")]
+
+
+@pytest.mark.parametrize("outcome", [NOT_ENABLED, Unknown("timeout", "no answer")])
+async def test_one_recipient_never_opens_a_breaker(bench: Bench, outcome: Outcome) -> None:
+    workers = Workers(bench.stores)
+    for spelling in ("Ada@example.org", "ada@example.org") * 20:
+        await workers.call(workers.gates[0], outcome, spelling)
+
+    assert await admissions(workers.gates) == [Admission("smtp"), Admission("smtp")]
+
+
+async def test_several_refused_recipients_let_one_call_a_second_through(bench: Bench) -> None:
+    workers = Workers(bench.stores)
+    first, second = workers.gates
+    for _ in range(3):
+        await workers.call(first, NOT_ENABLED)
+
+    assert all(isinstance(each, Barred) for each in await admissions(workers.gates))
+    await workers.pass_time(1)
+    for gate in (first, second) * 10:
+        assert (await workers.call(gate, NOT_ENABLED)).is_probe
+        assert all(isinstance(each, Barred) for each in await admissions(workers.gates))
+        await workers.pass_time(1)
+    assert (await state_of(bench)).trips == 1
+
+
+async def test_a_success_between_refused_recipients_is_evidence_that_it_works(
+    bench: Bench,
+) -> None:
+    workers = Workers(bench.stores)
+    for outcome in (NOT_ENABLED, NOT_ENABLED, Sent()) * 10:
+        await workers.call(workers.gates[0], outcome)
+
+    assert await admissions(workers.gates) == [Admission("smtp"), Admission("smtp")]
+
+
+async def test_a_success_of_another_process_is_evidence_as_well(bench: Bench) -> None:
+    workers = Workers(bench.stores)
+    first, second = workers.gates
+    for _ in range(3):
+        await workers.call(first, NOT_ENABLED)
+    await workers.pass_time(1)
+    assert isinstance(await first.admit("smtp", patience_s=0), Admission)
+    await bench.stores.providers.release("smtp", for_s=0)
+    await workers.call(second, Sent())
+    await workers.pass_time(1)
+
+    await workers.call(first, NOT_ENABLED)
+
+    assert await admissions(workers.gates) == [Admission("smtp"), Admission("smtp")]
+
+
+async def test_a_probe_to_a_refused_recipient_is_no_evidence_and_the_next_may_follow_at_once(
+    bench: Bench,
+) -> None:
+    workers = Workers(bench.stores)
+    first, _ = workers.gates
+    refused = ["a@example.org", "b@example.org", "c@example.org"]
+    for recipient in refused:
+        await workers.call(first, NOT_ENABLED, recipient)
+    await workers.pass_time(1)
+
+    for recipient in refused * 3:
+        assert (await workers.call(first, NOT_ENABLED, recipient)).is_probe
+    await workers.call(first, Sent())
+
+    assert await admissions([first]) == [Admission("smtp")]
+
+
+async def test_a_wrong_password_still_waits_longer_each_time(bench: Bench) -> None:
+    workers = Workers(bench.stores)
+    await open_breaker(workers)
+    await workers.pass_time(31)
+
+    await workers.call(workers.gates[0], NOT_ENABLED, "a@example.org")
+    await workers.pass_time(1)
+    await workers.call(workers.gates[0], WRONG_KEY, "b@example.org")
+
+    (answer,) = await admissions(workers.gates[:1])
+    assert isinstance(answer, Barred)
+    assert 50 < answer.retry_after_s <= 60
+
+
+async def test_codes_to_good_numbers_go_at_once_whoever_else_is_refused(bench: Bench) -> None:
+    workers = Workers(bench.stores)
+    bad = [f"+99900{number}" for number in range(6)]
+    codes = 0
+    for second in range(120):
+        gate = workers.gates[second % 2]
+        if second % 40 < len(bad):  # they come up again and again, one after another
+            answer = await gate.admit("smtp", patience_s=0, lane=Lane.NORMAL)
+            if isinstance(answer, Admission):
+                await gate.report(answer, NOT_ENABLED, recipient=bad[second % 40])
+        await workers.pass_time(1)
+        if second % 10 == 0:
+            await workers.call(gate, Sent(), "+491701234567")
+            codes += 1
+
+    assert codes == 12
+
+
+async def test_a_probe_goes_to_the_most_urgent_who_waits(bench: Bench) -> None:
+    await bench.stores.providers.open("smtp", reason="21408", for_s=0)
+    bench.providers.failures["probe"].append(StoreBusyError("busy"))
+    gate = bench.gate()
+    urgent = asyncio.create_task(gate.admit_first(["smtp"], Lane.HIGH))
+    await bench.providers.called("probe")
+
+    for lane in (Lane.NORMAL, Lane.BULK):
+        assert isinstance(await gate.admit("smtp", patience_s=0, lane=lane), Barred)
+
+    assert await within(urgent) == Admission("smtp", is_probe=True)
+
+
+async def test_a_probe_that_was_not_used_is_given_to_the_next_at_once(bench: Bench) -> None:
+    await bench.stores.providers.open("scripted", reason="401", for_s=0)
+    finished = await bench.accept()
+    claimed = await bench.stores.claim(finished)
+    assert claimed is not None
+    deliverer = bench.deliverer()
+
+    await within(deliverer.deliver(finished))
+    await within(deliverer.deliver(await bench.accept(replace(a_submission(), content="{{ no }}"))))
+
+    assert bench.adapter.messages == []
+    assert await bench.stores.providers.probe("scripted", lease_s=60)
+
+
+async def test_a_probe_that_is_throttled_leaves_the_next_one_to_whoever_comes_then(
+    bench: Bench,
+) -> None:
+    workers = Workers(bench.stores)
+    await open_breaker(workers)
+    await workers.pass_time(31)
+    await workers.call(workers.gates[0], Transient("429", "slow down", 7, throttled=True))
+
+    await workers.pass_time(8)
+
+    assert await admissions(workers.gates[1:]) == [Admission("smtp", is_probe=True)]
+
+
+async def test_an_opening_is_an_error_in_the_log_once_and_again_while_it_lasts(
+    bench: Bench, logs: list[EventDict]
+) -> None:
+    workers = Workers(bench.stores, count=1)
+    (gate,) = workers.gates
+    for recipient in ("a@example.org", "b@example.org", "c@example.org"):
+        await workers.call(gate, NOT_ENABLED, recipient)
+    for _ in range(2):
+        await workers.pass_time(QUICK.remind_s / 2)
+        for _ in range(5):
+            await admissions([gate])
+
+    errors = [each for each in logs if each["log_level"] == "error"]
+    assert [each["event"] for each in errors] == ["provider.opened", "provider.still_open"]
+    assert {(each["provider"], each["reason"]) for each in errors} == {("smtp", "21408")}
+    assert "example.org" not in repr(logs)
 
 
 async def test_failures_that_are_long_past_do_not_count(bench: Bench) -> None:

@@ -1,0 +1,132 @@
+"""When a provider's breaker opens: what one process saw of an account, as evidence against it.
+
+An exchange about one recipient may fail because of that recipient. It counts only together with
+exchanges about others.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from notifier.notification import Outcome, Permanent, Sent, Systemic, Transient, Unknown
+
+_MAX_REFUSED: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerSettings:
+    """When a breaker opens, and for how long.
+
+    It opens after `systemic_in_a_row` systemic failures that do not depend on a recipient; when
+    `failure_ratio` of at least `min_calls` calls of one process within `window_s` failed; and
+    when `recipients` different ones were refused for a systemic reason without a success in
+    between, or more of them where more was sent within `window_s`. Unknown outcomes count once
+    for each recipient, and from `recipients` of them on.
+
+    Each further trip without a success doubles the time from `open_min_s` to `open_max_s`. What
+    opened on recipients' evidence is probed every `doubt_s`, one call at a time.
+    """
+
+    systemic_in_a_row: int = 3
+    recipients: int = 3
+    failure_ratio: float = 0.5
+    min_calls: int = 20
+    window_s: float = 30
+    open_min_s: float = 30
+    open_max_s: float = 600
+    doubt_s: float = 1
+    probe_lease_s: float = 60
+    fresh_s: float = 1
+    """How old what this process knows of the shared states may be."""
+    throttle_s: float = 5
+    """How long to pause where a throttling provider does not say."""
+    hold_s: float = 900
+    """How long to wait for a channel's providers before the notification is snoozed."""
+    remind_s: float = 900
+    """How often the log says that a breaker is still open."""
+
+    def open_s(self, trips: int) -> float:
+        """Seconds to stay open, after so many trips without a success in between."""
+        return min(self.open_min_s * 2.0 ** min(trips, 16), self.open_max_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    at_s: float
+    has_failed: bool
+    doubted: int | None = None
+    """The recipient whose exchange had an unknown outcome."""
+
+
+class Evidence:
+    """What one process saw of one provider lately; knows recipients by a number alone."""
+
+    def __init__(self, settings: BreakerSettings) -> None:
+        self._settings = settings
+        self._calls: deque[_Call] = deque()
+        self._systemic_in_a_row = 0
+        self._refused: dict[int, None] = {}
+
+    def holds(self, recipient: int) -> bool:
+        """Whether an exchange about this recipient is part of the evidence already."""
+        return recipient in self._refused or any(call.doubted == recipient for call in self._calls)
+
+    def trips(self, outcome: Outcome, recipient: int, now_s: float) -> bool:
+        """Take in what came of a call; returns whether the breaker is to open."""
+        is_ours = isinstance(outcome, Systemic) and not outcome.concerns_recipient
+        self._systemic_in_a_row = self._systemic_in_a_row + 1 if is_ours else 0
+        match outcome:
+            case Sent():
+                self._refused.clear()
+                self._note(_Call(now_s, has_failed=False))
+                return False
+            case Permanent() | Transient(concerns_recipient=True):
+                self._note(_Call(now_s, has_failed=False))
+                return False
+            case Systemic(concerns_recipient=True):
+                self._refuse(recipient, now_s)
+                return self._refuses_everybody()
+            case Systemic():
+                return self._systemic_in_a_row >= self._settings.systemic_in_a_row
+            case Transient():
+                self._note(_Call(now_s, has_failed=True))
+                return self._fails_too_often()
+            case Unknown():
+                self._note(_Call(now_s, has_failed=True, doubted=recipient))
+                return self._fails_too_often()
+            case _:
+                assert_never(outcome)
+
+    def has_opened(self) -> None:
+        """Begin anew after a trip; who was refused is still known."""
+        self._calls.clear()
+        self._systemic_in_a_row = 0
+
+    def _note(self, call: _Call) -> None:
+        self._calls.append(call)
+        self._forget(call.at_s)
+
+    def _forget(self, now_s: float) -> None:
+        while self._calls and self._calls[0].at_s < now_s - self._settings.window_s:
+            self._calls.popleft()
+
+    def _refuse(self, recipient: int, now_s: float) -> None:
+        self._forget(now_s)
+        self._refused[recipient] = None
+        if len(self._refused) > _MAX_REFUSED:
+            del self._refused[next(iter(self._refused))]
+
+    def _refuses_everybody(self) -> bool:
+        worked = sum(not call.has_failed for call in self._calls)
+        needed = max(self._settings.recipients, min(worked, _MAX_REFUSED))
+        return len(self._refused) >= needed
+
+    def _fails_too_often(self) -> bool:
+        worked = sum(not call.has_failed for call in self._calls)
+        failed = sum(call.has_failed and call.doubted is None for call in self._calls)
+        doubted = len({call.doubted for call in self._calls if call.doubted is not None})
+        if doubted >= self._settings.recipients:
+            failed += doubted
+        calls = worked + failed
+        enough = max(self._settings.min_calls, 1)
+        return calls >= enough and failed >= calls * self._settings.failure_ratio
