@@ -45,7 +45,7 @@ from notifier.store.deliveries import SqlDeliveryStore, StoreSettings
 from notifier.store.inbox import SqlInbox
 from notifier.store.keys import SqlKeyStore
 from notifier.store.occupying import sole_user
-from notifier.store.opening import open_database
+from notifier.store.opening import open_database, unprotected_host
 from notifier.store.providers import SqlProviderStore
 from notifier.store.queries import SqlQueryStore
 from notifier.store.receipts import SqlReceiptStore
@@ -164,6 +164,16 @@ async def _open_queue(settings: Settings, role: str, clock: Clock) -> AsyncItera
             raise SettingsError("NOTIFIER_BROKER_URL: expected amqp://, amqps:// or memory://")
 
 
+def _warn_of_unprotected_database(settings: Settings) -> None:
+    host = unprotected_host(settings.database_url.get_secret_value())
+    if host:
+        log.warning(
+            "database.unprotected",
+            host=host,
+            advice="add sslmode=verify-full to NOTIFIER_DATABASE_URL, or say sslmode=disable",
+        )
+
+
 async def _check_schema(stores: Stores) -> None:
     try:
         problem = await stores.queries.schema_problem()
@@ -226,6 +236,7 @@ def log_start(url: str) -> None:
 
 async def _serve_api(settings: Settings, announce: Callable[[str], None]) -> None:
     channel_settings(settings)
+    _warn_of_unprotected_database(settings)
     with bind(settings.host, settings.port) as listener:
         async with open_services(settings, "api") as services, AsyncExitStack() as stack:
             api = _api_services(settings, services)
@@ -405,6 +416,7 @@ def run_workers(settings: Settings, environ: Mapping[str, str]) -> None:
 
 async def _run_workers(settings: Settings, environ: Mapping[str, str]) -> None:
     stop = _stop_signal()
+    _warn_of_unprotected_database(settings)
     async with open_services(settings, f"relay@{socket.gethostname()}") as services:
         make_routes(_parts(settings, services))
         relay = _make_relay(settings, services)

@@ -367,8 +367,8 @@ class DatabaseSettings(_Environment):
     """Where the database is."""
 
     database_url: SecretStr = Field(
-        description="The database: `postgresql://user:password@host/name`, or `sqlite:///path` for "
-        "one process."
+        description="The database: `postgresql://user:password@host/name`, with libpq's parameters "
+        "such as `?sslmode=verify-full`, or `sqlite:///path` for one process."
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.services.errors import ServiceUnavailableError
+from tests.services.pgbouncer import PgBouncer, private_pgbouncer
 from tests.services.postgres import Postgres, private_postgres
 from tests.services.rabbitmq import RabbitMq, private_rabbitmq
 from tests.services.smtp import SmtpServer
@@ -52,6 +53,16 @@ def postgres_url(postgres: Postgres) -> Iterator[str]:
     """An empty database of the test's own, as `postgresql+asyncpg://`."""
     with postgres.database() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(postgres: Postgres) -> Iterator[PgBouncer]:
+    """A pooler in transaction mode in front of the session's PostgreSQL server."""
+    try:
+        with private_pgbouncer(postgres.admin_url) as pooler:
+            yield pooler
+    except ServiceUnavailableError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ class Database:
             StoreRefusedError: a value or a row is not acceptable; nothing was changed.
             SchemaError: the tables are not those that this code needs.
         """
-        return await self._bounded(self._commit(work))
+        return await self._bounded(_commit(self._writer, work))
 
     async def write_at_once(self, work: Work[Answer]) -> Answer:
         """Run `work` as `write` does, but saving the round trips of a transaction.
@@ -73,7 +73,7 @@ class Database:
         """
         if self._autocommitting is None:
             return await self.write(work)
-        return await self._bounded(_run(self._autocommitting, work))
+        return await self._bounded(_commit(self._autocommitting, work))
 
     async def read(self, work: Work[Answer]) -> Answer:
         """Run `work`, which changes nothing; one statement sees one state. Raises as `write`."""
@@ -84,12 +84,6 @@ class Database:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._writer.dispose()
         await self._reader.dispose()
-
-    async def _commit(self, work: Work[Answer]) -> Answer:
-        async with self._writer.connect() as connection:
-            answer = await work(connection)
-            await connection.commit()
-        return answer
 
     async def _bounded(self, transaction: Coroutine[Any, Any, Answer]) -> Answer:
         # A task of its own: giving back the connection of a cancelled statement can take as long
@@ -109,6 +103,13 @@ class Database:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()
+
+
+async def _commit(engine: AsyncEngine, work: Work[Answer]) -> Answer:
+    async with engine.connect() as connection:
+        answer = await work(connection)
+        await connection.commit()
+    return answer
 
 
 async def _run(engine: AsyncEngine, work: Work[Answer]) -> Answer:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from notifier.errors import SettingsError
+from notifier.store.address import PostgresAddress
 from notifier.store.opening import parse_url
 
 
@@ -21,7 +22,7 @@ def sole_user(url: str) -> Iterator[None]:
         SettingsError: another process has it; or its folder cannot be written.
     """
     parsed = parse_url(url)
-    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, ":memory:"):
+    if isinstance(parsed, PostgresAddress) or parsed.database in (None, ":memory:"):
         yield
         return
     file = Path(str(parsed.database))

@@ -6,16 +6,12 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from notifier.errors import SettingsError
+from notifier.store.address import PostgresAddress, is_postgres, parse_address
 from notifier.store.database import Database
 from notifier.store.postgres import open_postgres
 from notifier.store.sqlite import open_sqlite
 
-_OPEN = {
-    "postgresql": open_postgres,
-    "postgresql+asyncpg": open_postgres,
-    "sqlite": open_sqlite,
-    "sqlite+aiosqlite": open_sqlite,
-}
+_SQLITE = ("sqlite", "sqlite+aiosqlite")
 
 
 def open_database(url: str) -> AbstractAsyncContextManager[Database]:
@@ -25,22 +21,32 @@ def open_database(url: str) -> AbstractAsyncContextManager[Database]:
         SettingsError: no such URL, or its driver is not installed.
     """
     parsed = parse_url(url)
-    return _OPEN[parsed.drivername](parsed)
+    if isinstance(parsed, PostgresAddress):
+        return open_postgres(parsed)
+    return open_sqlite(parsed)
 
 
-def parse_url(url: str) -> URL:
-    """Return the parsed URL of a database that notifier can use.
+def parse_url(url: str) -> PostgresAddress | URL:
+    """Return the address of a PostgreSQL server, or the URL of a SQLite file.
 
     Raises:
-        SettingsError: it is none; the message does not quote it.
+        SettingsError: it is neither; the message does not quote it.
     """
+    if is_postgres(url):
+        return parse_address(url)
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         parsed = None
-    if parsed is None or parsed.drivername not in _OPEN or not parsed.database:
+    if parsed is None or parsed.drivername not in _SQLITE or not parsed.database:
         raise SettingsError(
             "NOTIFIER_DATABASE_URL: expected postgresql://user:password@host/name "
             "or sqlite:///path/to/file"
         )
     return parsed
+
+
+def unprotected_host(url: str) -> str | None:
+    """The host of a database that the URL does not say how to reach protected, if that matters."""
+    parsed = parse_url(url)
+    return parsed.unprotected_host if isinstance(parsed, PostgresAddress) else None

@@ -2,21 +2,23 @@
 
 import importlib.util
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import URL, event
+from sqlalchemy import event
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from notifier.errors import SettingsError
+from notifier.store.address import PostgresAddress
 from notifier.store.database import Database
 
 _CONNECT_TIMEOUT_S = 2.0
 _TRUSTED_S = 1.0
 # The server gives up first, so that a connection seldom has to be thrown away.
-_SERVER_SETTINGS = {
+_SESSION = {
     "application_name": "notifier",
     "statement_timeout": "2000",
     "lock_timeout": "1000",
@@ -31,23 +33,23 @@ _SERVER_SETTINGS = {
 
 
 @asynccontextmanager
-async def open_postgres(url: URL, *, pool_size: int = 10) -> AsyncIterator[Database]:
+async def open_postgres(
+    address: PostgresAddress, *, pool_size: int = 10
+) -> AsyncIterator[Database]:
     """Open a database with at most `pool_size` connections, made when they are needed.
 
     Raises:
-        SettingsError: the driver is not installed.
+        SettingsError: the driver is not installed, or a file that the URL names cannot be used.
     """
     engine = create_postgres_engine(
-        url,
+        address,
+        connect_timeout_s=min(address.connect_timeout_s or _CONNECT_TIMEOUT_S, _CONNECT_TIMEOUT_S),
+        command_timeout_s=2.5,
+        session=_SESSION,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=_CONNECT_TIMEOUT_S,
         pool_use_lifo=True,
-        connect_args={
-            "timeout": _CONNECT_TIMEOUT_S,
-            "command_timeout": 2.5,
-            "server_settings": _SERVER_SETTINGS,
-        },
     )
     _ping_idle_connections(engine)
     autocommitting = engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -81,19 +83,27 @@ def _ping_idle_connections(engine: AsyncEngine) -> None:
             raise InvalidatePoolError from None
 
 
-def create_postgres_engine(url: URL, **options: Any) -> AsyncEngine:
-    """Return an engine for a `postgresql://` URL; `sslmode` is understood as libpq does.
+def create_postgres_engine(
+    address: PostgresAddress,
+    *,
+    connect_timeout_s: float = 10,
+    command_timeout_s: float | None = None,
+    session: Mapping[str, str] = MappingProxyType({}),
+    **options: Any,
+) -> AsyncEngine:
+    """Return an engine for a server, with these settings in each of its sessions.
 
     Raises:
-        SettingsError: the driver is not installed.
+        SettingsError: the driver is not installed, or a file that the URL names cannot be used.
     """
     if importlib.util.find_spec("asyncpg") is None:
         raise SettingsError(
             "NOTIFIER_DATABASE_URL: PostgreSQL needs its driver: pip install notifier[postgres]"
         )
-    url = url.set(drivername="postgresql+asyncpg")
-    if "sslmode" in url.query:
-        url = url.update_query_dict({"ssl": url.query["sslmode"]}).difference_update_query(
-            ["sslmode"]
-        )
-    return create_async_engine(url, hide_parameters=True, **options)
+    from notifier.store.sessions import Sessions  # noqa: PLC0415 - an extra
+
+    timeouts = {"timeout": connect_timeout_s, "command_timeout": command_timeout_s}
+    sessions = Sessions(address, session=session, arguments=timeouts)
+    engine = create_async_engine("postgresql+asyncpg://", hide_parameters=True, **options)
+    sessions.open_for(engine)
+    return engine

@@ -11,6 +11,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from notifier.errors import SchemaError, StoreBusyError
 from notifier.store import migrations
+from notifier.store.address import PostgresAddress
 from notifier.store.database import translated
 from notifier.store.migrations import FOREIGN, Standing, standing
 from notifier.store.opening import parse_url
@@ -49,8 +50,8 @@ async def upgrade(url: str) -> str | None:
 
 def _engine(url: str) -> AsyncEngine:
     parsed = parse_url(url)
-    if parsed.get_backend_name() == "postgresql":
-        return create_postgres_engine(parsed, connect_args={"timeout": 10})
+    if isinstance(parsed, PostgresAddress):
+        return create_postgres_engine(parsed, connect_timeout_s=parsed.connect_timeout_s or 10)
     return create_sqlite_engine(parsed, begin="BEGIN IMMEDIATE", busy_timeout_ms=_BUSY_TIMEOUT_MS)
 
 

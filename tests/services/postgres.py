@@ -261,7 +261,7 @@ def _started(programs: Path, settings: Mapping[str, str]) -> Iterator[Postgres]:
     with reaping() as reaper:
         folder = Path(tempfile.mkdtemp(prefix="notifier-postgres-"))
         reaper.remove(folder)
-        account = _Account.unprivileged()
+        account = Account.unprivileged()
         account.give(folder)
         reachable = account.reachable(programs, folder)
         server = _ProcessServer(reachable, folder, account, reaper, settings)
@@ -271,13 +271,14 @@ def _started(programs: Path, settings: Mapping[str, str]) -> Iterator[Postgres]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Account:
-    """Who runs the server: PostgreSQL refuses root, so root gives it to somebody harmless."""
+class Account:
+    """Who runs a server: PostgreSQL's refuse root, so root gives it to somebody harmless."""
 
     name: str | None
 
     @classmethod
-    def unprivileged(cls) -> "_Account":
+    def unprivileged(cls) -> "Account":
+        """Whoever runs this, but for root."""
         if os.geteuid() != 0:
             return cls(name=None)
         names = {entry.pw_name for entry in pwd.getpwall()}
@@ -292,6 +293,7 @@ class _Account:
         return {"user": self.name, "group": group, "extra_groups": []}
 
     def give(self, folder: Path) -> None:
+        """Let this account own the folder or file."""
         if self.name is not None:
             shutil.chown(folder, self.name)
 
@@ -329,7 +331,7 @@ class _ProcessServer:
         self,
         programs: Path,
         folder: Path,
-        account: _Account,
+        account: Account,
         reaper: Reaper,
         settings: Mapping[str, str],
     ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from notifier.store.tables import metadata
 from notifier.store.upgrading import upgrade
 from tests.contract.store.stores import Stores, open_stores
+from tests.services.pgbouncer import PgBouncer
 from tests.services.postgres import Postgres
 
 
@@ -54,9 +55,15 @@ async def _empty(url: str) -> None:
         await connection.close()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture
+def pooled_store_url(postgres_store_url: str, pgbouncer: PgBouncer) -> str:
+    """The same database, through a pooler in transaction mode."""
+    return pgbouncer.url(postgres_store_url)
+
+
+@pytest.fixture(params=["sqlite", "postgres", "pooled"])
 def store_url(request: pytest.FixtureRequest) -> str:
-    """The URL of an up-to-date database: every test that takes it runs over both."""
+    """The URL of an up-to-date database: every test that takes it runs over all of them."""
     return str(request.getfixturevalue(f"{request.param}_store_url"))
 
 

@@ -7,12 +7,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from uuid import UUID, uuid4
 
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from notifier.notification import SUCCEED, Channel, Envelope, OnUnknown
 from notifier.ports import Idempotency, RescuePolicy
 from notifier.store import attempts, idempotency, inbox
+from notifier.store.address import parse_address
 from notifier.store.postgres import create_postgres_engine
 from tests.contract.store.stores import (
     Stores,
@@ -101,7 +102,7 @@ _GROWN = [
 @asynccontextmanager
 async def patient(url: str) -> AsyncIterator[AsyncEngine]:
     """Connections without our time limits: a slow machine fails nothing, a deadlock does."""
-    engine = create_postgres_engine(make_url(url), pool_size=8)
+    engine = create_postgres_engine(parse_address(url), pool_size=8)
     try:
         yield engine
     finally:
