@@ -18,7 +18,11 @@ from notifier.notification import (
     SuppressionReason,
     Transition,
 )
+from notifier.refusals.blame import Blame
+from notifier.refusals.sendgrid import judge_bounce
+from notifier.refusals.twilio import REFUSALS
 
+_MAX_REASON_CHARS = 2_000
 _EVENT_ID = re.compile(r"[!-~]{1,200}", re.ASCII)
 _CODE = re.compile(r"\d{1,6}", re.ASCII)
 _ENHANCED_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)
@@ -46,8 +50,9 @@ TWILIO_STATUSES: Mapping[str, _Meaning] = {
     "failed": _Meaning(BOUNCE, "it could not be sent on"),
     "canceled": _Meaning(BOUNCE, "it was taken back at the provider"),
 }
-TWILIO_SUPPRESSIONS: Mapping[str, SuppressionReason] = {
-    "21610": SuppressionReason.UNSUBSCRIBED,  # the recipient sent STOP
+_TWILIO_SUPPRESSIONS: Mapping[Blame, SuppressionReason] = {
+    Blame.GONE: SuppressionReason.HARD_BOUNCE,
+    Blame.OPTED_OUT: SuppressionReason.UNSUBSCRIBED,
 }
 
 # https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event; deferred, open,
@@ -55,17 +60,25 @@ TWILIO_SUPPRESSIONS: Mapping[str, SuppressionReason] = {
 SENDGRID_EVENTS: Mapping[str, _Meaning] = {
     "processed": _Meaning(SETTLE),
     "delivered": _Meaning(DELIVER),
-    "bounce": _Meaning(BOUNCE, "the receiving server refused it", SuppressionReason.HARD_BOUNCE),
-    "blocked": _Meaning(BOUNCE, "the receiving server refused it for now"),
+    "bounce": _Meaning(BOUNCE, "the receiving server refused it"),
     "dropped": _Meaning(BOUNCE, "the provider dropped it"),
     "spamreport": _Meaning(None, suppress_as=SuppressionReason.SPAM_REPORT),
     "unsubscribe": _Meaning(None, suppress_as=SuppressionReason.UNSUBSCRIBED),
     "group_unsubscribe": _Meaning(None, suppress_as=SuppressionReason.UNSUBSCRIBED),
 }
-SENDGRID_DROPS: Mapping[str, _Meaning] = {
-    "bounced address": _Meaning(
-        BOUNCE, "dropped: the address bounced before", SuppressionReason.HARD_BOUNCE
+_BOUNCES: Mapping[Blame, _Meaning] = {
+    Blame.GONE: _Meaning(
+        BOUNCE, "the receiving server knows no such address", SuppressionReason.HARD_BOUNCE
     ),
+    Blame.RECIPIENT_NOW: _Meaning(BOUNCE, "the receiving server refused it for now"),
+    Blame.MOMENT: _Meaning(BOUNCE, "the receiving server refused it for now"),
+    Blame.RATE: _Meaning(BOUNCE, "the receiving server gets too much from us"),
+    Blame.OURS: _Meaning(BOUNCE, "the receiving server refuses our sender or our provider"),
+    Blame.MESSAGE: _Meaning(BOUNCE, "the receiving server refused its content"),
+}
+SENDGRID_DROPS: Mapping[str, _Meaning] = {
+    # Mailboxes that were full are on that list as well.
+    "bounced address": _Meaning(BOUNCE, "dropped: the address bounced before"),
     "spam reporting address": _Meaning(
         BOUNCE, "dropped: the address reported spam before", SuppressionReason.SPAM_REPORT
     ),
@@ -94,8 +107,13 @@ def twilio_receipt(id: UUID, form: Mapping[str, str]) -> Receipt | None:
         transition=meaning.transition,
         provider_id=sid,
         fault=_fault(meaning, code),
-        suppress_as=TWILIO_SUPPRESSIONS.get(code) if meaning.words else None,
+        suppress_as=_twilio_suppression(code) if meaning.words else None,
     )
+
+
+def _twilio_suppression(code: str) -> SuppressionReason | None:
+    ruling = REFUSALS.codes.get(code)
+    return None if ruling is None else _TWILIO_SUPPRESSIONS.get(ruling.blame)
 
 
 def sendgrid_receipts(events: JsonValue) -> Iterable[Receipt]:
@@ -107,13 +125,13 @@ def sendgrid_receipts(events: JsonValue) -> Iterable[Receipt]:
 
 
 def _sendgrid_receipt(event: Mapping[str, JsonValue]) -> Receipt | None:
-    kind = _sendgrid_kind(event)
+    kind = _text(event, "event")
     meaning = _sendgrid_meaning(kind, event)
     event_id = _matching(_EVENT_ID, event.get("sg_event_id"))
     id = _uuid(event.get("notification_id"))
     if meaning is None or event_id is None or id is None:
         return None
-    message_id = str(event.get("sg_message_id") or "").partition(".")[0]
+    message_id = _text(event, "sg_message_id").partition(".")[0]
     return Receipt(
         provider="sendgrid",
         event_id=event_id,
@@ -125,17 +143,29 @@ def _sendgrid_receipt(event: Mapping[str, JsonValue]) -> Receipt | None:
     )
 
 
-def _sendgrid_kind(event: Mapping[str, JsonValue]) -> str:
-    if event.get("event") == "bounce" and event.get("type") == "blocked":
-        return "blocked"
-    return str(event.get("event"))
-
-
 def _sendgrid_meaning(kind: str, event: Mapping[str, JsonValue]) -> _Meaning | None:
-    if kind == "dropped":
-        reason = str(event.get("reason")).strip().lower()
-        return SENDGRID_DROPS.get(reason, SENDGRID_EVENTS[kind])
-    return SENDGRID_EVENTS.get(kind)
+    match kind:
+        case "bounce":
+            return _BOUNCES.get(_sendgrid_blame(event), SENDGRID_EVENTS[kind])
+        case "dropped":
+            reason = _text(event, "reason").strip().lower()
+            return SENDGRID_DROPS.get(reason, SENDGRID_EVENTS[kind])
+        case _:
+            return SENDGRID_EVENTS.get(kind)
+
+
+def _sendgrid_blame(event: Mapping[str, JsonValue]) -> Blame:
+    return judge_bounce(
+        kind=_text(event, "type"),
+        status=_matching(_ENHANCED_CODE, event.get("status")) or "",
+        reason=_text(event, "reason")[:_MAX_REASON_CHARS],
+        classification=_text(event, "bounce_classification"),
+    )
+
+
+def _text(event: Mapping[str, JsonValue], name: str) -> str:
+    value = event.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _fault(meaning: _Meaning, code: str) -> Fault | None:

@@ -1,53 +1,14 @@
-"""What the adapters share: verdicts and the outcomes they stand for, redaction, HTTP tables."""
+"""What the adapters share: what cannot be sent, redaction, HTTP answers."""
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
-from typing import assert_never
 
-from notifier.notification import Message, Outcome, Permanent, Systemic, Transient, Unknown
+from notifier.notification import Message
 
 _ID = re.compile(r"[\w.:-]{1,100}", re.ASCII)
-
-
-class Verdict(StrEnum):
-    """What a provider's refusal means; the values of the outcome tables."""
-
-    TRANSIENT = "transient"
-    DEFERRED = "deferred"
-    """Transient, and about this recipient alone."""
-    THROTTLED = "throttled"
-    PERMANENT = "permanent"
-    SUPPRESS = "suppress"
-    """Permanent, and the address itself is bad."""
-    SYSTEMIC = "systemic"
-    UNKNOWN = "unknown"
-
-
-def outcome_of(
-    verdict: Verdict, code: str, message: str, retry_after_s: float | None = None
-) -> Outcome:
-    """Return the outcome that `verdict` stands for."""
-    match verdict:
-        case Verdict.TRANSIENT:
-            return Transient(code, message, retry_after_s)
-        case Verdict.DEFERRED:
-            return Transient(code, message, retry_after_s, concerns_recipient=True)
-        case Verdict.THROTTLED:
-            return Transient(code, message, retry_after_s, throttled=True)
-        case Verdict.PERMANENT:
-            return Permanent(code, message)
-        case Verdict.SUPPRESS:
-            return Permanent(code, message, suppress=True)
-        case Verdict.SYSTEMIC:
-            return Systemic(code, message)
-        case Verdict.UNKNOWN:
-            return Unknown(code, message)
-        case _:
-            assert_never(verdict)
 
 
 class UnsendableError(Exception):
@@ -108,31 +69,6 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ruling:
-    """A verdict, and the least time until the next attempt."""
-
-    verdict: Verdict
-    at_least_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpTable:
-    """What refusals mean: by the provider's own code, else by status, else by status class."""
-
-    codes: Mapping[str, Ruling]
-    statuses: Mapping[int, Ruling]
-    classes: Mapping[int, Ruling]
-    otherwise: Ruling
-
-    def ruling(self, status: int, code: str | None) -> Ruling:
-        """Return what `status` and the provider's own `code` mean together."""
-        if code is not None and code in self.codes:
-            return self.codes[code]
-        by_class = self.classes.get(status // 100, self.otherwise)
-        return self.statuses.get(status, by_class)
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from notifier.channels._mime import Mail
 from notifier.channels._outcomes import UnsendableError
 from notifier.channels._smtp_config import SmtpConfig
-from notifier.channels._smtp_replies import Phase, Reply, parse_reply
 from notifier.channels._smtp_wire import RawReply, SmtpWire
+from notifier.refusals.smtp import Phase, Reply, parse_reply
 
 CLOSING = 421
 _GOODBYE_S = 2.0

@@ -8,8 +8,8 @@ import aiosmtplib
 
 from notifier.channels._smtp_config import SmtpConfig
 from notifier.channels._smtp_link import Link, Offers, Progress
-from notifier.channels._smtp_replies import Phase, parse_reply
 from notifier.channels._smtp_wire import SmtpWire
+from notifier.refusals.smtp import Phase, parse_reply
 
 _AUTH_METHODS = ("plain", "login", "cram-md5")
 _TRY_ANOTHER_METHOD = (504, 534)

@@ -15,11 +15,7 @@ from notifier.channels._mailbox import (
 )
 from notifier.channels._outcomes import (
     Answer,
-    HttpTable,
-    Ruling,
     UnsendableError,
-    Verdict,
-    outcome_of,
     plain_id,
     redact,
     retry_after_s,
@@ -27,32 +23,13 @@ from notifier.channels._outcomes import (
 from notifier.mailbox import Mailbox
 from notifier.notification import JsonValue, Message, Outcome, Permanent, Sent, Transient, Unknown
 from notifier.ports import Clock
+from notifier.refusals.blame import outcome_of
+from notifier.refusals.http import is_about_one
+from notifier.refusals.sendgrid import Complaint, judge_answer
 
 _ACCEPTED = 202
 
 Payload: TypeAlias = dict[str, JsonValue]
-
-# https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/responses
-REFUSALS = HttpTable(
-    codes={},
-    statuses={
-        400: Ruling(verdict=Verdict.PERMANENT),
-        401: Ruling(verdict=Verdict.SYSTEMIC),
-        403: Ruling(verdict=Verdict.SYSTEMIC),
-        404: Ruling(verdict=Verdict.SYSTEMIC),
-        405: Ruling(verdict=Verdict.SYSTEMIC),
-        406: Ruling(verdict=Verdict.PERMANENT),
-        408: Ruling(verdict=Verdict.TRANSIENT),
-        413: Ruling(verdict=Verdict.PERMANENT),
-        429: Ruling(verdict=Verdict.THROTTLED),
-    },
-    classes={
-        3: Ruling(verdict=Verdict.SYSTEMIC),
-        4: Ruling(verdict=Verdict.PERMANENT),
-        5: Ruling(verdict=Verdict.UNKNOWN),
-    },
-    otherwise=Ruling(verdict=Verdict.UNKNOWN),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +90,17 @@ class SendGridAdapter:
     def _judge(self, answer: Answer, message: Message) -> Outcome:
         if answer.status == _ACCEPTED:
             return Sent(plain_id(answer.headers.get("x-message-id")))
-        ruling = REFUSALS.ruling(answer.status, None)
-        text = redact(_words(answer.text), message, (self._config.api_key,))
+        complaints = _complaints(answer.text)
+        words = "; ".join(f"{each.field or '-'}: {each.message}" for each in complaints)
+        ruling = judge_answer(answer.status, complaints)
         wait_s = retry_after_s(answer.headers, self._clock.now())
-        return outcome_of(ruling.verdict, str(answer.status), text, wait_s)
+        return outcome_of(
+            ruling.blame,
+            str(answer.status),
+            redact(words, message, (self._config.api_key,)),
+            wait_s or ruling.at_least_s,
+            in_exchange_about_one=is_about_one(answer.status),
+        )
 
 
 def _payload_builder(sender: Mailbox) -> Callable[[Message, str], Payload]:
@@ -142,10 +126,13 @@ def _payload_builder(sender: Mailbox) -> Callable[[Message, str], Payload]:
     return build
 
 
-def _words(text: str) -> str:
-    """The messages of `{"errors": [{"message", "field", "help"}]}`, or nothing."""
+def _complaints(text: str) -> tuple[Complaint, ...]:
+    """Read `{"errors": [{"message", "field", "help"}]}`; nothing where it is not that."""
     try:
         errors = json.loads(text)["errors"]
-        return "; ".join(f"{error.get('field') or '-'}: {error['message']}" for error in errors)
+        return tuple(
+            Complaint(field=str(error.get("field") or ""), message=str(error["message"]))
+            for error in errors
+        )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return ""
+        return ()

@@ -9,15 +9,17 @@ import aiosmtplib
 
 from notifier.channels._mailbox import parse_sender
 from notifier.channels._mime import Mail, compose
-from notifier.channels._outcomes import UnsendableError, outcome_of, redact
+from notifier.channels._outcomes import UnsendableError, redact
 from notifier.channels._smtp_config import SmtpConfig
 from notifier.channels._smtp_connections import Connections, Limits, NotOpenedError
 from notifier.channels._smtp_link import CLOSING, Link, Progress, RefusedError
 from notifier.channels._smtp_opening import MisconfiguredError, Opening, OpeningError
-from notifier.channels._smtp_replies import Phase, Reply, parse_reply, queue_id, rule_for
+from notifier.channels._smtp_replies import queue_id
 from notifier.errors import SettingsError
 from notifier.notification import Message, Outcome, Permanent, Sent, Systemic, Transient, Unknown
 from notifier.ports import Clock
+from notifier.refusals.blame import outcome_of
+from notifier.refusals.smtp import Phase, Reply, parse_reply, ruling
 
 _ASK_AGAIN_S = 1.0
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -129,9 +131,14 @@ class SmtpAdapter:
                 return _explain_break(cause, error.phase)
 
     def _judge(self, reply: Reply, phase: Phase, message: Message) -> Outcome:
-        rule = rule_for(phase, reply)
-        text = self._redacted(reply, phase, message)
-        return outcome_of(rule.verdict, reply.label, text, rule.at_least_s)
+        found = ruling(phase, reply)
+        return outcome_of(
+            found.blame,
+            reply.label,
+            self._redacted(reply, phase, message),
+            found.at_least_s,
+            in_exchange_about_one=phase.is_about_one,
+        )
 
     def _redacted(self, reply: Reply, phase: Phase, message: Message) -> str:
         secrets = (self._config.username or "", self._config.password or "")

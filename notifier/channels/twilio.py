@@ -13,10 +13,6 @@ from urllib.parse import urlencode
 from notifier.channels._extras import extra
 from notifier.channels._outcomes import (
     Answer,
-    HttpTable,
-    Ruling,
-    Verdict,
-    outcome_of,
     plain_id,
     redact,
     retry_after_s,
@@ -24,56 +20,13 @@ from notifier.channels._outcomes import (
 from notifier.errors import SettingsError
 from notifier.notification import JsonValue, Message, Outcome, Sent, Transient, Unknown
 from notifier.ports import Clock
+from notifier.refusals.blame import Blame, Ruling, outcome_of
+from notifier.refusals.http import is_about_one
+from notifier.refusals.twilio import REFUSALS
 
 _CREATED = 201
-_HANDSET_UNREACHABLE_S = 1_800.0
 
 Payload: TypeAlias = Mapping[str, JsonValue]
-
-_PERMANENT = Ruling(verdict=Verdict.PERMANENT)
-_SYSTEMIC = Ruling(verdict=Verdict.SYSTEMIC)
-_THROTTLED = Ruling(verdict=Verdict.THROTTLED)
-_TRANSIENT = Ruling(verdict=Verdict.TRANSIENT)
-_UNKNOWN = Ruling(verdict=Verdict.UNKNOWN)
-
-# https://www.twilio.com/docs/api/errors. Codes that are not here are judged by their status:
-# Twilio adds codes and splits the meaning of old ones.
-REFUSALS = HttpTable(
-    codes={
-        "20003": _SYSTEMIC,  # authentication
-        "20429": _THROTTLED,  # too many requests: never processed
-        "21211": _PERMANENT,  # invalid To
-        "21408": _SYSTEMIC,  # region not enabled
-        "21603": _SYSTEMIC,  # From missing
-        "21606": _SYSTEMIC,  # From is not ours
-        "21608": _SYSTEMIC,  # trial account
-        "21610": Ruling(verdict=Verdict.SUPPRESS),  # the recipient sent STOP
-        "21611": _THROTTLED,  # too many messages queued for this From
-        "21612": _PERMANENT,  # unroutable To
-        "21614": _PERMANENT,  # not a mobile number
-        "21635": _PERMANENT,  # landline
-        "21701": _SYSTEMIC,  # no such messaging service
-        "21703": _SYSTEMIC,  # messaging service without numbers
-        "30001": _TRANSIENT,  # queue overflow
-        "30002": _SYSTEMIC,  # account suspended
-        "30003": Ruling(verdict=Verdict.DEFERRED, at_least_s=_HANDSET_UNREACHABLE_S),
-        "30004": _PERMANENT,  # blocked
-        "30005": _PERMANENT,  # unknown handset
-        "30006": _PERMANENT,  # landline or unreachable carrier
-        "30007": _PERMANENT,  # filtered
-        "30008": _UNKNOWN,
-    },
-    statuses={
-        401: _SYSTEMIC,
-        403: _SYSTEMIC,
-        404: _SYSTEMIC,
-        405: _SYSTEMIC,
-        408: _TRANSIENT,
-        429: _THROTTLED,
-    },
-    classes={3: _SYSTEMIC, 4: _PERMANENT, 5: _UNKNOWN},
-    otherwise=_UNKNOWN,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,15 +98,25 @@ class TwilioAdapter:
         wait_s = retry_after_s(result.headers, self._clock.now())
         text = redact(words, message, (self._config.auth_token,))
         return outcome_of(
-            ruling.verdict, code or f"http {result.status}", text, wait_s or ruling.at_least_s
+            ruling.blame,
+            code or f"http {result.status}",
+            text,
+            wait_s or ruling.at_least_s,
+            in_exchange_about_one=is_about_one(result.status),
         )
 
     def _judge_created(self, taken: "_Created") -> Outcome:
         if taken.error_code is None:
             return Sent(plain_id(taken.sid))
         code = str(taken.error_code)
-        ruling = REFUSALS.codes.get(code, _UNKNOWN)
-        return outcome_of(ruling.verdict, code, "refused when created", ruling.at_least_s)
+        ruling = REFUSALS.codes.get(code, Ruling(blame=Blame.UNKNOWN))
+        return outcome_of(
+            ruling.blame,
+            code,
+            "refused when created",
+            ruling.at_least_s,
+            in_exchange_about_one=True,
+        )
 
 
 class _Poster(Protocol):

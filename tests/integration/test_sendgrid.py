@@ -113,7 +113,8 @@ async def test_the_fault_says_which_field_and_why(
 
     outcome = await adapter.send(a_message())
 
-    assert outcome == Permanent("400", "from.email: Does not contain a valid address.")
+    words = "from.email: Does not contain a valid address."
+    assert outcome == Systemic("400", words, concerns_recipient=True)
 
 
 async def test_a_wrong_key_is_systemic_and_is_not_repeated(sendgrid: SendGrid) -> None:

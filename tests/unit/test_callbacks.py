@@ -80,7 +80,12 @@ def test_a_twilio_callback_of_no_use_is_none(form: dict[str, str]) -> None:
     [
         ({"event": "processed"}, SETTLE, None),
         ({"event": "delivered"}, DELIVER, None),
-        ({"event": "bounce", "type": "bounce"}, BOUNCE, SuppressionReason.HARD_BOUNCE),
+        (
+            {"event": "bounce", "type": "bounce", "status": "5.1.1"},
+            BOUNCE,
+            SuppressionReason.HARD_BOUNCE,
+        ),
+        ({"event": "bounce", "type": "bounce"}, BOUNCE, None),
         ({"event": "bounce", "type": "blocked"}, BOUNCE, None),
         ({"event": "dropped", "reason": "Invalid"}, BOUNCE, None),
         ({"event": "dropped", "reason": "something new"}, BOUNCE, None),
@@ -88,7 +93,7 @@ def test_a_twilio_callback_of_no_use_is_none(form: dict[str, str]) -> None:
         (
             {"event": "dropped", "reason": "Bounced Address"},
             BOUNCE,
-            SuppressionReason.HARD_BOUNCE,
+            None,
         ),
         (
             {"event": "dropped", "reason": "Spam Reporting Address"},

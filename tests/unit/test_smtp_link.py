@@ -5,8 +5,8 @@ import pytest
 from notifier.channels._mime import Mail
 from notifier.channels._smtp_config import SmtpConfig
 from notifier.channels._smtp_link import Link, Offers, Progress
-from notifier.channels._smtp_replies import Phase
 from notifier.channels._smtp_wire import SmtpWire
+from notifier.refusals.smtp import Phase
 from tests.services.recording_transport import RecordingTransport
 
 CONTENT = b"Subject: x\r\n\r\nx\r\n.\r\n"

@@ -1,0 +1,144 @@
+"""What SendGrid's answers and events mean.
+
+https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/responses,
+https://support.sendgrid.com/hc/en-us/articles/18322114821403 (4XX API errors),
+https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event,
+https://www.twilio.com/docs/sendgrid/glossary/drops.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from notifier.refusals.blame import Blame, Ruling
+from notifier.refusals.http import HttpTable
+from notifier.refusals.smtp import Phase, parse_reply, ruling
+from notifier.refusals.words import phrase, plain_words
+
+REFUSALS = HttpTable(
+    codes={},
+    statuses={
+        400: Ruling(blame=Blame.MESSAGE),
+        401: Ruling(blame=Blame.OURS),
+        402: Ruling(blame=Blame.OURS),
+        403: Ruling(blame=Blame.OURS),
+        404: Ruling(blame=Blame.OURS),
+        405: Ruling(blame=Blame.OURS),
+        406: Ruling(blame=Blame.MESSAGE),
+        408: Ruling(blame=Blame.MOMENT),
+        413: Ruling(blame=Blame.MESSAGE),
+        415: Ruling(blame=Blame.OURS),
+        429: Ruling(blame=Blame.RATE),
+    },
+    classes={
+        3: Ruling(blame=Blame.OURS),
+        4: Ruling(blame=Blame.MESSAGE),
+        5: Ruling(blame=Blame.UNKNOWN),
+    },
+    otherwise=Ruling(blame=Blame.UNKNOWN),
+)
+
+# With 400 SendGrid refuses messages, and accounts as well.
+_PHRASES = (
+    phrase(
+        Blame.RATE,
+        (r"rate limit|too many requests|temporarily (?:limited|throttled)",),
+        "429, and 400 of old",
+    ),
+    phrase(
+        Blame.OURS,
+        (
+            r"credits?\b|quota|billing|payment|subscription|\bplan\b|\btrial\b",
+            r"sender identit|verified|domain authentication|authenticated domain",
+            r"\baccount\b|suspended|frozen|under review|deactivated|banned|compliance",
+            (
+                r"permission|not authori[sz]ed|unauthori[sz]ed|forbidden|authorization|credential|"
+                r"api key|scope"
+            ),
+            r"whitelist|allow-?list|ip address|ip access|ip pool|\bsubuser",
+            r"repeated bad requests",
+        ),
+        "credits exceeded, sender identity, scopes, IP access, suspension",
+    ),
+)
+_OUR_FIELDS = re.compile(
+    r"from\b|reply_to\b|ip_pool_name\b|asm\b|mail_settings\b|tracking_settings"
+)
+_FIELDS_OF_THE_RECIPIENT = re.compile(
+    r"personalizations\.\d+\.(?:to|cc|bcc)\b|personalizations\.to"
+)
+_BAD_REQUEST = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complaint:
+    """One of the errors in an answer: about a field of the request, or about none."""
+
+    field: str
+    message: str
+
+
+def judge_answer(status: int, complaints: tuple[Complaint, ...]) -> Ruling:
+    """Return whose fault a refused request is."""
+    by_status = REFUSALS.ruling(status, None)
+    if status != _BAD_REQUEST:
+        return by_status
+    words = plain_words(" ; ".join(each.message for each in complaints))
+    for each in _PHRASES:
+        if each.fits(words, 4):
+            return Ruling(blame=each.blame)
+    fields = [each.field for each in complaints]
+    if any(_OUR_FIELDS.match(field) for field in fields):
+        return Ruling(blame=Blame.OURS)
+    if any(_FIELDS_OF_THE_RECIPIENT.match(field) for field in fields):
+        return Ruling(blame=Blame.RECIPIENT)
+    return by_status
+
+
+# --- events ---------------------------------------------------------------------------------
+
+_REPLY = re.compile(r"\s*([245]\d\d)[ -]+(.*)", re.DOTALL)
+_CLASSES: Mapping[str, int] = {"2": 250, "4": 450, "5": 550}
+_FOR_NOW = frozenset({"blocked", "expired"})
+_BY_CLASSIFICATION: Mapping[str, Blame] = {
+    "invalid address": Blame.GONE,
+    "mailbox unavailable": Blame.RECIPIENT,
+    "content": Blame.MESSAGE,
+    "reputation": Blame.OURS,
+    "technical": Blame.MOMENT,
+    "technical failure": Blame.MOMENT,
+    "frequency/volume": Blame.RATE,
+    "frequency or volume too high": Blame.RATE,
+}
+
+
+def judge_bounce(*, kind: str, status: str, reason: str, classification: str) -> Blame:
+    """Return whose fault a bounce is, by the receiving server's reply as far as it is told.
+
+    `kind` is the event's `type`: what is `blocked` or `expired` never proves that there is no
+    such address. The codes and words mean what they mean in a reply to ourselves.
+    """
+    by_reply = _by_reply(status, reason)
+    told = _BY_CLASSIFICATION.get(classification.strip().lower())
+    blame = by_reply
+    if told is not None and by_reply in (None, Blame.RECIPIENT) and _leaves_open(status):
+        blame = told
+    if blame is Blame.GONE and kind in _FOR_NOW:
+        return Blame.RECIPIENT_NOW
+    return blame or Blame.RECIPIENT
+
+
+def _by_reply(status: str, reason: str) -> Blame | None:
+    found = _REPLY.match(reason)
+    code = int(found[1]) if found else _CLASSES.get(status[:1], 0)
+    words = found[2] if found else reason
+    if code == 0:
+        return None
+    if status[:1] == str(code)[0] and not status.endswith(".0.0"):
+        words = f"{status} {words.removeprefix(status)}"
+    return ruling(Phase.RCPT, parse_reply(code, words)).blame
+
+
+def _leaves_open(status: str) -> bool:
+    """Whether a status says too little to contradict a classification."""
+    return status[1:4] in ("", ".0.", ".1.")
