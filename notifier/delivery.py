@@ -42,6 +42,7 @@ from notifier.notification import (
     Permanent,
     Sent,
     Settlement,
+    Snoozes,
     Systemic,
     Transient,
     Transition,
@@ -58,6 +59,8 @@ Answer = TypeVar("Answer")
 
 MAX_RENDERED_CHARS = 1_000_000
 FAILOVER_PATIENCE_S = 1
+
+NO_SNOOZES = Snoozes()
 
 _STOPPED = Transient("interrupted", "the worker was shut down before the call")
 _CUT_OFF = Unknown("interrupted", "the worker was shut down during the call")
@@ -232,21 +235,36 @@ class Deliverer:
         course = _Course(first.provider)
         try:
             await self._send(held, first, course)
+            snoozes = await self._snoozes(claimed, course.handover.outcome)
         except asyncio.CancelledError:
             patience_s = self._lease.stop_patience_s
-            verdict = self._verdict(held, course.handover.outcome)
+            verdict = self._verdict(held, course.handover.outcome, NO_SNOOZES)
             await self._finish(claimed, course.handover, verdict, patience_s=patience_s)
             raise
-        await self._finish(claimed, course.handover, self._verdict(held, course.handover.outcome))
+        verdict = self._verdict(held, course.handover.outcome, snoozes)
+        if snoozes.count and verdict.transition is FAIL:
+            _log_end(claimed, course.handover)
+        await self._finish(claimed, course.handover, verdict)
 
-    def _verdict(self, held: Held, outcome: Outcome) -> Verdict:
+    async def _snoozes(self, claimed: Claimed, outcome: Outcome) -> Snoozes:
+        """How long it waits for a systemic reason by now; where nobody can say, it goes on."""
+        if not isinstance(outcome, Systemic):
+            return NO_SNOOZES
+        try:
+            return await self._store.snoozes(claimed.id)
+        except NotifierError as error:
+            cause = type(error).__name__
+            log.warning("delivery.snoozes_unknown", id=str(claimed.id), error=cause)
+            return NO_SNOOZES
+
+    def _verdict(self, held: Held, outcome: Outcome, snoozes: Snoozes) -> Verdict:
         policy = self._policy(held.claimed)
         if outcome is _STOPPED:
             return Verdict(INTERRUPT, 0)
         if outcome is _CUT_OFF:
             return interrupted(policy)
         elapsed_s = self._clock.monotonic_s() - held.since_s
-        return judge(outcome, held.claimed, policy, elapsed_s, self._random)
+        return judge(outcome, held.claimed, policy, elapsed_s, self._random, snoozes)
 
     def _policy(self, claimed: Claimed) -> RetryPolicy:
         policy = self._policies[claimed.channel]
@@ -408,6 +426,7 @@ def judge(
     policy: RetryPolicy,
     elapsed_s: float,
     random: Callable[[], float],
+    snoozes: Snoozes = NO_SNOOZES,
 ) -> Verdict:
     """Say what `outcome` means, `elapsed_s` after the claim: the table of outcomes."""
     remaining_s = None if claimed.expires_in_s is None else claimed.expires_in_s - elapsed_s
@@ -417,14 +436,15 @@ def judge(
         case Permanent():
             return Verdict(FAIL)
         case Systemic():
-            return _back(SNOOZE, policy.snooze_delay_s(random), remaining_s)
+            if snoozes.for_s >= policy.snooze_limit_s:
+                return Verdict(FAIL)
+            repeats = snoozes.count if outcome.concerns_recipient else 0
+            return _back(SNOOZE, policy.put_off_s(random, repeats), remaining_s)
         case Transient(throttled=True):
             delay_s = policy.snooze_delay_s(random, outcome.retry_after_s)
             return _back(SNOOZE, delay_s, remaining_s)
-        case Unknown() if policy.on_unknown is OnUnknown.HOLD:
-            return Verdict(FAIL)
         case Transient() | Unknown():
-            if not policy.has_attempts_left(claimed.attempts_spent):
+            if not _may_try_again(outcome, claimed, policy):
                 return Verdict(FAIL)
             delay_s = _delay_s(outcome, claimed.attempts_spent, policy, random)
             return _back(RETRY, delay_s, remaining_s)
@@ -455,6 +475,12 @@ def fault_of(outcome: Outcome) -> Fault | None:
     return Fault(kind=type(outcome).__name__.lower(), code=outcome.code, message=outcome.message)
 
 
+def _may_try_again(outcome: Transient | Unknown, claimed: Claimed, policy: RetryPolicy) -> bool:
+    if isinstance(outcome, Unknown) and policy.on_unknown is OnUnknown.HOLD:
+        return False
+    return policy.has_attempts_left(claimed.attempts_spent)
+
+
 def _delay_s(
     outcome: Transient | Unknown, spent: int, policy: RetryPolicy, random: Callable[[], float]
 ) -> float:
@@ -464,6 +490,9 @@ def _delay_s(
 
 
 def _barred(barred: Barred) -> Outcome:
+    """Return what it means that a provider could not even be asked."""
+    if barred.is_broken:
+        return Systemic("barred", barred.reason)
     return Transient("barred", barred.reason, barred.retry_after_s, throttled=True)
 
 
@@ -478,6 +507,12 @@ def _back(transition: Transition, delay_s: float, remaining_s: float | None) -> 
     if remaining_s is not None and delay_s >= remaining_s:
         return Verdict(EXPIRE)
     return Verdict(transition, delay_s)
+
+
+def _log_end(claimed: Claimed, handover: Handover) -> None:
+    fault = fault_of(handover.outcome)
+    code = fault and fault.code
+    log.error("delivery.given_up", id=str(claimed.id), provider=handover.provider, reason=code)
 
 
 def _dead_letter(claimed: Claimed) -> Envelope:

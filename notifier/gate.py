@@ -53,6 +53,8 @@ class Barred:
     provider: str
     reason: str
     retry_after_s: float
+    is_broken: bool = False
+    """Its breaker is open; else an operator paused it, it throttles, or its pace is taken up."""
 
 
 class Gate:
@@ -167,7 +169,8 @@ class Gate:
             is_ours = False
         if is_ours:
             return Admission(provider, is_probe=True)
-        return Barred(provider, "its breaker is open and being probed", self._settings.fresh_s)
+        fresh_s = self._settings.fresh_s
+        return Barred(provider, "its breaker is open and being probed", fresh_s, is_broken=True)
 
     def _is_outranked(self, provider: str, lane: Lane) -> bool:
         lanes = list(Lane)
@@ -203,6 +206,8 @@ class Gate:
                     await self._close(provider)
             case Systemic() | Transient() | Unknown():
                 is_doubt = isinstance(outcome, Systemic) and outcome.concerns_recipient
+                if isinstance(outcome, Systemic):
+                    log.warning("provider.refused", provider=provider, reason=outcome.code)
                 if admission.is_probe and is_doubt:
                     await self._release(provider, 0 if is_known else self._settings.doubt_s)
                 elif trips or admission.is_probe:
@@ -248,7 +253,8 @@ class Gate:
             return Barred(state.name, state.reason or "paused", self._settings.open_min_s)
         left_s = state.closed_for_s - (self._clock.monotonic_s() - (self._read_at_s or 0))
         if self._read_at_s is not None and left_s > 0:
-            return Barred(state.name, state.reason or "not to be asked", left_s)
+            is_broken = state.opened_at is not None
+            return Barred(state.name, state.reason or "not to be asked", left_s, is_broken)
         return None
 
     async def _state(self, provider: str) -> ProviderState | None:

@@ -189,6 +189,15 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Snoozes:
+    """How often, and for how long, a notification was put off for a systemic reason."""
+
+    count: int = 0
+    for_s: float = 0.0
+    """Since the first of them; 0 where there was none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Miss:
     """A provider that was tried, or not even asked, before another one in the same attempt."""
 

@@ -23,6 +23,7 @@ from notifier.notification import (
     Outcome,
     Receipt,
     Settlement,
+    Snoozes,
     Status,
     Submission,
     Suppression,
@@ -147,6 +148,9 @@ class DeliveryStore(Protocol):
         Erases the content of a sensitive notification at its final state. False: the lease was
         no longer ours, and only a `late_completion` was added to the timeline.
         """
+
+    async def snoozes(self, id: UUID) -> Snoozes:
+        """How often it was put off for a systemic reason, since its acceptance or last replay."""
 
     async def take_due(self, limit: int, *, hold_s: float) -> Sequence[Envelope]:
         """Pending notifications that are due and not in the broker, each given to one relay.

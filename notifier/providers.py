@@ -83,6 +83,7 @@ def retry_policies(settings: Settings) -> Mapping[Channel, RetryPolicy]:
             schedule_s=group.retry_schedule_s,
             max_attempts=group.max_attempts,
             snooze_s=group.snooze_s,
+            snooze_limit_s=group.snooze_limit_s,
             on_unknown=OnUnknown(group.on_unknown),
             unknown_wait_s=group.unknown_wait_s if _is_reported_on(channel, settings) else 0,
         )

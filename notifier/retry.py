@@ -20,6 +20,10 @@ class RetryPolicy:
     max_attempts: int = 8
     jitter: float = 0.2
     snooze_s: float = 60
+    snooze_max_s: float = 3_600
+    """What the delay grows to, where a refusal may be about the recipient alone."""
+    snooze_limit_s: float = 86_400
+    """How long it may be put off for a systemic reason in all, before it fails."""
     max_retry_after_s: float = 86_400
     on_unknown: OnUnknown = OnUnknown.RESEND
     unknown_wait_s: float = 0
@@ -49,9 +53,14 @@ class RetryPolicy:
     def snooze_delay_s(
         self, random: Callable[[], float], retry_after_s: float | None = None
     ) -> float:
-        """Seconds to wait where the provider, not the notification, is in trouble."""
+        """Seconds to wait where the provider throttles."""
         wait_s = self.snooze_s if retry_after_s is None else self._granted_s(retry_after_s)
         return wait_s * (1 + self.jitter * random())
+
+    def put_off_s(self, random: Callable[[], float], snoozes: int) -> float:
+        """Seconds to wait after a systemic refusal; doubles with each of `snoozes` before it."""
+        most_s = max(self.snooze_s, self.snooze_max_s)
+        return min(self.snooze_s * 2.0 ** min(snoozes, 32), most_s) * (1 + self.jitter * random())
 
     def _granted_s(self, retry_after_s: float) -> float:
         return min(max(1, retry_after_s), self.max_retry_after_s)  # in this order NaN becomes 1

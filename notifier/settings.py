@@ -158,8 +158,13 @@ class ChannelSettings(_Group):
     max_attempts: int = Field(8, ge=1, description="A notification fails after so many attempts.")
     snooze_s: Seconds = Field(
         60,
-        description="Seconds to wait where the provider throttles or refuses our credentials; such "
-        "an attempt does not count.",
+        description="Seconds to wait where the provider throttles or refuses us; such an attempt "
+        "does not count. Doubles up to an hour where a refusal may be about the recipient alone.",
+    )
+    snooze_limit_s: Seconds = Field(
+        86_400,
+        description="Seconds that a notification is put off for, in all, while the provider "
+        "refuses us or its breaker is open; then it fails, to be replayed once that is mended.",
     )
     on_unknown: Literal["resend", "hold"] = Field(
         "resend",

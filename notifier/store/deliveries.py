@@ -6,7 +6,16 @@ from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
-from notifier.notification import Channel, Claimed, Envelope, Finish, Lane, Submission, Transition
+from notifier.notification import (
+    Channel,
+    Claimed,
+    Envelope,
+    Finish,
+    Lane,
+    Snoozes,
+    Submission,
+    Transition,
+)
 from notifier.ports import (
     Idempotency,
     InsertResult,
@@ -16,7 +25,7 @@ from notifier.ports import (
     Remembered,
     RescuePolicy,
 )
-from notifier.store import attempts, idempotency, intake, moving, upkeep
+from notifier.store import attempts, idempotency, intake, moving, snoozes, upkeep
 from notifier.store.attempts import ClaimRequest
 from notifier.store.batcher import Batcher
 from notifier.store.database import Database
@@ -91,6 +100,9 @@ class SqlDeliveryStore:
 
     async def finish(self, finish: Finish) -> bool:
         return await self._finish.submit(attempts.checked(finish))
+
+    async def snoozes(self, id: UUID) -> Snoozes:
+        return await self._database.read(partial(snoozes.snoozes, id=id))
 
     async def take_due(self, limit: int, *, hold_s: float) -> Sequence[Envelope]:
         return await self._database.write(partial(upkeep.take_due, limit=limit, hold_s=hold_s))

@@ -19,6 +19,7 @@ from notifier.notification import (
     Outcome,
     Permanent,
     Sent,
+    Snoozes,
     Status,
     Systemic,
     Transient,
@@ -35,9 +36,11 @@ THROTTLED = Transient("429", "too many", throttled=True)
 THROTTLED_S = Transient("429", "too many", retry_after_s=500, throttled=True)
 NEVER = Permanent("550", "no such user")
 OURS = Systemic("535", "bad password")
+THEIRS_PERHAPS = Systemic("21408", "this country is not enabled", concerns_recipient=True)
 MAYBE = Unknown("timeout", "no answer")
 OUTCOMES = (SENT, LATER, LATER_S, THROTTLED, THROTTLED_S, NEVER, OURS, MAYBE)
 RESEND, HOLD = OnUnknown.RESEND, OnUnknown.HOLD
+NEVER_SNOOZED, A_DAY = Snoozes(), Snoozes(count=9, for_s=86_400)
 
 
 def a_claimed(*, attempts_spent: int = 1, expires_in_s: float | None = None) -> Claimed:
@@ -66,12 +69,13 @@ def judged(
     attempts_spent: int = 1,
     expires_in_s: float | None = None,
     elapsed_s: float = 0,
+    snoozes: Snoozes = NEVER_SNOOZED,
 ) -> Verdict:
     policy = RetryPolicy(
         schedule_s=(10, 60), max_attempts=2, snooze_s=30, jitter=0, on_unknown=on_unknown
     )
     claimed = a_claimed(attempts_spent=attempts_spent, expires_in_s=expires_in_s)
-    return judge(outcome, claimed, policy, elapsed_s, lambda: 0.5)
+    return judge(outcome, claimed, policy, elapsed_s, lambda: 0.5, snoozes)
 
 
 # For each outcome and policy: with attempts left, without, and with too little time in both cases.
@@ -112,14 +116,15 @@ def test_an_outcome_means_what_the_table_says(outcome: Outcome, on_unknown: OnUn
     assert last.transition is late_at_last
 
 
-DOCUMENTED: dict[str, tuple[Outcome, OnUnknown]] = {
-    "sent": (SENT, RESEND),
-    "transient": (LATER, RESEND),
-    "transient, throttled": (THROTTLED, RESEND),
-    "permanent": (NEVER, RESEND),
-    "systemic": (OURS, RESEND),
-    "unknown, the channel resends": (MAYBE, RESEND),
-    "unknown, the channel holds": (MAYBE, HOLD),
+DOCUMENTED: dict[str, tuple[Outcome, OnUnknown, Snoozes]] = {
+    "sent": (SENT, RESEND, NEVER_SNOOZED),
+    "transient": (LATER, RESEND, NEVER_SNOOZED),
+    "transient, throttled": (THROTTLED, RESEND, NEVER_SNOOZED),
+    "permanent": (NEVER, RESEND, NEVER_SNOOZED),
+    "systemic": (OURS, RESEND, NEVER_SNOOZED),
+    "systemic, for a day already": (OURS, RESEND, A_DAY),
+    "unknown, the channel resends": (MAYBE, RESEND, NEVER_SNOOZED),
+    "unknown, the channel holds": (MAYBE, HOLD, NEVER_SNOOZED),
 }
 
 
@@ -128,12 +133,34 @@ def test_the_documented_table_is_what_is_judged() -> None:
 
     assert told == {
         answer: [
-            judged(outcome, on_unknown).transition.name,
-            judged(outcome, on_unknown, attempts_spent=2).transition.name,
-            judged(outcome, on_unknown, expires_in_s=5).transition.name,
+            judged(outcome, on_unknown, snoozes=snoozes).transition.name,
+            judged(outcome, on_unknown, snoozes=snoozes, attempts_spent=2).transition.name,
+            judged(outcome, on_unknown, snoozes=snoozes, expires_in_s=5).transition.name,
         ]
-        for answer, (outcome, on_unknown) in DOCUMENTED.items()
+        for answer, (outcome, on_unknown, snoozes) in DOCUMENTED.items()
     }
+
+
+@pytest.mark.parametrize("outcome", [OURS, THEIRS_PERHAPS])
+def test_what_waits_for_a_systemic_reason_fails_once_its_time_is_over(outcome: Outcome) -> None:
+    almost = Snoozes(count=9, for_s=86_399)
+
+    assert judged(outcome, snoozes=almost).transition is SNOOZE
+    assert judged(outcome, snoozes=A_DAY) == Verdict(FAIL)
+
+
+def test_a_throttled_one_is_put_off_for_as_long_as_it_takes() -> None:
+    assert judged(THROTTLED, snoozes=A_DAY) == Verdict(SNOOZE, 30)
+
+
+def test_a_refusal_that_may_be_the_recipients_is_asked_about_ever_more_rarely() -> None:
+    delays = [
+        judged(THEIRS_PERHAPS, snoozes=Snoozes(count=count, for_s=1)).delay_s
+        for count in (0, 1, 2, 6, 7, 1_000)
+    ]
+
+    assert delays == [30, 60, 120, 1_920, 3_600, 3_600]
+    assert judged(OURS, snoozes=Snoozes(count=1_000, for_s=1)) == Verdict(SNOOZE, 30)
 
 
 def test_the_second_delay_is_the_schedules_second_step() -> None:

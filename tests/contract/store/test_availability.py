@@ -42,6 +42,7 @@ def every_call(stores: Stores) -> list[Awaitable[object]]:
         stores.deliveries.mark_published([envelope_of(submission)]),
         stores.claim(envelope_of(submission)),
         stores.deliveries.take_due(10, hold_s=1),
+        stores.deliveries.snoozes(submission.id),
         stores.queries.get(submission.id, service=None),
         stores.queries.list(NotificationFilter(), service=None, limit=9, after=None),
         stores.queries.account(service=None),

@@ -12,6 +12,8 @@ from notifier.breaker import BreakerSettings
 from notifier.errors import StoreBusyError
 from notifier.gate import Admission, Barred, Gate, GateClosedError
 from notifier.notification import (
+    REPLAY,
+    Envelope,
     Fault,
     Lane,
     OnUnknown,
@@ -506,6 +508,97 @@ async def test_what_no_provider_took_is_tried_again_and_counts_once(bench: Bench
     stored = await bench.stores.queries.get(envelope.id, service=None)
     assert stored is not None
     assert (stored.status, stored.attempts, stored.provider) == (Status.PENDING, 1, "second")
+
+
+async def pass_time(bench: Bench, envelope: Envelope, seconds: float) -> Envelope:
+    """Let this time pass; returns what is then published of the notification."""
+    await bench.stores.pass_time(seconds)
+    (due,) = await bench.stores.deliveries.take_due(10, hold_s=5)
+    assert due.id == envelope.id
+    return due
+
+
+async def test_what_is_refused_for_a_systemic_reason_fails_after_a_day_and_can_be_replayed(
+    bench: Bench, logs: list[EventDict]
+) -> None:
+    envelope = await bench.accept()
+    bench.adapter.script.extend([NOT_ENABLED] * 6)
+    for seconds in (100, 200, 40_000, 50_000):
+        await within(bench.deliverer().deliver(envelope))
+        envelope = await pass_time(bench, envelope, seconds)
+
+    await within(bench.deliverer().deliver(envelope))
+
+    stored = await bench.stores.get(envelope.id)
+    assert (stored.status, stored.fault) == (
+        Status.FAILED,
+        Fault(kind="systemic", code="21408", message="this country is not enabled"),
+    )
+    assert bench.memory.ready("email_notifications.dead") == 1
+    (given_up,) = [each for each in logs if each["event"] == "delivery.given_up"]
+    assert (given_up["log_level"], given_up["reason"]) == ("error", "21408")
+    assert await bench.stores.events(envelope.id) == [
+        "accept", *["claim", "snooze"] * 4, "claim", "fail",
+    ]  # fmt: skip
+
+    await bench.stores.deliveries.move(REPLAY, envelope.id, service=None)
+    (envelope,) = await bench.stores.deliveries.take_due(10, hold_s=5)
+    await within(bench.deliverer().deliver(envelope))
+
+    assert await bench.stores.status(envelope.id) is Status.PENDING
+
+
+async def test_what_waits_for_an_open_breaker_fails_after_a_day(bench: Bench) -> None:
+    bench.breakers = BreakerSettings(hold_s=0)
+    await bench.stores.providers.open("scripted", reason="401", for_s=200_000)
+    envelope = await bench.accept()
+    for seconds in (100, 90_000):
+        await within(bench.deliverer().deliver(envelope))
+        envelope = await pass_time(bench, envelope, seconds)
+
+    await within(bench.deliverer().deliver(envelope))
+
+    stored = await bench.stores.get(envelope.id)
+    assert (stored.status, stored.attempts) == (Status.FAILED, 1)
+    assert stored.fault == Fault(kind="systemic", code="barred", message="401")
+    assert bench.adapter.messages == []
+
+
+async def test_what_waits_while_an_operator_pauses_waits_on(bench: Bench) -> None:
+    bench.breakers = BreakerSettings(hold_s=0)
+    await bench.stores.providers.pause("scripted", reason="maintenance")
+    envelope = await bench.accept()
+    for seconds in (100, 90_000, 90_000):
+        await within(bench.deliverer().deliver(envelope))
+        envelope = await pass_time(bench, envelope, seconds)
+
+    assert await bench.stores.status(envelope.id) is Status.PENDING
+
+
+async def test_a_refusal_is_put_off_ever_longer_while_its_breaker_stays_closed(
+    bench: Bench,
+) -> None:
+    bench.policy = RetryPolicy(jitter=0)
+    bench.adapter.script.extend([NOT_ENABLED] * 4)
+    envelope = await bench.accept()
+    for seconds in (61, 121, 241):
+        await within(bench.deliverer().deliver(envelope))
+        envelope = await pass_time(bench, envelope, seconds)
+
+    timeline = await bench.stores.queries.timeline(envelope.id)
+    assert [each.delay_s for each in timeline if each.event == "snooze"] == [60, 120, 240]
+
+
+async def test_a_database_that_cannot_tell_how_long_it_waited_loses_no_notification(
+    bench: Bench,
+) -> None:
+    bench.adapter.script.append(WRONG_KEY)
+    bench.store.failures["snoozes"].append(StoreBusyError("busy"))
+    envelope = await bench.accept()
+
+    assert await within(bench.deliverer().deliver(envelope)) is Settlement.ACK
+
+    assert (await bench.stores.events(envelope.id))[-1] == "snooze"
 
 
 async def test_a_notifications_own_wish_decides_about_an_unknown_outcome(bench: Bench) -> None:

@@ -1,0 +1,67 @@
+import pytest
+
+from notifier.notification import (
+    FAIL,
+    REPLAY,
+    RETRY,
+    SNOOZE,
+    Claimed,
+    Fault,
+    Snoozes,
+    Submission,
+    Transition,
+)
+from tests.contract.store.stores import Stores, an_end, envelope_of
+
+SYSTEMIC = Fault(kind="systemic", code="401", message="the key was refused")
+THROTTLED = Fault(kind="transient", code="429", message="slow down")
+
+
+async def attempt(
+    stores: Stores, submission: Submission, number: int, transition: Transition, fault: Fault
+) -> Claimed:
+    """Make an attempt that ends so."""
+    claimed = await stores.claim(envelope_of(submission, number))
+    assert claimed is not None
+    assert await stores.deliveries.finish(an_end(claimed, transition, fault=fault))
+    return claimed
+
+
+async def test_what_was_never_put_off_has_not_waited(stores: Stores) -> None:
+    submission = await stores.accept()
+
+    assert await stores.deliveries.snoozes(submission.id) == Snoozes(count=0, for_s=0)
+
+
+async def test_the_wait_runs_from_the_first_systemic_snooze(stores: Stores) -> None:
+    submission, other = await stores.accept(), await stores.accept()
+    await stores.pass_time(1_000)
+    await attempt(stores, submission, 0, SNOOZE, SYSTEMIC)
+    await stores.pass_time(60)
+    await attempt(stores, submission, 1, RETRY, Fault(kind="transient", code="421", message=""))
+    await attempt(stores, submission, 2, SNOOZE, SYSTEMIC)
+    await stores.pass_time(40)
+
+    waited = await stores.deliveries.snoozes(submission.id)
+
+    assert waited.count == 2
+    assert waited.for_s == pytest.approx(100, abs=3)
+    assert await stores.deliveries.snoozes(other.id) == Snoozes()
+
+
+async def test_a_provider_that_throttles_is_no_systemic_reason(stores: Stores) -> None:
+    submission = await stores.accept()
+    await attempt(stores, submission, 0, SNOOZE, THROTTLED)
+
+    assert await stores.deliveries.snoozes(submission.id) == Snoozes()
+
+
+async def test_a_replay_begins_anew(stores: Stores) -> None:
+    submission = await stores.accept()
+    await attempt(stores, submission, 0, SNOOZE, SYSTEMIC)
+    await attempt(stores, submission, 1, FAIL, SYSTEMIC)
+    await stores.deliveries.move(REPLAY, submission.id, service=None)
+
+    assert await stores.deliveries.snoozes(submission.id) == Snoozes()
+    await attempt(stores, submission, 2, SNOOZE, SYSTEMIC)
+    assert (await stores.deliveries.snoozes(submission.id)).count == 1
