@@ -18,7 +18,9 @@ from notifier.notification import (
 from notifier.ports import (
     ApiKey,
     Applied,
+    Lifted,
     NotificationFilter,
+    Protected,
     ProviderState,
     SuppressionPlace,
 )
@@ -200,16 +202,25 @@ async def add_suppression(
 
 
 async def remove_suppression(
-    settings: DatabaseSettings, service: str, channel: Channel, recipient: str
+    settings: DatabaseSettings, service: str, channel: Channel, recipient: str, why: str | None
 ) -> bool:
     """Take an address off a service's suppression list; False if it was not there.
 
     Raises:
-        SettingsError: it is no address of this channel.
+        SettingsError: it is no address of this channel, or the recipient asked for it and nobody
+            says why it may be sent to again.
     """
     address = _address(channel, recipient)
     async with open_stores(settings) as stores:
-        return await stores.suppressions.remove(service=service, channel=channel, recipient=address)
+        result = await stores.suppressions.remove(
+            service=service, channel=channel, recipient=address, why=why
+        )
+    if isinstance(result, Protected):
+        raise SettingsError(
+            f"it is there as {result.reason}: the recipient asked for it. Say why it may be sent "
+            "to again: --reason '...'"
+        )
+    return isinstance(result, Lifted)
 
 
 def _address(channel: Channel, recipient: str) -> str:

@@ -276,10 +276,14 @@ def remove(
     recipient: str,
     service: Annotated[str, typer.Option(help="Whose list it is on.")],
     type: Annotated[Channel, typer.Option(help="The channel.")],
+    reason: Annotated[
+        str | None, typer.Option(help="Why; needed where the recipient asked not to be sent to.")
+    ] = None,
 ) -> None:
     """Send to an address again."""
     settings = DatabaseSettings.from_env(os.environ)
-    if not asyncio.run(administration.remove_suppression(settings, service, type, recipient)):
+    removal = administration.remove_suppression(settings, service, type, recipient, reason)
+    if not asyncio.run(removal):
         raise NotListedError("it is not on this list; see notifier suppressions list")
     _say("It is off the list.")
 

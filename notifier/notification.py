@@ -237,6 +237,11 @@ class SuppressionReason(StrEnum):
     """A provider refused it for good when it was handed over."""
     MANUAL = "manual"
 
+    @property
+    def is_recipients_will(self) -> bool:
+        """Whether the recipient asked for it: only an operator, with a reason, may undo that."""
+        return self in (SuppressionReason.UNSUBSCRIBED, SuppressionReason.SPAM_REPORT)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:

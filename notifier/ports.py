@@ -533,6 +533,20 @@ class SuppressionPlace:
     channel: Channel
 
 
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """It is off the list; these were the reasons why it was on it."""
+
+    reasons: frozenset[SuppressionReason]
+
+
+@dataclass(frozen=True, slots=True)
+class Protected:
+    """It is on the list because the recipient asked for that. Nothing was changed."""
+
+    reason: SuppressionReason
+
+
 class SuppressionStore(Protocol):
     """The addresses that services must not send to. `service` None means: of any.
 
@@ -550,8 +564,13 @@ class SuppressionStore(Protocol):
     ) -> Applied | Remembered | KeyReused:
         """Put an address on a service's list; idempotent."""
 
-    async def remove(self, *, service: str, channel: Channel, recipient: str) -> bool:
-        """Take it off; False if it was not there."""
+    async def remove(
+        self, *, service: str, channel: Channel, recipient: str, why: str | None = None
+    ) -> Lifted | Protected | NotFound:
+        """Take it off, where the recipient did not ask for it or an operator says `why`.
+
+        That comes into the timeline of the notification that brought it onto the list.
+        """
 
     async def list(
         self,

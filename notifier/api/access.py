@@ -32,6 +32,7 @@ class Caller:
 
     service: str
     scopes: frozenset[str]
+    key_id: str = ""
 
     @property
     def sees(self) -> str | None:
@@ -138,7 +139,7 @@ class Gate:
         scopes = implied_scopes(record.scopes)
         if scope not in scopes:
             raise ProblemError(FORBIDDEN, f"It needs the scope {scope!r}.")
-        return Caller(service=record.service, scopes=scopes)
+        return Caller(service=record.service, scopes=scopes, key_id=record.id)
 
     async def _identify(self, request: Request) -> ApiKey:
         key = parse_bearer(header(request.scope, b"authorization"))

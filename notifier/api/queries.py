@@ -20,8 +20,11 @@ from notifier.api.wire import (
 )
 from notifier.notification import Channel, Status, Suppression
 from notifier.ports import NotificationFilter, SuppressionPlace
+from notifier.recipient import has_control_characters
 
 _METADATA = re.compile(r"metadata(?:\.(?P<dotted>.+)|\[(?P<bracketed>.+)\])", re.DOTALL)
+# What may be an address, or a telephone number.
+_ADDRESS = re.compile(r"@|\d(?:[\s./()-]*\d){6}")
 _MAX_SEQ = 2**63 - 1
 
 
@@ -152,6 +155,16 @@ def _place(value: object) -> SuppressionPlace:
     return SuppressionPlace(parts[2], parts[1], Channel(parts[0]))
 
 
+def _without_address(reason: str) -> str:
+    if has_control_characters(reason):
+        message = "expected one line"
+        raise ValueError(message)
+    if _ADDRESS.search(reason):
+        message = "expected words without an address: it is kept in the log"
+        raise ValueError(message)
+    return reason
+
+
 Service = Annotated[
     str | None,
     Field(
@@ -173,6 +186,16 @@ class SuppressionQuery(ServiceQuery):
 
     type: Annotated[WireType, Field(description="The channel.")]
     recipient: Annotated[str, Field(min_length=1, max_length=320), AfterValidator(in_normal_form)]
+    reason: Annotated[
+        str | None,
+        AfterValidator(_without_address),
+        Field(
+            min_length=1,
+            max_length=200,
+            description="Why, in one line without the address. Needed, with the scope admin, "
+            "where the recipient unsubscribed or reported spam.",
+        ),
+    ] = None
 
 
 class SuppressionsQuery(ServiceQuery):

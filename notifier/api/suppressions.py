@@ -1,9 +1,11 @@
 """The endpoints for suppression lists: the addresses that a service must not send to."""
 
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,6 +19,7 @@ from notifier.api.problems import (
     FORBIDDEN,
     INVALID,
     NOT_FOUND,
+    InvalidField,
     ProblemError,
     invalid,
     not_found,
@@ -30,7 +33,11 @@ from notifier.api.queries import (
     suppression_place,
 )
 from notifier.api.wire import SuppressionRequest, read_strictly
-from notifier.ports import Applied, KeyReused, Remembered
+from notifier.notification import Channel, SuppressionReason
+from notifier.ports import Applied, KeyReused, Lifted, NotFound, Protected, Remembered
+from notifier.recipient import compared
+
+log = structlog.get_logger(__name__)
 
 PREFIX = "/api/v1/suppressions"
 
@@ -98,12 +105,35 @@ class SuppressionEndpoints:
     async def remove(self, request: Request, caller: Caller) -> Response:
         """Take an address off a list."""
         query = read_query(SuppressionQuery, request)
-        is_removed = await self.services.suppressions.remove(
-            service=_service(query.service, caller), channel=query.type, recipient=query.recipient
+        service = _service(query.service, caller)
+        is_operator = caller.sees is None
+        result = await self.services.suppressions.remove(
+            service=service,
+            channel=query.type,
+            recipient=query.recipient,
+            why=query.reason if is_operator else None,
         )
-        if not is_removed:
-            raise not_found()
-        return Answer(status=HTTPStatus.NO_CONTENT).response()
+        match result:
+            case Lifted(reasons):
+                log.info(
+                    "suppression.removed",
+                    service=service,
+                    type=query.type,
+                    suppression=self._name(service, query.type, query.recipient),
+                    reasons=sorted(reasons),
+                    key=caller.key_id,
+                    why=query.reason,
+                )
+                return Answer(status=HTTPStatus.NO_CONTENT).response()
+            case Protected(reason):
+                raise _not_ours_to_lift(reason) if not is_operator else _says_not_why(reason)
+            case NotFound():
+                raise not_found()
+
+    def _name(self, service: str, channel: Channel, recipient: str) -> str:
+        """Return what stands for an entry in the log, the same each time."""
+        entry = "\0".join((service, channel, compared(channel, recipient)))
+        return hmac.digest(self.config.pepper, entry.encode(), "sha256").hex()[:16]
 
     def _listing(self) -> Operation:
         return Operation(
@@ -142,13 +172,30 @@ class SuppressionEndpoints:
             method="DELETE",
             path=PREFIX,
             summary="Send to an address again",
+            description="Where the recipient asked not to be sent to (`unsubscribed`, "
+            "`spam_report`), this needs the scope admin and a `reason`. It is logged with the "
+            "key's id and without the address, and is in the timeline of the notification that "
+            "brought it.",
             tag=_TAG,
             handler=self.remove,
             scope="send",
             query=SuppressionQuery,
             replies={204: Reply(description="It is off the list")},
-            problems=(NOT_FOUND, INVALID),
+            problems=(NOT_FOUND, INVALID, FORBIDDEN),
         )
+
+
+def _not_ours_to_lift(reason: SuppressionReason) -> ProblemError:
+    return ProblemError(
+        FORBIDDEN,
+        f"It is there as {reason}: the recipient asked for it. Only the scope 'admin' may take it "
+        "off, with a reason.",
+    )
+
+
+def _says_not_why(reason: SuppressionReason) -> ProblemError:
+    detail = f"it is there as {reason}: the recipient asked for it; say why it may be sent to again"
+    return invalid([InvalidField("reason", detail, is_parameter=True)])
 
 
 def _service(named: str | None, caller: Caller) -> str:

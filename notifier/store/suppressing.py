@@ -14,6 +14,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    update,
 )
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -49,6 +50,13 @@ def is_suppressed(columns: Columns) -> ColumnElement[bool]:
     return exists().where(is_for(columns))
 
 
+def is_recipients_will() -> ColumnElement[bool]:
+    """Whether a suppression is there because the recipient asked for it."""
+    return suppressions.c.reason.in_(
+        [literal_text(each) for each in SuppressionReason if each.is_recipients_will]
+    )
+
+
 _given = given_rows(id=ID, reason=Text)
 # Records of earlier versions have their recipient as it was written.
 _compared = case(
@@ -74,12 +82,28 @@ _SUPPRESS = (
 )
 
 
+_WILL = (
+    update(suppressions)
+    .where(is_for(n.c), n.c.id == _given.c.id, ~is_recipients_will())
+    .values(reason=_given.c.reason)
+)
+
+
 async def suppress(
     connection: AsyncConnection, reasons: Mapping[UUID, SuppressionReason]
 ) -> Collection[UUID]:
-    """Suppress the recipients of these notifications; returns those that brought a new one."""
+    """Suppress the recipients of these notifications; returns those that brought a new one.
+
+    A recipient's will takes the place of another reason, so that it stays protected.
+    """
     if not reasons:
         return set()
-    rows = joined(encode({"id": id.hex, "reason": reason}) for id, reason in reasons.items())
-    result = await connection.execute(_SUPPRESS, {"rows": rows})
+    willed = {id: reason for id, reason in reasons.items() if reason.is_recipients_will}
+    if willed:
+        await connection.execute(_WILL, {"rows": _rows(willed)})
+    result = await connection.execute(_SUPPRESS, {"rows": _rows(reasons)})
     return {row.notification_id for row in result}
+
+
+def _rows(reasons: Mapping[UUID, SuppressionReason]) -> str:
+    return joined(encode({"id": id.hex, "reason": reason}) for id, reason in reasons.items())

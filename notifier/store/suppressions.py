@@ -4,20 +4,32 @@ import builtins
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Text, delete, literal, select, tuple_
+from sqlalchemy import ColumnElement, Row, Text, and_, delete, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification import Channel, Suppression, SuppressionReason
-from notifier.ports import Applied, Idempotency, KeyReused, Remembered, SuppressionPlace
+from notifier.notification import Channel, Fault, Suppression, SuppressionReason
+from notifier.ports import (
+    Applied,
+    Idempotency,
+    KeyReused,
+    Lifted,
+    NotFound,
+    Protected,
+    Remembered,
+    SuppressionPlace,
+)
 from notifier.recipient import compared
 from notifier.store import idempotency as keys
+from notifier.store import timeline
 from notifier.store.database import Database
-from notifier.store.rows import as_written
+from notifier.store.rows import as_written, event_row
 from notifier.store.sql import Now
-from notifier.store.suppressing import is_for, is_suppressed
+from notifier.store.suppressing import is_for, is_recipients_will, is_suppressed
+from notifier.store.tables import notifications as n
 from notifier.store.tables import suppressions
 
+_WHY = (suppressions.c.reason, suppressions.c.notification_id)
 _PLACE = (suppressions.c.recipient, suppressions.c.service, suppressions.c.channel)
 
 
@@ -49,19 +61,34 @@ class SqlSuppressionStore:
             .on_conflict_do_nothing()
         )
 
+        is_weaker = and_(is_for(entry), ~is_recipients_will())
+        willed = update(suppressions).where(is_weaker).values(reason=reason)
+
         async def work(connection: AsyncConnection) -> Applied | Remembered | KeyReused:
             if idempotency and (earlier := await keys.keep(connection, [idempotency])):
                 return keys.answer_again(idempotency, earlier[keys.name_of(idempotency)])
+            if reason.is_recipients_will:
+                await connection.execute(willed)
             await connection.execute(statement)
             return Applied()
 
         return await self._database.write(work)
 
-    async def remove(self, *, service: str, channel: Channel, recipient: str) -> bool:
-        statement = delete(suppressions).where(is_for(_entry(service, channel, recipient)))
+    async def remove(
+        self, *, service: str, channel: Channel, recipient: str, why: str | None = None
+    ) -> Lifted | Protected | NotFound:
+        is_it = is_for(_entry(service, channel, recipient))
 
-        async def work(connection: AsyncConnection) -> bool:
-            return (await connection.execute(statement)).rowcount > 0
+        async def work(connection: AsyncConnection) -> Lifted | Protected | NotFound:
+            removal = delete(suppressions).where(is_it).returning(*_WHY)
+            rows = (await connection.execute(removal)).all()
+            reasons = frozenset(SuppressionReason(row.reason) for row in rows)
+            willed = sorted(each for each in reasons if each.is_recipients_will)
+            if willed and why is None:
+                await connection.rollback()
+                return Protected(willed[0])
+            await _note(connection, rows, why)
+            return Lifted(reasons) if rows else NotFound()
 
         return await self._database.write(work)
 
@@ -87,6 +114,25 @@ class SqlSuppressionStore:
             return [_to_suppression(row) for row in await connection.execute(query)]
 
         return await self._database.read(work)
+
+
+async def _note(
+    connection: AsyncConnection, rows: Sequence[Row[Any, Any]], why: str | None
+) -> None:
+    """Tell the timelines of those notifications that brought these onto the list."""
+    causes = {row.notification_id: row.reason for row in rows if row.notification_id}
+    found = await connection.execute(select(n.c.id, n.c.attempt).where(n.c.id.in_(causes)))
+    words = why or "taken off the suppression list"
+    events = [
+        event_row(
+            row.id,
+            timeline.UNSUPPRESS,
+            row.attempt,
+            fault=Fault(kind="suppressed", code=causes[row.id], message=words),
+        )
+        for row in found
+    ]
+    await timeline.append(connection, events)
 
 
 def _entry(service: str, channel: Channel, recipient: str) -> Mapping[str, ColumnElement[Any]]:

@@ -41,6 +41,7 @@ Entries: TypeAlias = Select[Any] | CompoundSelect[Any]
 ACCEPT = "accept"
 LATE_COMPLETION = "late_completion"
 FAILOVER = "failover"
+UNSUPPRESS = "unsuppress"
 
 _DETAILS = {
     "provider": Text,

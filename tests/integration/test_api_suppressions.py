@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.api import MAIL, PREFIX, Api, client_of, serving
 
@@ -56,6 +57,48 @@ async def test_off_the_list_it_is_sent_to_again(api: Api) -> None:
 
     shown = (await api.client.get(f"{PREFIX}/{await api.send()}")).json()
     assert shown["status"] == "pending"
+
+
+@pytest.mark.parametrize("will", ["unsubscribed", "spam_report"])
+async def test_what_the_recipient_asked_for_comes_off_by_an_admin_with_a_reason(
+    api: Api, will: str
+) -> None:
+    await api.client.post(LIST, json=ANNA)
+    await api.client.post(LIST, json={**ANNA, "recipient": "Anna@Example.com", "reason": will})
+    admin = await api.headers("operators", "admin")
+    entry = {**ANNA, "service": "orders"}
+    why = {"reason": "asked by phone"}
+
+    for refused in (ANNA, {**ANNA, **why}):
+        answer = await api.client.delete(LIST, params=refused)
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+        assert will in answer.json()["detail"]
+    for wrong in ({}, {"reason": "anna@example.com wants it"}, {"reason": "+49 (0)170 1234567"}):
+        answer = await api.client.delete(LIST, params={**entry, **wrong}, headers=admin)
+        assert answer.status_code == 422
+        assert [each["parameter"] for each in answer.json()["errors"]] == ["reason"]
+    assert len(await listed(api)) == 1
+    with capture_logs() as logs:
+        answer = await api.client.delete(LIST, params={**entry, **why}, headers=admin)
+
+    assert answer.status_code == 204
+    (logged,) = [each for each in logs if each["event"] == "suppression.removed"]
+    assert (logged["reasons"], logged["why"]) == ([will], "asked by phone")
+    assert logged["key"]
+    assert "anna" not in str(logged).lower()
+
+
+async def test_a_recipient_is_found_and_suppressed_in_any_writing(api: Api) -> None:
+    id = str(await api.send(recipient="\u200b Anna@Example.com. "))
+    number = {"type": "sms", "recipient": "+49 (0)170 1234567"}
+    await api.client.post(LIST, json=number)
+
+    found = (await api.client.get(f"{PREFIX}?recipient=ANNA@example.com")).json()["items"]
+    assert [each["id"] for each in found] == [id]
+    shown = (await api.client.get(f"{PREFIX}/{id}")).json()
+    assert shown["recipient"] == "Anna@example.com"
+    removed = await api.client.delete(LIST, params={**number, "recipient": "+49-170-1234567"})
+    assert removed.status_code == 204
 
 
 async def test_a_list_is_its_services_own_and_admins_see_all(api: Api) -> None:

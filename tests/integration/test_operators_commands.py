@@ -64,7 +64,10 @@ def test_an_address_is_put_on_a_list_and_taken_off(command: Command) -> None:
     assert len(command("suppressions list --service orders")[1].splitlines()) == 1
     assert len(command("suppressions list --type sms")[1].splitlines()) == 1
 
-    assert command(f"suppressions remove anna@example.com {where}")[0] == 0
+    code, _, problem = command(f"suppressions remove anna@example.com {where}")
+    assert code == 2
+    assert "--reason" in problem
+    assert command(f"suppressions remove ANNA@example.com {where} --reason asked")[0] == 0
     code, _, problem = command(f"suppressions remove anna@example.com {where}")
     assert code == 1
     assert "not on this list" in problem

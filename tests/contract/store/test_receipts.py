@@ -1,5 +1,6 @@
 import asyncio
 import itertools
+from functools import partial
 
 import pytest
 
@@ -17,7 +18,7 @@ from notifier.notification import (
     SuppressionReason,
     Transition,
 )
-from notifier.ports import Settled
+from notifier.ports import Lifted, NotFound, Settled
 from tests.contract.store.stores import (
     A_FAULT,
     Stores,
@@ -226,14 +227,17 @@ async def test_a_known_event_does_not_suppress_again(stores: Stores) -> None:
     sent = await stores.ended(SUCCEED)
     receipt = a_receipt(sent, None, fault=A_FAULT, suppress_as=A_REASON)
     assert (await stores.receipts.settle([receipt])).changed == 1
-    assert await stores.suppressions.remove(
-        service=sent.service, channel=sent.channel, recipient=sent.recipient
+    remove = partial(
+        stores.suppressions.remove,
+        service=sent.service,
+        channel=sent.channel,
+        recipient=sent.recipient,
+        why="for this test",
     )
+    assert await remove() == Lifted(frozenset({A_REASON}))
 
     assert (await stores.receipts.settle([receipt])).changed == 0
-    assert not await stores.suppressions.remove(
-        service=sent.service, channel=sent.channel, recipient=sent.recipient
-    )
+    assert await remove() == NotFound()
 
 
 async def test_receipts_are_forgotten_after_a_week(stores: Stores) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -9,7 +10,9 @@ from notifier.notification import (
     RETRY,
     SUCCEED,
     Channel,
+    Fault,
     OnUnknown,
+    Receipt,
     Status,
     Submission,
     Suppression,
@@ -19,6 +22,9 @@ from notifier.ports import (
     Applied,
     Idempotency,
     KeyReused,
+    Lifted,
+    NotFound,
+    Protected,
     Remembered,
     RescuePolicy,
     SuppressionPlace,
@@ -41,7 +47,9 @@ async def listed(stores: Stores, **changes: object) -> list[Suppression]:
 
 async def add(stores: Stores, recipient: str, **changes: object) -> None:
     asked: dict[str, object] = {"service": "orders", "channel": Channel.EMAIL, "reason": "manual"}
-    await stores.suppressions.add(recipient=recipient, **(asked | changes))  # type: ignore[arg-type]  # see above
+    asked |= changes
+    asked["reason"] = SuppressionReason(str(asked["reason"]))
+    await stores.suppressions.add(recipient=recipient, **asked)  # type: ignore[arg-type]  # see above
 
 
 async def test_an_address_is_put_on_the_list_once_and_taken_off(stores: Stores) -> None:
@@ -51,14 +59,16 @@ async def test_an_address_is_put_on_the_list_once_and_taken_off(stores: Stores) 
     (suppression,) = await listed(stores)
 
     assert (suppression.service, suppression.channel) == ("orders", Channel.EMAIL)
-    assert (suppression.recipient, suppression.reason) == ("ada@example.org", "manual")
+    assert (suppression.recipient, suppression.reason) == ("ada@example.org", "spam_report")
     assert suppression.notification_id is None
     assert suppression.created_at.tzinfo is not None
     remove = stores.suppressions.remove
     other = {"channel": Channel.EMAIL, "recipient": "ada@example.org"}
-    assert not await remove(service="payments", **other)  # type: ignore[arg-type]  # of two types
-    assert await remove(service="orders", **other)  # type: ignore[arg-type]  # of two types
-    assert not await remove(service="orders", **other)  # type: ignore[arg-type]  # of two types
+    assert await remove(service="payments", **other) == NotFound()  # type: ignore[arg-type]  # of two types
+    assert await remove(service="orders", why="asked", **other) == Lifted(  # type: ignore[arg-type]  # of two types
+        frozenset({SuppressionReason.SPAM_REPORT})
+    )
+    assert await remove(service="orders", **other) == NotFound()  # type: ignore[arg-type]  # of two types
     assert await listed(stores) == []
 
 
@@ -81,7 +91,7 @@ async def test_addresses_are_compared_without_case_and_width_and_kept_as_written
     refused = await stores.claimed(a_submission(recipient=sent_as, service="payments"))
     assert refused.recipient == sent_as
     await add(stores, listed_as)
-    await add(stores, sent_as, reason="spam_report")
+    await add(stores, sent_as, reason="hard_bounce")
     await stores.deliveries.finish(an_end(refused, FAIL, fault=A_FAULT, suppress=True))
     later = await stores.accept(a_submission(recipient=sent_as))
     other = await stores.accept(a_submission(recipient=listed_as, service="payments"))
@@ -98,10 +108,43 @@ async def test_addresses_are_compared_without_case_and_width_and_kept_as_written
         (listed_as, "orders", "manual"),
         (sent_as, "payments", "refused"),
     }
-    assert await stores.suppressions.remove(
+    removed = await stores.suppressions.remove(
         service="orders", channel=Channel.EMAIL, recipient=sent_as
     )
+    assert removed == Lifted(frozenset({SuppressionReason.MANUAL}))
     assert [each.service for each in await listed(stores)] == ["payments"]
+
+
+@pytest.mark.parametrize("will", ["unsubscribed", "spam_report"])
+async def test_what_the_recipient_asked_for_comes_off_with_a_reason_only(
+    stores: Stores, will: SuppressionReason
+) -> None:
+    listed_before = await stores.ended(SUCCEED)
+    await add(stores, listed_before.recipient)
+    other = await stores.ended(FAIL, a_submission(recipient="eva@example.org"))
+    receipts = [
+        Receipt(
+            provider="sendgrid",
+            event_id=each.recipient,
+            id=each.id,
+            transition=None,
+            suppress_as=SuppressionReason(will),
+        )
+        for each in (listed_before, other)
+    ]
+    assert (await stores.receipts.settle(receipts)).early == ()
+    remove = partial(stores.suppressions.remove, service="orders", channel=Channel.EMAIL)
+
+    assert await remove(recipient=listed_before.recipient) == Protected(SuppressionReason(will))
+    assert len(await listed(stores)) == 2
+    assert await stores.events(other.id) == ["accept", "claim", "fail"]
+    for each in (listed_before, other):
+        lifted = await remove(recipient=each.recipient, why="asked by phone")
+        assert lifted == Lifted(frozenset({SuppressionReason(will)}))
+
+    *_, last = await stores.queries.timeline(other.id)
+    assert last.event == "unsuppress"
+    assert last.fault == Fault(kind="suppressed", code=will, message="asked by phone")
 
 
 async def test_user_ids_are_compared_as_they_are(stores: Stores) -> None:
