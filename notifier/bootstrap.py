@@ -145,23 +145,18 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
 
 def has_workers_inside(settings: Settings) -> bool:
     """Whether the queue, and so its workers, live in the API's process."""
-    return settings.broker_url.get_secret_value().startswith("memory:")
+    return settings.broker_url.get_secret_value().lower().startswith("memory:")
 
 
 @asynccontextmanager
 async def _open_queue(settings: Settings, role: str, clock: Clock) -> AsyncIterator[Queue]:
+    if has_workers_inside(settings):
+        yield MemoryQueue()
+        return
+    rabbit = RabbitSettings(connection_name=f"notifier-{role}", declare=settings.declare_topology)
     url = settings.broker_url.get_secret_value()
-    match url.partition(":")[0]:
-        case "memory":
-            yield MemoryQueue()
-        case "amqp" | "amqps":
-            rabbit = RabbitSettings(
-                connection_name=f"notifier-{role}", declare=settings.declare_topology
-            )
-            async with open_rabbit_queue(url, rabbit, clock) as queue:
-                yield queue
-        case _:
-            raise SettingsError("NOTIFIER_BROKER_URL: expected amqp://, amqps:// or memory://")
+    async with open_rabbit_queue(url, rabbit, clock) as queue:
+        yield queue
 
 
 def _warn_of_unprotected_database(settings: Settings) -> None:

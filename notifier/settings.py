@@ -79,6 +79,10 @@ def _network(value: str) -> str:
         raise ValueError("expected addresses or networks, such as 10.0.0.0/8") from None
 
 
+def _secret_base_url(value: SecretStr) -> SecretStr:
+    return SecretStr(_base_url(value.get_secret_value()))
+
+
 def _sender(value: str) -> str:
     parse_mailbox(value)
     return value
@@ -391,9 +395,10 @@ class BrokerSettings(_Environment):
     """Where the broker is."""
 
     broker_url: SecretStr = Field(
-        description="The broker: `amqp://user:password@host/vhost`, or `memory://` for one process."
+        description="The broker: `amqp://user:password@host/vhost`, `amqps://` with TLS, or "
+        "`memory://` for one process."
     )
-    broker_management_url: SecretStr | None = Field(
+    broker_management_url: Annotated[SecretStr, AfterValidator(_secret_base_url)] | None = Field(
         None,
         description="Where RabbitMQ's management answers, for policies; port 15672 of the "
         "broker's host if unset.",

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
@@ -21,6 +20,7 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 from notifier.errors import QueueUnavailableError, TopologyError
 from notifier.notification import Channel, JsonValue
 from notifier.queue import topology
+from notifier.queue.address import parse_broker
 from notifier.queue.management import Management, ManagementError
 from notifier.queue.topology import Policy, QueueSpec
 
@@ -128,12 +128,20 @@ _POLICED = tuple(zip(topology.POLICIES, (topology.WORK_QUEUES, topology.DEAD_QUE
 
 @contextmanager
 def _connected(amqp_url: str) -> Iterator[Connection]:
-    at = urlsplit(amqp_url)
-    where = f"{at.hostname}:{at.port or 5672}"
+    at = parse_broker(amqp_url)
+    where = f"{at.host}:{at.port}"
+    tls = at.tls()
     try:
-        parameters = pika.URLParameters(amqp_url)
-        parameters.socket_timeout = parameters.stack_timeout = TIMEOUT_S
-        parameters.blocked_connection_timeout = TIMEOUT_S
+        parameters = pika.ConnectionParameters(
+            host=at.host,
+            port=at.port,
+            virtual_host=at.vhost,
+            credentials=pika.PlainCredentials(at.user, at.password),
+            ssl_options=pika.SSLOptions(tls, at.host) if tls else None,
+            socket_timeout=TIMEOUT_S,
+            stack_timeout=TIMEOUT_S,
+            blocked_connection_timeout=TIMEOUT_S,
+        )
         connection = pika.BlockingConnection(parameters)
     except (AMQPError, OSError) as error:
         reason = type(error).__name__

@@ -18,6 +18,7 @@ from aio_pika.exceptions import AMQPChannelError
 from pamqp.common import FieldTable
 
 from notifier.errors import QueueUnavailableError
+from notifier.queue.address import parse_broker
 from notifier.queue.dialling import AbortableConnection
 
 log = structlog.get_logger(__name__)
@@ -118,12 +119,18 @@ async def _end(connection: AbortableConnection, timeout_s: float) -> None:
 
 
 class Link:
-    """One connection, replaced whenever it is lost. `prepare` is called on each new one."""
+    """One connection, replaced whenever it is lost. `prepare` is called on each new one.
+
+    Raises:
+        SettingsError: the URL is none of a broker.
+    """
 
     def __init__(
         self, url: str, *, purpose: str, settings: RabbitSettings, prepare: Prepare
     ) -> None:
-        self._url = url
+        address = parse_broker(url)
+        self._url = address.url()
+        self._tls = address.tls()
         self._name = f"{settings.connection_name} {purpose}"
         self._settings = settings
         self._prepare = prepare
@@ -176,6 +183,7 @@ class Link:
         timeout_s = self._settings.call_timeout_s
         call = aio_pika.connect(
             self._url,
+            ssl_context=self._tls,
             timeout=timeout_s,
             connection_class=AbortableConnection,
             client_properties=properties,

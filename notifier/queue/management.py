@@ -2,6 +2,7 @@
 
 import base64
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -9,6 +10,7 @@ from typing import TypeAlias
 from urllib.parse import quote, unquote, urlsplit
 
 from notifier.notification import JsonValue
+from notifier.queue.address import BrokerAddress, parse_broker
 
 TIMEOUT_S = 5.0
 PORT = 15672
@@ -29,6 +31,7 @@ class Management:
     vhost: str
     user: str = field(repr=False)
     password: str = field(repr=False)
+    tls: ssl.SSLContext | None = field(repr=False, default=None)
 
     @classmethod
     def of(cls, amqp_url: str, management_url: str | None) -> "Management":
@@ -36,15 +39,15 @@ class Management:
 
         User and password are those of `management_url`, or else of `amqp_url`.
         """
-        amqp = urlsplit(amqp_url)
-        at = urlsplit(management_url or _usual_url(amqp_url))
-        login = at if at.username else amqp
+        broker = parse_broker(amqp_url)
+        at = urlsplit(management_url or _usual_url(broker))
         host = f"[{at.hostname}]" if at.hostname and ":" in at.hostname else at.hostname
         return cls(
             url=f"{at.scheme}://{host}:{at.port or _default_port(at.scheme)}{at.path.rstrip('/')}",
-            vhost=unquote(amqp.path.removeprefix("/")) or "/",
-            user=unquote(login.username or "guest"),
-            password=unquote(login.password or "guest"),
+            vhost=broker.vhost,
+            user=unquote(at.username) if at.username else broker.user,
+            password=unquote(at.password or "guest") if at.username else broker.password,
+            tls=broker.tls(),
         )
 
     def get(self, *path: str) -> JsonValue:
@@ -87,14 +90,15 @@ class Management:
 
     def _connect(self) -> HTTPConnection:
         at = urlsplit(self.url)
-        kind = HTTPSConnection if at.scheme == "https" else HTTPConnection
-        return kind(at.hostname or "localhost", at.port, timeout=TIMEOUT_S)
+        host = at.hostname or "localhost"
+        if at.scheme == "https":
+            return HTTPSConnection(host, at.port, timeout=TIMEOUT_S, context=self.tls)
+        return HTTPConnection(host, at.port, timeout=TIMEOUT_S)
 
 
-def _usual_url(amqp_url: str) -> str:
-    at = urlsplit(amqp_url)
-    host = f"[{at.hostname}]" if at.hostname and ":" in at.hostname else at.hostname or "localhost"
-    return f"https://{host}:{TLS_PORT}" if at.scheme == "amqps" else f"http://{host}:{PORT}"
+def _usual_url(broker: BrokerAddress) -> str:
+    host = f"[{broker.host}]" if ":" in broker.host else broker.host
+    return f"https://{host}:{TLS_PORT}" if broker.is_tls else f"http://{host}:{PORT}"
 
 
 def _default_port(scheme: str) -> int:

@@ -4,17 +4,16 @@ import re
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 from notifier.errors import SettingsError
+from notifier.urls import Place, port_number, split_place
 
 _SCHEME = re.compile(r"postgres(ql)?(\+\w+)?://", re.IGNORECASE)
 _EXPECTED = "expected postgresql://user:password@host/name"
-_ESCAPE = "write %40 for @, %2F for /, %3F for ? and %23 for # in user and password"
 _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^:\[\]\s]*)(:(?P<port>\d{1,5})?)?")
 _SETTING = re.compile(r"(?:-c\s*|--)(?P<name>[\w.-]+)=(?P<value>(?:\\.|[^\s\\])*)\s*")
 
@@ -37,6 +36,8 @@ _WITHOUT_EFFECT = {
     "tcp_user_timeout", "gssencmode", "sslsni", "sslcompression", "sslcertmode",
     "load_balance_hosts", "prepared_statement_cache_size",
 }  # fmt: skip
+
+_KNOWN = _DRIVERS | _OURS | _WITHOUT_EFFECT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,20 +111,29 @@ def parse_address(url: str) -> PostgresAddress:
     Raises:
         SettingsError: it is wrong; the message names what is, and repeats no value.
     """
-    authority, path, parameters = _split(url)
-    user_and_password, _, host_list = authority.rpartition("@")
-    user, colon, password = user_and_password.partition(":")
-    hosts, ports = _hosts(parameters.get("host") or host_list, parameters.get("port"))
-    database = parameters.get("dbname") or unquote(path)
+    scheme = _SCHEME.match(url)
+    if scheme is None:
+        raise _wrong(_EXPECTED)
+    try:
+        place = split_place(url[scheme.end() :], _KNOWN, "settings of the server go into options")
+        return _address(place)
+    except ValueError as error:
+        raise _wrong(str(error)) from None
+
+
+def _address(place: Place) -> PostgresAddress:
+    parameters = place.parameters
+    hosts, ports = _hosts(parameters.get("host") or place.hosts, parameters.get("port"))
+    database = parameters.get("dbname") or unquote(place.path)
     if not database:
-        raise _wrong(f"{_EXPECTED}; it names no database")
+        raise ValueError(f"{_EXPECTED}; it names no database")
     session, startup_options = _session(parameters)
     tls, is_verified_by_system = _tls(parameters)
     return PostgresAddress(
         hosts=hosts,
         ports=ports,
-        user=parameters.get("user") or unquote(user) or None,
-        password=parameters.get("password") or (unquote(password) if colon else None),
+        user=parameters.get("user") or place.user,
+        password=parameters.get("password") or place.password,
         database=database,
         tls=tls,
         is_verified_by_system=is_verified_by_system,
@@ -139,78 +149,36 @@ def _wrong(problem: str) -> SettingsError:
     return SettingsError(f"NOTIFIER_DATABASE_URL: {problem}")
 
 
-def _split(url: str) -> tuple[str, str, dict[str, str]]:
-    """The URL's user, password and hosts, its path, and its parameters."""
-    scheme = _SCHEME.match(url)
-    if scheme is None or any(not character.isprintable() for character in url):
-        raise _wrong(_EXPECTED)
-    place, _, query = url[scheme.end() :].partition("?")
-    authority, _, path = place.partition("/")
-    # An address that is whole holds none of them further on.
-    if "@" in path or "#" in place or ("@" in query and "@" not in authority):
-        raise _wrong(_ESCAPE)
-    if " " in place:
-        raise _wrong(f"{_EXPECTED}; it holds a space")
-    return authority, path, _parameters(query)
-
-
-def _parameters(query: str) -> dict[str, str]:
-    parameters = {}
-    for part in filter(None, query.split("&")):
-        name, equals, value = part.partition("=")
-        name = unquote(name)
-        if not re.fullmatch(r"\w{1,40}", name):
-            raise _wrong(_ESCAPE)
-        if not equals:
-            raise _wrong(f"the parameter {name!r} has no value")
-        if name not in _DRIVERS | _OURS | _WITHOUT_EFFECT:
-            raise _wrong(f"there is no parameter {name!r}{_meant(name)}")
-        if value:
-            parameters[name] = unquote(value)
-    return parameters
-
-
-def _meant(name: str) -> str:
-    similar = get_close_matches(name.lower(), _DRIVERS | _OURS, n=1, cutoff=0.7)
-    return f"; is {similar[0]} meant?" if similar else "; settings of the server go into options"
-
-
 def _hosts(text: str, port_text: str | None) -> tuple[list[str], list[int]]:
     hosts: list[str] = []
     ports: list[int] = []
     given = [part for part in (port_text or "").split(",") if part]
     if not text:
-        return [], [_port(given[0])] if given else []
+        return [], [port_number(given[0])] if given else []
     for index, part in enumerate(text.split(",")):
         found = _HOST.fullmatch(unquote(part)) if not part.startswith("/") else None
         if found is None and not unquote(part).startswith("/"):
-            raise _wrong(f"{_EXPECTED}; its host or port cannot be read")
+            raise ValueError(f"{_EXPECTED}; its host or port cannot be read")
         host = found["host"].strip("[]") if found else unquote(part)
         if not host:
-            raise _wrong(f"{_EXPECTED}; it names no host")
+            raise ValueError(f"{_EXPECTED}; it names no host")
         other = given[index] if index < len(given) else given[-1] if given else "5432"
         hosts.append(host)
-        ports.append(_port((found and found["port"]) or other))
+        ports.append(port_number((found and found["port"]) or other))
     return hosts, ports
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65_536:  # noqa: PLR2004
-        raise _wrong("its port is no number from 1 to 65535")
-    return int(text)
 
 
 def _session(parameters: Mapping[str, str]) -> tuple[dict[str, str], str | None]:
     """The settings that `options` and others ask for, and what else is in `options`."""
     if parameters.get("client_encoding", "utf8").lower().replace("-", "") not in ("utf8", "auto"):
-        raise _wrong("client_encoding: notifier speaks UTF-8 only")
+        raise ValueError("client_encoding: notifier speaks UTF-8 only")
     session = {}
     options = parameters.get("options", "").replace("+", " ").strip()
     while found := _SETTING.match(options):
         session[found["name"].replace("-", "_")] = re.sub(r"\\(.)", r"\1", found["value"])
         options = options[found.end() :]
     if options.startswith("-"):
-        raise _wrong("options: expected settings as in -c search_path=notifier")
+        raise ValueError("options: expected settings as in -c search_path=notifier")
     name = parameters.get("application_name") or parameters.get("fallback_application_name")
     if name:
         session["application_name"] = name
@@ -230,7 +198,7 @@ def _tls(parameters: Mapping[str, str]) -> tuple[dict[str, str], bool]:
         tls["sslmode"] = "verify-full"
     authorities = tls.get("sslrootcert")
     if tls.get("sslmode") == "verify-ca" and authorities is None:
-        raise _wrong("sslmode=verify-ca needs sslrootcert; or use verify-full")
+        raise ValueError("sslmode=verify-ca needs sslrootcert; or use verify-full")
     return tls, tls.get("sslmode") == "verify-full" and authorities in (None, "system")
 
 
@@ -239,9 +207,9 @@ def _needs_identity(tls: Mapping[str, str], channel_binding: str) -> bool:
     _check_choice("channel_binding", channel_binding, ("disable", "prefer", "require"))
     mode = tls.get("sslmode")
     if tls.get("sslrootcert") == "system" and mode not in (None, "verify-full"):
-        raise _wrong("sslrootcert=system needs sslmode=verify-full")
+        raise ValueError("sslrootcert=system needs sslmode=verify-full")
     if channel_binding == "require" and mode == "disable":
-        raise _wrong("channel_binding=require needs TLS, and sslmode=disable forbids it")
+        raise ValueError("channel_binding=require needs TLS, and sslmode=disable forbids it")
     # The driver does no channel binding. What it is for, that nobody stands in between, a verified
     # certificate gives as well.
     return channel_binding == "require" or tls.get("sslrootcert") == "system"
@@ -249,7 +217,7 @@ def _needs_identity(tls: Mapping[str, str], channel_binding: str) -> bool:
 
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
-        raise _wrong(f"{name}: expected one of {', '.join(choices)}")
+        raise ValueError(f"{name}: expected one of {', '.join(choices)}")
 
 
 def _mode_of_ssl(value: str) -> str:
@@ -265,14 +233,14 @@ def _check_file(name: str, path: str | None) -> None:
         with Path(path).open("rb"):
             pass
     except (OSError, ValueError) as error:
-        raise _wrong(f"{name}: its file cannot be read ({type(error).__name__})") from None
+        raise ValueError(f"{name}: its file cannot be read ({type(error).__name__})") from None
 
 
 def _connect_timeout_s(text: str | None) -> float | None:
     if text is None:
         return None
     if not re.fullmatch(r"-?\d{1,9}", text):
-        raise _wrong("connect_timeout: expected whole seconds")
+        raise ValueError("connect_timeout: expected whole seconds")
     return float(text) if int(text) > 0 else None
 
 
@@ -285,7 +253,7 @@ def _target_session(text: str | None, hosts: int) -> str | None:
 
 def _is_true(name: str, text: str) -> bool:
     if text.lower() not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
-        raise _wrong(f"{name}: expected true or false")
+        raise ValueError(f"{name}: expected true or false")
     return text.lower() in ("true", "1", "yes", "on")
 
 
