@@ -3,6 +3,8 @@
 import hashlib
 import secrets
 from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from math import ceil
 from typing import NoReturn, TypeAlias
@@ -10,9 +12,10 @@ from typing import NoReturn, TypeAlias
 from starlette.requests import Request
 
 from notifier.api.config import ApiConfig
-from notifier.api.door import client_network
+from notifier.api.door import network_of
 from notifier.api.headers import header
 from notifier.api.problems import FORBIDDEN, RATE_LIMITED, UNAUTHENTICATED, ProblemError
+from notifier.api.rooms import Room, Turns, too_many_at_once
 from notifier.keys import PresentedKey, implied_scopes, parse
 from notifier.ports import ApiKey, Clock, KeyStore
 
@@ -126,6 +129,11 @@ class Gate:
         self._ring = ring
         self._requests = FixedWindow(config.requests_per_minute, clock)
         self._failures = FixedWindow(config.failed_logins_per_minute, clock)
+        most = config.max_concurrent_requests
+        self._working = Room(most, max(1, most * 4 // 5))
+        self._reading = Turns(
+            config.reads_at_once, config.max_waiting_reads, config.read_patience_s
+        )
         self._policy = f'"default";q={config.requests_per_minute};w={WINDOW_S}'.encode()
 
     async def admit(self, request: Request, scope: str) -> Caller:
@@ -141,6 +149,21 @@ class Gate:
             raise ProblemError(FORBIDDEN, f"It needs the scope {scope!r}.")
         return Caller(service=record.service, scopes=scopes, key_id=record.id)
 
+    @asynccontextmanager
+    async def turn(self, caller: Caller, *, is_read: bool) -> AsyncIterator[None]:
+        """Hold a place of the caller's service: one service never has all of them.
+
+        Raises:
+            ProblemError: 429, it has too many.
+        """
+        if not self._working.take(caller.service):
+            raise too_many_at_once()
+        try:
+            async with self._reading.of(caller.service) if is_read else nullcontext():
+                yield
+        finally:
+            self._working.give_back(caller.service)
+
     async def _identify(self, request: Request) -> ApiKey:
         key = parse_bearer(header(request.scope, b"authorization"))
         if key is None:
@@ -150,8 +173,7 @@ class Gate:
 
     def _refuse(self, request: Request) -> NoReturn:
         """Answer for a wrong key; a good one is looked up and let in however many came before."""
-        network = client_network(request.client.host if request.client else "unknown")
-        if self._failures.hit(network):
+        if self._failures.hit(network_of(request.scope)):
             raise _unauthenticated()
         raise _too_many(self._failures.ends_in_s())
 

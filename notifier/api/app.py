@@ -16,13 +16,14 @@ from notifier.api.config import ApiConfig, ApiServices
 from notifier.api.feed import InboxFeed
 from notifier.api.inbox import InboxEndpoints
 from notifier.api.metrics import Metrics
-from notifier.api.middleware import RequestFrame
+from notifier.api.middleware import RequestFrame, Rooms
 from notifier.api.notifications import NotificationEndpoints
 from notifier.api.openapi import openapi_document
 from notifier.api.operate import OperateEndpoints
 from notifier.api.operations import Operation, Reply, public, routes
 from notifier.api.pages import SandboxEndpoints, docs_operation, static_files
 from notifier.api.providers import ProviderEndpoints
+from notifier.api.rooms import Room
 from notifier.api.suppressions import SuppressionEndpoints
 
 Lifespan: TypeAlias = Callable[[Starlette], AbstractAsyncContextManager[None]]
@@ -49,10 +50,20 @@ def create_app(
     # Instead of the framework's own layers, which would only catch what this answers for anyway.
     app.middleware_stack = RequestFrame(
         app.router,
-        max_concurrent=config.max_concurrent_requests,
-        observe=metrics.observe if metrics else None,
+        _rooms(config),
+        metrics.observe if metrics else None,
     )
     return app
+
+
+def _rooms(config: ApiConfig) -> Rooms:
+    callbacks, held = config.max_concurrent_callbacks, config.max_held_bytes
+    return Rooms(
+        requests=Room(config.max_concurrent_requests),
+        probes=Room(config.max_concurrent_probes),
+        callbacks=Room(callbacks, callbacks // 2),
+        bodies=Room(held, held // 2),
+    )
 
 
 def _operations(

@@ -10,23 +10,27 @@ from typing import TypeAlias
 
 from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
-from starlette.types import Receive, Scope
+from starlette.types import Scope
 
+from notifier.api.door import network_of
 from notifier.api.headers import header
 from notifier.api.problems import (
     BODY_TIMEOUT,
     BODY_TOO_LARGE,
     MALFORMED_JSON,
+    TOO_COMPLEX,
     UNSUPPORTED_MEDIA_TYPE,
     InvalidField,
     ProblemError,
     invalid,
 )
+from notifier.api.rooms import HELD_KEY, SERVICE_KEY, Held
 from notifier.notification import JsonValue
 
 MAX_DEPTH = 32
 
 _MAX_EMPTY_BYTES = 1_024
+_MAX_NAME = 200
 _INT64 = range(-(2**63), 2**63)
 _JSON_TYPE = re.compile(r'application/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?', re.IGNORECASE)
 
@@ -60,7 +64,7 @@ async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> by
     _refuse_announced_length(header(request.scope, b"content-length"), max_bytes)
     try:
         async with asyncio.timeout(timeout_s):
-            return await _read_counting(request.receive, max_bytes)
+            return await _read_counting(request, max_bytes)
     except TimeoutError as error:
         raise ProblemError(
             BODY_TIMEOUT, f"It took over {timeout_s:g} s.", headers={"Connection": "close"}
@@ -87,6 +91,8 @@ def parse_json(body: bytes, *, max_values: int) -> JsonValue:
     Raises:
         ProblemError: 400 for anything else, lone surrogates, NaN and doubled keys included.
     """
+    if _holds_more_than(body, max_values):
+        raise _too_many_values(max_values)
     try:
         # The strict parser goes first: it bounds the depth for the one that sees doubled keys.
         value: JsonValue = from_json(body, allow_inf_nan=False, cache_strings="none")
@@ -127,7 +133,7 @@ def _unstorable_members(members: dict[str, JsonValue], path: Path) -> Iterator[I
     for name, value in members.items():
         if "\0" in name:
             yield InvalidField(pointer(path), "NUL characters are not allowed in names")
-        yield from unstorable(value, (*path, name))
+        yield from unstorable(value, (*path, name[:_MAX_NAME]))
 
 
 def _refuse_announced_length(announced: str, max_bytes: int) -> None:
@@ -137,16 +143,20 @@ def _refuse_announced_length(announced: str, max_bytes: int) -> None:
         raise _too_large(max_bytes)
 
 
-async def _read_counting(receive: Receive, max_bytes: int) -> bytes:
+async def _read_counting(request: Request, max_bytes: int) -> bytes:
+    scope = request.scope
+    held: Held = scope[HELD_KEY]
     body = bytearray()
     is_whole = False
     while not is_whole:
-        message = await receive()
+        message = await request.receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        body += message.get("body", b"")
-        if len(body) > max_bytes:
+        part = message.get("body", b"")
+        if len(body) + len(part) > max_bytes:
             raise _too_large(max_bytes)
+        held.add(scope.get(SERVICE_KEY) or network_of(scope), len(part))
+        body += part
         is_whole = not message.get("more_body", False)
     return bytes(body)
 
@@ -155,6 +165,28 @@ def _too_large(max_bytes: int) -> ProblemError:
     return ProblemError(
         BODY_TOO_LARGE, f"At most {max_bytes} bytes are taken.", headers={"Connection": "close"}
     )
+
+
+def _holds_more_than(body: bytes, max_values: int) -> bool:
+    """Whether it is plain from its commas and brackets, before anything is made of it.
+
+    A parsed value takes twenty times the bytes of a short one, and the time goes with it.
+    """
+    if not _has_more_marks(body, max_values):
+        return False
+    # Those in texts do not count. Without escapes a quotation mark begins or ends a text.
+    plain = body.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in body else body
+    if plain.count(b'"') > max_values * 4:
+        return True
+    return _has_more_marks(b"".join(plain.split(b'"')[::2]), max_values)
+
+
+def _has_more_marks(text: bytes, max_values: int) -> bool:
+    return text.count(b",") >= max_values or text.count(b"[") + text.count(b"{") > max_values
+
+
+def _too_many_values(max_values: int) -> ProblemError:
+    return ProblemError(TOO_COMPLEX, f"It holds more than {max_values} values.")
 
 
 def _count_members(value: JsonValue, max_values: int) -> int:
@@ -170,9 +202,9 @@ def _count_members(value: JsonValue, max_values: int) -> int:
             below.extend(child for child in children if isinstance(child, _CONTAINERS))
         depth += 1
         if depth > MAX_DEPTH:
-            raise ProblemError(MALFORMED_JSON, f"It is nested deeper than {MAX_DEPTH} levels.")
+            raise ProblemError(TOO_COMPLEX, f"It is nested deeper than {MAX_DEPTH} levels.")
         if count > max_values:
-            raise ProblemError(MALFORMED_JSON, f"It holds more than {max_values} values.")
+            raise _too_many_values(max_values)
         level = below
     return members
 

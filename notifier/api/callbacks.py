@@ -1,7 +1,7 @@
 """The endpoints that providers call: what became of a notification that they took.
 
-They need no API key: a signature over the raw body says who calls. It is checked before anything
-of the body is looked at.
+They need no API key: a signature over the raw body says who calls. What can be no signature is
+refused before the body is read, and what is none before anything of the body is looked at.
 """
 
 import asyncio
@@ -27,7 +27,13 @@ from notifier.api.problems import (
     UNAVAILABLE,
     ProblemError,
 )
-from notifier.api.signatures import Verify, is_signed_by_twilio, sendgrid_verifier
+from notifier.api.signatures import (
+    Verify,
+    is_ecdsa,
+    is_mac,
+    is_signed_by_twilio,
+    sendgrid_verifier,
+)
 from notifier.callbacks import sendgrid_receipts, twilio_receipt
 from notifier.notification import JsonValue, Receipt
 
@@ -96,7 +102,7 @@ class TwilioEndpoint:
 
     callbacks: TwilioCallbacks
     settler: Settler
-    body_timeout_s: float
+    config: ApiConfig
 
     def operation(self) -> Operation:
         """Declare the endpoint."""
@@ -116,10 +122,14 @@ class TwilioEndpoint:
 
     async def take(self, request: Request) -> Response:
         """Apply one status callback."""
-        body = await read_body(request, max_bytes=_MAX_FORM_BYTES, timeout_s=self.body_timeout_s)
+        signature = request.headers.get("x-twilio-signature", "")
+        if not is_mac(signature):
+            raise _refused("twilio")
+        body = await read_body(
+            request, max_bytes=_MAX_FORM_BYTES, timeout_s=self.config.callback_timeout_s
+        )
         id = request.path_params["id"]
         form = _form(body)
-        signature = request.headers.get("x-twilio-signature", "")
         url = f"{self.callbacks.base_url}/{id}"
         if not is_signed_by_twilio(self.callbacks.auth_token.encode(), url, form, signature):
             raise _refused("twilio")
@@ -157,13 +167,17 @@ class SendGridEndpoint:
 
     async def take(self, request: Request) -> Response:
         """Apply one array of events."""
-        body = await read_body(
-            request, max_bytes=self.config.max_batch_bytes, timeout_s=self.config.body_timeout_s
-        )
         headers = request.headers
         timestamp = headers.get("x-twilio-email-event-webhook-timestamp", "")
         signature = headers.get("x-twilio-email-event-webhook-signature", "")
-        if not self._is_fresh(timestamp) or not self.verify(signature, timestamp.encode() + body):
+        if not self._is_fresh(timestamp) or not is_ecdsa(signature):
+            raise _refused("sendgrid")
+        body = await read_body(
+            request,
+            max_bytes=self.config.max_callback_bytes,
+            timeout_s=self.config.callback_timeout_s,
+        )
+        if not self.verify(signature, timestamp.encode() + body):
             raise _refused("sendgrid")
         await self.settler.settle("sendgrid", list(sendgrid_receipts(_events(body))))
         return Response(status_code=HTTPStatus.NO_CONTENT)
@@ -184,7 +198,7 @@ def callback_operations(services: ApiServices, config: ApiConfig) -> Sequence[Op
     settler = Settler(services, config)
     found: list[Operation] = []
     if config.twilio_callbacks:
-        twilio = TwilioEndpoint(config.twilio_callbacks, settler, config.body_timeout_s)
+        twilio = TwilioEndpoint(config.twilio_callbacks, settler, config)
         found.append(twilio.operation())
     if config.sendgrid_public_key:
         verify = sendgrid_verifier(config.sendgrid_public_key)

@@ -76,8 +76,21 @@ class ApiConfig:
     max_body_bytes: int = 1024 * 1024
     max_batch_bytes: int = 8 * 1024 * 1024
     body_timeout_s: float = 30
+    max_held_bytes: int = 64 * 1024 * 1024
+    """Bytes of bodies in memory at once, half of them of one service; more are answered 503."""
     max_concurrent_requests: int = 500
-    """Requests under way in this process, streams apart; more are answered 503."""
+    """Requests under way in this process, streams apart; more are answered 503.
+    One service has at most four fifths of them; its others are answered 429."""
+    reads_at_once: int = 3
+    """Reads of one service that the database works on at once; others wait in line."""
+    max_waiting_reads: int = 100
+    read_patience_s: float = 2
+    max_concurrent_callbacks: int = 200
+    """Callbacks under way, half of them of one address."""
+    max_concurrent_probes: int = 50
+    max_callback_bytes: int = 1024 * 1024
+    callback_timeout_s: float = 5
+    """How long the body of a callback may take."""
     requests_per_minute: int = 6_000
     """What one API key may ask of this process."""
     failed_logins_per_minute: int = 60

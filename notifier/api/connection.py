@@ -29,9 +29,8 @@ from notifier.api.problems import (
     ProblemError,
     problem_body,
 )
+from notifier.api.rooms import PROBES
 from notifier.gathering import GatheringTransport
-
-PROBES = ("/healthz", "/readyz")
 
 _PROBE_URLS = frozenset(probe.encode() for probe in PROBES)
 _BODYLESS = frozenset({"GET", "HEAD"})

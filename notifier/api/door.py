@@ -11,6 +11,8 @@ from enum import Enum, auto
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Protocol
 
+from starlette.types import Scope
+
 _LOOKS = 64
 
 
@@ -166,6 +168,11 @@ class Door:
             return Place.NONE
         self._spare.add(visitor)
         return Place.SPARE
+
+
+def network_of(scope: Scope) -> str:
+    """Return what stands for the client of a request."""
+    return client_network(scope["client"][0] if scope.get("client") else "unknown")
 
 
 def client_network(host: str) -> str:

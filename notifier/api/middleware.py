@@ -5,6 +5,8 @@ import re
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import TypeAlias
 from urllib.parse import unquote
@@ -14,10 +16,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from notifier.api.access import HEADERS_KEY, RawHeader
+from notifier.api.door import network_of
 from notifier.api.headers import header
 from notifier.api.inbox import ENCODED_SLASH
 from notifier.api.inbox import PREFIX as INBOX_PREFIX
-from notifier.api.operations import ROUTE_KEY, SERVICE_KEY
+from notifier.api.operations import ROUTE_KEY
 from notifier.api.problems import (
     REQUEST_ID_KEY,
     UNAVAILABLE,
@@ -26,11 +29,14 @@ from notifier.api.problems import (
     internal_problem,
     problem_response,
 )
+from notifier.api.rooms import HELD_KEY, PROBES, SERVICE_KEY, Held, Room
 
 log = structlog.get_logger(__name__)
 
 Observe: TypeAlias = Callable[[str, str, int, float], None]
 """Is told of every request: method, route, status, and seconds until its end."""
+
+CALLBACKS = "/callbacks/"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _FRAMES = 12
@@ -43,6 +49,25 @@ _SECURITY_HEADERS = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rooms:
+    """Where requests have their places, and their bodies."""
+
+    requests: Room
+    probes: Room
+    callbacks: Room
+    bodies: Room
+
+    def of(self, scope: Scope) -> tuple[Room, str]:
+        """Return the room of a request, and as whose it counts there."""
+        path: str = scope["path"]
+        if path in PROBES:
+            return self.probes, ""
+        if path.startswith(CALLBACKS):
+            return self.callbacks, network_of(scope)
+        return self.requests, ""
+
+
 class RequestFrame:
     """Names every request, answers for failures, adds headers and writes the access log.
 
@@ -50,13 +75,10 @@ class RequestFrame:
     hold recipients.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, max_concurrent: int, observe: Observe | None = None
-    ) -> None:
+    def __init__(self, app: ASGIApp, rooms: Rooms, observe: Observe | None = None) -> None:
         self._app = app
         self._observe = observe
-        self._max_concurrent = max_concurrent
-        self._under_way = 0
+        self._rooms = rooms
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -81,21 +103,20 @@ class RequestFrame:
             self._observe(scope["method"], route, answered, duration_s)
 
     async def _serve(self, scope: Scope, receive: Receive, response: "_Response") -> None:
-        if self._under_way >= self._max_concurrent:
+        room, visitor = self._rooms.of(scope)
+        if not room.take(visitor):
             await _overloaded(scope)(scope, receive, response.send)
             return
-        self._under_way += 1
-        response.on_stream = self._release
+        held = scope[HELD_KEY] = Held(self._rooms.bodies)
+        # An answer that waits for its reader is no work: its place is for the next request.
+        response.on_start = partial(room.give_back, visitor)
         try:
             await self._app(scope, receive, response.send)
         except Exception as error:  # noqa: BLE001 - the edge: every failure gets an answer
             await _answer(error, scope, receive, response)
         finally:
-            if not response.is_stream:
-                self._release()
-
-    def _release(self) -> None:
-        self._under_way -= 1
+            response.on_start()
+            held.release()
 
 
 class _Response:
@@ -105,13 +126,14 @@ class _Response:
         self._scope = scope
         self._send = send
         self.status: int | None = None
-        self.is_stream = False
-        self.on_stream: Callable[[], None] = _nothing
+        self.on_start: Callable[[], None] = _nothing
 
     async def send(self, message: Message) -> None:
         """Add the headers that every answer has, and pass it on."""
         if message["type"] == "http.response.start":
             self.status = int(message["status"])
+            self.on_start()
+            self.on_start = _nothing
             message["headers"] = self._headers(message["headers"])
         await self._send(message)
 
@@ -124,10 +146,6 @@ class _Response:
             headers.append((b"cache-control", b"no-cache" if b"etag" in present else b"no-store"))
         headers += self._scope.get(HEADERS_KEY, ())
         headers.append((b"x-request-id", self._scope[REQUEST_ID_KEY].encode()))
-        if present.get(b"content-type", b"").startswith(b"text/event-stream"):
-            # A stream lasts for minutes; it gives back its place among the short ones.
-            self.is_stream = True
-            self.on_stream()
         return headers
 
 
@@ -173,6 +191,9 @@ def _log_failure(error: Exception) -> None:
 
 
 def _log_access(scope: Scope, route: str, status: int, duration_s: float) -> None:
+    if route in PROBES and status == HTTPStatus.OK:
+        # Each container asks for its own every few seconds.
+        return
     log.info(
         "http.request",
         method=scope["method"],

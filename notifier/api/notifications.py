@@ -60,7 +60,8 @@ PREFIX = "/api/v1/notifications"
 _TAG = "Notifications"
 _MAX_SEND_VALUES = 10_000
 _MAX_BATCH_VALUES = 100_000
-_ITEMS_PER_TURN = 20
+_ITEMS_PER_TURN = 5
+_MAX_BATCH_ERRORS = 1_000
 
 _Invalid: TypeAlias = list[InvalidField]
 
@@ -355,8 +356,14 @@ async def _check_items(
     items: Sequence[JsonValue], terms: Terms
 ) -> Sequence[NotificationRequest | _Invalid]:
     checked: list[NotificationRequest | _Invalid] = []
+    left = _MAX_BATCH_ERRORS
     for index, item in enumerate(items):
-        checked.append(NotificationRequest.read(item, terms, path=("notifications", index)))
+        found = NotificationRequest.read(item, terms, path=("notifications", index))
+        if isinstance(found, list):
+            # Of each something is told, but not so much that telling it takes seconds.
+            found = found[: max(1, left)]
+            left -= len(found)
+        checked.append(found)
         if index % _ITEMS_PER_TURN == 0:
             # A thousand items take a while to check; other requests get their turn between.
             await asyncio.sleep(0)

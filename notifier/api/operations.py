@@ -23,17 +23,18 @@ from notifier.api.problems import (
     KEY_REUSED,
     MALFORMED_JSON,
     RATE_LIMITED,
+    TOO_COMPLEX,
     UNAUTHENTICATED,
     UNAVAILABLE,
     UNSUPPORTED_MEDIA_TYPE,
     URL_TOO_LONG,
     Problem,
 )
+from notifier.api.rooms import SERVICE_KEY
 
 Handler: TypeAlias = Callable[[Request, Caller], Awaitable[Response]]
 _OF_ANY_REQUEST = (HEAD_TIMEOUT, URL_TOO_LONG, HEAD_TOO_LARGE, INTERNAL, UNAVAILABLE)
 ROUTE_KEY = "notifier.route"
-SERVICE_KEY = "notifier.service"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,7 @@ class Operation:
         if self.scope:
             found += [UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED]
         if self.body:
-            found += [MALFORMED_JSON, UNSUPPORTED_MEDIA_TYPE, INVALID]
+            found += [MALFORMED_JSON, UNSUPPORTED_MEDIA_TYPE, INVALID, TOO_COMPLEX]
         if self.method == "POST":
             found += [BODY_TIMEOUT, BODY_TOO_LARGE]
         if self.is_idempotent:
@@ -128,7 +129,11 @@ class _Endpoint:
         request = Request(scope, receive, send)
         operation = self._by_method["GET" if request.method == "HEAD" else request.method]
         scope[ROUTE_KEY] = operation.path
-        caller = await self._gate.admit(request, operation.scope) if operation.scope else ANYBODY
-        scope[SERVICE_KEY] = caller.service
-        response = await operation.handler(request, caller)
+        if operation.scope is None:
+            response = await operation.handler(request, ANYBODY)
+        else:
+            caller = await self._gate.admit(request, operation.scope)
+            scope[SERVICE_KEY] = caller.service
+            async with self._gate.turn(caller, is_read=operation.method == "GET"):
+                response = await operation.handler(request, caller)
         await response(scope, receive, send)

@@ -43,6 +43,7 @@ class Problem:
 
 MALFORMED_REQUEST = Problem(400, "malformed-request", "This is no request of HTTP/1.1")
 MALFORMED_JSON = Problem(400, "malformed-json", "The body is not the JSON that was expected")
+TOO_COMPLEX = Problem(400, "too-complex", "The body holds too much")
 UNAUTHENTICATED = Problem(401, "unauthenticated", "A valid API key is needed")
 FORBIDDEN = Problem(403, "forbidden", "This API key does not allow that")
 BAD_SIGNATURE = Problem(403, "bad-signature", "The signature is missing or wrong")
@@ -63,10 +64,10 @@ INTERNAL = Problem(500, "internal", "notifier failed; the failure was logged")
 UNAVAILABLE = Problem(503, "unavailable", "notifier cannot answer now")
 
 CATALOGUE = (
-    MALFORMED_REQUEST, MALFORMED_JSON, UNAUTHENTICATED, FORBIDDEN, BAD_SIGNATURE, NOT_FOUND,
-    METHOD_NOT_ALLOWED, HEAD_TIMEOUT, BODY_TIMEOUT, WRONG_STATE, BUSY, BODY_TOO_LARGE, URL_TOO_LONG,
-    UNSUPPORTED_MEDIA_TYPE, INVALID, KEY_REUSED, RATE_LIMITED, HEAD_TOO_LARGE, INTERNAL,
-    UNAVAILABLE,
+    MALFORMED_REQUEST, MALFORMED_JSON, TOO_COMPLEX, UNAUTHENTICATED, FORBIDDEN, BAD_SIGNATURE,
+    NOT_FOUND, METHOD_NOT_ALLOWED, HEAD_TIMEOUT, BODY_TIMEOUT, WRONG_STATE, BUSY, BODY_TOO_LARGE,
+    URL_TOO_LONG, UNSUPPORTED_MEDIA_TYPE, INVALID, KEY_REUSED, RATE_LIMITED, HEAD_TOO_LARGE,
+    INTERNAL, UNAVAILABLE,
 )  # fmt: skip
 
 

@@ -14,7 +14,29 @@ Form: TypeAlias = Mapping[str, Sequence[str]]
 Verify: TypeAlias = Callable[[str, bytes], bool]
 """Whether a signature (base64) is one of these bytes."""
 
+_MAC_BYTES = 20
+_MAX_ECDSA_BYTES = 160
+_MAX_CHARS = 256
 _PORTS = {"http": 80, "https": 443}
+
+
+def is_mac(signature: str) -> bool:
+    """Whether `signature` can be one of Twilio's."""
+    return _decoded_bytes(signature) == _MAC_BYTES
+
+
+def is_ecdsa(signature: str) -> bool:
+    """Whether `signature` can be one of SendGrid's."""
+    return 0 < _decoded_bytes(signature) <= _MAX_ECDSA_BYTES
+
+
+def _decoded_bytes(signature: str) -> int:
+    if len(signature) > _MAX_CHARS:
+        return 0
+    try:
+        return len(base64.b64decode(signature, validate=True))
+    except ValueError:
+        return 0
 
 
 def is_signed_by_twilio(auth_token: bytes, url: str, form: Form, signature: str) -> bool:

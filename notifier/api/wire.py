@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Annotated, TypeVar
 from uuid import UUID
 
@@ -445,6 +446,9 @@ class PauseRequest(BaseModel):
     ]
 
 
+MAX_ERRORS = 100
+_MAX_LISTED = 1_000
+_MAX_NAME = 200
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -455,8 +459,11 @@ def read_strictly(
     path: Path = (),
     context: Mapping[str, object] | None = None,
 ) -> Model | list[InvalidField]:
-    """Check `value`, found at `path` of the body; all that is wrong with it otherwise."""
-    wrong = list(unstorable(value, path))
+    """Check `value`, found at `path` of the body; what is wrong with it otherwise.
+
+    That is all of it, or the first `MAX_ERRORS`.
+    """
+    wrong = list(islice(unstorable(value, path), MAX_ERRORS))
     checked = read_model(model, value, path=path, context=context)
     if not isinstance(checked, list):
         return wrong or checked
@@ -472,11 +479,15 @@ def read_model(
     context: Mapping[str, object] | None = None,
     are_parameters: bool = False,
 ) -> Model | list[InvalidField]:
-    """Check `value` against `model`; all that is wrong with it otherwise."""
+    """Check `value` against `model`; all that is wrong with it, or a part of it, otherwise."""
     try:
         return model.model_validate(value, context=dict(context or {}))
     except ValidationError as error:
-        return list(_invalid_fields(error.errors(), path, are_parameters=are_parameters))
+        if error.error_count() > _MAX_LISTED:
+            return [InvalidField(pointer(path), f"{error.error_count()} things are wrong with it")]
+        errors = error.errors(include_url=False, include_context=False, include_input=False)
+        found = _invalid_fields(errors[:MAX_ERRORS], path, are_parameters=are_parameters)
+        return list(found)
 
 
 def _invalid_fields(
@@ -484,7 +495,11 @@ def _invalid_fields(
 ) -> Iterable[InvalidField]:
     for error in errors:
         # Names of dict keys are reported one level below the key, as [key].
-        location = tuple(part for part in error["loc"] if part != "[key]")
+        location = tuple(
+            part if isinstance(part, int) else part[:_MAX_NAME]
+            for part in error["loc"]
+            if part != "[key]"
+        )
         detail = _DETAILS.get(error["type"], error["msg"].removeprefix(_VALUE_ERROR))
         if are_parameters:
             yield InvalidField(".".join(map(str, location)), detail, is_parameter=True)

@@ -185,3 +185,26 @@ async def test_a_bad_path_or_query_is_refused_or_finds_nothing(api: Api) -> None
         assert answer.status_code in (200, 404, 422), path
         if answer.status_code == 200:
             assert answer.json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {f"unknown-{number}": 1 for number in range(90)},
+        {"metadata": {f"m{number}": {} for number in range(90)}},
+        {"variables": {f"m{number}": "\0" for number in range(90)}},
+        {"x" * 5_000: 1},
+    ],
+)
+async def test_what_is_told_of_a_bad_batch_is_bounded_and_names_every_item(
+    api: Api, bad: dict[str, object]
+) -> None:
+    batch = {"notifications": [{**MAIL, **bad} for _ in range(300)]}
+
+    answer = await api.client.post(f"{PREFIX}/batch", json=batch)
+
+    assert answer.status_code == 422
+    assert len(answer.content) < 500_000
+    items = answer.json()["items"]
+    assert len(items) == 300
+    assert all(each["errors"] for each in items)

@@ -205,8 +205,59 @@ async def test_without_a_signature_nothing_is_read(api: Api, signature: str | No
 
 async def test_a_flood_of_a_form_is_cut_off(api: Api) -> None:
     path = f"/callbacks/twilio/{compat.uuid7()}"
+    headers = {**FORM, "X-Twilio-Signature": base64.b64encode(bytes(20)).decode()}
 
-    assert (await api.client.post(path, content="a" * 70_000, headers=FORM)).status_code == 413
+    assert (await api.client.post(path, content="a" * 70_000, headers=headers)).status_code == 413
+
+
+@pytest.mark.parametrize("signature", ["", "no base64!", "c2hvcnQ=", "A" * 4_000])
+async def test_what_can_be_no_signature_is_refused_before_the_body(
+    api: Api, signature: str
+) -> None:
+    twilio = {"X-Twilio-Signature": signature}
+    sendgrid = {
+        "X-Twilio-Email-Event-Webhook-Signature": signature if signature != "c2hvcnQ=" else "",
+        "X-Twilio-Email-Event-Webhook-Timestamp": str(int(api.clock.now().timestamp())),
+    }
+    async with client_of(api.app) as anyone, asyncio.timeout(3):
+        for path, headers in (
+            (f"/callbacks/twilio/{compat.uuid7()}", {**FORM, **twilio}),
+            ("/callbacks/sendgrid", sendgrid),
+        ):
+            answer = await anyone.post(path, content=_never(), headers=headers)
+            assert answer.status_code == 403
+
+
+async def test_a_stale_timestamp_is_refused_before_the_body(api: Api) -> None:
+    signed = SIGNER.signed([], int(api.clock.now().timestamp()) - 400)
+    async with client_of(api.app) as anyone, asyncio.timeout(3):
+        headers = signed["headers"]
+        answer = await anyone.post("/callbacks/sendgrid", content=_never(), headers=headers)
+        assert answer.status_code == 403
+
+
+async def test_bodies_that_never_come_take_no_places_of_sends(tmp_path: Path) -> None:
+    settings = {"max_concurrent_requests": 2, "max_concurrent_callbacks": 4}
+    async with serving(
+        tmp_path, sendgrid_public_key=SIGNER.public_key, callback_timeout_s=0.5, **settings
+    ) as api:
+        headers = SIGNER.signed([], int(api.clock.now().timestamp()))["headers"]
+        async with client_of(api.app) as anyone:
+            waiting = [
+                asyncio.create_task(
+                    anyone.post("/callbacks/sendgrid", content=_never(), headers=headers)
+                )
+                for _ in range(6)
+            ]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            await api.send()
+            statuses = sorted(each.status_code for each in await asyncio.gather(*waiting))
+    assert statuses == [408, 408, 503, 503, 503, 503]
+
+
+async def _never() -> AsyncIterator[bytes]:
+    yield b"{"
+    await asyncio.Event().wait()
 
 
 async def test_what_twilio_reports_of_others_is_taken_without_effect(api: Api) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tracemalloc
 from collections.abc import Sequence
 
 import pytest
@@ -12,17 +13,18 @@ from starlette.requests import Request
 from starlette.types import Message, Scope
 
 from notifier.api.body import parse_json, pointer, read_body, require_json
-from notifier.api.problems import ProblemError
+from notifier.api.problems import MALFORMED_JSON, TOO_COMPLEX, Problem, ProblemError
+from notifier.api.rooms import HELD_KEY, Held, Room
 
 
 def scope_with(headers: dict[str, str]) -> Scope:
     return {"type": "http", "headers": Headers(headers).raw}
 
 
-def refusal(body: bytes, max_values: int = 1_000) -> str:
+def refusal(body: bytes, problem: Problem = MALFORMED_JSON, max_values: int = 1_000) -> str:
     with pytest.raises(ProblemError) as caught:
         parse_json(body, max_values=max_values)
-    assert caught.value.problem.status == 400
+    assert caught.value.problem == problem
     return caught.value.detail
 
 
@@ -42,8 +44,8 @@ def refusal(body: bytes, max_values: int = 1_000) -> str:
         b'"\\udc00\\ud800"',
         b'"tab\there"',
         b"\xef\xbb\xbf{}",
-        b"[" * 100_000,
-        b'{"a":' * 100_000,
+        b"[" * 900,
+        b'{"a":' * 900,
         b"9" * 5_000,
         '{"a":1}'.encode("utf-16"),
         b"\0",
@@ -56,7 +58,7 @@ def test_what_is_not_json_is_refused(body: bytes) -> None:
 def test_thirty_two_levels_are_the_most() -> None:
     parse_json(b"[" * 32 + b"]" * 32, max_values=100)
 
-    assert "32 levels" in refusal(b"[" * 33 + b"]" * 33)
+    assert "32 levels" in refusal(b"[" * 33 + b"]" * 33, TOO_COMPLEX)
 
 
 def test_a_doubled_key_is_refused_and_named_at_any_depth() -> None:
@@ -79,7 +81,38 @@ def test_a_doubled_key_is_found_among_texts_with_colons() -> None:
 def test_more_values_than_allowed_are_refused() -> None:
     parse_json(b"[1,2,3]", max_values=4)
 
-    assert "4 values" in refusal(b"[1,2,3,4]", max_values=4)
+    assert "4 values" in refusal(b"[1,2,3,4]", TOO_COMPLEX, max_values=4)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" + b"[]," * 400_000 + b"[]]",
+        b"[" + b"1," * 600_000 + b"1]",
+        b"[" + b'"",' * 400_000 + b'""]',
+        b"[" + b'"\\\\",' * 200_000 + b'""]',
+        b"[" + b'"\\"",' * 200_000 + b'""]',
+        b"{" + b",".join(b'"%d":{}' % number for number in range(100_000)) + b"}",
+        b"[" * 1_000_000,
+        b'{"a":' * 200_000,
+    ],
+)
+def test_far_too_many_values_are_refused_before_anything_is_made_of_them(body: bytes) -> None:
+    tracemalloc.start()
+    try:
+        refusal(body, TOO_COMPLEX)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 3 * len(body)
+
+
+@pytest.mark.parametrize("text", [",", "[", "{", '\\"', "\\\\", '\\",[{', "\\n,"])
+def test_what_stands_in_a_text_is_no_value(text: str) -> None:
+    body = f'{{"a":"{text * 5_000}","b":["{text}"]}}'.encode()
+
+    assert parse_json(body, max_values=4) == json.loads(body)
 
 
 @given(
@@ -136,7 +169,8 @@ def request(chunks: Sequence[bytes], **headers: str) -> tuple[Request, list[byte
         return {"type": "http.request", "body": body, "more_body": bool(left)}
 
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    scope = {"type": "http", "method": "POST", "path": "/", "headers": raw}
+    scope: Scope = {"type": "http", "method": "POST", "path": "/", "headers": raw}
+    scope[HELD_KEY] = Held(Room(1_000))
     return Request(scope, receive), left
 
 
@@ -172,7 +206,8 @@ async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    it = Request({"type": "http", "method": "POST", "path": "/", "headers": []}, receive)
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    it = Request({**scope, HELD_KEY: Held(Room(1_000))}, receive)
 
     with pytest.raises(ProblemError) as caught:
         await read_body(it, max_bytes=10, timeout_s=0.01)
@@ -183,7 +218,8 @@ async def test_a_body_that_breaks_off_is_no_failure_of_ours() -> None:
     async def receive() -> Message:
         return {"type": "http.disconnect"}
 
-    it = Request({"type": "http", "method": "POST", "path": "/", "headers": []}, receive)
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    it = Request({**scope, HELD_KEY: Held(Room(1_000))}, receive)
 
     assert await status_of(it) == 400
 
