@@ -13,6 +13,7 @@ from tests.e2e.one_process import one_process
 from tests.e2e.processes import CHECKOUT, environment
 from tests.e2e.production import Outside, Production
 from tests.services.processes import free_port
+from tests.services.reaper import reaping
 
 PROBLEM = re.compile(r'"type":"urn:notifier:problem:[^"]*","title":"[^"]*","status":(\d+)')
 # The API's description shows how something is refused; nothing else may go wrong.
@@ -21,6 +22,8 @@ DOCUMENTS = MappingProxyType({document.name: document for document in documents(
 ITS_OWN = "docs/getting-started.md"
 IN_PRODUCTION = ("docs/containers.md", "docs/operations.md", "docs/troubleshooting.md")
 NONE: Mapping[str, str] = MappingProxyType({})
+# A page's commands take half a minute at most; a loaded machine takes longer.
+PATIENCE_S = 240
 # In a container or not, it is the same command with the same settings.
 WITHOUT_CONTAINERS = """\
 #!/bin/bash
@@ -52,19 +55,20 @@ def paste(
 ) -> str:
     """Run a document's commands in one shell; returns what they print."""
     places = [str(folder / "bin"), str(Path(sys.executable).parent), path]
-    ended = subprocess.run(
-        ["bash", "-c", document.script(url, instead)],
-        cwd=folder,
-        env={**environment(environ), "PATH": os.pathsep.join(places)},
-        check=False,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=150,
-    )
-    assert ended.returncode == 0, f"{ended.stdout[-3_000:]}\n{ended.stderr[-6_000:]}"
-    assert set(PROBLEM.findall(ended.stdout)) <= SHOWN.get(document.name, set()), ended.stdout
-    return ended.stdout
+    with reaping() as reaper:
+        shell = reaper.start(
+            ["bash", "-c", document.script(url, instead)],
+            ending=("TERM", "KILL"),  # the first lets it end what runs in terminals of their own
+            cwd=folder,
+            env={**environment(environ), "PATH": os.pathsep.join(places)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        stdout, stderr = (text.decode() for text in shell.communicate(timeout=PATIENCE_S))
+    assert shell.returncode == 0, f"{stdout[-3_000:]}\n{stderr[-6_000:]}"
+    assert set(PROBLEM.findall(stdout)) <= SHOWN.get(document.name, set()), stdout
+    return stdout
 
 
 @pytest.mark.parametrize("name", sorted({*DOCUMENTS} - {ITS_OWN, *IN_PRODUCTION}))
