@@ -95,7 +95,7 @@ class WebServers:
             return refusal
         fields: Any = await self._sendgrid.fields(request)
         recipient = fields["personalizations"][0]["to"][0]["email"]
-        id = fields["custom_args"]["notification_id"]
+        id = fields["personalizations"][0]["custom_args"]["notification_id"]
         answer = await self._desk.receive("sendgrid", recipient, id)
         if answer in ("later", "never"):
             # SendGrid refuses no recipient when it takes a mail: a bad request, or too many.

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 from notifier.channels._smtp_config import SmtpConfig
@@ -153,8 +153,11 @@ class SendGridRig(HttpRig):
         return sendgrid_refusal(status, words)
 
     def taken(self) -> Sequence[UUID]:
-        arguments = (arrival.fields["custom_args"] for arrival in self._provider.arrivals)
-        return [UUID(cast("dict[str, str]", each)["notification_id"]) for each in arguments]
+        return [_notification_id(arrival.fields) for arrival in self._provider.arrivals]
+
+
+def _notification_id(fields: Any) -> UUID:
+    return UUID(fields["personalizations"][0]["custom_args"]["notification_id"])
 
 
 class TwilioRig(HttpRig):

@@ -60,12 +60,16 @@ async def test_the_payload_says_all_that_is_needed_and_nothing_else(
     assert sendgrid.arrivals[0].fields == {
         "from": {"name": "Shop", "email": "no-reply@shop.example"},
         "subject": "Your order",
-        "personalizations": [{"to": [{"email": "ada.lovelace@recipient.example"}]}],
+        "personalizations": [
+            {
+                "to": [{"email": "ada.lovelace@recipient.example"}],
+                "custom_args": {"notification_id": str(MESSAGE_ID)},
+            }
+        ],
         "content": [
             {"type": "text/plain", "value": "Secretword 739154"},
             {"type": "text/html", "value": "<p>Grüße</p>"},
         ],
-        "custom_args": {"notification_id": str(MESSAGE_ID)},
     }
 
 
@@ -193,13 +197,16 @@ async def test_a_closed_adapter_sends_nothing(sendgrid: SendGrid, adapter: SendG
     assert sendgrid.requests == 0
 
 
-async def test_content_that_the_sdk_refuses_is_permanent(
-    sendgrid: SendGrid, adapter: SendGridAdapter
+@pytest.mark.parametrize("text", ["SG.aaaaaaaaaaaa.bbbbbbbbbbbb", "a key: SG.aaaa.bbbb", " "])
+async def test_content_that_looks_like_a_key_is_sent_as_it_is(
+    sendgrid: SendGrid, adapter: SendGridAdapter, text: str
 ) -> None:
-    outcome = await adapter.send(a_message(text="SG.aaaaaaaaaaaa.bbbbbbbbbbbb"))
+    assert isinstance(await adapter.send(a_message(text=text, html=text)), Sent)
 
-    assert outcome == Permanent("bad_payload", "no payload can be made: ApiKeyIncludedException")
-    assert sendgrid.requests == 0
+    assert sendgrid.arrivals[0].fields["content"] == [
+        {"type": "text/plain", "value": text},
+        {"type": "text/html", "value": text},
+    ]
 
 
 @pytest.mark.parametrize("subject", ["a\r\nBcc: evil@x.io", "a\x85b", "a\u2028b"])
