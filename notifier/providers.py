@@ -211,6 +211,7 @@ _PROVIDERS: Mapping[Channel, Mapping[str, Make]] = {
 
 _VARIABLES = {
     "sender:": "NOTIFIER_EMAIL__SENDER:",
+    "twilio sender:": "NOTIFIER_TWILIO__SENDER:",
     "smtp ca_file:": "NOTIFIER_SMTP__CA_PATH:",
     "smtp helo_name:": "NOTIFIER_SMTP__HELO_NAME:",
 }

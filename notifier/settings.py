@@ -23,6 +23,7 @@ from pydantic import (
 from notifier.environment import PREFIX, given
 from notifier.errors import SettingsError
 from notifier.mailbox import parse_mailbox
+from notifier.sms_sender import parse_sms_sender
 
 FieldPath: TypeAlias = tuple[str, ...]
 Nested: TypeAlias = "dict[str, str | Nested]"
@@ -283,8 +284,10 @@ class TwilioSettings(_Group):
 
     account_sid: str | None = Field(None, description="Account SID, AC...")
     auth_token: SecretStr | None = Field(None, description="Auth token.")
-    sender: str | None = Field(
-        None, description="A number in E.164, an alphanumeric sender, or a messaging service's SID."
+    sender: Annotated[str, AfterValidator(parse_sms_sender)] | None = Field(
+        None,
+        description="A number in E.164, a short code, a name of up to 11 letters, digits and "
+        "spaces with at least one letter, or a messaging service's SID (MG...).",
     )
     status_callback_base_url: BaseUrl | None = Field(
         None,

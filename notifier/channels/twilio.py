@@ -23,6 +23,7 @@ from notifier.ports import Clock
 from notifier.refusals.blame import Blame, Ruling, outcome_of
 from notifier.refusals.http import is_about_one
 from notifier.refusals.twilio import REFUSALS
+from notifier.sms_sender import is_messaging_service, parse_sms_sender
 
 _CREATED = 201
 
@@ -33,9 +34,9 @@ Payload: TypeAlias = Mapping[str, JsonValue]
 class TwilioConfig:
     """An account and as whom to send.
 
-    `sender` is a telephone number in E.164, an alphanumeric sender, or a messaging service's sid
-    (`MG...`). With `status_callback_base_url`, Twilio reports to that URL, a slash and the
-    notification's id. One `send` takes at most `timeout_s`.
+    `sender` is a telephone number in E.164, a short code, an alphanumeric sender, or a messaging
+    service's sid (`MG...`). With `status_callback_base_url`, Twilio reports to that URL, a slash
+    and the notification's id. One `send` takes at most `timeout_s`.
     """
 
     account_sid: str
@@ -51,7 +52,8 @@ class TwilioAdapter:
     """Hands SMS to Twilio; needs no running loop until the first `send`.
 
     Raises:
-        SettingsError: there is no account or sender, or `notifier[twilio]` is not installed.
+        SettingsError: there is no account or sender, Twilio takes no such sender, or
+            `notifier[twilio]` is not installed.
     """
 
     provider = "twilio"
@@ -59,6 +61,10 @@ class TwilioAdapter:
     def __init__(self, config: TwilioConfig, clock: Clock) -> None:
         if not (config.account_sid and config.auth_token and config.sender):
             raise SettingsError("twilio: account_sid, auth_token and sender are required")
+        try:
+            sender = parse_sms_sender(config.sender)
+        except ValueError as error:
+            raise SettingsError(f"twilio sender: {error}") from error
         with extra("twilio"):
             from notifier.channels._http import HttpPoster  # noqa: PLC0415 - an extra
 
@@ -68,8 +74,8 @@ class TwilioAdapter:
             self._messages = _messages(config, _Transport(self._http))
         self._config = config
         self._clock = clock
-        is_service = config.sender.startswith("MG")
-        self._from = {"messaging_service_sid" if is_service else "from_": config.sender}
+        name = "messaging_service_sid" if is_messaging_service(sender) else "from_"
+        self._from = {name: sender}
 
     async def send(self, message: Message) -> Outcome:
         try:

@@ -110,6 +110,7 @@ _BLAMES: Mapping[str, Blame] = {
     "21712": _OURS,  # number is in another messaging service
     "21714": _OURS,  # messaging service has too many numbers
     "21715": _OURS,  # messaging service
+    "21910": _OURS,  # From and To are of different channels
     "23001": _OURS,  # message redaction, incompatible configuration
     "30001": _RATE,  # queue overflow: too many messages too quickly
     "30002": _OURS,  # account suspended

@@ -67,9 +67,10 @@ async def test_the_form_says_all_that_is_needed_and_nothing_else(
 
 
 async def test_a_messaging_service_is_named_as_such(twilio: Twilio) -> None:
-    await send_once(replace(a_config(twilio), sender="MG123"))
+    sid = f"MG{'0f' * 16}"
+    await send_once(replace(a_config(twilio), sender=sid))
 
-    assert twilio.arrivals[0].fields["MessagingServiceSid"] == "MG123"
+    assert twilio.arrivals[0].fields["MessagingServiceSid"] == sid
     assert "From" not in twilio.arrivals[0].fields
 
 
@@ -214,7 +215,9 @@ def test_without_the_extra_the_advice_is_to_install_it(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "twilio.rest", None)
 
     with pytest.raises(SettingsError, match=r"pip install notifier\[twilio\]"):
-        TwilioAdapter(TwilioConfig(account_sid="AC", auth_token="t", sender="+1"), ManualClock())
+        TwilioAdapter(
+            TwilioConfig(account_sid="AC", auth_token="t", sender="+15005550006"), ManualClock()
+        )
 
 
 def test_an_account_without_a_sender_is_refused_at_the_start() -> None:
@@ -222,7 +225,14 @@ def test_an_account_without_a_sender_is_refused_at_the_start() -> None:
         TwilioAdapter(TwilioConfig(account_sid="AC", auth_token="t", sender=""), ManualClock())
 
 
+def test_a_sender_that_twilio_does_not_take_is_refused_at_the_start() -> None:
+    config = TwilioConfig(account_sid="AC", auth_token="t", sender="My Brand with 15")
+
+    with pytest.raises(SettingsError, match="twilio sender: expected a number"):
+        TwilioAdapter(config, ManualClock())
+
+
 def test_a_config_does_not_show_its_token() -> None:
-    config = TwilioConfig(account_sid="AC", auth_token="hunter2", sender="+1")
+    config = TwilioConfig(account_sid="AC", auth_token="hunter2", sender="+15005550006")
 
     assert "hunter2" not in repr(config)

@@ -222,6 +222,8 @@ def test_what_is_missing_or_empty_is_named(name: str) -> None:
         ("SMTP__HOST", "mail.example.com # ours"),
         ("SENDGRID__BASE_URL", "api.sendgrid.com"),
         ("TWILIO__BASE_URL", "https://api.twilio.com?x=1"),
+        ("TWILIO__SENDER", "My Brand with 15"),
+        ("TWILIO__SENDER", "whatsapp:+14155238886"),
         ("TWILIO__BASE_URL", "https://[api"),
         ("EMAIL__RETRY_SCHEDULE_S", ","),
         ("EMAIL__RETRY_SCHEDULE_S", "10,soon"),
