@@ -10,11 +10,12 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from multiprocessing.connection import Connection
 from time import monotonic
 from typing import Any
@@ -32,7 +33,7 @@ from notifier.breaker import BreakerSettings
 from notifier.delivery import Deliverer, Lease
 from notifier.errors import NotifierError, SchemaError, SettingsError, StoreUnavailableError
 from notifier.gate import Gate
-from notifier.ports import Clock, DeliveryStore, Queue, RescuePolicy
+from notifier.ports import ChannelAdapter, Clock, DeliveryStore, Queue, RescuePolicy
 from notifier.providers import Parts, channel_settings, make_routes, rates_per_s, retry_policies
 from notifier.publishing import Publisher
 from notifier.queue.link import RabbitSettings
@@ -55,12 +56,12 @@ from notifier.telemetry import configure_logging
 from notifier.worker.consumer import Consumers
 from notifier.worker.leases import Leases, ending_leases
 from notifier.worker.relay import Relay, RelaySettings
+from notifier.worker.stopping import StopBudget
 from notifier.worker.supervisor import Supervisor, SupervisorSettings, beat, end_with_parent
 
 log = structlog.get_logger(__name__)
 
 _INSIDE = "inside"
-_PUBLISH_DRAIN_S = 5
 # Of the time until a relay takes over; the rest is for the publish under way.
 _PUBLISH_SHARE = 0.8
 _WATCH_S = 5
@@ -140,7 +141,7 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
         patience_s = settings.relay.publish_grace_s * _PUBLISH_SHARE
         publisher = Publisher(stores.deliveries, queue, patience_s=patience_s)
         yield Services(stores=stores, queue=queue, publisher=publisher, clock=clock)
-        await publisher.drain(_PUBLISH_DRAIN_S)
+        await publisher.drain(stop_budget(settings).drain_s)
 
 
 def has_workers_inside(settings: Settings) -> bool:
@@ -349,7 +350,7 @@ async def _consuming(settings: Settings, services: Services, name: str) -> Async
         routes=routes,
         gate=gate,
         policies=retry_policies(settings),
-        lease=_lease(settings, name),
+        lease=lease_of(settings, name),
         clock=services.clock,
         random=random.SystemRandom().random,
         new_token=uuid4,
@@ -360,10 +361,18 @@ async def _consuming(settings: Settings, services: Services, name: str) -> Async
         await consumers.start()
         yield consumers
     finally:
-        await consumers.stop(settings.worker.grace_s)
-        for adapters in routes.values():
-            for adapter in adapters:
-                await adapter.close()
+        budget = stop_budget(settings)
+        await consumers.stop(budget.grace_s)
+        await _close(chain.from_iterable(routes.values()), budget.close_s)
+
+
+async def _close(adapters: Iterable[ChannelAdapter], timeout_s: float) -> None:
+    """Give back their connections; a provider that does not let go keeps nobody."""
+    closing = [asyncio.ensure_future(adapter.close()) for adapter in adapters]
+    if closing:
+        _, late = await asyncio.wait(closing, timeout=timeout_s)
+        for task in late:
+            task.cancel()
 
 
 def _parts(settings: Settings, services: Services) -> Parts:
@@ -375,9 +384,20 @@ def _parts(settings: Settings, services: Services) -> Parts:
     )
 
 
-def _lease(settings: Settings, name: str) -> Lease:
+def lease_of(settings: Settings, name: str) -> Lease:
+    """How long the worker of this name may hold what it claimed."""
     lease_s = settings.worker.lease_s
-    return Lease(held_by=name, duration_s=lease_s, send_timeout_s=lease_s - 10)
+    return Lease(
+        held_by=name,
+        duration_s=lease_s,
+        send_timeout_s=lease_s - 10,
+        stop_patience_s=stop_budget(settings).record_s,
+    )
+
+
+def stop_budget(settings: Settings) -> StopBudget:
+    """How long a stop may take, with what the settings give to what is in flight."""
+    return StopBudget(grace_s=settings.worker.grace_s)
 
 
 def _make_relay(settings: Settings, services: Services) -> Relay:
@@ -439,12 +459,17 @@ async def _watching_policies(settings: Settings) -> AsyncIterator[PolicyWatch]:
 def _make_supervisor(settings: Settings, environ: Mapping[str, str], leases: Leases) -> Supervisor:
     return Supervisor(
         partial(_run_child, dict(environ)),
-        SupervisorSettings(
-            processes=settings.worker.processes,
-            grace_s=settings.worker.grace_s + _PUBLISH_DRAIN_S + 5,
-            hung_after_s=settings.worker.hung_after_s,
-        ),
+        supervisor_settings(settings),
         leases.end,
+    )
+
+
+def supervisor_settings(settings: Settings) -> SupervisorSettings:
+    """How the runner keeps its workers."""
+    return SupervisorSettings(
+        processes=settings.worker.processes,
+        grace_s=stop_budget(settings).worker_s,
+        hung_after_s=settings.worker.hung_after_s,
     )
 
 
@@ -457,7 +482,7 @@ def _run_child(environ: Mapping[str, str], name: str, link: Connection) -> None:
     settings = Settings.from_env(environ)
     set_up_logging(settings)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent(link, settings.worker.grace_s + _PUBLISH_DRAIN_S + 5)
+    end_with_parent(link, stop_budget(settings).worker_s)
     sys.exit(uvloop.run(_work(settings, name, link)))
 
 

@@ -225,7 +225,7 @@ class Deliverer:
                     claimed,
                     Handover(provider=next(iter(self._routes[envelope.channel])), outcome=_STOPPED),
                     Verdict(INTERRUPT, 0),
-                    patience_s=self._lease.stop_patience_s,
+                    is_stopping=True,
                 )
             raise
         return None if claimed is None else Held(claimed, since_s)
@@ -237,9 +237,8 @@ class Deliverer:
             await self._send(held, first, course)
             snoozes = await self._snoozes(claimed, course.handover.outcome)
         except asyncio.CancelledError:
-            patience_s = self._lease.stop_patience_s
             verdict = self._verdict(held, course.handover.outcome, NO_SNOOZES)
-            await self._finish(claimed, course.handover, verdict, patience_s=patience_s)
+            await self._finish(claimed, course.handover, verdict, is_stopping=True)
             raise
         verdict = self._verdict(held, course.handover.outcome, snoozes)
         if snoozes.count and verdict.transition is FAIL:
@@ -350,7 +349,7 @@ class Deliverer:
         handover: Handover,
         verdict: Verdict,
         *,
-        patience_s: float | None = None,
+        is_stopping: bool = False,
     ) -> None:
         outcome = handover.outcome
         finish = Finish(
@@ -366,20 +365,20 @@ class Deliverer:
             misses=handover.misses,
             suppress=isinstance(outcome, Permanent) and outcome.suppress,
         )
-        patience_s = self._lease.finish_patience_s if patience_s is None else patience_s
-        recording = asyncio.create_task(self._record(finish, claimed, patience_s))
+        recording = asyncio.create_task(self._record(finish, claimed))
+        if is_stopping:
+            await _ended(recording, self._lease.stop_patience_s)
+            return
         try:
             await asyncio.shield(recording)
         except asyncio.CancelledError:
-            _, late = await asyncio.wait({recording}, timeout=self._lease.stop_patience_s)
-            for task in late:
-                task.cancel()
+            await _ended(recording, self._lease.stop_patience_s)
             raise
 
-    async def _record(self, finish: Finish, claimed: Claimed, patience_s: float) -> None:
+    async def _record(self, finish: Finish, claimed: Claimed) -> None:
         outcome = {"id": str(finish.id), "attempt": finish.attempt, "to": finish.transition.name}
         try:
-            is_ours = await self._write(finish, patience_s)
+            is_ours = await self._write(finish)
         except (NotifierError, asyncio.CancelledError) as error:
             cause = type(error).__name__
             log.error("finish.not_recorded", **outcome, provider_id=finish.provider_id, error=cause)
@@ -388,9 +387,11 @@ class Deliverer:
         if is_ours and finish.transition is FAIL:
             await self._publisher.bury([_dead_letter(claimed)])
 
-    async def _write(self, finish: Finish, patience_s: float) -> bool:
+    async def _write(self, finish: Finish) -> bool:
         record = partial(
-            _while_store_is_away, patience_s=patience_s, probe_s=self._lease.finish_probe_s
+            _while_store_is_away,
+            patience_s=self._lease.finish_patience_s,
+            probe_s=self._lease.finish_probe_s,
         )
         try:
             return await record(partial(self._store.finish, finish))
@@ -528,6 +529,14 @@ def _dead_letter(claimed: Claimed) -> Envelope:
 def _without_words(finish: Finish) -> Finish:
     fault = finish.fault and Fault(kind=finish.fault.kind, code="unreadable", message="")
     return replace(finish, provider_id=None, fault=fault)
+
+
+async def _ended(task: asyncio.Task[None], within_s: float) -> None:
+    """Wait until it has ended, and end it after that time."""
+    _, late = await asyncio.wait({task}, timeout=within_s)
+    for each in late:
+        each.cancel()
+        await asyncio.wait({each})
 
 
 def _is_being_cancelled() -> bool:

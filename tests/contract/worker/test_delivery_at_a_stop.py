@@ -5,6 +5,7 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from structlog.typing import EventDict
 
 from notifier.errors import SchemaError, StoreUnavailableError
 from notifier.notification import (
@@ -194,3 +195,20 @@ async def test_what_was_handed_over_before_a_stop_is_sent(bench: Bench) -> None:
 
     assert await within(delivery) is Settlement.ACK
     assert await bench.stores.status(envelope.id) is Status.SENT
+
+
+async def test_a_database_that_never_answers_keeps_no_stop_beyond_its_patience(
+    bench: Bench, logs: list[EventDict]
+) -> None:
+    bench.lease = replace(bench.lease, stop_patience_s=0.05)
+    bench.adapter.hold = hold = Hold()
+    bench.store.hold("finish")
+    envelope = await bench.accept()
+    delivery = asyncio.create_task(bench.deliverer().deliver(envelope))
+    await within(hold.reached.wait())
+
+    delivery.cancel()
+    await asyncio.wait({delivery}, timeout=LIMIT_S)
+
+    assert delivery.cancelled()
+    assert [each["event"] for each in logs] == ["finish.not_recorded"]
