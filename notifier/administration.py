@@ -75,10 +75,11 @@ async def create_key(
     return key.text
 
 
-async def list_keys(settings: KeySettings) -> Sequence[ApiKey]:
-    """All API keys, oldest first."""
+async def list_keys(settings: KeySettings, service: str | None) -> Sequence[ApiKey]:
+    """The API keys of a service (None: of all), oldest first."""
     async with open_stores(settings) as stores:
-        return await stores.keys.list()
+        found = await stores.keys.list()
+    return [key for key in found if service in (None, key.service)]
 
 
 async def revoke_key(settings: KeySettings, id: str) -> bool:
@@ -99,11 +100,11 @@ async def working_key(settings: KeySettings, kept: str | None) -> str:
 
 
 async def list_failed(
-    settings: DatabaseSettings, channel: Channel | None, limit: int
+    settings: DatabaseSettings, channel: Channel | None, service: str | None, limit: int
 ) -> Sequence[Notification]:
-    """The failed notifications of a channel (None: of all), newest first."""
+    """The failed notifications of a channel and a service (None: of all), newest first."""
     async with open_stores(settings) as stores:
-        return await stores.queries.list(_failed(channel), service=None, limit=limit, after=None)
+        return await stores.queries.list(_failed(channel), service=service, limit=limit, after=None)
 
 
 async def replay_some(settings: DatabaseSettings, ids: Sequence[UUID]) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -10,17 +10,14 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Table
 
-from notifier import administration, bootstrap, development
+from notifier import __version__, administration, bootstrap, development
 from notifier.errors import NotifierError, SchemaError, SettingsError, TopologyError
-from notifier.notification import Channel, Notification, SuppressionReason
+from notifier.listing import Cell, show
+from notifier.notification import Channel, Notification, Suppression, SuppressionReason
 from notifier.ports import ApiKey, ProviderState
 from notifier.settings import BrokerSettings, DatabaseSettings, KeySettings, Settings
-
-_WIDEST = 400
 
 app = typer.Typer(
     help="A self-hosted notification delivery service.",
@@ -38,6 +35,31 @@ for name, group in {
     "providers": providers, "suppressions": suppressions,
 }.items():  # fmt: skip
     app.add_typer(group, name=name)
+
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+OfService = Annotated[str | None, typer.Option("--service", help="Only this service's.")]
+
+
+def _say_version(*, is_asked: bool) -> None:
+    if is_asked:
+        _say(f"notifier {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=lambda is_asked: _say_version(is_asked=is_asked),
+            is_eager=True,
+            help="Say which version this is.",
+        ),
+    ] = False,
+) -> None:
+    """A self-hosted notification delivery service."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -149,12 +171,10 @@ def create(
 
 
 @keys.command("list")
-def list_keys() -> None:
+def list_keys(service: OfService = None, *, as_json: AsJson = False) -> None:
     """List API keys: their ids, services and scopes, never the keys."""
-    _show(
-        ("id", "service", "scopes", "made", "expires", "usable"),
-        [_key_row(key) for key in asyncio.run(administration.list_keys(_key_settings()))],
-    )
+    found = asyncio.run(administration.list_keys(_key_settings(), service))
+    show(_KEY, [_key_row(key) for key in found], as_json=as_json)
 
 
 @keys.command()
@@ -168,18 +188,15 @@ def revoke(id: str) -> None:
 @dead_letters.command("list")
 def list_dead_letters(
     type: Annotated[Channel | None, typer.Option(help="Only this channel.")] = None,
+    service: OfService = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000)] = 50,
+    *,
+    as_json: AsJson = False,
 ) -> None:
-    """List failed notifications, newest first, with their last error.
-
-    Piped, it prints a line for each, tab-separated and without a heading.
-    """
+    """List failed notifications, newest first, with their last error."""
     settings = DatabaseSettings.from_env(os.environ)
-    failed = asyncio.run(administration.list_failed(settings, type, limit))
-    _show(
-        ("id", "type", "service", "attempts", "failed", "last error"),
-        [_failed_row(each) for each in failed],
-    )
+    failed = asyncio.run(administration.list_failed(settings, type, service, limit))
+    show(_FAILED, [_failed_row(each) for each in failed], as_json=as_json)
 
 
 @dead_letters.command()
@@ -214,13 +231,10 @@ def _say_replayed(replayed: int, *, of: int) -> None:
 
 
 @providers.command("list")
-def list_providers() -> None:
+def list_providers(*, as_json: AsJson = False) -> None:
     """List the provider accounts that ever were in trouble, paused or paced."""
     states = asyncio.run(administration.list_providers(DatabaseSettings.from_env(os.environ)))
-    _show(
-        ("provider", "state", "since", "asked again in", "trips", "reason"),
-        [_provider_row(each) for each in states],
-    )
+    show(_PROVIDER, [_provider_row(each) for each in states], as_json=as_json)
 
 
 @providers.command()
@@ -243,19 +257,15 @@ def resume(name: str) -> None:
 
 @suppressions.command("list")
 def list_suppressions(
-    service: Annotated[str | None, typer.Option(help="Only this service's.")] = None,
+    service: OfService = None,
     type: Annotated[Channel | None, typer.Option(help="Only this channel.")] = None,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """List the addresses that services must not send to, and why."""
     settings = DatabaseSettings.from_env(os.environ)
     found = asyncio.run(administration.list_suppressions(settings, service, type))
-    _show(
-        ("service", "type", "recipient", "reason", "since"),
-        [
-            (each.service, each.channel, each.recipient, each.reason, f"{each.created_at:%Y-%m-%d}")
-            for each in found
-        ],
-    )
+    show(_SUPPRESSION, [_suppression_row(each) for each in found], as_json=as_json)
 
 
 @suppressions.command()
@@ -288,55 +298,55 @@ def remove(
     _say("It is off the list.")
 
 
-def _provider_row(state: ProviderState) -> Sequence[str]:
-    return (
-        state.name,
-        state.word,
-        f"{state.opened_at:%Y-%m-%d %H:%M:%S}" if state.opened_at else "",
-        f"{state.closed_for_s:.0f} s" if state.closed_for_s and not state.is_paused else "",
-        str(state.trips),
-        state.reason or "",
-    )
+_PROVIDER = ("provider", "state", "since", "asked_again_in_s", "trips", "reason")
+_KEY = ("id", "service", "scopes", "made", "expires", "state")
+_FAILED = ("id", "type", "service", "attempts", "failed", "last_error")
+_SUPPRESSION = ("service", "type", "recipient", "reason", "since")
 
 
-def _key_row(key: ApiKey) -> Sequence[str]:
-    return (
-        key.id,
-        key.service,
-        " ".join(sorted(key.scopes)),
-        f"{key.created_at:%Y-%m-%d %H:%M}",
-        f"{key.expires_at:%Y-%m-%d %H:%M}" if key.expires_at else "never",
-        "yes" if key.is_usable else "revoked" if key.revoked_at else "expired",
-    )
+def _provider_row(state: ProviderState) -> Mapping[str, Cell]:
+    waits = bool(state.closed_for_s) and not state.is_paused
+    return {
+        "provider": state.name,
+        "state": state.word,
+        "since": state.opened_at,
+        "asked_again_in_s": state.closed_for_s if waits else None,
+        "trips": state.trips,
+        "reason": state.reason,
+    }
 
 
-def _failed_row(failed: Notification) -> Sequence[str]:
+def _key_row(key: ApiKey) -> Mapping[str, Cell]:
+    return {
+        "id": key.id,
+        "service": key.service,
+        "scopes": sorted(key.scopes),
+        "made": key.created_at,
+        "expires": key.expires_at,
+        "state": "usable" if key.is_usable else "revoked" if key.revoked_at else "expired",
+    }
+
+
+def _failed_row(failed: Notification) -> Mapping[str, Cell]:
     fault = failed.fault
-    return (
-        str(failed.id),
-        failed.channel.value,
-        failed.service,
-        str(failed.attempts),
-        f"{failed.finished_at:%Y-%m-%d %H:%M:%S}",
-        f"{fault.kind} {fault.code}: {fault.message}" if fault else "",
-    )
+    return {
+        "id": str(failed.id),
+        "type": failed.channel.value,
+        "service": failed.service,
+        "attempts": failed.attempts,
+        "failed": failed.finished_at,
+        "last_error": f"{fault.kind} {fault.code}: {fault.message}" if fault else None,
+    }
 
 
-def _show(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Show a table on a terminal, cells whole; tab-separated lines to a pipe."""
-    console = Console()
-    if not console.is_terminal:
-        for row in rows:
-            print(*row, sep="\t")  # noqa: T201  the command's output
-        return
-    if not rows:
-        console.print("There are none.")
-        return
-    table = Table(*heading, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
-    # A terminal that is too narrow breaks lines itself; a table would cut or fold its cells.
-    Console(width=max(console.width, _WIDEST)).print(table)
+def _suppression_row(suppression: Suppression) -> Mapping[str, Cell]:
+    return {
+        "service": suppression.service,
+        "type": suppression.channel.value,
+        "recipient": suppression.recipient,
+        "reason": suppression.reason.value,
+        "since": suppression.created_at,
+    }
 
 
 def _say(line: str) -> None:

@@ -1,9 +1,12 @@
 """The one-process mode: settings, secrets and a first API key under one folder."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+from notifier.environment import given
+from notifier.errors import SettingsError
 from notifier.settings import Settings
 
 SERVICE = "development"
@@ -21,9 +24,13 @@ def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
     A SQLite file and a queue in the process, the sandbox for every channel, as many consumers as
     several worker processes have (SQLite's one writer works in batches), and a key pepper that is
     made at the first start and kept in `folder` with mode 0600.
+
+    Raises:
+        SettingsError: the folder cannot be written.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return {
+    with _reaching(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    usual = {
         "NOTIFIER_DATABASE_URL": f"sqlite:///{folder.resolve() / 'notifier.db'}",
         "NOTIFIER_BROKER_URL": "memory://",
         "NOTIFIER_KEY_PEPPER": kept_secret(folder / "key-pepper"),
@@ -34,27 +41,44 @@ def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
         "NOTIFIER_SANDBOX_PAGE": "true",
         "NOTIFIER_LOG_FORMAT": "console",
         "NOTIFIER_LOG_LEVEL": "WARNING",
-        **environ,
     }
+    set_otherwise = given(environ, usual, is_complete=False)
+    return {**environ, **{name: usual[name] for name in usual if name not in set_otherwise}}
+
+
+@contextmanager
+def _reaching(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read and written ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: is no text; move it away") from None
 
 
 def kept_secret(path: Path) -> str:
-    """The secret in `path`, made at the first call."""
+    """The secret in `path`, made at the first call. Raises as `keep_secret`."""
     secret = read_secret(path) or secrets.token_urlsafe(32)
     keep_secret(path, secret)
     return secret
 
 
 def read_secret(path: Path) -> str | None:
-    """The secret in `path`, if there is one."""
-    return path.read_text(encoding="utf-8").strip() if path.exists() else None
+    """The secret in `path`, if there is one. Raises as `keep_secret`."""
+    with _reaching(path):
+        return path.read_text(encoding="utf-8").strip() if path.exists() else None
 
 
 def keep_secret(path: Path, secret: str) -> None:
-    """Write `secret` to `path`, readable by its owner alone from the first moment on."""
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_text(f"{secret}\n", encoding="utf-8")
+    """Write `secret` to `path`, readable by its owner alone from the first moment on.
+
+    Raises:
+        SettingsError: the file or its folder cannot be written.
+    """
+    with _reaching(path):
+        path.touch(mode=0o600)
+        path.chmod(0o600)
+        path.write_text(f"{secret}\n", encoding="utf-8")
 
 
 def providers(settings: Settings) -> Mapping[str, str]:

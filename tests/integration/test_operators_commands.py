@@ -1,15 +1,17 @@
 """Pausing providers and keeping suppression lists from the command line."""
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
 
-from notifier import cli
+from notifier import __version__, cli
 from notifier.store.upgrading import upgrade
 
 Command: TypeAlias = Callable[[str], tuple[int, str, str]]
@@ -35,7 +37,10 @@ def command(
 def test_a_provider_is_paused_and_resumed(command: Command) -> None:
     assert command("providers pause smtp --reason maintenance") == (0, "Paused smtp.\n", "")
     _, listed, _ = command("providers list")
-    assert listed.split() == ["smtp", "paused", "0", "maintenance"]
+    assert listed == (
+        "provider\tstate\tsince\tasked again in s\ttrips\treason\n"
+        "smtp\tpaused\t\t\t0\tmaintenance\n"
+    )
 
     assert command("providers resume smtp") == (0, "Resumed smtp.\n", "")
     assert "closed" in command("providers list")[1]
@@ -58,11 +63,12 @@ def test_an_address_is_put_on_a_list_and_taken_off(command: Command) -> None:
 
     _, listed, _ = command("suppressions list")
     assert [line.split("\t")[:4] for line in listed.splitlines()] == [
+        ["service", "type", "recipient", "reason"],
         ["payments", "sms", "+491701234567", "manual"],
         ["orders", "email", "anna@example.com", "spam_report"],
     ]
-    assert len(command("suppressions list --service orders")[1].splitlines()) == 1
-    assert len(command("suppressions list --type sms")[1].splitlines()) == 1
+    assert len(command("suppressions list --service orders")[1].splitlines()) == 2
+    assert len(command("suppressions list --type sms")[1].splitlines()) == 2
 
     code, _, problem = command(f"suppressions remove anna@example.com {where}")
     assert code == 2
@@ -72,6 +78,40 @@ def test_an_address_is_put_on_a_list_and_taken_off(command: Command) -> None:
     assert code == 1
     assert "not on this list" in problem
     assert command(f"suppressions add anna {where}")[0] == 2
+
+
+def test_every_list_is_to_be_had_as_json_and_by_service(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFIER_KEY_PEPPER", "a-pepper-of-some-length")
+    for service in ("orders", "payments"):
+        assert command(f"keys create --service {service} --scope send --scope read")[0] == 0
+        where = f"--service {service} --type email"
+        assert command(f"suppressions add ada@example.com {where}")[0] == 0
+
+    (key,) = json.loads(command("keys list --json --service orders")[1])
+    (suppressed,) = json.loads(command("suppressions list --json --service orders")[1])
+
+    assert (key["service"], key["scopes"], key["state"]) == ("orders", ["read", "send"], "usable")
+    assert key["expires"] is None
+    assert datetime.fromisoformat(key["made"]).tzinfo is not None
+    assert suppressed["recipient"] == "ada@example.com"
+    assert len(json.loads(command("keys list --json")[1])) == 2
+    for line in ("providers list --json", "dead-letters list --json --service orders"):
+        assert json.loads(command(line)[1]) == []
+    assert command("keys list --service nobody")[1].splitlines() == [
+        "id\tservice\tscopes\tmade\texpires\tstate"
+    ]
+
+
+def test_the_reason_of_a_pause_stays_one_cell(command: Command) -> None:
+    assert cli.run(["providers", "pause", "smtp", "--reason", "a\tb\nc"]) == 0
+
+    assert command("providers list")[1].splitlines()[-1].endswith("\ta b c")
+
+
+def test_the_version_is_told(command: Command) -> None:
+    assert command("--version") == (0, f"notifier {__version__}\n", "")
 
 
 def test_a_newer_schema_is_nothing_to_do(command: Command, tmp_path: Path) -> None:

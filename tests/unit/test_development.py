@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import pytest
+
+from notifier import development
+from notifier.errors import SettingsError
+from notifier.settings import Settings
+
+
+def test_what_is_set_wins_over_what_is_usual(tmp_path: Path) -> None:
+    (tmp_path / "pepper").write_text("a-pepper-of-some-length")
+    environ = {
+        "NOTIFIER_PORT": "9000",
+        "NOTIFIER_DATABASE_URL": "",
+        "NOTIFIER_KEY_PEPPER_FILE": str(tmp_path / "pepper"),
+        "NOTIFIER_EMAIL__PROVIDERS": "'smtp'",
+    }
+
+    settings = Settings.from_env(development.environment(tmp_path / "data", environ))
+
+    assert settings.port == 9_000
+    assert settings.database_url.get_secret_value().endswith("/data/notifier.db")
+    assert settings.key_pepper.get_secret_value() == "a-pepper-of-some-length"
+    assert (settings.email.providers, settings.sms.providers) == (("smtp",), ("sandbox",))
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/below")):
+        with pytest.raises(SettingsError, match=f"{folder}: cannot be read and written"):
+            development.environment(folder, {})
+
+
+def test_a_secret_that_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "key-pepper").mkdir()
+    (tmp_path / "api-key").write_bytes(b"\xff\xfe")
+
+    with pytest.raises(SettingsError, match="key-pepper: cannot be read and written"):
+        development.environment(tmp_path, {})
+    with pytest.raises(SettingsError, match="api-key: is no text"):
+        development.read_secret(tmp_path / "api-key")
