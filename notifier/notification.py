@@ -94,6 +94,10 @@ FAIL = _transition("fail", Status.PROCESSING, Status.FAILED)
 INTERRUPT = _transition("interrupt", Status.PROCESSING, Status.PENDING, -1)
 SNOOZE = _transition("snooze", Status.PROCESSING, Status.PENDING, -1)
 RESCUE = _transition("rescue", Status.PROCESSING, Status.PENDING)
+RECALL = _transition("recall", Status.PENDING, Status.PENDING)
+"""The broker gave its message up, after more deliveries than its delivery limit allows."""
+GIVE_UP = _transition("give_up", Status.PENDING, Status.FAILED)
+"""The broker gave up the message of a recalled one, too, with no attempt in between."""
 REPLAY = _transition("replay", Status.FAILED, Status.PENDING)
 CANCEL = _transition("cancel", Status.PENDING, Status.CANCELLED)
 EXPIRE = _transition("expire", (Status.PENDING, Status.PROCESSING), Status.EXPIRED)
@@ -104,8 +108,8 @@ SETTLE = _transition("settle", (Status.PENDING, Status.FAILED), Status.SENT)
 BOUNCE = _transition("bounce", (Status.SENT, Status.DELIVERED), Status.BOUNCED)
 
 TRANSITIONS = (
-    CLAIM, SUCCEED, RETRY, FAIL, INTERRUPT, SNOOZE, RESCUE, REPLAY, CANCEL, EXPIRE, SUPPRESS,
-    DELIVER, SETTLE, BOUNCE,
+    CLAIM, SUCCEED, RETRY, FAIL, INTERRUPT, SNOOZE, RESCUE, RECALL, GIVE_UP, REPLAY, CANCEL, EXPIRE,
+    SUPPRESS, DELIVER, SETTLE, BOUNCE,
 )  # fmt: skip
 
 
@@ -402,3 +406,5 @@ class Settlement(StrEnum):
     """Done with: remove it."""
     REQUEUE = "requeue"
     """Not touched: give it back."""
+    CRASHED = "crashed"
+    """Its handling came to grief: give it back, and count that."""

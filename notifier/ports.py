@@ -200,6 +200,14 @@ class DeliveryStore(Protocol):
         That is one of a notification that is failed no more, or a second one of the same failure.
         """
 
+    async def recall(self, letters: Sequence[Envelope]) -> int:
+        """Bring back what is pending although these, its messages, lie in a dead queue.
+
+        Returns how many it were. RECALL makes it due for publishing, as another attempt, so that
+        its letter becomes stale. GIVE_UP where that was done before, and no attempt was made
+        since: a message that kills whoever takes it. Its letter then is that of a failure.
+        """
+
     async def stale_dead_letters(self, envelopes: Sequence[Envelope]) -> Collection[Envelope]:
         """Those of `envelopes`, found in a dead queue, that no failed notification stands for."""
 
@@ -636,6 +644,7 @@ class Queue(Protocol):
         """Remove from the channel's dead queue the letters that `stale` picks; returns them.
 
         Of letters that are for the same notification and attempt all but one are removed, too.
+        Letters of another channel are moved to its dead queue.
         Every other message, unparsable ones too, stays.
         """
 

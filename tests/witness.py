@@ -59,6 +59,15 @@ class Witness:
                 return taken
             taken.append(Letter(body, method.routing_key, properties))
 
+    def look(self, queue: str) -> int:
+        """Look at the first message of `queue`: how often it was delivered in vain before.
+
+        That is one time more.
+        """
+        method, properties, _ = self._channel.basic_get(queue)
+        self._channel.basic_nack(method.delivery_tag, requeue=True)
+        return int((properties.headers or {}).get("x-delivery-count", 0))
+
     def refuse(self, queue: str) -> bool:
         """Take a message of `queue` and put it back as a failed delivery; False without one."""
         method, _, _ = self._channel.basic_get(queue)

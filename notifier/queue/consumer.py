@@ -22,6 +22,8 @@ from notifier.queue.declaring import declare_queue
 from notifier.queue.handling import HANDLER_END_S, Backoff, handle
 from notifier.queue.link import Link, RabbitSettings, bounded, open_channel
 from notifier.queue.message import Malformed
+from notifier.queue.outlet import Outlet
+from notifier.queue.renewing import is_worn, renewed
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +43,7 @@ class Source:
     lane: Lane
     handler: Handler
     backoff: Backoff
+    outlet: Outlet
 
     @property
     def queue(self) -> str:
@@ -249,7 +252,25 @@ class RabbitSubscription:
             log.error("queue.unparsable", queue=source.queue, reason=envelope.reason)
             await _settle(message, None)
             return
-        await _settle(message, await self._handle(envelope))
+        settlement = await self._handle(envelope)
+        if settlement is Settlement.REQUEUE and is_worn(message.header.properties.headers):
+            settlement = await self._renew(message)
+        await _settle(message, settlement)
+
+    async def _renew(self, message: DeliveredMessage) -> Settlement:
+        """Publish a copy that no delivery counts against; says what becomes of this one."""
+        copy = renewed(
+            message.header.properties,
+            message.body,
+            exchange=topology.WORK_EXCHANGE,
+            routing_key=topology.routing_key(self._source.channel, self._source.lane),
+        )
+        sending = asyncio.create_task(self._source.outlet.send([copy]))
+        while not sending.done():
+            # Cut off, it would leave two of them.
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({sending})
+        return Settlement.ACK if sending.result() == [None] else Settlement.REQUEUE
 
     async def _handle(self, envelope: Envelope) -> Settlement:
         """Handle it, or hold it while paused; a cancellation only ends the wait."""
@@ -310,7 +331,7 @@ def _in_turn(consumers: Sequence[Consumer]) -> Sequence[Sequence[Consumer]]:
 
 
 async def _settle(message: DeliveredMessage, settlement: Settlement | None) -> None:
-    """Ack, requeue or (None) dead-letter `message`, if its channel is still there."""
+    """Ack, give back or (None) dead-letter `message`, if its channel is still there."""
     wire, tag = message.channel, message.delivery_tag
     assert tag is not None  # noqa: S101  it was delivered, not returned
     try:
@@ -319,6 +340,9 @@ async def _settle(message: DeliveredMessage, settlement: Settlement | None) -> N
                 await wire.basic_ack(tag, wait=False)
             case Settlement.REQUEUE:
                 await wire.basic_nack(tag, requeue=True, wait=False)
+            case Settlement.CRASHED:
+                # RabbitMQ 4.3 counts a reject, and no nack.
+                await wire.basic_reject(tag, requeue=True, wait=False)
             case None:
                 await wire.basic_reject(tag, requeue=False, wait=False)
             case _:

@@ -30,10 +30,10 @@ async def handle(handler: Handler, envelope: Envelope) -> Settlement:
         return await handler(envelope)
     except asyncio.CancelledError:
         return Settlement.REQUEUE
-    # The boundary: whatever it is, the message goes back.
+    # The boundary: whatever it is, the message goes back, and the broker's limit ends it.
     except Exception:
         log.exception("queue.handler_failed", id=str(envelope.id))
-        return Settlement.REQUEUE
+        return Settlement.CRASHED
 
 
 @dataclass(slots=True)

@@ -172,13 +172,20 @@ class MemoryQueue:
         line = self._lines[topology.dead_queue(channel)]
         kept = letters = await line.take_all()
         try:
-            envelopes = [found for letter in letters if (found := _read(letter, channel))]
+            self._send_home(letters, channel)
+            kept = letters = [letter for letter in letters if not _is_astray(letter, channel)]
+            envelopes = [found for letter in letters if (found := _read(letter))]
             picked = frozenset(await stale(envelopes)) if envelopes else frozenset()
-            kept = _without(picked, letters, channel)
+            kept = _without(picked, letters)
         finally:
             for letter in reversed(kept):
                 line.put_back(letter)
         return [envelope for envelope in envelopes if envelope in picked]
+
+    def _send_home(self, letters: Sequence[_Stored], channel: Channel) -> None:
+        for letter in letters:
+            if _is_astray(letter, channel) and (found := _read(letter)):
+                self._lines[topology.dead_queue(found.channel)].add(letter)
 
     async def ping(self) -> None:
         return
@@ -216,7 +223,7 @@ class MemoryQueue:
         settlement = await handle(handler, envelope)
         with suppress(asyncio.CancelledError):
             await backoff.hold(envelope, settlement)
-        if settlement is Settlement.REQUEUE:
+        if settlement is not Settlement.ACK:
             line.put_back(stored)
 
 
@@ -230,19 +237,22 @@ def _decode(stored: _Stored, channel: Channel) -> Envelope | Malformed:
     return message.decode(stored.body, channel=channel, lane=stored.lane, headers=stored.headers)
 
 
-def _read(stored: _Stored, channel: Channel) -> Envelope | None:
-    found = _decode(stored, channel)
+def _read(stored: _Stored) -> Envelope | None:
+    found = message.decode_any(stored.body, lane=stored.lane, headers=stored.headers)
     return None if isinstance(found, Malformed) else found
 
 
-def _without(
-    picked: Collection[Envelope], letters: Sequence[_Stored], channel: Channel
-) -> list[_Stored]:
+def _is_astray(stored: _Stored, channel: Channel) -> bool:
+    found = _read(stored)
+    return found is not None and found.channel is not channel
+
+
+def _without(picked: Collection[Envelope], letters: Sequence[_Stored]) -> list[_Stored]:
     """Those letters that were not picked, and one for each notification and attempt."""
     kept: list[_Stored] = []
     failures: set[tuple[UUID, int]] = set()
     for letter in letters:
-        envelope = _read(letter, channel)
+        envelope = _read(letter)
         failure = envelope and (envelope.id, envelope.attempt)
         if envelope in picked or failure in failures:
             continue

@@ -102,6 +102,18 @@ def decode(
     )
 
 
+def decode_any(
+    body: bytes, *, lane: Lane, headers: Mapping[str, object] | None
+) -> Envelope | Malformed:
+    """Read a message of whichever channel, as `decode` does."""
+    found: Envelope | Malformed = Malformed("no channel")
+    for channel in Channel:
+        found = decode(body, channel=channel, lane=lane, headers=headers)
+        if isinstance(found, Envelope):
+            return found
+    return found
+
+
 def _fault(fields: dict[str, object], channel: Channel) -> str | None:
     if not _is_int(fields.get("v"), VERSION, VERSION):
         return f"v is not {VERSION}"

@@ -89,7 +89,9 @@ class RabbitQueue:
     async def subscribe(
         self, channel: Channel, lane: Lane, handler: Handler, *, consumers: int
     ) -> RabbitSubscription:
-        source = Source(channel=channel, lane=lane, handler=handler, backoff=Backoff())
+        source = Source(
+            channel=channel, lane=lane, handler=handler, backoff=Backoff(), outlet=self._outlet
+        )
         subscription = RabbitSubscription(self._consuming, source, self._settings, consumers)
         self._subscriptions.append(subscription)
         return subscription

@@ -8,10 +8,15 @@ back all it holds; two at once see different letters. One page is in memory at a
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, suppress
-from typing import TypeAlias, cast
-from uuid import UUID, uuid4
+from typing import TypeAlias, TypeGuard, cast
+from uuid import UUID
 
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aio_pika.abc import (
+    AbstractChannel,
+    AbstractConnection,
+    AbstractIncomingMessage,
+    AbstractQueue,
+)
 from aio_pika.exceptions import AMQPChannelError
 from aiormq import Channel as WireChannel
 
@@ -22,23 +27,20 @@ from notifier.queue import topology
 from notifier.queue.link import bounded, open_channel
 from notifier.queue.message import Malformed
 from notifier.queue.outlet import Outlet
-from notifier.queue.wire import Message
+from notifier.queue.renewing import is_worn, renewed
 
 Stale: TypeAlias = Callable[[Sequence[Envelope]], Awaitable[Collection[Envelope]]]
 
 PAGE = 2_000
 QUIET_S = 1.0
 """Without a letter for so long, a page is complete: somebody else took the rest."""
-WORN_DELIVERIES = 10
-"""RabbitMQ 4 drops a message after 20 deliveries where our policy is missing: renew before."""
-_BROKER_HEADERS = frozenset({"x-acquired-count", "x-death", "x-delivery-count"})
 
 
 class Sweep:
     """One sweep of a channel's dead queue.
 
     It also removes second letters: the publish of a first one may have been given up and have
-    arrived all the same.
+    arrived all the same. Letters of another channel, moved here by hand, go to its dead queue.
 
     A page is what a consumer with that prefetch is sent, on an AMQP channel that stays open, with
     it, until the end: getting letters one by one takes ten times as long.
@@ -53,6 +55,7 @@ class Sweep:
         self._timeout_s = timeout_s
         self._queue = topology.dead_queue(channel)
         self._kept: set[tuple[UUID, int]] = set()
+        self._consuming: list[tuple[AbstractQueue, str]] = []
 
     async def remove(self, stale: Stale) -> list[Envelope]:
         """Remove the letters that `stale` picks, of those there when it starts; returns them.
@@ -64,12 +67,15 @@ class Sweep:
         removed: list[Envelope] = []
         async with AsyncExitStack() as held:
             left = await self._depth(await self._open(held))
-            while left > 0:
-                amqp = await self._open(held)
-                held.push_async_callback(self._give_back, amqp)
-                page = await self._fetch(amqp, min(left, PAGE))
-                removed += await self._sort(page, stale)
-                left = left - len(page) if page else 0
+            try:
+                while left > 0:
+                    amqp = await self._open(held)
+                    held.push_async_callback(self._give_back, amqp)
+                    page = await self._fetch(amqp, min(left, PAGE))
+                    removed += await self._sort(page, stale)
+                    left = left - len(page) if page else 0
+            finally:
+                await self._stop_consuming()
         return removed
 
     async def _open(self, held: AsyncExitStack) -> AbstractChannel:
@@ -83,26 +89,35 @@ class Sweep:
         arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
         queue = await amqp.get_queue(self._queue, ensure=False)
         await bounded(amqp.set_qos(prefetch_count=count), self._timeout_s)
+        # Until the end: as long as it is there, the queue's depth is that of a queue being swept.
         tag = await bounded(queue.consume(arrived.put), self._timeout_s)
+        self._consuming.append((queue, tag))
         page: list[AbstractIncomingMessage] = []
         with suppress(TimeoutError):
             while len(page) < count:
                 async with asyncio.timeout(QUIET_S):
                     page.append(await arrived.get())
-        await bounded(queue.cancel(tag), self._timeout_s)
         return page
+
+    async def _stop_consuming(self) -> None:
+        """Before anything is given back, which would come straight back."""
+        with suppress(QueueUnavailableError, AMQPChannelError):
+            for queue, tag in self._consuming:
+                await bounded(queue.cancel(tag), self._timeout_s)
 
     async def _sort(self, page: list[AbstractIncomingMessage], stale: Stale) -> list[Envelope]:
         letters = [(letter, self._read(letter)) for letter in page]
-        envelopes = [envelope for _, envelope in letters if envelope is not None]
+        envelopes = [envelope for _, envelope in letters if self._is_at_home(envelope)]
         picked = frozenset(await stale(envelopes)) if envelopes else frozenset()
         for letter, envelope in letters:
-            if envelope in picked or self._is_second(envelope):
+            if envelope is not None and not self._is_at_home(envelope):
+                await self._renew(letter, envelope.channel)
+            elif envelope in picked or self._is_second(envelope):
                 await letter.ack()
-            elif _deliveries(letter) >= WORN_DELIVERIES:
+            elif is_worn(letter.headers):
                 # Its copy may be met in this sweep, and is no second one.
                 self._kept -= {(envelope.id, envelope.attempt)} if envelope else set()
-                await self._renew(letter)
+                await self._renew(letter, self._channel)
         return [envelope for envelope in envelopes if envelope in picked]
 
     def _is_second(self, envelope: Envelope | None) -> bool:
@@ -114,22 +129,17 @@ class Sweep:
         self._kept.add(failure)
         return is_second
 
-    async def _renew(self, letter: AbstractIncomingMessage) -> None:
+    def _is_at_home(self, envelope: Envelope | None) -> TypeGuard[Envelope]:
+        return envelope is not None and envelope.channel is self._channel
+
+    async def _renew(self, letter: AbstractIncomingMessage, channel: Channel) -> None:
         """Replace a letter by a copy that was never delivered; if that fails, it stays as is."""
-        properties = letter.properties
-        properties.headers = {
-            name: value
-            for name, value in (letter.headers or {}).items()
-            if name not in _BROKER_HEADERS
-        }
-        key = topology.routing_key(self._channel, topology.lane_of(letter.routing_key or ""))
-        properties.message_id = properties.message_id or uuid4().hex
-        copy = Message(
-            id=properties.message_id,
+        lane = topology.lane_of(letter.routing_key or "")
+        copy = renewed(
+            letter.properties,
+            letter.body,
             exchange=topology.DEAD_EXCHANGE,
-            routing_key=key,
-            properties=properties.marshal(),
-            body=letter.body,
+            routing_key=topology.routing_key(channel, lane),
         )
         if await self._outlet.send([copy]) == [None]:
             await letter.ack()
@@ -141,15 +151,9 @@ class Sweep:
             await bounded(wire.basic_nack(0, multiple=True, requeue=True), self._timeout_s)
 
     def _read(self, letter: AbstractIncomingMessage) -> Envelope | None:
-        found = codec.decode(
+        found = codec.decode_any(
             letter.body,
-            channel=self._channel,
             lane=topology.lane_of(letter.routing_key or ""),
             headers=letter.headers,
         )
         return None if isinstance(found, Malformed) else found
-
-
-def _deliveries(letter: AbstractIncomingMessage) -> int:
-    counted = (letter.headers or {}).get("x-delivery-count")
-    return counted if isinstance(counted, int) else 0

@@ -138,6 +138,9 @@ class SqlDeliveryStore:
     async def channels_with_stale_dead_letters(self) -> Collection[Channel]:
         return await self._database.read(upkeep.channels_with_stale_dead_letters)
 
+    async def recall(self, letters: Sequence[Envelope]) -> int:
+        return await self._database.write(partial(upkeep.recall, letters=letters))
+
     async def stale_dead_letters(self, envelopes: Sequence[Envelope]) -> Collection[Envelope]:
         return await self._database.read(partial(upkeep.stale_dead_letters, envelopes=envelopes))
 

@@ -27,6 +27,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.notification import (
     EXPIRE,
     FAIL,
+    GIVE_UP,
+    RECALL,
     REPLAY,
     RESCUE,
     SUPPRESS,
@@ -65,6 +67,12 @@ LEASE_ENDED = Fault(
     kind="unknown",
     code="lease_ended",
     message="the worker's lease ended before it recorded what became of the attempt",
+)
+
+GIVEN_UP = Fault(
+    kind="transient",
+    code="delivery_limit",
+    message="the broker gave its message up after too many deliveries that ended without an answer",
 )
 
 # A letter that becomes stale while a sweep is under way may have been seen before that.
@@ -336,6 +344,23 @@ async def channels_with_stale_dead_letters(connection: AsyncConnection) -> Colle
     return {Channel(name) for name in await connection.scalars(_STALE_CHANNELS)}
 
 
+async def recall(connection: AsyncConnection, *, letters: Sequence[Envelope]) -> int:
+    """RECALL, or GIVE_UP, what is pending although its message lies in a dead queue."""
+    rows = joined(map(envelope_row, letters))
+    result = (await connection.execute(_RECALL, {"rows": rows})).all()
+    events = [
+        event_row(
+            row.id,
+            (GIVE_UP if row.status == GIVE_UP.target else RECALL).name,
+            row.attempt,
+            fault=GIVEN_UP,
+        )
+        for row in result
+    ]
+    await timeline.append(connection, events)
+    return len(result)
+
+
 async def stale_dead_letters(
     connection: AsyncConnection, *, envelopes: Sequence[Envelope]
 ) -> Collection[Envelope]:
@@ -348,6 +373,36 @@ async def stale_dead_letters(
 _published = taken(
     select(n.c.id).where(status_in(Status.PENDING), n.c.published_at.is_not(None)).limit(_limit)
 )
+_with_letter = locked(given_rows(id=ID, attempt=Integer))
+# Every attempt ends with a fault of its own, or none: this one says that there was none since.
+_was_recalled = and_(n.c.fault_code.is_not(None), n.c.fault_code == literal_text(GIVEN_UP.code))
+_RECALL = (
+    update(n)
+    .where(
+        n.c.id == _with_letter.c.id,
+        n.c.attempt == _with_letter.c.attempt,
+        status_in(*RECALL.sources),
+        n.c.published_at.is_not(None),
+        # The letter of the failure that was replayed is none of the message published since.
+        n.c.stale_letter_at.is_(None),
+    )
+    .values(
+        status=case(
+            (_was_recalled, literal_text(GIVE_UP.target)), else_=literal_text(RECALL.target)
+        ),
+        # What else there may be of the old message, its letter first, stands for nothing now.
+        attempt=either(~_was_recalled, n.c.attempt, n.c.attempt + 1),
+        dead_letter=_was_recalled,
+        relay_at=Now(),
+        published_at=null(),
+        finished_at=case((_was_recalled, Now()), else_=null()),
+        updated_at=Now(),
+        **fault_columns(GIVEN_UP),
+        **erased(_was_recalled),
+    )
+    .returning(*RETURNED)
+)
+
 _UNPUBLISH = (
     update(n)
     .where(n.c.id == _published.c.id)

@@ -1,17 +1,20 @@
 """The relay: whatever was accepted and is not on its way is brought on its way again."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from notifier.errors import NotifierError
-from notifier.notification import Channel
+from notifier.notification import Channel, Envelope
 from notifier.ports import DeliveryStore, Queue, QueueDepth, ReceiptStore, RescuePolicy
 from notifier.publishing import Publisher
 
 log = structlog.get_logger(__name__)
+
+SWEEP_REST = 50
+"""How much longer to leave a growing dead queue alone than its last sweep took."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,32 @@ class Duty:
     nudge: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+@dataclass(slots=True)
+class _Letters:
+    """What a relay knows of one dead queue: how many letters are no news, when to look again."""
+
+    known: int | None = None
+    found: int = 0
+    not_before_s: float = 0
+
+    def are_news(self, depth: QueueDepth) -> bool:
+        """Whether there are letters that no sweep of this relay has seen.
+
+        While somebody consumes, a sweep is under way or an operator moves letters.
+        """
+        if depth.consumers:
+            return False
+        self.found = depth.ready
+        if self.known is not None and depth.ready <= self.known:
+            self.known = depth.ready
+        return depth.ready > (self.known or 0)
+
+    def swept(self, removed: int, now_s: float, took_s: float) -> None:
+        """Note that what was found then is no news any more."""
+        self.known = max(self.found - removed, 0)
+        self.not_before_s = now_s + took_s * SWEEP_REST
+
+
 class Relay:
     """Publishes what is due, rescues what a dead worker left, and mends the dead queues.
 
@@ -68,11 +97,14 @@ class Relay:
         self._settings = settings
         self._due = Duty("due", settings.due_every_s, self.publish_due)
         self._rescue = Duty("rescue", settings.rescue_every_s, self.rescue)
+        self._sweep = Duty("sweep", settings.repair_every_s, self.sweep)
+        self._letters = {channel: _Letters() for channel in Channel}
+        self._grown: set[Channel] = set()
         self._others = (
             Duty("expire", settings.rescue_every_s, self.expire),
             Duty("bury", settings.rescue_every_s, self.bury),
             Duty("lost", settings.rescue_every_s, self.publish_lost),
-            Duty("sweep", settings.repair_every_s, self.sweep),
+            self._sweep,
             Duty("purge", settings.purge_every_s, self.purge),
         )
 
@@ -114,10 +146,10 @@ class Relay:
 
     async def publish_lost(self) -> bool:
         """Publish again what a purged or deleted queue lost; never a plain backlog."""
+        found = await self._queue.depths()
+        self._look_at_letters([queue for queue in found if queue.lane is None])
         depths = [
-            queue
-            for queue in await self._queue.depths()
-            if queue.lane and queue.ready <= self._settings.drained_below
+            queue for queue in found if queue.lane and queue.ready <= self._settings.drained_below
         ]
         for queue in depths:
             await self._unpublish_missing(queue)
@@ -135,12 +167,32 @@ class Relay:
             log.warning("relay.missing", queue=queue.name, count=count)
             self._due.nudge.set()
 
+    def _look_at_letters(self, dead: Sequence[QueueDepth]) -> None:
+        """Have dead queues with news swept: the broker buries by itself what it gave up."""
+        now_s = asyncio.get_running_loop().time()
+        for queue in dead:
+            letters = self._letters[queue.channel]
+            if letters.are_news(queue) and now_s >= letters.not_before_s:
+                self._grown.add(queue.channel)
+                self._sweep.nudge.set()
+
     async def sweep(self) -> bool:
-        """Remove dead letters whose notification was replayed."""
-        for channel in await self._store.channels_with_stale_dead_letters():
-            swept = await self._queue.sweep_dead(channel, self._store.stale_dead_letters)
+        """Remove dead letters that stand for no failure, and bring back what they stood for."""
+        grown, self._grown = self._grown, set()
+        for channel in grown.union(await self._store.channels_with_stale_dead_letters()):
+            started_s = asyncio.get_running_loop().time()
+            swept = await self._queue.sweep_dead(channel, self._stale)
             await self._store.mark_unburied(channel, swept)
+            now_s = asyncio.get_running_loop().time()
+            self._letters[channel].swept(len(swept), now_s, now_s - started_s)
         return False
+
+    async def _stale(self, letters: Sequence[Envelope]) -> Collection[Envelope]:
+        recalled = await self._store.recall(letters)
+        if recalled:
+            log.warning("relay.recalled", count=recalled)
+            self._due.nudge.set()
+        return await self._store.stale_dead_letters(letters)
 
     async def purge(self) -> bool:
         """Forget Idempotency-Keys and receipts that nobody will repeat."""

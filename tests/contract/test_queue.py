@@ -25,6 +25,7 @@ from tests.witness import until, witness_of
 
 EMAIL = "email_notifications"
 EMAIL_DEAD = "email_notifications.dead"
+SMS_DEAD = "sms_notifications.dead"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 NO_ENVELOPES = [
@@ -426,6 +427,39 @@ async def test_a_sweep_that_fails_removes_nothing(bench: Bench) -> None:
         await bench.queue.sweep_dead(Channel.EMAIL, fail)
 
     await until(lambda: bench.ready(EMAIL_DEAD) == 1)
+
+
+async def test_a_sweep_moves_another_channels_letters_to_their_own_dead_queue(
+    bench: Bench,
+) -> None:
+    strays = [an_envelope(Channel.SMS, lane, attempt=1) for lane in Lane]
+    for stray in strays:
+        await bury(bench.queue, stray)
+    await until(lambda: bench.ready(SMS_DEAD) == len(strays))
+    await bench.move(SMS_DEAD, EMAIL_DEAD)
+
+    assert await bench.queue.sweep_dead(Channel.EMAIL, all_of) == []
+
+    await until(lambda: bench.ready(SMS_DEAD) == len(strays))
+    assert bench.ready(EMAIL_DEAD) == 0
+    found = await bench.queue.sweep_dead(Channel.SMS, all_of)
+    assert {each.id for each in found} == {each.id for each in strays}
+
+
+async def test_a_letter_moved_to_another_channels_work_queue_comes_home_again(
+    bench: Bench,
+) -> None:
+    stray, handler = an_envelope(Channel.SMS, attempt=1), Recorder()
+    await bury(bench.queue, stray)
+    await until(lambda: bench.ready(SMS_DEAD) == 1)
+    await bench.queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=1)
+    await bench.move(SMS_DEAD, EMAIL)
+    await until(lambda: bench.ready(EMAIL_DEAD) == 1)
+
+    await bench.queue.sweep_dead(Channel.EMAIL, all_of)
+
+    await until(lambda: bench.ready(SMS_DEAD) == 1)
+    assert handler.seen == []
 
 
 async def test_two_sweeps_at_once_lose_nothing(bench: Bench) -> None:

@@ -20,7 +20,8 @@ from notifier.queue.consumer import RabbitSubscription
 from notifier.queue.link import RabbitSettings, open_channel
 from notifier.queue.message import encode
 from notifier.queue.rabbitmq import RabbitQueue, open_rabbit_queue
-from notifier.queue.sweeping import WORN_DELIVERIES
+from notifier.queue.renewing import WORN_DELIVERIES
+from notifier.queue.topology import CRASH_LOOP_LIMIT
 from tests.clock import SystemClock
 from tests.gateway import Gateway, gateway_to
 from tests.queues import bury, publish
@@ -609,6 +610,62 @@ async def test_a_stop_of_many_busy_consumers_gives_back_once_and_at_once(
             assert witness.ready(DEAD) == 0
     assert max(deliveries(letter) for letter in left) <= 2
     assert took_s < 3
+
+
+async def test_no_number_of_stops_takes_a_message_to_the_dead_queue(
+    rabbitmq: RabbitMq, amqp_url: str
+) -> None:
+    apply_topology(amqp_url, rabbitmq.management_url)
+    worst = 0
+    with witness_of(amqp_url) as witness:
+        async with opened(amqp_url) as queue:
+            sent = an_envelope()
+            await publish(queue, sent)
+            for _ in range(2 * CRASH_LOOP_LIMIT):
+                handler = Untouched()
+                running = await queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=2)
+                await until(handler.is_reached)
+                await running.pause()
+                handler.let_go.set()
+                await running.close()
+                await until(lambda: witness.ready(EMAIL) == 1)
+                worst = max(worst, witness.look(EMAIL))
+
+            assert witness.ready(DEAD) == 0
+    assert 1 < worst <= WORN_DELIVERIES + 1
+
+
+class Untouched:
+    """A handler that waits for its turn until it is let go, without having had it."""
+
+    def __init__(self) -> None:
+        self.let_go = asyncio.Event()
+        self._reached = False
+
+    def is_reached(self) -> bool:
+        return self._reached
+
+    async def __call__(self, _envelope: Envelope) -> Settlement:
+        self._reached = True
+        await self.let_go.wait()
+        return Settlement.REQUEUE
+
+
+async def test_a_message_whose_handling_always_crashes_ends_in_the_dead_queue(
+    rabbitmq: RabbitMq, amqp_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notifier.queue.handling.LONGEST_PAUSE_S", 0.01)
+    apply_topology(amqp_url, rabbitmq.management_url)
+
+    async def crash(_envelope: Envelope) -> Settlement:
+        raise RuntimeError
+
+    with witness_of(amqp_url) as witness:
+        async with opened(amqp_url) as queue:
+            await queue.subscribe(Channel.EMAIL, Lane.NORMAL, crash, consumers=1)
+            await publish(queue, an_envelope())
+
+            await until(lambda: witness.ready(DEAD) == 1)
 
 
 def deliveries(letter: Letter) -> int:

@@ -17,7 +17,7 @@ from notifier.notification import (
 )
 from notifier.ports import Applied, QueueDepth, RescuePolicy
 from notifier.store.upkeep import LEASE_ENDED
-from tests.contract.store.stores import Stores, a_submission, an_end, envelope_of, ids
+from tests.contract.store.stores import A_FAULT, Stores, a_submission, an_end, envelope_of, ids
 
 RESEND = {channel: RescuePolicy(max_attempts=3, on_unknown=OnUnknown.RESEND) for channel in Channel}
 HOLD = {channel: RescuePolicy(max_attempts=3, on_unknown=OnUnknown.HOLD) for channel in Channel}
@@ -251,6 +251,78 @@ async def _buried(stores: Stores, channel: Channel = Channel.EMAIL) -> Envelope:
     letter = envelope_of(await stores.ended(FAIL, a_submission(channel=channel)), 1)
     await stores.deliveries.mark_buried([letter])
     return letter
+
+
+async def _published(stores: Stores, *, sensitive: bool = False) -> Envelope:
+    envelope = envelope_of(await stores.accept(a_submission(sensitive=sensitive)))
+    await stores.deliveries.mark_published([envelope])
+    return envelope
+
+
+async def test_what_is_pending_while_its_message_lies_in_a_dead_queue_is_recalled(
+    stores: Stores,
+) -> None:
+    given_up, waiting = await _published(stores), await _published(stores)
+
+    assert await stores.deliveries.recall([given_up]) == 1
+    assert await stores.deliveries.recall([given_up]) == 0
+
+    assert await stores.deliveries.stale_dead_letters([given_up]) == [given_up]
+    [due] = await stores.deliveries.take_due(10, hold_s=1)
+    assert due == replace(given_up, attempt=1)
+    found = await stores.get(given_up.id)
+    assert (found.status, found.attempts) == (Status.PENDING, 0)
+    assert await stores.events(given_up.id) == ["accept", "recall"]
+    assert await stores.claim(given_up) is None
+    assert await stores.claim(due) is not None
+    assert await stores.events(waiting.id) == ["accept"]
+
+
+async def test_what_is_given_up_again_with_no_attempt_in_between_fails_and_keeps_its_letter(
+    stores: Stores,
+) -> None:
+    first = await _published(stores, sensitive=True)
+    await stores.deliveries.recall([first])
+    again = replace(first, attempt=1)
+    await stores.deliveries.mark_published([again])
+
+    assert await stores.deliveries.recall([again]) == 1
+
+    found = await stores.get(first.id)
+    assert (found.status, found.content) == (Status.FAILED, None)
+    assert found.fault is not None
+    assert found.fault.code == "delivery_limit"
+    assert await stores.events(first.id) == ["accept", "recall", "give_up"]
+    assert await stores.deliveries.stale_dead_letters([first, again]) == [first]
+    await stores.pass_time(60)
+    assert await stores.deliveries.take_unburied(10, hold_s=1) == []
+
+
+async def test_an_attempt_in_between_makes_the_next_letter_a_first_one(stores: Stores) -> None:
+    first = await _published(stores)
+    await stores.deliveries.recall([first])
+    claimed = await stores.claim(replace(first, attempt=1))
+    assert claimed is not None
+    await stores.deliveries.finish(an_end(claimed, RETRY, delay_s=0, fault=A_FAULT))
+    again = replace(first, attempt=2)
+    await stores.deliveries.mark_published([again])
+
+    assert await stores.deliveries.recall([again]) == 1
+
+    assert await stores.status(first.id) is Status.PENDING
+
+
+async def test_letters_of_what_is_not_in_the_broker_or_was_replayed_recall_nothing(
+    stores: Stores,
+) -> None:
+    unpublished = envelope_of(await stores.accept())
+    replayed = await _buried(stores)
+    await stores.deliveries.move(REPLAY, replayed.id, service=None)
+    await stores.deliveries.mark_published([replayed])
+    failed = await _buried(stores)
+    claimed = envelope_of(await stores.claimed())
+
+    assert await stores.deliveries.recall([unpublished, replayed, failed, claimed]) == 0
 
 
 async def test_a_replay_makes_its_dead_letter_stale_until_it_is_swept(stores: Stores) -> None:

@@ -1,7 +1,7 @@
 """A worker's parts over a real store and a real queue, either of which can go away."""
 
 import asyncio
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -47,6 +47,7 @@ class Switch:
         self.failures: dict[str, deque[Exception]] = defaultdict(deque)
         self.holds: dict[str, Hold] = {}
         self.calls: asyncio.Queue[str] = asyncio.Queue()
+        self.counts: Counter[str] = Counter()
         self.under_way: set[asyncio.Future[object]] = set()
 
     async def leave(self, error: Exception) -> None:
@@ -72,6 +73,7 @@ class Switch:
 
         async def call(*args: object, **options: object) -> object:
             self.calls.put_nowait(name)
+            self.counts[name] += 1
             if self.is_away is not None:
                 raise self.is_away
             if self.failures[name]:

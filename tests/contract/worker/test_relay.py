@@ -21,7 +21,7 @@ from notifier.ports import Applied
 from notifier.retry import RetryPolicy
 from notifier.worker.relay import Relay, RelaySettings
 from tests.clock import SystemClock
-from tests.contract.store.stores import LOST_AFTER_S, a_submission, ids
+from tests.contract.store.stores import LOST_AFTER_S, a_submission, envelope_of, ids
 from tests.contract.worker.bench import LIMIT_S, Bench, within
 
 WORK, DEAD = "email_notifications", "email_notifications.dead"
@@ -288,3 +288,73 @@ async def test_a_running_relay_purges_what_no_client_will_repeat(bench: Bench) -
 
 async def test_an_unknown_worker_leaves_no_leases_to_end(bench: Bench) -> None:
     assert await bench.stores.deliveries.end_leases(str(uuid4())) == 0
+
+
+async def gave_up(bench: Bench, envelope: Envelope) -> None:
+    """Do as the broker does with a message at its delivery limit."""
+    assert await bench.publisher.publish([envelope]) == 1
+    await bench.memory.move(WORK, DEAD)
+
+
+async def test_what_the_broker_gave_up_is_brought_back_and_its_letter_removed(
+    bench: Bench,
+) -> None:
+    waiting = await bench.accept()
+    await bench.publisher.publish([waiting])
+    await gave_up(bench, await bench.accept())
+
+    async with relaying(bench, OFTEN):
+
+        async def is_back() -> bool:
+            return (bench.memory.ready(WORK), bench.memory.ready(DEAD)) == (2, 0)
+
+        await until(is_back)
+
+
+async def test_a_message_that_the_broker_gives_up_again_and_again_fails(bench: Bench) -> None:
+    envelope = await bench.accept()
+    async with relaying(bench, OFTEN):
+        await gave_up(bench, envelope)
+
+        async def is_published() -> bool:
+            return bench.memory.ready(WORK) == 1
+
+        await until(is_published)
+        await bench.memory.move(WORK, DEAD)
+
+        async def has_failed() -> bool:
+            return await bench.stores.status(envelope.id) is Status.FAILED
+
+        await until(has_failed)
+        await bench.store.called("stale_dead_letters")
+
+    assert (bench.memory.ready(WORK), bench.memory.ready(DEAD)) == (0, 1)
+
+
+async def test_letters_that_are_no_news_are_left_in_peace(bench: Bench) -> None:
+    await bury_one(bench)
+    relay = bench.relay()
+    swept = 0
+
+    async def sweep() -> None:
+        nonlocal swept
+        before = bench.store.counts["recall"]
+        await relay.publish_lost()
+        await relay.sweep()
+        swept += bench.store.counts["recall"] - before
+
+    for _ in range(3):
+        await sweep()
+    assert swept == 1
+
+    await bury_one(bench)
+    async with asyncio.timeout(LIMIT_S):
+        while swept < 2:
+            await sweep()
+    await sweep()
+    assert swept == 2
+
+
+async def bury_one(bench: Bench) -> None:
+    claimed = await bench.stores.ended(FAIL)
+    await bench.publisher.bury([envelope_of(claimed, 1)])
