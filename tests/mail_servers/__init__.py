@@ -1,0 +1,1 @@
+"""Mails to real mail servers and their limits: `scripts/test --with mail-servers`."""
