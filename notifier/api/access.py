@@ -3,8 +3,7 @@
 import hashlib
 import secrets
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from math import ceil
 from typing import NoReturn, TypeAlias
@@ -149,20 +148,22 @@ class Gate:
             raise ProblemError(FORBIDDEN, f"It needs the scope {scope!r}.")
         return Caller(service=record.service, scopes=scopes, key_id=record.id)
 
-    @asynccontextmanager
-    async def turn(self, caller: Caller, *, is_read: bool) -> AsyncIterator[None]:
-        """Hold a place of the caller's service: one service never has all of them.
+    def enter(self, caller: Caller) -> None:
+        """Take a place for a request of the caller's service: one never has all of them.
 
         Raises:
             ProblemError: 429, it has too many.
         """
         if not self._working.take(caller.service):
             raise too_many_at_once()
-        try:
-            async with self._reading.of(caller.service) if is_read else nullcontext():
-                yield
-        finally:
-            self._working.give_back(caller.service)
+
+    def leave(self, caller: Caller) -> None:
+        """Give the place back."""
+        self._working.give_back(caller.service)
+
+    def reading(self, caller: Caller) -> AbstractAsyncContextManager[None]:
+        """Wait for a turn at reading. Raises as `enter`."""
+        return self._reading.of(caller.service)
 
     async def _identify(self, request: Request) -> ApiKey:
         key = parse_bearer(header(request.scope, b"authorization"))

@@ -134,6 +134,16 @@ class _Endpoint:
         else:
             caller = await self._gate.admit(request, operation.scope)
             scope[SERVICE_KEY] = caller.service
-            async with self._gate.turn(caller, is_read=operation.method == "GET"):
-                response = await operation.handler(request, caller)
+            response = await self._answer(operation, request, caller)
         await response(scope, receive, send)
+
+    async def _answer(self, operation: Operation, request: Request, caller: Caller) -> Response:
+        gate = self._gate
+        gate.enter(caller)
+        try:
+            if operation.method != "GET":
+                return await operation.handler(request, caller)
+            async with gate.reading(caller):
+                return await operation.handler(request, caller)
+        finally:
+            gate.leave(caller)
