@@ -17,6 +17,10 @@ class StoreUnavailableError(NotifierError):
     """The database did not answer in time; what was asked may or may not have happened."""
 
 
+class StoreTooSlowError(StoreUnavailableError):
+    """The database needed too long for one statement, and gave up."""
+
+
 class StoreBusyError(StoreUnavailableError):
     """Another transaction holds what was asked for; nothing was changed: ask again shortly."""
 

@@ -16,6 +16,7 @@ from notifier.errors import (
     SchemaError,
     StoreBusyError,
     StoreRefusedError,
+    StoreTooSlowError,
     StoreUnavailableError,
 )
 from notifier.notification import JsonValue
@@ -169,6 +170,18 @@ def _on_unavailable(request: Request, error: Exception) -> Response:
     )
 
 
+def _on_too_slow(request: Request, error: Exception) -> Response:
+    """Answer that the database gave up."""
+    log.warning("http.too_slow", error=type(error).__name__)
+    detail = (
+        "The database needed too long. Narrow a search: by type, status, recipient or time; "
+        "try anything else again."
+    )
+    return problem_response(
+        request, ProblemError(UNAVAILABLE, detail, headers={"Retry-After": "5"})
+    )
+
+
 def _on_refused(request: Request, error: Exception) -> Response:
     """Answer that the database takes what was sent under no circumstances."""
     log.warning("http.refused_by_database", error=type(error).__name__)
@@ -214,6 +227,7 @@ def _on_other_method(request: Request, headers: Mapping[str, str]) -> Response:
 _ANSWERS: Mapping[type[Exception], Callable[[Request, Exception], Response]] = {
     ProblemError: _on_problem,
     StoreUnavailableError: _on_unavailable,
+    StoreTooSlowError: _on_too_slow,
     SchemaError: _on_unavailable,
     StoreRefusedError: _on_refused,
     StoreBusyError: _on_busy,

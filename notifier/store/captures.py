@@ -55,7 +55,7 @@ class SqlCaptures:
         async def work(connection: AsyncConnection) -> Sequence[Capture]:
             return [_to_capture(row) for row in await connection.execute(query)]
 
-        return await self._database.read(work)
+        return await self._database.search(work)
 
     async def _add_all(self, rows: Sequence[RowJson]) -> Sequence[None]:
         async def work(connection: AsyncConnection) -> None:

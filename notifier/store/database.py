@@ -13,6 +13,7 @@ from notifier.errors import (
     SchemaError,
     StoreBusyError,
     StoreRefusedError,
+    StoreTooSlowError,
     StoreUnavailableError,
 )
 
@@ -23,6 +24,7 @@ ANSWER_TIMEOUT_S: Final = 2.8
 """How long any call may take before it raises `StoreUnavailableError`."""
 
 _BUSY = {"55P03", "40P01", "40001"}
+_CANCELLED = "57014"
 _NO_SCHEMA = {"42P01", "42703"}
 _REFUSED = ("22", "23", "54")
 _OURS = ("42", "0A")
@@ -36,6 +38,7 @@ class Database:
     """Runs work in transactions.
 
     `writer` and `reader` may be one engine, or differ where the database has one writer only.
+    `searcher` is another than both: who searches cannot take what is needed to write.
     `autocommitting` is for single statements that write, where they need no transaction.
     """
 
@@ -44,6 +47,7 @@ class Database:
         writer: AsyncEngine,
         reader: AsyncEngine,
         *,
+        searcher: AsyncEngine,
         autocommitting: AsyncEngine | None = None,
         timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> None:
@@ -51,6 +55,7 @@ class Database:
         self._autocommitting = autocommitting
         self._writer = writer
         self._reader = reader
+        self._searcher = searcher
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def write(self, work: Work[Answer]) -> Answer:
@@ -79,11 +84,20 @@ class Database:
         """Run `work`, which changes nothing; one statement sees one state. Raises as `write`."""
         return await self._bounded(_run(self._reader, work))
 
+    async def search(self, work: Work[Answer]) -> Answer:
+        """Run `work` as `read` does, where it may have to go through much of a table.
+
+        Raises:
+            StoreTooSlowError: it was too much. Else as `write`.
+        """
+        return await self._bounded(_run(self._searcher, work))
+
     async def close(self) -> None:
         """Wait for what is under way, and close the connections."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._writer.dispose()
         await self._reader.dispose()
+        await self._searcher.dispose()
 
     async def _bounded(self, transaction: Coroutine[Any, Any, Answer]) -> Answer:
         # A task of its own: giving back the connection of a cancelled statement can take as long
@@ -155,6 +169,8 @@ def _from_sqlstate(sqlstate: str) -> NotifierError | None:
         return StoreBusyError(f"another transaction holds it (SQLSTATE {sqlstate})")
     if sqlstate in _NO_SCHEMA:
         return SchemaError("the database's tables are missing or old: run `notifier db upgrade`")
+    if sqlstate == _CANCELLED:
+        return StoreTooSlowError(f"the database needed too long (SQLSTATE {sqlstate})")
     if sqlstate.startswith(_REFUSED):
         return StoreRefusedError(f"the database refused a row (SQLSTATE {sqlstate})")
     if sqlstate.startswith(_OURS):

@@ -31,7 +31,7 @@ from notifier.notification import Message
 from notifier.ports import Applied, Idempotency, InboxItem, KeyReused, NotFound, Remembered
 from notifier.store import idempotency as keys
 from notifier.store.batcher import Batcher
-from notifier.store.database import Database
+from notifier.store.database import Database, Work
 from notifier.store.rows import encode, joined, message_row
 from notifier.store.sql import ID, JsonObject, Now, given_rows, parameter
 from notifier.store.tables import inbox_items as items
@@ -130,13 +130,14 @@ class SqlInbox:
             query = query.where(items.c.seq < before)
         if unread_only:
             query = query.where(items.c.read_at.is_(None))
-        return await self._items(query)
+        return await self._database.search(_reading(query))
 
     async def since(
         self, service: str, recipient: str, seq: int, *, limit: int
     ) -> Sequence[InboxItem]:
         query = _of(service, recipient).where(items.c.seq > seq)
-        return await self._items(query.order_by(items.c.seq).limit(limit))
+        query = query.order_by(items.c.seq).limit(limit)
+        return await self._database.read(_reading(query))
 
     async def unread_count(self, service: str, recipient: str) -> int:
         async def work(connection: AsyncConnection) -> int:
@@ -166,12 +167,6 @@ class SqlInbox:
         async def work(connection: AsyncConnection) -> Mapping[tuple[str, str], int]:
             result = await connection.execute(_HEADS, {"rows": _names_of(inboxes)})
             return {(row.service, row.recipient): row.last_seq for row in result}
-
-        return await self._database.read(work)
-
-    async def _items(self, query: Select[Any]) -> Sequence[InboxItem]:
-        async def work(connection: AsyncConnection) -> Sequence[InboxItem]:
-            return [_to_item(row) for row in await connection.execute(query)]
 
         return await self._database.read(work)
 
@@ -211,6 +206,13 @@ async def _mark_read(
     read = (await connection.execute(statement, parameters)).rowcount
     await connection.execute(_COUNT_READ, {**names, "newly_read": read})
     return Applied()
+
+
+def _reading(query: Select[Any]) -> Work[Sequence[InboxItem]]:
+    async def work(connection: AsyncConnection) -> Sequence[InboxItem]:
+        return [_to_item(row) for row in await connection.execute(query)]
+
+    return work
 
 
 def _names_of(names: Collection[tuple[str, str]]) -> str:

@@ -17,6 +17,7 @@ from notifier.store.database import Database
 
 _CONNECT_TIMEOUT_S = 2.0
 _TRUSTED_S = 1.0
+_SEARCHES = 4
 # The server gives up first, so that a connection seldom has to be thrown away.
 _SESSION = {
     "application_name": "notifier",
@@ -38,26 +39,38 @@ async def open_postgres(
 ) -> AsyncIterator[Database]:
     """Open a database with at most `pool_size` connections, made when they are needed.
 
+    Those for searches come on top.
+
     Raises:
         SettingsError: the driver is not installed, or a file that the URL names cannot be used.
     """
+    engine, searching = (_pooled(address, size) for size in (pool_size, _SEARCHES))
+    autocommitting = engine.execution_options(isolation_level="AUTOCOMMIT")
+    database = Database(
+        engine,
+        autocommitting,
+        searcher=searching.execution_options(isolation_level="AUTOCOMMIT"),
+        autocommitting=autocommitting,
+    )
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def _pooled(address: PostgresAddress, size: int) -> AsyncEngine:
     engine = create_postgres_engine(
         address,
         connect_timeout_s=min(address.connect_timeout_s or _CONNECT_TIMEOUT_S, _CONNECT_TIMEOUT_S),
         command_timeout_s=2.5,
         session=_SESSION,
-        pool_size=pool_size,
+        pool_size=size,
         max_overflow=0,
         pool_timeout=_CONNECT_TIMEOUT_S,
         pool_use_lifo=True,
     )
     _ping_idle_connections(engine)
-    autocommitting = engine.execution_options(isolation_level="AUTOCOMMIT")
-    database = Database(engine, autocommitting, autocommitting=autocommitting)
-    try:
-        yield database
-    finally:
-        await database.close()
+    return engine
 
 
 def _ping_idle_connections(engine: AsyncEngine) -> None:

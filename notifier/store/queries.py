@@ -27,7 +27,7 @@ from notifier.notification import Notification, Status, TimelineEntry
 from notifier.ports import Account, Backlog, NotificationFilter
 from notifier.recipient import compared_forms
 from notifier.store import timeline
-from notifier.store.database import Database
+from notifier.store.database import Database, Work
 from notifier.store.migrations import problem_of
 from notifier.store.moves import status_in
 from notifier.store.rows import to_notification, to_timeline_entry
@@ -50,7 +50,7 @@ class SqlQueryStore:
         self._database = database
 
     async def get(self, id: UUID, *, service: str | None) -> Notification | None:
-        rows = await self._rows([_of(service).where(n.c.id == id)])
+        rows = await self._database.read(_reading([_of(service).where(n.c.id == id)]))
         return rows[0] if rows else None
 
     async def timeline(self, id: UUID) -> Sequence[TimelineEntry]:
@@ -67,7 +67,8 @@ class SqlQueryStore:
         if after is not None:
             query = query.where(n.c.id < after)
         query = query.order_by(n.c.id.desc()).limit(limit)
-        found = await self._rows([_filtered(query, each) for each in _by_form(filter)])
+        queries = [_filtered(query, each) for each in _by_form(filter)]
+        found = await self._database.search(_reading(queries))
         return sorted(found, key=lambda each: each.id, reverse=True)[:limit]
 
     async def count(self, filter: NotificationFilter, *, service: str | None) -> int:
@@ -79,13 +80,13 @@ class SqlQueryStore:
         async def work(connection: AsyncConnection) -> int:
             return sum([(await connection.execute(each)).scalar_one() for each in counts])
 
-        return await self._database.read(work)
+        return await self._database.search(work)
 
     async def account(self, *, service: str | None) -> Account:
-        return await self._database.read(partial(_account, service=service))
+        return await self._database.search(partial(_account, service=service))
 
     async def backlog(self) -> Backlog:
-        return await self._database.read(_backlog)
+        return await self._database.search(_backlog)
 
     async def ping(self) -> None:
         async def work(connection: AsyncConnection) -> None:
@@ -99,14 +100,15 @@ class SqlQueryStore:
         except SchemaError as error:
             return str(error)
 
-    async def _rows(
-        self, queries: Sequence[Select[tuple[object, ...]]]
-    ) -> builtins.list[Notification]:
-        async def work(connection: AsyncConnection) -> builtins.list[Notification]:
-            rows = [row for query in queries for row in await connection.execute(query)]
-            return [to_notification(row) for row in rows]
 
-        return await self._database.read(work)
+def _reading(
+    queries: Sequence[Select[tuple[object, ...]]],
+) -> Work[builtins.list[Notification]]:
+    async def work(connection: AsyncConnection) -> builtins.list[Notification]:
+        rows = [row for query in queries for row in await connection.execute(query)]
+        return [to_notification(row) for row in rows]
+
+    return work
 
 
 def _of(service: str | None) -> Select[tuple[object, ...]]:

@@ -12,15 +12,20 @@ from notifier.errors import StoreUnavailableError
 from notifier.store.database import Database
 
 _BUSY_TIMEOUT_MS = 2_000
+_SEARCHES = 4
 
 
 @asynccontextmanager
 async def open_sqlite(url: URL, *, pool_size: int = 4) -> AsyncIterator[Database]:
-    """Open a database file with one writing and at most `pool_size` reading connections."""
+    """Open a database file with one writing and at most `pool_size` reading connections.
+
+    Those for searches come on top.
+    """
     pool: dict[str, Any] = {"max_overflow": 0, "pool_timeout": 2.0}
     writer = create_sqlite_engine(url, begin="BEGIN IMMEDIATE", pool_size=1, **pool)
     reader = create_sqlite_engine(url, begin="BEGIN", pool_size=pool_size, **pool)
-    database = Database(writer, reader)
+    searcher = create_sqlite_engine(url, begin="BEGIN", pool_size=_SEARCHES, **pool)
+    database = Database(writer, reader, searcher=searcher)
     try:
         yield database
     finally:

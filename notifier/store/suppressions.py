@@ -113,7 +113,7 @@ class SqlSuppressionStore:
         async def work(connection: AsyncConnection) -> builtins.list[Suppression]:
             return [_to_suppression(row) for row in await connection.execute(query)]
 
-        return await self._database.read(work)
+        return await self._database.search(work)
 
 
 async def _note(

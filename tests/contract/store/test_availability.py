@@ -7,7 +7,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.errors import NotifierError, StoreRefusedError, StoreUnavailableError
+from notifier.errors import (
+    NotifierError,
+    StoreRefusedError,
+    StoreTooSlowError,
+    StoreUnavailableError,
+)
 from notifier.notification import DELIVER, SUCCEED, Receipt
 from notifier.ports import Applied, NotificationFilter
 from notifier.store.database import ANSWER_TIMEOUT_S
@@ -148,8 +153,9 @@ async def test_cancelled_calls_leak_no_connection(stores: Stores) -> None:
     async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*(stores.queries.ping() for _ in range(30)))
         await asyncio.gather(*(stores.accept() for _ in range(30)))
-    engines = (stores.database._writer, stores.database._reader)  # noqa: SLF001
-    assert [engine.pool.checkedout() for engine in engines] == [0, 0]  # type: ignore[attr-defined]
+    database = stores.database
+    engines = (database._writer, database._reader, database._searcher)  # noqa: SLF001
+    assert [engine.pool.checkedout() for engine in engines] == [0, 0, 0]  # type: ignore[attr-defined]
 
 
 async def test_a_slow_statement_is_ended_by_the_server_first(postgres_store_url: str) -> None:
@@ -158,9 +164,27 @@ async def test_a_slow_statement_is_ended_by_the_server_first(postgres_store_url:
 
     async with open_stores(postgres_store_url) as stores:
         started_s = time.monotonic()
-        with pytest.raises(StoreUnavailableError, match="57014"):
+        with pytest.raises(StoreTooSlowError, match="57014"):
             await stores.database.read(sleep)
         assert time.monotonic() - started_s < ANSWER_TIMEOUT_S
+
+
+async def test_searches_however_many_leave_room_for_everything_else(
+    postgres_store_url: str,
+) -> None:
+    async def sleep(connection: AsyncConnection) -> None:
+        await connection.execute(text("SELECT pg_sleep(30)"))
+
+    async with open_stores(postgres_store_url) as stores:
+        await stores.accept()
+        searches = [asyncio.create_task(stores.database.search(sleep)) for _ in range(40)]
+        await asyncio.wait(searches, timeout=0.2)
+        await asyncio.gather(*(stores.accept() for _ in range(20)), stores.queries.ping())
+
+        assert not any(each.done() for each in searches)
+        for each in searches:
+            each.cancel()
+        await asyncio.wait(searches)
 
 
 async def test_an_error_text_never_quotes_what_was_stored(stores: Stores) -> None:
