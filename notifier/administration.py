@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from notifier import development, keys
+from notifier.api.standing import Standing, standings
 from notifier.bootstrap import open_stores
 from notifier.errors import RecipientError, SettingsError
 from notifier.notification import (
@@ -21,7 +22,6 @@ from notifier.ports import (
     Lifted,
     NotificationFilter,
     Protected,
-    ProviderState,
     SuppressionPlace,
 )
 from notifier.providers import provider_names
@@ -139,10 +139,11 @@ async def count_failed(settings: DatabaseSettings, channel: Channel | None) -> i
         return await stores.queries.count(_failed(channel), service=None)
 
 
-async def list_providers(settings: DatabaseSettings) -> Sequence[ProviderState]:
-    """The provider accounts that ever were in trouble, paused or paced."""
+async def list_providers(settings: DatabaseSettings) -> Sequence[Standing]:
+    """The provider accounts that ever were in trouble, paused or paced, and what waits for them."""
     async with open_stores(settings) as stores:
-        return await stores.providers.states()
+        states = await stores.providers.states()
+        return list(standings({}, states, await stores.providers.put_off()).values())
 
 
 async def pause_provider(settings: DatabaseSettings, name: str, reason: str) -> None:
@@ -232,7 +233,7 @@ def _address(channel: Channel, recipient: str) -> str:
 
 
 async def _check_provider(settings: DatabaseSettings, name: str) -> None:
-    known = {*provider_names(), *(state.name for state in await list_providers(settings))}
+    known = {*provider_names(), *(each.state.name for each in await list_providers(settings))}
     if name not in known:
         raise SettingsError(f"no provider {name!r}; there are {', '.join(sorted(known))}")
 

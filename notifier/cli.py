@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from notifier import __version__, administration, bootstrap, development
+from notifier.api.standing import Standing
 from notifier.errors import NotifierError, SchemaError, SettingsError, TopologyError
 from notifier.listing import Cell, show
 from notifier.notification import Channel, Notification, Suppression, SuppressionReason
-from notifier.ports import ApiKey, ProviderState
+from notifier.ports import ApiKey
 from notifier.settings import BrokerSettings, DatabaseSettings, KeySettings, Settings
 
 app = typer.Typer(
@@ -233,8 +234,8 @@ def _say_replayed(replayed: int, *, of: int) -> None:
 @providers.command("list")
 def list_providers(*, as_json: AsJson = False) -> None:
     """List the provider accounts that ever were in trouble, paused or paced."""
-    states = asyncio.run(administration.list_providers(DatabaseSettings.from_env(os.environ)))
-    show(_PROVIDER, [_provider_row(each) for each in states], as_json=as_json)
+    found = asyncio.run(administration.list_providers(DatabaseSettings.from_env(os.environ)))
+    show(_PROVIDER, [_provider_row(each) for each in found], as_json=as_json)
 
 
 @providers.command()
@@ -298,13 +299,14 @@ def remove(
     _say("It is off the list.")
 
 
-_PROVIDER = ("provider", "state", "since", "asked_again_in_s", "trips", "reason")
+_PROVIDER = ("provider", "state", "since", "asked_again_in_s", "trips", "put_off", "reason")
 _KEY = ("id", "service", "scopes", "made", "expires", "state")
 _FAILED = ("id", "type", "service", "attempts", "failed", "last_error")
 _SUPPRESSION = ("service", "type", "recipient", "reason", "since")
 
 
-def _provider_row(state: ProviderState) -> Mapping[str, Cell]:
+def _provider_row(standing: Standing) -> Mapping[str, Cell]:
+    state = standing.state
     waits = bool(state.closed_for_s) and not state.is_paused
     return {
         "provider": state.name,
@@ -312,6 +314,7 @@ def _provider_row(state: ProviderState) -> Mapping[str, Cell]:
         "since": state.opened_at,
         "asked_again_in_s": state.closed_for_s if waits else None,
         "trips": state.trips,
+        "put_off": standing.put_off.count,
         "reason": state.reason,
     }
 

@@ -467,11 +467,28 @@ class ProviderState:
         return not self.is_paused and self.closed_for_s <= 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutOff:
+    """Notifications that wait since this provider refused us, or because its breaker is open."""
+
+    provider: str
+    count: int
+    oldest_s: float
+    """Since the oldest of them was accepted."""
+
+
 class ProviderStore(Protocol):
     """The breakers and the pace of provider accounts. All times are the database's own."""
 
     async def states(self) -> Sequence[ProviderState]:
         """All accounts that ever were in trouble, paused or paced."""
+
+    async def put_off(self) -> Sequence[PutOff]:
+        """What waits for a systemic reason, for each provider that has any.
+
+        Looks at the first ten thousand that wait for a time, and that are queued: cheap however
+        much there is, and too low where there is more.
+        """
 
     async def open(self, name: str, *, reason: str, for_s: float) -> None:
         """Open the breaker; counts a trip if it was closed or being probed."""

@@ -383,6 +383,16 @@ class ProviderView(_View):
     trips: Annotated[
         int, Field(description="How often in a row its breaker opened without a success between.")
     ]
+    put_off: Annotated[
+        int,
+        Field(
+            description="Notifications that wait since it refused us, or because its breaker is "
+            "open; of more than 10,000 that wait for anything, the first are looked at."
+        ),
+    ]
+    put_off_oldest_s: Annotated[
+        float | None, Field(description="Seconds since the oldest of them was accepted.")
+    ]
 
     @classmethod
     def of(cls, standing: Standing) -> Self:
@@ -396,6 +406,8 @@ class ProviderView(_View):
             opened_at=state.opened_at,
             closed_for_s=state.closed_for_s,
             trips=state.trips,
+            put_off=standing.put_off.count,
+            put_off_oldest_s=standing.put_off.oldest_s if standing.put_off.count else None,
         )
 
 

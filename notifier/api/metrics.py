@@ -15,7 +15,7 @@ from notifier.api.config import ApiConfig, ApiServices
 from notifier.api.operations import Operation, Reply, public
 from notifier.api.standing import STATES, Standing, standings
 from notifier.errors import NotifierError
-from notifier.ports import Backlog, ProviderState, QueueDepth
+from notifier.ports import Backlog, ProviderState, PutOff, QueueDepth
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
@@ -30,6 +30,7 @@ class _Snapshot:
     backlog: Backlog | None = None
     depths: Sequence[QueueDepth] | None = None
     providers: Sequence[Standing] = field(default=())
+    knows_put_off: bool = False
 
 
 class Metrics(Collector):
@@ -104,23 +105,29 @@ class Metrics(Collector):
             )
         yield _of_depths(seen.depths or ())
         yield from _of_providers(seen.providers)
+        if seen.knows_put_off:
+            yield from _of_put_off(seen.providers)
 
     def _is_stale(self) -> bool:
         now_s = self._services.clock.monotonic_s()
         return self._read_at_s is None or now_s - self._read_at_s >= self._config.metrics_cache_s
 
     async def _read(self) -> _Snapshot:
-        backlog, depths, states = await asyncio.gather(
+        backlog, depths, states, put_off = await asyncio.gather(
             self._answer(self._services.queries.backlog()),
             self._answer(self._services.queue.depths()),
             self._answer(self._services.providers.states()),
+            self._answer(self._services.providers.put_off()),
         )
-        return _Snapshot(backlog=backlog, depths=depths, providers=self._standings(states))
+        providers = () if states is None else self._standings(states, put_off or ())
+        return _Snapshot(
+            backlog=backlog, depths=depths, providers=providers, knows_put_off=put_off is not None
+        )
 
-    def _standings(self, states: Sequence[ProviderState] | None) -> Sequence[Standing]:
-        if states is None:
-            return ()
-        return list(standings(self._config.routes, states).values())
+    def _standings(
+        self, states: Sequence[ProviderState], put_off: Sequence[PutOff]
+    ) -> Sequence[Standing]:
+        return list(standings(self._config.routes, states, put_off).values())
 
     async def _answer(self, asked: Awaitable[Found]) -> Found | None:
         try:
@@ -166,3 +173,12 @@ def _of_providers(providers: Sequence[Standing]) -> Iterable[Metric]:
             state.add_metric([each.state.name, word], float(each.state.word == word))
         trips.add_metric([each.state.name], each.state.trips)
     yield from (state, trips)
+
+
+def _of_put_off(providers: Sequence[Standing]) -> Iterable[Metric]:
+    count = _gauge("notifier_put_off", "Notifications that wait for a systemic reason.", "provider")
+    oldest = _gauge("notifier_put_off_oldest_seconds", "Age of the oldest of them.", "provider")
+    for each in providers:
+        count.add_metric([each.state.name], each.put_off.count)
+        oldest.add_metric([each.state.name], each.put_off.oldest_s)
+    yield from (count, oldest)

@@ -39,7 +39,9 @@ class ProviderEndpoints:
     async def show(self, request: Request, caller: Caller) -> Response:
         """Show every provider."""
         del request, caller
-        found = standings(self.config.routes, await self.services.providers.states())
+        states = await self.services.providers.states()
+        put_off = await self.services.providers.put_off()
+        found = standings(self.config.routes, states, put_off)
         view = ProvidersView(items=[ProviderView.of(each) for each in found.values()])
         return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from notifier.notification import Channel
-from notifier.ports import ProviderState, ProviderWord
+from notifier.ports import ProviderState, ProviderWord, PutOff
 
 STATES: Sequence[ProviderWord] = ("closed", "open", "paused", "throttled")
 
@@ -15,18 +15,23 @@ class Standing:
 
     state: ProviderState
     channels: Sequence[Channel]
+    put_off: PutOff
 
 
 def standings(
-    routes: Mapping[Channel, Sequence[str]], states: Sequence[ProviderState]
+    routes: Mapping[Channel, Sequence[str]],
+    states: Sequence[ProviderState],
+    put_off: Sequence[PutOff] = (),
 ) -> Mapping[str, Standing]:
     """Return every provider that is configured or was ever in trouble, by name."""
     known = {state.name: state for state in states}
-    names = [*(name for providers in routes.values() for name in providers), *known]
+    waiting = {each.provider: each for each in put_off}
+    names = [*(name for providers in routes.values() for name in providers), *known, *waiting]
     return {
         name: Standing(
             known.get(name) or _untroubled(name),
             [channel for channel, providers in routes.items() if name in providers],
+            waiting.get(name) or PutOff(provider=name, count=0, oldest_s=0),
         )
         for name in sorted(set(names))
     }

@@ -20,9 +20,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.ports import Applied, Idempotency, KeyReused, ProviderState, Remembered
+from notifier.ports import Applied, Idempotency, KeyReused, ProviderState, PutOff, Remembered
 from notifier.store import idempotency as keys
-from notifier.store import pacing
+from notifier.store import pacing, snoozes
 from notifier.store.batcher import Batcher
 from notifier.store.database import Database
 from notifier.store.pacing import Turn, Wish
@@ -115,6 +115,9 @@ class SqlProviderStore:
             return [_to_state(row) for row in await connection.execute(_STATES)]
 
         return await self._database.read(work)
+
+    async def put_off(self) -> Sequence[PutOff]:
+        return await self._database.read(snoozes.put_off)
 
     async def open(self, name: str, *, reason: str, for_s: float) -> None:
         await self._change(_OPEN, {"which": name, "why": reason, "for_s": for_s})

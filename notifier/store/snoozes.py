@@ -1,16 +1,23 @@
-"""How long a notification has been put off, because its provider refuses us or is in trouble."""
+"""What is put off because its provider refuses us or is in trouble, and for how long."""
 
+from collections.abc import Sequence
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, func, literal, select
+from sqlalchemy import Column, ColumnElement, Select, and_, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification import REPLAY, SNOOZE, Snoozes
+from notifier.notification import REPLAY, SNOOZE, Snoozes, Status
+from notifier.ports import PutOff
+from notifier.store.moves import status_in
 from notifier.store.sql import ID, SecondsUntil, literal_text, parameter
 from notifier.store.tables import notification_events as events
+from notifier.store.tables import notifications as n
 
 SYSTEMIC = "systemic"
 """The kind of fault that stands for a refusal of us, or for an open breaker."""
+
+_LOOKED_AT: Final = 10_000
 
 _of_it = events.c.notification_id == parameter("which_id", ID)
 _last_replay = (
@@ -29,6 +36,38 @@ _SNOOZES = select(
         events.c.fault_kind == literal_text(SYSTEMIC),
     )
 )
+
+
+def _first(condition: ColumnElement[bool], *order: Column[Any]) -> Select[Any]:
+    """The first pending ones where `condition` holds, read from a partial index in its order."""
+    pending = select(n.c.provider, n.c.fault_kind, n.c.created_at).where(
+        status_in(Status.PENDING), condition
+    )
+    return select(pending.order_by(*order).limit(_LOOKED_AT).subquery())
+
+
+_pending = union_all(
+    _first(n.c.published_at.is_(None), n.c.relay_at),
+    _first(n.c.published_at.is_not(None), n.c.channel, n.c.lane, n.c.relay_at),
+).subquery()
+_PUT_OFF = (
+    select(
+        _pending.c.provider,
+        func.count().label("count_"),
+        (-SecondsUntil(func.min(_pending.c.created_at))).label("oldest_s"),
+    )
+    .where(_pending.c.fault_kind == literal_text(SYSTEMIC), _pending.c.provider.is_not(None))
+    .group_by(_pending.c.provider)
+    .order_by(_pending.c.provider)
+)
+
+
+async def put_off(connection: AsyncConnection) -> Sequence[PutOff]:
+    """Return how many wait for a systemic reason, by provider."""
+    return [
+        PutOff(provider=row.provider, count=row.count_, oldest_s=max(0.0, row.oldest_s))
+        for row in await connection.execute(_PUT_OFF)
+    ]
 
 
 async def snoozes(connection: AsyncConnection, id: UUID) -> Snoozes:

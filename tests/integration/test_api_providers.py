@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from notifier.api.app import create_app
 from notifier.api.config import ApiConfig
-from notifier.notification import Channel
+from notifier.notification import SNOOZE, Channel, Envelope, Fault, Finish, Lane
 from tests.api import MAIL, PEPPER, PREFIX, Api, client_of, serving
 from tests.integration.test_api_operating import AwayQueue
 
@@ -54,6 +55,40 @@ async def test_every_provider_shows_how_it_stands(api: Api) -> None:
     assert 25 < found["sendgrid"]["closed_for_s"] <= 30
     assert found["sendgrid"]["channels"] == ["email"]
     assert found["of-old"]["channels"] == []
+
+
+async def put_off(api: Api) -> None:
+    """Let a notification be refused for a reason of ours."""
+    answer = await api.client.post(f"{PREFIX}/send", json=MAIL)
+    envelope = Envelope(
+        id=UUID(answer.json()["id"]), channel=Channel.EMAIL, lane=Lane.NORMAL, attempt=0
+    )
+    token, deliveries = uuid4(), api.services.deliveries
+    assert await deliveries.claim(envelope, lease_token=token, lease_s=60, leased_by="worker-1")
+    refused = Fault(kind="systemic", code="401", message="the key was refused")
+    ending = Finish(
+        id=envelope.id,
+        lease_token=token,
+        attempt=1,
+        transition=SNOOZE,
+        provider="sendgrid",
+        fault=refused,
+        delay_s=60,
+    )
+    assert await deliveries.finish(ending)
+
+
+async def test_what_waits_for_a_reason_of_ours_is_shown_with_its_provider(api: Api) -> None:
+    await put_off(api)
+
+    found = await providers(api)
+
+    assert (found["sendgrid"]["put_off"], found["smtp"]["put_off"]) == (1, 0)
+    assert 0 <= found["sendgrid"]["put_off_oldest_s"] < 60
+    assert found["smtp"]["put_off_oldest_s"] is None
+    measured = await metrics(api)
+    assert measured["notifier_put_off", "sendgrid"] == 1
+    assert measured["notifier_put_off_oldest_seconds", "sendgrid"] < 60
 
 
 async def test_an_operator_pauses_and_resumes(api: Api) -> None:
@@ -138,6 +173,7 @@ async def test_metrics_tell_how_notifier_stands(api: Api) -> None:
     assert found["notifier_late_completions",] == 0
     assert found["notifier_queue_messages_ready", "email_notifications"] == 1
     assert found["notifier_provider_state", "sendgrid", "open"] == 1
+    assert found["notifier_put_off", "sendgrid"] == 0
     assert found["notifier_provider_state", "smtp", "closed"] == 1
     assert found["notifier_provider_trips", "sendgrid"] == 1
     route = f"{PREFIX}/send"

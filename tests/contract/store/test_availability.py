@@ -58,6 +58,7 @@ def every_call(stores: Stores) -> list[Awaitable[object]]:
         stores.inbox.heads([("orders", "ada")]),
         stores.captures.add(a_message(submission)),
         stores.providers.states(),
+        stores.providers.put_off(),
         stores.providers.throttle("smtp", for_s=1),
         stores.providers.reserve("smtp", rate_per_s=1, patience_s=1),
         stores.receipts.settle([a_receipt]),

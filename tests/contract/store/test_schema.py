@@ -37,6 +37,7 @@ from notifier.store import (
     pacing,
     providers,
     receipts,
+    snoozes,
     suppressing,
     timeline,
     upkeep,
@@ -284,8 +285,8 @@ async def test_a_suppression_is_looked_up_by_what_is_compared(stores: Stores) ->
 
 
 _HOT = (
-    attempts, idempotency, inbox, intake, pacing, providers, receipts, suppressing, timeline,
-    upkeep,
+    attempts, idempotency, inbox, intake, pacing, providers, receipts, snoozes, suppressing,
+    timeline, upkeep,
 )  # fmt: skip
 _SMALL = {"_STATES"}
 

@@ -65,3 +65,25 @@ async def test_a_replay_begins_anew(stores: Stores) -> None:
     assert await stores.deliveries.snoozes(submission.id) == Snoozes()
     await attempt(stores, submission, 2, SNOOZE, SYSTEMIC)
     assert (await stores.deliveries.snoozes(submission.id)).count == 1
+
+
+async def test_what_is_put_off_is_counted_by_provider_wherever_it_waits(stores: Stores) -> None:
+    first, second, *others = [await stores.accept() for _ in range(6)]
+    await stores.pass_time(100)
+    for submission in (first, second):
+        await attempt(stores, submission, 0, SNOOZE, SYSTEMIC)
+    await attempt(stores, others[0], 0, SNOOZE, THROTTLED)
+    await attempt(stores, others[1], 0, FAIL, SYSTEMIC)
+    await attempt(stores, others[2], 0, RETRY, THROTTLED)
+    await stores.deliveries.mark_published([envelope_of(second, 1)])
+
+    (found,) = await stores.providers.put_off()
+
+    assert (found.provider, found.count) == ("smtp", 2)
+    assert found.oldest_s == pytest.approx(100, abs=3)
+
+
+async def test_where_nothing_is_put_off_no_provider_is_named(stores: Stores) -> None:
+    await stores.accept()
+
+    assert await stores.providers.put_off() == []
