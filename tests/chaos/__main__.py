@@ -10,6 +10,7 @@ import typer
 import uvloop
 from rich.console import Console
 
+from tests.chaos.plan import Kind
 from tests.chaos.run import Options, outside, run
 from tests.chaos.screen import Screen, summary
 from tests.services.postgres import private_postgres
@@ -47,7 +48,7 @@ def main(
     ] = False,
 ) -> None:
     """Load a whole notifier, break everything in it, and give an account."""
-    count = max(10, notifications // 1_000) if faults is None else faults
+    count = max(len(Kind), notifications // 1_000) if faults is None else faults
     shortest_s = max(notifications / _RATE_PER_S, count * _EACH_FAULT_S)
     options = Options(
         notifications=notifications,

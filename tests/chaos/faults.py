@@ -35,7 +35,8 @@ class Faults:
         self.done: list[Fault] = []
         self.under_way: set[str] = set()
         self._stack = stack
-        self._locks = {name: asyncio.Lock() for name in ("broker", "database", *stack.runners)}
+        named = ("broker", "database", "providers", *stack.runners, *stack.apis)
+        self._locks = {name: asyncio.Lock() for name in named}
 
     async def run(self, plan: Sequence[Planned]) -> None:
         """Begin each fault at its time, or as soon as what it hits is whole again."""
@@ -53,7 +54,7 @@ class Faults:
 
     def _target(self, planned: Planned) -> str:
         match planned.kind:
-            case Kind.WORKER_KILLED | Kind.RUNNER_KILLED | Kind.RUNNER_FROZEN:
+            case Kind.WORKER_KILLED | Kind.RUNNER_KILLED | Kind.RUNNER_FROZEN | Kind.RUNNER_STOPPED:
                 free = [name for name in self._stack.runners if not self._locks[name].locked()]
                 return planned.pick(free or list(self._stack.runners))
             case Kind.API_KILLED:
@@ -62,6 +63,10 @@ class Faults:
                 return "broker"
             case Kind.DATABASE_RESTARTED:
                 return "database"
+            case Kind.ALL_STOPPED:
+                return "everything"
+            case Kind.PROVIDER_FAILING:
+                return "providers"
             case Kind.LINK_CUT | Kind.LINK_STALLED:
                 return planned.pick(list(LINKS))
 
@@ -82,6 +87,10 @@ class Faults:
             await self._disturb(self._stack.links[target], planned)
         elif target in ("broker", "database"):
             await self._hit_server(planned)
+        elif target == "everything":
+            await self._stop_all()
+        elif target == "providers":
+            await self._fail_mail(planned.hold_s)
         else:
             await self._hit_process(planned, target)
 
@@ -93,6 +102,8 @@ class Faults:
                 await self._kill_runner(self._stack.runners[target], planned)
             case Kind.RUNNER_FROZEN:
                 await self._freeze(self._stack.runners[target], planned.hold_s)
+            case Kind.RUNNER_STOPPED:
+                await self._stack.redeploy(self._stack.runners[target])
             case Kind.API_KILLED:
                 await self._stack.restart(self._stack.apis[target])
                 await self._stack.apis[target].ready()
@@ -109,6 +120,26 @@ class Faults:
             case Kind.DATABASE_RESTARTED:
                 await asyncio.to_thread(self._stack.outside.postgres.kill)
                 await asyncio.to_thread(self._stack.outside.postgres.start)
+
+    async def _stop_all(self) -> None:
+        """A deployment: one process after the other, each asked to end and started again."""
+        for name, api in self._stack.apis.items():
+            async with self._locks[name]:
+                await self._stack.redeploy(api)
+                await api.ready()
+        for name, runner in self._stack.runners.items():
+            async with self._locks[name]:
+                await self._stack.redeploy(runner)
+                await runner.ready()
+
+    async def _fail_mail(self, hold_s: float) -> None:
+        """A deployment while one of the two mail providers puts everything off."""
+        self._stack.providers.fail_mail()
+        try:
+            await asyncio.sleep(hold_s)
+            await self._stop_all()
+        finally:
+            self._stack.providers.mend_mail()
 
     async def _kill_worker(self, runner: Runner, planned: Planned) -> None:
         workers = runner.workers()

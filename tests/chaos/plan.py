@@ -12,6 +12,9 @@ class Kind(StrEnum):
     RUNNER_KILLED = "runner killed"
     RUNNER_FROZEN = "runner frozen"
     API_KILLED = "API killed"
+    RUNNER_STOPPED = "runner stopped"
+    ALL_STOPPED = "all stopped in turn"
+    PROVIDER_FAILING = "provider failing, and all stopped in turn"
     BROKER_KILLED = "broker killed"
     MEMORY_ALARM = "memory alarm"
     QUEUES_PURGED = "queues purged"
@@ -26,6 +29,9 @@ _WEIGHTS = {
     Kind.RUNNER_KILLED: 6,
     Kind.RUNNER_FROZEN: 0,
     Kind.API_KILLED: 10,
+    Kind.RUNNER_STOPPED: 10,
+    Kind.ALL_STOPPED: 4,
+    Kind.PROVIDER_FAILING: 2,
     Kind.BROKER_KILLED: 4,
     Kind.MEMORY_ALARM: 1,
     Kind.QUEUES_PURGED: 4,
@@ -85,6 +91,8 @@ def _hold_s(kind: Kind, duration_s: float, lease_s: float) -> float:
     match kind:
         case Kind.RUNNER_FROZEN:
             return lease_s + _between(4, duration_s / 15, 70)
+        case Kind.PROVIDER_FAILING:
+            return _between(4, duration_s / 15, 60)
         case Kind.MEMORY_ALARM:
             return _between(4, duration_s / 15, 60)
         case Kind.LINK_STALLED:

@@ -59,10 +59,17 @@ class MailServer:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self.is_failing = False
+
+    def fail(self, is_failing: bool) -> None:  # noqa: FBT001  a signal's handler
+        """Put everything off, or work again."""
+        self.is_failing = is_failing
 
     async def handle_DATA(  # noqa: N802  aiosmtpd's name
         self, _protocol: SMTP, _session: Session, envelope: Envelope
     ) -> Any:
+        if self.is_failing:
+            return "451 4.3.0 try again later"
         found = _MESSAGE_ID.search(envelope.original_content or b"")
         if found is None:
             return "554 5.6.0 no Message-ID"
@@ -124,6 +131,8 @@ async def serve(desk: Desk, smtp_port: int, http_port: int) -> None:
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     mail = MailServer(desk)
+    loop.add_signal_handler(signal.SIGUSR1, mail.fail, True)  # noqa: FBT003
+    loop.add_signal_handler(signal.SIGUSR2, mail.fail, False)  # noqa: FBT003
     await loop.create_server(lambda: SMTP(mail, hostname="localhost"), LOOPBACK, smtp_port)
     runner = web.AppRunner(WebServers(desk).app(), access_log=None, shutdown_timeout=0.1)
     await runner.setup()

@@ -36,7 +36,7 @@ from tests.waiting import until
 from tests.witness import witness_of
 
 # In-app notifications cannot be doubled: an inbox takes each once.
-_SLOTS_OF_WORKER = 2 * CONSUMERS
+_SLOTS_OF_WORKER = CONSUMERS["EMAIL"] + CONSUMERS["SMS"]
 SLOTS = Slots(
     of_worker=_SLOTS_OF_WORKER,
     of_runner=_SLOTS_OF_WORKER * PROCESSES,

@@ -38,7 +38,7 @@ from tests.witness import witness_of
 APIS = 2
 RUNNERS = 2
 PROCESSES = 2
-CONSUMERS = 8
+CONSUMERS = {"EMAIL": 64, "SMS": 8, "IN_APP": 8}
 LEASE_S = 15
 _START_S = 60
 # In runners of two minds both of email's providers get their share.
@@ -83,11 +83,36 @@ class Runner(Program):
         """The ids of its processes that deliver."""
         return sorted(workers_of(self.pid))
 
+    async def ready(self) -> None:
+        """Return once it has started its processes."""
+
+        async def are_there() -> bool:
+            return len(self.workers()) == PROCESSES
+
+        await require(are_there, timeout_s=_START_S, what=self.name)
+
     def send_all(self, number: signal.Signals) -> None:
         """Send a signal to the parent and all its children."""
         for pid in (self.pid, *children_of(self.pid)):
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
+
+
+class Providers(Program):
+    """The providers' stand-ins."""
+
+    def __init__(self, journal: Path, smtp_port: int, http_port: int, base: Base) -> None:
+        ports = (str(smtp_port), str(http_port))
+        command = (NOTIFIER[0], "-m", "tests.chaos.providers", str(journal), *ports)
+        super().__init__("providers", command, {}, base)
+
+    def fail_mail(self) -> None:
+        """Let the mail server put everything off."""
+        os.kill(self.pid, signal.SIGUSR1)
+
+    def mend_mail(self) -> None:
+        """Let the mail server work again."""
+        os.kill(self.pid, signal.SIGUSR2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +123,7 @@ class Stack:
     apis: Mapping[str, Api]
     runners: Mapping[str, Runner]
     links: Mapping[str, Link]
+    providers: Providers
     journal: Path
     key: str
 
@@ -111,6 +137,11 @@ class Stack:
         await program.kill()
         program.start()
 
+    async def redeploy(self, program: Program) -> None:
+        """Ask a program to end, and start it again once it has."""
+        await program.stop()
+        program.start()
+
 
 @asynccontextmanager
 async def open_stack(outside: Outside, folder: Path, *, relay: bool) -> AsyncIterator[Stack]:
@@ -120,9 +151,8 @@ async def open_stack(outside: Outside, folder: Path, *, relay: bool) -> AsyncIte
         links = {name: await stack.enter_async_context(_link(name, outside)) for name in LINKS}
         journal = folder / "journal.jsonl"
         smtp_port, http_port = free_port(), free_port()
-        ports = (str(smtp_port), str(http_port))
-        command = (NOTIFIER[0], "-m", "tests.chaos.providers", str(journal), *ports)
-        Program("providers", command, {}, base).start()
+        providers = Providers(journal, smtp_port, http_port, base)
+        providers.start()
         shared = _settings(outside, smtp_port, http_port)
         shared["NOTIFIER_RELAY__ENABLED"] = str(relay).lower()
         key = await _prepare(shared)
@@ -141,6 +171,7 @@ async def open_stack(outside: Outside, folder: Path, *, relay: bool) -> AsyncIte
             apis={api.name: api for api in apis},
             runners={runner.name: runner for runner in runners},
             links=links,
+            providers=providers,
             journal=journal,
             key=key,
         )
@@ -205,8 +236,8 @@ def _settings(outside: Outside, smtp_port: int, http_port: int) -> dict[str, str
         "WORKER__GRACE_S": "10",
         "RELAY__LOST_AFTER_S": "10",
     }
-    for channel in ("EMAIL", "SMS", "IN_APP"):
-        settings[f"{channel}__CONSUMERS"] = str(CONSUMERS)
+    for channel, consumers in CONSUMERS.items():
+        settings[f"{channel}__CONSUMERS"] = str(consumers)
         settings[f"{channel}__RETRY_SCHEDULE_S"] = "1,2,5"
         settings[f"{channel}__MAX_ATTEMPTS"] = "12"
         settings[f"{channel}__SNOOZE_S"] = "2"
@@ -244,7 +275,7 @@ async def _consuming(amqp_url: str) -> None:
     def all_consume() -> bool:
         with witness_of(amqp_url) as witness:
             return all(
-                witness.consumers(queue.name) == RUNNERS * PROCESSES * CONSUMERS
+                witness.consumers(queue.name) == RUNNERS * PROCESSES * CONSUMERS[queue.channel.name]
                 for queue in WORK_QUEUES
             )
 

@@ -21,8 +21,8 @@ def test_nothing_is_lost_while_everything_breaks(
     options = Options(
         notifications=3_000,
         seed=3,
-        faults=10,
-        duration_s=36,
+        faults=13,
+        duration_s=45,
         settle_s=120,
         folder=tmp_path / "chaos",
     )

@@ -214,10 +214,10 @@ def test_the_bounds_are_what_could_be_in_flight() -> None:
 
 
 def test_a_plan_follows_from_its_seed_and_has_one_of_each_kind_first() -> None:
-    plan = make_plan(7, 10, 60, 15)
+    plan = make_plan(7, len(Kind), 60, 15)
 
-    assert plan == make_plan(7, 10, 60, 15)
-    assert plan != make_plan(8, 10, 60, 15)
+    assert plan == make_plan(7, len(Kind), 60, 15)
+    assert plan != make_plan(8, len(Kind), 60, 15)
     assert {planned.kind for planned in plan} == set(Kind)
     assert all(0 < planned.at_s < 60 for planned in plan)
     assert len(make_plan(7, 100, 600, 15)) == 100
