@@ -6,6 +6,7 @@ Nothing that a provider writes as prose is kept: it quotes addresses.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
 from notifier.notification import (
@@ -23,9 +24,11 @@ from notifier.refusals.sendgrid import judge_bounce
 from notifier.refusals.twilio import REFUSALS
 
 _MAX_REASON_CHARS = 2_000
+_MAX_UNIX_TIME = 2**33
 _EVENT_ID = re.compile(r"[!-~]{1,200}", re.ASCII)
 _CODE = re.compile(r"\d{1,6}", re.ASCII)
 _ENHANCED_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)
+_NUMBER = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 _PROVIDER_ID = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
 
 
@@ -35,6 +38,7 @@ class _Meaning:
     words: str | None = None
     """Why it did not arrive; None where it did or may yet."""
     suppress_as: SuppressionReason | None = None
+    lift: SuppressionReason | None = None
 
 
 # https://www.twilio.com/docs/messaging/guides/outbound-message-status-in-status-callbacks
@@ -50,13 +54,15 @@ TWILIO_STATUSES: Mapping[str, _Meaning] = {
     "failed": _Meaning(BOUNCE, "it could not be sent on"),
     "canceled": _Meaning(BOUNCE, "it was taken back at the provider"),
 }
+# https://help.twilio.com/articles/223134027 (opt-out keywords).
+_OPT_IN = frozenset({"START", "UNSTOP", "YES"})
 _TWILIO_SUPPRESSIONS: Mapping[Blame, SuppressionReason] = {
     Blame.GONE: SuppressionReason.HARD_BOUNCE,
     Blame.OPTED_OUT: SuppressionReason.UNSUBSCRIBED,
 }
 
-# https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event; deferred, open,
-# click and resubscriptions change nothing.
+# https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event; deferred, open
+# and click change nothing.
 SENDGRID_EVENTS: Mapping[str, _Meaning] = {
     "processed": _Meaning(SETTLE),
     "delivered": _Meaning(DELIVER),
@@ -65,6 +71,7 @@ SENDGRID_EVENTS: Mapping[str, _Meaning] = {
     "spamreport": _Meaning(None, suppress_as=SuppressionReason.SPAM_REPORT),
     "unsubscribe": _Meaning(None, suppress_as=SuppressionReason.UNSUBSCRIBED),
     "group_unsubscribe": _Meaning(None, suppress_as=SuppressionReason.UNSUBSCRIBED),
+    "group_resubscribe": _Meaning(None, lift=SuppressionReason.UNSUBSCRIBED),
 }
 _BOUNCES: Mapping[Blame, _Meaning] = {
     Blame.GONE: _Meaning(
@@ -111,6 +118,27 @@ def twilio_receipt(id: UUID, form: Mapping[str, str]) -> Receipt | None:
     )
 
 
+def twilio_opt_in(form: Mapping[str, str]) -> Receipt | None:
+    """Read an incoming message; None unless its sender wants messages again.
+
+    `OptOutType` says so where Advanced Opt-Out is on; else it is the keyword itself.
+    """
+    kind = form.get("OptOutType") or form.get("Body", "")
+    number, sid = form.get("From", ""), form.get("MessageSid", "")
+    if kind.strip().upper() not in _OPT_IN or not _PROVIDER_ID.fullmatch(sid):
+        return None
+    if not _NUMBER.fullmatch(number):
+        return None
+    return Receipt(
+        provider="twilio",
+        event_id=f"{sid}:opt-in",
+        id=None,
+        transition=None,
+        number=number,
+        lift=SuppressionReason.UNSUBSCRIBED,
+    )
+
+
 def _twilio_suppression(code: str) -> SuppressionReason | None:
     ruling = REFUSALS.codes.get(code)
     return None if ruling is None else _TWILIO_SUPPRESSIONS.get(ruling.blame)
@@ -140,6 +168,8 @@ def _sendgrid_receipt(event: Mapping[str, JsonValue]) -> Receipt | None:
         provider_id=_matching(_PROVIDER_ID, message_id),
         fault=_fault(meaning, _matching(_ENHANCED_CODE, event.get("status")) or kind),
         suppress_as=meaning.suppress_as,
+        lift=meaning.lift,
+        at=_time(event.get("timestamp")),
     )
 
 
@@ -176,6 +206,12 @@ def _fault(meaning: _Meaning, code: str) -> Fault | None:
 
 def _matching(pattern: re.Pattern[str], value: JsonValue) -> str | None:
     return value if isinstance(value, str) and pattern.fullmatch(value) else None
+
+
+def _time(value: JsonValue) -> datetime | None:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < _MAX_UNIX_TIME:
+        return None
+    return datetime.fromtimestamp(value, UTC)
 
 
 def _uuid(value: JsonValue) -> UUID | None:

@@ -251,7 +251,7 @@ class SuppressionReason(StrEnum):
 class Receipt:
     """What a provider's callback says of a notification that it was handed.
 
-    `id` is ours, as the provider gave it back; None where only `recipient` is known. `event_id`
+    `id` is ours, as the provider gave it back; None where only `number` is known. `event_id`
     tells one callback from another. `transition` is SETTLE, DELIVER or BOUNCE, or None where the
     event only concerns the suppression list.
     """
@@ -264,6 +264,12 @@ class Receipt:
     fault: Fault | None = None
     suppress_as: SuppressionReason | None = None
     """Puts the recipient on its service's suppression list, for this reason."""
+    lift: SuppressionReason | None = None
+    """Takes the recipient off that list, if it is there for this reason and not since later."""
+    number: str | None = None
+    """Whose number `lift` is about, for all services, where no notification is known."""
+    at: datetime | None = None
+    """When it happened, as the provider has it; None for now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,8 +39,29 @@ def twilio_signature(url: str, form: Mapping[str, str]) -> str:
 
 def signed_form(id: UUID, form: Mapping[str, str]) -> dict[str, Any]:
     """Return what a client needs to post `form` as Twilio does."""
-    signature = twilio_signature(f"{BASE_URL}/{id}", form)
-    return {"content": urlencode(form), "headers": {**FORM, "X-Twilio-Signature": signature}}
+    return _signed(f"{BASE_URL}/{id}", form)
+
+
+def signed_message(form: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a client needs to tell of an incoming message as Twilio does."""
+    return _signed(BASE_URL, form)
+
+
+def _signed(url: str, form: Mapping[str, str]) -> dict[str, Any]:
+    headers = {**FORM, "X-Twilio-Signature": twilio_signature(url, form)}
+    return {"content": urlencode(form), "headers": headers}
+
+
+def message_form(body: str, **more: str) -> dict[str, str]:
+    """Return the fields of an incoming message."""
+    return {
+        "MessageSid": "SM" + "1" * 32,
+        "AccountSid": "AC" + "0" * 32,
+        "From": "+491701234567",
+        "To": "+15005550006",
+        "Body": body,
+        **more,
+    }
 
 
 @dataclass(frozen=True, slots=True)

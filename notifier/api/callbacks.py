@@ -6,7 +6,7 @@ refused before the body is read, and what is none before anything of the body is
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from http import HTTPStatus
 from urllib.parse import parse_qs
@@ -34,7 +34,7 @@ from notifier.api.signatures import (
     is_signed_by_twilio,
     sendgrid_verifier,
 )
-from notifier.callbacks import sendgrid_receipts, twilio_receipt
+from notifier.callbacks import sendgrid_receipts, twilio_opt_in, twilio_receipt
 from notifier.notification import JsonValue, Receipt
 
 log = structlog.get_logger(__name__)
@@ -43,6 +43,7 @@ TOLERANCE = timedelta(seconds=300)
 """How far SendGrid's timestamp may be from our time, either way."""
 
 _TAG = "Callbacks"
+_SIGNED_FORM = "A form, signed with the account's auth token over the public URL and every field."
 _MAX_FORM_BYTES = 64 * 1024
 _MAX_FORM_FIELDS = 200
 _FIRST_WAIT_S = 0.1
@@ -98,44 +99,63 @@ class Settler:
 
 @dataclass(frozen=True, slots=True)
 class TwilioEndpoint:
-    """Takes Twilio's status callbacks."""
+    """Takes Twilio's status callbacks and incoming messages."""
 
     callbacks: TwilioCallbacks
     settler: Settler
     config: ApiConfig
 
-    def operation(self) -> Operation:
-        """Declare the endpoint."""
-        return Operation(
+    def operations(self) -> Sequence[Operation]:
+        """Declare the endpoints."""
+        status = Operation(
             id="twilioCallback",
             method="POST",
             path="/callbacks/twilio/{id:uuid}",
             summary="Twilio tells what became of an SMS",
-            description="A form, signed with the account's auth token over the public URL and "
-            "every field.",
+            description=_SIGNED_FORM,
             tag=_TAG,
             handler=public(self.take),
             headers=(_required("X-Twilio-Signature", "HMAC-SHA1 in base64."),),
             replies=_TAKEN,
             problems=(BAD_SIGNATURE, NOT_FOUND),
         )
+        message = replace(
+            status,
+            id="twilioMessage",
+            path="/callbacks/twilio",
+            summary="Twilio tells of a message that came in",
+            description=f"{_SIGNED_FORM} START takes its sender off the suppression lists, where "
+            "STOP had put it; other messages have no effect.",
+            handler=public(self.take_message),
+        )
+        return (status, message)
 
     async def take(self, request: Request) -> Response:
         """Apply one status callback."""
+        id = request.path_params["id"]
+        form = await self._form(request, f"{self.callbacks.base_url}/{id}")
+        return await self._settle(twilio_receipt(id, form))
+
+    async def take_message(self, request: Request) -> Response:
+        """Apply one incoming message."""
+        return await self._settle(twilio_opt_in(await self._form(request, self.callbacks.base_url)))
+
+    async def _settle(self, receipt: Receipt | None) -> Response:
+        await self.settler.settle("twilio", [receipt] if receipt else [])
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+
+    async def _form(self, request: Request, url: str) -> Mapping[str, str]:
+        """Return the fields, once it is sure that Twilio signed them for `url`."""
         signature = request.headers.get("x-twilio-signature", "")
         if not is_mac(signature):
             raise _refused("twilio")
         body = await read_body(
             request, max_bytes=_MAX_FORM_BYTES, timeout_s=self.config.callback_timeout_s
         )
-        id = request.path_params["id"]
         form = _form(body)
-        url = f"{self.callbacks.base_url}/{id}"
         if not is_signed_by_twilio(self.callbacks.auth_token.encode(), url, form, signature):
             raise _refused("twilio")
-        receipt = twilio_receipt(id, {name: values[0] for name, values in form.items()})
-        await self.settler.settle("twilio", [receipt] if receipt else [])
-        return Response(status_code=HTTPStatus.NO_CONTENT)
+        return {name: values[0] for name, values in form.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +219,7 @@ def callback_operations(services: ApiServices, config: ApiConfig) -> Sequence[Op
     found: list[Operation] = []
     if config.twilio_callbacks:
         twilio = TwilioEndpoint(config.twilio_callbacks, settler, config)
-        found.append(twilio.operation())
+        found += twilio.operations()
     if config.sendgrid_public_key:
         verify = sendgrid_verifier(config.sendgrid_public_key)
         found.append(SendGridEndpoint(verify, services, config, settler).operation())

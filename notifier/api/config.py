@@ -46,9 +46,10 @@ class ApiServices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TwilioCallbacks:
-    """Where Twilio's status callbacks come in, and what signs them.
+    """Where Twilio's callbacks come in, and what signs them.
 
-    `base_url` is public: what Twilio calls is that, a slash and the notification's id.
+    `base_url` is public: what Twilio calls is that, a slash and the notification's id; with
+    incoming messages it calls just that.
     """
 
     base_url: str

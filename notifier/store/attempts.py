@@ -376,7 +376,9 @@ async def _finish(
     }
     recorded = {row.id for row in await _FINISH.run(connection, parameters)}
     refused = [each.id for each in finishes if each.suppress and each.id in recorded]
-    await suppressing.suppress(connection, dict.fromkeys(refused, SuppressionReason.REFUSED))
+    await suppressing.suppress(
+        connection, dict.fromkeys(refused, suppressing.Cause(SuppressionReason.REFUSED))
+    )
     return recorded
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
-from itertools import accumulate, pairwise
+from itertools import accumulate, groupby, pairwise
+from math import inf
 from typing import TypeAlias
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from notifier.store.database import Database
 from notifier.store.moves import changes
 from notifier.store.rows import RowJson, encode, event_row, fault_columns, joined
 from notifier.store.sql import ID, Now, SecondsFromNow, given_rows
+from notifier.store.suppressing import Cause
 from notifier.store.tables import notifications as n
 from notifier.store.tables import receipts
 
@@ -145,7 +147,7 @@ async def settle(connection: AsyncConnection, receipts: Sequence[Receipt]) -> li
         if rows:
             await connection.execute(statement, {"rows": joined(rows)})
     await timeline.append(connection, [_event(step, nth) for nth, step in enumerate(steps)])
-    changed = [step.receipt for step in steps] + await _suppress(connection, [*new, *early])
+    changed = [step.receipt for step in steps] + await _change_lists(connection, [*new, *early])
     effects = {_name_of(receipt): Effect.CHANGE for receipt in changed}
     effects |= {_name_of(receipt): Effect.EARLY for receipt in early}
     # An event that came twice has its effect once.
@@ -219,11 +221,48 @@ def _event(step: Step, nth: int) -> RowJson:
     return event_row(step.id, step.transition.name, step.attempt, source=step.receipt, nth=nth)
 
 
+async def _change_lists(connection: AsyncConnection, receipts: Sequence[Receipt]) -> list[Receipt]:
+    """Suppress and lift what receipts ask for, in the order in which it happened.
+
+    Returns those that changed a list.
+    """
+    asking = [each for each in receipts if each.suppress_as or each.lift]
+    changed: list[Receipt] = []
+    for is_lift, group in groupby(
+        sorted(asking, key=_time), key=lambda each: each.lift is not None
+    ):
+        change = _lift if is_lift else _suppress
+        changed += await change(connection, list(group))
+    return changed
+
+
+def _time(receipt: Receipt) -> float:
+    return inf if receipt.at is None else receipt.at.timestamp()
+
+
 async def _suppress(connection: AsyncConnection, receipts: Sequence[Receipt]) -> list[Receipt]:
-    """Suppress the recipients that receipts ask for; returns those that brought a new one."""
-    asking = {each.id: each for each in receipts if each.id and each.suppress_as}
-    reasons = {id: each.suppress_as for id, each in asking.items() if each.suppress_as}
-    return [asking[id] for id in await suppressing.suppress(connection, reasons)]
+    asking = {each.id: each for each in receipts if each.id}
+    causes = {
+        id: Cause(each.suppress_as, each.at) for id, each in asking.items() if each.suppress_as
+    }
+    return [asking[id] for id in await suppressing.suppress(connection, causes)]
+
+
+async def _lift(connection: AsyncConnection, receipts: Sequence[Receipt]) -> list[Receipt]:
+    return [each for each in receipts if await _has_lifted(connection, each)]
+
+
+async def _has_lifted(connection: AsyncConnection, receipt: Receipt) -> bool:
+    assert receipt.lift is not None  # noqa: S101  only these are given
+    cause = Cause(receipt.lift, receipt.at)
+    if receipt.id is not None:
+        rows = await suppressing.lift(connection, receipt.id, cause)
+    elif receipt.number is not None:
+        rows = await suppressing.lift_number(connection, receipt.number, cause)
+    else:
+        return False
+    await suppressing.note_lifted(connection, rows, "the recipient subscribed again")
+    return bool(rows)
 
 
 async def _purge(connection: AsyncConnection) -> int:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Row, Text, and_, delete, literal, select, 
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification import Channel, Fault, Suppression, SuppressionReason
+from notifier.notification import Channel, Suppression, SuppressionReason
 from notifier.ports import (
     Applied,
     Idempotency,
@@ -21,12 +21,15 @@ from notifier.ports import (
 )
 from notifier.recipient import compared
 from notifier.store import idempotency as keys
-from notifier.store import timeline
 from notifier.store.database import Database
-from notifier.store.rows import as_written, event_row
+from notifier.store.rows import as_written
 from notifier.store.sql import Now
-from notifier.store.suppressing import is_for, is_recipients_will, is_suppressed
-from notifier.store.tables import notifications as n
+from notifier.store.suppressing import (
+    is_for,
+    is_recipients_will,
+    is_suppressed,
+    note_lifted,
+)
 from notifier.store.tables import suppressions
 
 _WHY = (suppressions.c.reason, suppressions.c.notification_id)
@@ -87,7 +90,7 @@ class SqlSuppressionStore:
             if willed and why is None:
                 await connection.rollback()
                 return Protected(willed[0])
-            await _note(connection, rows, why)
+            await note_lifted(connection, rows, why or "taken off the suppression list")
             return Lifted(reasons) if rows else NotFound()
 
         return await self._database.write(work)
@@ -114,25 +117,6 @@ class SqlSuppressionStore:
             return [_to_suppression(row) for row in await connection.execute(query)]
 
         return await self._database.search(work)
-
-
-async def _note(
-    connection: AsyncConnection, rows: Sequence[Row[Any, Any]], why: str | None
-) -> None:
-    """Tell the timelines of those notifications that brought these onto the list."""
-    causes = {row.notification_id: row.reason for row in rows if row.notification_id}
-    found = await connection.execute(select(n.c.id, n.c.attempt).where(n.c.id.in_(causes)))
-    words = why or "taken off the suppression list"
-    events = [
-        event_row(
-            row.id,
-            timeline.UNSUPPRESS,
-            row.attempt,
-            fault=Fault(kind="suppressed", code=causes[row.id], message=words),
-        )
-        for row in found
-    ]
-    await timeline.append(connection, events)
 
 
 def _entry(service: str, channel: Channel, recipient: str) -> Mapping[str, ColumnElement[Any]]:

@@ -33,7 +33,9 @@ from tests.callbacks import (
     BASE_URL,
     FORM,
     SendGridSigner,
+    message_form,
     signed_form,
+    signed_message,
     status_form,
     twilio_signature,
 )
@@ -307,6 +309,47 @@ async def test_stop_suppresses_the_number(api: Api) -> None:
     assert entry["reason"] == "unsubscribed"
     again = (await api.client.post(f"{PREFIX}/send", json=SMS)).json()["id"]
     assert await status_of(api, UUID(again)) == "suppressed"
+
+
+async def reasons(api: Api) -> list[str]:
+    items = (await api.client.get("/api/v1/suppressions")).json()["items"]
+    return [each["reason"] for each in items]
+
+
+async def test_stop_and_then_start_leaves_the_number_as_it_was(api: Api) -> None:
+    id = await ended(api, SUCCEED)
+    await call_back(api, id, "undelivered", ErrorCode="21610")
+    assert await reasons(api) == ["unsubscribed"]
+
+    call = signed_message(message_form("START", From=SMS["recipient"]))
+    answers = [await api.client.post("/callbacks/twilio", **call) for _ in range(2)]
+
+    assert [each.status_code for each in answers] == [204, 204]
+    assert await reasons(api) == []
+    history = (await api.client.get(f"{PREFIX}/{id}/status")).json()["history"]
+    assert history[-1]["event"] == "unsuppress"
+
+
+async def test_a_start_that_twilio_did_not_sign_lifts_nothing(api: Api) -> None:
+    id = await ended(api, SUCCEED)
+    await call_back(api, id, "undelivered", ErrorCode="21610")
+    form = message_form("START", From=SMS["recipient"])
+
+    for call in (signed_form(id, form), {"content": urlencode(form), "headers": FORM}):
+        assert (await api.client.post("/callbacks/twilio", **call)).status_code == 403
+
+    assert await reasons(api) == ["unsubscribed"]
+
+
+async def test_who_resubscribes_is_sent_to_again(api: Api) -> None:
+    id = await ended(api, SUCCEED, Channel.EMAIL)
+    now = int(api.clock.now().timestamp())
+    await report(api, [event(id, "group_unsubscribe", timestamp=now - 60)])
+    assert await reasons(api) == ["unsubscribed"]
+
+    await report(api, [event(id, "group_resubscribe", timestamp=now - 30)])
+
+    assert await reasons(api) == []
 
 
 async def test_a_callback_during_an_attempt_waits_for_its_end(api: Api) -> None:

@@ -1,9 +1,11 @@
 """What providers' callbacks mean."""
 
+from datetime import UTC, datetime
+
 import pytest
 from uuid_utils import compat
 
-from notifier.callbacks import sendgrid_receipts, twilio_receipt
+from notifier.callbacks import sendgrid_receipts, twilio_opt_in, twilio_receipt
 from notifier.notification import (
     BOUNCE,
     DELIVER,
@@ -13,7 +15,7 @@ from notifier.notification import (
     SuppressionReason,
     Transition,
 )
-from tests.callbacks import status_form
+from tests.callbacks import message_form, status_form
 
 ID = compat.uuid7()
 
@@ -128,7 +130,6 @@ def test_a_sendgrid_event_is_a_transition_or_a_suppression(
         event(event="deferred"),
         event(event="open"),
         event(event="click"),
-        event(event="group_resubscribe"),
         event(notification_id="of another system"),
         event(notification_id=None),
         event(sg_event_id=None),
@@ -154,3 +155,49 @@ def test_nothing_that_a_provider_writes_is_kept() -> None:
     assert receipt.fault is not None
     assert receipt.fault.code == "5.1.1"
     assert "anna" not in repr(receipt)
+
+
+def test_who_subscribes_again_is_lifted_at_the_time_of_the_event() -> None:
+    receipt = only(event(event="group_resubscribe"))
+
+    assert (receipt.transition, receipt.suppress_as) == (None, None)
+    assert receipt.lift is SuppressionReason.UNSUBSCRIBED
+    assert receipt.at == datetime.fromtimestamp(1_800_000_000, UTC)
+
+
+@pytest.mark.parametrize("timestamp", [None, "1800000000", True, -1, 0, 2**40, 1.5])
+def test_an_event_without_a_time_is_of_now(timestamp: JsonValue) -> None:
+    assert only(event(timestamp=timestamp)).at is None
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        message_form("START"),
+        message_form(" unstop\n"),
+        message_form("Yes"),
+        message_form("bonjour", OptOutType="START"),
+    ],
+)
+def test_start_lifts_the_unsubscription_of_its_number(form: dict[str, str]) -> None:
+    receipt = twilio_opt_in(form)
+
+    assert receipt is not None
+    assert (receipt.id, receipt.number, receipt.transition) == (None, form["From"], None)
+    assert receipt.lift is SuppressionReason.UNSUBSCRIBED
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        message_form("STOP"),
+        message_form("start the car"),
+        message_form("START", OptOutType="STOP"),
+        message_form("START", From="whatsapp:+491701234567"),
+        message_form("START", From="12345"),
+        message_form("START", MessageSid="no sid\n"),
+    ],
+)
+def test_other_messages_lift_nothing(form: dict[str, str]) -> None:
+    assert twilio_opt_in(form) is None

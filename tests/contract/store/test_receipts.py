@@ -1,5 +1,7 @@
 import asyncio
 import itertools
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -11,6 +13,7 @@ from notifier.notification import (
     RETRY,
     SETTLE,
     SUCCEED,
+    Channel,
     Claimed,
     Fault,
     Receipt,
@@ -214,6 +217,101 @@ async def test_a_receipt_puts_its_address_on_the_suppression_list_once(
     assert suppression.reason == reason
     assert suppression.recipient == sent[0].recipient
     assert suppression.notification_id in {each.id for each in sent}
+
+
+NOW = datetime.now(UTC)
+UNSUBSCRIBED = SuppressionReason.UNSUBSCRIBED
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+async def listed(stores: Stores) -> list[SuppressionReason]:
+    found = await stores.suppressions.list(service=None, channel=None, limit=9, after=None)
+    return [each.reason for each in found]
+
+
+@pytest.mark.parametrize("reason", list(SuppressionReason))
+async def test_resubscribing_lifts_an_unsubscription_and_nothing_else(
+    stores: Stores, reason: SuppressionReason
+) -> None:
+    first, second = [await stores.ended(SUCCEED) for _ in range(2)]
+    await stores.receipts.settle([a_receipt(first, None, suppress_as=reason)])
+
+    settled = await stores.receipts.settle([a_receipt(second, None, lift=UNSUBSCRIBED)])
+
+    is_lifted = reason is UNSUBSCRIBED
+    assert settled.changed == is_lifted
+    assert await listed(stores) == ([] if is_lifted else [reason])
+    assert ((await stores.events(first.id))[-1] == "unsuppress") == is_lifted
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_what_happened_last_wins_in_one_call(stores: Stores, *, is_late: bool) -> None:
+    sent = await stores.ended(SUCCEED)
+    receipts = [
+        a_receipt(sent, None, suppress_as=UNSUBSCRIBED, at=ago(60)),
+        a_receipt(sent, None, lift=UNSUBSCRIBED, at=ago(30)),
+    ]
+
+    await stores.receipts.settle(receipts[::-1] if is_late else receipts)
+
+    assert await listed(stores) == []
+
+
+async def test_an_older_resubscription_lifts_no_newer_unsubscription(stores: Stores) -> None:
+    sent = await stores.ended(SUCCEED)
+    await stores.receipts.settle([a_receipt(sent, None, suppress_as=UNSUBSCRIBED, at=ago(30))])
+
+    late = a_receipt(sent, None, lift=UNSUBSCRIBED, at=ago(60))
+
+    assert (await stores.receipts.settle([late])).changed == 0
+    assert await listed(stores) == [UNSUBSCRIBED]
+
+
+async def test_a_clock_ahead_of_ours_counts_as_now(stores: Stores) -> None:
+    sent = await stores.ended(SUCCEED)
+    ahead = ago(-3_600)
+    await stores.receipts.settle([a_receipt(sent, None, suppress_as=UNSUBSCRIBED, at=ahead)])
+
+    await stores.receipts.settle([a_receipt(sent, None, lift=UNSUBSCRIBED, at=ahead)])
+
+    assert await listed(stores) == []
+
+
+async def test_a_complaint_takes_the_place_of_an_unsubscription(stores: Stores) -> None:
+    sent = await stores.ended(SUCCEED)
+    await stores.receipts.settle([a_receipt(sent, None, suppress_as=UNSUBSCRIBED)])
+    complaint = SuppressionReason.SPAM_REPORT
+
+    await stores.receipts.settle([a_receipt(sent, None, suppress_as=complaint)])
+    await stores.receipts.settle([a_receipt(sent, None, lift=UNSUBSCRIBED)])
+
+    assert await listed(stores) == [complaint]
+
+
+async def test_a_number_is_lifted_from_the_lists_of_all_services(stores: Stores) -> None:
+    number = "+491701234567"
+    for service in ("orders", "billing"):
+        await stores.suppressions.add(
+            service=service, channel=Channel.SMS, recipient=number, reason=UNSUBSCRIBED
+        )
+    for reason in (SuppressionReason.MANUAL, SuppressionReason.HARD_BOUNCE):
+        await stores.suppressions.add(
+            service=reason, channel=Channel.SMS, recipient=number, reason=reason
+        )
+    await stores.suppressions.add(
+        service="orders", channel=Channel.IN_APP, recipient=number, reason=UNSUBSCRIBED
+    )
+    start = replace(
+        a_receipt(await stores.claimed(), None, lift=UNSUBSCRIBED), id=None, number=number
+    )
+
+    assert (await stores.receipts.settle([start])).changed == 1
+
+    assert sorted(await listed(stores)) == ["hard_bounce", "manual", "unsubscribed"]
+    assert (await stores.receipts.settle([start])).changed == 0
 
 
 async def test_a_complaint_while_it_is_sent_again_counts_at_once(stores: Stores) -> None:
