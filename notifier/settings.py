@@ -348,7 +348,10 @@ class ApiSettings(_Group):
     """The API."""
 
     rate_limit: int = Field(
-        6_000, ge=1, description="Requests that a key may make in a minute, in each API process."
+        60_000,
+        ge=1,
+        description="Requests that a key may make in a minute, in each API process; each item of "
+        "a batch counts.",
     )
     max_body_bytes: int = Field(
         1_048_576, ge=1_024, description="Largest body of a request, in bytes."

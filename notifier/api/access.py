@@ -97,12 +97,12 @@ class FixedWindow:
         self._hits: Counter[str] = Counter()
         self._ends_at_s = 0.0
 
-    def hit(self, name: str) -> bool:
-        """Count `name` once more; whether it is within the limit."""
+    def hit(self, name: str, times: int = 1) -> bool:
+        """Count `name` so many times more; whether it is within the limit."""
         self._turn()
         if len(self._hits) > _MAX_COUNTED_NAMES:
             self._hits.clear()
-        self._hits[name] += 1
+        self._hits[name] += times
         return self._hits[name] <= self._limit
 
     def left(self, name: str) -> int:
@@ -126,6 +126,7 @@ class Gate:
 
     def __init__(self, ring: KeyRing, config: ApiConfig, clock: Clock) -> None:
         self._ring = ring
+        self._limit = config.requests_per_minute
         self._requests = FixedWindow(config.requests_per_minute, clock)
         self._failures = FixedWindow(config.failed_logins_per_minute, clock)
         most = config.max_concurrent_requests
@@ -142,11 +143,25 @@ class Gate:
             ProblemError: 401, 403 or 429.
         """
         record = await self._identify(request)
-        self._count(request, record)
+        self._count(request, record.id, 1)
         scopes = implied_scopes(record.scopes)
         if scope not in scopes:
             raise ProblemError(FORBIDDEN, f"It needs the scope {scope!r}.")
         return Caller(service=record.service, scopes=scopes, key_id=record.id)
+
+    def charge(self, request: Request, caller: Caller, items: int) -> None:
+        """Count a request that holds so many `items` as so many requests.
+
+        One that holds more than the whole limit needs the whole of a minute.
+
+        Raises:
+            ProblemError: 429, that much is not left; it is not counted.
+        """
+        more = min(items, self._limit) - 1
+        left = self._requests.left(caller.key_id)
+        if more > left:
+            raise _too_many(self._requests.ends_in_s())
+        self._count(request, caller.key_id, more)
 
     def enter(self, caller: Caller) -> None:
         """Take a place for a request of the caller's service: one never has all of them.
@@ -178,14 +193,14 @@ class Gate:
             raise _unauthenticated()
         raise _too_many(self._failures.ends_in_s())
 
-    def _count(self, request: Request, record: ApiKey) -> None:
-        is_allowed = self._requests.hit(record.id)
-        left, wait_s = self._requests.left(record.id), self._requests.ends_in_s()
-        headers: list[RawHeader] = request.scope.setdefault(HEADERS_KEY, [])
-        headers += [
+    def _count(self, request: Request, key_id: str, times: int) -> None:
+        is_allowed = self._requests.hit(key_id, times)
+        left, wait_s = self._requests.left(key_id), self._requests.ends_in_s()
+        headers: list[RawHeader] = [
             (b"ratelimit-policy", self._policy),
             (b"ratelimit", f'"default";r={left};t={wait_s}'.encode()),
         ]
+        request.scope[HEADERS_KEY] = headers
         if not is_allowed:
             raise _too_many(wait_s)
 

@@ -41,7 +41,7 @@ def create_app(
     ring = KeyRing(services.keys, services.clock, pepper=config.pepper, ttl_s=config.key_cache_s)
     gate = Gate(ring, config, services.clock)
     metrics = Metrics(services, config) if config.has_metrics else None
-    operations = _operations(services, config, feed, metrics)
+    operations = _operations(services, config, gate, feed, metrics)
     app = Starlette(
         routes=[*routes(operations, gate), static_files()],
         lifespan=_closing(feed, lifespan or (lambda _: nullcontext())),
@@ -67,10 +67,14 @@ def _rooms(config: ApiConfig) -> Rooms:
 
 
 def _operations(
-    services: ApiServices, config: ApiConfig, feed: InboxFeed, metrics: Metrics | None
+    services: ApiServices,
+    config: ApiConfig,
+    gate: Gate,
+    feed: InboxFeed,
+    metrics: Metrics | None,
 ) -> Sequence[Operation]:
     found: list[Operation] = [
-        *NotificationEndpoints(services, config).operations(),
+        *NotificationEndpoints(services, config, gate).operations(),
         *InboxEndpoints(services=services, config=config, feed=feed).operations(),
         *OperateEndpoints(services=services, config=config).operations(),
         *ProviderEndpoints(services=services, config=config).operations(),

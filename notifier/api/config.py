@@ -92,7 +92,7 @@ class ApiConfig:
     max_callback_bytes: int = 1024 * 1024
     callback_timeout_s: float = 5
     """How long the body of a callback may take."""
-    requests_per_minute: int = 6_000
+    requests_per_minute: int = 60_000
     """What one API key may ask of this process."""
     failed_logins_per_minute: int = 60
     """Wrong API keys from one address before it is told to wait."""

@@ -11,7 +11,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notifier.api.access import Caller
+from notifier.api.access import Caller, Gate
 from notifier.api.answers import (
     AcceptedView,
     BatchItemView,
@@ -80,7 +80,8 @@ _REPLAY = _Move(REPLAY, HTTPStatus.ACCEPTED, "replayed")
 class NotificationEndpoints:
     """Serves notifications to the services that they belong to."""
 
-    def __init__(self, services: ApiServices, config: ApiConfig) -> None:
+    def __init__(self, services: ApiServices, config: ApiConfig, gate: Gate) -> None:
+        self._gate = gate
         self._services = services
         self._config = config
         self._channels = config.channels
@@ -112,6 +113,7 @@ class NotificationEndpoints:
         frame = read_model(BatchFrame, parse_json(body, max_values=_MAX_BATCH_VALUES))
         if isinstance(frame, list):
             raise invalid(frame)
+        self._gate.charge(request, caller, len(frame.notifications))
         checked = await _check_items(frame.notifications, terms)
         submissions, view = self._sorted_out(checked, request, caller, terms.now)
         if not submissions:
@@ -259,7 +261,8 @@ class NotificationEndpoints:
                 path=f"{PREFIX}/batch",
                 summary="Send up to 1,000 notifications",
                 description="In one transaction, with an answer per item, in order. A bad item "
-                "spoils no other; if all are bad, the problem holds the same items.",
+                "spoils no other; if all are bad, the problem holds the same items. "
+                "Each item counts in the rate limit.",
                 tag=_TAG,
                 handler=self.send_batch,
                 scope="send",

@@ -141,6 +141,29 @@ async def test_the_rate_of_a_key_is_told_and_kept(tmp_path: Path) -> None:
         assert await status_with(api, await api.headers("orders", "read")) == 200
 
 
+async def test_a_batch_counts_its_items(tmp_path: Path) -> None:
+    async with serving(tmp_path, requests_per_minute=10) as api:
+
+        async def send(items: int) -> tuple[int, str]:
+            batch = {"notifications": [MAIL] * items}
+            answer = await api.client.post(f"{PREFIX}/batch", json=batch)
+            return answer.status_code, answer.headers["ratelimit"].partition(";t")[0]
+
+        assert await send(4) == (202, '"default";r=6')
+        assert await send(7) == (429, '"default";r=5')
+        assert await send(5) == (202, '"default";r=0')
+        assert (await api.services.queries.account(service="orders")).accepted == 9
+
+
+async def test_a_batch_beyond_the_limit_takes_a_whole_minute(tmp_path: Path) -> None:
+    async with serving(tmp_path, requests_per_minute=10) as api:
+        batch = {"notifications": [MAIL] * 30}
+        statuses = [
+            (await api.client.post(f"{PREFIX}/batch", json=batch)).status_code for _ in range(2)
+        ]
+        assert statuses == [202, 429]
+
+
 async def test_wrong_keys_are_slowed_down_and_good_ones_go_on(tmp_path: Path) -> None:
     async with serving(tmp_path, failed_logins_per_minute=5) as api:
         good = await api.headers("orders", "read")
