@@ -41,6 +41,16 @@ class Caller:
         """The service whose notifications it may see; None for every service's."""
         return None if "admin" in self.scopes else self.service
 
+    def may_name(self, service: str | None) -> str:
+        """Return `service`, or its own if that is None.
+
+        Raises:
+            ProblemError: 403, it names another's without the scope admin.
+        """
+        if service is not None and self.sees not in (None, service):
+            raise ProblemError(FORBIDDEN, "Only the scope 'admin' may name another service.")
+        return service or self.service
+
 
 ANYBODY = Caller(service="", scopes=frozenset())
 

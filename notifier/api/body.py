@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 import re
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator
 from typing import TypeAlias
@@ -88,9 +89,12 @@ async def read_empty_body(request: Request, *, timeout_s: float) -> bytes:
 def parse_json(body: bytes, *, max_values: int) -> JsonValue:
     """Parse `body` as one JSON value of at most `max_values` values, `MAX_DEPTH` levels deep.
 
+    A byte order mark before it is left out.
+
     Raises:
         ProblemError: 400 for anything else, lone surrogates, NaN and doubled keys included.
     """
+    body = body.removeprefix(BOM_UTF8)
     if _holds_more_than(body, max_values):
         raise _too_many_values(max_values)
     try:

@@ -137,7 +137,10 @@ class NotificationEndpoints:
         """Show a page of notifications."""
         query = read_query(NotificationQuery, request)
         found = await self._services.queries.list(
-            query.filter(), service=caller.sees, limit=query.limit + 1, after=query.after
+            query.filter(),
+            service=caller.sees if query.service is None else caller.may_name(query.service),
+            limit=query.limit + 1,
+            after=query.after,
         )
         shown = found[: query.limit]
         page = PageView(

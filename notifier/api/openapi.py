@@ -1,8 +1,10 @@
 """The OpenAPI 3.1 document, made from the same declarations as the router."""
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
@@ -144,11 +146,17 @@ def _parameters(operation: Operation) -> list[JsonValue]:
 
 def _query_parameters(model: type[BaseModel]) -> list[JsonValue]:
     schema = model.model_json_schema(ref_template=_REF)
-    return [_query_parameter(name, each) for name, each in schema["properties"].items()]
+    required = schema.get("required", ())
+    return [
+        _query_parameter(name, each, is_required=name in required)
+        for name, each in schema["properties"].items()
+    ]
 
 
-def _query_parameter(name: str, schema: dict[str, JsonValue]) -> JsonValue:
+def _query_parameter(name: str, schema: dict[str, JsonValue], *, is_required: bool) -> JsonValue:
     parameter: dict[str, JsonValue] = {"name": name, "in": "query", "schema": _non_null(schema)}
+    if is_required:
+        parameter["required"] = True
     if "description" in schema:
         parameter["description"] = schema["description"]
     if schema.get("type") == "object":
@@ -240,8 +248,27 @@ def _schemas(operations: Sequence[Operation]) -> JsonValue:
     modes |= {(model, "validation"): None for model in taken}
     modes |= {(model, "serialization"): None for model in given}
     _, definitions = models_json_schema(list(modes), ref_template=_REF)
-    schemas: JsonValue = definitions["$defs"]
-    return schemas
+    return {name: _without_defaults(schema) for name, schema in definitions["$defs"].items()}
+
+
+def _without_defaults(schema: dict[str, Any]) -> JsonValue:
+    """Return a model's schema with the defaults of its fields in words.
+
+    Generators of clients take a field that has a default for one that is always there.
+    """
+    fields: JsonValue = {
+        name: _in_words(field) for name, field in schema.get("properties", {}).items()
+    }
+    return {**schema, "properties": fields} if fields else schema
+
+
+def _in_words(field: dict[str, Any]) -> JsonValue:
+    kept = {name: value for name, value in field.items() if name != "default"}
+    default = field.get("default")
+    if default is not None:
+        told = f"If absent: `{json.dumps(default)}`."
+        kept["description"] = f"{kept.get('description', '')} {told}".strip()
+    return kept
 
 
 def _json(schema: Mapping[str, object]) -> JsonValue:

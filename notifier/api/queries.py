@@ -25,6 +25,7 @@ from notifier.recipient import has_control_characters
 _METADATA = re.compile(r"metadata(?:\.(?P<dotted>.+)|\[(?P<bracketed>.+)\])", re.DOTALL)
 # What may be an address, or a telephone number.
 _ADDRESS = re.compile(r"@|\d(?:[\s./()-]*\d){6}")
+_SPACE = re.compile(r"(?<=\d) (?=\d\d:\d\d$)", re.ASCII)
 _MAX_SEQ = 2**63 - 1
 
 
@@ -64,6 +65,12 @@ def _id(value: object) -> UUID:
         raise ValueError(message) from error
 
 
+def _time(value: object) -> object:
+    """A + that nobody escaped arrives as a space, and before an offset it can be nothing else."""
+    return _SPACE.sub("+", value) if isinstance(value, str) else value
+
+
+Time = Annotated[WireTime, BeforeValidator(_time)]
 Limit = Annotated[
     int,
     BeforeValidator(_limit),
@@ -79,6 +86,12 @@ Seq = Annotated[
 Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
 
 
+Service = Annotated[
+    str | None,
+    Field(min_length=1, max_length=200, description="Another service; with the scope admin only."),
+]
+
+
 class _Query(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -86,6 +99,7 @@ class _Query(BaseModel):
 class NotificationQuery(_Query):
     """Which notifications to list."""
 
+    service: Service = None
     status: Annotated[list[Status], Field(max_length=20, description="Any of these.")] = []
     type: Annotated[list[WireType], Field(max_length=20, description="Any of these.")] = []
     recipient: Annotated[
@@ -104,8 +118,8 @@ class NotificationQuery(_Query):
             json_schema_extra={"additionalProperties": False},
         ),
     ] = {}
-    created_from: Annotated[WireTime | None, Field(description="At this time or later.")] = None
-    created_before: Annotated[WireTime | None, Field(description="Before this time.")] = None
+    created_from: Annotated[Time | None, Field(description="At this time or later.")] = None
+    created_before: Annotated[Time | None, Field(description="Before this time.")] = None
     limit: Limit = 50
     after: Annotated[
         UUID | None,
@@ -163,16 +177,6 @@ def _without_address(reason: str) -> str:
         message = "expected words without an address: it is kept in the log"
         raise ValueError(message)
     return reason
-
-
-Service = Annotated[
-    str | None,
-    Field(
-        min_length=1,
-        max_length=200,
-        description="Another service's list; with the scope admin only.",
-    ),
-]
 
 
 class ServiceQuery(_Query):

@@ -60,7 +60,7 @@ class SuppressionEndpoints:
         """Show a page of a list."""
         query = read_query(SuppressionsQuery, request)
         found = await self.services.suppressions.list(
-            service=caller.sees if query.service is None else _service(query.service, caller),
+            service=caller.sees if query.service is None else caller.may_name(query.service),
             channel=query.type,
             limit=query.limit + 1,
             after=query.after,
@@ -75,7 +75,7 @@ class SuppressionEndpoints:
 
     async def add(self, request: Request, caller: Caller) -> Response:
         """Put an address on a list."""
-        service = _service(read_query(ServiceQuery, request).service, caller)
+        service = caller.may_name(read_query(ServiceQuery, request).service)
         require_json(request.scope)
         body = await read_body(
             request,
@@ -105,7 +105,7 @@ class SuppressionEndpoints:
     async def remove(self, request: Request, caller: Caller) -> Response:
         """Take an address off a list."""
         query = read_query(SuppressionQuery, request)
-        service = _service(query.service, caller)
+        service = caller.may_name(query.service)
         is_operator = caller.sees is None
         result = await self.services.suppressions.remove(
             service=service,
@@ -196,9 +196,3 @@ def _not_ours_to_lift(reason: SuppressionReason) -> ProblemError:
 def _says_not_why(reason: SuppressionReason) -> ProblemError:
     detail = f"it is there as {reason}: the recipient asked for it; say why it may be sent to again"
     return invalid([InvalidField("reason", detail, is_parameter=True)])
-
-
-def _service(named: str | None, caller: Caller) -> str:
-    if named is not None and caller.sees not in (None, named):
-        raise ProblemError(FORBIDDEN, "Only the scope 'admin' may name another service.")
-    return named or caller.service

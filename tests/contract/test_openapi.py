@@ -140,3 +140,29 @@ async def test_the_api_keeps_what_the_document_promises(tmp_path: Path) -> None:
 
     assert process.returncode == 0, output.decode()
     assert "Authentication failed" not in output.decode()
+
+
+def test_a_query_parameter_that_must_be_given_is_required(document: Mapping[str, Any]) -> None:
+    required = {
+        (method, path, each["name"])
+        for method, path, operation in operations(document)
+        for each in operation["parameters"]
+        if each["in"] == "query" and each.get("required")
+    }
+
+    where = "/api/v1/suppressions"
+    assert required == {("delete", where, "type"), ("delete", where, "recipient")}
+
+
+def test_no_field_of_a_body_has_a_default_that_generators_take_for_a_value(
+    document: Mapping[str, Any],
+) -> None:
+    fields = {
+        f"{name}.{field}": schema
+        for name, model in document["components"]["schemas"].items()
+        for field, schema in model.get("properties", {}).items()
+    }
+
+    assert [name for name, schema in fields.items() if "default" in schema] == []
+    assert 'If absent: `"normal"`.' in fields["NotificationRequest.priority"]["description"]
+    assert "sensitive" not in document["components"]["schemas"]["NotificationRequest"]["required"]

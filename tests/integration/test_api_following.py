@@ -1,7 +1,7 @@
 """Following, cancelling and replaying notifications over HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -79,6 +79,29 @@ async def test_an_admin_sees_and_changes_what_is_every_services(api: Api) -> Non
     assert (await api.client.get(PREFIX, headers=headers)).json()["items"][0]["id"] == str(id)
     answer = await api.client.post(f"{PREFIX}/{id}/cancel", headers=headers)
     assert answer.status_code == 200
+
+
+async def test_an_admin_may_ask_for_one_service(api: Api) -> None:
+    await api.send()
+    admin = await api.headers("operators", "admin")
+    other = await api.headers("payments", "read")
+
+    async def of(service: str, headers: Mapping[str, str]) -> tuple[int, int]:
+        answer = await api.client.get(PREFIX, params={"service": service}, headers=headers)
+        return answer.status_code, len(answer.json().get("items", []))
+
+    assert await of("orders", admin) == (200, 1)
+    assert await of("payments", admin) == (200, 0)
+    assert await of("payments", other) == (200, 0)
+    assert await of("orders", other) == (403, 0)
+
+
+async def test_the_plus_of_an_offset_may_stand_as_it_is(api: Api) -> None:
+    await api.send()
+
+    for offset in ("+01:00", "%2B01:00"):
+        first, last = f"2020-01-01T00:00:00{offset}", f"2999-01-01T00:00:00.5{offset}"
+        assert len(await listed(api, f"created_from={first}&created_before={last}")) == 1
 
 
 async def test_pages_follow_one_another_without_gap_or_overlap(api: Api) -> None:

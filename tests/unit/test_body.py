@@ -43,7 +43,6 @@ def refusal(body: bytes, problem: Problem = MALFORMED_JSON, max_values: int = 1_
         b'"\\ud800"',
         b'"\\udc00\\ud800"',
         b'"tab\there"',
-        b"\xef\xbb\xbf{}",
         b"[" * 900,
         b'{"a":' * 900,
         b"9" * 5_000,
@@ -228,3 +227,8 @@ async def test_a_body_longer_than_announced_is_refused() -> None:
     it, _ = request([b"12345678901"], content_length="5")
 
     assert await status_of(it) == 413
+
+
+def test_a_byte_order_mark_before_the_json_is_left_out() -> None:
+    assert parse_json(b'\xef\xbb\xbf{"a": 1}', max_values=10) == {"a": 1}
+    assert refusal(b'{"a": \xef\xbb\xbf1}')
