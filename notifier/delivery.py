@@ -43,6 +43,7 @@ from notifier.notification import (
     Sent,
     Settlement,
     Snoozes,
+    SuppressionReason,
     Systemic,
     Transient,
     Transition,
@@ -363,7 +364,7 @@ class Deliverer:
             delay_s=verdict.delay_s,
             outcome_unknown=isinstance(outcome, Unknown),
             misses=handover.misses,
-            suppress=isinstance(outcome, Permanent) and outcome.suppress,
+            suppress_as=_suppression(outcome),
         )
         recording = asyncio.create_task(self._record(finish, claimed))
         if is_stopping:
@@ -474,6 +475,12 @@ def fault_of(outcome: Outcome) -> Fault | None:
     if isinstance(outcome, Sent):
         return None
     return Fault(kind=type(outcome).__name__.lower(), code=outcome.code, message=outcome.message)
+
+
+def _suppression(outcome: Outcome) -> SuppressionReason | None:
+    if isinstance(outcome, Permanent) and outcome.suppress:
+        return outcome.suppress_as
+    return None
 
 
 def _may_try_again(outcome: Transient | Unknown, claimed: Claimed, policy: RetryPolicy) -> bool:

@@ -214,7 +214,7 @@ class Finish:
     """The end of one attempt, as it is to be recorded.
 
     `delay_s` is set for transitions back to pending: how long until the next attempt is due.
-    `misses` go to the timeline as `failover`, in their order; `suppress` puts the recipient on
+    `misses` go to the timeline as `failover`, in their order; `suppress_as` puts the recipient on
     its service's suppression list.
     """
 
@@ -228,7 +228,7 @@ class Finish:
     delay_s: float | None = None
     outcome_unknown: bool = False
     misses: tuple[Miss, ...] = ()
-    suppress: bool = False
+    suppress_as: "SuppressionReason | None" = None
 
 
 class SuppressionReason(StrEnum):
@@ -376,11 +376,16 @@ class Transient:
 
 @dataclass(frozen=True, slots=True)
 class Permanent:
-    """Never: this recipient or this content. `suppress` says that the address itself is bad."""
+    """Never: this recipient or this content.
+
+    `suppress` says that the address itself is bad, or that its owner wants nothing more;
+    `suppress_as` which of them.
+    """
 
     code: str
     message: str
     suppress: bool = False
+    suppress_as: SuppressionReason = SuppressionReason.REFUSED
 
 
 @dataclass(frozen=True, slots=True)

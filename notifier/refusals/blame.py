@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
-from notifier.notification import Outcome, Permanent, Systemic, Transient, Unknown
+from notifier.notification import (
+    Outcome,
+    Permanent,
+    SuppressionReason,
+    Systemic,
+    Transient,
+    Unknown,
+)
 
 
 class Blame(StrEnum):
@@ -52,10 +59,8 @@ def outcome_of(
     alone it is then no evidence against the provider, even where it blames us.
     """
     match blame:
-        case Blame.GONE | Blame.OPTED_OUT:
-            return Permanent(code, message, suppress=True)
-        case Blame.RECIPIENT | Blame.MESSAGE:
-            return Permanent(code, message)
+        case Blame.GONE | Blame.OPTED_OUT | Blame.RECIPIENT | Blame.MESSAGE:
+            return _permanent(blame, code, message)
         case Blame.RECIPIENT_NOW:
             return Transient(code, message, retry_after_s, concerns_recipient=True)
         case Blame.OURS:
@@ -68,3 +73,14 @@ def outcome_of(
             return Unknown(code, message)
         case _:
             assert_never(blame)
+
+
+def _permanent(blame: Blame, code: str, message: str) -> Permanent:
+    match blame:
+        case Blame.GONE:
+            return Permanent(code, message, suppress=True)
+        case Blame.OPTED_OUT:
+            unsubscribed = SuppressionReason.UNSUBSCRIBED
+            return Permanent(code, message, suppress=True, suppress_as=unsubscribed)
+        case _:
+            return Permanent(code, message)

@@ -39,7 +39,6 @@ from notifier.notification import (
     Envelope,
     Finish,
     Status,
-    SuppressionReason,
 )
 from notifier.store import suppressing, timeline
 from notifier.store.database import Database
@@ -356,7 +355,7 @@ async def finish(database: Database, finishes: Sequence[Finish], *, grace_s: flo
     for each in finishes:
         firsts.setdefault(each.id, each)
     ends = list(firsts.values())
-    is_simple = not any(each.suppress for each in ends)
+    is_simple = not any(each.suppress_as for each in ends)
     write = database.write_at_once if is_simple else database.write
     recorded = await write(partial(_finish, finishes=ends, grace_s=grace_s))
     missed = [each for each in finishes if firsts[each.id] is not each or each.id not in recorded]
@@ -375,10 +374,12 @@ async def _finish(
         "grace_s": grace_s,
     }
     recorded = {row.id for row in await _FINISH.run(connection, parameters)}
-    refused = [each.id for each in finishes if each.suppress and each.id in recorded]
-    await suppressing.suppress(
-        connection, dict.fromkeys(refused, suppressing.Cause(SuppressionReason.REFUSED))
-    )
+    refused = {
+        each.id: suppressing.Cause(each.suppress_as)
+        for each in finishes
+        if each.suppress_as and each.id in recorded
+    }
+    await suppressing.suppress(connection, refused)
     return recorded
 
 

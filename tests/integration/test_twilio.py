@@ -100,7 +100,7 @@ REFUSALS: list[tuple[int, int, type[Outcome], dict[str, object]]] = [
     (400, 21606, Systemic, {}),
     (400, 21608, Transient, {"throttled": False, "concerns_recipient": True}),
     (400, 21609, Systemic, {}),
-    (400, 21610, Permanent, {"suppress": True}),
+    (400, 21610, Permanent, {"suppress": True, "suppress_as": "unsubscribed"}),
     (400, 21611, Transient, {"throttled": True}),
     (400, 21612, Permanent, {}),
     (400, 21614, Permanent, {}),

@@ -92,7 +92,9 @@ async def test_addresses_are_compared_without_case_and_width_and_kept_as_written
     assert refused.recipient == sent_as
     await add(stores, listed_as)
     await add(stores, sent_as, reason="hard_bounce")
-    await stores.deliveries.finish(an_end(refused, FAIL, fault=A_FAULT, suppress=True))
+    await stores.deliveries.finish(
+        an_end(refused, FAIL, fault=A_FAULT, suppress_as=SuppressionReason.REFUSED)
+    )
     later = await stores.accept(a_submission(recipient=sent_as))
     other = await stores.accept(a_submission(recipient=listed_as, service="payments"))
 
@@ -330,7 +332,9 @@ async def test_a_rescued_one_is_suppressed_when_it_is_claimed_again(stores: Stor
 
 async def test_a_dead_letter_moved_back_to_its_queue_is_suppressed(stores: Stores) -> None:
     failed = await stores.claimed()
-    await stores.deliveries.finish(an_end(failed, FAIL, fault=A_FAULT, suppress=True))
+    await stores.deliveries.finish(
+        an_end(failed, FAIL, fault=A_FAULT, suppress_as=SuppressionReason.REFUSED)
+    )
 
     assert await stores.claim(envelope_of(failed, attempt=1)) is None
 
@@ -341,7 +345,9 @@ async def test_a_refused_address_is_suppressed_with_the_end_of_the_attempt(store
     claimed = [await stores.claimed() for _ in range(2)]
 
     for each in claimed:
-        assert await stores.deliveries.finish(an_end(each, FAIL, fault=A_FAULT, suppress=True))
+        assert await stores.deliveries.finish(
+            an_end(each, FAIL, fault=A_FAULT, suppress_as=SuppressionReason.REFUSED)
+        )
 
     (suppression,) = await listed(stores)
     assert (suppression.recipient, suppression.reason) == (claimed[0].recipient, "refused")
@@ -350,17 +356,29 @@ async def test_a_refused_address_is_suppressed_with_the_end_of_the_attempt(store
     assert await stores.deliveries.insert([later]) == Applied(frozenset({later.id}))
 
 
+async def test_who_opted_out_is_suppressed_as_unsubscribed(stores: Stores) -> None:
+    claimed = await stores.claimed()
+    stopped = an_end(claimed, FAIL, fault=A_FAULT, suppress_as=SuppressionReason.UNSUBSCRIBED)
+
+    assert await stores.deliveries.finish(stopped)
+
+    (suppression,) = await listed(stores)
+    assert suppression.reason is SuppressionReason.UNSUBSCRIBED
+
+
 async def test_a_late_completion_suppresses_nobody(stores: Stores) -> None:
     claimed = await stores.ended(SUCCEED)
 
-    assert not await stores.deliveries.finish(an_end(claimed, FAIL, suppress=True))
+    assert not await stores.deliveries.finish(
+        an_end(claimed, FAIL, suppress_as=SuppressionReason.REFUSED)
+    )
 
     assert await listed(stores) == []
 
 
 async def test_a_replay_to_a_suppressed_address_ends_as_suppressed(stores: Stores) -> None:
     failed = await stores.claimed()
-    await stores.deliveries.finish(an_end(failed, FAIL, suppress=True))
+    await stores.deliveries.finish(an_end(failed, FAIL, suppress_as=SuppressionReason.REFUSED))
     await stores.deliveries.move(REPLAY, failed.id, service=None)
 
     assert await stores.deliveries.take_due(9, hold_s=1) == []

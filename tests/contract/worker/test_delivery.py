@@ -19,6 +19,7 @@ from notifier.notification import (
     Sent,
     Settlement,
     Status,
+    SuppressionReason,
     Systemic,
     Transient,
     Unknown,
@@ -111,6 +112,19 @@ async def test_a_failure_leaves_one_dead_letter(bench: Bench) -> None:
 
     assert bench.memory.ready("email_notifications.dead") == 1
     assert await bench.stores.deliveries.take_unburied(10, hold_s=10) == []
+
+
+@pytest.mark.parametrize("reason", [SuppressionReason.REFUSED, SuppressionReason.UNSUBSCRIBED])
+async def test_a_refusal_that_is_about_the_address_says_why_it_is_suppressed(
+    bench: Bench, reason: SuppressionReason
+) -> None:
+    envelope = await bench.accept()
+    bench.adapter.script.append(Permanent("550", "no", suppress=True, suppress_as=reason))
+
+    await bench.deliverer().deliver(envelope)
+
+    (entry,) = await bench.stores.suppressions.list(service=None, channel=None, limit=9, after=None)
+    assert (entry.reason, entry.notification_id) == (reason, envelope.id)
 
 
 async def test_the_provider_is_handed_the_filled_templates(bench: Bench) -> None:
