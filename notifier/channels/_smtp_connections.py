@@ -135,6 +135,11 @@ class Connections(Generic[AConnection]):
         """Connections that stand, idle or in use."""
         return len(self._idle) + len(self._busy)
 
+    @property
+    def full_for_s(self) -> float:
+        """For how long the server has been full while we had nothing."""
+        return 0.0 if self._full_since_s is None else self._clock.monotonic_s() - self._full_since_s
+
     async def take(self, *, proven: bool = False) -> AConnection:
         """Return a connection; `release` it.
 

@@ -7,6 +7,11 @@ from typing import cast
 import aiosmtplib
 
 from notifier.channels._smtp_config import SmtpConfig
+from notifier.channels._smtp_diagnosis import (
+    IMPLICIT_TLS_PORT,
+    MisconfiguredError,
+    misconfiguration,
+)
 from notifier.channels._smtp_link import Link, Offers, Progress
 from notifier.channels._smtp_wire import SmtpWire
 from notifier.refusals.smtp import Phase, parse_reply
@@ -14,15 +19,14 @@ from notifier.refusals.smtp import Phase, parse_reply
 _AUTH_METHODS = ("plain", "login", "cram-md5")
 _TRY_ANOTHER_METHOD = (504, 534)
 _FOR_NOW = 4
-_SHARE_OF_TIME = 2 / 3
-
-
-class MisconfiguredError(Exception):
-    """Nothing would get through to this server as it or we are set up."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+_SHARE_OF_TIME = 1 / 2
+_ODD_SILENCE_S = 3.0
+_HUNG_UP = (
+    aiosmtplib.SMTPServerDisconnected,
+    ConnectionResetError,
+    ConnectionAbortedError,
+    ssl.SSLEOFError,
+)
 
 
 class OpeningError(Exception):
@@ -35,13 +39,14 @@ class OpeningError(Exception):
 
     @property
     def is_for_now(self) -> bool:
-        """Whether the server said that it may be otherwise later."""
-        cause = self.cause
-        return isinstance(cause, aiosmtplib.SMTPResponseException) and cause.code // 100 == _FOR_NOW
+        """Whether the server turned us away, and may take us later: no mail was looked at."""
+        if isinstance(self.cause, aiosmtplib.SMTPResponseException):
+            return self.cause.code // 100 == _FOR_NOW
+        return self.phase is Phase.CONNECT and isinstance(self.cause.__cause__, _HUNG_UP)
 
     @property
     def is_full(self) -> bool:
-        """Whether it was turned away at the door."""
+        """Whether it did so at the door."""
         return self.is_for_now and self.phase in (Phase.CONNECT, Phase.EHLO)
 
     @property
@@ -49,7 +54,7 @@ class OpeningError(Exception):
         """What was in the way, in a word."""
         if isinstance(self.cause, aiosmtplib.SMTPResponseException):
             return parse_reply(self.cause.code, self.cause.message).label
-        return type(self.cause).__name__
+        return type(self.cause.__cause__ or self.cause).__name__
 
     def __str__(self) -> str:
         return f"{self.phase}: {self.label}"
@@ -58,8 +63,16 @@ class OpeningError(Exception):
 class Opening:
     """A connection on its way up: connect, encrypt, log in."""
 
-    def __init__(self, config: SmtpConfig, tls: ssl.SSLContext | None, helo_name: str) -> None:
+    def __init__(
+        self,
+        config: SmtpConfig,
+        tls: ssl.SSLContext | None,
+        helo_name: str,
+        *,
+        has_worked: bool = False,
+    ) -> None:
         self._config = config
+        self._has_worked = has_worked
         self._client = aiosmtplib.SMTP(
             hostname=config.host,
             port=config.port,
@@ -85,14 +98,18 @@ class Opening:
             return self._link()
         except Exception as error:
             self._abort()
-            raise OpeningError(progress.phase, error) from error
+            cause = await misconfiguration(
+                error, progress.phase, self._config, has_worked=self._has_worked
+            )
+            raise OpeningError(progress.phase, cause or error) from error
         except BaseException:
             self._abort()
             raise
 
     async def _open(self, progress: Progress) -> None:
         progress.phase = Phase.CONNECT
-        await self._client.connect()
+        async with asyncio.timeout(self._silence_s):
+            await self._client.connect()
         self._transport = self._client.transport
         await self._ehlo(progress)
         if self._config.security == "starttls":
@@ -100,6 +117,12 @@ class Opening:
             await self._ehlo(progress)
         if self._config.username is not None:
             await self._log_in(progress, self._config.username, self._config.password or "")
+
+    @property
+    def _silence_s(self) -> float | None:
+        """How long no greeting is no wonder."""
+        is_odd = self._config.port == IMPLICIT_TLS_PORT and self._config.security != "tls"
+        return _ODD_SILENCE_S if is_odd else None
 
     def _link(self) -> Link:
         # What aiosmtplib keeps of a connection is not needed for mails, and let go here.
@@ -125,7 +148,11 @@ class Opening:
 
     async def _start_tls(self, progress: Progress) -> None:
         if not self._client.supports_extension("starttls"):
-            raise MisconfiguredError("starttls_missing", "the server does not offer STARTTLS")
+            raise MisconfiguredError(
+                "starttls_missing",
+                "the server does not offer STARTTLS: set NOTIFIER_SMTP__PORT to the one that does "
+                "(usually 587), or NOTIFIER_SMTP__SECURITY to tls or none",
+            )
         progress.phase = Phase.STARTTLS
         await self._client.starttls()
         self._transport = self._client.transport
@@ -146,4 +173,9 @@ class Opening:
                     raise
             else:
                 return
-        raise MisconfiguredError("auth_missing", "the server offers no login that we know")
+        raise MisconfiguredError(
+            "auth_missing",
+            "the server offers no login that we know (PLAIN, LOGIN, CRAM-MD5): set "
+            "NOTIFIER_SMTP__PORT to the one for submission (587 or 465), or no "
+            "NOTIFIER_SMTP__USERNAME",
+        )

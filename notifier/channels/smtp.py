@@ -4,16 +4,19 @@ import asyncio
 import re
 import socket
 import ssl
+from dataclasses import replace
 
 import aiosmtplib
+import structlog
 
 from notifier.channels._mailbox import parse_sender
 from notifier.channels._mime import Mail, compose
 from notifier.channels._outcomes import UnsendableError, redact
 from notifier.channels._smtp_config import SmtpConfig
 from notifier.channels._smtp_connections import Connections, Limits, NotOpenedError
+from notifier.channels._smtp_diagnosis import MisconfiguredError, unusual_mode
 from notifier.channels._smtp_link import CLOSING, Link, Progress, RefusedError
-from notifier.channels._smtp_opening import MisconfiguredError, Opening, OpeningError
+from notifier.channels._smtp_opening import Opening, OpeningError
 from notifier.channels._smtp_replies import queue_id
 from notifier.errors import SettingsError
 from notifier.notification import Message, Outcome, Permanent, Sent, Systemic, Transient, Unknown
@@ -21,7 +24,10 @@ from notifier.ports import Clock
 from notifier.refusals.blame import outcome_of
 from notifier.refusals.smtp import Phase, Reply, parse_reply, ruling
 
+log = structlog.get_logger(__name__)
+
 _ASK_AGAIN_S = 1.0
+_ASK_AGAIN_LATEST_S = 60.0
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.ASCII)
 _ADDRESS_LITERAL = re.compile(r"\[(\d{1,3}(\.\d{1,3}){3}|IPv6:[0-9A-Fa-f:.]+)\]", re.ASCII)
@@ -53,6 +59,9 @@ class SmtpAdapter:
             patience_s=config.full_patience_s,
         )
         self._connections = Connections(self._open, _is_full, limits, clock)
+        self._has_worked = False
+        if odd := unusual_mode(config):
+            log.warning("smtp.unusual_mode", problem=odd)
 
     async def send(self, message: Message) -> Outcome:
         progress = Progress()
@@ -69,7 +78,10 @@ class SmtpAdapter:
         await self._connections.close()
 
     async def _open(self) -> Link:
-        return await Opening(self._config, self._tls, self._helo_name).run()
+        opening = Opening(self._config, self._tls, self._helo_name, has_worked=self._has_worked)
+        link = await opening.run()
+        self._has_worked = True
+        return link
 
     async def _hand_over(self, mail: Mail, progress: Progress) -> Reply:
         link = await self._connections.take()
@@ -107,7 +119,7 @@ class SmtpAdapter:
             case RefusedError():
                 return self._judge(error.reply, phase, message)
             case TimeoutError() if phase is Phase.CONNECT:
-                # Where its turn never came, others' mails or openings took all the time there was.
+                # Its turn never came: others' mails and openings took all the time there was.
                 return Transient(
                     "no_connection",
                     "no connection became free in time",
@@ -120,15 +132,17 @@ class SmtpAdapter:
     def _explain_opening(self, error: OpeningError, message: Message) -> Outcome:
         match error.cause:
             case MisconfiguredError() as cause:
+                log.error("smtp.misconfigured", problem=str(cause))
                 return Systemic(cause.code, str(cause))
-            case aiosmtplib.SMTPResponseException() as cause if error.is_for_now:
-                # It looked at no mail: no attempt was made.
-                text = self._redacted(parse_reply(cause.code, cause.message), error.phase, message)
-                return Transient(error.label, text, _ASK_AGAIN_S, throttled=True)
             case aiosmtplib.SMTPResponseException() as cause:
-                return self._judge(parse_reply(cause.code, cause.message), error.phase, message)
+                outcome = self._judge(parse_reply(cause.code, cause.message), error.phase, message)
             case cause:
-                return _explain_break(cause, error.phase)
+                outcome = _explain_break(cause, error.phase)
+        if error.is_for_now and isinstance(outcome, Transient):
+            # It looked at no mail, so no attempt was made.
+            again_s = min(max(self._connections.full_for_s / 4, _ASK_AGAIN_S), _ASK_AGAIN_LATEST_S)
+            return replace(outcome, retry_after_s=again_s, throttled=True)
+        return outcome
 
     def _judge(self, reply: Reply, phase: Phase, message: Message) -> Outcome:
         found = ruling(phase, reply)
@@ -160,9 +174,6 @@ def _is_stale(error: Exception, phase: Phase) -> bool:
 def _explain_break(error: Exception, phase: Phase) -> Outcome:
     if phase is Phase.CONTENT:
         return Unknown(_break_code(error), "the link broke after the content was on its way")
-    cause = error if isinstance(error, ssl.SSLError) else error.__cause__
-    if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
-        return Systemic("tls", f"{phase}: {cause.reason or type(cause).__name__}")
     return Transient(_break_code(error), f"{phase}: {type(error).__name__}")
 
 

@@ -1,17 +1,22 @@
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import uvloop
+from structlog.testing import capture_logs
 
 from notifier.channels._smtp_config import SmtpConfig
+from notifier.channels._smtp_diagnosis import misconfiguration
 from notifier.channels.smtp import SmtpAdapter
 from notifier.errors import SettingsError
 from notifier.notification import Outcome, Permanent, Sent, Systemic, Transient, Unknown
+from notifier.refusals.smtp import Phase
 from tests.clock import SystemClock
 from tests.services.certificates import Certificates, make_certificates
 from tests.services.messages import MESSAGE_ID, ManualClock, a_message
@@ -276,8 +281,10 @@ async def test_before_the_content_left_a_broken_link_is_transient(
     server: SmtpServer, verb: str, step: Step
 ) -> None:
     server.script(verb, step)
+    # An opening has a part of a mail's time.
+    timeout_s = 5 * HASTY_S if verb in ("CONNECT", "EHLO") else HASTY_S
 
-    outcome = await send_once(replace(a_config(server), timeout_s=HASTY_S))
+    outcome = await send_once(replace(a_config(server), timeout_s=timeout_s))
 
     assert isinstance(outcome, Transient)
     assert outcome.code == ("timeout" if isinstance(step, Hang) else "connection_lost")
@@ -321,11 +328,42 @@ def test_content_whose_end_never_left_is_transient_and_never_leaves_later(
     assert mails == 0
 
 
-async def test_a_server_name_that_does_not_resolve_is_transient(server: SmtpServer) -> None:
+async def test_a_server_name_that_does_not_resolve_spends_no_attempt_where_there_is_none(
+    server: SmtpServer,
+) -> None:
     outcome = await send_once(replace(a_config(server), host="nowhere.invalid"))
 
-    assert isinstance(outcome, Transient)
+    assert isinstance(outcome, Systemic | Transient)  # by what the machine's resolver knows
     assert outcome.code == "dns"
+
+
+async def test_a_connection_closed_without_a_greeting_spends_no_attempt(
+    server: SmtpServer,
+) -> None:
+    server.script("CONNECT", Drop(), Drop(), Drop())
+
+    outcome = await send_once(a_config(server))
+
+    assert isinstance(outcome, Transient)
+    assert outcome.throttled
+
+
+async def test_a_server_that_goes_on_turning_us_away_is_asked_less_and_less(
+    server: SmtpServer,
+) -> None:
+    server.bears = 0
+    clock = ManualClock()
+    adapter = SmtpAdapter(a_config(server), clock)
+    waits_s = []
+    for _ in range(4):
+        outcome = await adapter.send(a_message())
+        assert isinstance(outcome, Transient)
+        assert outcome.throttled
+        waits_s.append(outcome.retry_after_s)
+        clock.advance(100)
+    await adapter.close()
+
+    assert waits_s == [1, 25, 50, 60]
 
 
 # --- pipelining -----------------------------------------------------------------------------
@@ -844,8 +882,8 @@ async def test_a_refused_starttls_is_judged_by_its_reply(
 
 async def test_a_handshake_that_stalls_is_transient(certificates: Certificates) -> None:
     async with open_smtp() as server:
-        server.script("CONNECT", Hang())
-        config = replace(a_safe_config(server, certificates), security="tls", timeout_s=HASTY_S)
+        server.script("CONNECT", Hang(), Hang())
+        config = replace(a_safe_config(server, certificates), security="tls", timeout_s=1)
         outcome = await send_once(config)
 
     assert isinstance(outcome, Transient)
@@ -890,6 +928,127 @@ async def test_a_server_without_a_login_that_we_know_is_systemic(
 
     assert isinstance(outcome, Systemic)
     assert outcome.code == "auth_missing"
+
+
+# --- set up wrongly -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("security", ["starttls", "none"])
+async def test_a_server_that_speaks_tls_first_is_told_from_a_silent_one(
+    certificates: Certificates, security: str
+) -> None:
+    async with open_smtp(certificates.server_context(), implicit_tls=True) as server:
+        config = replace(a_config(server), timeout_s=3)
+        is_starttls = security == "starttls"
+        outcome = await send_once(replace(config, security="starttls" if is_starttls else "none"))
+
+    assert isinstance(outcome, Systemic)
+    assert outcome.code == "tls_mode"
+    assert "NOTIFIER_SMTP__SECURITY to tls" in outcome.message
+
+
+async def test_a_server_that_begins_in_the_clear_is_told_from_a_bad_handshake(
+    server: SmtpServer,
+) -> None:
+    outcome = await send_once(replace(a_config(server), security="tls"))
+
+    assert isinstance(outcome, Systemic)
+    assert outcome.code == "tls_mode"
+    assert "NOTIFIER_SMTP__SECURITY to starttls" in outcome.message
+
+
+async def test_a_server_that_worked_is_not_suspected_when_it_falls_silent(
+    server: SmtpServer,
+) -> None:
+    adapter = an_adapter(replace(a_config(server), max_mails_per_connection=1, timeout_s=1))
+    assert isinstance(await adapter.send(a_message()), Sent)
+    server.script("CONNECT", Hang())
+
+    assert isinstance(await adapter.send(a_message()), Transient)
+    assert server.sessions == 2
+    await adapter.close()
+
+
+@pytest.mark.parametrize(
+    "greeting", ["* OK IMAP4rev1 ready", "+OK POP3 ready", "SSH-2.0-OpenSSH_9.2", "HTTP/1.1 400 x"]
+)
+async def test_a_port_of_another_protocol_is_systemic(server: SmtpServer, greeting: str) -> None:
+    server.script("CONNECT", greeting)
+
+    outcome = await send_once(a_config(server))
+
+    assert isinstance(outcome, Systemic)
+    assert outcome.code == "not_smtp"
+    assert "NOTIFIER_SMTP__PORT" in outcome.message
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+@pytest.mark.parametrize(
+    ("host", "trusted", "setting"),
+    [("127.0.0.1", False, "NOTIFIER_SMTP__CA_PATH"), ("127.1", True, "NOTIFIER_SMTP__HOST")],
+)
+async def test_a_certificate_that_does_not_fit_names_the_setting(
+    certificates: Certificates, security: str, host: str, *, trusted: bool, setting: str
+) -> None:
+    is_implicit = security == "tls"
+    async with open_smtp(certificates.server_context(), LOGIN, implicit_tls=is_implicit) as server:
+        config = replace(
+            a_safe_config(server, certificates),
+            host=host,
+            security="tls" if is_implicit else "starttls",
+        )
+        outcome = await send_once(config if trusted else replace(config, ca_file=None))
+
+    assert isinstance(outcome, Systemic)
+    assert setting in outcome.message
+
+
+async def test_what_the_server_does_not_offer_names_the_setting(
+    certificates: Certificates,
+) -> None:
+    async with open_smtp(credentials=LOGIN) as server:
+        no_starttls = await send_once(a_safe_config(server, certificates))
+    async with open_smtp(certificates.server_context()) as server:
+        no_login = await send_once(a_safe_config(server, certificates))
+
+    assert isinstance(no_starttls, Systemic)
+    assert "NOTIFIER_SMTP__SECURITY" in no_starttls.message
+    assert isinstance(no_login, Systemic)
+    assert "NOTIFIER_SMTP__USERNAME" in no_login.message
+
+
+@pytest.mark.parametrize(
+    ("port", "security", "is_odd"),
+    [
+        (465, "starttls", True),
+        (465, "none", True),
+        (465, "tls", False),
+        (587, "tls", True),
+        (25, "tls", True),
+        (587, "starttls", False),
+        (2525, "tls", False),
+    ],
+)
+def test_a_port_and_a_mode_that_rarely_fit_are_warned_about_at_the_start(
+    port: int, security: Literal["starttls", "tls", "none"], *, is_odd: bool
+) -> None:
+    with capture_logs() as logged:
+        an_adapter(SmtpConfig(host="x", sender="a@x.io", port=port, security=security))
+
+    assert [line["event"] for line in logged] == ["smtp.unusual_mode"] * is_odd
+
+
+@pytest.mark.parametrize("errno", [socket.EAI_NONAME, socket.EAI_NODATA])
+async def test_a_name_that_does_not_exist_is_for_an_operator(errno: int) -> None:
+    error = socket.gaierror(errno, "Name or service not known")
+    config = SmtpConfig(host="x", sender="a@x.io")
+
+    found = await misconfiguration(error, Phase.CONNECT, config, has_worked=True)
+
+    assert found is not None
+    assert found.code == "dns"
+    later = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+    assert await misconfiguration(later, Phase.CONNECT, config, has_worked=True) is None
 
 
 @pytest.mark.parametrize("name", ["mail.shop.example", "shop", "[192.0.2.1]", "[IPv6:2001:db8::1]"])
