@@ -13,9 +13,11 @@ from notifier.errors import StoreBusyError
 from notifier.gate import Admission, Barred, Gate, GateClosedError
 from notifier.notification import (
     REPLAY,
+    Channel,
     Envelope,
     Fault,
     Lane,
+    Message,
     OnUnknown,
     Outcome,
     Permanent,
@@ -28,8 +30,9 @@ from notifier.notification import (
 )
 from notifier.ports import ProviderState
 from notifier.retry import RetryPolicy
+from notifier.worker.consumer import Consumers
 from tests.contract.store.stores import Stores, a_submission
-from tests.contract.worker.bench import Bench, ScriptedAdapter, within
+from tests.contract.worker.bench import LIMIT_S, Bench, ScriptedAdapter, within
 from tests.services.messages import ManualClock
 
 REFUSED = Transient("connection_refused", "not sent")
@@ -222,6 +225,42 @@ async def test_codes_to_good_numbers_go_at_once_whoever_else_is_refused(bench: B
             codes += 1
 
     assert codes == 12
+
+
+class Picky(ScriptedAdapter):
+    """Serves everybody but those whose address begins with `bad`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: asyncio.Queue[Message] = asyncio.Queue()
+
+    async def send(self, message: Message) -> Outcome:
+        self.asked.put_nowait(message)
+        return NOT_ENABLED if message.recipient.startswith("bad") else Sent("id-1")
+
+
+async def test_a_code_overtakes_those_who_are_refused_again_and_again(bench: Bench) -> None:
+    bench.adapter = adapter = Picky()
+    bench.breakers = BreakerSettings(doubt_s=0.05, fresh_s=0.05)
+    refused = [
+        await bench.accept(a_submission(recipient=f"bad-{number}@example.org"))
+        for number in range(60)
+    ]
+    await bench.publisher.publish(refused)
+    consumers = Consumers(bench.memory, bench.deliverer(), {Channel.EMAIL: 4})
+    await consumers.start()
+    try:
+        for _ in range(4):
+            await within(adapter.asked.get())
+        for _ in range(3):
+            code = await bench.accept(replace(a_submission(), lane=Lane.HIGH))
+            await bench.publisher.publish([code])
+            overtaken = 0
+            while (await within(adapter.asked.get())).id != code.id:
+                overtaken += 1
+            assert overtaken <= 10
+    finally:
+        await within(consumers.stop(LIMIT_S))
 
 
 async def test_a_probe_goes_to_the_most_urgent_who_waits(bench: Bench) -> None:
