@@ -10,7 +10,7 @@ from typing import Final, assert_never
 
 from notifier.notification import Outcome, Permanent, Sent, Systemic, Transient, Unknown
 
-_MAX_REFUSED: Final = 1_000
+_MAX_KNOWN: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +20,9 @@ class BreakerSettings:
     It opens after `systemic_in_a_row` systemic failures that do not depend on a recipient; when
     `failure_ratio` of at least `min_calls` calls of one process within `window_s` failed; and
     when `recipients` different ones were refused for a systemic reason without a success in
-    between, or more of them where more was sent within `window_s`. Unknown outcomes count once
-    for each recipient, and from `recipients` of them on.
+    between, or more of them where more was sent within `window_s`. Unknown outcomes, and what
+    else was said in an exchange about one recipient, count once for each recipient, and from
+    `recipients` of them on.
 
     Each further trip without a success doubles the time from `open_min_s` to `open_max_s`. What
     opened on recipients' evidence is probed every `doubt_s`, one call at a time.
@@ -54,8 +55,21 @@ class BreakerSettings:
 class _Call:
     at_s: float
     has_failed: bool
-    doubted: int | None = None
-    """The recipient whose exchange had an unknown outcome."""
+    about: int | None = None
+    """The recipient in whose exchange it failed; None where it failed before one."""
+
+
+def is_about_one(outcome: Outcome) -> bool:
+    """Whether a failure, or a success, may be due to the recipient that the call was about."""
+    match outcome:
+        case Systemic():
+            return outcome.concerns_recipient
+        case Transient():
+            return outcome.concerns_recipient or outcome.about_one
+        case Sent() | Permanent() | Unknown():
+            return True
+        case _:
+            assert_never(outcome)
 
 
 class Evidence:
@@ -65,11 +79,11 @@ class Evidence:
         self._settings = settings
         self._calls: deque[_Call] = deque()
         self._systemic_in_a_row = 0
-        self._refused: dict[int, None] = {}
+        self._known: dict[int, bool] = {}  # who is part of the evidence, and whether as refused
 
     def holds(self, recipient: int) -> bool:
-        """Whether an exchange about this recipient is part of the evidence already."""
-        return recipient in self._refused or any(call.doubted == recipient for call in self._calls)
+        """Whether what failed with this recipient is part of the evidence already."""
+        return recipient in self._known
 
     def trips(self, outcome: Outcome, recipient: int, now_s: float) -> bool:
         """Take in what came of a call; returns whether the breaker is to open."""
@@ -77,56 +91,56 @@ class Evidence:
         self._systemic_in_a_row = self._systemic_in_a_row + 1 if is_ours else 0
         match outcome:
             case Sent():
-                self._refused.clear()
+                self._known.clear()
                 self._note(_Call(now_s, has_failed=False))
                 return False
             case Permanent() | Transient(concerns_recipient=True):
                 self._note(_Call(now_s, has_failed=False))
                 return False
             case Systemic(concerns_recipient=True):
-                self._refuse(recipient, now_s)
+                self._forget(now_s)
+                self._know(recipient, is_refused=True)
                 return self._refuses_everybody()
             case Systemic():
                 return self._systemic_in_a_row >= self._settings.systemic_in_a_row
-            case Transient():
-                self._note(_Call(now_s, has_failed=True))
-                return self._fails_too_often()
-            case Unknown():
-                self._note(_Call(now_s, has_failed=True, doubted=recipient))
+            case Transient() | Unknown():
+                about = recipient if is_about_one(outcome) else None
+                self._note(_Call(now_s, has_failed=True, about=about))
                 return self._fails_too_often()
             case _:
                 assert_never(outcome)
 
     def has_opened(self) -> None:
-        """Begin anew after a trip; who was refused is still known."""
+        """Begin anew after a trip; who is part of the evidence is still known."""
         self._calls.clear()
         self._systemic_in_a_row = 0
 
     def _note(self, call: _Call) -> None:
         self._calls.append(call)
         self._forget(call.at_s)
+        if call.about is not None:
+            self._know(call.about, is_refused=self._known.get(call.about, False))
 
     def _forget(self, now_s: float) -> None:
         while self._calls and self._calls[0].at_s < now_s - self._settings.window_s:
             self._calls.popleft()
 
-    def _refuse(self, recipient: int, now_s: float) -> None:
-        self._forget(now_s)
-        self._refused[recipient] = None
-        if len(self._refused) > _MAX_REFUSED:
-            del self._refused[next(iter(self._refused))]
+    def _know(self, recipient: int, *, is_refused: bool) -> None:
+        self._known[recipient] = is_refused
+        if len(self._known) > _MAX_KNOWN:
+            del self._known[next(iter(self._known))]
 
     def _refuses_everybody(self) -> bool:
         worked = sum(not call.has_failed for call in self._calls)
-        needed = max(self._settings.recipients, min(worked, _MAX_REFUSED))
-        return len(self._refused) >= needed
+        needed = max(self._settings.recipients, min(worked, _MAX_KNOWN))
+        return sum(self._known.values()) >= needed
 
     def _fails_too_often(self) -> bool:
         worked = sum(not call.has_failed for call in self._calls)
-        failed = sum(call.has_failed and call.doubted is None for call in self._calls)
-        doubted = len({call.doubted for call in self._calls if call.doubted is not None})
-        if doubted >= self._settings.recipients:
-            failed += doubted
+        failed = sum(call.has_failed and call.about is None for call in self._calls)
+        recipients = len({call.about for call in self._calls if call.about is not None})
+        if recipients >= self._settings.recipients:
+            failed += recipients
         calls = worked + failed
         enough = max(self._settings.min_calls, 1)
         return calls >= enough and failed >= calls * self._settings.failure_ratio

@@ -14,7 +14,7 @@ from typing import assert_never
 
 import structlog
 
-from notifier.breaker import BreakerSettings, Evidence
+from notifier.breaker import BreakerSettings, Evidence, is_about_one
 from notifier.errors import NotifierError, StoreUnavailableError
 from notifier.notification import (
     Lane,
@@ -208,8 +208,9 @@ class Gate:
                 is_doubt = isinstance(outcome, Systemic) and outcome.concerns_recipient
                 if isinstance(outcome, Systemic):
                     log.warning("provider.refused", provider=provider, reason=outcome.code)
-                if admission.is_probe and is_doubt:
-                    await self._release(provider, 0 if is_known else self._settings.doubt_s)
+                if admission.is_probe and (is_doubt or (is_known and is_about_one(outcome))):
+                    at_once = is_known and is_doubt  # it spends no attempt
+                    await self._release(provider, 0 if at_once else self._settings.doubt_s)
                 elif trips or admission.is_probe:
                     await self._open(provider, outcome.code, is_doubt=is_doubt)
             case _:

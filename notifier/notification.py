@@ -372,6 +372,9 @@ class Transient:
     throttled: bool = False
     concerns_recipient: bool = False
     """It says something about this recipient only, nothing about the provider's health."""
+    about_one: bool = False
+    """It was said in an exchange about one recipient: alone it is no evidence against the
+    provider."""
 
 
 @dataclass(frozen=True, slots=True)

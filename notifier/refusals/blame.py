@@ -68,7 +68,7 @@ def outcome_of(
         case Blame.RATE:
             return Transient(code, message, retry_after_s, throttled=True)
         case Blame.MOMENT:
-            return Transient(code, message, retry_after_s)
+            return Transient(code, message, retry_after_s, about_one=in_exchange_about_one)
         case Blame.UNKNOWN:
             return Unknown(code, message)
         case _:

@@ -17,7 +17,8 @@ GREYLISTED = Transient("450", "greylisted", concerns_recipient=True)
 NO_SUCH_USER = Permanent("550", "no such user")
 NO_ANSWER = Unknown("timeout", "no answer")
 
-ABOUT_A_RECIPIENT = (SENT, NOT_ENABLED, GREYLISTED, NO_SUCH_USER, NO_ANSWER)
+NOT_NOW = Transient("451", "mailbox host is down", about_one=True)
+ABOUT_A_RECIPIENT = (SENT, NOT_ENABLED, GREYLISTED, NO_SUCH_USER, NO_ANSWER, NOT_NOW)
 OUTCOMES = (*ABOUT_A_RECIPIENT, WRONG_KEY, NOT_REACHED)
 SETTINGS = BreakerSettings(min_calls=6, window_s=30)
 
@@ -60,8 +61,8 @@ def opens(seen: list[Seen], since: int) -> bool:
         after = seen[sent[-1] :] if sent else seen
         refused = {each.recipient for each in after if each.outcome == NOT_ENABLED}
         return len(refused) >= max(SETTINGS.recipients, len(worked))
-    if last.outcome in (NOT_REACHED, NO_ANSWER):
-        doubted = {each.recipient for each in lately if each.outcome == NO_ANSWER}
+    if last.outcome in (NOT_REACHED, NO_ANSWER, NOT_NOW):
+        doubted = {each.recipient for each in lately if each.outcome in (NO_ANSWER, NOT_NOW)}
         failed = [each for each in lately if each.outcome == NOT_REACHED]
         bad = len(failed) + (len(doubted) if len(doubted) >= SETTINGS.recipients else 0)
         total = len(worked) + bad

@@ -37,6 +37,8 @@ from tests.services.messages import ManualClock
 
 REFUSED = Transient("connection_refused", "not sent")
 WRONG_KEY = Systemic("401", "the key was refused")
+NO_ANSWER = Unknown("timeout", "no answer")
+NOT_NOW = Transient("451", "mailbox host is down", about_one=True)
 NOT_ENABLED = Systemic("21408", "this country is not enabled", concerns_recipient=True)
 QUICK = BreakerSettings(min_calls=4, systemic_in_a_row=3)
 
@@ -100,7 +102,7 @@ async def test_a_success_in_between_keeps_the_breaker_closed(bench: Bench) -> No
     assert await admissions([first]) == [Admission("smtp")]
 
 
-@pytest.mark.parametrize("failure", [REFUSED, Unknown("timeout", "no answer")])
+@pytest.mark.parametrize("failure", [REFUSED, NO_ANSWER, NOT_NOW])
 async def test_a_high_failure_rate_opens_the_breaker(bench: Bench, failure: Outcome) -> None:
     workers = Workers(bench.stores)
     first, _ = workers.gates
@@ -128,7 +130,7 @@ async def test_what_concerns_a_recipient_says_nothing_about_the_provider(
     assert await admissions(workers.gates) == [Admission("smtp"), Admission("smtp")]
 
 
-@pytest.mark.parametrize("outcome", [NOT_ENABLED, Unknown("timeout", "no answer")])
+@pytest.mark.parametrize("outcome", [NOT_ENABLED, NO_ANSWER, NOT_NOW])
 async def test_one_recipient_never_opens_a_breaker(bench: Bench, outcome: Outcome) -> None:
     workers = Workers(bench.stores)
     for spelling in ("Ada@example.org", "ada@example.org") * 20:
@@ -193,6 +195,23 @@ async def test_a_probe_to_a_refused_recipient_is_no_evidence_and_the_next_may_fo
     await workers.call(first, Sent())
 
     assert await admissions([first]) == [Admission("smtp")]
+
+
+@pytest.mark.parametrize("outcome", [NO_ANSWER, NOT_NOW])
+async def test_one_recipient_keeps_no_breaker_open_for_ever_longer(
+    bench: Bench, outcome: Outcome
+) -> None:
+    workers = Workers(bench.stores)
+    await open_breaker(workers)
+    await workers.pass_time(31)
+    await workers.call(workers.gates[0], outcome, "ops@example.org")
+    await workers.pass_time(61)
+
+    for _ in range(5):
+        await workers.call(workers.gates[0], outcome, "ops@example.org")
+        await workers.pass_time(1)
+
+    assert await admissions(workers.gates[:1]) == [Admission("smtp", is_probe=True)]
 
 
 async def test_a_wrong_password_still_waits_longer_each_time(bench: Bench) -> None:
