@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from itertools import cycle
 from uuid import UUID
 
-from notifier.notification import Lane, Status
+from notifier.notification import Channel, Lane, Status
 from notifier.publishing import Publisher
+from notifier.queue.admin import apply_topology
 from notifier.queue.link import RabbitSettings
 from notifier.queue.rabbitmq import open_rabbit_queue
+from notifier.queue.topology import dead_queue
 from notifier.store.upgrading import upgrade
 from tests.clock import SystemClock
 from tests.contract.store.stores import a_submission, envelope_of, open_stores
@@ -31,6 +33,7 @@ class Host:
     """A machine with a runner's surroundings."""
 
     outside: Outside
+    slots: int = CONSUMERS
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -39,7 +42,7 @@ class Host:
             **self.outside.settings(),
             "NOTIFIER_SMS__PROVIDERS": "none",
             "NOTIFIER_IN_APP__PROVIDERS": "none",
-            "NOTIFIER_EMAIL__CONSUMERS": str(CONSUMERS),
+            "NOTIFIER_EMAIL__CONSUMERS": str(self.slots),
             "NOTIFIER_WORKER__PROCESSES": str(PROCESSES),
             "NOTIFIER_WORKER__GRACE_S": "5",
         }
@@ -92,6 +95,18 @@ class Host:
         with self.outside.witness() as witness:
             return [witness.consumers(queue) for queue in LANES]
 
+    def returns(self) -> int:
+        """How often the message that was given back most often was; takes all of them out."""
+        with self.outside.witness() as witness:
+            letters = [letter for queue in LANES for letter in witness.take(queue)]
+        headers = [letter.properties.headers or {} for letter in letters]
+        return max(int(each.get("x-delivery-count", 0)) for each in headers)
+
+    def dead(self) -> int:
+        """How many messages are in the dead queue."""
+        with self.outside.witness() as witness:
+            return witness.ready(dead_queue(Channel.EMAIL))
+
     def ready(self) -> int:
         """How many messages wait in all lanes."""
         with self.outside.witness() as witness:
@@ -113,8 +128,9 @@ async def _send(outside: Outside, count: int) -> list[UUID]:
 
 
 @contextmanager
-def host(postgres: Postgres, rabbitmq: RabbitMq) -> Iterator[Host]:
-    """Services of the test's own, ready for a runner."""
+def host(postgres: Postgres, rabbitmq: RabbitMq, *, slots: int = CONSUMERS) -> Iterator[Host]:
+    """Services of the test's own, ready for a runner whose processes have so many slots."""
     with outside(postgres, rabbitmq) as made:
         asyncio.run(upgrade(made.database_url))
-        yield Host(outside=made)
+        apply_topology(made.amqp_url, rabbitmq.management_url)
+        yield Host(outside=made, slots=slots)

@@ -13,6 +13,9 @@ from tests.services.rabbitmq import RabbitMq
 
 COUNT = 60
 GRACE_S = 5
+BACKLOG = 1_000
+IN_FLIGHT_S = 0.5
+LOADED_S = 15
 
 
 def test_a_stop_mid_send_doubles_and_loses_nothing(postgres: Postgres, rabbitmq: RabbitMq) -> None:
@@ -37,4 +40,25 @@ def test_a_stop_mid_send_doubles_and_loses_nothing(postgres: Postgres, rabbitmq:
         assert took_s < GRACE_S
         assert set(left) <= {Status.SENT, Status.PENDING}
         assert Counter(here.outside.mailed()) == Counter(map(str, ids))
+        assert here.unknown() == 0
+
+
+def test_a_stop_of_many_consumers_gives_back_once_what_nobody_touched(
+    postgres: Postgres, rabbitmq: RabbitMq
+) -> None:
+    with host(postgres, rabbitmq, slots=64) as here:
+        here.outside.smtp.delay("DATA", IN_FLIGHT_S)
+        here.send(BACKLOG)
+        with here.runner() as runner:
+            here.await_mails(PROCESSES * 64)
+            stopped_s = time.monotonic()
+            code = runner.stop()
+            took_s = time.monotonic() - stopped_s
+        left = here.states()
+
+        assert code == 0
+        assert took_s < LOADED_S
+        assert left == {Status.SENT: len(here.outside.mailed()), Status.PENDING: here.ready()}
+        assert here.dead() == 0
+        assert here.returns() <= 2
         assert here.unknown() == 0

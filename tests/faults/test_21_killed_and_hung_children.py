@@ -7,6 +7,7 @@ from pathlib import Path
 
 from notifier.notification import Status
 from tests.e2e.processes import workers_of
+from tests.faults.runner import host
 from tests.faults.workers import (
     Care,
     Journal,
@@ -18,10 +19,12 @@ from tests.faults.workers import (
     until,
 )
 from tests.services.postgres import Postgres
+from tests.services.rabbitmq import RabbitMq, vhost_of
 
 PROCESSES = 2
 HUNG_AFTER_S = 1.5
 BATCH = 10
+LEASE_S = 60
 
 
 def zombies() -> list[int]:
@@ -85,3 +88,42 @@ async def test_killed_and_hung_workers_are_replaced_and_nothing_is_lost(
     handed = journal.read()
     assert len(handed) == accepted
     assert handed.total() - len(handed) <= account.outcome_unknown
+
+
+def test_what_a_killed_worker_held_is_sent_long_before_its_lease_ends(
+    postgres: Postgres, rabbitmq: RabbitMq
+) -> None:
+    with host(postgres, rabbitmq) as here:
+        here.outside.smtp.delay("DATA", LEASE_S, times=1)
+        with here.runner() as runner:
+            here.send(1)
+            here.await_processing()
+            killed_s = time.monotonic()
+            for child in workers_of(runner.pid):
+                os.kill(child, signal.SIGKILL)
+            here.await_sent(1)
+            took_s = time.monotonic() - killed_s
+
+        assert took_s < LEASE_S / 2
+
+
+def test_a_worker_that_may_no_longer_consume_ends_itself_and_is_replaced(
+    postgres: Postgres, rabbitmq: RabbitMq
+) -> None:
+    with host(postgres, rabbitmq) as here:
+        vhost = vhost_of(here.outside.amqp_url)
+        rights = ("permissions", vhost, rabbitmq.user)
+        everything = {"configure": ".*", "write": ".*", "read": ".*"}
+        with here.runner() as runner:
+            unreadable = {**everything, "read": "^email_notifications.high$"}
+            rabbitmq.management.call("PUT", *rights, body=unreadable)
+            rabbitmq.ctl("close_all_connections", "--vhost", vhost, "gone")
+
+            died = runner.line('"child.died"', timeout_s=90)
+            rabbitmq.management.call("PUT", *rights, body=everything)
+            here.await_starts(runner, PROCESSES + 1)
+            here.send(3)
+            here.await_sent(3)
+
+        assert '"exit_code":1' in died.string
+        assert "do not consume" in runner.output
