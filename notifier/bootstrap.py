@@ -173,8 +173,8 @@ def _warn_of_unprotected_database(settings: Settings) -> None:
 async def _check_schema(stores: Stores) -> None:
     try:
         problem = await stores.queries.schema_problem()
-    except StoreUnavailableError:
-        log.warning("database.away")
+    except StoreUnavailableError as error:
+        log.warning("database.away", reason=str(error))
         return
     if problem:
         raise SchemaError(problem)

@@ -313,6 +313,14 @@ class QueryStore(Protocol):
     async def ping(self) -> None:
         """Return if the database answers."""
 
+    async def prove(self) -> None:
+        """Return if the database takes writes.
+
+        What became of the last ones is believed; where that was bad or long ago, a small one is
+        tried. Raises StoreUnavailableError with the database's own words for it, which hold no
+        value of ours.
+        """
+
     async def schema_problem(self) -> str | None:
         """What is wrong with the schema and what to run, or None."""
 
@@ -667,6 +675,14 @@ class Queue(Protocol):
 
     async def ping(self) -> None:
         """Return if the broker answers; raises QueueUnavailableError."""
+
+    async def prove(self) -> None:
+        """Return if the broker takes messages.
+
+        What became of the last ones is believed; where that was bad or long ago, one that goes
+        nowhere is tried. Raises QueueUnavailableError with the broker's words for it, which hold
+        no value of ours.
+        """
 
 
 # --- providers ------------------------------------------------------------------------------

@@ -342,7 +342,9 @@ class PartView(_View):
     """Whether one thing that notifier needs is there."""
 
     ok: bool
-    problem: str | None
+    problem: Annotated[
+        str | None, Field(description="What the last that was asked of it met, in its own words.")
+    ]
 
 
 class ReadinessView(_View):
@@ -351,8 +353,8 @@ class ReadinessView(_View):
     status: Annotated[
         Literal["ready", "degraded", "unavailable"],
         Field(
-            description="degraded: accepts, but the broker is away or a channel has no provider "
-            "that may be asked, so delivery waits."
+            description="degraded: accepts, but the broker takes no messages or a channel has no "
+            "provider that may be asked, so delivery waits."
         ),
     ]
     database: PartView

@@ -1,7 +1,7 @@
 """The endpoints for operators: the account, health and readiness."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -14,7 +14,7 @@ from notifier.api.config import ApiConfig, ApiServices
 from notifier.api.idempotency import Answer
 from notifier.api.operations import Operation, Reply, public
 from notifier.api.standing import channel_problem, standings
-from notifier.errors import NotifierError
+from notifier.errors import NotifierError, SchemaError
 from notifier.notification import Channel
 
 _TAG = "Operation"
@@ -52,7 +52,7 @@ class OperateEndpoints:
         del request
         database, broker, channels = await asyncio.gather(
             self._database_problem(),
-            self._problem(self.services.queue.ping(), _BROKER_AWAY),
+            self._broker_problem(),
             self._channel_problems(),
         )
         waits = broker or any(channels.values())
@@ -86,23 +86,33 @@ class OperateEndpoints:
             for channel, providers in self.config.routes.items()
         }
 
+    async def _broker_problem(self) -> str | None:
+        queue = self.services.queue
+        # The exchange may be missing although it takes what goes nowhere.
+        return await self._problem((queue.prove, queue.ping), _BROKER_AWAY)
+
     async def _database_problem(self) -> str | None:
         queries = self.services.queries
-        away = await self._problem(queries.ping(), _DATABASE_AWAY)
-        if away:
-            return away
-        try:
-            async with asyncio.timeout(self.config.probe_timeout_s):
-                return await queries.schema_problem()
-        except (NotifierError, TimeoutError):
-            return _DATABASE_AWAY
+        return await self._problem(
+            (queries.ping, self._look_at_schema, queries.prove), _DATABASE_AWAY
+        )
 
-    async def _problem(self, probe: Awaitable[None], words: str) -> str | None:
+    async def _look_at_schema(self) -> None:
+        if problem := await self.services.queries.schema_problem():
+            raise SchemaError(problem)
+
+    async def _problem(
+        self, probes: Sequence[Callable[[], Awaitable[None]]], silent: str
+    ) -> str | None:
+        """Return what the first of the probes that fails says, or `silent` if one says nothing."""
         try:
             async with asyncio.timeout(self.config.probe_timeout_s):
-                await probe
-        except (NotifierError, TimeoutError):
-            return words
+                for probe in probes:
+                    await probe()
+        except NotifierError as error:
+            return str(error)
+        except TimeoutError:
+            return silent
         return None
 
     def _account_operation(self) -> Operation:

@@ -18,6 +18,7 @@ from aio_pika.exceptions import AMQPChannelError
 from pamqp.common import FieldTable
 
 from notifier.errors import QueueUnavailableError
+from notifier.queue import reasons
 from notifier.queue.address import parse_broker
 from notifier.queue.dialling import AbortableConnection
 
@@ -138,6 +139,8 @@ class Link:
         self._up = asyncio.Event()
         self._tried = asyncio.Event()
         self._lost = asyncio.Event()
+        self.problem = "it does not answer"
+        """Why there is no connection, while there is none."""
 
     @property
     def connection(self) -> AbstractConnection | None:
@@ -169,8 +172,8 @@ class Link:
             try:
                 connection = await self._connect()
             except (QueueUnavailableError, AMQPChannelError) as error:
-                reason = type(error.__cause__ or error).__name__
-                log.warning("broker.unreachable", connection=self._name, reason=reason)
+                self.problem = reasons.of_connecting(error)
+                log.warning("broker.unreachable", connection=self._name, reason=self.problem)
             else:
                 if await self._hold(connection):
                     delay_s = FIRST_DELAY_S
@@ -203,9 +206,11 @@ class Link:
             self._tried.set()
             log.info("broker.connected", connection=self._name)
             await lost.wait()
+            self.problem = "the connection was lost"
             log.warning("broker.connection_lost", connection=self._name)
         except (QueueUnavailableError, AMQPChannelError) as error:
-            log.warning("broker.not_ready", connection=self._name, reason=type(error).__name__)
+            self.problem = reasons.of_connecting(error)
+            log.warning("broker.not_ready", connection=self._name, reason=self.problem)
             return False
         else:
             return True

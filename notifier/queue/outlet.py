@@ -1,6 +1,7 @@
 """Publishing with the broker's confirmation, over one link."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,11 +13,15 @@ from aio_pika.exceptions import AMQPChannelError, ChannelInvalidStateError, Chan
 from aiormq import Channel
 
 from notifier.errors import PublishError, QueueUnavailableError
-from notifier.queue import wire
+from notifier.evidence import Evidence
+from notifier.queue import reasons, wire
 from notifier.queue.link import Link, bounded, new_channel
 from notifier.queue.wire import Batch, Fate, Message
 
 log = structlog.get_logger(__name__)
+
+_PROBE_TIMEOUT_S = 1.0
+_IN_ALARM = f"the broker takes no messages: {reasons.ALARM}"
 
 Declare: TypeAlias = Callable[[AbstractConnection], Awaitable[None]]
 
@@ -47,6 +52,7 @@ class Outlet:
         self._opening = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
         self._lacks_queues = False
+        self._evidence = Evidence("broker", time.monotonic)
 
     async def send(self, messages: Sequence[Message]) -> list[PublishError | None]:
         """Publish messages together; returns once the broker has answered for all of them.
@@ -56,25 +62,56 @@ class Outlet:
         """
         if not messages:
             return []
+        fates, reason = await self._publish(messages, self._timeout_s)
+        if Fate.RETURNED in fates:
+            self._lacks_queues = self._declare is not None
+        errors = [_error(fate, reason) for fate in fates]
+        self._note(errors, is_probe=False)
+        return errors
+
+    async def prove(self, probe: Message) -> str | None:
+        """Return why the broker takes no messages, as the last ones found; None if it does.
+
+        Where that is not known, or was bad, `probe` is published, which no queue is bound for.
+        """
+
+        async def publish() -> None:
+            fates, reason = await self._publish([probe], min(self._timeout_s, _PROBE_TIMEOUT_S))
+            taken = fates in ([Fate.RETURNED], [Fate.CONFIRMED])
+            self._note([None if taken else PublishError(reason)], is_probe=True)
+
+        return await self._evidence.proved(publish)
+
+    def _note(self, errors: Sequence[PublishError | None], *, is_probe: bool) -> None:
+        failed = next((error for error in errors if error), None)
+        if failed is None:
+            self._evidence.worked()
+        else:
+            self._evidence.failed(str(failed), is_probe=is_probe)
+
+    async def _publish(
+        self, messages: Sequence[Message], timeout_s: float
+    ) -> tuple[Sequence[Fate], str]:
+        """Publish messages together; what became of each, and why it is not known of some."""
         pipe: _Pipe | None = None
-        fates = [Fate.UNKNOWN] * len(messages)
+        fates: Sequence[Fate] = [Fate.UNKNOWN] * len(messages)
         reason = "the broker did not confirm in time"
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(timeout_s):
                 pipe = self._usable_pipe() or await self._open()
                 pipe.waiting += 1
                 batch = await wire.publish(pipe.channel, messages)
                 fates = batch.fates
                 await _answered(batch)
         except TimeoutError:
+            if pipe and _is_blocked(pipe.connection):
+                reason = _IN_ALARM
             self._give_up(pipe)
         except (PublishError, ChannelInvalidStateError) as error:
             reason = str(error)
         finally:
             self._release(pipe, messages)
-        if Fate.RETURNED in fates:
-            self._lacks_queues = self._declare is not None
-        return [_error(fate, reason) for fate in fates]
+        return fates, reason
 
     async def close(self) -> None:
         """Close the channel; the link is left to its owner."""
@@ -85,9 +122,9 @@ class Outlet:
     def _usable_pipe(self) -> _Pipe | None:
         connection = self._link.connection
         if connection is None:
-            raise PublishError("the broker is away")
+            raise PublishError(f"the broker is away: {self._link.problem}")
         if _is_blocked(connection):
-            raise PublishError("the broker takes no messages: one of its alarms is on")
+            raise PublishError(_IN_ALARM)
         pipe = self._pipe
         if pipe is None or pipe.connection is not connection or pipe.channel.is_closed:
             return None
@@ -112,7 +149,9 @@ class Outlet:
             return _Pipe(connection, channel, underlay)
         except (QueueUnavailableError, AMQPChannelError) as error:
             self._link.drop(connection)
-            raise PublishError("the broker opens no channel") from error
+            raise PublishError(
+                f"the broker opens no channel: {reasons.of_connecting(error)}"
+            ) from error
 
     def _give_up(self, pipe: _Pipe | None) -> None:
         if pipe is None:
@@ -152,6 +191,8 @@ async def _answered(batch: Batch) -> None:
     except (Exception, asyncio.CancelledError) as error:
         if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
             raise
+        if isinstance(error, AMQPChannelError):
+            raise PublishError(f"the broker refused: {reasons.of_refusal(error)}") from error
         raise PublishError(f"not confirmed: {type(error).__name__}") from error
 
 

@@ -14,9 +14,10 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import count
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPChannelError, ChannelNotFoundEntity
@@ -25,7 +26,7 @@ from notifier.errors import PublishError, QueueUnavailableError
 from notifier.notification import Channel, Envelope, Lane
 from notifier.ports import Clock, Handler, QueueDepth
 from notifier.queue import message as codec
-from notifier.queue import topology
+from notifier.queue import reasons, topology
 from notifier.queue.consumer import RabbitSubscription, Source
 from notifier.queue.declaring import declare_missing, report_missing
 from notifier.queue.handling import Backoff
@@ -136,6 +137,12 @@ class RabbitQueue:
                     f"there is no exchange {topology.WORK_EXCHANGE}; run: notifier topology apply"
                 ) from error
 
+    async def prove(self) -> None:
+        nowhere = Envelope(id=UUID(int=0), channel=Channel.EMAIL, lane=Lane.BULK, attempt=0)
+        probe = self._message(topology.WORK_EXCHANGE, nowhere, int(self._clock.now().timestamp()))
+        if problem := await self._outlet.prove(replace(probe, routing_key=topology.NOWHERE)):
+            raise QueueUnavailableError(problem)
+
     async def close(self) -> None:
         """End all subscriptions and publishing."""
         closing = [subscription.close() for subscription in self._subscriptions]
@@ -174,7 +181,7 @@ class RabbitQueue:
     def _connection(self) -> AbstractConnection:
         connection = self._consuming.connection
         if connection is None:
-            raise QueueUnavailableError("the broker is away")
+            raise QueueUnavailableError(f"the broker is away: {self._consuming.problem}")
         return connection
 
 
@@ -183,4 +190,4 @@ def _no_refusals() -> Iterator[None]:
     try:
         yield
     except AMQPChannelError as error:
-        raise QueueUnavailableError(f"the broker refused: {type(error).__name__}") from error
+        raise QueueUnavailableError(f"the broker refused: {reasons.of_refusal(error)}") from error

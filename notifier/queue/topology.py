@@ -15,6 +15,9 @@ WORK_EXCHANGE = "notifications"
 DEAD_EXCHANGE = "notifications.dead"
 EXCHANGES = (WORK_EXCHANGE, DEAD_EXCHANGE)
 EXCHANGE_TYPE = "direct"
+NOWHERE = "nowhere"
+"""The routing key of the probe: no queue is bound with it."""
+
 QUEUE_ARGUMENTS: Mapping[str, str] = MappingProxyType({"x-queue-type": "quorum"})
 
 MAX_LENGTH = 1_000_000

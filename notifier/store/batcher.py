@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
 from notifier.errors import StoreBusyError, StoreRefusedError, StoreUnavailableError
+from notifier.store import reasons
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -116,7 +117,7 @@ class Batcher(Generic[Request, Answer]):
 
 def _give_up(call: _Call[Request, Answer]) -> None:
     if not call.future.done():
-        call.future.set_exception(StoreUnavailableError("the database did not answer in time"))
+        call.future.set_exception(StoreUnavailableError(reasons.SILENT))
 
 
 def _refuse(batch: Sequence[_Call[Request, Answer]], error: Exception) -> None:

@@ -1,7 +1,9 @@
 """Transactions: bounded in time, and with errors that say what to do and carry no data."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Final, TypeAlias, TypeVar
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -16,6 +18,8 @@ from notifier.errors import (
     StoreTooSlowError,
     StoreUnavailableError,
 )
+from notifier.evidence import Evidence
+from notifier.store import reasons
 
 Answer = TypeVar("Answer")
 Work: TypeAlias = Callable[[AsyncConnection], Awaitable[Answer]]
@@ -28,6 +32,7 @@ _CANCELLED = "57014"
 _NO_SCHEMA = {"42P01", "42703"}
 _REFUSED = ("22", "23", "54")
 _OURS = ("42", "0A")
+_NO_RIGHT = "42501"
 
 _SQLITE_BUSY = {5, 6}
 _SQLITE_REFUSED = {18, 19, 20}
@@ -57,6 +62,7 @@ class Database:
         self._reader = reader
         self._searcher = searcher
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._writes = Evidence("database", time.monotonic)
 
     async def write(self, work: Work[Answer]) -> Answer:
         """Run `work` in a transaction and return its answer once that is committed.
@@ -69,7 +75,7 @@ class Database:
             StoreRefusedError: a value or a row is not acceptable; nothing was changed.
             SchemaError: the tables are not those that this code needs.
         """
-        return await self._bounded(_commit(self._writer, work))
+        return await self._noted(_commit(self._writer, work))
 
     async def write_at_once(self, work: Work[Answer]) -> Answer:
         """Run `work` as `write` does, but saving the round trips of a transaction.
@@ -78,7 +84,7 @@ class Database:
         """
         if self._autocommitting is None:
             return await self.write(work)
-        return await self._bounded(_commit(self._autocommitting, work))
+        return await self._noted(_commit(self._autocommitting, work))
 
     async def read(self, work: Work[Answer]) -> Answer:
         """Run `work`, which changes nothing; one statement sees one state. Raises as `write`."""
@@ -92,12 +98,46 @@ class Database:
         """
         return await self._bounded(_run(self._searcher, work))
 
+    async def prove(self, work: Work[object]) -> str | None:
+        """Return why it takes no writes, as the last ones found; None if it does.
+
+        Where that is not known, or was bad, `work` is tried.
+        """
+
+        async def probe() -> None:
+            with suppress(NotifierError):
+                await self._noted(_commit(self._writer, work), is_probe=True)
+
+        return await self._writes.proved(probe)
+
     async def close(self) -> None:
         """Wait for what is under way, and close the connections."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._writer.dispose()
         await self._reader.dispose()
         await self._searcher.dispose()
+
+    async def _noted(
+        self, transaction: Coroutine[Any, Any, Answer], *, is_probe: bool = False
+    ) -> Answer:
+        """Run a transaction that writes, and note what became of it."""
+        try:
+            answer = await self._bounded(transaction)
+        except StoreBusyError:
+            raise
+        except (StoreUnavailableError, SchemaError) as error:
+            self._note(error, is_probe=is_probe)
+            raise
+        self._writes.worked()
+        return answer
+
+    def _note(self, error: NotifierError, *, is_probe: bool) -> None:
+        is_slow = isinstance(error, StoreTooSlowError) or str(error) == reasons.SILENT
+        # Slowness may be a matter of how much was asked at once. Of a probe it is a fact.
+        if is_slow and not is_probe:
+            self._writes.doubt()
+        else:
+            self._writes.failed(str(error), is_probe=is_probe)
 
     async def _bounded(self, transaction: Coroutine[Any, Any, Answer]) -> Answer:
         # A task of its own: giving back the connection of a cancelled statement can take as long
@@ -110,7 +150,7 @@ class Database:
         finally:
             task.cancel()
         if not done:
-            raise StoreUnavailableError("the database did not answer in time")
+            raise StoreUnavailableError(reasons.SILENT)
         return task.result()
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
@@ -152,15 +192,17 @@ def translate(error: Exception) -> NotifierError | None:
         return _from_sqlite(code & 0xFF, str(cause))
     if sqlstate := getattr(cause, "sqlstate", None):
         return _from_sqlstate(sqlstate)
-    if isinstance(error, DBAPIError | PoolTimeoutError | OSError | TimeoutError):
-        return StoreUnavailableError(f"the database does not answer ({type(cause).__name__})")
+    if isinstance(error, PoolTimeoutError):
+        return StoreUnavailableError(reasons.SILENT)
+    if isinstance(error, DBAPIError | OSError | TimeoutError):
+        return StoreUnavailableError(reasons.of_connecting(cause or error))
     return None if isinstance(error, SQLAlchemyError) else _from_driver(error)
 
 
 def _from_driver(error: Exception) -> NotifierError | None:
     # What asyncpg raises while connecting comes as it is.
     if type(error).__module__.startswith("asyncpg."):
-        return StoreUnavailableError(f"the database does not answer ({type(error).__name__})")
+        return StoreUnavailableError(reasons.of_connecting(error))
     return None
 
 
@@ -173,9 +215,9 @@ def _from_sqlstate(sqlstate: str) -> NotifierError | None:
         return StoreTooSlowError(f"the database needed too long (SQLSTATE {sqlstate})")
     if sqlstate.startswith(_REFUSED):
         return StoreRefusedError(f"the database refused a row (SQLSTATE {sqlstate})")
-    if sqlstate.startswith(_OURS):
+    if sqlstate.startswith(_OURS) and sqlstate != _NO_RIGHT:
         return None
-    return StoreUnavailableError(f"the database is not available (SQLSTATE {sqlstate})")
+    return StoreUnavailableError(reasons.of_sqlstate(sqlstate))
 
 
 def _from_sqlite(code: int, message: str) -> NotifierError | None:
@@ -189,4 +231,4 @@ def _from_sqlite(code: int, message: str) -> NotifierError | None:
                 "the database's tables are missing or old: run `notifier db upgrade`"
             )
         return None
-    return StoreUnavailableError(f"the database file cannot be used (SQLite {code})")
+    return StoreUnavailableError(reasons.of_sqlite(code))

@@ -18,6 +18,7 @@ from notifier.store.database import Database
 _CONNECT_TIMEOUT_S = 2.0
 _TRUSTED_S = 1.0
 _SEARCHES = 4
+_READ_ONLY = "25006"
 # The server gives up first, so that a connection seldom has to be thrown away.
 _SESSION = {
     "application_name": "notifier",
@@ -70,7 +71,17 @@ def _pooled(address: PostgresAddress, size: int) -> AsyncEngine:
         pool_use_lifo=True,
     )
     _ping_idle_connections(engine)
+    _leave_standbys(engine)
     return engine
+
+
+def _leave_standbys(engine: AsyncEngine) -> None:
+    """Give up what leads to a server that takes no writes: its address may lead elsewhere now."""
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def judge(context: Any) -> None:
+        if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+            context.is_disconnect = True
 
 
 def _ping_idle_connections(engine: AsyncEngine) -> None:

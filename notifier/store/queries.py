@@ -20,9 +20,10 @@ from sqlalchemy import (
     select,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.errors import SchemaError
+from notifier.errors import SchemaError, StoreUnavailableError
 from notifier.notification import Notification, Status, TimelineEntry
 from notifier.ports import Account, Backlog, NotificationFilter
 from notifier.recipient import compared_forms
@@ -31,7 +32,8 @@ from notifier.store.database import Database, Work
 from notifier.store.migrations import problem_of
 from notifier.store.moves import status_in
 from notifier.store.rows import to_notification, to_timeline_entry
-from notifier.store.sql import ID, HasMember, literal_text, parameter
+from notifier.store.sql import ID, HasMember, Now, literal_text, parameter
+from notifier.store.tables import idempotency_keys
 from notifier.store.tables import notification_events as events
 from notifier.store.tables import notifications as n
 
@@ -41,6 +43,15 @@ _TIMELINE = (
     .order_by(events.c.notification_id, events.c.id)
 )
 _PING = select(literal(1))
+# One row, which no client's key can be, as keys are not empty.
+_PROOF = (
+    insert(idempotency_keys)
+    .values(service="", key="", fingerprint="", answer="", created_at=Now())
+    .on_conflict_do_update(
+        index_elements=[idempotency_keys.c.service, idempotency_keys.c.key],
+        set_={"created_at": Now()},
+    )
+)
 
 
 class SqlQueryStore:
@@ -93,6 +104,13 @@ class SqlQueryStore:
             await connection.execute(_PING)
 
         await self._database.read(work)
+
+    async def prove(self) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(_PROOF)
+
+        if problem := await self._database.prove(work):
+            raise StoreUnavailableError(problem)
 
     async def schema_problem(self) -> str | None:
         try:

@@ -211,7 +211,7 @@ async def _succeeds(duty: Duty) -> bool:
     try:
         return await duty.run()
     except NotifierError as error:
-        log.warning("relay.delayed", duty=duty.name, error=type(error).__name__)
+        log.warning("relay.delayed", duty=duty.name, error=type(error).__name__, reason=str(error))
         return False
     except Exception:  # one duty's defect must not end the others, nor the runner
         log.exception("relay.crashed", duty=duty.name)

@@ -1,0 +1,74 @@
+"""Why a database is not available: its own words for it, which hold no value of ours."""
+
+import socket
+import ssl
+from collections.abc import Mapping
+from types import MappingProxyType
+
+SILENT = "the database did not answer in time"
+
+_LOOK = "see NOTIFIER_DATABASE_URL"
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_SQLSTATES: Mapping[str, str] = MappingProxyType(
+    {
+        "08001": f"no connection could be made: {_LOOK}",
+        "08004": f"it refuses the connection: {_LOOK}",
+        "08P01": f"what answers there does not speak its protocol: {_LOOK}",
+        "25006": "it is read-only: a standby, or a role or database set so",
+        "28000": f"it lets this role not in (no such role, no LOGIN, or pg_hba.conf): {_LOOK}",
+        "28P01": f"the password is wrong: {_LOOK}",
+        "3D000": f"there is no such database: {_LOOK}",
+        "42501": "the role lacks a right to what it has to read or write",
+        "53000": "it lacks a resource",
+        "53100": "its disk is full",
+        "53200": "it is out of memory",
+        "53300": "it has no connection left: see its max_connections",
+        "55000": "it is not in a state to do this",
+        "57014": "it gave up a statement that took too long",
+        "57P01": "it is shutting down",
+        "57P02": "it crashed and comes up again",
+        "57P03": "it is starting up or shutting down",
+        "58030": "it cannot read or write its files",
+    }
+)
+_SQLITE: Mapping[int, str] = MappingProxyType(
+    {
+        8: "it, or its folder, may not be written",
+        10: "its disk fails to read or write",
+        11: "it is damaged",
+        13: "its disk is full",
+        14: "it cannot be opened",
+        26: "it is no database of SQLite",
+    }
+)
+
+
+def of_sqlstate(sqlstate: str) -> str:
+    """Say what an error of PostgreSQL means."""
+    meaning = _SQLSTATES.get(sqlstate)
+    return (
+        f"the database is not available: {meaning or 'an error of its own'} (SQLSTATE {sqlstate})"
+    )
+
+
+def of_sqlite(code: int) -> str:
+    """Say what an error of SQLite means."""
+    meaning = _SQLITE.get(code)
+    return f"the database file cannot be used: {meaning or 'an error of its own'} (SQLite {code})"
+
+
+def of_connecting(error: BaseException) -> str:
+    """Say why there is no connection, where the database itself said nothing."""
+    match error:
+        case TimeoutError():
+            return SILENT
+        case socket.gaierror():
+            why = f"its host's name is not known: {_LOOK}"
+        case ConnectionRefusedError():
+            why = f"nothing listens at its address: {_LOOK}"
+        case ssl.SSLError():
+            why = f"no agreement on TLS: {_LOOK}"
+        case _:
+            why = type(error).__name__
+    return f"the database does not answer: {why}"

@@ -1,0 +1,115 @@
+import asyncio
+from collections.abc import Callable
+
+from structlog.testing import capture_logs
+
+from notifier.evidence import Evidence
+
+
+class Hand:
+    """A hand on the clock of an evidence, and a server that its probes ask."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+        self.probes = 0
+        self.answers: Callable[[], None] = lambda: None
+        self.evidence = Evidence("broker", lambda: self.now_s)
+
+    async def problem(self) -> str | None:
+        return await self.evidence.proved(self.probe)
+
+    async def probe(self) -> None:
+        self.probes += 1
+        await asyncio.sleep(0)
+        self.answers()
+
+    def pass_time(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+async def test_what_nobody_asked_lately_is_asked() -> None:
+    hand = Hand()
+    hand.answers = hand.evidence.worked
+
+    assert await hand.problem() is None
+    assert hand.probes == 1
+    hand.pass_time(9)
+    assert await hand.problem() is None
+    assert hand.probes == 1
+    hand.pass_time(2)
+    assert await hand.problem() is None
+    assert hand.probes == 2
+
+
+async def test_what_worked_a_moment_ago_is_believed() -> None:
+    hand = Hand()
+    hand.evidence.worked()
+
+    assert await hand.problem() is None
+    assert hand.probes == 0
+
+
+async def test_a_failure_is_told_with_its_reason_until_something_works_again() -> None:
+    hand = Hand()
+    hand.evidence.failed("its disk is full")
+    hand.answers = lambda: hand.evidence.failed("its disk is full", is_probe=True)
+
+    for _ in range(5):
+        assert await hand.problem() == "its disk is full"
+        hand.pass_time(5)
+    hand.answers = hand.evidence.worked
+
+    assert await hand.problem() is None
+
+
+async def test_what_fails_and_works_in_turns_is_not_well() -> None:
+    hand = Hand()
+    for _ in range(5):
+        hand.evidence.failed("its disk is full")
+        hand.evidence.worked()
+        hand.pass_time(1)
+
+    assert hand.evidence.problem == "its disk is full"
+    hand.pass_time(3)
+    hand.evidence.worked()
+    assert hand.evidence.problem is None
+
+
+async def test_each_turn_is_logged_once_with_the_reason() -> None:
+    hand = Hand()
+    with capture_logs() as logs:
+        for _ in range(3):
+            hand.evidence.failed("one of its alarms is on")
+        hand.pass_time(3)
+        for _ in range(3):
+            hand.evidence.worked()
+
+    assert logs == [
+        {
+            "event": "health.failing",
+            "log_level": "error",
+            "part": "broker",
+            "reason": "one of its alarms is on",
+        },
+        {"event": "health.recovered", "log_level": "info", "part": "broker"},
+    ]
+
+
+async def test_however_many_ask_one_probe_is_under_way() -> None:
+    hand = Hand()
+    hand.evidence.failed("it is read-only")
+
+    problems = await asyncio.gather(*(hand.problem() for _ in range(50)))
+
+    assert set(problems) == {"it is read-only"}
+    assert hand.probes == 1
+
+
+async def test_silence_makes_the_next_who_asks_look() -> None:
+    hand = Hand()
+    hand.evidence.worked()
+    hand.evidence.doubt()
+    hand.answers = hand.evidence.worked
+
+    assert await hand.problem() is None
+    assert hand.probes == 1
