@@ -78,6 +78,13 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfinished:
+    """It was a lot: a part of it is done, and asking again goes on with the rest."""
+
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
 class NotFound:
     """This service has no such thing. Nothing was changed."""
 
@@ -403,8 +410,11 @@ class Inbox(Protocol):
         recipient: str,
         notification_id: UUID | None,
         idempotency: Idempotency | None = None,
-    ) -> Applied | Remembered | KeyReused | NotFound:
-        """Mark one (None: all) as read; idempotent."""
+    ) -> Applied | Remembered | KeyReused | NotFound | Unfinished:
+        """Mark one (None: all) as read; idempotent.
+
+        The answer is kept once all is done.
+        """
 
     async def heads(self, inboxes: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], int]:
         """The newest seq of each of these (service, recipient) that has any."""

@@ -31,7 +31,7 @@ from notifier.api.problems import (
 from notifier.api.queries import InboxQuery, next_page, parse_seq, read_query
 from notifier.errors import RecipientError
 from notifier.notification import Channel
-from notifier.ports import Applied, KeyReused, NotFound, Remembered
+from notifier.ports import Applied, KeyReused, NotFound, Remembered, Unfinished
 from notifier.recipient import normalise
 
 PREFIX = "/api/v1/inbox"
@@ -134,6 +134,11 @@ class InboxEndpoints:
                 raise key_reused()
             case NotFound():
                 raise not_found()
+            case Unfinished(left):
+                detail = f"There are very many: {left} are left. Ask again to go on with them."
+                members = {"unread_count": left}
+                headers = {"Retry-After": "1"}
+                raise ProblemError(UNAVAILABLE, detail, headers=headers, members=members)
 
     def _reading(self) -> Sequence[Operation]:
         return (

@@ -28,7 +28,15 @@ from sqlalchemy.dialects.postgresql import insert as upsert  # its ON CONFLICT i
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.notification import Message
-from notifier.ports import Applied, Idempotency, InboxItem, KeyReused, NotFound, Remembered
+from notifier.ports import (
+    Applied,
+    Idempotency,
+    InboxItem,
+    KeyReused,
+    NotFound,
+    Remembered,
+    Unfinished,
+)
 from notifier.store import idempotency as keys
 from notifier.store.batcher import Batcher
 from notifier.store.database import Database, Work
@@ -37,9 +45,15 @@ from notifier.store.sql import ID, JsonObject, Now, given_rows, parameter
 from notifier.store.tables import inbox_items as items
 from notifier.store.tables import inboxes
 
-MarkResult: TypeAlias = Applied | Remembered | KeyReused | NotFound
+MarkResult: TypeAlias = Applied | Remembered | KeyReused | NotFound | Unfinished
 
 _MAX_BATCH = 200
+_MOST_READ = 5_000
+_MOST_STEPS = 40
+_END = 2**63 - 1
+
+InboxName: TypeAlias = Mapping[str, str]
+"""The names of an inbox, as parameters of a statement."""
 
 
 def _is_of(table: Subquery) -> Any:
@@ -94,8 +108,30 @@ _in_inbox = and_(
     items.c.service == parameter("which_service"), items.c.recipient == parameter("which_recipient")
 )
 _FIND = select(items.c.seq).where(_in_inbox, items.c.notification_id == parameter("which_id", ID))
-_READ = update(items).where(_in_inbox, items.c.read_at.is_(None)).values(read_at=Now())
-_READ_ONE = _READ.where(items.c.notification_id == parameter("which_id", ID))
+_is_unread = and_(_in_inbox, items.c.read_at.is_(None))
+_READ_ONE = (
+    update(items)
+    .where(_is_unread, items.c.notification_id == parameter("which_id", ID))
+    .values(read_at=Now())
+)
+# The newest first: from there on downwards, what was marked before is not come across again.
+_newest = (
+    select(items.c.seq)
+    .where(_is_unread, items.c.seq < parameter("before", BigInteger))
+    .order_by(items.c.seq.desc())
+    .limit(_MOST_READ)
+    .subquery()
+)
+_FIND_MANY = select(func.min(_newest.c.seq), func.count())
+_READ_MANY = (
+    update(items)
+    .where(
+        _is_unread,
+        items.c.seq >= parameter("first", BigInteger),
+        items.c.seq < parameter("before", BigInteger),
+    )
+    .values(read_at=Now())
+)
 _COUNT_READ = (
     update(inboxes)
     .where(
@@ -153,15 +189,20 @@ class SqlInbox:
         notification_id: UUID | None,
         idempotency: Idempotency | None = None,
     ) -> MarkResult:
-        return await self._database.write(
-            partial(
-                _mark_read,
-                service=service,
-                recipient=recipient,
-                id=notification_id,
-                wanted=idempotency,
+        inbox = {"which_service": service, "which_recipient": recipient}
+        if notification_id is not None:
+            return await self._database.write(
+                partial(_mark_one, inbox=inbox, id=notification_id, wanted=idempotency)
             )
-        )
+        before = _END
+        for _ in range(_MOST_STEPS):
+            marked = await self._database.write(
+                partial(_mark_many, inbox=inbox, before=before, wanted=idempotency)
+            )
+            if not isinstance(marked, int):
+                return marked
+            before = marked
+        return Unfinished(await self.unread_count(service, recipient))
 
     async def heads(self, inboxes: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], int]:
         async def work(connection: AsyncConnection) -> Mapping[tuple[str, str], int]:
@@ -187,25 +228,42 @@ async def deliver_all(connection: AsyncConnection, *, messages: Sequence[Message
         await connection.execute(_COUNT, {"rows": _counts_of(added)})
 
 
-async def _mark_read(
-    connection: AsyncConnection,
-    *,
-    service: str,
-    recipient: str,
-    id: UUID | None,
-    wanted: Idempotency | None,
+async def _mark_one(
+    connection: AsyncConnection, *, inbox: InboxName, id: UUID, wanted: Idempotency | None
 ) -> MarkResult:
     if wanted and (earlier := await keys.keep(connection, [wanted])):
         return keys.answer_again(wanted, earlier[keys.name_of(wanted)])
-    names = {"which_service": service, "which_recipient": recipient}
-    await connection.execute(_LOCK, {"rows": _names_of([(service, recipient)])})
-    if id is not None and await connection.scalar(_FIND, {**names, "which_id": id}) is None:
+    await _lock(connection, inbox)
+    if await connection.scalar(_FIND, {**inbox, "which_id": id}) is None:
         await connection.rollback()
         return NotFound()
-    statement, parameters = (_READ, names) if id is None else (_READ_ONE, {**names, "which_id": id})
-    read = (await connection.execute(statement, parameters)).rowcount
-    await connection.execute(_COUNT_READ, {**names, "newly_read": read})
+    read = (await connection.execute(_READ_ONE, {**inbox, "which_id": id})).rowcount
+    await connection.execute(_COUNT_READ, {**inbox, "newly_read": read})
     return Applied()
+
+
+async def _mark_many(
+    connection: AsyncConnection, *, inbox: InboxName, before: int, wanted: Idempotency | None
+) -> MarkResult | int:
+    """Mark the newest before this seq; returns the seq to go on before if there may be more."""
+    if wanted and (answered := await keys.find(connection, wanted)):
+        return answered
+    await _lock(connection, inbox)
+    first, count = (await connection.execute(_FIND_MANY, {**inbox, "before": before})).one()
+    if count:
+        await connection.execute(_READ_MANY, {**inbox, "first": first, "before": before})
+        await connection.execute(_COUNT_READ, {**inbox, "newly_read": count})
+    if count == _MOST_READ:
+        return int(first)
+    if wanted and (earlier := await keys.keep(connection, [wanted])):
+        await connection.rollback()
+        return keys.answer_again(wanted, earlier[keys.name_of(wanted)])
+    return Applied()
+
+
+async def _lock(connection: AsyncConnection, inbox: InboxName) -> None:
+    names = [(inbox["which_service"], inbox["which_recipient"])]
+    await connection.execute(_LOCK, {"rows": _names_of(names)})
 
 
 def _reading(query: Select[Any]) -> Work[Sequence[InboxItem]]:

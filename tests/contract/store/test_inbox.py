@@ -1,9 +1,15 @@
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import uuid4
 
+import pytest
+from sqlalchemy import insert, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from notifier.notification import Message
-from notifier.ports import Applied, Idempotency, KeyReused, NotFound, Remembered
+from notifier.ports import Applied, Idempotency, KeyReused, NotFound, Remembered, Unfinished
+from notifier.store.tables import inbox_items, inboxes
 from tests.contract.store.stores import Stores, a_message, a_submission, open_stores
 
 ADA = ("orders", "ada")
@@ -132,3 +138,52 @@ async def test_another_ones_item_is_not_found_and_keeps_no_key(stores: Stores) -
     assert await read(*ADA, message.id, key) == Applied()
     assert await read(*ADA, message.id, key) == Remembered("a")
     assert await read(*ADA, None, other) == KeyReused()
+
+
+async def test_reading_very_many_goes_on_step_by_step(stores: Stores) -> None:
+    count = 11_000
+    await stores.inbox.deliver(to())
+    await _fill(stores, count)
+    key = Idempotency(service="orders", key="k", fingerprint="f", answer="a")
+
+    assert await stores.inbox.mark_read(*ADA, None, key) == Applied()
+
+    assert await stores.inbox.unread_count(*ADA) == 0
+    assert not await stores.inbox.page(*ADA, limit=1, before=None, unread_only=True)
+    await stores.inbox.deliver(to())
+    assert await stores.inbox.mark_read(*ADA, None, key) == Remembered("a")
+    assert await stores.inbox.unread_count(*ADA) == 1
+
+
+async def test_what_is_too_much_for_one_call_is_left_to_the_next(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notifier.store.inbox._MOST_STEPS", 1)
+    await stores.inbox.deliver(to())
+    await _fill(stores, 6_000)
+
+    assert await stores.inbox.mark_read(*ADA, None) == Unfinished(1_001)
+    assert await stores.inbox.mark_read(*ADA, None) == Applied()
+    assert await stores.inbox.unread_count(*ADA) == 0
+
+
+async def _fill(stores: Stores, count: int) -> None:
+    """Put so many more into an inbox that holds one."""
+    service, recipient = ADA
+    rows = [
+        {
+            "service": service,
+            "recipient": recipient,
+            "seq": number + 2,
+            "notification_id": uuid4(),
+            "text": "Hello.",
+            "created_at": datetime.now(UTC),
+        }
+        for number in range(count)
+    ]
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(insert(inbox_items), rows)
+        await connection.execute(update(inboxes).values(last_seq=count + 1, unread=count + 1))
+
+    await stores.database.write(work)
