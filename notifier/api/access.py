@@ -15,6 +15,7 @@ from notifier.api.door import network_of
 from notifier.api.headers import header
 from notifier.api.problems import FORBIDDEN, RATE_LIMITED, UNAUTHENTICATED, ProblemError
 from notifier.api.rooms import Room, Turns, too_many_at_once
+from notifier.errors import StoreUnavailableError
 from notifier.keys import PresentedKey, implied_scopes, parse
 from notifier.ports import ApiKey, Clock, KeyStore
 
@@ -158,6 +159,18 @@ class Gate:
         if scope not in scopes:
             raise ProblemError(FORBIDDEN, f"It needs the scope {scope!r}.")
         return Caller(service=record.service, scopes=scopes, key_id=record.id)
+
+    async def still_admits(self, request: Request, scope: str) -> bool:
+        """Whether a request that was let in a while ago would be let in now.
+
+        Its key is looked up anew every few seconds; while the database is away, it stays.
+        """
+        key = parse_bearer(header(request.scope, b"authorization"))
+        try:
+            record = await self._ring.verify(key) if key else None
+        except StoreUnavailableError:
+            return True
+        return record is not None and scope in implied_scopes(record.scopes)
 
     def charge(self, request: Request, caller: Caller, items: int) -> None:
         """Count a request that holds so many `items` as so many requests.

@@ -75,7 +75,14 @@ def _operations(
 ) -> Sequence[Operation]:
     found: list[Operation] = [
         *NotificationEndpoints(services, config, gate).operations(),
-        *InboxEndpoints(services=services, config=config, feed=feed).operations(),
+        *InboxEndpoints(
+            services=services,
+            config=config,
+            feed=feed,
+            gate=gate,
+            streams=Room(config.max_streams, max(1, config.max_streams // 2)),
+            tabs=Room(config.max_streams, config.max_streams_per_inbox),
+        ).operations(),
         *OperateEndpoints(services=services, config=config).operations(),
         *ProviderEndpoints(services=services, config=config).operations(),
         *SuppressionEndpoints(services=services, config=config).operations(),

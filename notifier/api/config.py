@@ -104,6 +104,8 @@ class ApiConfig:
     """How long a callback for a notification that is being sent waits for the attempt's end."""
     max_waiting_callbacks: int = 50
     max_streams: int = 1_000
+    """Open streams of this process, half of them of one service."""
+    max_streams_per_inbox: int = 20
     stream_poll_s: float = 0.5
     stream_keep_alive_s: float = 15
     stream_lifetime_s: float = 900

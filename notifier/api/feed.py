@@ -1,13 +1,14 @@
 """Live inboxes: one query for all open streams says which of them have news."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import structlog
 
+from notifier.api.rooms import Room
 from notifier.errors import StoreUnavailableError
 from notifier.ports import Clock, Inbox, InboxItem
 
@@ -16,8 +17,10 @@ log = structlog.get_logger(__name__)
 Address: TypeAlias = tuple[str, str]
 """Service and recipient."""
 
-_PAGE = 100
+_PAGE = 10
 _RETRY_S = 5
+_CHECK_S = 2
+_MAX_HELD = 16 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -41,6 +44,8 @@ class InboxFeed:
         self._watched: dict[Address, _Watched] = {}
         self._poller: asyncio.Task[None] | None = None
         self._is_stopped = False
+        # What readers have not taken yet: who reads slowly does not fill the memory.
+        self._held = Room(_MAX_HELD, _MAX_HELD // 2)
 
     @property
     def open_streams(self) -> int:
@@ -52,20 +57,40 @@ class InboxFeed:
         return (await self._inbox.heads([address])).get(address, 0)
 
     async def follow(
-        self, address: Address, after: int, *, lifetime_s: float
+        self,
+        address: Address,
+        after: int,
+        *,
+        lifetime_s: float,
+        is_welcome: Callable[[], Awaitable[bool]],
     ) -> AsyncGenerator[InboxItem, None]:
-        """Yield what comes into an inbox after the seq `after`, each once and in order."""
+        """Yield what comes into an inbox after the seq `after`, each once and in order.
+
+        Ends after `lifetime_s`, or within seconds once its reader `is_welcome` no longer.
+        """
         end_s = self._clock.monotonic_s() + lifetime_s
+        most = _PAGE
         with self._watch(address) as watched:
             while not self._is_stopped and (left_s := end_s - self._clock.monotonic_s()) > 0:
+                if not await is_welcome():
+                    return
                 # Taken before the query: what arrives during it sets this very event.
                 news = watched.news
-                items = await self._since(address, after)
-                for item in items:
-                    yield item
-                    after = item.seq
+                items = await self._since(address, after, most)
+                size = sum(map(_size, items))
                 if not items:
-                    await _wait(news, left_s)
+                    await _wait(news, min(left_s, _CHECK_S))
+                elif not self._held.take(address[0], size):
+                    most = 1
+                    await asyncio.sleep(self._poll_s)
+                else:
+                    try:
+                        for item in items:
+                            yield item
+                            after = item.seq
+                    finally:
+                        self._held.give_back(address[0], size)
+                    most = _PAGE
 
     def stop(self) -> None:
         """Let all streams end after the item that they are at."""
@@ -92,10 +117,10 @@ class InboxFeed:
             if not watched.streams:
                 self._watched.pop(address, None)
 
-    async def _since(self, address: Address, after: int) -> list[InboxItem]:
+    async def _since(self, address: Address, after: int, most: int) -> list[InboxItem]:
         while True:
             try:
-                return list(await self._inbox.since(*address, after, limit=_PAGE))
+                return list(await self._inbox.since(*address, after, limit=most))
             except StoreUnavailableError:
                 await asyncio.sleep(_RETRY_S)
 
@@ -114,6 +139,10 @@ class InboxFeed:
                 watched.head = head
                 watched.news.set()
                 watched.news = asyncio.Event()
+
+
+def _size(item: InboxItem) -> int:
+    return len(item.text) + len(item.html or "")
 
 
 async def _wait(event: asyncio.Event, timeout_s: float) -> None:

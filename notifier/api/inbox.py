@@ -1,10 +1,11 @@
 """The endpoints for in-app inboxes: reading, marking as read, and the live stream."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import anyio
@@ -12,8 +13,9 @@ import orjson
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
-from notifier.api.access import Caller
+from notifier.api.access import Caller, Gate
 from notifier.api.answers import InboxItemView, InboxView
 from notifier.api.body import read_empty_body
 from notifier.api.config import ApiConfig, ApiServices
@@ -23,12 +25,14 @@ from notifier.api.operations import HeaderParameter, Operation, Reply
 from notifier.api.problems import (
     INVALID,
     NOT_FOUND,
+    RATE_LIMITED,
     UNAVAILABLE,
     ProblemError,
     invalid_parameter,
     not_found,
 )
 from notifier.api.queries import InboxQuery, next_page, parse_seq, read_query
+from notifier.api.rooms import Room
 from notifier.errors import RecipientError
 from notifier.notification import Channel
 from notifier.ports import Applied, KeyReused, NotFound, Remembered, Unfinished
@@ -59,6 +63,22 @@ class _Stopper:
         self._feed.stop()
 
 
+class _Stream(EventSourceResponse):
+    """A stream that gives back its place, however it ends."""
+
+    def __init__(
+        self, events: AsyncIterator[ServerSentEvent], *, place: Callable[[], None], **options: Any
+    ) -> None:
+        super().__init__(events, **options)
+        self._give_back = place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._give_back()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxEndpoints:
     """Serves inboxes to the services that they belong to."""
@@ -66,6 +86,11 @@ class InboxEndpoints:
     services: ApiServices
     config: ApiConfig
     feed: InboxFeed
+    gate: Gate
+    streams: Room
+    """By service."""
+    tabs: Room
+    """The same, by inbox."""
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoints."""
@@ -97,13 +122,11 @@ class InboxEndpoints:
     async def stream(self, request: Request, caller: Caller) -> Response:
         """Stream what comes into an inbox, as server-sent events."""
         address = _address(request, caller)
-        if self.feed.open_streams >= self.config.max_streams:
-            detail = "Too many streams are open."
-            raise ProblemError(UNAVAILABLE, detail, headers={"Retry-After": "5"})
         last_seen = _last_event_id(request)
         after = await self.feed.head(address) if last_seen is None else last_seen
-        return EventSourceResponse(
-            self._events(address, after),
+        return _Stream(
+            self._events(request, address, after),
+            place=self._take_place(address),
             ping=self.config.stream_keep_alive_s,
             ping_message_factory=lambda: ServerSentEvent(comment="keep-alive"),
             send_timeout=self.config.stream_keep_alive_s * 2,
@@ -111,10 +134,39 @@ class InboxEndpoints:
             shutdown_grace_period=_STREAM_GRACE_S,
         )
 
-    async def _events(self, address: Address, after: int) -> AsyncIterator[ServerSentEvent]:
+    def _take_place(self, address: Address) -> Callable[[], None]:
+        service, inbox = address[0], "\0".join(address)
+        if not self.streams.take(service):
+            raise ProblemError(
+                UNAVAILABLE,
+                "Too many streams are open, in all or of your service.",
+                headers={"Retry-After": "5"},
+            )
+        if not self.tabs.take(inbox):
+            self.streams.give_back(service)
+            raise ProblemError(
+                RATE_LIMITED,
+                "Too many streams of this inbox are open.",
+                headers={"Retry-After": "5"},
+            )
+
+        def give_back() -> None:
+            self.streams.give_back(service)
+            self.tabs.give_back(inbox)
+
+        return give_back
+
+    async def _events(
+        self, request: Request, address: Address, after: int
+    ) -> AsyncIterator[ServerSentEvent]:
         # Carries the place to resume from, so that nothing is lost before the first item.
         yield ServerSentEvent(id=str(after), event="open", data="{}", retry=_RECONNECT_MS)
-        items = self.feed.follow(address, after, lifetime_s=self.config.stream_lifetime_s)
+        items = self.feed.follow(
+            address,
+            after,
+            lifetime_s=self.config.stream_lifetime_s,
+            is_welcome=partial(self.gate.still_admits, request, "read"),
+        )
         async with aclosing(items):
             async for item in items:
                 data = orjson.dumps(InboxItemView.of(item).json_value()).decode()

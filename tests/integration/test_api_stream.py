@@ -257,3 +257,46 @@ async def test_a_head_request_opens_no_stream(served: Live) -> None:
     async with httpx2.AsyncClient(base_url=served.url, headers=served.api.client.headers) as client:
         assert (await client.head(STREAM)).status_code == 200
     assert served.inbox.reads == 0
+
+
+async def test_a_stream_ends_within_seconds_of_its_keys_revocation(tmp_path: Path) -> None:
+    async with live(tmp_path, replace(FAST, key_cache_s=0.1)) as served:
+        key = await served.api.key("orders", "read")
+        async with served.stream(Authorization=f"Bearer {key.text}") as reader:
+            await reader.next()
+            await served.api.services.keys.revoke(key.id)
+            async with asyncio.timeout(10):
+                while True:
+                    try:
+                        assert (await reader.next()).name == "comment"
+                    except EOFError:
+                        break
+
+
+async def test_a_service_has_half_of_the_streams(tmp_path: Path) -> None:
+    async with live(tmp_path, replace(FAST, max_streams=4)) as served:
+        others = (await served.api.headers("payments", "read"))["Authorization"]
+        async with served.stream() as one, served.stream() as two:
+            await one.next()
+            await two.next()
+            async with served.stream() as refused, served.stream(Authorization=others) as other:
+                assert refused.response.status_code == 503
+                assert other.response.status_code == 200
+        async with asyncio.timeout(5):
+            # The server notices the ends of both on its own time.
+            while await _status_of_new(served) != 200:
+                pass
+
+
+async def test_one_inbox_has_so_many_streams(tmp_path: Path) -> None:
+    config = replace(FAST, max_streams_per_inbox=1)
+    async with live(tmp_path, config) as served, served.stream() as one:
+        await one.next()
+        assert await _status_of_new(served) == 429
+        async with served.stream("/api/v1/inbox/carol/stream") as other:
+            assert other.response.status_code == 200
+
+
+async def _status_of_new(served: Live) -> int:
+    async with served.stream() as reader:
+        return reader.response.status_code
