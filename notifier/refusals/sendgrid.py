@@ -83,16 +83,14 @@ def judge_answer(status: int, complaints: tuple[Complaint, ...]) -> Ruling:
     by_status = REFUSALS.ruling(status, None)
     if status != _BAD_REQUEST:
         return by_status
-    words = plain_words(" ; ".join(each.message for each in complaints))
-    for each in _PHRASES:
-        if each.fits(words, 4):
-            return Ruling(blame=each.blame)
-    fields = [each.field for each in complaints]
+    fields = [each.field for each in complaints if each.field]
     if any(_OUR_FIELDS.match(field) for field in fields):
         return Ruling(blame=Blame.OURS)
     if any(_FIELDS_OF_THE_RECIPIENT.match(field) for field in fields):
         return Ruling(blame=Blame.RECIPIENT)
-    return by_status
+    words = plain_words(" ; ".join(each.message for each in complaints if not each.field))
+    told = (each.blame for each in _PHRASES if each.fits(words, status // 100))
+    return Ruling(blame=next(told, by_status.blame))
 
 
 # --- events ---------------------------------------------------------------------------------

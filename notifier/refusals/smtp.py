@@ -111,6 +111,7 @@ PHRASES = (
                 r"(?:\w+ ){0,3}(?:too|at a rate|messages|mail)"
             ),
             r"mailbox (?:is )?(?:\w+ )?(?:busy|locked|in use)",
+            r"(?:mail ?box|inbox|recipient)(?:'s)?\b(?:\W+\w+){0,5}? (?<!send )limit",
         ),
         "Gmail 450 4.2.1; Exchange 432 4.3.2, 5.2.121, 5.2.122; RFC 5321 450",
     ),
@@ -191,31 +192,39 @@ PHRASES = (
         Blame.RATE,
         (
             (
-                r"(?:sending|outbound|outgoing|relay|relaying|submission|tenant|organi[sz]ation)\b"
+                r"(?:sending|\bsend|outbound|outgoing|relay|relaying|submission|tenant|"
+                r"organi[sz]ation)\b"
                 r"(?: \w+){0,4} (?:limit|quota|threshold|allowance)\w*"
             ),
             (
-                r"(?:daily|hourly|monthly|weekly|24[- ]hours?|per[- ](?:hour|day|minute|"
-                r"second|month))"
-                r"\b(?: \w+){0,5} (?:limit|quota|threshold|exceed|maximum|allow|reach)"
+                r"(?:daily|hourly|monthly|weekly|24[- ]hours?|per[- ](?:hour|day|minute|second|"
+                r"month))\b(?: \w+){0,5} (?:limit|quota|threshold|exceed|maximum|allow|reach)"
             ),
             (
                 r"(?:limit|quota|exceed\w*|max(?:imum)?|allow\w*|too many|too much|limited)\b(?:\W+"
-                r"[\w#%/-]+){0,8}? ?(?:(?:per|an?|each|every|/) ?(?:hour|day|minute|second|month)|"
-                r"daily|hourly|today|in the last)"
+                r"[\w#%/-]+){0,8}? ?(?:(?:per|an?|each|every|this|the last|the past|/) ?(?:hour|"
+                r"day|minute|second|month)|daily|hourly|today|in the last)"
             ),
-            r"messages? (?:per|a) second",
+            r"messages? (?:per|a) second|sender thread limit",
         ),
         "Gmail 5.4.5, 4.2.1 relay; Exchange 5.7.233, 5.7.705; SES 454; cPanel 451, 550; RFC 5321",
         at_least_s=_QUOTA_S,
     ),
     phrase(
+        Blame.OURS,
+        (
+            r"\byour (?:account|plan|subscription|tenant|credit|licen[cs]e|quota|contract)",
+            r"\byour organi[sz]ation|activate your",
+        ),
+        "OVH, Postmark, Brevo, Mailgun; Exchange 5.7.520",
+    ),
+    phrase(
         Blame.RECIPIENT,
         (
             (
-                r"(?:mail ?box|inbox|mail ?folder|maildir|recipient|user|account|storage|disk|"
-                r"address)(?:'s)?\b(?:\W+\w+){0,5}? (?:full|over ?-?quota|over its|quota|exceed\w*|"
-                r"too (?:large|big)|out of (?:space|storage))"
+                r"(?<!\byour )(?:mail ?box|inbox|mail ?folder|maildir|recipient|user|account|"
+                r"storage|disk|address)(?:'s)?\b(?:\W+\w+){0,5}? (?:full|over ?-?quota|over its|"
+                r"quota|exceed\w*|too (?:large|big)|out of (?:space|storage))"
             ),
             (
                 r"(?:user|account|recipient|box) has too many messages|too many messages (?:on|in) "
@@ -265,13 +274,18 @@ PHRASES = (
             r"throttl|rate[- ]?limit|rate (?:is )?exceed|rate control|rate restrict|over rate",
             r"(?:unusual|high|excessive|increased) (?:rate|volume|number|amount)",
             r"(?:sending|message|connection|recipient|delivery|submission|mail|e-?mail) rate",
-            r"too (?:many|much|frequent|fast|quick|rapid)\w*(?! (?:hops|errors?|received))",
+            (
+                r"too (?:many|much|frequent|fast|quick|rapid)\w*"
+                r"(?! (?:hops|errors?|received|dnsbl|rbl|lists))"
+            ),
             r"(?:slow(?:er)? down|slower|less often|reduce (?:the|your) (?:rate|volume|sending))",
             r"(?:connection|session|concurren\w+|connections)(?: \w+){0,3} (?:limit|exceed|max)",
             r"(?:exceed\w*|reached)(?: \w+){0,4} (?:connections?|sessions?|messages|e?mails|posts)",
             r"unexpected volume|user complaints|temporarily deferred|mail flood|flooding",
             r"\[?\b(?:rp-00\d|ts0[12]|tss0\d|dyn:t\d|rly:b[12])\b",
-            r"trop de connexions",
+            r"trop de connexions|frequen(?:cy|t)\b|ratelimit",
+            r"\blimits? (?:(?:has|have) been |was |is )?(?:exceed|reach)",
+            r"exceed\w*(?: \w+){0,3} limit|over (?:the |your |its )?limit",
         ),
         "Postfix anvil(8); Sendmail; Yahoo [TSS04]; Outlook RP-001; AOL DYN:T1; Orange, Free",
     ),
@@ -308,10 +322,9 @@ PHRASES = (
                 r"\bfrom:? ?(?:address|header|domain|field)|(?:envelope|return|reverse)[- ](?:from|"
                 r"path|sender)|originator"
             ),
-            (
-                r"not (?:been )?verified|unverified(?! address)|failed the check|verified "
-                r"(?:sender|domain)"
-            ),
+            r"authori[sz]e (?:the |this )?sender|sender'?s? (?:is )?unauth",
+            r"not (?:been )?verified|unverified(?! address)|verified (?:sender|domain)",
+            r"failed the check",
             r"domain (?:of sender|not verified|is not allowed|unverified)",
         ),
         "Postfix reject_sender_login_mismatch; Exchange 5.7.60; SES 554; SendGrid, Mailgun, OVH",
@@ -356,20 +369,26 @@ PHRASES = (
     phrase(
         Blame.OURS,
         (
-            (
-                r"\byour (?:account|plan|subscription|organi[sz]ation|tenant|credit|"
-                r"licen[cs]e|quota|"
-                r"contract)"
-            ),
             r"\btenant|\bcredits?\b|billing|\bpayment|\btrial\b|sandbox",
             (
                 r"(?:sending|outgoing|outbound) (?:\w+ ){0,3}(?:paused|suspended|disabled|"
                 r"blocked|not (?:allowed|enabled))|account (?:is )?(?:paused|not (?:allowed|authori"
                 r"[sz]ed|enabled|activated) (?:to|for))"
             ),
-            r"suspended for|smtpclientauth",
+            r"suspended for|smtpclientauth|(?:unusual|suspicious) (?:\w+ )?activity",
         ),
         "SES 554 sending paused; cPanel; Exchange 5.7.139; OVH; Mailgun; Postmark; SparkPost",
+    ),
+    phrase(
+        Blame.RECIPIENT,
+        (
+            (
+                r"(?:mail ?box|account|user|recipient|address)\b(?:\W+[\w'-]+){0,7}? (?:disabled|"
+                r"suspended|inactive|locked|deactivated|expired|not active|frozen|discontinued)"
+            ),
+            r"(?:disabled|suspended|inactive|locked|deactivated) (?:mail ?box|account|user)",
+        ),
+        "RFC 3463 X.2.1; Gmail 550 5.2.1, Yahoo 554.30: it exists, and takes nothing",
     ),
     # Whether a server relays may depend on whom for: it says nothing about others.
     phrase(
@@ -466,16 +485,18 @@ def _in_general(phase: Phase, reply: Reply, reply_class: int) -> Ruling:
         return Ruling(blame=Blame.GONE)
     if reply_class == _TRANSIENT:
         return _for_now(phase, reply, by_code)
-    if by_code is not Blame.GONE and _FOR_NOW.fits(words, reply_class) and phase is not Phase.MAIL:
+    if _FOR_NOW.fits(words, reply_class) and phase is not Phase.MAIL:
         return Ruling(blame=Blame.RECIPIENT_NOW)
     return Ruling(blame=by_code or _for_good(phase, reply))
 
 
 def _told(words: str, reply_class: int, by_code: Blame | None) -> Ruling | None:
-    """What the words say. That they are about a message says less than most codes."""
+    """What the words say. That they are about a message says less than a code does."""
     for each in PHRASES:
-        if each.fits(words, reply_class) and not (by_code and each.blame is Blame.MESSAGE):
+        if each.fits(words, reply_class):
             blame = for_now(each.blame) if reply_class == _TRANSIENT else each.blame
+            if each.blame is Blame.MESSAGE and by_code:
+                blame = by_code
             return Ruling(blame=blame, at_least_s=each.at_least_s)
     return None
 
