@@ -31,7 +31,13 @@ from notifier.api.door import DoorLimits
 from notifier.api.server import bind, serve
 from notifier.breaker import BreakerSettings
 from notifier.delivery import Deliverer, Lease
-from notifier.errors import NotifierError, SchemaError, SettingsError, StoreUnavailableError
+from notifier.errors import (
+    NotifierError,
+    SchemaError,
+    SettingsError,
+    StoreBusyError,
+    StoreUnavailableError,
+)
 from notifier.gate import Gate
 from notifier.ports import ChannelAdapter, Clock, DeliveryStore, Queue, RescuePolicy
 from notifier.providers import Parts, channel_settings, make_routes, rates_per_s, retry_policies
@@ -173,7 +179,7 @@ def _warn_of_unprotected_database(settings: Settings) -> None:
 async def _check_schema(stores: Stores) -> None:
     try:
         problem = await stores.queries.schema_problem()
-    except StoreUnavailableError as error:
+    except (StoreUnavailableError, StoreBusyError) as error:
         log.warning("database.away", reason=str(error))
         return
     if problem:
@@ -334,7 +340,7 @@ async def _take_over(store: DeliveryStore) -> None:
             while await store.unpublish(_UNPUBLISH_AT_ONCE):
                 pass
         except NotifierError as error:
-            log.warning("workers.delayed", reason=type(error).__name__)
+            log.warning("workers.delayed", reason=str(error))
             await asyncio.sleep(_TAKE_OVER_AGAIN_S)
         else:
             return

@@ -44,18 +44,18 @@ class Backoff:
     broker's delivery limit within a second. What becomes of other messages says nothing of it.
     """
 
-    _returns: OrderedDict[tuple[UUID, int], int] = field(default_factory=OrderedDict)
+    returns: OrderedDict[tuple[UUID, int], int] = field(default_factory=OrderedDict)
     _is_over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def hold(self, envelope: Envelope, settlement: Settlement) -> None:
         """Wait before `settlement`: not at all for an ack, longer each time it goes back."""
         message = (envelope.id, envelope.attempt)
-        returns = self._returns.pop(message, 0)
+        returns = self.returns.pop(message, 0)
         if settlement is Settlement.ACK:
             return
-        self._returns[message] = returns + 1
-        if len(self._returns) > REMEMBERED:
-            self._returns.popitem(last=False)
+        self.returns[message] = returns + 1
+        if len(self.returns) > REMEMBERED:
+            self.returns.popitem(last=False)
         with suppress(TimeoutError):
             async with asyncio.timeout(_pause_s(returns)):
                 await self._is_over.wait()

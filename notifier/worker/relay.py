@@ -196,6 +196,8 @@ class Relay:
 
     async def purge(self) -> bool:
         """Forget Idempotency-Keys and receipts that nobody will repeat."""
+        for letters in self._letters.values():
+            letters.known = None  # one that came as another went was no growth
         await self._store.purge_idempotency_keys()
         await self._receipts.purge()
         return False

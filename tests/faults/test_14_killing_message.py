@@ -1,14 +1,17 @@
 """A message that kills its worker each time: it fails after its attempts, the others are sent."""
 
+import asyncio
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 from notifier.notification import Channel, OnUnknown, Status
 from notifier.ports import NotificationFilter, RescuePolicy
+from notifier.queue.admin import apply_topology
 from tests.faults.workers import (
     QUICK,
     Journal,
+    JournalAdapter,
     Plan,
     Point,
     Trap,
@@ -16,10 +19,14 @@ from tests.faults.workers import (
     open_site,
     relaying,
     spawned,
+    working,
 )
 from tests.services.postgres import Postgres
+from tests.services.rabbitmq import RabbitMq
+from tests.witness import witness_of
 
 ATTEMPTS = 2
+WORK, DEAD = "email_notifications", "email_notifications.dead"
 
 
 async def test_a_notification_that_kills_its_worker_fails_and_the_others_are_sent(
@@ -53,6 +60,34 @@ async def test_a_notification_that_kills_its_worker_fails_and_the_others_are_sen
         {killer.id: ATTEMPTS, **{envelope.id: 1 for envelope in others + later}}
     )
     assert dead == {"email_notifications.dead": 1}
+
+
+async def test_what_the_broker_gave_up_comes_back_within_seconds_and_is_sent(
+    postgres: Postgres, rabbitmq: RabbitMq, amqp_url: str, tmp_path: Path
+) -> None:
+    journal = Journal(tmp_path / "journal")
+    await asyncio.to_thread(apply_topology, amqp_url, rabbitmq.management_url)
+    async with open_site(postgres, amqp_url) as site:
+        (given_up,) = await site.send(1)
+        await asyncio.to_thread(use_up, amqp_url)
+        await site.holds(DEAD, 1)
+        async with relaying(site):
+            await site.holds(WORK, 1)
+            await site.drained(besides=[WORK])
+            async with working(site, {Channel.EMAIL: [JournalAdapter(journal)]}):
+                states = await site.settled(1)
+        events = await site.stores.events(given_up.id)
+
+    assert states == {Status.SENT: 1}
+    assert journal.read() == {given_up.id: 1}
+    assert events == ["accept", "recall", "claim", "succeed"]
+
+
+def use_up(amqp_url: str) -> None:
+    """Take a message and give it back until the broker's limit."""
+    with witness_of(amqp_url) as witness:
+        while not witness.ready(DEAD):
+            witness.refuse(WORK)
 
 
 async def test_what_a_killing_notification_took_along_twice_does_not_meet_it_a_third_time(

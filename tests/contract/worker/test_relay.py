@@ -354,6 +354,11 @@ async def test_letters_that_are_no_news_are_left_in_peace(bench: Bench) -> None:
     await sweep()
     assert swept == 2
 
+    await relay.purge()
+    async with asyncio.timeout(LIMIT_S):
+        while swept < 3:
+            await sweep()
+
 
 async def bury_one(bench: Bench) -> None:
     claimed = await bench.stores.ended(FAIL)
