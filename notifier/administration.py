@@ -57,8 +57,13 @@ async def create_key(
     """Make an API key and return it; only its digest is stored.
 
     Raises:
-        SettingsError: a scope does not exist.
+        SettingsError: a scope does not exist, or the service's name is none.
     """
+    if not keys.is_service_name(service):
+        raise SettingsError(
+            "the name of a service has 1 to 100 characters, no control characters or line breaks, "
+            "and no space at its ends"
+        )
     unknown = sorted(set(scopes) - set(keys.SCOPES))
     if unknown:
         raise SettingsError(f"no scope {unknown[0]!r}; there are {', '.join(keys.SCOPES)}")

@@ -276,6 +276,7 @@ def _api_config(settings: Settings) -> ApiConfig:
         routes={channel: group.providers for channel, group in channel_settings(settings).items()},
         twilio_callbacks=_twilio_callbacks(settings),
         sendgrid_public_key=settings.sendgrid.webhook_public_key,
+        allowed_hosts=settings.api.allowed_hosts,
         has_metrics=settings.metrics,
         max_body_bytes=settings.api.max_body_bytes,
         max_batch_bytes=settings.api.max_batch_bytes,

@@ -17,6 +17,7 @@ SCOPES = ("send", "read", "admin")
 _ALPHABET = string.ascii_letters + string.digits
 _ID_CHARS = 16
 _SECRET_CHARS = 43
+_MAX_SERVICE = 100
 _KEY = re.compile(
     rf"ntf_(?P<id>[A-Za-z0-9]{{{_ID_CHARS}}})_[A-Za-z0-9]{{{_SECRET_CHARS}}}", re.ASCII
 )
@@ -48,6 +49,11 @@ def parse(text: str) -> PresentedKey | None:
     """Read a key; None if `text` cannot be one."""
     match = _KEY.fullmatch(text)
     return PresentedKey(match["id"], text) if match else None
+
+
+def is_service_name(text: str) -> bool:
+    """Whether a service may be called that: it stands in logs, tables and metrics."""
+    return 0 < len(text) <= _MAX_SERVICE and text == text.strip() and text.isprintable()
 
 
 def implied_scopes(scopes: frozenset[str]) -> frozenset[str]:

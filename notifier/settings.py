@@ -359,6 +359,12 @@ class ApiSettings(_Group):
     max_batch_bytes: int = Field(
         8_388_608, ge=1_024, description="Largest body of a batch, in bytes."
     )
+    allowed_hosts: Names = Field(
+        (),
+        description="Host names, comma-separated, under which /sandbox is served besides "
+        "addresses, `localhost` and names without a dot: under any other, a page of somebody "
+        "else's could read it through a browser.",
+    )
     trusted_proxies: Networks = Field(
         ("127.0.0.1", "::1"),
         description="Addresses and networks (CIDR) of proxies, comma-separated. Only their "

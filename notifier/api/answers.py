@@ -463,6 +463,16 @@ class SuppressionsView(_View):
     next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
 
 
+class HomeView(_View):
+    """Where to find what."""
+
+    name: Literal["notifier"]
+    docs: str
+    openapi: str
+    health: str
+    readiness: str
+
+
 class HealthView(_View):
     """The process is alive."""
 

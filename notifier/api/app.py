@@ -21,7 +21,7 @@ from notifier.api.notifications import NotificationEndpoints
 from notifier.api.openapi import openapi_document
 from notifier.api.operate import OperateEndpoints
 from notifier.api.operations import Operation, Reply, public, routes
-from notifier.api.pages import SandboxEndpoints, docs_operation, static_files
+from notifier.api.pages import SandboxEndpoints, docs_operation, home_operation, static_files
 from notifier.api.providers import ProviderEndpoints
 from notifier.api.rooms import Room
 from notifier.api.suppressions import SuppressionEndpoints
@@ -87,12 +87,13 @@ def _operations(
         *ProviderEndpoints(services=services, config=config).operations(),
         *SuppressionEndpoints(services=services, config=config).operations(),
         *callback_operations(services, config),
+        home_operation(),
         docs_operation(),
     ]
     if metrics:
         found.append(metrics.operation())
     if services.captures:
-        found += SandboxEndpoints(services.captures).operations()
+        found += SandboxEndpoints(services.captures, config.allowed_hosts).operations()
     return [*found, _openapi_operation(found)]
 
 

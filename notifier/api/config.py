@@ -71,6 +71,8 @@ class ApiConfig:
     """With these, Twilio's status callbacks are taken."""
     sendgrid_public_key: str | None = None
     """With this key (DER in base64), the events that SendGrid signs with it are taken."""
+    allowed_hosts: Sequence[str] = ()
+    """Names, besides addresses and localhost, under which the sandbox's captures are served."""
     has_metrics: bool = False
     """Serve /metrics, to anyone who can reach the API."""
     metrics_cache_s: float = 5

@@ -6,17 +6,20 @@ from http import HTTPStatus
 from importlib.resources import files
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from notifier.api.answers import CapturesView, CaptureView
+from notifier.api.answers import CapturesView, CaptureView, HomeView
+from notifier.api.hosts import require_known_host
 from notifier.api.idempotency import Answer
 from notifier.api.operations import Operation, Reply, public
+from notifier.api.problems import UNKNOWN_HOST
 from notifier.api.queries import CapturesQuery, next_page, read_query
 from notifier.ports import Captures
 
 _TAG = "Pages"
+_LINKS = {"docs": "/docs", "openapi": "/openapi.json", "health": "/healthz", "readiness": "/readyz"}
 _CSP = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src 'self'"
@@ -33,6 +36,30 @@ _SANDBOX_CSP = (
 def static_files() -> Mount:
     """Return the route of what the pages are made of."""
     return Mount("/static", StaticFiles(packages=[("notifier.api", "static")]), name="static")
+
+
+def home_operation() -> Operation:
+    """Declare the door: people get to the description, programs to what there is."""
+
+    async def home(request: Request) -> Response:
+        root: str = request.scope.get("root_path", "")
+        if "text/html" in request.headers.get("accept", ""):
+            return RedirectResponse(f"{root}/docs", HTTPStatus.SEE_OTHER)
+        links = {name: f"{root}{path}" for name, path in _LINKS.items()}
+        return Answer(status=HTTPStatus.OK, body={"name": "notifier", **links}).response()
+
+    return Operation(
+        id="home",
+        method="GET",
+        path="/",
+        summary="Where to find what",
+        tag=_TAG,
+        handler=public(home),
+        replies={
+            200: Reply(description="The links", model=HomeView),
+            303: Reply(description="To /docs, for browsers", headers=("Location",)),
+        },
+    )
 
 
 def docs_operation() -> Operation:
@@ -59,13 +86,14 @@ class SandboxEndpoints:
     """Shows what the sandbox provider captured: a tool for development, without API keys."""
 
     captures: Captures
+    allowed_hosts: Sequence[str]
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoints."""
         page = _page("sandbox.html", _SANDBOX_CSP)
 
         async def sandbox(request: Request) -> Response:
-            del request
+            require_known_host(request, self.allowed_hosts)
             return page
 
         return (
@@ -77,6 +105,7 @@ class SandboxEndpoints:
                 tag="Sandbox",
                 handler=public(sandbox),
                 replies={200: Reply(description="The page", media_type="text/html")},
+                problems=(UNKNOWN_HOST,),
             ),
             Operation(
                 id="listCaptures",
@@ -89,11 +118,13 @@ class SandboxEndpoints:
                 handler=public(self.messages),
                 query=CapturesQuery,
                 replies={200: Reply(description="One page", model=CapturesView)},
+                problems=(UNKNOWN_HOST,),
             ),
         )
 
     async def messages(self, request: Request) -> Response:
         """Show a page of captures."""
+        require_known_host(request, self.allowed_hosts)
         query = read_query(CapturesQuery, request)
         found = await self.captures.page(
             limit=query.limit + 1, before=query.after, channel=query.type

@@ -57,6 +57,7 @@ BUSY = Problem(409, "busy", "The same is under way in another request")
 BODY_TOO_LARGE = Problem(413, "body-too-large", "The body is too large")
 URL_TOO_LONG = Problem(414, "url-too-long", "The URL is too long")
 UNSUPPORTED_MEDIA_TYPE = Problem(415, "unsupported-media-type", "The body must be plain JSON")
+UNKNOWN_HOST = Problem(421, "unknown-host", "This is not served under that name")
 INVALID = Problem(422, "invalid", "Some of what was sent is invalid")
 KEY_REUSED = Problem(422, "idempotency-key-reused", "The Idempotency-Key was used before")
 RATE_LIMITED = Problem(429, "rate-limited", "Too many requests")
@@ -67,8 +68,8 @@ UNAVAILABLE = Problem(503, "unavailable", "notifier cannot answer now")
 CATALOGUE = (
     MALFORMED_REQUEST, MALFORMED_JSON, TOO_COMPLEX, UNAUTHENTICATED, FORBIDDEN, BAD_SIGNATURE,
     NOT_FOUND, METHOD_NOT_ALLOWED, HEAD_TIMEOUT, BODY_TIMEOUT, WRONG_STATE, BUSY, BODY_TOO_LARGE,
-    URL_TOO_LONG, UNSUPPORTED_MEDIA_TYPE, INVALID, KEY_REUSED, RATE_LIMITED, HEAD_TOO_LARGE,
-    INTERNAL, UNAVAILABLE,
+    URL_TOO_LONG, UNSUPPORTED_MEDIA_TYPE, UNKNOWN_HOST, INVALID, KEY_REUSED, RATE_LIMITED,
+    HEAD_TOO_LARGE, INTERNAL, UNAVAILABLE,
 )  # fmt: skip
 
 

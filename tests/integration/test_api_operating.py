@@ -188,6 +188,27 @@ async def test_the_sandbox_shows_what_was_captured_but_nothing_sensitive(api: Ap
     assert none.json()["items"] == []
 
 
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example"])
+async def test_the_sandbox_is_not_served_under_a_name_of_anybodys(api: Api, host: str) -> None:
+    async with client_of(api.app) as anybody:
+        for path in ("/sandbox", "/api/v1/sandbox/messages"):
+            refused = await anybody.get(path, headers={"Host": host})
+            assert refused.status_code == 421
+            assert refused.json()["code"] == "unknown-host"
+            assert (await anybody.get(path, headers={"Host": "127.0.0.1:8000"})).is_success
+
+
+async def test_the_door_leads_people_to_the_description_and_programs_everywhere(api: Api) -> None:
+    async with client_of(api.app) as anybody:
+        browser = await anybody.get("/", headers={"Accept": "text/html,*/*;q=0.8"})
+        program = await anybody.get("/")
+
+        assert (browser.status_code, browser.headers["location"]) == (303, "/docs")
+        assert program.json()["name"] == "notifier"
+        for link in ("docs", "openapi", "health", "readiness"):
+            assert (await anybody.get(program.json()[link])).status_code == 200
+
+
 async def test_without_captures_there_is_no_sandbox(api: Api) -> None:
     services = replace(api.services, captures=None)
     async with client_of(create_app(services, ApiConfig(pepper=PEPPER))) as client:

@@ -1,6 +1,9 @@
 import pytest
 
-from notifier.keys import implied_scopes, mint, parse
+from notifier.administration import create_key
+from notifier.errors import SettingsError
+from notifier.keys import implied_scopes, is_service_name, mint, parse
+from notifier.settings import KeySettings
 
 PEPPER = b"a pepper that only the server knows"
 
@@ -60,3 +63,23 @@ def test_what_is_not_exactly_a_key_does_not_parse(text: str) -> None:
 def test_admin_implies_the_other_scopes_and_they_imply_nothing() -> None:
     assert implied_scopes(frozenset({"admin"})) == {"send", "read", "admin"}
     assert implied_scopes(frozenset({"send"})) == {"send"}
+
+
+@pytest.mark.parametrize("name", ["orders", "Orders (EU)", "a", "x" * 100, "Café"])
+def test_a_name_that_can_be_shown_is_a_services(name: str) -> None:
+    assert is_service_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "a\nb", "a\r", "\tb", "a\x00", "a\x1b[31m", "a\u2028b", " a", "a ", "x" * 101]
+)
+async def test_what_would_break_a_log_or_a_table_is_no_services_name(name: str) -> None:
+    assert not is_service_name(name)
+    settings = KeySettings.from_env(
+        {
+            "NOTIFIER_DATABASE_URL": "sqlite:////nowhere/notifier.db",
+            "NOTIFIER_KEY_PEPPER": "x" * 32,
+        }
+    )
+    with pytest.raises(SettingsError, match="name of a service"):
+        await create_key(settings, name, ["send"], None)
