@@ -1,7 +1,5 @@
 """Why a database is not available: its own words for it, which hold no value of ours."""
 
-import socket
-import ssl
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -14,7 +12,7 @@ _SQLSTATES: Mapping[str, str] = MappingProxyType(
     {
         "08001": f"no connection could be made: {_LOOK}",
         "08004": f"it refuses the connection: {_LOOK}",
-        "08P01": f"what answers there does not speak its protocol: {_LOOK}",
+        "08P01": f"a pooler refuses the database, the role or one more connection: {_LOOK}",
         "25006": "it is read-only: a standby, or a role or database set so",
         "28000": f"it lets this role not in (no such role, no LOGIN, or pg_hba.conf): {_LOOK}",
         "28P01": f"the password is wrong: {_LOOK}",
@@ -30,6 +28,18 @@ _SQLSTATES: Mapping[str, str] = MappingProxyType(
         "57P02": "it crashed and comes up again",
         "57P03": "it is starting up or shutting down",
         "58030": "it cannot read or write its files",
+    }
+)
+# The errors of asyncpg among them are no import of a module that needs no driver.
+_KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "gaierror": "its host's name is not known",
+        "ConnectionRefusedError": "nothing listens at its address",
+        "FileNotFoundError": "there is no such socket",
+        "SSLCertVerificationError": "its certificate is not trusted, or of another host",
+        "SSLError": "no agreement on TLS",
+        "ConnectionError": "it offers no TLS, which sslmode asks for",
+        "TargetServerAttributeNotMatched": "no host is of the kind that target_session_attrs names",
     }
 )
 _SQLITE: Mapping[int, str] = MappingProxyType(
@@ -60,15 +70,12 @@ def of_sqlite(code: int) -> str:
 
 def of_connecting(error: BaseException) -> str:
     """Say why there is no connection, where the database itself said nothing."""
-    match error:
-        case TimeoutError():
-            return SILENT
-        case socket.gaierror():
-            why = f"its host's name is not known: {_LOOK}"
-        case ConnectionRefusedError():
-            why = f"nothing listens at its address: {_LOOK}"
-        case ssl.SSLError():
-            why = f"no agreement on TLS: {_LOOK}"
-        case _:
-            why = type(error).__name__
-    return f"the database does not answer: {why}"
+    if isinstance(error, TimeoutError):
+        return SILENT
+    known = (f"{why}: {_LOOK}" for name, why in _KINDS.items() if name in _names(type(error)))
+    return f"the database does not answer: {next(known, type(error).__name__)}"
+
+
+def _names(kind: type) -> list[str]:
+    """The names of an error's class and those that it stands for, but of its general ones."""
+    return [each.__name__ for each in kind.__mro__ if each is kind or each is not ConnectionError]
