@@ -27,6 +27,7 @@ from notifier.notification import (
     EXPIRE,
     FAIL,
     INTERRUPT,
+    PAUSED,
     RETRY,
     SNOOZE,
     SUCCEED,
@@ -239,16 +240,19 @@ class Deliverer:
             snoozes = await self._snoozes(claimed, course.handover.outcome)
         except asyncio.CancelledError:
             verdict = self._verdict(held, course.handover.outcome, NO_SNOOZES)
-            await self._finish(claimed, course.handover, verdict, is_stopping=True)
+            await asyncio.gather(
+                self._finish(claimed, course.handover, verdict, is_stopping=True),
+                self._gate.give_back(first),
+            )
             raise
         verdict = self._verdict(held, course.handover.outcome, snoozes)
-        if snoozes.count and verdict.transition is FAIL:
+        if snoozes.in_all_s and verdict.transition is FAIL:
             _log_end(claimed, course.handover)
         await self._finish(claimed, course.handover, verdict)
 
     async def _snoozes(self, claimed: Claimed, outcome: Outcome) -> Snoozes:
-        """How long it waits for a systemic reason by now; where nobody can say, it goes on."""
-        if not isinstance(outcome, Systemic):
+        """How long it has been put off by now; where nobody can say, it goes on."""
+        if not _puts_off(outcome):
             return NO_SNOOZES
         try:
             return await self._store.snoozes(claimed.id)
@@ -437,14 +441,9 @@ def judge(
             return Verdict(SUCCEED)
         case Permanent():
             return Verdict(FAIL)
-        case Systemic():
-            if snoozes.for_s >= policy.snooze_limit_s:
-                return Verdict(FAIL)
-            repeats = snoozes.count if outcome.concerns_recipient else 0
-            return _back(SNOOZE, policy.put_off_s(random, repeats), remaining_s)
-        case Transient(throttled=True):
-            delay_s = policy.snooze_delay_s(random, outcome.retry_after_s)
-            return _back(SNOOZE, delay_s, remaining_s)
+        case Systemic() | Transient(throttled=True):
+            delay_s = _put_off_s(outcome, policy, random, snoozes)
+            return Verdict(FAIL) if delay_s is None else _back(SNOOZE, delay_s, remaining_s)
         case Transient() | Unknown():
             if not _may_try_again(outcome, claimed, policy):
                 return Verdict(FAIL)
@@ -483,6 +482,25 @@ def _suppression(outcome: Outcome) -> SuppressionReason | None:
     return None
 
 
+def _put_off_s(
+    outcome: Systemic | Transient, policy: RetryPolicy, random: Callable[[], float], past: Snoozes
+) -> float | None:
+    """Seconds to put off what its provider is to blame for; None once that took too long."""
+    if isinstance(outcome, Transient):
+        is_over = past.in_all_s >= policy.throttle_limit_s
+        return None if is_over else policy.snooze_delay_s(random, outcome.retry_after_s)
+    if past.for_s >= policy.snooze_limit_s:
+        return None
+    return policy.put_off_s(random, past.count if outcome.concerns_recipient else 0)
+
+
+def _puts_off(outcome: Outcome) -> bool:
+    """Whether it puts off for a reason that must come to an end by itself."""
+    if isinstance(outcome, Transient):
+        return outcome.throttled and outcome.code != PAUSED
+    return isinstance(outcome, Systemic)
+
+
 def _may_try_again(outcome: Transient | Unknown, claimed: Claimed, policy: RetryPolicy) -> bool:
     if isinstance(outcome, Unknown) and policy.on_unknown is OnUnknown.HOLD:
         return False
@@ -499,9 +517,10 @@ def _delay_s(
 
 def _barred(barred: Barred) -> Outcome:
     """Return what it means that a provider could not even be asked."""
-    if barred.is_broken:
+    if barred.cause == "broken":
         return Systemic("barred", barred.reason)
-    return Transient("barred", barred.reason, barred.retry_after_s, throttled=True)
+    code = PAUSED if barred.cause == "paused" else "barred"
+    return Transient(code, barred.reason, barred.retry_after_s, throttled=True)
 
 
 def _miss(handover: Handover) -> Miss:

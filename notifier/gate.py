@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
+from typing import Literal, assert_never
 
 import structlog
 
@@ -53,8 +53,8 @@ class Barred:
     provider: str
     reason: str
     retry_after_s: float
-    is_broken: bool = False
-    """Its breaker is open; else an operator paused it, it throttles, or its pace is taken up."""
+    cause: Literal["broken", "paused", "busy"] = "busy"
+    """Its breaker is open; an operator paused it; or it throttles, or its pace is taken up."""
 
 
 class Gate:
@@ -170,7 +170,7 @@ class Gate:
         if is_ours:
             return Admission(provider, is_probe=True)
         fresh_s = self._settings.fresh_s
-        return Barred(provider, "its breaker is open and being probed", fresh_s, is_broken=True)
+        return Barred(provider, "its breaker is open and being probed", fresh_s, "broken")
 
     def _is_outranked(self, provider: str, lane: Lane) -> bool:
         lanes = list(Lane)
@@ -251,11 +251,12 @@ class Gate:
 
     def _barred(self, state: ProviderState) -> Barred | None:
         if state.is_paused:
-            return Barred(state.name, state.reason or "paused", self._settings.open_min_s)
+            reason = state.reason or "paused"
+            return Barred(state.name, reason, self._settings.open_min_s, "paused")
         left_s = state.closed_for_s - (self._clock.monotonic_s() - (self._read_at_s or 0))
         if self._read_at_s is not None and left_s > 0:
-            is_broken = state.opened_at is not None
-            return Barred(state.name, state.reason or "not to be asked", left_s, is_broken)
+            cause: Literal["broken", "busy"] = "busy" if state.opened_at is None else "broken"
+            return Barred(state.name, state.reason or "not to be asked", left_s, cause)
         return None
 
     async def _state(self, provider: str) -> ProviderState | None:

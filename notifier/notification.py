@@ -194,11 +194,16 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snoozes:
-    """How often, and for how long, a notification was put off for a systemic reason."""
+    """How often, and for how long, a notification was put off for a systemic reason.
+
+    `in_all_s` counts from the first time that it was put off for whatever reason, but that an
+    operator paused its provider.
+    """
 
     count: int = 0
     for_s: float = 0.0
     """Since the first of them; 0 where there was none."""
+    in_all_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -411,6 +416,10 @@ class Unknown:
 
 
 Outcome: TypeAlias = Sent | Transient | Permanent | Systemic | Unknown
+
+
+PAUSED = "paused"
+"""The code of a fault: an operator keeps the provider from being asked."""
 
 
 class Settlement(StrEnum):

@@ -24,6 +24,8 @@ class RetryPolicy:
     """What the delay grows to, where a refusal may be about the recipient alone."""
     snooze_limit_s: float = 86_400
     """How long it may be put off for a systemic reason in all, before it fails."""
+    throttle_limit_s: float = 604_800
+    """The same where its provider throttles, which a long backlog may have to bear."""
     max_retry_after_s: float = 86_400
     on_unknown: OnUnknown = OnUnknown.RESEND
     unknown_wait_s: float = 0

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, Select, and_, func, literal, select, union_all
+from sqlalchemy import Column, ColumnElement, Select, and_, case, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification import REPLAY, SNOOZE, Snoozes, Status
+from notifier.notification import PAUSED, REPLAY, SNOOZE, Snoozes, Status
 from notifier.ports import PutOff
 from notifier.store.moves import status_in
-from notifier.store.sql import ID, SecondsUntil, literal_text, parameter
+from notifier.store.sql import ID, SecondsUntil, UtcTime, literal_text, parameter
 from notifier.store.tables import notification_events as events
 from notifier.store.tables import notifications as n
 
@@ -25,15 +25,19 @@ _last_replay = (
     .where(_of_it, events.c.event == literal_text(REPLAY.name))
     .scalar_subquery()
 )
+_is_systemic = events.c.fault_kind == literal_text(SYSTEMIC)
+_first_at = func.min(events.c.at)
+_first_systemic_at = func.min(case((_is_systemic, events.c.at)), type_=UtcTime)
 _SNOOZES = select(
-    func.count().label("count_"),
-    func.coalesce(-SecondsUntil(func.min(events.c.at)), literal(0.0)).label("for_s"),
+    func.count(case((_is_systemic, 1))).label("count_"),
+    func.coalesce(-SecondsUntil(_first_systemic_at), literal(0.0)).label("for_s"),
+    func.coalesce(-SecondsUntil(_first_at), literal(0.0)).label("in_all_s"),
 ).where(
     and_(
         _of_it,
         events.c.id > _last_replay,
         events.c.event == literal_text(SNOOZE.name),
-        events.c.fault_kind == literal_text(SYSTEMIC),
+        func.coalesce(events.c.fault_code, literal_text("")) != literal_text(PAUSED),
     )
 )
 
@@ -73,4 +77,8 @@ async def put_off(connection: AsyncConnection) -> Sequence[PutOff]:
 async def snoozes(connection: AsyncConnection, id: UUID) -> Snoozes:
     """Return how often and for how long, since it was accepted or last replayed."""
     found = (await connection.execute(_SNOOZES, {"which_id": id})).one()
-    return Snoozes(count=found.count_, for_s=max(0.0, found.for_s))
+    return Snoozes(
+        count=found.count_,
+        for_s=max(0.0, found.for_s),
+        in_all_s=max(0.0, found.in_all_s),
+    )

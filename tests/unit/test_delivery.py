@@ -40,7 +40,8 @@ THEIRS_PERHAPS = Systemic("21408", "this country is not enabled", concerns_recip
 MAYBE = Unknown("timeout", "no answer")
 OUTCOMES = (SENT, LATER, LATER_S, THROTTLED, THROTTLED_S, NEVER, OURS, MAYBE)
 RESEND, HOLD = OnUnknown.RESEND, OnUnknown.HOLD
-NEVER_SNOOZED, A_DAY = Snoozes(), Snoozes(count=9, for_s=86_400)
+NEVER_SNOOZED, A_DAY = Snoozes(), Snoozes(count=9, for_s=86_400, in_all_s=86_400)
+A_WEEK = Snoozes(in_all_s=604_800)
 
 
 def a_claimed(*, attempts_spent: int = 1, expires_in_s: float | None = None) -> Claimed:
@@ -120,6 +121,7 @@ DOCUMENTED: dict[str, tuple[Outcome, OnUnknown, Snoozes]] = {
     "sent": (SENT, RESEND, NEVER_SNOOZED),
     "transient": (LATER, RESEND, NEVER_SNOOZED),
     "transient, throttled": (THROTTLED, RESEND, NEVER_SNOOZED),
+    "transient, throttled, for a week already": (THROTTLED, RESEND, A_WEEK),
     "permanent": (NEVER, RESEND, NEVER_SNOOZED),
     "systemic": (OURS, RESEND, NEVER_SNOOZED),
     "systemic, for a day already": (OURS, RESEND, A_DAY),
@@ -149,8 +151,10 @@ def test_what_waits_for_a_systemic_reason_fails_once_its_time_is_over(outcome: O
     assert judged(outcome, snoozes=A_DAY) == Verdict(FAIL)
 
 
-def test_a_throttled_one_is_put_off_for_as_long_as_it_takes() -> None:
+def test_a_throttled_one_is_put_off_for_a_week() -> None:
     assert judged(THROTTLED, snoozes=A_DAY) == Verdict(SNOOZE, 30)
+    assert judged(THROTTLED, snoozes=Snoozes(in_all_s=604_799)) == Verdict(SNOOZE, 30)
+    assert judged(THROTTLED, snoozes=A_WEEK) == Verdict(FAIL)
 
 
 def test_a_refusal_that_may_be_the_recipients_is_asked_about_ever_more_rarely() -> None:

@@ -53,6 +53,20 @@ async def test_a_provider_that_throttles_is_no_systemic_reason(stores: Stores) -
     submission = await stores.accept()
     await attempt(stores, submission, 0, SNOOZE, THROTTLED)
 
+    await stores.pass_time(100)
+
+    waited = await stores.deliveries.snoozes(submission.id)
+
+    assert (waited.count, waited.for_s) == (0, 0)
+    assert waited.in_all_s == pytest.approx(100, abs=3)
+
+
+async def test_a_pause_by_an_operator_does_not_count(stores: Stores) -> None:
+    submission = await stores.accept()
+    paused = Fault(kind="transient", code="paused", message="maintenance")
+    await attempt(stores, submission, 0, SNOOZE, paused)
+    await stores.pass_time(100)
+
     assert await stores.deliveries.snoozes(submission.id) == Snoozes()
 
 

@@ -498,7 +498,7 @@ async def test_a_provider_kept_from_for_too_long_snoozes_at_no_cost(bench: Bench
     stored = await bench.stores.queries.get(envelope.id, service=None)
     assert stored is not None
     assert (stored.status, stored.attempts) == (Status.PENDING, 0)
-    assert stored.fault == Fault(kind="transient", code="barred", message="maintenance")
+    assert stored.fault == Fault(kind="transient", code="paused", message="maintenance")
 
 
 @pytest.mark.parametrize("failure", [REFUSED, WRONG_KEY, Transient("429", "", 5, throttled=True)])
@@ -622,11 +622,25 @@ async def test_what_waits_for_an_open_breaker_fails_after_a_day(bench: Bench) ->
     assert bench.adapter.messages == []
 
 
+async def test_what_is_throttled_fails_after_a_week(bench: Bench) -> None:
+    bench.adapter.script.extend([Transient("429", "slow down", 1, throttled=True)] * 3)
+    envelope = await bench.accept()
+    for seconds in (600_000, 6_000):
+        await within(bench.deliverer().deliver(envelope))
+        envelope = await pass_time(bench, envelope, seconds)
+
+    await within(bench.deliverer().deliver(envelope))
+
+    stored = await bench.stores.get(envelope.id)
+    assert stored.status is Status.FAILED
+    assert stored.fault == Fault(kind="transient", code="429", message="slow down")
+
+
 async def test_what_waits_while_an_operator_pauses_waits_on(bench: Bench) -> None:
     bench.breakers = BreakerSettings(hold_s=0)
     await bench.stores.providers.pause("scripted", reason="maintenance")
     envelope = await bench.accept()
-    for seconds in (100, 90_000, 90_000):
+    for seconds in (100, 90_000, 900_000):
         await within(bench.deliverer().deliver(envelope))
         envelope = await pass_time(bench, envelope, seconds)
 
