@@ -31,6 +31,8 @@ class _Snapshot:
     depths: Sequence[QueueDepth] | None = None
     providers: Sequence[Standing] = field(default=())
     knows_put_off: bool = False
+    takes_writes: bool = False
+    takes_messages: bool = False
 
 
 class Metrics(Collector):
@@ -90,9 +92,9 @@ class Metrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Yield what the last snapshot holds; called by the registry."""
         seen = self._snapshot
-        up = _gauge("notifier_up", "Whether it answers this process.", "part")
-        up.add_metric(["database"], float(seen.backlog is not None))
-        up.add_metric(["broker"], float(seen.depths is not None))
+        up = _gauge("notifier_up", "Whether it does what this process asks of it.", "part")
+        up.add_metric(["database"], float(seen.backlog is not None and seen.takes_writes))
+        up.add_metric(["broker"], float(seen.depths is not None and seen.takes_messages))
         yield up
         if seen.backlog is not None:
             yield from _of_backlog(seen.backlog)
@@ -113,15 +115,22 @@ class Metrics(Collector):
         return self._read_at_s is None or now_s - self._read_at_s >= self._config.metrics_cache_s
 
     async def _read(self) -> _Snapshot:
-        backlog, depths, states, put_off = await asyncio.gather(
+        backlog, depths, states, put_off, takes_writes, takes_messages = await asyncio.gather(
             self._answer(self._services.queries.backlog()),
             self._answer(self._services.queue.depths()),
             self._answer(self._services.providers.states()),
             self._answer(self._services.providers.put_off()),
+            self._succeeds(self._services.queries.prove()),
+            self._succeeds(self._services.queue.prove()),
         )
         providers = () if states is None else self._standings(states, put_off or ())
         return _Snapshot(
-            backlog=backlog, depths=depths, providers=providers, knows_put_off=put_off is not None
+            backlog=backlog,
+            depths=depths,
+            providers=providers,
+            knows_put_off=put_off is not None,
+            takes_writes=takes_writes,
+            takes_messages=takes_messages,
         )
 
     def _standings(
@@ -135,6 +144,14 @@ class Metrics(Collector):
                 return await asked
         except (NotifierError, TimeoutError):
             return None
+
+    async def _succeeds(self, asked: Awaitable[None]) -> bool:
+        try:
+            async with asyncio.timeout(self._config.probe_timeout_s):
+                await asked
+        except (NotifierError, TimeoutError):
+            return False
+        return True
 
 
 def _gauge(name: str, words: str, *labels: str) -> GaugeMetricFamily:

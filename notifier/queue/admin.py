@@ -19,7 +19,7 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from notifier.errors import QueueUnavailableError, TopologyError
 from notifier.notification import Channel, JsonValue
-from notifier.queue import topology
+from notifier.queue import reasons, topology
 from notifier.queue.address import parse_broker
 from notifier.queue.management import Management, ManagementError
 from notifier.queue.topology import Policy, QueueSpec
@@ -144,8 +144,8 @@ def _connected(amqp_url: str) -> Iterator[Connection]:
         )
         connection = pika.BlockingConnection(parameters)
     except (AMQPError, OSError) as error:
-        reason = type(error).__name__
-        raise QueueUnavailableError(f"no broker to be had at {where} ({reason})") from error
+        reason = reasons.of_connecting(error)
+        raise QueueUnavailableError(f"no broker to be had at {where}: {reason}") from error
     try:
         yield connection
     except AMQPError as error:

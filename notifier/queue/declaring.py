@@ -1,6 +1,6 @@
 """Making or looking for exchanges and queues over an open connection of the service."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -9,7 +9,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPChannelError
 from pamqp.common import FieldTable
 
-from notifier.queue import topology
+from notifier.queue import reasons, topology
 from notifier.queue.link import bounded, open_channel
 from notifier.queue.topology import QueueSpec
 
@@ -26,15 +26,15 @@ async def declare_missing(timeout_s: float, connection: AbstractConnection) -> N
     """
     steps: dict[str, Step] = {name: partial(_declare_exchange, name) for name in topology.EXCHANGES}
     steps |= {spec.name: partial(declare_queue, spec) for spec in topology.QUEUES.values()}
-    for name in await _failed(steps, timeout_s, connection):
-        log.warning("topology.not_declared", name=name)
+    for name, reason in await _failed(steps, timeout_s, connection):
+        log.warning("topology.not_declared", name=name, reason=reason)
 
 
 async def report_missing(timeout_s: float, connection: AbstractConnection) -> None:
     """Log what is missing. Raises as `declare_missing` does."""
     steps: dict[str, Step] = {name: partial(_find_exchange, name) for name in topology.EXCHANGES}
     steps |= {name: partial(_find_queue, name) for name in topology.QUEUES}
-    for name in await _failed(steps, timeout_s, connection):
+    for name, _ in await _failed(steps, timeout_s, connection):
         log.error("topology.missing", name=name, remedy="notifier topology apply")
 
 
@@ -49,8 +49,8 @@ async def declare_queue(spec: QueueSpec, channel: AbstractChannel, timeout_s: fl
 
 async def _failed(
     steps: dict[str, Step], timeout_s: float, connection: AbstractConnection
-) -> list[str]:
-    """Take all steps, a new channel after each refusal; the names of those refused."""
+) -> Sequence[tuple[str, str]]:
+    """Take all steps, a new channel after each refusal; the names of those refused, and why."""
     waiting, failed = list(steps), []
     while waiting:
         async with open_channel(connection, timeout_s) as channel:
@@ -58,8 +58,8 @@ async def _failed(
                 while waiting:
                     await steps[waiting[0]](channel, timeout_s)
                     waiting.pop(0)
-            except AMQPChannelError:
-                failed.append(waiting.pop(0))
+            except AMQPChannelError as error:
+                failed.append((waiting.pop(0), reasons.of_refusal(error)))
     return failed
 
 

@@ -69,16 +69,18 @@ class Outlet:
         self._note(errors, is_probe=False)
         return errors
 
-    async def prove(self, probe: Message) -> str | None:
+    async def prove(self, probe: Message, look: Callable[[], Awaitable[str | None]]) -> str | None:
         """Return why the broker takes no messages, as the last ones found; None if it does.
 
-        Where that is not known, or was bad, `probe` is published, which no queue is bound for.
+        Where that is not known, or was bad, `probe` is published, which no queue is bound for;
+        then `look` says what else is wrong.
         """
 
         async def publish() -> None:
             fates, reason = await self._publish([probe], min(self._timeout_s, _PROBE_TIMEOUT_S))
-            taken = fates in ([Fate.RETURNED], [Fate.CONFIRMED])
-            self._note([None if taken else PublishError(reason)], is_probe=True)
+            is_taken = fates in ([Fate.RETURNED], [Fate.CONFIRMED])
+            problem = await look() if is_taken else reason
+            self._note([PublishError(problem) if problem else None], is_probe=True)
 
         return await self._evidence.proved(publish)
 

@@ -140,13 +140,23 @@ class RabbitQueue:
     async def prove(self) -> None:
         nowhere = Envelope(id=UUID(int=0), channel=Channel.EMAIL, lane=Lane.BULK, attempt=0)
         probe = self._message(topology.WORK_EXCHANGE, nowhere, int(self._clock.now().timestamp()))
-        if problem := await self._outlet.prove(replace(probe, routing_key=topology.NOWHERE)):
+        probe = replace(probe, routing_key=topology.NOWHERE)
+        if problem := await self._outlet.prove(probe, self._lacking):
             raise QueueUnavailableError(problem)
 
     async def close(self) -> None:
         """End all subscriptions and publishing."""
         closing = [subscription.close() for subscription in self._subscriptions]
         await asyncio.gather(*closing, self._outlet.close())
+
+    async def _lacking(self) -> str | None:
+        """Say which queues are missing."""
+        try:
+            found = {each.name for each in await self.depths()}
+        except QueueUnavailableError as error:
+            return str(error)
+        missing = ", ".join(name for name in topology.QUEUES if name not in found)
+        return f"there is no queue {missing}; run: notifier topology apply" if missing else None
 
     async def _send(
         self, exchange: str, envelopes: Sequence[Envelope]

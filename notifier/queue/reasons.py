@@ -1,62 +1,67 @@
-"""Why the broker does not do what it was asked: its own words, which hold no value of ours."""
+"""Why the broker does not do what it was asked: its own words, which hold no value of ours.
+
+Of aio-pika's, aiormq's and pika's exceptions alike, which have the same names.
+"""
 
 import socket
 import ssl
-from collections.abc import Sequence
-
-from aio_pika.exceptions import (
-    AMQPChannelError,
-    AuthenticationError,
-    ChannelNotFoundEntity,
-    IncompatibleProtocolError,
-    InvalidFrameError,
-    ProbableAuthenticationError,
-)
-from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 ALARM = "one of its alarms is on (memory or disk)"
 
+_WRONG_LOGIN = "it refuses the user or the password (403 ACCESS_REFUSED)"
+# aiormq does not read why; the vhost is the one thing that is asked for there.
 _NO_VHOST = "it opens no such vhost: there is none, or not for this user (530 NOT_ALLOWED)"
-_CONNECTING: Sequence[tuple[tuple[type[BaseException], ...], str]] = (
-    (
-        (AuthenticationError, ProbableAuthenticationError),
-        "it refuses the user or the password (403 ACCESS_REFUSED)",
-    ),
-    # aiormq does not read why; the vhost is the one thing that is asked for there.
-    ((ConnectionNotAllowed, InvalidFrameError), _NO_VHOST),
-    ((IncompatibleProtocolError,), "what answers there does not speak AMQP 0-9-1"),
-    ((socket.gaierror,), "its host's name is not known"),
-    ((ssl.SSLError,), "no agreement on TLS"),
-    ((ConnectionRefusedError,), "nothing listens at its address"),
+_CONNECTING: Mapping[str, str] = MappingProxyType(
+    {
+        "AuthenticationError": _WRONG_LOGIN,
+        "ProbableAuthenticationError": _WRONG_LOGIN,
+        "ConnectionNotAllowed": _NO_VHOST,
+        "InvalidFrameError": _NO_VHOST,
+        "ProbableAccessDeniedError": _NO_VHOST,
+        "IncompatibleProtocolError": "what answers there does not speak AMQP 0-9-1",
+    }
+)
+_NETWORK: Sequence[tuple[type[OSError], str]] = (
+    (socket.gaierror, "its host's name is not known"),
+    (ssl.SSLError, "no agreement on TLS"),
+    (ConnectionRefusedError, "nothing listens at its address"),
+)
+_REFUSALS: Mapping[str, str] = MappingProxyType(
+    {
+        "ChannelAccessRefused": "the user lacks a permission on the vhost (403 ACCESS_REFUSED)",
+        "ChannelNotFoundEntity": "an exchange or queue is missing (404 NOT_FOUND): "
+        "run notifier topology apply",
+        "ChannelPreconditionFailed": "an exchange or queue is there with other arguments "
+        "(406 PRECONDITION_FAILED)",
+    }
 )
 
 
 def of_connecting(error: BaseException) -> str:
     """Say why there is no connection."""
     for cause in _causes(error):
-        if isinstance(cause, AMQPChannelError):
-            return of_refusal(cause)
-        for kinds, words in _CONNECTING:
-            if isinstance(cause, kinds):
-                return f"{words}: see NOTIFIER_BROKER_URL"
+        name = type(cause).__name__
+        network = next((words for kind, words in _NETWORK if isinstance(cause, kind)), None)
+        if words := _CONNECTING.get(name) or network:
+            return f"{words}: see NOTIFIER_BROKER_URL"
+        if name in _REFUSALS:
+            return _REFUSALS[name]
     return "it does not answer"
 
 
 def of_refusal(error: BaseException) -> str:
     """Say why it closed a channel."""
-    match error:
-        case ChannelAccessRefused():
-            return "the user lacks a permission on the vhost (403 ACCESS_REFUSED)"
-        case ChannelNotFoundEntity():
-            return "an exchange or queue is missing (404 NOT_FOUND): run notifier topology apply"
-        case _:
-            return f"it refuses ({type(error).__name__})"
+    name = type(error).__name__
+    return _REFUSALS.get(name, f"it refuses ({name})")
 
 
-def _causes(error: BaseException | None) -> list[BaseException]:
-    """Return an error and what it came from, the outermost first."""
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
-        error = error.__cause__ or error.__context__
-    return found
+def _causes(error: object) -> Iterator[BaseException]:
+    """Yield an error and what it came from, the outermost first."""
+    if isinstance(error, BaseException):
+        yield error
+        # Where pika keeps them.
+        for inner in (*error.args, getattr(error, "exception", None)):
+            yield from _causes(inner)
+        yield from _causes(error.__cause__ or error.__context__)

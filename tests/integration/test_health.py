@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 from urllib.parse import SplitResult, urlsplit
@@ -12,6 +13,7 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
+from notifier import cli
 from notifier.errors import NotifierError, QueueUnavailableError, StoreUnavailableError
 from notifier.notification import Channel, Envelope, Lane
 from notifier.queue.link import RabbitSettings
@@ -25,6 +27,7 @@ from tests.clock import SystemClock
 from tests.services.postgres import Postgres
 from tests.services.processes import free_port
 from tests.services.rabbitmq import RabbitMq, vhost_of
+from tests.witness import witness_of
 
 RABBIT = RabbitSettings(
     connection_name="test", publish_timeout_s=1, call_timeout_s=2, heartbeat_s=10
@@ -67,17 +70,19 @@ async def execute(url: str, *statements: str) -> None:
 
 async def test_a_full_disk_is_no_readiness(tmp_path: Path) -> None:
     full = "the database file cannot be used: its disk is full (SQLite 13)"
-    async with serving(tmp_path) as api:
+    async with serving(tmp_path, has_metrics=True) as api:
         await api.send()
         database = cast("SqlQueryStore", api.services.queries)._database  # noqa: SLF001
         await limit_pages(database, 1)
         with capture_logs() as logs:
             answers = [await api.client.post(f"{PREFIX}/send", json=MAIL) for _ in range(20)]
             ready = await readiness(api)
+            metrics = (await api.client.get("/metrics")).text
         await limit_pages(database, 1_000_000)
         await eventually(lambda: is_ready(api))
 
     assert answers[-1].status_code == 503
+    assert 'notifier_up{part="database"} 0.0' in metrics
     assert ready == (503, "unavailable", {"ok": False, "problem": full})
     errors = [each for each in logs if each["log_level"] == "error"]
     assert errors == [
@@ -182,6 +187,49 @@ async def test_a_role_that_may_not_is_told(postgres: Postgres, made: str, words:
     assert role not in str(problem)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"password": "canary-1"}, "it refuses the user or the password"),
+        ({"path": "/canary-2"}, "it opens no such vhost"),
+        ({"port": "free"}, "nothing listens at its address"),
+    ],
+)
+def test_a_command_says_in_one_line_why_there_is_no_broker(
+    amqp_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, str],
+    words: str,
+) -> None:
+    port = {"port": str(free_port())} if "port" in changes else {}
+    monkeypatch.setenv("NOTIFIER_BROKER_URL", with_parts(amqp_url, **(changes | port)))
+
+    code = cli.run(["topology", "apply"])
+
+    line = capsys.readouterr().err
+    assert code == 1
+    assert line.count("\n") == 1
+    assert f"{words}" in line
+    assert "see NOTIFIER_BROKER_URL" in line
+    assert "canary" not in line
+
+
+def test_a_command_says_in_one_line_why_there_is_no_database(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = with_parts(postgres_url, password="canary-1")
+    monkeypatch.setenv("NOTIFIER_DATABASE_URL", url)
+
+    code = cli.run(["db", "upgrade"])
+
+    line = capsys.readouterr().err
+    assert code == 1
+    assert line.count("\n") == 1
+    assert "the password is wrong: see NOTIFIER_DATABASE_URL" in line
+    assert "canary" not in line
+
+
 async def published(queue: RabbitQueue) -> str | None:
     envelope = Envelope(id=uuid4(), channel=Channel.EMAIL, lane=Lane.NORMAL, attempt=0)
     (answer,) = await queue.publish([envelope])
@@ -268,6 +316,21 @@ async def test_why_there_is_no_broker_is_told_without_a_value_of_ours(
                 await ask()
 
             assert str(caught.value) == f"the broker is away: {words}: see NOTIFIER_BROKER_URL"
+
+
+async def test_a_missing_queue_is_told_and_found_once_it_is_there(amqp_url: str) -> None:
+    looking = replace(RABBIT, declare=False)
+    async with (
+        open_rabbit_queue(amqp_url, RABBIT, SystemClock()),
+        open_rabbit_queue(amqp_url, looking, SystemClock()) as queue,
+    ):
+        with witness_of(amqp_url) as witness:
+            witness.delete("sms_notifications.high")
+        missing = await problem_of(queue.prove)
+        async with open_rabbit_queue(amqp_url, RABBIT, SystemClock()):
+            await eventually(lambda: is_well(queue))
+
+    assert missing == "there is no queue sms_notifications.high; run: notifier topology apply"
 
 
 async def test_what_a_probe_publishes_is_in_no_queue(amqp_url: str) -> None:
