@@ -7,7 +7,8 @@ does not answer, those that talk to the broker `QueueUnavailableError` or `Publi
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol, TypeAlias
+from itertools import product
+from typing import Final, Literal, Protocol, TypeAlias
 from uuid import UUID
 
 from notifier.errors import PublishError
@@ -96,6 +97,9 @@ MoveResult: TypeAlias = Applied | Remembered | KeyReused | Refused | NotFound
 WorkQueue: TypeAlias = tuple[Channel, Lane]
 """Which work queue."""
 
+WORK_QUEUES: Final[Sequence[WorkQueue]] = tuple(product(Channel, Lane))
+"""All work queues."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueDepth:
@@ -159,11 +163,18 @@ class DeliveryStore(Protocol):
     async def snoozes(self, id: UUID) -> Snoozes:
         """How often it was put off for a systemic reason, since its acceptance or last replay."""
 
-    async def take_due(self, limit: int, *, hold_s: float) -> Sequence[Envelope]:
+    async def due_queues(self, lanes: Collection[Lane] = tuple(Lane)) -> Sequence[WorkQueue]:
+        """Work queues of these lanes that something is due for, high lanes first."""
+
+    async def take_due(
+        self, limit: int, *, hold_s: float, queues: Collection[WorkQueue] = WORK_QUEUES
+    ) -> Sequence[Envelope]:
         """Pending notifications that are due and not in the broker, each given to one relay.
 
-        Those whose recipient came onto the suppression list meanwhile are suppressed instead.
-        They come up again after `hold_s` unless they were marked as published.
+        High lanes come first, and of each queue services get equal shares: with less than
+        `limit` there may be more. Those whose recipient came onto the suppression list meanwhile
+        are suppressed instead. They come up again after `hold_s` unless they were marked as
+        published.
         """
 
     async def take_lost(

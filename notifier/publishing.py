@@ -77,8 +77,8 @@ class Publisher:
 
     What is offered waits in a line for its queue, where services take turns, and goes in batches
     of up to `max_batch`: while one is under way the next gathers, and once `MANY` gathered, it
-    goes beside the first. No line waits for another. A line whose queue has no room in its window
-    looks again every `look_every_s`.
+    goes beside the first. No line waits for another. A line whose queue's window is full looks
+    again and again.
 
     `offer` never waits: what is more than a service's share of `max_waiting` in a line it leaves
     to the relay, so that accepting notifications costs the same whatever the broker does. What
@@ -100,7 +100,6 @@ class Publisher:
         patience_s: float = 4,
         crowd: int = 1_000,
         hold_back_s: float = 0.25,
-        look_every_s: float = 0.025,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -109,7 +108,6 @@ class Publisher:
         self._patience_s = patience_s
         self._crowd = crowd
         self._hold_back_s = hold_back_s
-        self._look_every_s = look_every_s
         self._is_draining = False
         self._lines = {
             (channel, lane): _Line((channel, lane), windows[lane])
@@ -176,7 +174,7 @@ class Publisher:
             if line.is_full and (self._is_draining or len(line.running) > 1):
                 return
             if line.is_full:
-                await asyncio.sleep(self._look_every_s)
+                await asyncio.sleep(line.window.look_every_s)
                 line.drop_late()
             elif batch := line.next_batch(self._max_batch):
                 await self.publish(batch)
@@ -187,13 +185,11 @@ class Publisher:
             if line.room > 0:
                 return
             try:
-                room = line.window.room(await self._queue.depth(line.channel, line.lane))
+                depth = await self._queue.depth(line.channel, line.lane)
+                line.room = min(line.window.portion(depth), _unseen(line.window))
             except NotifierError:  # publishing tells, and leaves it to the relay
-                room = line.window.ready
-            line.is_full = line.window.is_narrow(room)
-            if not line.is_full:
-                # Half of it: other processes look as well.
-                line.room = min((room + 1) // 2, _unseen(line.window))
+                line.room = _unseen(line.window)
+            line.is_full = line.room == 0
             line.move()
 
     async def _hand_over(self, envelopes: Sequence[Envelope], publish: Publish, mark: Mark) -> int:

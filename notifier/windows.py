@@ -20,23 +20,24 @@ class Window:
 
     ready: int
     unattended: int = sys.maxsize
+    look_every_s: float = 0.025
+    """How long to wait before looking again at a queue that is full."""
 
-    def room(self, depth: QueueDepth | None) -> int:
-        """How many more a queue of this depth takes; None is a queue that holds nothing."""
-        if depth is None:
-            return self.unattended
-        return max((self.ready if depth.consumers else self.unattended) - depth.ready, 0)
+    def portion(self, depth: QueueDepth | None) -> int:
+        """How many one process may put into a queue of this depth; None: it holds nothing.
 
-    def is_narrow(self, room: int) -> bool:
-        """Whether so little room is not worth filling yet."""
-        return room <= self.ready // 4
+        That is half the room, since others look as well, and 0 while there is little.
+        """
+        limit = self.ready if depth and depth.consumers else self.unattended
+        room = limit - (depth.ready if depth else 0)
+        return 0 if room <= limit // 4 else (room + 1) // 2
 
 
 WINDOWS: Final[Mapping[Lane, Window]] = MappingProxyType(
     {
         # What is ready is sent within a tenth of a second or so by workers that send 1,000/s.
         Lane.HIGH: Window(100, unattended=100),
-        Lane.NORMAL: Window(2_000),
-        Lane.BULK: Window(20_000),
+        Lane.NORMAL: Window(2_000, look_every_s=0.25),
+        Lane.BULK: Window(20_000, look_every_s=1),
     }
 )

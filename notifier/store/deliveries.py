@@ -17,6 +17,7 @@ from notifier.notification import (
     Transition,
 )
 from notifier.ports import (
+    WORK_QUEUES,
     Idempotency,
     InsertResult,
     KeyReused,
@@ -24,8 +25,9 @@ from notifier.ports import (
     QueueDepth,
     Remembered,
     RescuePolicy,
+    WorkQueue,
 )
-from notifier.store import attempts, idempotency, intake, moving, snoozes, upkeep
+from notifier.store import attempts, due, idempotency, intake, moving, snoozes, upkeep
 from notifier.store.attempts import ClaimRequest
 from notifier.store.batcher import Batcher
 from notifier.store.database import Database
@@ -104,8 +106,15 @@ class SqlDeliveryStore:
     async def snoozes(self, id: UUID) -> Snoozes:
         return await self._database.read(partial(snoozes.snoozes, id=id))
 
-    async def take_due(self, limit: int, *, hold_s: float) -> Sequence[Envelope]:
-        return await self._database.write(partial(upkeep.take_due, limit=limit, hold_s=hold_s))
+    async def due_queues(self, lanes: Collection[Lane] = tuple(Lane)) -> Sequence[WorkQueue]:
+        return await self._database.read(partial(due.due_queues, lanes=lanes))
+
+    async def take_due(
+        self, limit: int, *, hold_s: float, queues: Collection[WorkQueue] = WORK_QUEUES
+    ) -> Sequence[Envelope]:
+        return await self._database.write(
+            partial(due.take_due, limit=limit, hold_s=hold_s, queues=queues)
+        )
 
     async def take_lost(
         self, limit: int, *, hold_s: float, drained: Collection[tuple[Channel, Lane]]

@@ -147,6 +147,13 @@ class IsAmong(FunctionElement[bool]):
     inherit_cache = True
 
 
+class ToldToSqlite(FunctionElement[bool]):
+    """A condition that others imply, and that SQLite needs to find an index for these."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
 class WithoutWaitingForDisk(FunctionElement[bool]):
     """True; the transaction then commits without waiting until it is on disk.
 
@@ -238,6 +245,17 @@ def _(element: IsAmong, compiler: SQLCompiler, **kw: Any) -> str:
 def _(element: IsAmong, compiler: SQLCompiler, **kw: Any) -> str:
     value, values = _arguments(element, compiler, **kw)
     return f"({value} IN {values})"
+
+
+@compiles(ToldToSqlite, "postgresql")
+def _(_element: ToldToSqlite, _compiler: SQLCompiler, **_kw: Any) -> str:
+    return "true"
+
+
+@compiles(ToldToSqlite, "sqlite")
+def _(element: ToldToSqlite, compiler: SQLCompiler, **kw: Any) -> str:
+    (condition,) = _arguments(element, compiler, **kw)
+    return condition
 
 
 @compiles(WithoutWaitingForDisk, "postgresql")

@@ -104,8 +104,20 @@ notifications = Table(
         postgresql_where=text("metadata IS NOT NULL"),
         info={"only": "postgresql"},
     ).ddl_if(dialect="postgresql"),
+    # For relays of earlier versions.
     _partial_index(
         "ix_notifications_due", "relay_at", where="status = 'pending' AND published_at IS NULL"
+    ),
+    Index(
+        "ix_notifications_turns",
+        "channel",
+        "lane",
+        "service",
+        "relay_at",
+        postgresql_where=text("status = 'pending' AND published_at IS NULL"),
+        sqlite_where=text("status = 'pending' AND published_at IS NULL"),
+        postgresql_concurrently=True,
+        info={"later": True},
     ),
     _partial_index(
         "ix_notifications_lost",

@@ -13,6 +13,7 @@ from notifier.errors import SchemaError, StoreBusyError
 from notifier.store import migrations
 from notifier.store.address import PostgresAddress
 from notifier.store.database import translated
+from notifier.store.indexing import build_later_indexes
 from notifier.store.migrations import FOREIGN, Standing, standing
 from notifier.store.opening import parse_url
 from notifier.store.postgres import create_postgres_engine
@@ -29,7 +30,7 @@ _PATIENCE_S = 60
 
 
 async def upgrade(url: str) -> str | None:
-    """Apply the revisions that the database lacks, all or none of them.
+    """Apply the revisions that the database lacks, all or none of them, then build new indexes.
 
     Returns the revision of a database that is newer than this code, which is left as it is, and
     None for any other. Safe to run while services use the database, and when another upgrade
@@ -43,7 +44,10 @@ async def upgrade(url: str) -> str | None:
     """
     engine = _engine(url)
     try:
-        return await _while_busy()(_upgrade, engine)
+        newer: str | None = await _while_busy()(_upgrade, engine)
+        if newer is None:
+            await _while_busy()(_build_later_indexes, engine)
+        return newer
     finally:
         await engine.dispose()
 
@@ -66,6 +70,10 @@ def _while_busy() -> AsyncRetrying:
 
 async def _upgrade(engine: AsyncEngine) -> str | None:
     return await translated(_apply(engine))
+
+
+async def _build_later_indexes(engine: AsyncEngine) -> None:
+    await translated(build_later_indexes(engine))
 
 
 async def _apply(engine: AsyncEngine) -> str | None:

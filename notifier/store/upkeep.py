@@ -1,4 +1,4 @@
-"""The relay's share: what is due, lost, abandoned or overdue, and the dead queues."""
+"""The relay's share: what is lost, abandoned or overdue, and the dead queues."""
 
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
@@ -31,7 +31,6 @@ from notifier.notification import (
     RECALL,
     REPLAY,
     RESCUE,
-    SUPPRESS,
     Channel,
     Envelope,
     Fault,
@@ -60,7 +59,6 @@ from notifier.store.rows import (
     to_envelope,
 )
 from notifier.store.sql import ID, Chance, Now, SecondsFromNow, given_rows, literal_text, parameter
-from notifier.store.suppressing import is_suppressed
 from notifier.store.tables import notifications as n
 
 LEASE_ENDED = Fault(
@@ -93,25 +91,6 @@ def _held(candidates: Select[tuple[UUID]]) -> Update:
     )
 
 
-_due = taken(
-    select(n.c.id, is_suppressed(n.c).label("is_suppressed"))
-    .where(status_in(Status.PENDING), n.c.published_at.is_(None), _is_up)
-    .order_by(n.c.relay_at)
-    .limit(_limit)
-)
-_TAKE_DUE = (
-    update(n)
-    .where(n.c.id == _due.c.id)
-    .values(
-        status=either(_due.c.is_suppressed, n.c.status, literal_text(SUPPRESS.target)),
-        relay_at=SecondsFromNow(_hold_s),
-        finished_at=either(_due.c.is_suppressed, n.c.finished_at, Now()),
-        updated_at=either(_due.c.is_suppressed, n.c.updated_at, Now()),
-        **erased(_due.c.is_suppressed),
-    )
-    .returning(n.c.id, n.c.channel, n.c.lane, n.c.attempt, n.c.traceparent, n.c.status)
-)
-
 _lost = select(n.c.id).where(status_in(Status.PENDING), n.c.published_at.is_not(None), _is_up)
 
 _missing = taken(
@@ -143,16 +122,6 @@ _was_offered = n.c.relay_at > n.c.finished_at
 _TAKE_UNBURIED = _held(_unburied.order_by(n.c.relay_at).limit(_limit)).values(
     stale_letter_at=case((_was_offered, Now()), else_=n.c.stale_letter_at)
 )
-
-
-async def take_due(connection: AsyncConnection, *, limit: int, hold_s: float) -> Sequence[Envelope]:
-    """Take what is due and not in the broker; SUPPRESS what nobody wants any more."""
-    result = (await connection.execute(_TAKE_DUE, {"limit": limit, "hold_s": hold_s})).all()
-    suppressed = [row for row in result if row.status == SUPPRESS.target]
-    await timeline.append(
-        connection, [event_row(row.id, SUPPRESS.name, row.attempt) for row in suppressed]
-    )
-    return [to_envelope(row) for row in result if row.status == Status.PENDING]
 
 
 async def take_unburied(

@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
 from notifier.errors import NotifierError
-from notifier.notification import Channel, Envelope
-from notifier.ports import DeliveryStore, Queue, QueueDepth, ReceiptStore, RescuePolicy
+from notifier.notification import Channel, Envelope, Lane
+from notifier.ports import DeliveryStore, Queue, QueueDepth, ReceiptStore, RescuePolicy, WorkQueue
 from notifier.publishing import Publisher
+from notifier.windows import WINDOWS, Window
 
 log = structlog.get_logger(__name__)
 
@@ -88,6 +90,7 @@ class Relay:
         publisher: Publisher,
         rescue: Mapping[Channel, RescuePolicy],
         settings: RelaySettings,
+        windows: Mapping[Lane, Window] = WINDOWS,
     ) -> None:
         self._store = store
         self._receipts = receipts
@@ -95,7 +98,12 @@ class Relay:
         self._publisher = publisher
         self._rescue_policies = rescue
         self._settings = settings
-        self._due = Duty("due", settings.due_every_s, self.publish_due)
+        self._windows = windows
+        # Each by itself: no lane waits for what another has due.
+        self._due = {
+            lane: Duty("due", settings.due_every_s, partial(self.publish_due, [lane]))
+            for lane in Lane
+        }
         self._rescue = Duty("rescue", settings.rescue_every_s, self.rescue)
         self._sweep = Duty("sweep", settings.repair_every_s, self.sweep)
         self._letters = {channel: _Letters() for channel in Channel}
@@ -111,26 +119,40 @@ class Relay:
     async def run(self) -> None:
         """Run until cancelled; a database or broker that is away only delays."""
         async with asyncio.TaskGroup() as group:
-            for duty in (self._due, self._rescue, *self._others):
+            for duty in (*self._due.values(), self._rescue, *self._others):
                 group.create_task(_repeat(duty))
 
     def nudge(self) -> None:
         """Look at once for ended leases, and for what they make due."""
         self._rescue.nudge.set()
 
-    async def publish_due(self) -> bool:
-        """Publish what is pending, due and not in the broker."""
-        await self._queue.ping()
-        due = await self._store.take_due(self._settings.batch, hold_s=self._settings.hold_s)
-        confirmed = await self._publisher.publish(due)
-        return len(due) == confirmed == self._settings.batch
+    async def publish_due(self, lanes: Collection[Lane] = tuple(Lane)) -> bool:
+        """Publish what is pending, due and not in the broker, as far as its queue has room."""
+        queues = await self._store.due_queues(lanes)
+        return any([await self._top_up(queue) for queue in queues])
+
+    async def _top_up(self, queue: WorkQueue) -> bool:
+        channel, lane = queue
+        window = self._windows[lane]
+        room = window.portion(await self._queue.depth(channel, lane))
+        if not room:
+            again = self._due[lane].nudge.set
+            asyncio.get_running_loop().call_later(window.look_every_s, again)
+            return False
+        limit = min(room, self._settings.batch)
+        due = await self._store.take_due(limit, hold_s=self._settings.hold_s, queues=[queue])
+        return len(due) == await self._publisher.publish(due) > 0
+
+    def _nudge_due(self) -> None:
+        for duty in self._due.values():
+            duty.nudge.set()
 
     async def rescue(self) -> bool:
         """Take back what is processing under an ended lease."""
         count = await self._store.rescue(self._settings.batch, self._rescue_policies)
         if count:
             log.warning("relay.rescued", count=count)
-            self._due.nudge.set()
+            self._nudge_due()
         return count == self._settings.batch
 
     async def expire(self) -> bool:
@@ -165,7 +187,7 @@ class Relay:
         count = await self._store.unpublish_missing(self._settings.missing_batch, queue=queue)
         if count:
             log.warning("relay.missing", queue=queue.name, count=count)
-            self._due.nudge.set()
+            self._nudge_due()
 
     def _look_at_letters(self, dead: Sequence[QueueDepth]) -> None:
         """Have dead queues with news swept: the broker buries by itself what it gave up."""
@@ -191,7 +213,7 @@ class Relay:
         recalled = await self._store.recall(letters)
         if recalled:
             log.warning("relay.recalled", count=recalled)
-            self._due.nudge.set()
+            self._nudge_due()
         return await self._store.stale_dead_letters(letters)
 
     async def purge(self) -> bool:

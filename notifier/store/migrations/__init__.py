@@ -15,6 +15,7 @@ REVISIONS = (
     "0001_create_tables",
     "0002_add_provider_tables",
     "0003_compare_recipients",
+    "0004_let_services_take_turns",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

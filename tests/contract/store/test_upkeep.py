@@ -17,6 +17,7 @@ from notifier.notification import (
 )
 from notifier.ports import Applied, QueueDepth, RescuePolicy
 from notifier.store.upkeep import LEASE_ENDED
+from tests.clock import SystemClock
 from tests.contract.store.stores import A_FAULT, Stores, a_submission, an_end, envelope_of, ids
 
 RESEND = {channel: RescuePolicy(max_attempts=3, on_unknown=OnUnknown.RESEND) for channel in Channel}
@@ -43,6 +44,71 @@ async def test_a_relay_takes_no_more_than_it_asked_for(stores: Stores) -> None:
 
     assert [len(batch) for batch in taken] == [2, 2, 1]
     assert sorted(itertools.chain(*taken)) == sorted(each.id for each in submissions)
+
+
+async def test_urgent_ones_are_taken_first(stores: Stores) -> None:
+    for lane in (Lane.BULK, Lane.HIGH, Lane.NORMAL, Lane.BULK, Lane.HIGH):
+        await stores.accept(replace(a_submission(), lane=lane))
+    await stores.pass_time(6)
+
+    taken = await stores.deliveries.take_due(3, hold_s=99)
+
+    assert [each.lane for each in taken] == [Lane.HIGH, Lane.HIGH, Lane.NORMAL]
+    assert await stores.deliveries.due_queues() == [(Channel.EMAIL, Lane.BULK)]
+
+
+async def test_services_get_equal_shares_of_what_is_taken(stores: Stores) -> None:
+    for service in ("shop", "shop", "shop", "codes", "shop", "news", "shop"):
+        await stores.accept(a_submission(service=service))
+    await stores.pass_time(6)
+
+    taken = await stores.deliveries.take_due(3, hold_s=99)
+    found = [(await stores.get(each.id)).service for each in taken]
+    rest = await stores.deliveries.take_due(9, hold_s=99)
+
+    assert sorted(found) == ["codes", "news", "shop"]
+    assert len(rest) == 4
+
+
+async def test_more_services_than_may_be_taken_come_by_how_long_they_waited(
+    stores: Stores,
+) -> None:
+    for service in ("c", "a", "b"):
+        await stores.accept(a_submission(service=service))
+        await stores.pass_time(6)
+
+    taken = [await stores.deliveries.take_due(1, hold_s=99) for _ in range(3)]
+    found = [(await stores.get(each.id)).service for (each,) in taken]
+
+    assert found == ["c", "a", "b"]
+
+
+async def test_only_what_is_for_the_queues_asked_for_is_taken(stores: Stores) -> None:
+    email = await stores.accept()
+    sms = await stores.accept(a_submission(channel=Channel.SMS))
+    await stores.pass_time(6)
+    take_due = stores.deliveries.take_due
+
+    assert set(await stores.deliveries.due_queues()) == {
+        (Channel.EMAIL, Lane.NORMAL),
+        (Channel.SMS, Lane.NORMAL),
+    }
+    assert await stores.deliveries.due_queues([Lane.HIGH]) == []
+    assert await take_due(9, hold_s=99, queues=[(Channel.EMAIL, Lane.HIGH)]) == []
+    assert ids(await take_due(9, hold_s=99, queues=[(Channel.SMS, Lane.NORMAL)])) == [sms.id]
+    assert ids(await take_due(9, hold_s=99)) == [email.id]
+
+
+async def test_what_is_not_due_yet_hides_nothing_that_is(stores: Stores) -> None:
+    later = SystemClock().now() + timedelta(hours=1)
+    for _ in range(3):
+        await stores.accept(a_submission(send_at=later))
+    due = await stores.accept()
+    await stores.accept(a_submission(service="codes", send_at=later))
+    await stores.pass_time(6)
+
+    assert ids(await stores.deliveries.take_due(9, hold_s=99)) == [due.id]
+    assert await stores.deliveries.due_queues() == []
 
 
 async def test_a_published_notification_is_lost_if_its_drained_queue_never_gave_it(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
@@ -11,11 +11,12 @@ from uuid import uuid4
 from notifier.breaker import BreakerSettings
 from notifier.delivery import Deliverer, Lease
 from notifier.gate import Gate
-from notifier.notification import Channel, Envelope, Message, Outcome, Sent, Submission
+from notifier.notification import Channel, Envelope, Lane, Message, Outcome, Sent, Submission
 from notifier.ports import ChannelAdapter, DeliveryStore, ProviderStore, Queue, RescuePolicy
 from notifier.publishing import Publisher
 from notifier.queue.memory import MemoryQueue
 from notifier.retry import RetryPolicy
+from notifier.windows import WINDOWS, Window
 from notifier.worker.relay import Relay, RelaySettings
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores, a_submission, envelope_of, open_stores
@@ -159,7 +160,11 @@ class Bench:
             new_token=uuid4,
         )
 
-    def relay(self, settings: RelaySettings | None = None) -> Relay:
+    def relay(
+        self,
+        settings: RelaySettings | None = None,
+        windows: Mapping[Lane, Window] = WINDOWS,
+    ) -> Relay:
         rescue = RescuePolicy(
             max_attempts=self.policy.max_attempts, on_unknown=self.policy.on_unknown
         )
@@ -170,6 +175,7 @@ class Bench:
             publisher=self.publisher,
             rescue=dict.fromkeys(Channel, rescue),
             settings=settings or RelaySettings(),
+            windows=windows,
         )
 
     async def accept(self, submission: Submission | None = None) -> Envelope:

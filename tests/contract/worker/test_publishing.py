@@ -38,7 +38,6 @@ def a_publisher(
         crowd=crowd,
         hold_back_s=hold_back_s,
         windows=dict.fromkeys(Lane, window),
-        look_every_s=0.001,
     )
 
 
@@ -230,7 +229,7 @@ async def test_an_urgent_one_waits_for_no_other_lane(bench: Bench) -> None:
 
 
 async def test_services_take_turns(bench: Bench) -> None:
-    publisher = a_publisher(bench, window=Window(8, unattended=0), max_batch=1)
+    publisher = a_publisher(bench, window=Window(8, unattended=8, look_every_s=0.001), max_batch=1)
     many, few = await of(bench, "shop", 20), await of(bench, "codes", 2)
     publisher.offer(many, service="shop")
     publisher.offer(few, service="codes")
@@ -245,7 +244,7 @@ async def test_services_take_turns(bench: Bench) -> None:
 
 
 async def test_a_queue_is_filled_up_to_its_window_and_on_as_it_empties(bench: Bench) -> None:
-    publisher = a_publisher(bench, window=Window(8, unattended=8))
+    publisher = a_publisher(bench, window=Window(8, unattended=8, look_every_s=0.001))
     envelopes = await of(bench, "shop", 30)
     publisher.offer(envelopes, service="shop")
     await within(ready(bench, 5))
@@ -269,7 +268,11 @@ async def ready(bench: Bench, count: int) -> None:
 
 async def test_a_full_queue_holds_nobody_back_and_no_other_queue_up(bench: Bench) -> None:
     publisher = a_publisher(
-        bench, window=Window(1, unattended=1), crowd=1, hold_back_s=3_600, max_waiting=10
+        bench,
+        window=Window(1, unattended=1, look_every_s=0.001),
+        crowd=1,
+        hold_back_s=3_600,
+        max_waiting=10,
     )
     publisher.offer(await of(bench, "shop", 9), service="shop")
     await bench.queue.called("publish", "depth")

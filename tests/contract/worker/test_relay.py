@@ -1,6 +1,7 @@
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -16,9 +17,11 @@ from notifier.notification import (
     OnUnknown,
     Settlement,
     Status,
+    Submission,
 )
 from notifier.ports import Applied
 from notifier.retry import RetryPolicy
+from notifier.windows import WINDOWS, Window
 from notifier.worker.relay import Relay, RelaySettings
 from tests.clock import SystemClock
 from tests.contract.store.stores import LOST_AFTER_S, a_submission, envelope_of, ids
@@ -30,8 +33,10 @@ NEVER_S = 3_600
 
 
 @asynccontextmanager
-async def relaying(bench: Bench, settings: RelaySettings) -> AsyncIterator[Relay]:
-    relay = bench.relay(settings)
+async def relaying(
+    bench: Bench, settings: RelaySettings, windows: Mapping[Lane, Window] = WINDOWS
+) -> AsyncIterator[Relay]:
+    relay = bench.relay(settings, windows=windows)
     running = asyncio.create_task(relay.run())
     try:
         yield relay
@@ -74,14 +79,16 @@ async def test_what_two_relays_publish_at_once_is_published_once(bench: Bench) -
     assert bench.memory.ready(WORK) == 20
 
 
-async def test_a_full_batch_says_that_there_may_be_more(bench: Bench) -> None:
+async def test_whatever_was_published_says_that_there_may_be_more(bench: Bench) -> None:
     for _ in range(3):
         await bench.accept()
     await bench.stores.pass_time(10)
     relay = bench.relay(RelaySettings(batch=2))
 
     assert await relay.publish_due()
+    assert await relay.publish_due()
     assert not await relay.publish_due()
+    assert bench.memory.ready(WORK) == 3
 
 
 async def test_what_could_not_be_published_comes_up_again_after_its_hold(bench: Bench) -> None:
@@ -170,6 +177,53 @@ async def test_what_consumers_might_hold_is_published_again_once_it_is_lost_for_
     assert taken.empty()
 
 
+async def test_what_is_urgent_waits_for_no_other_lane_that_is_due(bench: Bench) -> None:
+    for _ in range(5):
+        await bench.accept(in_lane(Lane.BULK))
+    await bench.accept(in_lane(Lane.HIGH))
+    await bench.stores.pass_time(10)
+    hold = bench.queue.hold("publish")
+
+    async with relaying(bench, OFTEN):
+        await within(hold.reached.wait())
+        await bench.queue.called("publish", "publish")
+        hold.released.set()
+        await until(lambda: is_ready(bench, 1, f"{WORK}.high"))
+
+
+def in_lane(lane: Lane, service: str = "orders") -> Submission:
+    return replace(a_submission(service=service), lane=lane)
+
+
+async def test_a_queue_with_much_due_is_filled_up_to_its_window_and_on_as_it_empties(
+    bench: Bench,
+) -> None:
+    for _ in range(20):
+        await bench.accept()
+    await bench.stores.pass_time(10)
+    taken: asyncio.Queue[Envelope] = asyncio.Queue()
+
+    async def take(envelope: Envelope) -> Settlement:
+        taken.put_nowait(envelope)
+        return Settlement.ACK
+
+    window = Window(4, unattended=4, look_every_s=0.001)
+    relay = bench.relay(windows=dict.fromkeys(Lane, window))
+    while await relay.publish_due():
+        pass
+    assert 3 <= bench.memory.ready(WORK) <= 4
+
+    never = RelaySettings(due_every_s=NEVER_S, rescue_every_s=NEVER_S, repair_every_s=NEVER_S)
+    async with relaying(bench, never, windows=dict.fromkeys(Lane, window)):
+        await bench.queue.called("depth")
+        assert bench.memory.ready(WORK) <= 4
+        consumers = await bench.memory.subscribe(Channel.EMAIL, Lane.NORMAL, take, consumers=1)
+        everything = {(await within(taken.get())).id for _ in range(20)}
+        await consumers.close()
+
+    assert len(everything) == 20
+
+
 async def test_the_leases_of_a_dead_worker_are_rescued_and_published_at_once(
     bench: Bench,
 ) -> None:
@@ -180,7 +234,7 @@ async def test_the_leases_of_a_dead_worker_are_rescued_and_published_at_once(
     never = RelaySettings(due_every_s=NEVER_S, rescue_every_s=NEVER_S, repair_every_s=NEVER_S)
 
     async with relaying(bench, never) as relay:
-        await bench.store.called("take_due", "rescue")
+        await bench.store.called("due_queues", "rescue")
         assert await bench.stores.deliveries.end_leases("dead") == 1
         relay.nudge()
         await until(lambda: is_ready(bench, 1))

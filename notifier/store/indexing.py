@@ -1,0 +1,59 @@
+"""Indexes that came later: PostgreSQL builds them beside those who read and write."""
+
+import asyncio
+from typing import Any, Final
+
+from sqlalchemy import Index, MetaData, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.schema import CreateIndex, DropIndex, ExecutableDDLElement
+
+from notifier.store.tables import notifications
+
+# Not that of the revisions, and not waited for: whoever builds an index waits for all whose
+# statement began before.
+_LOCK: Final = 0x6E6F746966696578
+_TRY_LOCK = text(f"SELECT pg_try_advisory_xact_lock({_LOCK})")
+_LOOK_EVERY_S = 0.2
+# A query's snapshot is kept until the next one; the building of an index waits for all of them.
+_WITHOUT_SNAPSHOT = text("SHOW server_version")
+
+_IS_VALID = text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)")
+_SCHEMA = text(
+    "SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass('notifications')"
+)
+
+
+async def build_later_indexes(engine: AsyncEngine) -> None:
+    """Build those that a PostgreSQL lacks: for a large table that takes its time.
+
+    It waits for transactions that began before. Where it was broken off, the next call begins
+    anew.
+    """
+    if engine.dialect.name != "postgresql":
+        return
+    async with engine.connect() as holder, engine.connect() as builder:
+        while not await holder.scalar(_TRY_LOCK):
+            await holder.rollback()
+            await asyncio.sleep(_LOOK_EVERY_S)
+        for index in _later((await holder.execute(_SCHEMA)).scalar_one()):
+            is_valid = await holder.scalar(_IS_VALID, {"name": index.name})
+            await holder.execute(_WITHOUT_SNAPSHOT)
+            if is_valid is False:
+                await _run_alone(builder, DropIndex(index))
+            if not is_valid:
+                await _run_alone(builder, CreateIndex(index))
+
+
+def _later(schema: str) -> list[Index]:
+    names = {index.name for index in notifications.indexes if index.info.get("later")}
+    table = notifications.to_metadata(MetaData(), schema=schema)
+    return [index for index in table.indexes if index.name in names]
+
+
+async def _run_alone(connection: AsyncConnection, statement: ExecutableDDLElement) -> None:
+    """Run a statement in no transaction, and so without a session's settings.
+
+    A pooler gets a transaction for every other statement, with these in it.
+    """
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    await driver.execute(str(statement.compile(dialect=connection.dialect)))
