@@ -35,7 +35,9 @@ def bind(host: str, port: int) -> Iterator[socket.socket]:
         SettingsError: nobody can listen there, or somebody else does.
     """
     try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        # Of a name with both, as localhost may be, the address that everybody can reach.
+        family, *_, address = min(found, key=lambda each: each[0] is not socket.AF_INET)
         listener = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as error:
         reason = error.strerror or type(error).__name__

@@ -19,6 +19,16 @@ _SETTING = re.compile(r"(?:-c\s*|--)(?P<name>[\w.-]+)=(?P<value>(?:\\.|[^\s\\])*
 
 _MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _SESSIONS = ("any", "primary", "standby", "read-write", "read-only", "prefer-standby")
+_VERSIONS = {
+    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
+    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
+}
+_CHOICES = {
+    "sslmode": _MODES,
+    "sslnegotiation": ("postgres", "direct"),
+    "ssl_min_protocol_version": tuple(_VERSIONS),
+    "ssl_max_protocol_version": tuple(_VERSIONS),
+}
 # Read by the driver as libpq does.
 _DRIVERS = {
     "sslmode", "sslrootcert", "sslcert", "sslkey", "sslpassword", "sslcrl", "sslnegotiation",
@@ -76,13 +86,13 @@ class PostgresAddress:
         Raises:
             SettingsError: a certificate or its key cannot be read.
         """
-        context = self._context() if self.is_verified_by_system else None
-        passed = {} if context else self.tls
+        context = self._context()
+        ports = list(self.ports) if self.hosts else next(iter(self.ports), None)
         return {
-            "dsn": f"postgresql:///?{urlencode(passed, quote_via=quote)}" if passed else None,
-            "ssl": context,
+            "dsn": f"postgresql:///?{urlencode(self.tls, quote_via=quote)}" if self.tls else None,
+            "ssl": context if self.is_verified_by_system else None,
             "host": list(self.hosts) or None,
-            "port": list(self.ports) or None,
+            "port": ports,
             "user": self.user,
             "password": self.password,
             "database": self.database,
@@ -90,13 +100,25 @@ class PostgresAddress:
         }
 
     def _context(self) -> ssl.SSLContext:
+        """What the driver makes of `tls` itself, but that it knows no authorities of a system."""
+        authorities = self.tls.get("sslrootcert")
         try:
-            context = ssl.create_default_context()
+            context = ssl.create_default_context(
+                cafile=None if authorities == "system" else authorities
+            )
+            if "sslcrl" in self.tls:
+                context.load_verify_locations(self.tls["sslcrl"])
+                context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
             if "sslcert" in self.tls:
-                password = self.tls.get("sslpassword")
+                password = self.tls.get("sslpassword", "")
                 context.load_cert_chain(self.tls["sslcert"], self.tls.get("sslkey"), password)
         except OSError as error:
             raise _wrong(f"its certificates cannot be used ({type(error).__name__})") from None
+        if "ssl_min_protocol_version" in self.tls:
+            context.minimum_version = _VERSIONS[self.tls["ssl_min_protocol_version"]]
+        if "ssl_max_protocol_version" in self.tls:
+            context.maximum_version = _VERSIONS[self.tls["ssl_max_protocol_version"]]
+        context.set_alpn_protocols(["postgresql"])
         return context
 
 
@@ -192,8 +214,8 @@ def _tls(parameters: Mapping[str, str]) -> tuple[dict[str, str], bool]:
         tls.setdefault("sslmode", _mode_of_ssl(parameters["ssl"]))
     for name in _FILES:
         _check_file(name, tls.get(name))
-    if "sslmode" in tls:
-        _check_choice("sslmode", tls["sslmode"], _MODES)
+    for name, choices in _CHOICES.items():
+        _check_choice(name, tls.get(name, choices[0]), choices)
     if _needs_identity(tls, parameters.get("channel_binding", "prefer")):
         tls["sslmode"] = "verify-full"
     authorities = tls.get("sslrootcert")

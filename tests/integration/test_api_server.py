@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import sys
 from urllib.parse import urlsplit
 
@@ -95,3 +96,17 @@ def test_a_taken_port_is_a_settings_fault_in_one_line() -> None:
         ):
             pass
     assert "\n" not in str(caught.value)
+
+
+def test_a_name_with_addresses_of_both_kinds_is_listened_on_where_everybody_looks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = socket.SOCK_STREAM
+    both = [
+        (socket.AF_INET6, stream, 6, "", ("::1", 0, 0, 0)),
+        (socket.AF_INET, stream, 6, "", ("127.0.0.1", 0)),
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments, **_options: both)
+
+    with bind("localhost", 0) as listener:
+        assert listener.family is socket.AF_INET

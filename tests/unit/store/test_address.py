@@ -1,3 +1,4 @@
+import ssl
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,8 @@ def test_options_become_settings_of_the_session() -> None:
         ("sslcert=/", "sslcert: its file cannot be read (IsADirectoryError)"),
         ("channel_binding=x", "channel_binding: expected one of"),
         ("channel_binding=require&sslmode=disable", "channel_binding=require needs TLS"),
+        ("ssl_min_protocol_version=TLSv9", "ssl_min_protocol_version: expected one of"),
+        ("sslnegotiation=x", "sslnegotiation: expected one of postgres, direct"),
         ("connect_timeout=soon", "connect_timeout: expected whole seconds"),
         ("target_session_attrs=x", "target_session_attrs: expected one of"),
         ("options=-x", "options: expected settings as in -c search_path=notifier"),
@@ -196,7 +199,22 @@ def test_a_host_is_unprotected_where_nobody_said_otherwise(url: str, host: str |
 
 def test_a_certificate_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "x.pem").write_text("x")
-    url = f"postgresql://db/name?sslmode=verify-full&sslcert={tmp_path / 'x.pem'}"
+    for query in ("sslmode=verify-full&sslcert", "sslmode=require&sslcert", "sslrootcert"):
+        url = f"postgresql://db/name?{query}={tmp_path / 'x.pem'}"
+        with pytest.raises(SettingsError, match="its certificates cannot be used"):
+            parse_address(url).driver_arguments()
 
-    with pytest.raises(SettingsError, match="its certificates cannot be used"):
-        parse_address(url).driver_arguments()
+
+def test_the_system_s_authorities_leave_the_rest_of_tls_as_it_is() -> None:
+    query = "sslmode=verify-full&ssl_min_protocol_version=TLSv1.3&sslnegotiation=direct"
+
+    arguments = parse_address(f"postgresql://db/name?{query}").driver_arguments()
+
+    assert arguments["ssl"].verify_mode is ssl.CERT_REQUIRED
+    assert arguments["ssl"].check_hostname
+    assert arguments["ssl"].minimum_version is ssl.TLSVersion.TLSv1_3
+    assert "sslnegotiation=direct" in arguments["dsn"]
+
+
+def test_a_port_alone_is_one_for_every_place_that_is_looked_at() -> None:
+    assert parse_address("postgresql:///name?port=5433").driver_arguments()["port"] == 5433
