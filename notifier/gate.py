@@ -6,7 +6,7 @@ without a lease and without spending an attempt.
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +25,7 @@ from notifier.notification import (
     Transient,
     Unknown,
 )
+from notifier.pace import Pace
 from notifier.ports import Clock, ProviderState, ProviderStore
 
 log = structlog.get_logger(__name__)
@@ -72,6 +73,7 @@ class Gate:
         self._rates = rates_per_s
         self._settings = settings
         self._evidence: dict[str, Evidence] = {}
+        self._paces: defaultdict[str, Pace] = defaultdict(Pace)
         self._waiting: Counter[tuple[str, Lane]] = Counter()
         self._states: Mapping[str, ProviderState] = {}
         self._reminded_at_s: dict[str, float] = {}
@@ -177,6 +179,10 @@ class Gate:
         return any(self._waiting[provider, other] for other in lanes[: lanes.index(lane)])
 
     async def _take_turn(self, provider: str, patience_s: float) -> Admission | Barred:
+        learned_s = self._paces[provider].turn(self._clock.monotonic_s(), patience_s=patience_s)
+        if learned_s is None:
+            return Barred(provider, "it takes no more at once", self._settings.fresh_s)
+        await self._wait(learned_s)
         rate_per_s = self._rates.get(provider)
         if rate_per_s is None:
             return Admission(provider)
@@ -202,6 +208,7 @@ class Gate:
         trips = evidence.trips(outcome, recipient, self._clock.monotonic_s())
         match outcome:
             case Sent() | Permanent() | Transient(concerns_recipient=True):
+                self._paces[provider].taken(self._clock.monotonic_s())
                 if admission.is_probe:
                     await self._close(provider)
             case Systemic() | Transient() | Unknown():
@@ -241,6 +248,14 @@ class Gate:
         self._forget()
 
     async def _throttle(self, provider: str, retry_after_s: float | None) -> None:
+        pace = self._paces[provider]
+        had_per_s = pace.per_s
+        is_its_pace = pace.throttled(self._clock.monotonic_s())
+        if pace.per_s is not None and pace.per_s != had_per_s:
+            log.warning("provider.slowed", provider=provider, per_s=round(pace.per_s, 2))
+        if is_its_pace and retry_after_s is None:
+            # Going slower is enough, and each process finds its own share.
+            return
         for_s = self._settings.throttle_s if retry_after_s is None else retry_after_s
         log.warning("provider.throttled", provider=provider, for_s=for_s)
         await self._store.throttle(provider, for_s=for_s)

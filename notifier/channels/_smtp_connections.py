@@ -84,7 +84,7 @@ class NotOpenedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """At most `most` connections, of which `openings` are being opened at once.
+    """At most `most` connections, of which `openings`, or half of what stands, open at once.
 
     One that was not needed for `spare_s` is given back, the last one after `max_idle_s`. A server
     that is full while we have nothing is asked again every `again_s`, and who waits hears of it
@@ -227,7 +227,7 @@ class Connections(Generic[AConnection]):
     # --- opening ----------------------------------------------------------------------------
 
     def _open_more(self) -> None:
-        wanted = min(len(self._waiting), self._limits.openings)
+        wanted = min(len(self._waiting), max(self._limits.openings, self.live // 2))
         while self._again is None and len(self._openings) < wanted and self._has_room:
             opening = asyncio.create_task(self._open())
             self._openings.add(opening)

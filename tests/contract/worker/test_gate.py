@@ -416,6 +416,38 @@ async def test_a_throttling_provider_is_left_alone_by_every_worker(bench: Bench)
     assert await admissions(workers.gates) == [Admission("smtp"), Admission("smtp")]
 
 
+async def test_a_provider_that_throttles_what_it_mostly_takes_is_asked_more_slowly_by_who_asked(
+    bench: Bench,
+) -> None:
+    workers = Workers(bench.stores)
+    first, second = workers.gates
+    for _ in range(20):
+        await workers.call(first, Sent())
+        await workers.pass_time(0.1)
+    await workers.call(first, Transient("450", "too much mail", throttled=True))
+    await workers.pass_time(0.5)
+
+    assert await admissions([first, second]) == [
+        Barred("smtp", "it takes no more at once", QUICK.fresh_s),
+        Admission("smtp"),
+    ]
+    await workers.pass_time(1)
+    assert await admissions([first, first]) == [
+        Admission("smtp"),
+        Barred("smtp", "it takes no more at once", QUICK.fresh_s),
+    ]
+
+
+async def test_a_provider_that_takes_nothing_and_throttles_is_left_alone_by_every_worker(
+    bench: Bench,
+) -> None:
+    workers = Workers(bench.stores)
+    await workers.call(workers.gates[0], Transient("450", "too much mail", throttled=True))
+    await workers.pass_time(1)
+
+    assert all(isinstance(answer, Barred) for answer in await admissions(workers.gates))
+
+
 async def test_an_operator_pauses_and_resumes_by_hand(bench: Bench) -> None:
     workers = Workers(bench.stores)
     await bench.stores.providers.pause("smtp", reason="maintenance")
