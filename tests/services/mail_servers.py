@@ -6,7 +6,7 @@ They deliver every mail into a maildir. Their limits are what they have if nobod
 import email
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,7 @@ from tests.services.reaper import Reaper, reaping
 from tests.services.ways import started
 
 DOMAIN = "recipient.example"
+NOTHING: Mapping[str, str] = {}
 _START_S = 20
 _OURS = 65_533
 
@@ -96,8 +97,12 @@ anvil unix - - n - 1 anvil
 
 
 @contextmanager
-def private_postfix(*, connections_a_client: int = 50) -> Iterator[MailServer]:
+def private_postfix(
+    *, connections_a_client: int = 50, settings: Mapping[str, str] = NOTHING
+) -> Iterator[MailServer]:
     """Yield a Postfix; its own limit is 50 connections of one client at once.
+
+    `settings` are lines of its main.cf, and win over those that it has for the tests.
 
     Raises:
         ServiceUnavailableError: it cannot be had here.
@@ -105,12 +110,17 @@ def private_postfix(*, connections_a_client: int = 50) -> Iterator[MailServer]:
     if os.getuid():
         raise ServiceUnavailableError("Postfix starts as root only: run these tests as root.")
     root = _unpacked("postfix")
-    with reaping() as reaper, started(partial(_postfix, reaper, root, connections_a_client)) as one:
+    with (
+        reaping() as reaper,
+        started(partial(_postfix, reaper, root, connections_a_client, settings)) as one,
+    ):
         yield one
 
 
 @contextmanager
-def _postfix(reaper: Reaper, root: Path, connections: int) -> Iterator[MailServer]:
+def _postfix(
+    reaper: Reaper, root: Path, connections: int, settings: Mapping[str, str]
+) -> Iterator[MailServer]:
     folder, port = _folder(reaper, "postfix"), free_port()
     for name in ("etc", "data", "mail", "queue", *(f"queue/{name}" for name in _FOLDERS)):
         (folder / name).mkdir()
@@ -128,7 +138,8 @@ def _postfix(reaper: Reaper, root: Path, connections: int) -> Iterator[MailServe
         connections=connections,
         ours=_OURS,
     )
-    (folder / "etc/main.cf").write_text(main)
+    more = "".join(f"{name} = {value}\n" for name, value in settings.items())
+    (folder / "etc/main.cf").write_text(main + more)
     (folder / "etc/master.cf").write_text(_MASTER.format(host=LOOPBACK, port=port))
     reaper.start(
         [root / "usr/lib/postfix/sbin/master", "-c", folder / "etc", "-d"],
@@ -165,13 +176,17 @@ pid_file_path = {folder}/exim.pid
 primary_hostname = exim.example
 local_interfaces = {host}
 daemon_smtp_ports = {port}
-acl_smtp_rcpt = accept
+acl_smtp_rcpt = rcpt
 host_lookup =
 tls_advertise_hosts =
 keep_environment =
 never_users =
 deliver_drop_privilege = true
 {limit}
+
+begin acl
+rcpt:
+{rules}  accept
 
 begin routers
 all:
@@ -194,19 +209,21 @@ exec '{root}/usr/sbin/exim4' "$@"
 
 
 @contextmanager
-def private_exim(*, at_once: int | None = None) -> Iterator[MailServer]:
+def private_exim(*, at_once: int | None = None, rules: str = "") -> Iterator[MailServer]:
     """Yield an Exim; without `at_once` it takes its own number of connections at once, 20.
+
+    `rules` are lines of its ACL for recipients, before all others are accepted.
 
     Raises:
         ServiceUnavailableError: it cannot be had here.
     """
     root = _unpacked("exim4-daemon-light", "libnss-wrapper")
-    with reaping() as reaper, started(partial(_exim, reaper, root, at_once)) as one:
+    with reaping() as reaper, started(partial(_exim, reaper, root, at_once, rules)) as one:
         yield one
 
 
 @contextmanager
-def _exim(reaper: Reaper, root: Path, at_once: int | None) -> Iterator[MailServer]:
+def _exim(reaper: Reaper, root: Path, at_once: int | None, rules: str) -> Iterator[MailServer]:
     folder, port = _folder(reaper, "exim"), free_port()
     uid, gid = (os.getuid(), os.getgid()) if os.getuid() else (_OURS, _OURS)
     for name in ("spool", "mail"):
@@ -219,7 +236,9 @@ def _exim(reaper: Reaper, root: Path, at_once: int | None) -> Iterator[MailServe
     (folder / "group").write_text(f"root:x:0:\nDebian-exim:x:{gid}:\n")
     limit = "" if at_once is None else f"smtp_accept_max = {at_once}"
     config = folder / "exim.conf"
-    config.write_text(_EXIM.format(folder=folder, host=LOOPBACK, port=port, limit=limit))
+    config.write_text(
+        _EXIM.format(folder=folder, host=LOOPBACK, port=port, limit=limit, rules=rules)
+    )
     script = folder / "exim"
     wrapper = next(root.glob("usr/lib/*/libnss_wrapper.so"))
     script.write_text(
