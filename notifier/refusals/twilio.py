@@ -19,6 +19,7 @@ _OURS, _RATE, _MOMENT, _UNKNOWN = Blame.OURS, Blame.RATE, Blame.MOMENT, Blame.UN
 _BLAMES: Mapping[str, Blame] = {
     "10001": _OURS,  # account is not active
     "10002": _OURS,  # trial account does not support this feature
+    "14102": _OURS,  # From is not ours or not message-capable
     "14107": _RATE,  # SMS send rate limit exceeded
     "20001": _OURS,  # unknown parameters
     "20002": _OURS,  # invalid FriendlyName
@@ -27,8 +28,6 @@ _BLAMES: Mapping[str, Blame] = {
     "20005": _OURS,  # account not active
     "20006": _OURS,  # access denied
     "20008": _OURS,  # resource not accessible with test credentials
-    "20009": _OURS,  # resource is not available to this account
-    "20010": _OURS,  # account is suspended
     "20101": _OURS,  # invalid access token
     "20102": _OURS,  # invalid access token header
     "20103": _OURS,  # invalid access token issuer
@@ -92,24 +91,19 @@ _BLAMES: Mapping[str, Blame] = {
     "21654": _MESSAGE,  # content sid missing
     "21655": _MESSAGE,  # content sid invalid
     "21656": _MESSAGE,  # content variables invalid
+    "21657": _NOW,  # this sender id is not supported at this destination
     "21658": _MESSAGE,  # too many content variables
     "21659": _OURS,  # From is not a Twilio number
     "21660": _OURS,  # From belongs to another account
     "21661": _OURS,  # From is not SMS-capable
     "21701": _OURS,  # no such messaging service
-    "21702": _OURS,  # messaging service
     "21703": _OURS,  # messaging service without numbers
     "21704": _OURS,  # messaging service without a fitting sender
     "21705": _OURS,  # messaging service invalid
-    "21706": _OURS,  # messaging service
-    "21707": _OURS,  # messaging service
-    "21708": _OURS,  # messaging service
-    "21709": _OURS,  # messaging service
     "21710": _OURS,  # number is in a messaging service already
     "21711": _OURS,  # short code is in a messaging service already
     "21712": _OURS,  # number is in another messaging service
-    "21714": _OURS,  # messaging service has too many numbers
-    "21715": _OURS,  # messaging service
+    "21715": _OURS,  # the service's number can send no messages
     "21910": _OURS,  # From and To are of different channels
     "23001": _OURS,  # message redaction, incompatible configuration
     "30001": _RATE,  # queue overflow: too many messages too quickly
@@ -134,10 +128,7 @@ _BLAMES: Mapping[str, Blame] = {
     "30022": _RATE,  # US A2P 10DLC: rate limits exceeded
     "30023": _RATE,  # US A2P 10DLC: daily message cap reached
     "30024": _NOW,  # numeric sender id not provisioned on the carrier
-    "30025": _OURS,  # US A2P 10DLC
-    "30026": _OURS,  # US A2P 10DLC
     "30027": _RATE,  # US A2P 10DLC: T-Mobile's daily limit reached
-    "30028": _OURS,  # US A2P 10DLC
     "30029": _OURS,  # invalid content retention
     "30030": _OURS,  # invalid address retention
     "30031": _OURS,  # invalid highest rate
@@ -151,10 +142,12 @@ _BLAMES: Mapping[str, Blame] = {
     "30039": _MESSAGE,  # message loop
     "30040": _NOW,  # the carrier requires a registered sender id: its country's rule
     "30041": _NOW,  # sender id not registered with the carrier: its country's rule
-    "30042": _NOW,  # sender id not allowed by the carrier: its country's rule
+    "30042": _NOW,  # sender id too general for the carrier: its country's rule
     "30044": _MESSAGE,  # too long for a trial account
+    "30045": _OURS,  # invalid validity period
     "30110": _MESSAGE,  # links to a blocked domain
     "30111": _MESSAGE,  # links to a denied URL
+    "30127": _OURS,  # messaging service invalid
     "30410": _UNKNOWN,  # time-out at the provider
     "30450": _RECIPIENT,  # blocked by SMS pumping protection
     "30451": _RECIPIENT,  # blocked by fraud protection
@@ -202,6 +195,9 @@ _BLAMES: Mapping[str, Blame] = {
     "63049": _RECIPIENT,  # not delivered by choice of the channel
     "63051": _OURS,  # business account locked
     "63112": _OURS,  # business account disabled
+    "90007": _OURS,  # invalid validity period
+    "90014": _OURS,  # invalid validity period
+    "572005": _NOW,  # To not verified yet, on a trial account
 }
 _WAITS_S: Mapping[str, float] = {
     "30003": _HANDSET_UNREACHABLE_S,
