@@ -89,6 +89,11 @@ _NOT_THERE = (
     r"doesn't have an? (?:\w+ )?(?:account|mailbox)",
 )
 
+_PASSED_ON = (
+    r"(?<!sender )callout verification failed|recipient verify callout",
+    r"remote (?:host|server|mta|system) (?:said|returned|replied|responded)|\bsaid: ?\d{3}\b",
+)
+
 # Looked at in this order: the first that fits decides. In each: what real servers say, as their
 # documents, sources and logs have it.
 PHRASES = (
@@ -99,6 +104,8 @@ PHRASES = (
         classes=(4,),
         at_least_s=_GREYLISTING_S,
     ),
+    # What is passed on was said by the recipient's server, of whatever it speaks.
+    phrase(Blame.RECIPIENT, _PASSED_ON, "Exim and Postfix callouts, Exchange 5.7.36x, qmail"),
     # The recipient's own limits and choices, although they speak of us.
     phrase(
         Blame.RECIPIENT_NOW,
