@@ -11,12 +11,7 @@ from contextlib import AsyncExitStack, suppress
 from typing import TypeAlias, TypeGuard, cast
 from uuid import UUID
 
-from aio_pika.abc import (
-    AbstractChannel,
-    AbstractConnection,
-    AbstractIncomingMessage,
-    AbstractQueue,
-)
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import AMQPChannelError
 from aiormq import Channel as WireChannel
 
@@ -55,7 +50,6 @@ class Sweep:
         self._timeout_s = timeout_s
         self._queue = topology.dead_queue(channel)
         self._kept: set[tuple[UUID, int]] = set()
-        self._consuming: list[tuple[AbstractQueue, str]] = []
 
     async def remove(self, stale: Stale) -> list[Envelope]:
         """Remove the letters that `stale` picks, of those there when it starts; returns them.
@@ -67,15 +61,12 @@ class Sweep:
         removed: list[Envelope] = []
         async with AsyncExitStack() as held:
             left = await self._depth(await self._open(held))
-            try:
-                while left > 0:
-                    amqp = await self._open(held)
-                    held.push_async_callback(self._give_back, amqp)
-                    page = await self._fetch(amqp, min(left, PAGE))
-                    removed += await self._sort(page, stale)
-                    left = left - len(page) if page else 0
-            finally:
-                await self._stop_consuming()
+            while left > 0:
+                amqp = await self._open(held)
+                held.push_async_callback(self._give_back, amqp)
+                page = await self._fetch(amqp, min(left, PAGE))
+                removed += await self._sort(page, stale)
+                left = left - len(page) if page else 0
         return removed
 
     async def _open(self, held: AsyncExitStack) -> AbstractChannel:
@@ -89,21 +80,14 @@ class Sweep:
         arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
         queue = await amqp.get_queue(self._queue, ensure=False)
         await bounded(amqp.set_qos(prefetch_count=count), self._timeout_s)
-        # Until the end: as long as it is there, the queue's depth is that of a queue being swept.
         tag = await bounded(queue.consume(arrived.put), self._timeout_s)
-        self._consuming.append((queue, tag))
         page: list[AbstractIncomingMessage] = []
         with suppress(TimeoutError):
             while len(page) < count:
                 async with asyncio.timeout(QUIET_S):
                     page.append(await arrived.get())
+        await bounded(queue.cancel(tag), self._timeout_s)
         return page
-
-    async def _stop_consuming(self) -> None:
-        """Before anything is given back, which would come straight back."""
-        with suppress(QueueUnavailableError, AMQPChannelError):
-            for queue, tag in self._consuming:
-                await bounded(queue.cancel(tag), self._timeout_s)
 
     async def _sort(self, page: list[AbstractIncomingMessage], stale: Stale) -> list[Envelope]:
         letters = [(letter, self._read(letter)) for letter in page]

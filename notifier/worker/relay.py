@@ -12,11 +12,9 @@ from notifier.notification import Channel, Envelope, Lane
 from notifier.ports import DeliveryStore, Queue, QueueDepth, ReceiptStore, RescuePolicy, WorkQueue
 from notifier.publishing import Publisher
 from notifier.windows import WINDOWS, Window
+from notifier.worker.letters import Letters
 
 log = structlog.get_logger(__name__)
-
-SWEEP_REST = 50
-"""How much longer to leave a growing dead queue alone than its last sweep took."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,32 +45,6 @@ class Duty:
     every_s: float
     run: Callable[[], Awaitable[bool]]
     nudge: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-@dataclass(slots=True)
-class _Letters:
-    """What a relay knows of one dead queue: how many letters are no news, when to look again."""
-
-    known: int | None = None
-    found: int = 0
-    not_before_s: float = 0
-
-    def are_news(self, depth: QueueDepth) -> bool:
-        """Whether there are letters that no sweep of this relay has seen.
-
-        While somebody consumes, a sweep is under way or an operator moves letters.
-        """
-        if depth.consumers:
-            return False
-        self.found = depth.ready
-        if self.known is not None and depth.ready <= self.known:
-            self.known = depth.ready
-        return depth.ready > (self.known or 0)
-
-    def swept(self, removed: int, now_s: float, took_s: float) -> None:
-        """Note that what was found then is no news any more."""
-        self.known = max(self.found - removed, 0)
-        self.not_before_s = now_s + took_s * SWEEP_REST
 
 
 class Relay:
@@ -106,7 +78,7 @@ class Relay:
         }
         self._rescue = Duty("rescue", settings.rescue_every_s, self.rescue)
         self._sweep = Duty("sweep", settings.repair_every_s, self.sweep)
-        self._letters = {channel: _Letters() for channel in Channel}
+        self._letters = {channel: Letters() for channel in Channel}
         self._grown: set[Channel] = set()
         self._others = (
             Duty("expire", settings.rescue_every_s, self.expire),
@@ -194,7 +166,7 @@ class Relay:
         now_s = asyncio.get_running_loop().time()
         for queue in dead:
             letters = self._letters[queue.channel]
-            if letters.are_news(queue) and now_s >= letters.not_before_s:
+            if letters.are_news(queue.ready, now_s):
                 self._grown.add(queue.channel)
                 self._sweep.nudge.set()
 
@@ -219,7 +191,7 @@ class Relay:
     async def purge(self) -> bool:
         """Forget Idempotency-Keys and receipts that nobody will repeat."""
         for letters in self._letters.values():
-            letters.known = None  # one that came as another went was no growth
+            letters.forget()
         await self._store.purge_idempotency_keys()
         await self._receipts.purge()
         return False
