@@ -12,7 +12,7 @@ class Evidence:
     """What is known of one server (`part`) from what it was asked to do, by `now_s`.
 
     Something that works ends a problem once the last failure is `settle_s` ago: a server that
-    does a part of what it is asked is not well. Each turn is logged once.
+    does a part of what it is asked is not well. Each turn is logged once, with each reason.
     """
 
     def __init__(
@@ -26,6 +26,7 @@ class Evidence:
     ) -> None:
         self.problem: str | None = None
         self._part = part
+        self._told: set[str] = set()
         self._now_s = now_s
         self._settle_s = settle_s
         self._fresh_s = fresh_s
@@ -40,6 +41,7 @@ class Evidence:
         self._known_at_s = self._now_s()
         if self.problem is not None and self._known_at_s - self._failed_at_s >= self._settle_s:
             self.problem = None
+            self._told.clear()
             log.info("health.recovered", part=self._part)
 
     def failed(self, problem: str, *, is_probe: bool = False) -> None:
@@ -50,7 +52,8 @@ class Evidence:
         self._known_at_s = self._now_s()
         if not is_probe:
             self._failed_at_s = self._known_at_s
-        if self.problem is None:
+        if problem not in self._told:
+            self._told.add(problem)
             log.error("health.failing", part=self._part, reason=problem)
         self.problem = problem
 

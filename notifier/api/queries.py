@@ -26,6 +26,7 @@ _METADATA = re.compile(r"metadata(?:\.(?P<dotted>.+)|\[(?P<bracketed>.+)\])", re
 # What may be an address, or a telephone number.
 _ADDRESS = re.compile(r"@|\d(?:[\s./()-]*\d){6}")
 _SPACE = re.compile(r"(?<=\d) (?=\d\d:\d\d$)", re.ASCII)
+_NUMBER_WITHOUT_PLUS = re.compile(r" [1-9][\d\s()./-]{5,30}", re.ASCII)
 _MAX_SEQ = 2**63 - 1
 
 
@@ -96,6 +97,13 @@ class _Query(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+def _number_with_plus(value: object) -> object:
+    """A + that nobody escaped arrives as a space; a number begins with one."""
+    if isinstance(value, str) and _NUMBER_WITHOUT_PLUS.fullmatch(value):
+        return f"+{value[1:]}"
+    return value
+
+
 class NotificationQuery(_Query):
     """Which notifications to list."""
 
@@ -104,6 +112,7 @@ class NotificationQuery(_Query):
     type: Annotated[list[WireType], Field(max_length=20, description="Any of these.")] = []
     recipient: Annotated[
         str | None,
+        BeforeValidator(_number_with_plus),
         Field(
             min_length=1,
             max_length=320,
@@ -189,7 +198,12 @@ class SuppressionQuery(ServiceQuery):
     """Which suppression."""
 
     type: Annotated[WireType, Field(description="The channel.")]
-    recipient: Annotated[str, Field(min_length=1, max_length=320), AfterValidator(in_normal_form)]
+    recipient: Annotated[
+        str,
+        BeforeValidator(_number_with_plus),
+        Field(min_length=1, max_length=320),
+        AfterValidator(in_normal_form),
+    ]
     reason: Annotated[
         str | None,
         AfterValidator(_without_address),

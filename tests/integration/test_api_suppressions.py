@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from structlog.testing import capture_logs
 
-from tests.api import MAIL, PREFIX, Api, client_of, serving
+from tests.api import MAIL, PREFIX, SMS, Api, client_of, serving
 
 LIST = "/api/v1/suppressions"
 ANNA = {"type": "email", "recipient": "anna@example.com"}
@@ -97,7 +97,9 @@ async def test_a_recipient_is_found_and_suppressed_in_any_writing(api: Api) -> N
     assert [each["id"] for each in found] == [id]
     shown = (await api.client.get(f"{PREFIX}/{id}")).json()
     assert shown["recipient"] == "Anna@example.com"
-    removed = await api.client.delete(LIST, params={**number, "recipient": "+49-170-1234567"})
+    await api.client.post(f"{PREFIX}/send", json={**SMS, "recipient": "+1 (202) 555-0123"})
+    assert len((await api.client.get(f"{PREFIX}?recipient=+12025550123")).json()["items"]) == 1
+    removed = await api.client.delete(f"{LIST}?type=sms&recipient=+49-170-1234567")
     assert removed.status_code == 204
 
 

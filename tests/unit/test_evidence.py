@@ -75,22 +75,25 @@ async def test_what_fails_and_works_in_turns_is_not_well() -> None:
     assert hand.evidence.problem is None
 
 
-async def test_each_turn_is_logged_once_with_the_reason() -> None:
+async def test_each_turn_is_logged_once_with_each_reason() -> None:
     hand = Hand()
     with capture_logs() as logs:
-        for _ in range(3):
-            hand.evidence.failed("one of its alarms is on")
+        for reason in ("it does not answer", "one of its alarms is on", "it does not answer") * 2:
+            hand.evidence.failed(reason)
         hand.pass_time(3)
         for _ in range(3):
             hand.evidence.worked()
 
     assert logs == [
-        {
-            "event": "health.failing",
-            "log_level": "error",
-            "part": "broker",
-            "reason": "one of its alarms is on",
-        },
+        *(
+            {
+                "event": "health.failing",
+                "log_level": "error",
+                "part": "broker",
+                "reason": reason,
+            }
+            for reason in ("it does not answer", "one of its alarms is on")
+        ),
         {"event": "health.recovered", "log_level": "info", "part": "broker"},
     ]
 
