@@ -114,6 +114,7 @@ class RequestFrame:
             await self._app(scope, receive, response.send)
         except Exception as error:  # noqa: BLE001 - the edge: every failure gets an answer
             await _answer(error, scope, receive, response)
+            _let_go(error)
         finally:
             response.on_start()
             held.release()
@@ -181,6 +182,16 @@ async def _answer(error: Exception, scope: Scope, receive: Receive, response: _R
         answer = internal_problem(Request(scope))
     if response.status is None:
         await answer(scope, receive, response.send)
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Free what led to it: its frames hold the body, and one of them the error itself.
+
+    Left to the collector, a hundred refused bodies stay at a time.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _log_failure(error: Exception) -> None:

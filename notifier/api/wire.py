@@ -27,7 +27,7 @@ from pydantic import (
 from pydantic import JsonValue as PydanticJson
 from pydantic_core import ErrorDetails, to_json
 
-from notifier.api.body import Path, pointer, unstorable
+from notifier.api.body import Path, is_plainly_storable, pointer, unstorable
 from notifier.api.problems import InvalidField
 from notifier.errors import RecipientError, TemplateError
 from notifier.notification import (
@@ -463,7 +463,7 @@ def read_strictly(
 
     That is all of it, or the first `MAX_ERRORS`.
     """
-    wrong = list(islice(unstorable(value, path), MAX_ERRORS))
+    wrong = [] if is_plainly_storable(value) else list(islice(unstorable(value, path), MAX_ERRORS))
     checked = read_model(model, value, path=path, context=context)
     if not isinstance(checked, list):
         return wrong or checked

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import math
 import tracemalloc
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +14,14 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import Message, Scope
 
-from notifier.api.body import parse_json, pointer, read_body, require_json
+from notifier.api.body import (
+    is_plainly_storable,
+    parse_json,
+    pointer,
+    read_body,
+    require_json,
+    unstorable,
+)
 from notifier.api.problems import MALFORMED_JSON, TOO_COMPLEX, Problem, ProblemError
 from notifier.api.rooms import HELD_KEY, Held, Room
 
@@ -123,6 +132,26 @@ def test_what_stands_in_a_text_is_no_value(text: str) -> None:
 )
 def test_json_comes_out_as_it_went_in(value: object) -> None:
     assert parse_json(json.dumps(value).encode(), max_values=100) == value
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**65), 2**65)
+        | st.floats(allow_nan=False)
+        | st.text()
+        | st.sampled_from(["\0", 2**63, 2**63 - 1, -(2**63) - 1, 2**64 - 1, math.inf]),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=10,
+    )
+)
+def test_what_is_plainly_storable_is_storable(value: Any) -> None:
+    assert not (is_plainly_storable(value) and list(unstorable(value)))
+
+
+def test_a_usual_body_is_plainly_storable() -> None:
+    assert is_plainly_storable({"recipient": "+491701234567", "metadata": {"n": 42, "x": 1.5}})
 
 
 def test_a_pointer_escapes_what_would_split_it() -> None:
