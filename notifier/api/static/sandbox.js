@@ -45,6 +45,7 @@ function row(item) {
   const entry = element("li");
   const button = element("button", "row");
   button.type = "button";
+  button.dataset.key = String(item.seq);
   button.setAttribute("aria-current", String(chosen !== null && item.seq === chosen.seq));
   const top = element("span", "top");
   top.append(element("span", `badge ${item.type}`, NAMES[item.type] || item.type));
@@ -101,15 +102,26 @@ function renderMessage() {
 }
 
 function renderList() {
+  // The rows are made anew, and the focus is to stay on the one that had it.
+  const focused = list.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  const top = list.scrollTop;
   list.replaceChildren(...items.map(row));
   if (older) {
     const more = element("li");
     const button = element("button", "more", "Older messages");
     button.type = "button";
+    button.dataset.key = "older";
     button.addEventListener("click", loadOlder);
     more.append(button);
     list.append(more);
   }
+  list.scrollTop = top;
+  if (focused) focus(focused);
+}
+
+function focus(key) {
+  const button = list.querySelector(`button[data-key="${key}"]`);
+  if (button) button.focus({ preventScroll: true });
 }
 
 function render() {
@@ -122,6 +134,7 @@ async function loadOlder() {
   items = items.concat(page.items);
   older = page.next;
   renderList();
+  if (page.items.length) focus(String(page.items[0].seq));
 }
 
 async function reload() {
