@@ -141,13 +141,17 @@ class Gate:
             log.exception("gate.report_crashed", provider=admission.provider)
 
     async def give_back(self, admission: Admission | Barred) -> None:
-        """Give back an admission that was not used, so that somebody else may probe at once."""
+        """Give back an admission that was not used, so that somebody else may probe at once.
+
+        Raises nothing: where that cannot be written, the probe's lease ends by itself.
+        """
         if not isinstance(admission, Admission) or not admission.is_probe:
             return
         try:
             await self._release(admission.provider, 0)
-        except StoreUnavailableError:
-            log.warning("gate.not_recorded", provider=admission.provider)
+        except NotifierError as error:
+            cause = type(error).__name__
+            log.warning("gate.not_recorded", provider=admission.provider, error=cause)
 
     async def _admit_any(self, providers: Sequence[str], lane: Lane) -> Admission | Barred:
         soonest: Barred | None = None

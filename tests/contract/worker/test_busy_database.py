@@ -1,12 +1,14 @@
 """A database that is busy is one that does not answer: nothing is lost, and nothing is spent."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from notifier.breaker import BreakerSettings
 from notifier.errors import StoreBusyError, StoreUnavailableError
 from notifier.notification import Outcome, Sent, Settlement, Status, Systemic, Transient
+from tests.contract.store.stores import a_submission
 from tests.contract.worker.bench import Bench, within
 
 BUSY = StoreBusyError("another transaction holds it")
@@ -81,3 +83,15 @@ async def test_a_pace_of_which_six_in_seven_asks_are_refused_gives_no_message_ba
     assert set(settlements) == {Settlement.ACK}
     found = [await bench.stores.get(envelope.id) for envelope in envelopes]
     assert {(each.status, each.attempts) for each in found} == {(Status.SENT, 1)}
+
+
+async def test_a_probe_that_cannot_be_given_back_keeps_no_failure_from_being_recorded(
+    bench: Bench, error: Exception
+) -> None:
+    await bench.stores.providers.open("scripted", reason="401", for_s=0)
+    bench.providers.failures["release"].append(error)
+    envelope = await bench.accept(replace(a_submission(), content="{{ missing }}"))
+
+    assert await within(bench.deliverer().deliver(envelope)) is Settlement.ACK
+
+    assert await bench.stores.status(envelope.id) is Status.FAILED
