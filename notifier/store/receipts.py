@@ -13,9 +13,17 @@ from sqlalchemy import Text, delete, func, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification import BOUNCE, DELIVER, SETTLE, Receipt, Status, Transition
+from notifier.notification import (
+    BOUNCE,
+    DELIVER,
+    SETTLE,
+    Receipt,
+    Status,
+    SuppressionReason,
+    Transition,
+)
 from notifier.ports import Settled
-from notifier.store import suppressing, timeline
+from notifier.store import lifted, suppressing, timeline
 from notifier.store.batcher import Batcher
 from notifier.store.database import Database
 from notifier.store.moves import changes
@@ -241,11 +249,18 @@ def _time(receipt: Receipt) -> float:
 
 
 async def _suppress(connection: AsyncConnection, receipts: Sequence[Receipt]) -> list[Receipt]:
-    asking = {each.id: each for each in receipts if each.id}
+    # Of what one notification brought, a complaint is worth most: nothing lifts it.
+    asking = {each.id: each for each in sorted(receipts, key=_weight) if each.id}
     causes = {
         id: Cause(each.suppress_as, each.at) for id, each in asking.items() if each.suppress_as
     }
+    for id in await lifted.outdated(connection, causes):
+        del causes[id]
     return [asking[id] for id in await suppressing.suppress(connection, causes)]
+
+
+def _weight(receipt: Receipt) -> bool:
+    return receipt.suppress_as is SuppressionReason.SPAM_REPORT
 
 
 async def _lift(connection: AsyncConnection, receipts: Sequence[Receipt]) -> list[Receipt]:
@@ -256,6 +271,7 @@ async def _has_lifted(connection: AsyncConnection, receipt: Receipt) -> bool:
     assert receipt.lift is not None  # noqa: S101  only these are given
     cause = Cause(receipt.lift, receipt.at)
     if receipt.id is not None:
+        await lifted.remember(connection, receipt.id, cause)
         rows = await suppressing.lift(connection, receipt.id, cause)
     elif receipt.number is not None:
         rows = await suppressing.lift_number(connection, receipt.number, cause)

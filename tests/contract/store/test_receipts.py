@@ -270,6 +270,42 @@ async def test_an_older_resubscription_lifts_no_newer_unsubscription(stores: Sto
     assert await listed(stores) == [UNSUBSCRIBED]
 
 
+async def test_an_older_unsubscription_that_comes_late_changes_nothing(stores: Stores) -> None:
+    first, second = [await stores.ended(SUCCEED) for _ in range(2)]
+    await stores.receipts.settle([a_receipt(first, None, lift=UNSUBSCRIBED, at=ago(30))])
+
+    late = a_receipt(second, None, suppress_as=UNSUBSCRIBED, at=ago(60))
+    assert (await stores.receipts.settle([late])).changed == 0
+    assert await listed(stores) == []
+
+    newer = a_receipt(second, None, suppress_as=UNSUBSCRIBED, at=ago(10))
+    assert (await stores.receipts.settle([newer])).changed == 1
+    assert await listed(stores) == [UNSUBSCRIBED]
+
+
+async def test_a_late_complaint_counts_whatever_was_lifted(stores: Stores) -> None:
+    sent = await stores.ended(SUCCEED)
+    await stores.receipts.settle([a_receipt(sent, None, lift=UNSUBSCRIBED, at=ago(30))])
+    complaint = SuppressionReason.SPAM_REPORT
+
+    await stores.receipts.settle([a_receipt(sent, None, suppress_as=complaint, at=ago(60))])
+
+    assert await listed(stores) == [complaint]
+
+
+async def test_of_a_complaint_and_an_unsubscription_the_complaint_stays(stores: Stores) -> None:
+    sent = await stores.ended(SUCCEED)
+    complaint = SuppressionReason.SPAM_REPORT
+    receipts = [
+        a_receipt(sent, None, suppress_as=complaint, at=ago(60)),
+        a_receipt(sent, None, suppress_as=UNSUBSCRIBED, at=ago(30)),
+    ]
+
+    await stores.receipts.settle(receipts)
+
+    assert await listed(stores) == [complaint]
+
+
 async def test_a_clock_ahead_of_ours_counts_as_now(stores: Stores) -> None:
     sent = await stores.ended(SUCCEED)
     ahead = ago(-3_600)

@@ -1,0 +1,74 @@
+"""Whose unsubscriptions were lifted lately, for events that come late.
+
+Kept for as long as the events themselves, as one of them, under a digest of the address.
+"""
+
+import hashlib
+from collections.abc import Collection, Mapping
+from uuid import UUID
+
+from sqlalchemy import bindparam, case, select
+from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notifier.notification import Channel, SuppressionReason
+from notifier.recipient import compared
+from notifier.store.sql import Now, UtcTime
+from notifier.store.suppressing import Cause
+from notifier.store.tables import notifications as n
+from notifier.store.tables import receipts
+
+_PROVIDER = "lifted"
+
+_at = bindparam("at", type_=UtcTime())
+_REMEMBER = insert(receipts).values(
+    provider=_PROVIDER,
+    event_id=bindparam("address"),
+    created_at=case((_at < Now(), _at), else_=Now()),
+)
+_REMEMBER = _REMEMBER.on_conflict_do_update(
+    index_elements=[receipts.c.provider, receipts.c.event_id],
+    set_={"created_at": _REMEMBER.excluded.created_at},
+    where=_REMEMBER.excluded.created_at > receipts.c.created_at,
+)
+
+
+async def remember(connection: AsyncConnection, id: UUID, cause: Cause) -> None:
+    """Remember that the recipient of this notification subscribed again."""
+    for address in (await _addresses(connection, [id])).values():
+        await connection.execute(_REMEMBER, {"address": address, "at": cause.at})
+
+
+async def outdated(connection: AsyncConnection, causes: Mapping[UUID, Cause]) -> Collection[UUID]:
+    """Return those whose recipient subscribed again since: they come too late."""
+    asking = {
+        id: cause.at
+        for id, cause in causes.items()
+        if cause.at and cause.reason is SuppressionReason.UNSUBSCRIBED
+    }
+    if not asking:
+        return ()
+    addresses = await _addresses(connection, asking)
+    found = await connection.execute(
+        select(receipts.c.event_id, receipts.c.created_at).where(
+            receipts.c.provider == _PROVIDER, receipts.c.event_id.in_(addresses.values())
+        )
+    )
+    lifted = {row.event_id: row.created_at for row in found}
+    return [
+        id
+        for id, address in addresses.items()
+        if address in lifted and asking[id] < lifted[address]
+    ]
+
+
+async def _addresses(connection: AsyncConnection, ids: Collection[UUID]) -> Mapping[UUID, str]:
+    found = await connection.execute(
+        select(n.c.id, n.c.service, n.c.channel, n.c.recipient).where(n.c.id.in_(ids))
+    )
+    return {row.id: _digest(row.service, Channel(row.channel), row.recipient) for row in found}
+
+
+def _digest(service: str, channel: Channel, recipient: str) -> str:
+    address = f"{service}\n{channel}\n{compared(channel, recipient)}"
+    return hashlib.sha256(address.encode()).hexdigest()
