@@ -320,6 +320,8 @@ class Gate:
         log.error("provider.still_open", provider=state.name, reason=state.reason, for_s=for_s)
 
     async def _wait(self, delay_s: float) -> None:
+        if self._closing.is_set():
+            raise GateClosedError
         if delay_s <= 0:
             return
         try:
