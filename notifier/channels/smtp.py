@@ -26,7 +26,8 @@ from notifier.refusals.smtp import Phase, Reply, parse_reply, ruling
 
 log = structlog.get_logger(__name__)
 
-_ASK_AGAIN_S = 1.0
+# Meanwhile other processes give back what they do not need, and we find room.
+_ASK_AGAIN_S = 4.0
 _ASK_AGAIN_LATEST_S = 60.0
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.ASCII)

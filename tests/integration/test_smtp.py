@@ -363,7 +363,7 @@ async def test_a_server_that_goes_on_turning_us_away_is_asked_less_and_less(
         clock.advance(100)
     await adapter.close()
 
-    assert waits_s == [1, 25, 50, 60]
+    assert waits_s == [4, 25, 50, 60]
 
 
 # --- pipelining -----------------------------------------------------------------------------
@@ -753,7 +753,7 @@ REPLIES: list[tuple[str, str, type[Outcome], dict[str, object]]] = [
     ("CONNECT", "421 4.7.0 too many connections from you", Transient, {"throttled": True}),
     ("CONNECT", "421 Too many concurrent SMTP connections", Transient, {"throttled": True}),
     ("CONNECT", "450 4.3.0 not now", Transient, {"throttled": True}),
-    ("EHLO", "421 4.4.5 server busy", Transient, {"throttled": True, "retry_after_s": 1}),
+    ("EHLO", "421 4.4.5 server busy", Transient, {"throttled": True, "retry_after_s": 4}),
     ("CONNECT", "554 5.7.1 no service for you", Systemic, {"code": "554 5.7.1"}),
     ("EHLO", "550 who are you", Systemic, {"code": "550"}),
     ("MAIL", "530 5.7.0 must issue STARTTLS", Systemic, {}),
