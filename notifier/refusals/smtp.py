@@ -114,6 +114,10 @@ PHRASES = (
             r"recipient'?s? (?:\w+ ){0,3}(?:receive|receiving|thread|delivery) (?:\w+ )?limit",
             r"message receive limit",
             (
+                r"(?:too many|limit|rate|quota|exceed\w*)\b(?:\W+\w+){0,6} (?:for|to) (?:this|the|"
+                r"that) (?:recipient|user|mail ?box|address|account)"
+            ),
+            (
                 r"(?:mailbox|recipient|user)\b(?:\W+\w+){0,4} (?:is |has )?(?:receiv\w+|getting) "
                 r"(?:\w+ ){0,3}(?:too|at a rate|messages|mail)"
             ),
@@ -142,7 +146,12 @@ PHRASES = (
                 r"(?:this|the|that|these|your) (?:recipient|user|group|address|list|"
                 r"mailbox|distrib)"
             ),
-            r"only accepts? (?:mail|e-?mail|messages)(?: \w+)* from",
+            r"only accepts? (?:e?-?mails?|messages)(?: \w+)* from",
+            r"recipient'?s? (?:\w+ )?(?:white|allow|address|contact|safe)[- ]?(?:list|book|sender)",
+            (
+                r"(?:recipient|user|mail ?box|address|group|list)\b(?:\W+\w+){0,3} (?:does not|"
+                r"doesn't|do not|will not|won't) accept (?:\w+ ){0,2}from"
+            ),
             r"delivery restriction|restricted (?:recipient|mailbox|group|address)",
             (
                 r"(?:does|do) not accept (?:mail|e-?mail|messages) from (?:outside|external|the "
@@ -329,6 +338,7 @@ PHRASES = (
                 r"\bfrom:? ?(?:address|header|domain|field)|(?:envelope|return|reverse)[- ](?:from|"
                 r"path|sender)|originator"
             ),
+            r"(?:permitted|use this|as this) sender",
             r"authori[sz]e (?:the |this )?sender|sender'?s? (?:is )?unauth",
             r"not (?:been )?verified|unverified(?! address)|verified (?:sender|domain)",
             r"failed the check",
@@ -382,6 +392,7 @@ PHRASES = (
                 r"blocked|not (?:allowed|enabled))|account (?:is )?(?:paused|not (?:allowed|authori"
                 r"[sz]ed|enabled|activated) (?:to|for))"
             ),
+            r"(?:blocked|suspended|disabled|prevented) from sending",
             r"suspended for|smtpclientauth|(?:unusual|suspicious) (?:\w+ )?activity",
         ),
         "SES 554 sending paused; cPanel; Exchange 5.7.139; OVH; Mailgun; Postmark; SparkPost",
