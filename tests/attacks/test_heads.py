@@ -3,6 +3,7 @@
 import json
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from http import HTTPStatus
 
 import pytest
@@ -58,20 +59,19 @@ def test_many_silent_connections_keep_nobody_out(attacked: OneProcess, said: byt
 def test_where_all_places_are_at_work_probes_are_answered_and_others_told(
     attacked: OneProcess,
 ) -> None:
-    stream = (
-        "GET /api/v1/inbox/user-1/stream HTTP/1.1\r\nHost: localhost\r\n"
-        f"Authorization: Bearer {attacked.key}\r\n\r\n"
-    ).encode()
-    with connections(attacked.url, PER_ADDRESS - 1, stream) as busy:
-        for each in busy:
-            assert b"200 OK" in each.recv(4_096)
-        with connections(attacked.url, 1, stream) as (last,):
-            last.recv(4_096)
-            assert ask(attacked.url).status == 200
-            other = ask(attacked.url, b"GET /docs HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            assert other.status == 503
-            assert "retry-after" in other.head
-            assert "connection: close" in other.head
+    with ExitStack() as busy:
+        for number in range(PER_ADDRESS):
+            stream = busy.enter_context(connect(attacked.url))
+            stream.sendall(
+                f"GET /api/v1/inbox/user-{number}/stream HTTP/1.1\r\nHost: localhost\r\n"
+                f"Authorization: Bearer {attacked.key}\r\n\r\n".encode()
+            )
+            assert b"200 OK" in stream.recv(4_096)
+        assert ask(attacked.url).status == 200
+        other = ask(attacked.url, b"GET /docs HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert other.status == 503
+        assert "retry-after" in other.head
+        assert "connection: close" in other.head
 
 
 @pytest.mark.parametrize(
