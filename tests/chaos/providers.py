@@ -119,7 +119,7 @@ class WebServers:
         id = fields["StatusCallback"].partition("?")[0].rpartition("/")[2]
         answer = await self._desk.receive("twilio", fields["To"], id)
         if answer in ("later", "never"):
-            code, status = (21614, 400) if answer == "never" else (30001, 408)
+            code, status = (21614, 400) if answer == "never" else (30017, 400)
             body = {"code": code, "message": answer, "status": status}
             return web.json_response(body, status=status)
         return self._twilio.answer(Arrival(self._twilio.new_id(), fields))
