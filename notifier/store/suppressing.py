@@ -44,8 +44,12 @@ def is_for(columns: Columns) -> ColumnElement[bool]:
     """
     recipient = columns["recipient"]
     return and_(
-        *(suppressions.c[name] == columns[name] for name in ("service", "channel")),
         AsciiLower(suppressions.c.recipient) == AsciiLower(recipient),
+        # Not in the words of the primary key: all of a service's would be read to find one.
+        *(
+            suppressions.c[name] + literal_text("") == columns[name]
+            for name in ("service", "channel")
+        ),
         # User ids are compared as they are.
         or_(
             suppressions.c.channel != literal_text(Channel.IN_APP),

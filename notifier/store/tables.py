@@ -270,7 +270,5 @@ suppressions = Table(
 # Older rows, and those of older code beside this one, have the recipient as it was written.
 Index(
     "ix_suppressions_compared",
-    suppressions.c.service,
-    suppressions.c.channel,
     AsciiLower(suppressions.c.recipient),
 )

@@ -292,13 +292,17 @@ async def test_a_suppression_is_looked_up_by_what_is_compared(stores: Stores) ->
     asked = select(notifications.c.id, suppressing.is_suppressed(notifications.c))
 
     async def plan(connection: AsyncConnection) -> str:
-        explain = "EXPLAIN QUERY PLAN"
-        if connection.dialect.name == "postgresql":
-            await connection.exec_driver_sql("ANALYZE suppressions")
-            explain = "EXPLAIN"
+        is_postgres = connection.dialect.name == "postgresql"
+        explain = "EXPLAIN" if is_postgres else "EXPLAIN QUERY PLAN"
         compiled = asked.compile(dialect=connection.dialect)
         return str((await connection.exec_driver_sql(f"{explain} {compiled}")).all())
 
+    async def analyze(connection: AsyncConnection) -> None:
+        await connection.exec_driver_sql("ANALYZE")
+
+    # A prepared plan may be made before the table is analysed, and is kept.
+    assert "ix_suppressions_compared" in await stores.database.write(plan)
+    await stores.database.write(analyze)
     assert "ix_suppressions_compared" in await stores.database.write(plan)
 
 

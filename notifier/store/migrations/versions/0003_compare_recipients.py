@@ -27,7 +27,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_suppressions_compared",
         "suppressions",
-        ["service", "channel", AsciiLower(_listed.c.recipient)],
+        [AsciiLower(_listed.c.recipient)],
         unique=False,
     )
     op.add_column("suppressions", sa.Column("recipient_as_written", sa.Text(), nullable=True))
