@@ -675,6 +675,21 @@ def deliveries(letter: Letter) -> int:
     return counted
 
 
+async def test_a_stop_while_consumers_are_being_attached_leaves_none(amqp_url: str) -> None:
+    async with opened(amqp_url) as queue:
+        await queue.publish([an_envelope() for _ in range(CROWD)])
+        handler = Recorder(is_open=False)
+        stopped = await queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=CROWD)
+        await handler.count(1)
+
+        await stopped.pause()
+        handler.gate.set()
+
+        with witness_of(amqp_url) as witness:
+            await until(lambda: witness.ready(EMAIL) + len(handler.seen) == CROWD)
+            assert witness.consumers(EMAIL) == 0
+
+
 async def test_what_comes_during_a_stop_does_not_wait_for_what_is_in_flight(amqp_url: str) -> None:
     async with opened(amqp_url) as queue:
         busy, free = Recorder(is_open=False), Recorder()
