@@ -37,8 +37,7 @@ class OperateEndpoints:
         """Show the account, and the broker's queues beside it."""
         del request
         account = await self.services.queries.account(service=caller.sees)
-        depths = await self._depths()
-        problem = _BROKER_AWAY if depths is None else None
+        depths, problem = await self._depths()
         view = AccountView.of(account, depths, problem)
         return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
 
@@ -66,13 +65,16 @@ class OperateEndpoints:
         headers = {"Retry-After": "2"} if database else {}
         return Answer(status=status, body=view.json_value(), headers=headers).response()
 
-    async def _depths(self) -> Mapping[str, int] | None:
+    async def _depths(self) -> tuple[Mapping[str, int] | None, str | None]:
+        """Return how many messages each queue has, or why that is not known."""
         try:
             async with asyncio.timeout(self.config.probe_timeout_s):
                 depths = await self.services.queue.depths()
-        except (NotifierError, TimeoutError):
-            return None
-        return {each.name: each.ready for each in depths}
+        except NotifierError as error:
+            return None, str(error)
+        except TimeoutError:
+            return None, _BROKER_AWAY
+        return {each.name: each.ready for each in depths}, None
 
     async def _channel_problems(self) -> Mapping[Channel, str | None]:
         try:
