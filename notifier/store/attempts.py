@@ -24,7 +24,6 @@ from sqlalchemy import (
     literal_column,
     null,
     or_,
-    select,
     union_all,
     update,
 )
@@ -42,7 +41,7 @@ from notifier.notification import (
 )
 from notifier.store import suppressing, timeline
 from notifier.store.database import Database
-from notifier.store.moves import RETURNED, changes, either, erased, locked, status_in, unleased
+from notifier.store.moves import RETURNED, changes, either, erased, locked, stands_at, unleased
 from notifier.store.rows import (
     RowJson,
     encode,
@@ -55,12 +54,12 @@ from notifier.store.rows import (
 )
 from notifier.store.sql import (
     ID,
-    IsAmong,
     Now,
     SecondsFromNow,
     SecondsUntil,
     WithoutWaitingForDisk,
     given_rows,
+    is_key,
     literal_text,
     parameter,
 )
@@ -68,23 +67,22 @@ from notifier.store.tables import notifications as n
 from notifier.store.timeline import Noted
 
 _named = locked(given_rows(id=ID, attempt=Integer))
-_is_named = and_(
-    n.c.id == _named.c.id,
-    n.c.attempt == _named.c.attempt,
-    IsAmong(n.c.id, select(_named.c.id).scalar_subquery()),
-)
-
 # A mark that a crash of the server loses costs a second message, which the claim's fence stops.
 _MARK_PUBLISHED = (
     update(n)
-    .where(_is_named, status_in(Status.PENDING), WithoutWaitingForDisk())
+    .where(
+        is_key(n.c.id, _named.c.id),
+        n.c.attempt == _named.c.attempt,
+        stands_at(Status.PENDING),
+        WithoutWaitingForDisk(),
+    )
     .values(published_at=Now(), relay_at=SecondsFromNow(parameter("lost_after_s", Float)))
 )
 
-_is_current_letter = and_(status_in(Status.FAILED), n.c.attempt == _named.c.attempt)
+_is_current_letter = and_(stands_at(Status.FAILED), n.c.attempt == _named.c.attempt)
 _MARK_BURIED = (
     update(n)
-    .where(n.c.id == _named.c.id)
+    .where(is_key(n.c.id, _named.c.id))
     .values(
         dead_letter=or_(n.c.dead_letter, _is_current_letter),
         stale_letter_at=case((_is_current_letter, n.c.stale_letter_at), else_=Now()),
@@ -104,7 +102,7 @@ _leased = {
 }
 _leases = (
     update(n)
-    .where(n.c.id == _wanted.c.id)
+    .where(is_key(n.c.id, _wanted.c.id))
     .values(
         status=case(
             (_is_overdue, literal_text(EXPIRE.target)),
@@ -154,7 +152,7 @@ def _only_over(leased: FromClause) -> Select[Any]:
 
 
 _CLAIM = Noted(
-    _leases.where(n.c.attempt == _wanted.c.attempt, status_in(*CLAIM.sources)).values(
+    _leases.where(n.c.attempt == _wanted.c.attempt, stands_at(*CLAIM.sources)).values(
         attempt=either(~_is_over, n.c.attempt, n.c.attempt + 1),
         attempts_spent=either(~_is_over, n.c.attempts_spent, n.c.attempts_spent + 1),
     ),
@@ -162,7 +160,7 @@ _CLAIM = Noted(
 )
 # For a worker that never got the answer to its claim, and asks again with the same token.
 _RENEW = Noted(
-    _leases.where(n.c.lease_token == _wanted.c.lease_token, status_in(CLAIM.target)),
+    _leases.where(n.c.lease_token == _wanted.c.lease_token, stands_at(CLAIM.target)),
     _only_over,
 )
 # The letter was taken out of the dead queue to get here: it does not become stale.
@@ -195,10 +193,9 @@ _due_again = SecondsFromNow(func.coalesce(_ended.c.delay_s, 0.0))
 _finishes = (
     update(n)
     .where(
-        n.c.id == _ended.c.id,
+        is_key(n.c.id, _ended.c.id),
         n.c.lease_token == _ended.c.lease_token,
-        # Not in the words of the index of leases: all of them would be read to find these.
-        n.c.status + literal_text("") == literal_text(Status.PROCESSING),
+        stands_at(Status.PROCESSING),
     )
     .values(
         status=_ended.c.target,
@@ -236,15 +233,19 @@ _missed = given_rows(
 _at_last = literal_column("1000", Integer)
 
 
+_told = tuple(_ended.c[name] for name in ("event", *timeline.DETAILS))
+
+
 def _finished(ended: FromClause) -> CompoundSelect[Any]:
     failover = literal_text(timeline.FAILOVER)
+    details = ended if "event" in ended.c else _ended
     return union_all(
         timeline.entries(ended, failover, details=_missed, nth=_missed.c.nth),
-        timeline.entries(ended, _ended.c.event, details=_ended, nth=_at_last),
+        timeline.entries(ended, details.c.event, details=details, nth=_at_last),
     )
 
 
-_FINISH = Noted(_finishes, _finished)
+_FINISH = Noted(_finishes, _finished, told=_told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ from notifier.store.sql import (
     SecondsFromNow,
     ToldToSqlite,
     given_rows,
+    is_key,
     literal_text,
     parameter,
 )
@@ -99,7 +100,7 @@ _picked = (
 )
 _TAKE = (
     update(n)
-    .where(n.c.id == _picked.c.id)
+    .where(is_key(n.c.id, _picked.c.id))
     .values(
         status=either(_picked.c.is_suppressed, n.c.status, literal_text(SUPPRESS.target)),
         relay_at=SecondsFromNow(parameter("hold_s", Float)),

@@ -136,15 +136,17 @@ class JsonElements(FunctionElement[Any]):
     inherit_cache = True
 
 
-class IsAmong(FunctionElement[bool]):
-    """Whether a column's value is one of a subquery's: (column, subquery).
-
-    PostgreSQL then looks each value up in the column's index, however small it takes the table
-    for; joins that it plans for a small table are kept while that grows.
-    """
-
-    type = Boolean()
+class _OneOf(FunctionElement[Any]):
     inherit_cache = True
+
+
+def is_key(column: ColumnElement[Any], value: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a column, the key of its table, is a value of another table's row.
+
+    PostgreSQL then looks the key up for each of these rows, however small it takes the table for;
+    joins that it plans for a small table are kept while that grows.
+    """
+    return column == _OneOf(value)
 
 
 class ToldToSqlite(FunctionElement[bool]):
@@ -235,16 +237,17 @@ def _(element: AsciiLower, compiler: SQLCompiler, **kw: Any) -> str:
     return f"lower({value})"
 
 
-@compiles(IsAmong, "postgresql")
-def _(element: IsAmong, compiler: SQLCompiler, **kw: Any) -> str:
-    value, values = _arguments(element, compiler, **kw)
-    return f"({value} = ANY (ARRAY{values}))"
+@compiles(_OneOf, "postgresql")
+def _(element: _OneOf, compiler: SQLCompiler, **kw: Any) -> str:
+    # A plain equality could also be had by reading the whole index in its order.
+    (value,) = _arguments(element, compiler, **kw)
+    return f"ANY (ARRAY[{value}])"
 
 
-@compiles(IsAmong, "sqlite")
-def _(element: IsAmong, compiler: SQLCompiler, **kw: Any) -> str:
-    value, values = _arguments(element, compiler, **kw)
-    return f"({value} IN {values})"
+@compiles(_OneOf, "sqlite")
+def _(element: _OneOf, compiler: SQLCompiler, **kw: Any) -> str:
+    (value,) = _arguments(element, compiler, **kw)
+    return value
 
 
 @compiles(ToldToSqlite, "postgresql")

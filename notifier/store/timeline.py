@@ -29,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.notification import Finish
 from notifier.store.moves import RETURNED
 from notifier.store.rows import RowJson, encode, joined
-from notifier.store.sql import ID, Now, given_rows
+from notifier.store.sql import ID, Now, given_rows, is_key
 from notifier.store.tables import notification_events, notifications
 
 Ending: TypeAlias = tuple[UUID, int, str, str | None]
@@ -43,7 +43,7 @@ LATE_COMPLETION = "late_completion"
 FAILOVER = "failover"
 UNSUPPRESS = "unsuppress"
 
-_DETAILS = {
+DETAILS = {
     "provider": Text,
     "provider_id": Text,
     "fault_kind": Text,
@@ -76,20 +76,22 @@ def entries(
         (of.c.attempt if attempt is None else attempt).label("attempt"),
         *(
             (given[name] if name in given else cast(null(), type_)).label(name)
-            for name, type_ in _DETAILS.items()
+            for name, type_ in DETAILS.items()
         ),
     )
-    return rows if details is None else rows.join_from(details, of, of.c.id == details.c.id)
+    if details is None or details is of:
+        return rows
+    return rows.join_from(details, of, is_key(of.c.id, details.c.id))
 
 
 def _append(rows: Entries) -> Insert:
-    columns = ["notification_id", "service", "at", "event", "attempt", *_DETAILS]
+    columns = ["notification_id", "service", "at", "event", "attempt", *DETAILS]
     entry = rows.subquery("entry")
     ordered = select(*(entry.c[name] for name in columns)).order_by(entry.c.nth)
     return insert(notification_events).from_select(columns, ordered)
 
 
-_given = given_rows(nth=Integer, id=ID, event=Text, attempt=Integer, **_DETAILS)
+_given = given_rows(nth=Integer, id=ID, event=Text, attempt=Integer, **DETAILS)
 _APPEND = _append(
     entries(
         notifications,
@@ -114,12 +116,15 @@ class Noted:
         note: Callable[[FromClause], Entries],
         *,
         telling: Callable[[FromClause], ColumnElement[bool]] | None = None,
+        told: Sequence[ColumnElement[Any]] = (),
     ) -> None:
         """`change` returns at least `RETURNED`; `note` says of these what to append.
 
-        Where `telling` is given, the caller is only interested in those.
+        Where `telling` is given, the caller is only interested in those. `told` are columns that
+        `change` was given, and that `note` finds beside what is returned: not in SQLite, whose
+        RETURNING knows only the table.
         """
-        changed = change.cte("changed")
+        changed = change.returning(*told).cte("changed")
         wanted = select(changed) if telling is None else select(changed).where(telling(changed))
         self.both = wanted.add_cte(_append(note(changed)).cte("noted"))
         self.change = change

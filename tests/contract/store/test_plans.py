@@ -1,0 +1,167 @@
+"""What hot statements read, with plans that were made when their tables were small."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import ClauseElement, text
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from notifier.notification import SUCCEED, Channel, Envelope, Finish, Lane
+from notifier.store import attempts
+from notifier.store.attempts import ClaimRequest
+from notifier.store.rows import envelope_row, finish_row, joined
+from tests.contract.store.stores import Stores, an_end, envelope_of, open_stores
+
+ROWS = 32
+BACKLOG = 2_000
+LIMIT = 3
+"""How many rows a statement may read, and throw away, for each that is given to it."""
+
+_WHILE_SMALL = {
+    "never analysed": "SELECT 1",
+    "empty": "ANALYZE notifications",
+    "one finished": "1",
+    "twenty finished": "20",
+    "a hundred finished": "100",
+}
+
+
+_TURNED = "UPDATE notifications SET status = '{}' WHERE sent_at IS NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A statement and its parameters."""
+
+    statement: ClauseElement
+    parameters: dict[str, object]
+
+    def named(self) -> tuple[str, str]:
+        """What to PREPARE, and with which literals to EXECUTE it."""
+        compiled = self.statement.compile(dialect=dialect())  # type: ignore[no-untyped-call]
+        assert isinstance(compiled, SQLCompiler)
+        known = {**compiled.params, **self.parameters}
+        values = ", ".join(_literal(known[name]) for name in compiled.positiontup or ())
+        return str(compiled), f"({values})" if values else ""
+
+
+def _literal(value: object) -> str:
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def _cases(ids: list[UUID]) -> dict[str, Case]:
+    envelopes = [_envelope(id) for id in ids]
+    rows = joined(map(envelope_row, envelopes))
+    wanted = joined(
+        attempts._claim_row(  # noqa: SLF001
+            ClaimRequest(envelope=each, lease_token=uuid4(), lease_s=60, leased_by="worker")
+        )
+        for each in envelopes
+    )
+    ends = joined(map(finish_row, map(_finish, ids)))
+    return {
+        "mark": Case(attempts._MARK_PUBLISHED, {"rows": rows, "lost_after_s": 600}),  # noqa: SLF001
+        "bury": Case(attempts._MARK_BURIED, {"rows": rows}),  # noqa: SLF001
+        "claim": Case(attempts._CLAIM.both, {"rows": wanted}),  # noqa: SLF001
+        "renew": Case(attempts._RENEW.both, {"rows": wanted}),  # noqa: SLF001
+        "replay": Case(attempts._REPLAY.both, {"rows": rows}),  # noqa: SLF001
+        "finish": Case(attempts._FINISH.both, {"rows": ends, "misses": "[]", "grace_s": 5}),  # noqa: SLF001
+    }
+
+
+def _envelope(id: UUID) -> Envelope:
+    return Envelope(id=id, channel=Channel.EMAIL, lane=Lane.NORMAL, attempt=0)
+
+
+def _finish(id: UUID) -> Finish:
+    return Finish(id=id, lease_token=uuid4(), attempt=1, transition=SUCCEED, provider="smtp")
+
+
+@asynccontextmanager
+async def _session(stores: Stores) -> AsyncIterator[Any]:
+    async with stores.database._writer.connect() as connection:  # noqa: SLF001
+        yield (await connection.get_raw_connection()).driver_connection
+
+
+async def _run(stores: Stores, statement: str) -> None:
+    async with stores.database._writer.begin() as connection:  # noqa: SLF001
+        await connection.execute(text(statement))
+
+
+async def _be_small(stores: Stores, how: str) -> None:
+    if not how.isdigit():
+        await _run(stores, how)
+        return
+    for _ in range(int(how)):
+        await stores.ended(SUCCEED)
+    await _run(stores, "ANALYZE notifications")
+
+
+@pytest.mark.parametrize("mode", ["force_generic_plan", "force_custom_plan"])
+@pytest.mark.parametrize("small", _WHILE_SMALL)
+@pytest.mark.parametrize("state", ["pending", "processing", "failed"])
+async def test_a_plan_from_when_a_table_was_small_reads_no_more_when_it_is_large(
+    postgres_store_url: str, small: str, mode: str, state: str
+) -> None:
+    async with open_stores(postgres_store_url) as stores, _session(stores) as session:
+        await _be_small(stores, _WHILE_SMALL[small])
+        ids = [uuid4() for _ in range(ROWS)]
+        cases = _cases(ids)
+        await session.execute(f"SET plan_cache_mode = {mode}")
+        for name, case in cases.items():
+            statement, values = case.named()
+            await session.execute(f"PREPARE {name}_ AS {statement}")
+            await session.execute(f"EXPLAIN EXECUTE {name}_ {values}")
+        await stores.accept_many(BACKLOG)
+        await _run(stores, _TURNED.format(state))
+
+        for name, case in cases.items():
+            _, values = case.named()
+            async with session.transaction():
+                explained = await session.fetchval(
+                    f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {name}_ {values}"
+                )
+                read = max(map(_rows_read, _nodes(explained[0]["Plan"])))
+            assert read <= LIMIT * ROWS, f"{name}: {explained}"
+        for name in cases:
+            await session.execute(f"DEALLOCATE {name}_")
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for each in plan.get("Plans", []):
+        yield from _nodes(each)
+
+
+def _rows_read(node: dict[str, Any]) -> float:
+    removed = sum(
+        node.get(f"Rows Removed by {by}", 0) for by in ("Filter", "Join Filter", "Index Recheck")
+    )
+    return float(node["Actual Loops"] * (node["Actual Rows"] + removed))
+
+
+async def test_given_rows_are_not_compared_with_one_another(stores: Stores) -> None:
+    if not stores.url.startswith("postgresql"):
+        return
+    submissions = await stores.accept_many(ROWS)
+    claims = [await stores.claim(envelope_of(each)) for each in submissions]
+    ends = joined(finish_row(an_end(each, SUCCEED)) for each in claims if each)
+    rows = joined(envelope_row(envelope_of(each)) for each in await stores.accept_many(ROWS))
+    async with _session(stores) as session:
+        for case in (
+            Case(attempts._MARK_PUBLISHED, {"rows": rows, "lost_after_s": 600}),  # noqa: SLF001
+            Case(attempts._FINISH.both, {"rows": ends, "misses": "[]", "grace_s": 5}),  # noqa: SLF001
+        ):
+            statement, values = case.named()
+            await session.execute(f"PREPARE compared AS {statement}")
+            explained = await session.fetchval(
+                f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE compared {values}"
+            )
+            await session.execute("DEALLOCATE compared")
+            plan = explained[0]["Plan"]
+            assert max(map(_rows_read, _nodes(plan))) <= LIMIT * ROWS, explained
