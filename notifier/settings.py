@@ -32,6 +32,8 @@ Nested: TypeAlias = "dict[str, str | Nested]"
 _A_YEAR_S = 31_536_000
 _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)", re.IGNORECASE)
+# Words that other programs have for the same.
+_SYNONYMS = {"warn": "warning", "ssl": "tls", "text": "console"}
 _COMMENT = re.compile(r"\s#")
 
 
@@ -120,7 +122,8 @@ class _Group(BaseModel):
         if get_origin(field.annotation) is not Literal or not isinstance(value, str):
             return value
         choices = {choice.lower(): choice for choice in get_args(field.annotation)}
-        return choices.get(value.lower(), value)
+        word = value.lower()
+        return choices.get(word) or choices.get(_SYNONYMS.get(word, word), value)
 
 
 class _Environment(_Group):

@@ -149,6 +149,13 @@ def test_words_are_read_in_any_case() -> None:
     assert settings.sandbox_page
 
 
+def test_the_words_of_other_programs_are_understood() -> None:
+    settings = read(LOG_LEVEL="Warn", LOG_FORMAT="text", SMTP__SECURITY="SSL")
+
+    assert (settings.log_level, settings.log_format) == ("WARNING", "console")
+    assert settings.smtp.security == "tls"
+
+
 def test_a_list_is_read_as_json_too() -> None:
     settings = read(EMAIL__PROVIDERS='["smtp", "sendgrid"]', SMS__RETRY_SCHEDULE_S="[5, 1m]")
 
