@@ -218,9 +218,7 @@ class RabbitSubscription:
 
     async def _detach(self, attachment: Attachment) -> None:
         try:
-            async with attachment.changing:
-                call = self._cancel(attachment)
-                await bounded(call, self._settings.call_timeout_s)
+            await bounded(self._cancel(attachment), self._settings.call_timeout_s)
         except AMQPChannelError as error:
             log.info("consumer.already_gone", reason=type(error).__name__)
         except QueueUnavailableError:
@@ -232,13 +230,14 @@ class RabbitSubscription:
         What it sends before that answer still finds its consumer.
         """
         wire = attachment.wire
-        tags = [consumer.tag for consumer in self.consumers if attachment.has(consumer)]
-        for tag in tags[:-1]:
-            await wire.rpc(Basic.Cancel(consumer_tag=tag, nowait=True))
-        for tag in tags[-1:]:
-            await wire.basic_cancel(tag)
-        for tag in tags:
-            wire.consumers.pop(tag, None)
+        async with attachment.changing:
+            tags = [consumer.tag for consumer in self.consumers if attachment.has(consumer)]
+            for tag in tags[:-1]:
+                await wire.rpc(Basic.Cancel(consumer_tag=tag, nowait=True))
+            for tag in tags[-1:]:
+                await wire.basic_cancel(tag)
+            for tag in tags:
+                wire.consumers.pop(tag, None)
 
     async def _process(self, message: DeliveredMessage) -> None:
         source = self._source
