@@ -114,6 +114,12 @@ def test_endless_chunk_extensions_and_trailers_are_not_read_for_ever(
     assert taken < 150 * MIB
 
 
+def test_a_whole_head_that_is_too_large_is_refused(attacked: OneProcess) -> None:
+    headers = b"".join(b"X-%d: %s\r\n" % (number, b"a" * 700) for number in range(60))
+
+    assert ask(attacked.url, START + headers + b"\r\n").status == 431
+
+
 def test_a_head_of_the_largest_size_is_taken(attacked: OneProcess) -> None:
     headers = b"".join(b"X-%d: %s\r\n" % (number, b"a" * 300) for number in range(90))
 
