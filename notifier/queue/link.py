@@ -169,17 +169,26 @@ class Link:
         """Keep the connection up until cancelled."""
         delay_s = FIRST_DELAY_S
         while True:
+            if await self._was_up():
+                delay_s = FIRST_DELAY_S
+            self._tried.set()
+            await asyncio.sleep(delay_s * random.uniform(0.5, 1))  # noqa: S311 - jitter
+            delay_s = min(delay_s * 2, LONGEST_DELAY_S)
+
+    async def _was_up(self) -> bool:
+        """Connect, and hold the connection until it is lost; whether there was one."""
+        try:
             try:
                 connection = await self._connect()
             except (QueueUnavailableError, AMQPChannelError) as error:
                 self.problem = reasons.of_connecting(error)
                 log.warning("broker.unreachable", connection=self._name, reason=self.problem)
-            else:
-                if await self._hold(connection):
-                    delay_s = FIRST_DELAY_S
-            self._tried.set()
-            await asyncio.sleep(delay_s * random.uniform(0.5, 1))  # noqa: S311 - jitter
-            delay_s = min(delay_s * 2, LONGEST_DELAY_S)
+                return False
+            return await self._hold(connection)
+        # A defect must not end the search for the broker, with all that waits for it, unseen.
+        except Exception:
+            log.exception("broker.link_crashed", connection=self._name)
+            return False
 
     async def _connect(self) -> AbortableConnection:
         properties: FieldTable = {"connection_name": self._name}

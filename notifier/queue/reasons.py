@@ -57,11 +57,15 @@ def of_refusal(error: BaseException) -> str:
     return _REFUSALS.get(name, f"it refuses ({name})")
 
 
-def _causes(error: object) -> Iterator[BaseException]:
-    """Yield an error and what it came from, the outermost first."""
-    if isinstance(error, BaseException):
-        yield error
-        # Where pika keeps them.
-        for inner in (*error.args, getattr(error, "exception", None)):
-            yield from _causes(inner)
-        yield from _causes(error.__cause__ or error.__context__)
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it came from, the outermost first; each once, for they may circle."""
+    found: dict[int, BaseException] = {}
+    waiting: list[object] = [error]
+    while waiting:
+        cause = waiting.pop(0)
+        if isinstance(cause, BaseException) and id(cause) not in found:
+            found[id(cause)] = cause
+            # Where pika keeps them.
+            kept = (*cause.args, getattr(cause, "exception", None))
+            waiting[:0] = [*kept, cause.__cause__ or cause.__context__]
+    yield from found.values()
