@@ -177,6 +177,22 @@ async def test_a_broker_that_is_away_at_the_start_is_found_later(gateway: Gatewa
         assert subscription.problem() is None
 
 
+async def test_a_broker_that_hangs_up_during_the_handshake_is_looked_for_again() -> None:
+    calls = asyncio.Semaphore(0)
+
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+        calls.release()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with asyncio.timeout(30), opened(f"amqp://user:word@127.0.0.1:{port}/") as queue:
+            for _ in range(4):
+                await calls.acquire()
+            with pytest.raises(QueueUnavailableError):
+                await queue.ping()
+
+
 async def test_publishing_fails_at_once_while_the_broker_is_known_to_be_away(
     gateway: Gateway,
 ) -> None:
