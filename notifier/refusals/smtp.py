@@ -94,6 +94,23 @@ _PASSED_ON = (
     r"remote (?:host|server|mta|system) (?:said|returned|replied|responded)|\bsaid: ?\d{3}\b",
 )
 
+_OF_THE_ACCOUNT = phrase(
+    Blame.OURS,
+    (
+        r"\btenant|\bcredits?\b|billing|\bpayment|\btrial\b|sandbox",
+        (
+            r"(?:sending|outgoing|outbound) (?:\w+ ){0,3}(?:paused|suspended|disabled|"
+            r"blocked|not (?:allowed|enabled))|account (?:is )?(?:paused|not (?:allowed|authori"
+            r"[sz]ed|enabled|activated) (?:to|for))"
+        ),
+        r"(?:blocked|suspended|disabled|prevented|restricted|banned) from sending",
+        r"insufficient (?:balance|funds)|\bunpaid|\bapi[- ]?key|configuration set",
+        r"subscription (?:has |is |was )?(?:expired|ended|cancel\w+|inactive|required)",
+        r"suspended for|smtpclientauth|(?:unusual|suspicious) (?:\w+ )?activity",
+    ),
+    "SES 554 sending paused; cPanel; Exchange 5.7.139; OVH; Mailgun; Postmark; SparkPost",
+)
+
 # Looked at in this order: the first that fits decides. In each: what real servers say, as their
 # documents, sources and logs have it.
 PHRASES = (
@@ -114,15 +131,15 @@ PHRASES = (
             r"recipient'?s? (?:\w+ ){0,3}(?:receive|receiving|thread|delivery) (?:\w+ )?limit",
             r"message receive limit",
             (
-                r"(?:too many|limit|rate|quota|exceed\w*)\b(?:\W+\w+){0,6} (?:for|to) (?:this|the|"
-                r"that) (?:recipient|user|mail ?box|address|account)"
+                r"(?:too many|limit|rate|quota|exceed\w*)\b(?:\W+\w+){0,6} (?:for|to) (?:(?:this|"
+                r"the|that) (?:recipient|mail ?box|address)|(?:this|that) user)"
             ),
             (
                 r"(?:mailbox|recipient|user)\b(?:\W+\w+){0,4} (?:is |has )?(?:receiv\w+|getting) "
                 r"(?:\w+ ){0,3}(?:too|at a rate|messages|mail)"
             ),
             r"mailbox (?:is )?(?:\w+ )?(?:busy|locked|in use)",
-            r"(?:mail ?box|inbox|recipient)(?:'s)?\b(?:\W+\w+){0,5}? (?<!send )limit",
+            r"(?:mail ?box|inbox|recipient)(?:'s)?\b(?:\W+\w+){0,5}? (?<!send )(?<!size )limit",
         ),
         "Gmail 450 4.2.1; Exchange 432 4.3.2, 5.2.121, 5.2.122; RFC 5321 450",
     ),
@@ -138,7 +155,19 @@ PHRASES = (
                 r"(?:recipient|addressee|user|mailbox owner)(?:'s)? (?:has |have )?(?:\w+ )?"
                 r"(?:block|black-?list|opted|unsubscribed|does not (?:want|accept|wish)|refuse)"
             ),
-            r"(?:block|black|deny|custom)-? ?list(?:s)? of (?:the |this )?(?:recipient|user)",
+            (
+                r"(?:block|black|deny|allow|white|safe|custom)[- ]?(?:sender )?lists? of (?:the "
+                r"|this )?(?:recipient|user)|recipient's (?:\w+ )?(?:allow|white|safe)[- ]?list"
+            ),
+            (
+                r"recipient(?:'s)?(?: (?:account|address|mailbox|domain|e-?mail))?(?: (?:has|is|"
+                r"was|been|not|yet))+ (?:suspended|disabled|deactivated|verified|activated|locked)"
+            ),
+            (
+                r"(?:user|recipient|mailbox|account for recipient|box owner) (?:has |is |was )?"
+                r"(?:never|not|suspended)(?: yet| been)? (?:logged in|activated|for)"
+            ),
+            r"(?:only|not) (?:\w+ )?(?:members|subscribers|a member)|permission to post",
             r"customer block ?list|manually blocked|user (?:domain )?entry",
             (
                 r"not (?:allowed|authori[sz]ed|permitted) to (?:send|post|write|mail)(?: "
@@ -160,13 +189,24 @@ PHRASES = (
         ),
         "Exchange 5.7.129 to 5.7.136, 5.7.507, 5.7.513; Mimecast, Zimbra, DirectAdmin, ezmlm",
     ),
+    phrase(
+        Blame.RATE,
+        (
+            (
+                r"(?:sender address|client host|client)(?: #ip)? rejected:?(?:\W+\w+){0,6}? "
+                r"(?:quota|exceed\w*|limit|too (?:many|much|fast))"
+            ),
+        ),
+        "policy daemons under Postfix: policyd, postfwd, PolicyD-weight",
+        at_least_s=_QUOTA_S,
+    ),
     # Our host, greeting and sender in the words of Postfix, which names them at RCPT.
     phrase(
         Blame.OURS,
         (
             r"client host",
             r"(?:unverified )?client (?:host|address|hostname)? ?rejected",
-            r"\bhelo\b|\behlo\b",
+            r"(?<!\()\b(?:helo|ehlo)\b(?!\))",
             r"sender address (?:#ip )?(?:reject|block|verif|not|must|is)",
             r"sender (?:verify|verification|callout) fail|verification failed for",
         ),
@@ -187,8 +227,9 @@ PHRASES = (
             ),
             r"uribl|surbl",
             r"\bvirus|malware|phish|infected|trojan|\bworm\b|executable",
+            r"\bhvu:",
         ),
-        "SURBL and URIBL; Gmail 552 5.7.0; ClamAV milters",
+        "SURBL and URIBL; Gmail 552 5.7.0; ClamAV milters; AOL HVU:B1",
     ),
     phrase(
         Blame.MESSAGE,
@@ -244,7 +285,7 @@ PHRASES = (
             ),
             (
                 r"(?:user|account|recipient|box) has too many messages|too many messages (?:on|in) "
-                r"(?:the|this|that)"
+                r"(?:the|this|that) (?!connection|session|minute|hour|day)"
             ),
             (
                 r"over ?-?quota|quota (?:is )?(?:exceed|full|reach)|exceed\w*(?: "
@@ -265,7 +306,7 @@ PHRASES = (
             ),
             (
                 r"(?:user|account|recipient|box) has too many messages|too many messages (?:on|in) "
-                r"(?:the|this|that)"
+                r"(?:the|this|that) (?!connection|session|minute|hour|day)"
             ),
             r"over ?-?quota|quota (?:is )?(?:exceed|full)",
             r"too many recipients(?! from)",
@@ -299,7 +340,9 @@ PHRASES = (
             r"(?:exceed\w*|reached)(?: \w+){0,4} (?:connections?|sessions?|messages|e?mails|posts)",
             r"unexpected volume|user complaints|temporarily deferred|mail flood|flooding",
             r"\[?\b(?:rp-00\d|ts0[12]|tss0\d|dyn:t\d|rly:b[12])\b",
-            r"trop de connexions|frequen(?:cy|t)\b|ratelimit",
+            r"\b(?:hl:i[cf]c|mi:(?:dmc|sfq|stc)|rp:(?:drc|qrc|trc))\b",
+            r"trop d(?:e |.)\w+|quota d.envoi|limite d.envoi|zu viele|(?:sende|versand)-?limit",
+            r"demasiad[ao]s |tropp[ei] |l[ií]mite de env[ií]o|frequen(?:cy|t)\b|ratelimit",
             r"\blimits? (?:(?:has|have) been |was |is )?(?:exceed|reach)",
             r"exceed\w*(?: \w+){0,3} limit|over (?:the |your |its )?limit",
         ),
@@ -343,6 +386,17 @@ PHRASES = (
             r"not (?:been )?verified|unverified(?! address)|verified (?:sender|domain)",
             r"failed the check",
             r"domain (?:of sender|not verified|is not allowed|unverified)",
+            (
+                r"domain (?:is |was )?not (?:configured|set ?up|enabled|registered|allowed|"
+                r"authori[sz]ed|activated|approved|validated|confirmed) (?:for|to) "
+                r"(?:send|relay|use)"
+            ),
+            r"permission to send(?! (?:\w+ )*to )|relaying disallowed(?: as|\. invalid)",
+            (
+                r"(?:sending|mail|e-?mail|messages|outbound) from (?:this|your) (?:account|domain|"
+                r"user|mailbox)"
+            ),
+            r"verify (?:your|the) (?:sending )?(?:domain|identity|sender)",
         ),
         "Postfix reject_sender_login_mismatch; Exchange 5.7.60; SES 554; SendGrid, Mailgun, OVH",
     ),
@@ -350,9 +404,11 @@ PHRASES = (
         Blame.OURS,
         (
             (
-                r"\b(?:your|sending|connecting|originating|source) (?:ip|address|host|server|"
-                r"network|mail ?server|mta|system|isp|provider|internet|domain|mail system|smtp|"
-                r"country|subnet|range|hostname|machine|client)"
+                r"(?<!check )(?<!in )(?<!within )(?<!verify )"
+                r"\b(?:your|sending|connecting|originating|source) "
+                r"(?:ip|address(?! book| list)|host|server|network|mail ?server|mta|"
+                r"system|isp|provider|internet|domain|mail system|smtp|country|subnet|range|"
+                r"hostname|machine|client)"
             ),
             (
                 r"\bip (?:address )?(?:\W*\w+){0,6}? ?(?:block|list|ban|reject|den|"
@@ -366,7 +422,8 @@ PHRASES = (
             ),
             r"(?:from|for|ip[:=]?) ?\W?#ip",
             r"(?:banned|blocked) (?:sending )?ip|ip name|(?:blocked|listed|rejected) using",
-            r"reverse[- ]?(?:dns|lookup|host)|\br?dns (?:entry|record|lookup)|\bptr\b|\bfcrdns\b",
+            r"reverse[- ]?(?:dns|lookup|host)|\brdns\b|\bptr\b|\bfcrdns\b",
+            r"\b(?:no|missing|invalid|bad|proper|valid|your|correct) (?:\w+ )?dns (?:entr|record)",
             (
                 r"\b(?:spamhaus|spamcop|sorbs|barracuda|cloudmark|senderscore|mailspike|uceprotect|"
                 r"abuseat|hostkarma|spamrl|r?dns-?bl|dnsbls?|rbl|[sx]bl|pbl)\b"
@@ -378,25 +435,13 @@ PHRASES = (
                 r"not (?:allowed|authori[sz]ed|permitted) to (?:connect|use this|send|perform)"
                 r"|access to (?:this|submit)|(?:no|not) smtp service|no access from|refused to talk"
             ),
-            r"\b(?:sc-00\d|ou-00\d|dy-00\d|s3140|s3150|bl2\d|rtr:|con:b1|hvu:|rly:)",
+            r"\b(?:sc-00\d|ou-00\d|dy-00\d|s3140|s3150|bl2\d|rtr:|con:b1|rly:)",
+            r"\b(?:hl:(?:rep|ihu|ipb|mep)|mi:(?:imf|nhd|spb|spf|dma)|wm:bl[iu]|dt:(?:rbl|sum))\b",
             r"unsolicited mail originating|geographical|from your (?:location|region)",
         ),
         "Postfix, Exim and Sendmail with DNSBLs; Outlook SC-001; Yahoo BL21; GMX; Proofpoint",
     ),
-    phrase(
-        Blame.OURS,
-        (
-            r"\btenant|\bcredits?\b|billing|\bpayment|\btrial\b|sandbox",
-            (
-                r"(?:sending|outgoing|outbound) (?:\w+ ){0,3}(?:paused|suspended|disabled|"
-                r"blocked|not (?:allowed|enabled))|account (?:is )?(?:paused|not (?:allowed|authori"
-                r"[sz]ed|enabled|activated) (?:to|for))"
-            ),
-            r"(?:blocked|suspended|disabled|prevented) from sending",
-            r"suspended for|smtpclientauth|(?:unusual|suspicious) (?:\w+ )?activity",
-        ),
-        "SES 554 sending paused; cPanel; Exchange 5.7.139; OVH; Mailgun; Postmark; SparkPost",
-    ),
+    _OF_THE_ACCOUNT,
     phrase(
         Blame.RECIPIENT,
         (
@@ -404,7 +449,10 @@ PHRASES = (
                 r"(?:mail ?box|account|user|recipient|address)\b(?:\W+[\w'-]+){0,7}? (?:disabled|"
                 r"suspended|inactive|locked|deactivated|expired|not active|frozen|discontinued)"
             ),
-            r"(?:disabled|suspended|inactive|locked|deactivated) (?:mail ?box|account|user)",
+            (
+                r"(?:disabled|suspended|inactive|locked|deactivated) (?:e?-?mail )?(?:mail ?box|"
+                r"account|user|address)"
+            ),
         ),
         "RFC 3463 X.2.1; Gmail 550 5.2.1, Yahoo 554.30: it exists, and takes nothing",
     ),
@@ -452,6 +500,8 @@ _FOR_NOW = phrase(
 
 # RFC 4954 6 (530, 534, 535, 538), RFC 5248 (525): whatever the phase.
 _OF_THE_LOGIN = frozenset({525, 530, 534, 535, 538})
+# RFC 4954 6: it needs an operator although it begins with a 4.
+_PASSWORD_TRANSITION = 432
 # RFC 5321 4.2.3: at MAIL these are about the message's size and parameters.
 _OF_THE_MESSAGE_AT_MAIL = frozenset({552, 555})
 # RFC 5321 4.5.3.1.10: old servers say 552 for too many recipients.
@@ -473,20 +523,27 @@ def ruling(phase: Phase, reply: Reply) -> Ruling:
         return Ruling(blame=Blame.UNKNOWN if phase is Phase.CONTENT else Blame.MOMENT)
     found = _in_general(phase, reply, reply_class)
     if phase in _SESSION:
-        return _of_the_session(phase, found, reply_class)
+        return _of_the_session(phase, reply, found)
     if phase is Phase.MAIL and reply_class == _PERMANENT:
         return Ruling(blame=_AT_MAIL.get(found.blame, found.blame), at_least_s=found.at_least_s)
     return found
 
 
-def _of_the_session(phase: Phase, found: Ruling, reply_class: int) -> Ruling:
+def _of_the_session(phase: Phase, reply: Reply, found: Ruling) -> Ruling:
+    reply_class = reply.code // 100
     if found.blame is Blame.RATE:
         return found
     # A login or a handshake that fails for now speaks of both just the same.
-    if reply_class == _PERMANENT or (found.blame is Blame.OURS and phase in _GREETING):
+    is_ours = phase in _GREETING or (phase is Phase.AUTH and _tells_of_the_account(reply))
+    if reply_class == _PERMANENT or (found.blame is Blame.OURS and is_ours):
         return Ruling(blame=Blame.OURS)
     # Nothing was asked yet: another time will do, and costs nothing.
     return Ruling(blame=Blame.RATE if phase in _GREETING else Blame.MOMENT)
+
+
+def _tells_of_the_account(reply: Reply) -> bool:
+    is_about_it = _OF_THE_ACCOUNT.fits(plain_words(reply.text), reply.code // 100)
+    return is_about_it or reply.code == _PASSWORD_TRANSITION
 
 
 def _in_general(phase: Phase, reply: Reply, reply_class: int) -> Ruling:
@@ -532,6 +589,7 @@ def _for_good(phase: Phase, reply: Reply) -> Blame:
     if phase is Phase.MAIL:
         return Blame.MESSAGE if reply.code in _OF_THE_MESSAGE_AT_MAIL else Blame.OURS
     if phase is Phase.RCPT:
-        is_for_now = reply.code == _LIKE_452_AT_RCPT
+        is_there = not _DOES_NOT_EXIST.fits(plain_words(reply.text), reply.code // 100)
+        is_for_now = reply.code == _LIKE_452_AT_RCPT and is_there
         return Blame.RECIPIENT_NOW if is_for_now else Blame.RECIPIENT
     return Blame.MESSAGE
