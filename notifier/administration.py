@@ -59,11 +59,7 @@ async def create_key(
     Raises:
         SettingsError: a scope does not exist, or the service's name is none.
     """
-    if not keys.is_service_name(service):
-        raise SettingsError(
-            "the name of a service has 1 to 100 characters, no control characters or line breaks, "
-            "and no space at its ends"
-        )
+    _check_service(service)
     unknown = sorted(set(scopes) - set(keys.SCOPES))
     if unknown:
         raise SettingsError(f"no scope {unknown[0]!r}; there are {', '.join(keys.SCOPES)}")
@@ -87,10 +83,12 @@ async def list_keys(settings: KeySettings, service: str | None) -> Sequence[ApiK
     return [key for key in found if service in (None, key.service)]
 
 
-async def revoke_key(settings: KeySettings, id: str) -> bool:
-    """Revoke a key; False if there is none with this id."""
+async def revoke_key(settings: KeySettings, named: str) -> str | None:
+    """Revoke a key, named by its id or by itself; returns its id, None if there is none."""
+    presented = keys.parse(named.strip())
+    id = presented.id if presented else named.strip()
     async with open_stores(settings) as stores:
-        return await stores.keys.revoke(id)
+        return id if await stores.keys.revoke(id) else None
 
 
 async def working_key(settings: KeySettings, kept: str | None) -> str:
@@ -199,8 +197,9 @@ async def add_suppression(
     """Put an address on a service's suppression list.
 
     Raises:
-        SettingsError: it is no address of this channel.
+        SettingsError: it is no address of this channel, or no service can be called so.
     """
+    _check_service(service)
     address = _address(channel, recipient)
     async with open_stores(settings) as stores:
         await stores.suppressions.add(
@@ -220,7 +219,7 @@ async def remove_suppression(
     address = _address(channel, recipient)
     async with open_stores(settings) as stores:
         result = await stores.suppressions.remove(
-            service=service, channel=channel, recipient=address, why=why
+            service=service, channel=channel, recipient=address, why=(why or "").strip() or None
         )
     if isinstance(result, Protected):
         raise SettingsError(
@@ -228,6 +227,14 @@ async def remove_suppression(
             "to again: --reason '...'"
         )
     return isinstance(result, Lifted)
+
+
+def _check_service(name: str) -> None:
+    if not keys.is_service_name(name):
+        raise SettingsError(
+            "the name of a service has 1 to 100 characters, no control characters or line breaks, "
+            "and no space at its ends"
+        )
 
 
 def _address(channel: Channel, recipient: str) -> str:

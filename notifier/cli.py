@@ -162,7 +162,7 @@ def apply() -> None:
 def create(
     service: Annotated[str, typer.Option(help="The service that sends with it.")],
     scope: Annotated[list[str], typer.Option(help="send, read or admin; repeat for more.")],
-    expires_in_days: Annotated[int | None, typer.Option(min=1)] = None,
+    expires_in_days: Annotated[int | None, typer.Option(min=1, max=36_500)] = None,
 ) -> None:
     """Make an API key and print it, alone, on stdout. It cannot be shown again."""
     lifetime = timedelta(days=expires_in_days) if expires_in_days else None
@@ -179,11 +179,12 @@ def list_keys(service: OfService = None, *, as_json: AsJson = False) -> None:
 
 
 @keys.command()
-def revoke(id: str) -> None:
+def revoke(id: Annotated[str, typer.Argument(help="Its id, or the key itself.")]) -> None:
     """Revoke the API key with this id, for good."""
-    if not asyncio.run(administration.revoke_key(_key_settings(), id)):
-        raise SettingsError(f"there is no API key with the id {id}; see notifier keys list")
-    _say(f"Revoked {id}.")
+    revoked = asyncio.run(administration.revoke_key(_key_settings(), id))
+    if revoked is None:
+        raise SettingsError("there is no API key with this id; see notifier keys list")
+    _say(f"Revoked {revoked}.")
 
 
 @dead_letters.command("list")

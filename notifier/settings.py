@@ -478,6 +478,8 @@ class Settings(KeySettings, BrokerSettings):
 def _first_problem(error: ValidationError, found: Mapping[FieldPath, str]) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "too_short" and "min_length" in first["ctx"]:
+        message = f"expected {first['ctx']['min_length']} characters or more"
     fields = tuple(part for part in first["loc"] if isinstance(part, str))
     if not fields:
         return message

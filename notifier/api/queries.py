@@ -182,6 +182,9 @@ def _without_address(reason: str) -> str:
     if has_control_characters(reason):
         message = "expected one line"
         raise ValueError(message)
+    if not reason.strip():
+        message = "expected words"
+        raise ValueError(message)
     if _ADDRESS.search(reason):
         message = "expected words without an address: it is kept in the log"
         raise ValueError(message)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import pytest
 
-from notifier import __version__, cli
+from notifier import __version__, cli, keys
 from notifier.store.upgrading import upgrade
 
 Command: TypeAlias = Callable[[str], tuple[int, str, str]]
@@ -108,6 +108,50 @@ def test_the_reason_of_a_pause_stays_one_cell(command: Command) -> None:
     assert cli.run(["providers", "pause", "smtp", "--reason", "a\tb\nc"]) == 0
 
     assert command("providers list")[1].splitlines()[-1].endswith("\ta b c")
+
+
+def test_a_reason_of_nothing_is_no_reason(command: Command) -> None:
+    where = ["anna@example.com", "--service", "orders", "--type", "email"]
+    assert cli.run(["suppressions", "add", *where, "--reason", "unsubscribed"]) == 0
+
+    for nothing in ("", "  "):
+        assert cli.run(["suppressions", "remove", *where, "--reason", nothing]) == 2
+
+    assert "anna@example.com" in command("suppressions list")[1]
+
+
+def test_nobodys_list_takes_no_address(command: Command) -> None:
+    where = ["anna@example.com", "--type", "email", "--service", ""]
+
+    assert cli.run(["suppressions", "add", *where]) == 2
+
+    assert len(command("suppressions list")[1].splitlines()) == 1
+
+
+def test_a_key_is_revoked_by_itself_too_and_never_repeated(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFIER_KEY_PEPPER", "a-pepper-of-some-length")
+    key = command("keys create --service orders --scope send")[1].strip()
+    unknown = keys.mint()
+
+    assert command(f"keys revoke {key}") == (0, f"Revoked {key.split('_')[1]}.\n", "")
+    code, out, problem = command(f"keys revoke {unknown.text}")
+
+    assert (code, out) == (2, "")
+    assert "there is no API key with this id" in problem
+    assert unknown.text.split("_")[2] not in problem
+
+
+def test_a_keys_end_is_within_a_hundred_years(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFIER_KEY_PEPPER", "a-pepper-of-some-length")
+
+    for days in (0, 36_501, 999_999_999):
+        assert (
+            command(f"keys create --service orders --scope send --expires-in-days {days}")[0] == 2
+        )
 
 
 def test_the_version_is_told(command: Command) -> None:

@@ -290,6 +290,12 @@ def test_a_lease_that_ends_with_a_providers_time_is_refused_by_both_names() -> N
     assert read(SMTP__TIMEOUT_S="50").smtp.timeout_s == 50
 
 
+def test_a_short_pepper_is_told_how_long_it_has_to_be() -> None:
+    told = refusal(NEEDED | {"NOTIFIER_KEY_PEPPER": "a" * 15})
+
+    assert told == "NOTIFIER_KEY_PEPPER: expected 16 characters or more"
+
+
 # --- files ----------------------------------------------------------------------------------
 
 
