@@ -50,18 +50,20 @@ class Batcher(Generic[Request, Answer]):
         self._waiting: deque[_Call[Request, Answer]] = deque()
         self._running: set[asyncio.Task[None]] = set()
 
-    async def submit(self, request: Request) -> Answer:
+    async def submit(self, request: Request, *, deadline: float | None = None) -> Answer:
         """Return this request's own answer.
 
         Raises:
-            StoreUnavailableError: there was none within the time-out; it may yet be carried out.
+            StoreUnavailableError: there was none within the time-out, or by `deadline` of the
+                loop's clock where that is given; it may yet be carried out.
         """
         loop = asyncio.get_running_loop()
         call = _Call(request, loop.create_future())
         self._waiting.append(call)
         if not self._running or (len(self._running) == 1 and len(self._waiting) >= MANY):
             self._running.add(asyncio.create_task(self._run_all()))
-        timer = loop.call_later(self._timeout_s, _give_up, call)
+        by = loop.time() + self._timeout_s if deadline is None else deadline
+        timer = loop.call_at(by, _give_up, call)
         try:
             answer: Answer = await call.future
         finally:

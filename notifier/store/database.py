@@ -86,6 +86,11 @@ class Database:
             return await self.write(work)
         return await self._noted(_commit(self._autocommitting, work))
 
+    @property
+    def writes_at_once(self) -> bool:
+        """Whether `write_at_once` does without a transaction's round trips."""
+        return self._autocommitting is not None
+
     async def read(self, work: Work[Answer]) -> Answer:
         """Run `work`, which changes nothing; one statement sees one state. Raises as `write`."""
         return await self._bounded(_run(self._reader, work))

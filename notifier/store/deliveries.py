@@ -1,5 +1,6 @@
 """The life of notifications in the database."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -60,7 +61,12 @@ class SqlDeliveryStore:
         self._missing_after_s = settings.missing_after_s
         grace_s = settings.grace_s
         self._insert = self._batcher(
-            partial(intake.insert_all, grace_s=grace_s),
+            partial(intake.insert_new, grace_s=grace_s),
+            settings.max_insert,
+            weigh=lambda request: len(request.rows),
+        )
+        self._insert_again = self._batcher(
+            partial(intake.insert_again, grace_s=grace_s),
             settings.max_insert,
             weigh=lambda request: len(request.rows),
         )
@@ -86,7 +92,13 @@ class SqlDeliveryStore:
     async def insert(
         self, submissions: Sequence[Submission], idempotency: Idempotency | None = None
     ) -> InsertResult:
-        return await self._insert.submit(intake.intake_of(submissions, idempotency))
+        deadline = asyncio.get_running_loop().time() + self._database.timeout_s
+        asked = intake.intake_of(submissions, idempotency)
+        result = await self._insert.submit(asked, deadline=deadline)
+        if result is not None:
+            return result
+        # Apart, so that nobody whose key is new waits for somebody else's.
+        return await self._insert_again.submit(asked, deadline=deadline)
 
     async def mark_published(self, envelopes: Sequence[Envelope]) -> None:
         await self._published.submit(envelopes)

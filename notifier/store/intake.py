@@ -1,6 +1,6 @@
 """Accepting notifications: records, their first event and the answer in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy import (
     Float,
     FromClause,
     Integer,
+    Subquery,
     Text,
     and_,
     case,
@@ -20,11 +21,14 @@ from sqlalchemy import (
     literal,
     literal_column,
     null,
+    or_,
     select,
     union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
+from notifier.errors import StoreBusyError
 from notifier.notification import SUPPRESS, Status, Submission
 from notifier.ports import Applied, Idempotency, InsertResult
 from notifier.store import idempotency as keys
@@ -37,6 +41,7 @@ from notifier.store.sql import (
     JsonObject,
     Now,
     SecondsFromNow,
+    SqlType,
     UtcTime,
     given_rows,
     literal_text,
@@ -46,59 +51,61 @@ from notifier.store.suppressing import is_suppressed
 from notifier.store.tables import notifications as n
 from notifier.store.timeline import Noted
 
-_given = given_rows(
-    id=ID,
-    service=Text,
-    channel=Text,
-    lane=Text,
-    recipient=Text,
-    recipient_as_written=Text,
-    subject=Text,
-    content=Text,
-    html=Text,
-    variables=Text,
-    metadata=JsonObject,
-    sensitive=Boolean,
-    on_unknown=Text,
-    traceparent=Text,
-    send_at=UtcTime,
-    expires_at=UtcTime,
-)
-_is_suppressed = is_suppressed(_given.c)
-_is_erased = and_(_given.c.sensitive, _is_suppressed)
-_erasable = {column.name for column in ERASABLE}
-_COPIED = {
-    column.name: case((_is_erased, null()), else_=column) if column.name in _erasable else column
-    for column in _given.c
-    if column.name != "send_at"
+_GIVEN: Mapping[str, SqlType] = {
+    "id": ID,
+    "service": Text,
+    "channel": Text,
+    "lane": Text,
+    "recipient": Text,
+    "recipient_as_written": Text,
+    "subject": Text,
+    "content": Text,
+    "html": Text,
+    "variables": Text,
+    "metadata": JsonObject,
+    "sensitive": Boolean,
+    "on_unknown": Text,
+    "traceparent": Text,
+    "send_at": UtcTime,
+    "expires_at": UtcTime,
 }
-# The caller publishes what is due now; a relay takes it up only if that does not happen.
-_relay_at = case(
-    (_given.c.send_at.is_(None), SecondsFromNow(parameter("grace_s", Float))),
-    else_=_given.c.send_at,
-)
-_ADDED = {
-    "status": case(
-        (_is_suppressed, literal_text(SUPPRESS.target)), else_=literal_text(Status.PENDING)
-    ),
-    "attempt": literal(0),
-    "attempts_spent": literal(0),
-    "due_at": case((_given.c.send_at.is_(None), Now()), else_=_given.c.send_at),
-    "relay_at": _relay_at,
-    "created_at": Now(),
-    "updated_at": Now(),
-    "finished_at": case((_is_suppressed, Now()), else_=null()),
-    "outcome_unknown": literal(value=False),
-    "dead_letter": literal(value=False),
-}
-_inserts = (
-    insert(n)
-    .from_select(
-        [*_COPIED, *_ADDED],
-        select(*_COPIED.values(), *_ADDED.values()).select_from(_given),
-    )
-    .returning(*RETURNED)
-)
+
+
+def _inserting(given: Subquery, *conditions: ColumnElement[bool]) -> ReturningInsert[Any]:
+    values = {**_copied(given), **_added(given)}
+    rows = select(*values.values()).select_from(given).where(*conditions)
+    return insert(n).from_select([*values], rows).returning(*RETURNED)
+
+
+def _copied(given: Subquery) -> dict[str, Any]:
+    is_erased = and_(given.c.sensitive, is_suppressed(given.c))
+    erasable = {column.name for column in ERASABLE}
+    return {
+        name: case((is_erased, null()), else_=given.c[name]) if name in erasable else given.c[name]
+        for name in _GIVEN
+        if name != "send_at"
+    }
+
+
+def _added(given: Subquery) -> dict[str, Any]:
+    is_out = is_suppressed(given.c)
+    is_due = given.c.send_at.is_(None)
+    # The caller publishes what is due now; a relay takes it up only if that does not happen.
+    grace_ends = SecondsFromNow(parameter("grace_s", Float))
+    return {
+        "status": case((is_out, literal_text(SUPPRESS.target)), else_=literal_text(Status.PENDING)),
+        "attempt": literal(0),
+        "attempts_spent": literal(0),
+        "due_at": case((is_due, Now()), else_=given.c.send_at),
+        "relay_at": case((is_due, grace_ends), else_=given.c.send_at),
+        "created_at": Now(),
+        "updated_at": Now(),
+        "finished_at": case((is_out, Now()), else_=null()),
+        "outcome_unknown": literal(value=False),
+        "dead_letter": literal(value=False),
+    }
+
+
 _second = literal_column("1", Integer)
 
 
@@ -114,34 +121,92 @@ def _accepted(inserted: FromClause) -> CompoundSelect[Any]:
     )
 
 
-_INSERT = Noted(_inserts, _accepted, telling=_is_out)
+_INSERT = Noted(_inserting(given_rows(**_GIVEN)), _accepted, telling=_is_out)
+
+# The same, of requests that may have a key: only those whose keys are new.
+_requested = given_rows(**_GIVEN, request=ID)
+_is_new = or_(
+    _requested.c.request.is_(None), _requested.c.request.not_in(select(keys.REPEATED.c.request))
+)
+_inserted = _inserting(_requested, _is_new).cte("inserted")
+_INSERT_NEW = union_all(
+    select(_inserted.c.id, literal_column("false", Boolean).label("is_repeated")).where(
+        _is_out(_inserted)
+    ),
+    select(keys.REPEATED.c.request, literal_column("true", Boolean)),
+).add_cte(timeline.adding(_accepted(_inserted)).cte("noted"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Intake:
-    """One caller's notifications, encoded, and its key."""
+    """One caller's notifications, and its key; encoded, the first one's id names the request."""
 
     ids: Sequence[UUID]
     rows: Sequence[RowJson]
     idempotency: Idempotency | None
+    key_row: RowJson | None
 
 
 def intake_of(submissions: Sequence[Submission], idempotency: Idempotency | None) -> Intake:
     """Encode what is to be accepted; raises StoreRefusedError."""
+    request = submissions[0].id if idempotency else None
     return Intake(
         ids=[submission.id for submission in submissions],
-        rows=[submission_row(submission) for submission in submissions],
+        rows=[submission_row(submission, request) for submission in submissions],
         idempotency=idempotency,
+        key_row=keys.request_row(idempotency, request) if idempotency and request else None,
     )
 
 
-async def insert_all(
+async def insert_new(
     database: Database, intakes: Sequence[Intake], *, grace_s: float
-) -> list[InsertResult]:
-    """Insert those of several callers whose keys are new; answers in the callers' order."""
-    has_keys = any(intake.idempotency for intake in intakes)
-    write = database.write if has_keys else database.write_at_once
-    return await write(partial(_insert_all, intakes=intakes, grace_s=grace_s))
+) -> Sequence[InsertResult | None]:
+    """Insert those of several callers whose keys are new; answers in the callers' order.
+
+    None: nothing was changed, since a key was used before or another transaction is about to
+    keep it. `insert_again` waits for that, and knows the answer.
+    """
+    if not any(intake.idempotency for intake in intakes):
+        return await database.write_at_once(partial(_insert_all, intakes=intakes, grace_s=grace_s))
+    if not database.writes_at_once:
+        return await insert_again(database, intakes, grace_s=grace_s)
+    try:
+        return await database.write_at_once(partial(_insert_new, intakes=intakes, grace_s=grace_s))
+    except StoreBusyError:
+        if len(intakes) > 1:
+            raise
+        return [None]
+
+
+async def insert_again(
+    database: Database, intakes: Sequence[Intake], *, grace_s: float
+) -> Sequence[InsertResult]:
+    """Do as `insert_new`, but waiting, and with the answers of those whose keys are not new."""
+    return await database.write(partial(_insert_all, intakes=intakes, grace_s=grace_s))
+
+
+async def _insert_new(
+    connection: AsyncConnection, *, intakes: Sequence[Intake], grace_s: float
+) -> list[InsertResult | None]:
+    firsts = {_name(intake): intake for intake in reversed(intakes)}
+    asked = [intake for intake in intakes if firsts[_name(intake)] is intake]
+    parameters = {
+        "rows": joined(row for intake in asked for row in intake.rows),
+        "keys": joined(intake.key_row for intake in asked if intake.key_row),
+        "grace_s": grace_s,
+    }
+    rows = (await connection.execute(_INSERT_NEW, parameters)).all()
+    repeated = {row.id for row in rows if row.is_repeated}
+    suppressed = frozenset(row.id for row in rows if not row.is_repeated)
+    applied = {intake for intake in asked if repeated.isdisjoint(intake.ids)}
+    return [
+        Applied(suppressed.intersection(intake.ids)) if intake in applied else None
+        for intake in intakes
+    ]
+
+
+def _name(intake: Intake) -> keys.KeyName | Intake:
+    return keys.name_of(intake.idempotency) if intake.idempotency else intake
 
 
 async def _insert_all(

@@ -65,8 +65,9 @@ def joined(rows: Iterable[RowJson]) -> str:
     return f"[{b','.join(rows).decode()}]"
 
 
-def submission_row(submission: Submission) -> RowJson:
-    """Encode a notification to be inserted."""
+def submission_row(submission: Submission, request: UUID | None = None) -> RowJson:
+    """Encode a notification to be inserted, with the request that it is a part of."""
+    part_of = {"request": request.hex} if request else {}
     recipient = compared(submission.channel, submission.recipient)
     return encode(
         {
@@ -86,6 +87,7 @@ def submission_row(submission: Submission) -> RowJson:
             "traceparent": submission.traceparent,
             "send_at": time_text(submission.send_at) if submission.send_at else None,
             "expires_at": time_text(submission.expires_at) if submission.expires_at else None,
+            **part_of,
         }
     )
 

@@ -166,6 +166,16 @@ class WithoutWaitingForDisk(FunctionElement[bool]):
     inherit_cache = True
 
 
+class WithoutWaitingLong(FunctionElement[bool]):
+    """True; the transaction then waits at most so many milliseconds for what another one holds.
+
+    For PostgreSQL, where those waits are of rows.
+    """
+
+    type = Boolean()
+    inherit_cache = True
+
+
 def _arguments(element: FunctionElement[Any], compiler: SQLCompiler, **kw: Any) -> list[str]:
     return [compiler.process(clause, **kw) for clause in element.clauses]
 
@@ -269,6 +279,12 @@ def _(_element: WithoutWaitingForDisk, _compiler: SQLCompiler, **_kw: Any) -> st
 @compiles(WithoutWaitingForDisk, "sqlite")
 def _(_element: WithoutWaitingForDisk, _compiler: SQLCompiler, **_kw: Any) -> str:
     return "1"
+
+
+@compiles(WithoutWaitingLong, "postgresql")
+def _(element: WithoutWaitingLong, compiler: SQLCompiler, **kw: Any) -> str:
+    (milliseconds,) = _arguments(element, compiler, **kw)
+    return f"(SELECT set_config('lock_timeout', {milliseconds}, true)) IS NOT NULL"
 
 
 @compiles(HasMember, "postgresql")

@@ -84,7 +84,8 @@ def entries(
     return rows.join_from(details, of, is_key(of.c.id, details.c.id))
 
 
-def _append(rows: Entries) -> Insert:
+def adding(rows: Entries) -> Insert:
+    """Return the statement that appends these rows."""
     columns = ["notification_id", "service", "at", "event", "attempt", *DETAILS]
     entry = rows.subquery("entry")
     ordered = select(*(entry.c[name] for name in columns)).order_by(entry.c.nth)
@@ -92,7 +93,7 @@ def _append(rows: Entries) -> Insert:
 
 
 _given = given_rows(nth=Integer, id=ID, event=Text, attempt=Integer, **DETAILS)
-_APPEND = _append(
+_APPEND = adding(
     entries(
         notifications,
         _given.c.event,
@@ -126,10 +127,10 @@ class Noted:
         """
         changed = change.returning(*told).cte("changed")
         wanted = select(changed) if telling is None else select(changed).where(telling(changed))
-        self.both = wanted.add_cte(_append(note(changed)).cte("noted"))
+        self.both = wanted.add_cte(adding(note(changed)).cte("noted"))
         self.change = change
         returned = given_rows("changed", **{column.name: column.type for column in RETURNED})
-        self.note = _append(note(returned))
+        self.note = adding(note(returned))
 
     async def run(
         self, connection: AsyncConnection, parameters: Mapping[str, object]

@@ -34,13 +34,14 @@ class Link:
     """Passes bytes on while `passes` is set; `cut` ends its connections.
 
     With `loses_commits` set, a commit reaches the database and its answer is lost with the
-    connection.
+    connection. `round_trips` counts what the database was asked, while that is small.
     """
 
     def __init__(self, host: str, port: int) -> None:
         self.passes = asyncio.Event()
         self.passes.set()
         self.loses_commits = False
+        self.round_trips = 0
         self._target = (host, port)
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -64,6 +65,7 @@ class Link:
         with suppress(OSError):
             while chunk := await reader.read(65_536):
                 await self.passes.wait()
+                self.round_trips += 1
                 if session.commits(chunk) and self.loses_commits:
                     is_committing.set()
                 writer.write(chunk)

@@ -1,17 +1,19 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
+from sqlalchemy import insert as insert_row
 
 from notifier.errors import StoreBusyError, StoreRefusedError
 from notifier.notification import Status, Submission
 from notifier.ports import Applied, Idempotency, InsertResult, KeyReused, Remembered
 from notifier.store.sql import Now
 from notifier.store.tables import idempotency_keys, notification_events, notifications
+from tests.contract.store.proxy import linked
 from tests.contract.store.stores import Stores, a_submission, ids, open_stores, utc
 
 
@@ -163,6 +165,76 @@ async def test_fifty_equal_requests_at_once_give_one_row_and_fifty_answers(
     assert await count(stores) == 1
 
 
+async def test_everybody_in_a_batch_gets_an_answer_of_his_own(stores: Stores) -> None:
+    lost = a_submission(recipient="lost@example.org")
+    await stores.suppress(lost)
+    await stores.deliveries.insert([a_submission()], a_key("used", answer="then"))
+    many = [a_submission() for _ in range(20)]
+    requests: list[tuple[list[Submission], Idempotency | None]] = [
+        ([a_submission()], a_key("new")),
+        ([a_submission()], a_key("used")),
+        ([a_submission()], None),
+        ([a_submission()], a_key("used", fingerprint="f2")),
+        ([a_submission(), lost], a_key("some are out")),
+        ([a_submission()], a_key("new", answer="a2")),
+        ([a_submission()], a_key("new", fingerprint="f2")),
+        ([a_submission()], replace(a_key("used"), service="payments")),
+        (many, a_key("many")),
+    ]
+
+    results = await asyncio.gather(*(stores.deliveries.insert(*each) for each in requests))
+
+    assert results == [
+        Applied(),
+        Remembered("then"),
+        Applied(),
+        KeyReused(),
+        Applied(frozenset({lost.id})),
+        Remembered("a1"),
+        KeyReused(),
+        Applied(),
+        Applied(),
+    ]
+    inserted = [
+        each.id
+        for (submissions, _key), result in zip(requests, results, strict=True)
+        for each in submissions
+        if isinstance(result, Applied)
+    ]
+    assert await count(stores) == 1 + len(inserted)
+    for id in inserted:
+        assert (await stores.events(id))[0] == "accept"
+    assert await stores.events(lost.id) == ["accept", "suppress"]
+    assert await count(stores, idempotency_keys) == 5
+
+
+async def test_a_key_s_answer_is_kept_only_with_what_it_answers(stores: Stores) -> None:
+    known = await stores.accept()
+    requests = [([a_submission()], a_key("good")), ([a_submission(), known], a_key("bad"))]
+
+    results = await asyncio.gather(
+        *(stores.deliveries.insert(*each) for each in requests), return_exceptions=True
+    )
+
+    assert [type(result) for result in results] == [Applied, StoreRefusedError]
+    assert await count(stores) == 2
+    assert await stores.deliveries.insert([a_submission()], a_key("bad")) == Applied()
+    assert await stores.deliveries.insert([a_submission()], a_key("good")) == Remembered("a1")
+
+
+async def test_a_key_costs_no_round_trip_more(postgres_store_url: str) -> None:
+    async with linked(postgres_store_url) as (url, link), open_stores(url) as stores:
+
+        async def asked(key: Idempotency | None) -> int:
+            before = link.round_trips
+            assert await stores.deliveries.insert([a_submission()], key) == Applied()
+            return link.round_trips - before
+
+        # The first connects and prepares; and after a pause the connection is tried first.
+        assert min([await asked(a_key(f"key-{number}")) for number in range(5)]) == 1
+        assert min([await asked(None) for _ in range(5)]) == 1
+
+
 async def test_processes_that_use_the_same_keys_do_not_block_one_another(stores: Stores) -> None:
     names = [f"key-{number}" for number in range(20)]
     async with open_stores(stores.url) as other:
@@ -180,13 +252,46 @@ async def test_a_key_that_another_transaction_is_about_to_keep_is_busy(stores: S
     async with open_stores(stores.url) as other:
         async with other.database._writer.connect() as connection:  # noqa: SLF001
             key = {"service": "orders", "key": "key-1", "fingerprint": "f", "answer": "a"}
-            await connection.execute(insert(idempotency_keys).values(**key, created_at=Now()))
+            await connection.execute(insert_row(idempotency_keys).values(**key, created_at=Now()))
 
             async with asyncio.timeout(3):
                 with pytest.raises(StoreBusyError):
                     await stores.deliveries.insert([a_submission()], a_key())
 
         assert await stores.deliveries.insert([a_submission()], a_key()) == Applied()
+
+
+@pytest.fixture(params=["postgres", "pooled"])
+def server_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an up-to-date database that has more than one writer."""
+    return str(request.getfixturevalue(f"{request.param}_store_url"))
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+async def test_nobody_waits_for_a_key_that_is_not_his(server_url: str, end: str) -> None:
+    async with open_stores(server_url) as stores, open_stores(server_url) as other:
+        insert = stores.deliveries.insert
+        async with other.database._writer.connect() as connection:  # noqa: SLF001
+            held = asdict(a_key("held", answer="then"))
+            await connection.execute(insert_row(idempotency_keys).values(**held, created_at=Now()))
+            waiting = [asyncio.create_task(insert([a_submission()], a_key("held"))) for _ in "12"]
+            others = [
+                insert([a_submission()], a_key(f"key-{number}") if number % 2 else None)
+                for number in range(20)
+            ]
+
+            async with asyncio.timeout(0.9):
+                assert await asyncio.gather(*others) == [Applied()] * 20
+                # While these wait, others come and go.
+                assert await insert([a_submission()], a_key("later")) == Applied()
+            assert not any(each.done() for each in waiting)
+            await getattr(connection, end)()
+
+        results = await asyncio.gather(*waiting)
+
+        first = Remembered("then") if end == "commit" else Applied()
+        again = Remembered("then") if end == "commit" else Remembered("a1")
+        assert results == [first, again]
 
 
 async def test_keys_are_forgotten_after_a_day(stores: Stores) -> None:

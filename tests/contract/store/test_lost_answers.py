@@ -1,5 +1,6 @@
 """Commits whose answers are lost: who asks again gets the answer, and nothing happens twice."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -21,7 +22,7 @@ from notifier.notification import (
     Status,
     Transition,
 )
-from notifier.ports import RescuePolicy
+from notifier.ports import Applied, Idempotency, Remembered, RescuePolicy
 from notifier.store.database import Answer, Database, Work
 from tests.contract.store.proxy import linked
 from tests.contract.store.stores import (
@@ -158,6 +159,27 @@ async def test_a_finish_after_a_rescue_is_late_and_noted_once(
 
     assert await stores.status(claimed.id) is Status.FAILED
     assert await stores.events(claimed.id) == ["accept", "claim", "fail", "late_completion"]
+
+
+@pytest.mark.parametrize("others", [0, 3])
+async def test_an_acceptance_whose_answer_was_lost_is_remembered_by_its_key(
+    postgres_store_url: str, others: int
+) -> None:
+    key = Idempotency(service="orders", key="k", fingerprint="f", answer="accepted")
+    async with linked(postgres_store_url) as (url, link), open_stores(url) as stores:
+        insert = stores.deliveries.insert
+        beside = [[a_submission()] for _ in range(others)]
+        assert await insert([a_submission()], replace(key, key="before")) == Applied()
+        link.loses_commits = True
+        results = await asyncio.gather(
+            insert([a_submission()], key), *map(insert, beside), return_exceptions=True
+        )
+        link.loses_commits = False
+
+        assert {type(each) for each in results} == {StoreUnavailableError}
+        assert await insert([a_submission()], key) == Remembered("accepted")
+        account = await stores.queries.account(service=None)
+        assert (account.is_balanced, account.accepted) == (True, 2 + others)
 
 
 async def test_a_link_that_breaks_in_the_commit_costs_neither_claim_nor_finish(

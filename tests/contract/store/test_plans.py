@@ -12,10 +12,11 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from notifier.notification import SUCCEED, Channel, Envelope, Finish, Lane
-from notifier.store import attempts
+from notifier.ports import Idempotency
+from notifier.store import attempts, idempotency, intake
 from notifier.store.attempts import ClaimRequest
-from notifier.store.rows import envelope_row, finish_row, joined
-from tests.contract.store.stores import Stores, an_end, envelope_of, open_stores
+from notifier.store.rows import envelope_row, finish_row, joined, submission_row
+from tests.contract.store.stores import Stores, a_submission, an_end, envelope_of, open_stores
 
 ROWS = 32
 BACKLOG = 2_000
@@ -71,6 +72,19 @@ def _cases(ids: list[UUID]) -> dict[str, Case]:
         "renew": Case(attempts._RENEW.both, {"rows": wanted}),  # noqa: SLF001
         "replay": Case(attempts._REPLAY.both, {"rows": rows}),  # noqa: SLF001
         "finish": Case(attempts._FINISH.both, {"rows": ends, "misses": "[]", "grace_s": 5}),  # noqa: SLF001
+    }
+
+
+def _requests() -> dict[str, object]:
+    """As many requests as rows, each with a key that is new."""
+    requests = [a_submission() for _ in range(ROWS)]
+    names = {
+        each.id: Idempotency(service="orders", key=each.id.hex, fingerprint="f", answer="a")
+        for each in requests
+    }
+    return {
+        "rows": joined(submission_row(each, each.id) for each in requests),
+        "keys": joined(idempotency.request_row(key, id) for id, key in names.items()),
     }
 
 
@@ -156,12 +170,15 @@ async def test_given_rows_are_not_compared_with_one_another(stores: Stores) -> N
         for case in (
             Case(attempts._MARK_PUBLISHED, {"rows": rows, "lost_after_s": 600}),  # noqa: SLF001
             Case(attempts._FINISH.both, {"rows": ends, "misses": "[]", "grace_s": 5}),  # noqa: SLF001
+            Case(intake._INSERT_NEW, {**_requests(), "grace_s": 5}),  # noqa: SLF001
         ):
             statement, values = case.named()
-            await session.execute(f"PREPARE compared AS {statement}")
-            explained = await session.fetchval(
-                f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE compared {values}"
-            )
-            await session.execute("DEALLOCATE compared")
+            # A pooler's session has our settings in transactions only.
+            async with session.transaction():
+                await session.execute(f"PREPARE compared AS {statement}")
+                explained = await session.fetchval(
+                    f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE compared {values}"
+                )
+                await session.execute("DEALLOCATE compared")
             plan = explained[0]["Plan"]
             assert max(map(_rows_read, _nodes(plan))) <= LIMIT * ROWS, explained

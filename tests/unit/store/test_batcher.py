@@ -142,6 +142,18 @@ async def test_a_caller_waits_no_longer_than_its_time_out() -> None:
     assert database.batches == [[1], [3]]
 
 
+async def test_who_has_waited_elsewhere_waits_no_longer_than_his_deadline() -> None:
+    database = Database()
+    under_test = batcher(database, timeout_s=60)
+    deadline = asyncio.get_running_loop().time() + 0.01
+
+    with pytest.raises(StoreUnavailableError):
+        await under_test.submit(1, deadline=deadline)
+
+    database.gate.set()
+    assert await under_test.submit(2) == 4
+
+
 async def test_a_defect_reaches_every_caller_and_does_not_end_the_batcher() -> None:
     database = Database()
     database.gate.set()
