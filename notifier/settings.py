@@ -333,8 +333,8 @@ class RelaySettings(_Group):
     due_every_s: Seconds = Field(1, description="Seconds between two looks for due notifications.")
     repair_every_s: Seconds = Field(
         15,
-        description="Seconds between two looks for what a queue lost, and for dead letters of what "
-        "was replayed.",
+        description="Seconds between two sweeps of the dead queues: for letters of what was "
+        "replayed, and for what is pending although the broker gave its message up.",
     )
     publish_grace_s: Seconds = Field(
         5,
