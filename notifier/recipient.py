@@ -232,7 +232,12 @@ def _domain_fault(domain: str) -> str | None:
         return f"a part of the domain is longer than {_MAX_LABEL_OCTETS} characters"
     if any(label.startswith("-") or label.endswith("-") for label in labels):
         return "a part of the domain begins or ends with a hyphen"
-    return "the domain's ending is no name" if labels[-1].isdigit() else None
+    if labels[-1].isdigit():
+        return "the domain's ending is no name"
+    if labels[-1].lower() in _SPECIAL_TOPS:
+        return "the domain's ending is reserved: no mail goes there"
+    is_international = not domain.isascii() or "xn--" in domain.lower()
+    return "no domain's name may be written like this (IDNA)" if is_international else None
 
 
 def _top_fault(normal: str) -> str | None:

@@ -175,7 +175,7 @@ PHRASES = (
                 r"(?:this|the|that|these|your) (?:recipient|user|group|address|list|"
                 r"mailbox|distrib)"
             ),
-            r"only accepts? (?:e?-?mails?|messages)(?: \w+)* from",
+            r"only accepts? (?:e?-?mails?|messages)(?: \w+)* from|from internal (?:users|senders)",
             r"recipient'?s? (?:\w+ )?(?:white|allow|address|contact|safe)[- ]?(?:list|book|sender)",
             (
                 r"(?:recipient|user|mail ?box|address|group|list)\b(?:\W+\w+){0,3} (?:does not|"
@@ -300,7 +300,7 @@ PHRASES = (
         Blame.RECIPIENT_NOW,
         (
             (
-                r"(?:mail ?box|inbox|mail ?folder|maildir|recipient|user|account|disk|"
+                r"(?:mail ?box|inbox|mail ?folder|maildir|recipient|user|account|"
                 r"address)(?:'s)?"
                 r"\b(?:\W+\w+){0,5}? (?:full|over ?-?quota|over its|quota|out of (?:space|storage))"
             ),
