@@ -127,6 +127,8 @@ def _check_providers(channel: Channel, providers: tuple[str, ...]) -> None:
     unknown = [name for name in providers if name not in _PROVIDERS[channel]]
     if unknown and providers != (OFF,):
         raise SettingsError(f"{variable}: {channel} has no provider {unknown[0]!r}; it has {known}")
+    if len({*providers}) < len(providers):
+        raise SettingsError(f"{variable}: name each provider once, in order of preference")
 
 
 def _smtp(parts: Parts) -> ChannelAdapter:

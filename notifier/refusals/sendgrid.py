@@ -42,7 +42,10 @@ REFUSALS = HttpTable(
 _PHRASES = (
     phrase(
         Blame.RATE,
-        (r"rate limit|too many requests|temporarily (?:limited|throttled)",),
+        (
+            r"rate limit|too many requests|temporarily (?:limited|throttled)",
+            r"(?:messaging|daily|hourly|monthly|send|sending) limit",
+        ),
         "429, and 400 of old",
     ),
     phrase(
@@ -56,7 +59,7 @@ _PHRASES = (
                 r"api key|scope"
             ),
             r"whitelist|allow-?list|ip address|ip access|ip pool|\bsubuser",
-            r"repeated bad requests",
+            r"repeated bad requests|user is (?:disabled|inactive|blocked)",
         ),
         "credits exceeded, sender identity, scopes, IP access, suspension",
     ),

@@ -92,6 +92,7 @@ _NOT_THERE = (
 _PASSED_ON = (
     r"(?<!sender )callout verification failed|recipient verify callout",
     r"remote (?:host|server|mta|system) (?:said|returned|replied|responded)|\bsaid: ?\d{3}\b",
+    r"unable to (?:get|find|resolve) (?:\w+ )?mx\b|no mx (?:record|host)s? (?:found )?for",
 )
 
 _OF_THE_ACCOUNT = phrase(
@@ -122,7 +123,11 @@ PHRASES = (
         at_least_s=_GREYLISTING_S,
     ),
     # What is passed on was said by the recipient's server, of whatever it speaks.
-    phrase(Blame.RECIPIENT, _PASSED_ON, "Exim and Postfix callouts, Exchange 5.7.36x, qmail"),
+    phrase(
+        Blame.RECIPIENT,
+        _PASSED_ON,
+        "Exim and Postfix callouts, Exchange 5.7.36x, qmail; SendGrid on domains without MX",
+    ),
     # The recipient's own limits and choices, although they speak of us.
     phrase(
         Blame.RECIPIENT_NOW,

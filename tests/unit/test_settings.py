@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from notifier.errors import SettingsError
 from notifier.mailbox import parse_mailbox
+from notifier.providers import channel_settings
 from notifier.settings import BrokerSettings, DatabaseSettings, Settings
 
 CANARY = "canary-493021"
@@ -294,6 +295,13 @@ def test_a_short_pepper_is_told_how_long_it_has_to_be() -> None:
     told = refusal(NEEDED | {"NOTIFIER_KEY_PEPPER": "a" * 15})
 
     assert told == "NOTIFIER_KEY_PEPPER: expected 16 characters or more"
+
+
+def test_a_provider_that_is_named_twice_is_refused() -> None:
+    settings = Settings.from_env(NEEDED | {"NOTIFIER_EMAIL__PROVIDERS": "sandbox,SANDBOX"})
+
+    with pytest.raises(SettingsError, match="NOTIFIER_EMAIL__PROVIDERS: name each provider once"):
+        channel_settings(settings)
 
 
 # --- files ----------------------------------------------------------------------------------
