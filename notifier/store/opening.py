@@ -38,12 +38,18 @@ def parse_url(url: str) -> PostgresAddress | URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         parsed = None
-    if parsed is None or parsed.drivername not in _SQLITE or not parsed.database:
+    if parsed is None or parsed.drivername not in _SQLITE or not _is_of_a_file(parsed):
         raise SettingsError(
             "NOTIFIER_DATABASE_URL: expected postgresql://user:password@host/name "
             "or sqlite:///path/to/file"
         )
     return parsed
+
+
+def _is_of_a_file(sqlite: URL) -> bool:
+    path = sqlite.database
+    is_one = bool(path) and path not in (":memory:", "/") and "\0" not in str(path)
+    return is_one and not sqlite.host and not sqlite.query
 
 
 def unprotected_host(url: str) -> str | None:

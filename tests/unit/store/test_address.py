@@ -159,6 +159,11 @@ def test_a_wrong_parameter_is_told_by_its_name(query: str, told: str) -> None:
         f"mysql://ada:{CANARY}@db/name",
         "sqlite://",
         "sqlite:///",
+        "sqlite:////",
+        "sqlite:///:memory:",
+        "sqlite:///name%00",
+        "sqlite:///name?mode=ro",
+        f"sqlite://ada:{CANARY}@host/name",
         f"host=db password={CANARY}",
     ],
 )
