@@ -43,10 +43,18 @@ async def upgrade_schema(settings: DatabaseSettings) -> str | None:
 
 
 def apply_topology(settings: BrokerSettings) -> TopologyReport:
-    """Make what the broker lacks. Raises TopologyError and QueueUnavailableError."""
+    """Make what the broker lacks.
+
+    Raises:
+        SettingsError: there is no broker, or the settings are wrong.
+        TopologyError, QueueUnavailableError: it could not be made.
+    """
+    url = settings.broker_url.get_secret_value()
+    if url.startswith("memory:"):
+        raise SettingsError("NOTIFIER_BROKER_URL: memory:// has no broker to make queues on")
     management_url = settings.broker_management_url
     return admin.apply_topology(
-        settings.broker_url.get_secret_value(),
+        url,
         management_url.get_secret_value() if management_url else None,
     )
 

@@ -154,6 +154,17 @@ def test_a_keys_end_is_within_a_hundred_years(
         )
 
 
+def test_without_a_broker_there_are_no_queues_to_make(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFIER_BROKER_URL", "memory://")
+
+    code, _, problem = command("topology apply")
+
+    assert code == 2
+    assert "memory:// has no broker" in problem
+
+
 def test_the_version_is_told(command: Command) -> None:
     assert command("--version") == (0, f"notifier {__version__}\n", "")
 
