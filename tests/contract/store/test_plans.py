@@ -104,6 +104,8 @@ async def _session(stores: Stores) -> AsyncIterator[Any]:
 
 async def _run(stores: Stores, statement: str) -> None:
     async with stores.database._writer.begin() as connection:  # noqa: SLF001
+        # The server may be analysing the table by itself just now.
+        await connection.execute(text("SET LOCAL lock_timeout = '60s'"))
         await connection.execute(text(statement))
 
 
