@@ -102,7 +102,7 @@ _OF_THE_ACCOUNT = phrase(
         (
             r"(?:sending|outgoing|outbound) (?:\w+ ){0,3}(?:paused|suspended|disabled|"
             r"blocked|not (?:allowed|enabled))|account (?:is )?(?:paused|not (?:allowed|authori"
-            r"[sz]ed|enabled|activated) (?:to|for))"
+            r"[sz]ed|enabled|activated) (?:to(?! receive)|for))"
         ),
         r"(?:blocked|suspended|disabled|prevented|restricted|banned) from sending",
         r"insufficient (?:balance|funds)|\bunpaid|\bapi[- ]?key|configuration set",
@@ -396,7 +396,8 @@ PHRASES = (
                 r"authori[sz]ed|activated|approved|validated|confirmed) (?:for|to) "
                 r"(?:send|relay|use)"
             ),
-            r"permission to send(?! (?:\w+ )*to )|relaying disallowed(?: as|\. invalid)",
+            r"permissions? to submit|permission to send(?! (?:\w+ )*to )",
+            r"relaying disallowed(?: as|\. invalid)",
             (
                 r"(?:sending|mail|e-?mail|messages|outbound) from (?:this|your) (?:account|domain|"
                 r"user|mailbox)"
