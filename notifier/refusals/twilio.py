@@ -221,6 +221,7 @@ REFUSALS = HttpTable(
         408: Ruling(blame=_MOMENT),
         429: Ruling(blame=_RATE),
     },
-    classes={3: Ruling(blame=_OURS), 4: Ruling(blame=_RECIPIENT), 5: Ruling(blame=_UNKNOWN)},
+    # A code that is not known here may be anybody's: it stops nobody, and is not the last word.
+    classes={3: Ruling(blame=_OURS), 4: Ruling(blame=_NOW), 5: Ruling(blame=_UNKNOWN)},
     otherwise=Ruling(blame=_UNKNOWN),
 )

@@ -113,7 +113,7 @@ REFUSALS: list[tuple[int, int, type[Outcome], dict[str, object]]] = [
     (400, 30008, Unknown, {}),
     (400, 30034, Systemic, {}),
     (400, 63038, Transient, {"throttled": True, "retry_after_s": 300}),
-    (400, 99999, Permanent, {"code": "99999"}),
+    (400, 99999, Transient, {"code": "99999", "concerns_recipient": True}),
     (404, 20404, Systemic, {}),
     (500, 20500, Unknown, {}),
     (503, 0, Unknown, {"code": "http 503"}),
@@ -169,7 +169,7 @@ async def test_an_error_body_that_is_no_json_leaves_the_status(
 ) -> None:
     twilio.script(Refuse(400, ["not", "an", "object"]))
 
-    assert await adapter.send(SMS) == Permanent("http 400", "")
+    assert await adapter.send(SMS) == Transient("http 400", "", concerns_recipient=True)
 
 
 async def test_an_id_or_code_that_is_none_is_not_repeated(
@@ -181,7 +181,7 @@ async def test_an_id_or_code_that_is_none_is_not_repeated(
     )
 
     assert await adapter.send(SMS) == Sent(None)
-    assert await adapter.send(SMS) == Permanent("http 400", "")
+    assert await adapter.send(SMS) == Transient("http 400", "", concerns_recipient=True)
 
 
 async def test_a_reset_after_the_request_left_is_unknown(

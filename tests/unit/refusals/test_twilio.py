@@ -40,11 +40,11 @@ def test_a_code_blames_whatever_status_comes_with_it(codes: tuple[str, ...], bla
 @pytest.mark.parametrize(
     ("status", "blame", "about_one"),
     [
-        (400, Blame.RECIPIENT, True),
+        (400, Blame.RECIPIENT_NOW, True),
         (401, Blame.OURS, False),
         (403, Blame.OURS, True),
         (404, Blame.OURS, False),
-        (422, Blame.RECIPIENT, True),
+        (422, Blame.RECIPIENT_NOW, True),
         (429, Blame.RATE, True),
         (301, Blame.OURS, False),
         (500, Blame.UNKNOWN, True),
