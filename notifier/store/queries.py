@@ -4,6 +4,7 @@ import builtins
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
@@ -42,6 +43,11 @@ _TIMELINE = (
     .where(events.c.notification_id == parameter("id", ID))
     .order_by(events.c.notification_id, events.c.id)
 )
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST_MS = 2**48 - 1
+_RANDOM_BITS = 80
+_CLOCKS_DIFFER_MS = 86_400_000
+"""More than the clock of an API process, which makes ids, is ever off the database's."""
 _PING = select(literal(1))
 # One row, which no client's key can be, as keys are not empty.
 _PROOF = (
@@ -170,12 +176,27 @@ def _filtered(
     if filter.recipient is not None:
         query = query.where(n.c.recipient == filter.recipient)
     if filter.created_from is not None:
-        query = query.where(n.c.created_at >= filter.created_from)
+        query = query.where(
+            n.c.created_at >= filter.created_from,
+            n.c.id >= _first_id(filter.created_from, -_CLOCKS_DIFFER_MS),
+        )
     if filter.created_before is not None:
-        query = query.where(n.c.created_at < filter.created_before)
+        query = query.where(
+            n.c.created_at < filter.created_before,
+            n.c.id < _first_id(filter.created_before, +_CLOCKS_DIFFER_MS),
+        )
     for name, value in filter.metadata.items():
         query = query.where(HasMember(n.c.metadata, literal(name, Text), literal(value, Text)))
     return query
+
+
+def _first_id(at: datetime, offset_ms: int) -> UUID:
+    """Return the least id made so long after this time: an index has ids, and none has times.
+
+    RFC 9562, section 5.7: a UUIDv7 begins with the milliseconds since 1970.
+    """
+    made_ms = (at - _EPOCH) // timedelta(milliseconds=1) + offset_ms
+    return UUID(int=min(max(made_ms, 0), _LATEST_MS) << _RANDOM_BITS)
 
 
 async def _account(connection: AsyncConnection, *, service: str | None) -> Account:

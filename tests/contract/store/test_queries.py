@@ -1,9 +1,25 @@
 from dataclasses import replace
-from uuid import uuid4
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Select, text
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.notification import CANCEL, FAIL, SUCCEED, Channel, Status
 from notifier.ports import Backlog, NotificationFilter
-from tests.contract.store.stores import A_FAULT, Stores, a_submission, an_end, envelope_of
+from notifier.store import queries
+from notifier.store.tables import notifications
+from tests.contract.store.stores import (
+    A_FAULT,
+    Stores,
+    a_submission,
+    an_end,
+    envelope_of,
+    open_stores,
+)
 
 ALL = NotificationFilter()
 
@@ -117,6 +133,66 @@ async def test_a_range_of_time_has_its_start_and_not_its_end(stores: Stores) -> 
     assert await listed(stores, NotificationFilter(created_from=start, created_before=new)) == [
         "old"
     ]
+
+
+async def test_a_range_of_time_holds_what_a_wrong_clock_named(stores: Stores) -> None:
+    accepted = (await stores.get((await stores.accept()).id)).created_at
+    for hours in (-23, 23):
+        await stores.accept(a_submission(id=an_id_made_at(accepted + timedelta(hours=hours))))
+    around = NotificationFilter(
+        created_from=accepted - timedelta(hours=1), created_before=accepted + timedelta(hours=1)
+    )
+
+    assert len(await listed(stores, around)) == 3
+
+
+@pytest.mark.parametrize("year", [1, 1969, 9999])
+async def test_a_range_may_begin_and_end_at_any_time(stores: Stores, year: int) -> None:
+    await stores.accept()
+    edge = datetime(year, 12, 31, tzinfo=UTC)
+
+    found = [
+        await listed(stores, NotificationFilter(created_from=edge)),
+        await listed(stores, NotificationFilter(created_before=edge)),
+    ]
+
+    assert sorted(map(len, found)) == [0, 1]
+
+
+async def test_a_range_of_time_is_looked_up_by_ids(postgres_store_url: str) -> None:
+    async with open_stores(postgres_store_url) as stores:
+        await stores.accept_many(2_000)
+        long_ago = [
+            a_submission(id=an_id_made_at(datetime(2020, 1, day + 1, tzinfo=UTC)))
+            for day in range(3)
+        ]
+        for each in long_ago:
+            await stores.accept(each)
+        query = queries._filtered(  # noqa: SLF001
+            queries._of(None),  # noqa: SLF001
+            NotificationFilter(created_before=datetime(2021, 1, 1, tzinfo=UTC)),
+        )
+        plan = await plan_of(stores, query.order_by(notifications.c.id.desc()).limit(50))
+
+    assert "Rows Removed" not in plan or "Rows Removed by Filter: 3" in plan, plan
+    assert "Seq Scan" not in plan, plan
+
+
+def an_id_made_at(at: datetime) -> UUID:
+    """A UUIDv7 of a process whose clock says so."""
+    made_ms = int(at.timestamp() * 1_000)
+    return UUID(int=made_ms << 80 | 0x7 << 76 | 0b10 << 62 | uuid4().int >> 66)
+
+
+async def plan_of(stores: Stores, query: Select[Any]) -> str:
+    """How PostgreSQL goes about it, and what it reads."""
+    text_of = str(query.compile(dialect=dialect(), compile_kwargs={"literal_binds": True}))  # type: ignore[no-untyped-call]
+
+    async def work(connection: AsyncConnection) -> str:
+        found = await connection.execute(text(f"EXPLAIN (ANALYZE, COSTS OFF) {text_of}"))
+        return "\n".join(row[0] for row in found)
+
+    return await stores.database.search(work)
 
 
 async def test_the_account_counts_each_notification_once(stores: Stores) -> None:
