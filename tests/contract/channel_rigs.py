@@ -162,7 +162,8 @@ def _notification_id(fields: Any) -> UUID:
 
 class TwilioRig(HttpRig):
     def refusal(self, status: int, words: str) -> Step:
-        return twilio_refusal(status, 0, words)
+        codes = {400: 21617}  # the body is too long; a status alone says little
+        return twilio_refusal(status, codes.get(status, 0), words)
 
     def taken(self) -> Sequence[UUID]:
         urls = (str(arrival.fields["StatusCallback"]) for arrival in self._provider.arrivals)
