@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import aiohttp
@@ -10,24 +13,31 @@ import aiohttp
 from notifier.notification import Channel, Lane
 from notifier.queue.topology import work_queue
 from tests.bench.draining import quickest
-from tests.bench.load import notification, preload
+from tests.bench.load import notification, post_many, preload
 from tests.bench.place import Place, Servers
 from tests.bench.results import Sample, percentile
 from tests.bench.stacks import Deployment, Slots, Stack, deploy_notifier
-from tests.bench.wrk import LoadError
+from tests.bench.wrk import Endpoint, LoadError
 from tests.waiting import require
 
 _PER_S = 10
 _BULK = work_queue(Channel.EMAIL, Lane.BULK)
 _NOTHING_LEFT = 1_000
+_CROWD = 10_000
 _SENT_AT = """
     SELECT id::text, extract(epoch FROM sent_at)::float8 AS at FROM notifications
-    WHERE lane = 'high' AND sent_at IS NOT NULL
+    WHERE service = 'bench' AND lane = 'high' AND sent_at IS NOT NULL
 """
 
 
-async def overtake(servers: Servers, slots: Slots, bulk: int, seconds: float) -> Sample:
-    """Send ten urgent ones a second for so long, or as long as bulk ones are left."""
+async def overtake(
+    servers: Servers, slots: Slots, bulk: int, seconds: float, *, is_crowded: bool = False
+) -> Sample:
+    """Send ten urgent ones a second for so long, or as long as bulk ones are left.
+
+    Where it is crowded, another service sends as much bulk as is taken meanwhile, and begins with
+    10,000 urgent ones.
+    """
     async with servers.place("lanes") as place:
         sink = await place.sink()
         deployment = replace(await deploy_notifier(place, sink.port), queue=_BULK)
@@ -42,7 +52,8 @@ async def overtake(servers: Servers, slots: Slots, bulk: int, seconds: float) ->
 
         await require(consume, timeout_s=60, what="workers consuming")
         began_s, began = time.monotonic(), await place.ready_messages(_BULK)
-        answered_at = await _post_urgent(deployment, seconds)
+        async with _crowd(deployment, is_wanted=is_crowded):
+            answered_at = await _post_urgent(deployment, seconds)
         left, took_s = await place.ready_messages(_BULK), time.monotonic() - began_s
         sent_at = await _sent(place, len(answered_at))
         waited_ms = [1e3 * (sent_at[id] - at) for id, at in answered_at.items()]
@@ -54,6 +65,31 @@ async def overtake(servers: Servers, slots: Slots, bulk: int, seconds: float) ->
             "bulk per_s": (began - left) / took_s,
             "bulk left": left,
         }
+
+
+@asynccontextmanager
+async def _crowd(deployment: Deployment, *, is_wanted: bool) -> AsyncIterator[None]:
+    """Let another service send batches for as long as the block takes."""
+    if not is_wanted:
+        yield
+        return
+    assert deployment.other is not None
+    batches = replace(
+        quickest(deployment, Stack("", deploy_notifier)), headers=deployment.other.headers
+    )
+    crowding = asyncio.create_task(_send_crowd(batches))
+    try:
+        yield
+    finally:
+        crowding.cancel()
+        await asyncio.wait({crowding})
+    if not crowding.cancelled():
+        crowding.result()
+
+
+async def _send_crowd(batches: Endpoint) -> None:
+    await post_many(replace(batches, lane="high"), _CROWD)
+    await post_many(replace(batches, lane="bulk"), sys.maxsize)
 
 
 async def _post_urgent(deployment: Deployment, seconds: float) -> dict[str, float]:

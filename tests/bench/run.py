@@ -16,7 +16,7 @@ from tests.bench.idling import idle
 from tests.bench.lanes import overtake
 from tests.bench.limits import limits
 from tests.bench.place import Servers
-from tests.bench.results import MANY_OLD, NO_OLD, NOTIFIER, PARTS, Results, Sample
+from tests.bench.results import CROWDED, MANY_OLD, NO_OLD, NOTIFIER, PARTS, Results, Sample
 from tests.bench.scaling import open_scaled
 from tests.bench.stacks import (
     CELERY,
@@ -113,6 +113,13 @@ def _contestants(
     ]
 
 
+def _lanes(servers: Servers, options: Options) -> Turns:
+    turn = partial(
+        overtake, servers, _SLOTS, 10 * options.notifications, _URGENT_S * options.seconds
+    )
+    return {NOTIFIER: turn, CROWDED: partial(turn, is_crowded=True)}
+
+
 def _connections(servers: Servers, options: Options) -> Turns:
     stack = Stack(NOTIFIER, deploy_notifier)
     return {
@@ -156,10 +163,7 @@ MEASUREMENTS = (
     _ours("batch", lambda s, o: partial(accept_batches, s, o.seconds)),
     _alone("drain", _drain, repeats=True),
     _alone("slow", _slow, repeats=True),
-    _ours(
-        "lanes",
-        lambda s, o: partial(overtake, s, _SLOTS, 10 * o.notifications, _URGENT_S * o.seconds),
-    ),
+    _alone("lanes", _lanes, repeats=True),
     _ours("memory", lambda s, o: partial(grow, s, _SLOTS, 10 * o.notifications), repeats=False),
     Measurement("scale", _scale),
     _ours("embedded", lambda s, o: partial(embed, s, o.seconds)),

@@ -48,6 +48,8 @@ class Deployment:
     api: Program
     workers: Callable[[Slots], Program]
     relay: Program | None = None
+    other: Endpoint | None = None
+    """The endpoint with another service's key."""
 
     async def start_api(self) -> None:
         """Start what accepts; returns once the API answers."""
@@ -94,7 +96,7 @@ async def deploy_notifier(
     environ = _settings(place, smtp_port, port) | {
         f"NOTIFIER_{name}": value for name, value in (changes or {}).items()
     }
-    key = await _prepare(environ)
+    key, others = await _prepare(environ)
 
     def workers(slots: Slots) -> Program:
         sized = {
@@ -114,12 +116,17 @@ async def deploy_notifier(
     return Deployment(
         place=place,
         url=url,
-        endpoint=Endpoint(url=f"{url}{PATH}/send", headers={"Authorization": f"Bearer {key}"}),
+        endpoint=_endpoint(url, key),
+        other=_endpoint(url, others),
         queue=QUEUE,
         api=place.program("api", (*NOTIFIER, "serve"), environ),
         workers=workers,
         relay=place.program("relay", WORKER_RUNNER, environ | relay_only),
     )
+
+
+def _endpoint(url: str, key: str) -> Endpoint:
+    return Endpoint(url=f"{url}{PATH}/send", headers={"Authorization": f"Bearer {key}"})
 
 
 def _settings(place: Place, smtp_port: int, port: int) -> dict[str, str]:
@@ -143,13 +150,14 @@ def _settings(place: Place, smtp_port: int, port: int) -> dict[str, str]:
     return {f"NOTIFIER_{name}": value for name, value in settings.items()}
 
 
-async def _prepare(environ: Mapping[str, str]) -> str:
-    """Make the schema, the topology and an API key."""
+async def _prepare(environ: Mapping[str, str]) -> tuple[str, str]:
+    """Make the schema, the topology and an API key for each of two services."""
     settings = Settings.from_env(environ)
     await administration.upgrade_schema(settings)
     report = await asyncio.to_thread(administration.apply_topology, settings)
     assert report.is_complete, report
-    return await administration.create_key(settings, "bench", ("send", "read"), None)
+    create = partial(administration.create_key, settings, scopes=("send", "read"), lifetime=None)
+    return await create("bench"), await create("crowd")
 
 
 # --- the peers --------------------------------------------------------------------------------
