@@ -35,7 +35,6 @@ from notifier.errors import (
     NotifierError,
     SchemaError,
     SettingsError,
-    StoreBusyError,
     StoreUnavailableError,
 )
 from notifier.gate import Gate
@@ -179,7 +178,7 @@ def _warn_of_unprotected_database(settings: Settings) -> None:
 async def _check_schema(stores: Stores) -> None:
     try:
         problem = await stores.queries.schema_problem()
-    except (StoreUnavailableError, StoreBusyError) as error:
+    except StoreUnavailableError as error:
         log.warning("database.away", reason=str(error))
         return
     if problem:

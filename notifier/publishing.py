@@ -128,9 +128,12 @@ class Publisher:
 
     async def keep_up(self, service: str, queues: Iterable[WorkQueue]) -> None:
         """Wait a moment if `service` crowds a line to one of these queues."""
+        lines = {self._lines[queue] for queue in queues}
+        if not any(self._is_crowded(line, service) for line in lines):
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(self._hold_back_s):
-                for line in {self._lines[queue] for queue in queues}:
+                for line in lines:
                     while self._is_crowded(line, service):
                         await line.moved.wait()
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from notifier.errors import StoreBusyError, StoreUnavailableError
+from notifier.errors import StoreUnavailableError
 from notifier.ports import DeliveryStore
 from notifier.worker.supervisor import Death
 
@@ -61,7 +61,7 @@ class Leases:
     async def _end(self, worker: str) -> bool:
         try:
             await self._store.end_leases(worker)
-        except (StoreUnavailableError, StoreBusyError):
+        except StoreUnavailableError:
             log.warning("leases.left_to_time", child=worker)
             return False
         self._nudge()
