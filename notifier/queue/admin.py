@@ -42,7 +42,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One exchange, queue or policy; `detail` says why it failed and what to do."""
+    """One exchange, queue or policy; `detail` says what is wrong or could be better."""
 
     kind: str
     name: str
@@ -232,14 +232,14 @@ def _apply_policy(management: Management, policy: Policy) -> Item:
 def _policy_body(policy: Policy) -> dict[str, JsonValue]:
     return {
         "pattern": policy.pattern,
-        "definition": {**policy.definition},
+        "definition": {**policy.definition, **policy.preferences},
         "priority": policy.priority,
         "apply-to": policy.apply_to,
     }
 
 
 def _by_hand(vhost: str, policy: Policy) -> str:
-    definition = json.dumps({**policy.definition})
+    definition = json.dumps({**policy.definition, **policy.preferences})
     return (
         f"By hand: rabbitmqctl set_policy -p {shlex.quote(vhost)} --priority {policy.priority}"
         f" --apply-to {policy.apply_to} {policy.name} '{policy.pattern}' '{definition}'"
@@ -285,10 +285,11 @@ def _effects(management: Management) -> list[Item]:
 def _find_effect(there: list[Found], queue: str, policy: Policy) -> Item:
     name = f"{policy.name} on {queue}"
     winner = max((found for found in there if _applies(found, queue)), key=_rank, default=None)
-    definition = winner.get("definition") if winner else None
-    lacking = _lacking(policy, definition if isinstance(definition, dict) else {})
+    given = winner.get("definition") if winner else None
+    definition = given if isinstance(given, dict) else {}
+    lacking = _lacking(policy.definition, definition)
     if not lacking:
-        return Item(kind="policy", name=name, state=State.FOUND)
+        return Item(kind="policy", name=name, state=State.FOUND, detail=_wish(policy, definition))
     rival = winner.get("name") if winner else "none"
     detail = f"not in effect: {', '.join(lacking)} (the queue's policy is {rival})"
     return Item(kind="policy", name=name, state=State.FAILED, detail=detail)
@@ -308,9 +309,14 @@ def _rank(found: Found) -> int:
     return priority if isinstance(priority, int) else 0
 
 
-def _lacking(policy: Policy, definition: Mapping[str, JsonValue]) -> list[str]:
+def _wish(policy: Policy, definition: Found) -> str | None:
+    lacking = _lacking(policy.preferences, definition)
+    return f"better with {', '.join(lacking)}; run: notifier topology apply" if lacking else None
+
+
+def _lacking(wanted: Mapping[str, str | int], definition: Found) -> list[str]:
     return [
         key
-        for key, value in policy.definition.items()
+        for key, value in wanted.items()
         if key not in definition or (isinstance(value, str) and definition[key] != value)
     ]

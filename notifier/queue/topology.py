@@ -50,11 +50,15 @@ class QueueSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A policy for the queues whose names match `pattern`; valid on RabbitMQ 3.10 and 4."""
+    """A policy for the queues whose names match `pattern`; valid on RabbitMQ 3.10 and 4.
+
+    Nothing goes wrong without its `preferences`, as an older version's policy has none.
+    """
 
     name: str
     pattern: str
     definition: Mapping[str, str | int]
+    preferences: Mapping[str, str | int]
     priority: int = 10
     apply_to: str = "queues"
 
@@ -121,6 +125,8 @@ _LANES: Mapping[str, Lane] = MappingProxyType(
     }
 )
 _CHANNELS = "|".join(channel.value for channel in Channel)
+_SPREAD_LEADERS: Mapping[str, str | int] = MappingProxyType({"queue-leader-locator": "balanced"})
+"""A queue is led by the node with the fewest leaders, and not by the one that declares them all."""
 
 POLICIES = (
     Policy(
@@ -135,6 +141,7 @@ POLICIES = (
                 "delivery-limit": CRASH_LOOP_LIMIT,
             }
         ),
+        preferences=_SPREAD_LEADERS,
     ),
     Policy(
         name="notifier-dead",
@@ -146,5 +153,6 @@ POLICIES = (
                 "delivery-limit": UNLIMITED_DELIVERIES,
             }
         ),
+        preferences=_SPREAD_LEADERS,
     ),
 )

@@ -12,6 +12,7 @@ from notifier.queue.admin import (
     apply_topology,
     check_topology,
     dead_queue_depths,
+    policies_lacking,
 )
 from tests.services.rabbitmq import RabbitMq, vhost_of
 from tests.witness import witness_of
@@ -44,6 +45,27 @@ def test_a_changed_policy_is_put_right(rabbitmq: RabbitMq, amqp_url: str) -> Non
 
     states = {item.name: item.state for item in report.items if item.kind == "policy"}
     assert states == {"notifier-work": State.MADE, "notifier-dead": State.FOUND}
+
+
+def test_the_policies_of_an_older_version_are_in_effect_and_could_be_better(
+    rabbitmq: RabbitMq, amqp_url: str
+) -> None:
+    apply_topology(amqp_url, rabbitmq.management_url)
+    for policy in ("notifier-work", "notifier-dead"):
+        path = ("policies", vhost_of(amqp_url), policy)
+        body = rabbitmq.management.call("GET", *path)
+        del body["definition"]["queue-leader-locator"]
+        rabbitmq.management.call("PUT", *path, body=body)
+
+    older = check_topology(amqp_url, rabbitmq.management_url)
+    alarms = policies_lacking(amqp_url, rabbitmq.management_url)
+    applied = apply_topology(amqp_url, rabbitmq.management_url)
+
+    details = {item.detail for item in older.items if item.kind == "policy"}
+    assert details == {"better with queue-leader-locator; run: notifier topology apply"}
+    assert older.is_complete
+    assert alarms == []
+    assert counted(applied)["policy", State.MADE] == 2
 
 
 def test_the_check_finds_everything_in_effect(rabbitmq: RabbitMq, amqp_url: str) -> None:

@@ -64,6 +64,12 @@ def test_a_dead_letter_goes_at_least_once_and_a_full_queue_refuses() -> None:
     assert {policy.apply_to for policy in (work, dead)} == {"queues"}
 
 
+def test_the_leaders_of_the_queues_are_spread_over_the_nodes() -> None:
+    wishes = [dict(policy.preferences) for policy in topology.POLICIES]
+
+    assert wishes == [{"queue-leader-locator": "balanced"}] * 2
+
+
 @pytest.mark.parametrize(
     ("key", "lane"),
     [
