@@ -49,14 +49,25 @@ def apply_topology(settings: BrokerSettings) -> TopologyReport:
         SettingsError: there is no broker, or the settings are wrong.
         TopologyError, QueueUnavailableError: it could not be made.
     """
+    return admin.apply_topology(*_broker(settings))
+
+
+def check_topology(settings: BrokerSettings) -> TopologyReport:
+    """Look what the broker lacks; changes nothing.
+
+    Raises:
+        SettingsError: there is no broker, or the settings are wrong.
+        QueueUnavailableError: it could not be looked at.
+    """
+    return admin.check_topology(*_broker(settings))
+
+
+def _broker(settings: BrokerSettings) -> tuple[str, str | None]:
     url = settings.broker_url.get_secret_value()
     if url.startswith("memory:"):
-        raise SettingsError("NOTIFIER_BROKER_URL: memory:// has no broker to make queues on")
+        raise SettingsError("NOTIFIER_BROKER_URL: memory:// has no broker with queues")
     management_url = settings.broker_management_url
-    return admin.apply_topology(
-        url,
-        management_url.get_secret_value() if management_url else None,
-    )
+    return url, management_url.get_secret_value() if management_url else None
 
 
 async def create_key(

@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,7 @@ from notifier.errors import NotifierError, SchemaError, SettingsError, TopologyE
 from notifier.listing import Cell, show
 from notifier.notification import Channel, Notification, Suppression, SuppressionReason
 from notifier.ports import ApiKey
+from notifier.queue.admin import Item
 from notifier.settings import BrokerSettings, DatabaseSettings, KeySettings, Settings
 
 app = typer.Typer(
@@ -152,10 +154,26 @@ def upgrade() -> None:
 def apply() -> None:
     """Make exchanges, queues, bindings and policies. Safe to run again."""
     report = administration.apply_topology(BrokerSettings.from_env(os.environ))
-    for item in report.items:
-        _say(f"{item.state:7}{item.kind:10}{item.name}{f': {item.detail}' if item.detail else ''}")
+    _say_items(report.items)
     if not report.is_complete:
         raise TopologyError("not all of it could be made; see the lines above")
+
+
+@topology.command()
+def check(*, as_json: AsJson = False) -> None:
+    """Look whether all of it is there and in effect; changes nothing. Exit code 1 if not."""
+    report = administration.check_topology(BrokerSettings.from_env(os.environ))
+    if as_json:
+        show(_ITEM, [asdict(item) for item in report.items], as_json=True)
+    else:
+        _say_items(report.items)
+    if not report.is_complete:
+        raise TopologyError("not all of it is as it must be; see what failed above")
+
+
+def _say_items(items: Iterable[Item]) -> None:
+    for item in items:
+        _say(f"{item.state:7}{item.kind:10}{item.name}{f': {item.detail}' if item.detail else ''}")
 
 
 @keys.command()
@@ -303,6 +321,7 @@ def remove(
 _PROVIDER = ("provider", "state", "since", "asked_again_in_s", "trips", "put_off", "reason")
 _KEY = ("id", "service", "scopes", "made", "expires", "state")
 _FAILED = ("id", "type", "service", "attempts", "failed", "last_error")
+_ITEM = ("kind", "name", "state", "detail")
 _SUPPRESSION = ("service", "type", "recipient", "reason", "since")
 
 

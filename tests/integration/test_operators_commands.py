@@ -13,6 +13,7 @@ import pytest
 
 from notifier import __version__, cli, keys
 from notifier.store.upgrading import upgrade
+from tests.services.rabbitmq import RabbitMq
 
 Command: TypeAlias = Callable[[str], tuple[int, str, str]]
 
@@ -154,15 +155,52 @@ def test_a_keys_end_is_within_a_hundred_years(
         )
 
 
-def test_without_a_broker_there_are_no_queues_to_make(
-    command: Command, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("order", ["apply", "check"])
+def test_without_a_broker_there_are_no_queues(
+    command: Command, monkeypatch: pytest.MonkeyPatch, order: str
 ) -> None:
     monkeypatch.setenv("NOTIFIER_BROKER_URL", "memory://")
 
-    code, _, problem = command("topology apply")
+    code, _, problem = command(f"topology {order}")
 
     assert code == 2
     assert "memory:// has no broker" in problem
+
+
+def test_the_topology_is_checked_and_made_by_its_commands(
+    command: Command, monkeypatch: pytest.MonkeyPatch, rabbitmq: RabbitMq, amqp_url: str
+) -> None:
+    monkeypatch.setenv("NOTIFIER_BROKER_URL", amqp_url)
+    monkeypatch.setenv("NOTIFIER_BROKER_MANAGEMENT_URL", rabbitmq.management_url)
+
+    code, lacking, problem = command("topology check")
+    assert code == 1
+    assert (
+        "failed queue     email_notifications: missing; run: notifier topology apply\n" in lacking
+    )
+    assert "not all of it is as it must be" in problem
+
+    assert command("topology apply")[0] == 0
+    code, found, _ = command("topology check")
+    assert code == 0
+    assert {line.split()[0] for line in found.splitlines()} == {"found"}
+
+
+def test_a_check_of_the_topology_is_told_as_json(
+    command: Command, monkeypatch: pytest.MonkeyPatch, rabbitmq: RabbitMq, amqp_url: str
+) -> None:
+    monkeypatch.setenv("NOTIFIER_BROKER_URL", amqp_url)
+    monkeypatch.setenv("NOTIFIER_BROKER_MANAGEMENT_URL", rabbitmq.management_url)
+
+    code, told, _ = command("topology check --json")
+
+    assert code == 1
+    assert {
+        "kind": "exchange",
+        "name": "notifications",
+        "state": "failed",
+        "detail": "missing; run: notifier topology apply",
+    } in json.loads(told)
 
 
 def test_the_version_is_told(command: Command) -> None:
