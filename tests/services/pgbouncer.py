@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.services.certificates import Certificates
 from tests.services.debian import CHECKOUT, library_path, unpacked
 from tests.services.errors import ServiceUnavailableError, WayClosedError
-from tests.services.postgres import Account
+from tests.services.postgres_process import Account
 from tests.services.processes import LOOPBACK, free_port, listens, wait_until
 from tests.services.reaper import reaping
 from tests.services.ways import started

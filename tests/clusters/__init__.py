@@ -1,0 +1,1 @@
+"""Clusters whose members are killed, frozen and promoted: `scripts/test --with clusters`."""
