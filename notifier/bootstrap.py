@@ -62,6 +62,7 @@ from notifier.worker.consumer import Consumers
 from notifier.worker.leases import Leases, ending_leases
 from notifier.worker.relay import Relay, RelaySettings
 from notifier.worker.stopping import StopBudget
+from notifier.worker.store_watch import StoreWatch
 from notifier.worker.supervisor import Supervisor, SupervisorSettings, beat, end_with_parent
 
 log = structlog.get_logger(__name__)
@@ -321,9 +322,9 @@ async def _work_inside(settings: Settings, services: Services) -> None:
         await _take_over(services.stores.deliveries)
         async with (
             _running(_make_relay(settings, services).run()),
-            _consuming(settings, services, _INSIDE),
+            _consuming(settings, services, _INSIDE) as consumers,
         ):
-            await asyncio.Event().wait()
+            await _watch_store(services, consumers)
     except Exception:  # nobody awaits this before the API ends
         log.exception("workers.crashed")
 
@@ -499,11 +500,17 @@ async def _work(settings: Settings, name: str, link: Connection) -> str | None:
         _running(beat(link)),
         open_services(settings, f"worker@{name}") as services,
         _consuming(settings, services, name) as consumers,
+        _running(_watch_store(services, consumers)) as watching,
     ):
         spare_collector()
         log.info("worker.started", worker=name)
-        problem: str | None = await _first(stop.wait(), asyncio.ensure_future(_silent(consumers)))
+        silence = asyncio.ensure_future(_silent(consumers))
+        problem: str | None = await _first(stop.wait(), silence, watching)
     return problem
+
+
+async def _watch_store(services: Services, consumers: Consumers) -> None:
+    await StoreWatch(services.stores.queries.prove, consumers).run()
 
 
 async def _silent(consumers: Consumers) -> str:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
 from typing import TypeVar, assert_never
 from uuid import UUID
 
@@ -74,19 +75,17 @@ class Lease:
     """How long a worker may hold a notification, and its database calls.
 
     `send_timeout_s` ends well before `duration_s`. A worker that cannot reach the database to
-    claim keeps its message for `claim_patience_s`, asking again at least every `probe_s`. What it
-    sent it tries to record for `finish_patience_s`, and at least every `finish_probe_s`: while
-    the database is away nobody rescues, and who comes first when it is back saves a duplicate.
-    Once told to stop it tries for `stop_patience_s` more.
+    claim keeps its message until it is told to let go, asking again at least every `probe_s`.
+    What it sent it tries to record as often, for `finish_patience_s`: while the database is away
+    nobody rescues, and who comes first when it is back saves a duplicate. Once told to stop it
+    tries for `stop_patience_s` more.
     """
 
     held_by: str
     duration_s: float = 60
     send_timeout_s: float = 40
-    claim_patience_s: float = 300
-    probe_s: float = 30
+    probe_s: float = 1
     finish_patience_s: float = 300
-    finish_probe_s: float = 1
     stop_patience_s: float = 10
 
 
@@ -197,14 +196,14 @@ class Deliverer:
         self._closing.set()
         self._gate.close()
 
+    def open(self) -> None:
+        """Claim again what comes."""
+        self._closing.clear()
+        self._gate.open()
+
     async def _claim(self, envelope: Envelope) -> Held | None:
         claim = partial(self._claim_once, envelope, self._new_token())
-        return await _while_store_is_away(
-            claim,
-            patience_s=self._lease.claim_patience_s,
-            probe_s=self._lease.probe_s,
-            closing=self._closing,
-        )
+        return await _while_store_is_away(claim, probe_s=self._lease.probe_s, closing=self._closing)
 
     async def _claim_once(self, envelope: Envelope, token: UUID) -> Held | None:
         """Claim; cancelled meanwhile, give back what was claimed all the same."""
@@ -396,7 +395,7 @@ class Deliverer:
         record = partial(
             _while_store_is_away,
             patience_s=self._lease.finish_patience_s,
-            probe_s=self._lease.finish_probe_s,
+            probe_s=self._lease.probe_s,
         )
         try:
             return await record(partial(self._store.finish, finish))
@@ -573,8 +572,8 @@ def _is_being_cancelled() -> bool:
 async def _while_store_is_away(
     call: Callable[[], Awaitable[Answer]],
     *,
-    patience_s: float,
     probe_s: float,
+    patience_s: float = inf,
     closing: asyncio.Event | None = None,
 ) -> Answer:
     """Make `call`, again and again while the store is away, until patience ends or `closing`."""

@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 
 class GateClosedError(Exception):
-    """Raised to those who wait at the gate when a worker shuts down."""
+    """Raised to those who wait at the gate when a worker lets go, or shuts down."""
 
 
 PATIENCE_S: Mapping[Lane, float] = {Lane.HIGH: 2, Lane.NORMAL: 10, Lane.BULK: 60}
@@ -85,13 +85,17 @@ class Gate:
         """Turn away who waits and who comes."""
         self._closing.set()
 
+    def open(self) -> None:
+        """Let those who come wait and pass again."""
+        self._closing.clear()
+
     async def admit_first(self, providers: Sequence[str], lane: Lane) -> Admission | Barred:
         """Admit to the first of `providers` that may be asked, waiting until one may.
 
         Barred: none could be asked for the longest time that a message should be kept.
 
         Raises:
-            GateClosedError: the worker shuts down.
+            GateClosedError: the worker lets go, or shuts down.
         """
         give_up_s = self._clock.monotonic_s() + self._settings.hold_s
         places = [(provider, lane) for provider in providers]
@@ -114,7 +118,7 @@ class Gate:
         probe is left to who waits here with a more urgent `lane`.
 
         Raises:
-            GateClosedError: the worker shuts down.
+            GateClosedError: the worker lets go, or shuts down.
         """
         if self._closing.is_set():
             raise GateClosedError

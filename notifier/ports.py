@@ -648,6 +648,9 @@ class Subscription(Protocol):
     async def pause(self) -> None:
         """Take no more messages; those being handled go on."""
 
+    async def resume(self) -> None:
+        """Take messages again after a pause."""
+
     async def close(self) -> None:
         """End. Messages still being handled go back to the queue."""
 

@@ -112,7 +112,8 @@ class RabbitSubscription:
             Consumer(f"{tag} {number}", self._process) for number in range(count)
         ]
         self.attachment: Attachment | None = None
-        self._is_paused = False
+        self._is_wanted = asyncio.Event()
+        self._is_wanted.set()
         self._is_detached = asyncio.Event()
         self._problem: str | None = None
         self._running = asyncio.create_task(self._run())
@@ -124,15 +125,19 @@ class RabbitSubscription:
         Given back at once it would come straight back to those that are left, again and again,
         and the broker counts each time.
         """
-        self._is_paused = True
+        self._is_wanted.clear()
         try:
-            if self.attachment is None:
-                self._running.cancel()
-            else:
+            if self.attachment is not None:
                 await self._detach(self.attachment)
         finally:
             self._is_detached.set()
             self._source.backoff.end()
+
+    async def resume(self) -> None:
+        """Attach the consumers again, each once the message in hand is done with."""
+        self._source.backoff.begin()
+        self._is_detached.clear()
+        self._is_wanted.set()
 
     async def close(self) -> None:
         await self.pause()
@@ -142,12 +147,12 @@ class RabbitSubscription:
         await asyncio.wait({self._running, self._watching})
 
     def problem(self) -> str | None:
-        if self._is_paused:
+        if not self._is_wanted.is_set():
             return None
         return "its watch ended" if self._watching.done() else self._problem
 
     async def _run(self) -> None:
-        while not self._is_paused:
+        while await self._is_wanted.wait():
             connection = await self._link.up()
             try:
                 await self._consume(connection)
@@ -177,29 +182,36 @@ class RabbitSubscription:
             channel.close_callbacks.add(lambda *_: lost.set())
             wire.on_consumer_cancel_callbacks.add(lambda _: lost.set())
             self.attachment = attachment = Attachment(connection, wire)
-            attaching = asyncio.create_task(self._attach(attachment))
+            attaching = asyncio.create_task(self._keep_attached(attachment))
             losing = asyncio.create_task(lost.wait())
             try:
                 await asyncio.wait({attaching, losing}, return_when=asyncio.FIRST_COMPLETED)
                 if attaching.done():
                     attaching.result()
-                    await losing
             finally:
                 self.attachment = None
                 attaching.cancel()
                 losing.cancel()
 
-    async def _attach(self, attachment: Attachment) -> None:
-        """Attach the consumers: those that are free at once, the others when they are."""
+    async def _keep_attached(self, attachment: Attachment) -> None:
+        """Attach the consumers, and again after each pause."""
+        await bounded(attachment.wire.basic_qos(prefetch_count=1), self._settings.call_timeout_s)
+        while await self._is_wanted.wait():
+            detached = [each for each in self.consumers if each not in attachment.consumers]
+            if detached:
+                await self._attach(attachment, detached)
+            else:
+                await self._is_detached.wait()
+
+    async def _attach(self, attachment: Attachment, detached: Sequence[Consumer]) -> None:
+        """Attach these consumers: those that are free at once, the others when they are."""
         timeout_s = self._settings.call_timeout_s
-        wire = attachment.wire
-        await bounded(wire.basic_qos(prefetch_count=1), timeout_s)
-        for consumers in _in_turn(self.consumers):
+        for consumers in _in_turn(detached):
             await asyncio.gather(*(consumer.done() for consumer in consumers))
             async with attachment.changing:
-                if self._is_paused:
+                if not self._is_wanted.is_set():
                     return
-                await bounded(self._consume_with(wire, consumers), timeout_s)
+                await bounded(self._consume_with(attachment.wire, consumers), timeout_s)
                 attachment.consumers.update(consumers)
 
     async def _consume_with(self, wire: WireChannel, consumers: Sequence[Consumer]) -> None:
@@ -238,6 +250,7 @@ class RabbitSubscription:
                 await wire.basic_cancel(tag)
             for tag in tags:
                 wire.consumers.pop(tag, None)
+            attachment.consumers.clear()
 
     async def _process(self, message: DeliveredMessage) -> None:
         source = self._source
@@ -273,7 +286,7 @@ class RabbitSubscription:
 
     async def _handle(self, envelope: Envelope) -> Settlement:
         """Handle it, or hold it while paused; a cancellation only ends the wait."""
-        if self._is_paused:
+        if not self._is_wanted.is_set():
             with suppress(asyncio.CancelledError):
                 await self._is_detached.wait()
             return Settlement.REQUEUE

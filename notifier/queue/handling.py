@@ -61,8 +61,12 @@ class Backoff:
                 await self._is_over.wait()
 
     def end(self) -> None:
-        """Hold nothing any more: who would be handed the messages has gone."""
+        """Hold nothing until it begins again: who would be handed the messages has gone."""
         self._is_over.set()
+
+    def begin(self) -> None:
+        """Hold messages again."""
+        self._is_over.clear()
 
 
 def _pause_s(returns: int) -> float:

@@ -6,7 +6,7 @@ process; the relay publishes again what the database still waits for.
 """
 
 import asyncio
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -80,6 +80,9 @@ class _Consumer:
         self._taking.cancel()
         await asyncio.wait({self._taking})
 
+    def resume(self) -> None:
+        self._taking = asyncio.create_task(self._take())
+
     async def close(self) -> None:
         await self.pause()
         if self._in_hand and not self._in_hand.done():
@@ -91,10 +94,11 @@ class _Consumer:
 
     async def _take(self) -> None:
         while True:
+            if self._in_hand is not None:
+                await asyncio.wait({self._in_hand})
             stored = await self._line.take()
             self._in_hand = asyncio.create_task(self._process(stored))
             self._in_hand.add_done_callback(partial(self._return_unstarted, stored))
-            await asyncio.wait({self._in_hand})
 
     def _return_unstarted(self, stored: _Stored, task: asyncio.Task[None]) -> None:
         if task.cancelled():
@@ -109,10 +113,21 @@ class MemorySubscription:
         self._backoff = backoff
         self._is_paused = False
 
+    @property
+    def consuming(self) -> int:
+        """How many consumers take messages."""
+        return 0 if self._is_paused else len(self._consumers)
+
     async def pause(self) -> None:
         self._is_paused = True
         await asyncio.gather(*(consumer.pause() for consumer in self._consumers))
         self._backoff.end()
+
+    async def resume(self) -> None:
+        self._backoff.begin()
+        self._is_paused = False
+        for consumer in self._consumers:
+            consumer.resume()
 
     async def close(self) -> None:
         self._is_paused = True
@@ -135,7 +150,7 @@ class MemoryQueue:
         work = {spec.name: _Line(max_length) for spec in topology.WORK_QUEUES}
         dead = {spec.name: _Line(None) for spec in topology.DEAD_QUEUES}
         self._lines = work | dead
-        self._consumers: Counter[str] = Counter()
+        self._subscriptions: defaultdict[str, list[MemorySubscription]] = defaultdict(list)
 
     async def publish(self, envelopes: Sequence[Envelope]) -> Sequence[PublishError | None]:
         return [self._put(topology.work_queue(each.channel, each.lane), each) for each in envelopes]
@@ -147,22 +162,19 @@ class MemoryQueue:
         self, channel: Channel, lane: Lane, handler: Handler, *, consumers: int
     ) -> MemorySubscription:
         name = topology.work_queue(channel, lane)
-        self._consumers[name] += consumers
         line = self._lines[name]
         backoff = Backoff()
         process = partial(self._process, line, channel, handler, backoff)
         taking = [_Consumer(line, process) for _ in range(consumers)]
-        return MemorySubscription(taking, backoff)
+        subscription = MemorySubscription(taking, backoff)
+        self._subscriptions[name].append(subscription)
+        return subscription
 
     async def depths(self) -> Sequence[QueueDepth]:
-        return [
-            topology.QUEUES[name].depth(len(line), self._consumers[name])
-            for name, line in self._lines.items()
-        ]
+        return list(map(self._depth, self._lines))
 
     async def depth(self, channel: Channel, lane: Lane) -> QueueDepth | None:
-        name = topology.work_queue(channel, lane)
-        return topology.QUEUES[name].depth(len(self._lines[name]), self._consumers[name])
+        return self._depth(topology.work_queue(channel, lane))
 
     async def sweep_dead(
         self,
@@ -211,6 +223,10 @@ class MemoryQueue:
         for stored in moved:
             self._lines[target].add(stored)
         return len(moved)
+
+    def _depth(self, name: str) -> QueueDepth:
+        consumers = sum(each.consuming for each in self._subscriptions[name])
+        return topology.QUEUES[name].depth(len(self._lines[name]), consumers)
 
     def _put(self, queue: str, envelope: Envelope) -> PublishError | None:
         return self._lines[queue].put(_store(envelope))

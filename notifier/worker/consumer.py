@@ -39,8 +39,8 @@ class Consumers:
                     await self._queue.subscribe(channel, lane, handler, consumers=count)
                 )
 
-    async def stop(self, grace_s: float) -> None:
-        """Take no more, finish what is in flight within `grace_s`, give the rest back.
+    async def let_go(self) -> None:
+        """Take no more, and give back what is not claimed; what is in flight goes on.
 
         A broker that is away keeps none of this from happening.
         """
@@ -48,6 +48,18 @@ class Consumers:
         for slots in self._slots.values():
             slots.close()
         self._deliverer.close()
+
+    async def resume(self) -> None:
+        """Take messages again after `let_go`."""
+        for slots in self._slots.values():
+            slots.open()
+        self._deliverer.open()
+        for subscription in self._subscriptions:
+            await subscription.resume()
+
+    async def stop(self, grace_s: float) -> None:
+        """Let go, finish what is in flight within `grace_s`, give the rest back."""
+        await self.let_go()
         if self._in_flight:
             _, late = await asyncio.wait(self._in_flight, timeout=grace_s)
             await _cancel(late)

@@ -9,7 +9,7 @@ from notifier.notification import Lane
 
 
 class SlotsClosedError(Exception):
-    """Raised to those still waiting for a slot when a worker shuts down."""
+    """Raised to those still waiting for a slot when a worker lets go, or shuts down."""
 
 
 class Slots:
@@ -68,3 +68,7 @@ class Slots:
                 if not turn.done():
                     turn.set_exception(SlotsClosedError)
             waiting.clear()
+
+    def open(self) -> None:
+        """Let those who come wait and take slots again."""
+        self._closed = False

@@ -308,6 +308,46 @@ async def test_a_paused_subscription_takes_no_more_and_finishes_what_it_has(benc
     assert subscription.problem() is None
 
 
+async def test_a_resumed_subscription_takes_messages_again_one_after_the_other(
+    bench: Bench,
+) -> None:
+    gate, sent = Gate(), [an_envelope() for _ in range(3)]
+    subscription = await bench.queue.subscribe(Channel.EMAIL, Lane.NORMAL, gate, consumers=1)
+    await publish(bench.queue, sent[0])
+    await gate.count(1)
+
+    for _ in range(3):
+        await subscription.pause()
+        await subscription.resume()
+    await publish(bench.queue, sent[1])
+    await publish(bench.queue, sent[2])
+    await until(lambda: bench.ready(EMAIL) == 2)
+    assert gate.seen == sent[:1]
+
+    gate.opened.set()
+    assert await gate.count(3) == sent
+    assert subscription.problem() is None
+
+
+async def test_only_consumers_that_are_not_paused_are_counted(queue: Queue) -> None:
+    subscription = await queue.subscribe(Channel.EMAIL, Lane.NORMAL, Recorder(), consumers=3)
+
+    for change, count in ((None, 3), (subscription.pause, 0), (subscription.resume, 3)):
+        if change is not None:
+            await change()
+        await consumed_by(queue, count)
+
+
+async def consumed_by(queue: Queue, count: int) -> None:
+    """Wait until the normal queue of mail has so many consumers."""
+    async with asyncio.timeout(10):
+        while True:
+            depth = await queue.depth(Channel.EMAIL, Lane.NORMAL)
+            if depth and depth.consumers == count:
+                return
+            await asyncio.sleep(0.02)
+
+
 async def test_closing_gives_back_what_is_being_handled(bench: Bench) -> None:
     sent, gate, handler = an_envelope(), Gate(), Recorder()
     subscription = await bench.queue.subscribe(Channel.EMAIL, Lane.NORMAL, gate, consumers=3)

@@ -62,7 +62,7 @@ BRISK = RabbitSettings(
 )
 SOON = StoreSettings(grace_s=0.3)
 OFTEN = RelaySettings(due_every_s=0.1, rescue_every_s=0.2, repair_every_s=0.2, hold_s=1)
-LEASE = Lease(held_by="worker-1", probe_s=0.2, finish_probe_s=0.2)
+LEASE = Lease(held_by="worker-1", probe_s=0.2)
 
 
 class Ledger:

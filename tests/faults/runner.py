@@ -52,9 +52,9 @@ class Host:
         return asyncio.run(_send(self.outside, count))
 
     @contextmanager
-    def runner(self) -> Iterator[Running]:
+    def runner(self, **changes: str) -> Iterator[Running]:
         """A runner whose processes all consume."""
-        with running(WORKER_RUNNER, self.environ) as started:
+        with running(WORKER_RUNNER, {**self.environ, **changes}) as started:
             self.await_starts(started, PROCESSES)
             yield started
 

@@ -1,6 +1,11 @@
 """Row 23: a worker and the database no longer reach each other; the broker is there."""
 
 import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 
 from notifier.store.database import ANSWER_TIMEOUT_S
 from tests.contract.store.proxy import linked
@@ -14,9 +19,15 @@ from tests.faults.brokers import (
     ready,
     until_async,
 )
+from tests.faults.runner import CONSUMERS, PROCESSES, host
+from tests.gateway import Gateway, gateway_to
+from tests.services.background import in_background
 from tests.services.postgres import Postgres
+from tests.services.processes import wait_until
+from tests.services.rabbitmq import RabbitMq
 
 POSTS = 60
+HELD = PROCESSES * CONSUMERS * 3
 
 
 async def test_a_worker_without_its_database_keeps_its_messages_and_records_what_it_sent(
@@ -85,3 +96,53 @@ async def test_a_worker_that_cannot_claim_neither_spins_nor_gives_its_messages_b
                 await other.await_statuses(sent=POSTS)
 
     assert ledger.handed_over == dict.fromkeys(ids, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to the database, for a test in another thread."""
+
+    gateway: Gateway
+    loop: asyncio.AbstractEventLoop
+
+    def freeze(self) -> None:
+        self.loop.call_soon_threadsafe(self.gateway.freeze)
+
+    def thaw(self) -> None:
+        self.loop.call_soon_threadsafe(self.gateway.thaw)
+
+
+@asynccontextmanager
+async def opened_way(url: str) -> AsyncIterator[Way]:
+    async with gateway_to(url) as gateway:
+        yield Way(gateway, asyncio.get_running_loop())
+
+
+def test_a_runner_that_alone_lost_its_database_leaves_its_messages_to_another(
+    postgres: Postgres, rabbitmq: RabbitMq
+) -> None:
+    with (
+        host(postgres, rabbitmq) as here,
+        in_background(partial(opened_way, here.outside.settings()["NOTIFIER_DATABASE_URL"])) as way,
+        here.runner(NOTIFIER_DATABASE_URL=way.gateway.url) as cut_off,
+    ):
+        way.freeze()
+        ids = here.send(2 * HELD)
+        wait_until(lambda: here.ready() == HELD, timeout_s=60, what="messages that are held")
+        with here.runner() as healthy:
+            # Ten seconds of patience, and what a busy machine needs to notice and to send.
+            here.await_sent(2 * HELD)
+            assert healthy.output.count('"delivery.finished"') == 2 * HELD
+        let_go = cut_off.output.count('"worker.let_go"')
+
+        way.thaw()
+        wait_until(
+            lambda: cut_off.output.count('"worker.resumed"') == PROCESSES,
+            timeout_s=60,
+            what="workers that resume",
+        )
+        ids += here.send(HELD)
+        here.await_sent(3 * HELD)
+
+    assert let_go == PROCESSES
+    assert Counter(here.outside.mailed()) == Counter(map(str, ids))

@@ -52,7 +52,7 @@ from tests.contract.store.stores import Stores, a_submission, envelope_of, open_
 LIMIT_S = 60
 SLOTS = 8
 QUICK = RetryPolicy(schedule_s=(0.2,), snooze_s=0.2, jitter=0)
-LEASE = Lease(held_by="worker-1", probe_s=0.1, finish_probe_s=0.1)
+LEASE = Lease(held_by="worker-1", probe_s=0.1)
 EAGER = RelaySettings(due_every_s=0.1, rescue_every_s=0.1, repair_every_s=0.2)
 
 

@@ -24,10 +24,8 @@ from tests.contract.store.stores import Stores, a_submission, envelope_of, open_
 LIMIT_S = 30
 LEASE = Lease(
     held_by="worker-1",
-    claim_patience_s=LIMIT_S,
     probe_s=0.02,
     finish_patience_s=LIMIT_S,
-    finish_probe_s=0.02,
 )
 
 Step: TypeAlias = Outcome | Exception | Callable[[Message], Awaitable[Outcome]]

@@ -156,6 +156,9 @@ async def test_a_broker_that_is_away_does_not_keep_a_stop_from_finishing(bench: 
         async def pause(self) -> None:
             raise QueueUnavailableError("away")
 
+        async def resume(self) -> None:
+            raise QueueUnavailableError("away")
+
         async def close(self) -> None:
             raise QueueUnavailableError("away")
 

@@ -322,16 +322,6 @@ async def test_a_claim_waits_for_the_database_to_come_back(bench: Bench, error: 
     assert (await bench.stores.get(envelope.id)).status is Status.SENT
 
 
-async def test_a_message_goes_back_when_the_database_stays_away(bench: Bench) -> None:
-    envelope = await bench.accept()
-    bench.lease = replace(bench.lease, claim_patience_s=0.05)
-    bench.store.is_away = AWAY
-
-    assert await bench.deliverer().deliver(envelope) is Settlement.REQUEUE
-
-    assert bench.adapter.messages == []
-
-
 @pytest.mark.parametrize("error", [AWAY, StoreBusyError("busy")])
 async def test_what_was_sent_is_recorded_once_the_database_is_back(
     bench: Bench, error: Exception

@@ -153,7 +153,7 @@ async def test_a_report_that_fails_does_not_lose_what_was_sent(
 
 
 async def test_a_claim_that_waits_for_the_database_is_given_back_at_once(bench: Bench) -> None:
-    bench.lease = replace(bench.lease, probe_s=LIMIT_S, claim_patience_s=100 * LIMIT_S)
+    bench.lease = replace(bench.lease, probe_s=LIMIT_S)
     bench.store.is_away = AWAY
     envelope = await bench.accept()
     deliverer = bench.deliverer()
