@@ -1,9 +1,10 @@
-"""Clusters that a test has to itself: it kills their members."""
+"""Clusters whose members a test kills: PostgreSQL's its own, RabbitMQ's whole again before each."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from tests.services.cluster import Cluster, private_cluster
 from tests.services.errors import ServiceUnavailableError
 from tests.services.postgres_pair import PostgresPair, private_postgres_pair
 
@@ -26,3 +27,28 @@ def _pair(*, synchronous: bool) -> Iterator[PostgresPair]:
             yield pair
     except ServiceUnavailableError as error:
         pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def nodes() -> Iterator[Cluster]:
+    """The session's three nodes of RabbitMQ, in whatever state the last test left them."""
+    try:
+        with private_cluster() as cluster:
+            yield cluster
+    except ServiceUnavailableError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def cluster(nodes: Cluster) -> Cluster:
+    """Three nodes of RabbitMQ, all of which run."""
+    nodes.mend()
+    return nodes
+
+
+@pytest.fixture
+def vhost_url(cluster: Cluster) -> Iterator[str]:
+    """A virtual host of the test's own, at the first node."""
+    with cluster.vhost() as url:
+        yield url
+        cluster.mend()

@@ -7,8 +7,6 @@ rabbitmq-server as a private node, or Debian's packages unpacked without root.
 import contextlib
 import os
 import secrets
-import signal
-import subprocess
 import tempfile
 import urllib.parse
 from collections.abc import Iterator
@@ -20,18 +18,17 @@ from typing import Protocol
 
 from testcontainers.core.container import DockerContainer
 
+from tests.services.broker_node import ENABLED, ProcessNode, start_epmd
 from tests.services.containers import RunningContainer, require_engine, running
 from tests.services.erlang import Programs, installed_programs, unpacked_programs
 from tests.services.errors import ServiceUnavailableError
 from tests.services.management import ManagementApi
-from tests.services.processes import LOOPBACK, accepts, free_port, listens, wait_until
-from tests.services.reaper import Reaper, reaping
+from tests.services.processes import LOOPBACK, accepts, free_port, wait_until
+from tests.services.reaper import reaping
 from tests.services.ways import Way, first_open, started
 
 IMAGE = "rabbitmq:4-management"
-# Moving messages in the management page needs the shovel.
-_ENABLED = "[rabbitmq_management,rabbitmq_prometheus,rabbitmq_shovel,rabbitmq_shovel_management].\n"
-_USER = "notifier"
+USER = "notifier"
 _START_TIMEOUT_S = 90.0
 _INSTALL = (
     "No RabbitMQ for the tests: install Docker or RabbitMQ (Debian: apt install rabbitmq-server),"
@@ -175,12 +172,12 @@ def _container() -> Iterator[RabbitMq]:
         amqp_port, management_port, password = free_port(), free_port(), secrets.token_hex(12)
         # testcontainers' own RabbitMqContainer warns of its own deprecated parts when imported.
         container = DockerContainer(IMAGE, hostname="notifier-test")
-        container.with_envs(RABBITMQ_DEFAULT_USER=_USER, RABBITMQ_DEFAULT_PASS=password)
+        container.with_envs(RABBITMQ_DEFAULTUSER=USER, RABBITMQ_DEFAULT_PASS=password)
         container.with_bind_ports(5672, amqp_port).with_bind_ports(15672, management_port)
-        container.with_copy_into_container(_ENABLED.encode(), "/etc/rabbitmq/enabled_plugins")
+        container.with_copy_into_container(ENABLED.encode(), "/etc/rabbitmq/enabled_plugins")
         with running(container, reaper) as started_container:
             node = _ContainerNode(started_container)
-            yield _broker(started_container.host, amqp_port, management_port, password, node)
+            yield broker_of(started_container.host, amqp_port, management_port, password, node)
 
 
 class _ContainerNode:
@@ -214,22 +211,38 @@ def _started(programs: Programs, memory_mb: int) -> Iterator[RabbitMq]:
     with reaping() as reaper:
         folder = Path(tempfile.mkdtemp(prefix="notifier-rabbitmq-"))
         reaper.remove(folder)
-        password = secrets.token_hex(12)
-        node = _ProcessNode(programs, folder, password, reaper, memory_mb)
+        password, epmd_port = secrets.token_hex(12), free_port()
+        login = f"default_user = {USER}\ndefault_pass = {password}\n"
+        node = ProcessNode(
+            programs,
+            reaper,
+            name=f"notifier{epmd_port}@localhost",  # needs no name service
+            folder=folder,
+            home=folder,
+            epmd_port=epmd_port,
+            memory_mb=memory_mb,
+            conf=login,
+        )
+        start_epmd(programs, reaper, folder, epmd_port)
         node.start()
-        yield _broker(LOOPBACK, node.amqp_port, node.management_port, password, node)
+        yield broker_of(LOOPBACK, node.amqp_port, node.management_port, password, node)
 
 
-def _broker(
+def broker_of(
     host: str, amqp_port: int, management_port: int, password: str, node: _Node
 ) -> RabbitMq:
+    """Return the broker of a node that was started, once it serves clients.
+
+    Raises:
+        TimeoutError: it does not.
+    """
     management_url = f"http://{host}:{management_port}"
-    management = ManagementApi(management_url, _USER, password)
+    management = ManagementApi(management_url, USER, password)
     _wait_ready(host, amqp_port, management)
     return RabbitMq(
-        amqp_url=f"amqp://{_USER}:{password}@{host}:{amqp_port}/",
+        amqp_url=f"amqp://{USER}:{password}@{host}:{amqp_port}/",
         management_url=management_url,
-        user=_USER,
+        user=USER,
         password=password,
         version=management.version(),
         _node=node,
@@ -243,95 +256,3 @@ def _wait_ready(host: str, amqp_port: int, management: ManagementApi) -> None:
         return accepts(host, amqp_port, greeting=greeting, answer=b"\x01") and management.answers()
 
     wait_until(ready, timeout_s=_START_TIMEOUT_S, what="RabbitMQ ready")
-
-
-class _ProcessNode:
-    """A node of our own on loopback ports, with an epmd of its own."""
-
-    def __init__(
-        self, programs: Programs, folder: Path, password: str, reaper: Reaper, memory_mb: int
-    ) -> None:
-        self.amqp_port = free_port()
-        self.management_port = free_port()
-        self._programs = programs
-        self._folder = folder
-        self._reaper = reaper
-        self._environment = self._describe(password, memory_mb)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._spawn(programs.epmd)
-
-    def _describe(self, password: str, memory_mb: int) -> dict[str, str]:
-        folder = self._folder
-        (folder / "plugins").write_text(_ENABLED)
-        (folder / "rabbitmq.conf").write_text(
-            f"default_user = {_USER}\n"
-            f"default_pass = {password}\n"
-            "loopback_users = none\n"
-            f"management.tcp.ip = {LOOPBACK}\n"
-            f"management.tcp.port = {self.management_port}\n"
-            f"prometheus.tcp.ip = {LOOPBACK}\n"
-            f"prometheus.tcp.port = {free_port()}\n"
-            "disk_free_limit.absolute = 50MB\n"
-            f"vm_memory_high_watermark.absolute = {memory_mb}MB\n"
-            "log.console = false\n"
-        )
-        return {
-            **self._programs.environment,
-            "HOME": str(folder),  # .erlang.cookie is made here
-            "RABBITMQ_CONF_ENV_FILE": os.devnull,  # not the system's rabbitmq-env.conf
-            "RABBITMQ_NODENAME": f"notifier{self.amqp_port}@localhost",  # needs no name service
-            "RABBITMQ_NODE_IP_ADDRESS": LOOPBACK,
-            "RABBITMQ_NODE_PORT": str(self.amqp_port),
-            "RABBITMQ_DIST_PORT": str(free_port()),
-            "ERL_EPMD_PORT": str(free_port()),  # the usual one is shared with other sessions
-            "ERL_EPMD_ADDRESS": LOOPBACK,
-            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
-            "RABBITMQ_MNESIA_DIR": str(folder / "mnesia" / "db"),
-            "RABBITMQ_LOG_BASE": str(folder / "log"),
-            "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "generated"),
-            "RABBITMQ_PID_FILE": str(folder / "pid"),
-            "RABBITMQ_PLUGINS_EXPAND_DIR": str(folder / "expanded"),
-            "RABBITMQ_FEATURE_FLAGS_FILE": str(folder / "feature_flags"),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
-            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
-            "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "none.config"),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ("-kernel inet_dist_use_interface {127,0,0,1}"),
-        }
-
-    def _spawn(self, program: Path) -> subprocess.Popen[bytes]:
-        with (self._folder / f"{program.name}.out").open("ab") as output:
-            return self._reaper.start(
-                [program],
-                env=self._environment,
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    def start(self) -> None:
-        self._process = self._spawn(self._programs.folder / "rabbitmq-server")
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._reaper.end(self._process, signal.SIGKILL)
-            self._process = None
-            # The leader is a shell script; the node beside it may end a moment later.
-            wait_until(self._is_gone, timeout_s=10, what="the killed RabbitMQ gone")
-
-    def _is_gone(self) -> bool:
-        return not listens(LOOPBACK, self.amqp_port)
-
-    def ctl(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [self._programs.folder / "rabbitmqctl", *arguments],
-            env=self._environment,
-            cwd=self._folder,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        if done.returncode:
-            raise RuntimeError(f"rabbitmqctl {' '.join(arguments)}: {done.stdout}{done.stderr}")
-        return done.stdout
