@@ -25,7 +25,7 @@ from notifier.notification import FAIL, Channel, Envelope, Fault, Finish, Lane, 
 from notifier.publishing import Publisher
 from notifier.queue.memory import MemoryQueue
 from notifier.store.captures import SqlCaptures
-from notifier.store.database import ANSWER_TIMEOUT_S
+from notifier.store.database import Patience
 from notifier.store.deliveries import SqlDeliveryStore, StoreSettings
 from notifier.store.inbox import SqlInbox
 from notifier.store.keys import SqlKeyStore
@@ -36,11 +36,10 @@ from notifier.store.receipts import SqlReceiptStore
 from notifier.store.suppressions import SqlSuppressionStore
 from notifier.store.upgrading import upgrade
 from notifier.submission import Submitter
+from tests.patience import PATIENT, USUAL
 
 PEPPER = b"a pepper for the length of a test"
 PREFIX = "/api/v1/notifications"
-DISK_PATIENCE_S = 20
-"""A file's commit waits for the disk, which others may keep busy for seconds."""
 MAIL: Mapping[str, Any] = {
     "type": "email",
     "recipient": "anna@example.com",
@@ -157,19 +156,16 @@ async def serving(folder: Path, **settings: Any) -> AsyncIterator[Api]:
     """Build the API over a new database in `folder`; `settings` are the config's."""
     url = f"sqlite:///{folder / 'notifier.db'}"
     await upgrade(url)
-    async with over(url, timeout_s=DISK_PATIENCE_S, **settings) as api:
+    async with over(url, PATIENT, **settings) as api:
         api.client.headers.update(await api.headers("orders", "send", "read"))
         yield api
 
 
 @asynccontextmanager
-async def over(
-    url: str, *, timeout_s: float = ANSWER_TIMEOUT_S, **settings: Any
-) -> AsyncIterator[Api]:
+async def over(url: str, patience: Patience = USUAL, **settings: Any) -> AsyncIterator[Api]:
     """Build the API over the database at `url`, whose schema is up to date."""
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(url))
-        database.timeout_s = timeout_s
+        database = await stack.enter_async_context(open_database(url, patience))
         store, queue, clock = (
             SqlDeliveryStore(database, StoreSettings()),
             MemoryQueue(),

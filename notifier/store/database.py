@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from dataclasses import dataclass, fields
 from typing import Any, Final, TypeAlias, TypeVar
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -26,6 +27,27 @@ Work: TypeAlias = Callable[[AsyncConnection], Awaitable[Answer]]
 
 ANSWER_TIMEOUT_S: Final = 2.8
 """How long any call may take before it raises `StoreUnavailableError`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long is waited for a database: the server gives up first, and the caller last.
+
+    So a connection seldom has to be thrown away.
+    """
+
+    answer_s: float = ANSWER_TIMEOUT_S
+    command_s: float = 2.5
+    connect_s: float = 2.0
+    statement_s: float = 2.0
+    lock_s: float = 1.0
+    idle_s: float = 5.0
+
+    def times(self, factor: float) -> "Patience":
+        """All of it so many times as long."""
+        names = (each.name for each in fields(self))
+        return Patience(**{name: getattr(self, name) * factor for name in names})
+
 
 _BUSY = {"55P03", "40P01", "40001"}
 _CANCELLED = "57014"

@@ -7,14 +7,17 @@ from sqlalchemy.exc import ArgumentError
 
 from notifier.errors import SettingsError
 from notifier.store.address import PostgresAddress, is_postgres, parse_address
-from notifier.store.database import Database
+from notifier.store.database import Database, Patience
 from notifier.store.postgres import open_postgres
 from notifier.store.sqlite import open_sqlite
 
 _SQLITE = ("sqlite", "sqlite+aiosqlite")
+_PATIENCE = Patience()
 
 
-def open_database(url: str) -> AbstractAsyncContextManager[Database]:
+def open_database(
+    url: str, patience: Patience = _PATIENCE
+) -> AbstractAsyncContextManager[Database]:
     """Open the database of a `postgresql://` or `sqlite:///path` URL; connects when first used.
 
     Raises:
@@ -22,8 +25,8 @@ def open_database(url: str) -> AbstractAsyncContextManager[Database]:
     """
     parsed = parse_url(url)
     if isinstance(parsed, PostgresAddress):
-        return open_postgres(parsed)
-    return open_sqlite(parsed)
+        return open_postgres(parsed, patience)
+    return open_sqlite(parsed, patience)
 
 
 def parse_url(url: str) -> PostgresAddress | URL:

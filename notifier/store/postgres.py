@@ -13,18 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from notifier.errors import SettingsError
 from notifier.store.address import PostgresAddress
-from notifier.store.database import Database
+from notifier.store.database import Database, Patience
 
-_CONNECT_TIMEOUT_S = 2.0
 _TRUSTED_S = 1.0
 _SEARCHES = 4
 _READ_ONLY = "25006"
-# The server gives up first, so that a connection seldom has to be thrown away.
 _SESSION = {
     "application_name": "notifier",
-    "statement_timeout": "2000",
-    "lock_timeout": "1000",
-    "idle_in_transaction_session_timeout": "5000",
     "jit": "off",
     # A prepared statement's plan is kept until the tables are analysed: one that was made when they
     # were small would go on reading all of them, where each given row is to be found by its key.
@@ -36,7 +31,7 @@ _SESSION = {
 
 @asynccontextmanager
 async def open_postgres(
-    address: PostgresAddress, *, pool_size: int = 10
+    address: PostgresAddress, patience: Patience, *, pool_size: int = 10
 ) -> AsyncIterator[Database]:
     """Open a database with at most `pool_size` connections, made when they are needed.
 
@@ -45,13 +40,14 @@ async def open_postgres(
     Raises:
         SettingsError: the driver is not installed, or a file that the URL names cannot be used.
     """
-    engine, searching = (_pooled(address, size) for size in (pool_size, _SEARCHES))
+    engine, searching = (_pooled(address, patience, size) for size in (pool_size, _SEARCHES))
     autocommitting = engine.execution_options(isolation_level="AUTOCOMMIT")
     database = Database(
         engine,
         autocommitting,
         searcher=searching.execution_options(isolation_level="AUTOCOMMIT"),
         autocommitting=autocommitting,
+        timeout_s=patience.answer_s,
     )
     try:
         yield database
@@ -59,15 +55,20 @@ async def open_postgres(
         await database.close()
 
 
-def _pooled(address: PostgresAddress, size: int) -> AsyncEngine:
+def _pooled(address: PostgresAddress, patience: Patience, size: int) -> AsyncEngine:
+    limits_s = {
+        "statement_timeout": patience.statement_s,
+        "lock_timeout": patience.lock_s,
+        "idle_in_transaction_session_timeout": patience.idle_s,
+    }
     engine = create_postgres_engine(
         address,
-        connect_timeout_s=min(address.connect_timeout_s or _CONNECT_TIMEOUT_S, _CONNECT_TIMEOUT_S),
-        command_timeout_s=2.5,
-        session=_SESSION,
+        connect_timeout_s=min(address.connect_timeout_s or patience.connect_s, patience.connect_s),
+        command_timeout_s=patience.command_s,
+        session=_SESSION | {name: str(round(s * 1_000)) for name, s in limits_s.items()},
         pool_size=size,
         max_overflow=0,
-        pool_timeout=_CONNECT_TIMEOUT_S,
+        pool_timeout=patience.connect_s,
         pool_use_lifo=True,
     )
     _ping_idle_connections(engine)

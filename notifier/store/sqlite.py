@@ -9,23 +9,28 @@ from sqlalchemy import URL, Connection, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from notifier.errors import StoreUnavailableError
-from notifier.store.database import Database
+from notifier.store.database import Database, Patience
 
-_BUSY_TIMEOUT_MS = 2_000
 _SEARCHES = 4
 
 
 @asynccontextmanager
-async def open_sqlite(url: URL, *, pool_size: int = 4) -> AsyncIterator[Database]:
+async def open_sqlite(
+    url: URL, patience: Patience, *, pool_size: int = 4
+) -> AsyncIterator[Database]:
     """Open a database file with one writing and at most `pool_size` reading connections.
 
     Those for searches come on top.
     """
-    pool: dict[str, Any] = {"max_overflow": 0, "pool_timeout": 2.0}
-    writer = create_sqlite_engine(url, begin="BEGIN IMMEDIATE", pool_size=1, **pool)
-    reader = create_sqlite_engine(url, begin="BEGIN", pool_size=pool_size, **pool)
-    searcher = create_sqlite_engine(url, begin="BEGIN", pool_size=_SEARCHES, **pool)
-    database = Database(writer, reader, searcher=searcher)
+    shared: dict[str, Any] = {
+        "busy_timeout_ms": round(patience.statement_s * 1_000),
+        "max_overflow": 0,
+        "pool_timeout": patience.connect_s,
+    }
+    writer = create_sqlite_engine(url, begin="BEGIN IMMEDIATE", pool_size=1, **shared)
+    reader = create_sqlite_engine(url, begin="BEGIN", pool_size=pool_size, **shared)
+    searcher = create_sqlite_engine(url, begin="BEGIN", pool_size=_SEARCHES, **shared)
+    database = Database(writer, reader, searcher=searcher, timeout_s=patience.answer_s)
     try:
         yield database
     finally:
@@ -33,7 +38,7 @@ async def open_sqlite(url: URL, *, pool_size: int = 4) -> AsyncIterator[Database
 
 
 def create_sqlite_engine(
-    url: URL, *, begin: str, busy_timeout_ms: int = _BUSY_TIMEOUT_MS, **options: Any
+    url: URL, *, begin: str, busy_timeout_ms: int, **options: Any
 ) -> AsyncEngine:
     """Return an engine for a `sqlite:///path` URL whose transactions start with `begin`."""
     engine = create_async_engine(

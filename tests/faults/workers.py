@@ -48,6 +48,7 @@ from notifier.worker.relay import Relay, RelaySettings
 from notifier.worker.supervisor import Death, Supervisor, SupervisorSettings, beat, end_with_parent
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores, a_submission, envelope_of, open_stores
+from tests.patience import USUAL
 
 LIMIT_S = 60
 SLOTS = 8
@@ -157,7 +158,7 @@ async def open_site(
     async with fresh_database(postgres) as database_url:
         with capture_logs() as logs:
             async with (
-                open_stores(database_url) as stores,
+                open_stores(database_url, USUAL) as stores,
                 open_rabbit_queue(amqp_url, rabbit, clock or SystemClock()) as queue,
             ):
                 yield Site(
@@ -439,7 +440,7 @@ async def _work(plan: Plan, name: str, link: Connection) -> None:
     rabbit = RabbitSettings(connection_name=name)
     adapter = JournalAdapter(Journal(plan.journal), pitfall)
     async with (
-        open_stores(plan.database_url) as stores,
+        open_stores(plan.database_url, USUAL) as stores,
         open_rabbit_queue(plan.amqp_url, rabbit, SystemClock()) as queue,
     ):
         site = Site(

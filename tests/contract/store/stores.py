@@ -25,7 +25,7 @@ from notifier.notification import (
     Transition,
 )
 from notifier.store.captures import SqlCaptures
-from notifier.store.database import Database
+from notifier.store.database import Database, Patience
 from notifier.store.deliveries import SqlDeliveryStore, StoreSettings
 from notifier.store.inbox import SqlInbox
 from notifier.store.keys import SqlKeyStore
@@ -36,6 +36,7 @@ from notifier.store.receipts import SqlReceiptStore
 from notifier.store.sql import UtcTime
 from notifier.store.suppressions import SqlSuppressionStore
 from notifier.store.tables import metadata, notifications
+from tests.patience import PATIENT
 
 GRACE_S = 5.0
 LOST_AFTER_S = 600.0
@@ -195,9 +196,9 @@ def _aged(column: str, url: str, seconds: float) -> object:
 
 
 @asynccontextmanager
-async def open_stores(url: str) -> AsyncIterator[Stores]:
-    """Open a database the way a process does."""
-    async with open_database(url) as database:
+async def open_stores(url: str, patience: Patience = PATIENT) -> AsyncIterator[Stores]:
+    """Open a database the way a process does, if with more patience."""
+    async with open_database(url, patience) as database:
         yield Stores(
             url=url,
             database=database,

@@ -1,0 +1,14 @@
+"""How long tests wait for a database."""
+
+from dataclasses import replace
+
+from notifier.store.database import Patience
+
+USUAL = Patience()
+"""As in production: for tests of what becomes of those who wait too long."""
+
+PATIENT = USUAL.times(10)
+"""For all others: the disk and the processors may be busy with much else."""
+
+HASTY = replace(PATIENT, lock_s=0.3, statement_s=3)
+"""Gives up soon what another transaction holds, and waits long for the answer that it does."""
