@@ -1,20 +1,35 @@
 """Statements that meet on one row: the second waits for the first, and sees what that did."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sized
 from contextlib import asynccontextmanager
-from typing import Any
-from uuid import uuid4
+from datetime import timedelta
+from typing import Any, TypeAlias
+from uuid import UUID, uuid4
 
+import pytest
 from sqlalchemy import Executable, text
 
-from notifier.notification import CANCEL, SUCCEED, Channel, OnUnknown, Status
-from notifier.ports import Refused, RescuePolicy
+from notifier.notification import (
+    CANCEL,
+    FAIL,
+    SUCCEED,
+    Channel,
+    Claimed,
+    Lane,
+    OnUnknown,
+    Status,
+    Submission,
+)
+from notifier.ports import QueueDepth, Refused, RescuePolicy
 from notifier.store import attempts
 from notifier.store.attempts import ClaimRequest
 from notifier.store.rows import envelope_row, finish_row, joined
-from tests.contract.store.stores import Stores, an_end, envelope_of, open_stores
+from tests.clock import SystemClock
+from tests.contract.store.stores import Stores, a_submission, an_end, envelope_of, open_stores
+from tests.patience import USUAL
 
+_HOLD = text("SELECT id FROM notifications WHERE id = :id FOR UPDATE")
 _WAITING = text(
     "SELECT count(*) FROM pg_stat_activity"
     " WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -85,3 +100,57 @@ async def test_a_rescue_passes_by_what_is_being_finished(postgres_store_url: str
             await asyncio.gather(late, commit)
 
         assert await stores.events(claimed.id) == ["accept", "claim", "succeed"]
+
+
+Prepared: TypeAlias = Callable[[Stores], Awaitable[Submission | Claimed]]
+Take: TypeAlias = Callable[[Stores], Awaitable[int | Sized]]
+EMAIL = (Channel.EMAIL, Lane.NORMAL)
+EMPTY = QueueDepth(
+    name="email_notifications", channel=EMAIL[0], lane=EMAIL[1], ready=0, consumers=0
+)
+
+
+async def published(stores: Stores) -> Submission:
+    submission = await stores.accept()
+    await stores.deliveries.mark_published([envelope_of(submission)])
+    return submission
+
+
+async def short_lived(stores: Stores) -> Submission:
+    return await stores.accept(a_submission(expires_at=SystemClock().now() + timedelta(seconds=60)))
+
+
+async def failed(stores: Stores) -> Claimed:
+    return await stores.ended(FAIL)
+
+
+SHARES: Mapping[str, tuple[Prepared, Take]] = {
+    "due": (Stores.accept, lambda each: each.deliveries.take_due(9, hold_s=60)),
+    "lost": (published, lambda each: each.deliveries.take_lost(9, hold_s=60, drained=[EMAIL])),
+    "missing": (published, lambda each: each.deliveries.unpublish_missing(9, queue=EMPTY)),
+    "unpublished": (published, lambda each: each.deliveries.unpublish(9)),
+    "unburied": (failed, lambda each: each.deliveries.take_unburied(9, hold_s=60)),
+    "abandoned": (Stores.claimed, lambda each: each.deliveries.rescue(9, RESEND)),
+    "overdue": (short_lived, lambda each: each.deliveries.expire(9)),
+    "replayed": (failed, lambda each: each.deliveries.replay_failed(channel=None, limit=9)),
+}
+
+
+@pytest.mark.parametrize("share", SHARES)
+async def test_who_takes_a_share_of_the_work_waits_for_nobody_who_is_at_another(
+    postgres_store_url: str, share: str
+) -> None:
+    prepare, take = SHARES[share]
+
+    async def count(stores: Stores) -> int:
+        taken = await take(stores)
+        return taken if isinstance(taken, int) else len(taken)
+
+    async with open_stores(postgres_store_url, USUAL) as stores:
+        anothers: UUID = (await prepare(stores)).id
+        await prepare(stores)
+        await stores.pass_time(700)
+        async with stores.database._writer.connect() as connection:  # noqa: SLF001
+            await connection.execute(_HOLD, {"id": anothers})
+            assert await count(stores) == 1
+        assert await count(stores) == 1

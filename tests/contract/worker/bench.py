@@ -64,8 +64,9 @@ class Switch:
     async def called(self, *names: str) -> None:
         """Return once each of `names` was called (again), in any order."""
         missing = set(names)
-        while missing:
-            missing.discard(await within(self.calls.get()))
+        async with asyncio.timeout(LIMIT_S):
+            while missing:
+                missing.discard(await self.calls.get())
 
     def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
         method = getattr(self._real, name)

@@ -337,9 +337,31 @@ async def test_one_duty_that_hangs_keeps_no_other_waiting(bench: Bench) -> None:
         await until(lambda: is_ready(bench, 1))
 
 
-async def test_a_running_relay_purges_what_no_client_will_repeat(bench: Bench) -> None:
+DUTIES = (
+    "due_queues",
+    "rescue",
+    "expire",
+    "take_unburied",
+    "take_lost",
+    "channels_with_stale_dead_letters",
+    "purge_idempotency_keys",
+)
+
+
+async def test_a_running_relay_sees_to_all_its_duties_again_and_again(bench: Bench) -> None:
+    always = replace(OFTEN, purge_every_s=0.01)
+    async with relaying(bench, always):
+        for _ in range(3):
+            await bench.store.called(*DUTIES)
+
+
+async def test_a_running_relay_publishes_what_a_queue_lost(bench: Bench) -> None:
+    await bench.publisher.publish([await bench.accept()])
+    await bench.memory.move(WORK, "sms_notifications")
+    await bench.stores.pass_time(LOST_AFTER_S + 1)
+
     async with relaying(bench, OFTEN):
-        await bench.store.called("purge_idempotency_keys")
+        await until(lambda: is_ready(bench, 1))
 
 
 async def test_an_unknown_worker_leaves_no_leases_to_end(bench: Bench) -> None:
