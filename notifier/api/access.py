@@ -14,7 +14,7 @@ from notifier.api.config import ApiConfig
 from notifier.api.door import network_of
 from notifier.api.headers import header
 from notifier.api.problems import FORBIDDEN, RATE_LIMITED, UNAUTHENTICATED, ProblemError
-from notifier.api.rooms import Room, Turns, too_many_at_once
+from notifier.api.rooms import ConcurrencyLimit, Room, too_many_at_once
 from notifier.errors import StoreUnavailableError
 from notifier.keys import PresentedKey, implied_scopes, parse
 from notifier.ports import ApiKey, Clock, KeyStore
@@ -142,7 +142,7 @@ class Gate:
         self._failures = FixedWindow(config.failed_logins_per_minute, clock)
         most = config.max_concurrent_requests
         self._working = Room(most, max(1, most * 4 // 5))
-        self._reading = Turns(
+        self._reading = ConcurrencyLimit(
             config.reads_at_once, config.max_waiting_reads, config.read_patience_s
         )
         self._policy = f'"default";q={config.requests_per_minute};w={WINDOW_S}'.encode()

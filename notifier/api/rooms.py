@@ -77,7 +77,7 @@ class Held:
             self._bytes = 0
 
 
-class Turns:
+class ConcurrencyLimit:
     """Lets so many of each user go at once; more wait in line, so many and for so long."""
 
     def __init__(self, at_once: int, waiting: int, patience_s: float) -> None:
@@ -89,7 +89,7 @@ class Turns:
 
     @asynccontextmanager
     async def of(self, user: str) -> AsyncIterator[None]:
-        """Wait for a turn of `user`, which lasts as long as the context.
+        """Wait for a place of `user`, held as long as the context lasts.
 
         Raises:
             ProblemError: 429, too many wait, or it waited too long.

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from notifier.api.problems import ProblemError
-from notifier.api.rooms import Held, Room, Turns
+from notifier.api.rooms import ConcurrencyLimit, Held, Room
 
 
 def test_a_user_has_his_share_and_leaves_the_rest_to_others() -> None:
@@ -31,22 +31,22 @@ def test_bytes_are_held_until_they_are_released() -> None:
     Held(room).add("b", 100)
 
 
-async def test_a_turn_is_waited_for_in_line_and_not_for_ever() -> None:
-    turns = Turns(at_once=1, waiting=1, patience_s=0.05)
-    async with turns.of("a"):
-        async with turns.of("b"):
+async def test_a_place_is_waited_for_in_line_and_not_for_ever() -> None:
+    limit = ConcurrencyLimit(at_once=1, waiting=1, patience_s=0.05)
+    async with limit.of("a"):
+        async with limit.of("b"):
             pass
-        waiting = asyncio.create_task(_take(turns))
+        waiting = asyncio.create_task(_take(limit))
         await asyncio.sleep(0)
         with pytest.raises(ProblemError) as refused:
-            await _take(turns)
+            await _take(limit)
         with pytest.raises(ProblemError) as waited:
             await waiting
     assert {refused.value.problem.status, waited.value.problem.status} == {429}
 
-    await _take(turns)
+    await _take(limit)
 
 
-async def _take(turns: Turns) -> None:
-    async with turns.of("a"):
+async def _take(limit: ConcurrencyLimit) -> None:
+    async with limit.of("a"):
         pass
