@@ -1,12 +1,14 @@
 """The relay's share: what is lost, abandoned or overdue, and the dead queues."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     Boolean,
     Float,
     Integer,
+    Row,
     Select,
     Text,
     Update,
@@ -37,6 +39,7 @@ from notifier.notification import (
     Lane,
     OnUnknown,
     Status,
+    Transition,
 )
 from notifier.ports import QueueDepth, RescuePolicy
 from notifier.store import timeline
@@ -223,18 +226,9 @@ async def rescue(
         )
         for channel, policy in policies.items()
     )
-    result = (await connection.execute(_RESCUE, {"rows": rows, "limit": limit})).all()
-    events = [
-        event_row(
-            row.id,
-            (FAIL if row.status == FAIL.target else RESCUE).name,
-            row.attempt,
-            fault=LEASE_ENDED,
-        )
-        for row in result
-    ]
-    await timeline.append(connection, events)
-    return len(result)
+    changed = (await connection.execute(_RESCUE, {"rows": rows, "limit": limit})).all()
+    await _note(connection, changed, RESCUE, FAIL, LEASE_ENDED)
+    return len(changed)
 
 
 async def end_leases(connection: AsyncConnection, *, leased_by: str) -> int:
@@ -316,18 +310,27 @@ async def channels_with_stale_dead_letters(connection: AsyncConnection) -> Colle
 async def recall(connection: AsyncConnection, *, letters: Sequence[Envelope]) -> int:
     """RECALL, or GIVE_UP, what is pending although its message lies in a dead queue."""
     rows = joined(map(envelope_row, letters))
-    result = (await connection.execute(_RECALL, {"rows": rows})).all()
-    events = [
-        event_row(
-            row.id,
-            (GIVE_UP if row.status == GIVE_UP.target else RECALL).name,
-            row.attempt,
-            fault=GIVEN_UP,
-        )
-        for row in result
-    ]
-    await timeline.append(connection, events)
-    return len(result)
+    changed = (await connection.execute(_RECALL, {"rows": rows})).all()
+    await _note(connection, changed, RECALL, GIVE_UP, GIVEN_UP)
+    return len(changed)
+
+
+async def _note(
+    connection: AsyncConnection,
+    changed: Sequence[Row[Any]],
+    again: Transition,
+    end: Transition,
+    fault: Fault,
+) -> None:
+    """Add to the timelines which of the two each record went, and that this was why."""
+    transitions = [end if row.status == end.target else again for row in changed]
+    await timeline.append(
+        connection,
+        [
+            event_row(row.id, transition.name, row.attempt, fault=fault)
+            for row, transition in zip(changed, transitions, strict=True)
+        ],
+    )
 
 
 async def stale_dead_letters(
