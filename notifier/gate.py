@@ -27,6 +27,7 @@ from notifier.notification import (
 )
 from notifier.pace import Pace
 from notifier.ports import Clock, ProviderState, ProviderStore
+from notifier.trouble import Trouble
 
 log = structlog.get_logger(__name__)
 
@@ -80,6 +81,7 @@ class Gate:
         self._read_at_s: float | None = None
         self._reading: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
+        self._trouble = Trouble("gate.states_unknown", "gate.states_known", clock.monotonic_s)
 
     def close(self) -> None:
         """Turn away who waits and who comes."""
@@ -298,8 +300,9 @@ class Gate:
         try:
             states = await self._store.states()
             self._learn({state.name: state for state in states})
+            self._trouble.ended()
         except StoreUnavailableError:
-            log.warning("gate.states_unknown")
+            self._trouble.met()
         finally:
             self._read_at_s = self._clock.monotonic_s()
             self._reading = None

@@ -6,13 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-import structlog
-
 from notifier.api.rooms import Room
 from notifier.errors import StoreUnavailableError
 from notifier.ports import Clock, Inbox, InboxItem
-
-log = structlog.get_logger(__name__)
+from notifier.trouble import Trouble
 
 Address: TypeAlias = tuple[str, str]
 """Service and recipient."""
@@ -44,6 +41,7 @@ class InboxFeed:
         self._watched: dict[Address, _Watched] = {}
         self._poller: asyncio.Task[None] | None = None
         self._is_stopped = False
+        self._trouble = Trouble("inbox.poll_failed", "inbox.poll_resumed", clock.monotonic_s)
         # What readers have not taken yet: who reads slowly does not fill the memory.
         self._held = Room(_MAX_HELD, _MAX_HELD // 2)
 
@@ -128,8 +126,9 @@ class InboxFeed:
         while self._watched:
             try:
                 self._announce(await self._inbox.heads(list(self._watched)))
+                self._trouble.ended()
             except StoreUnavailableError:
-                log.warning("inbox.poll_failed", streams=self.open_streams)
+                self._trouble.met(streams=self.open_streams)
             await asyncio.sleep(self._poll_s)
 
     def _announce(self, heads: Mapping[Address, int]) -> None:

@@ -11,6 +11,7 @@ from notifier.errors import NotifierError
 from notifier.notification import Channel, Envelope, Lane
 from notifier.ports import DeliveryStore, Queue, QueueDepth, ReceiptStore, RescuePolicy, WorkQueue
 from notifier.publishing import Publisher
+from notifier.trouble import Trouble
 from notifier.windows import WINDOWS, Window
 from notifier.worker.letters import Letters
 
@@ -73,7 +74,7 @@ class Relay:
         self._windows = windows
         # Each by itself: no lane waits for what another has due.
         self._due = {
-            lane: Duty("due", settings.due_every_s, partial(self.publish_due, [lane]))
+            lane: Duty(f"due.{lane}", settings.due_every_s, partial(self.publish_due, [lane]))
             for lane in Lane
         }
         self._rescue = Duty("rescue", settings.rescue_every_s, self.rescue)
@@ -198,20 +199,24 @@ class Relay:
 
 
 async def _repeat(duty: Duty) -> None:
+    now_s = asyncio.get_running_loop().time
+    delay = Trouble("relay.delayed", "relay.resumed", now_s, duty=duty.name)
     while True:
-        if not await _succeeds(duty):
+        if not await _has_more(duty, delay):
             await _wait(duty)
 
 
-async def _succeeds(duty: Duty) -> bool:
+async def _has_more(duty: Duty, delay: Trouble) -> bool:
     try:
-        return await duty.run()
+        has_more = await duty.run()
     except NotifierError as error:
-        log.warning("relay.delayed", duty=duty.name, error=type(error).__name__, reason=str(error))
+        delay.met(error=type(error).__name__, reason=str(error))
         return False
     except Exception:  # one duty's defect must not end the others, nor the runner
         log.exception("relay.crashed", duty=duty.name)
         return False
+    delay.ended()
+    return has_more
 
 
 async def _wait(duty: Duty) -> None:
