@@ -1,8 +1,11 @@
 """The command line of operators and of process managers."""
 
 import asyncio
+import errno
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -39,6 +42,8 @@ for name, group in {
 }.items():  # fmt: skip
     app.add_typer(group, name=name)
 
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 OfService = Annotated[str | None, typer.Option("--service", help="Only this service's.")]
 
@@ -67,6 +72,25 @@ def main(
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 2 for wrong settings, 1 for what failed."""
+    try:
+        exit_code = _run(arguments)
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        _discard_output()
+        return _fail(f"the output could not be written: {error.strerror}", 1)
+    return exit_code
+
+
+def _discard_output() -> None:
+    """Let what is still to be written go nowhere, instead of failing once more at the exit."""
+    with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         app(args=arguments, prog_name="notifier")
     except SystemExit as end:

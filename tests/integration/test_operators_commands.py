@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
@@ -205,6 +208,24 @@ def test_a_check_of_the_topology_is_told_as_json(
 
 def test_the_version_is_told(command: Command) -> None:
     assert command("--version") == (0, f"notifier {__version__}\n", "")
+
+
+@pytest.mark.parametrize("line", ["--help", "providers list", "providers list --json"])
+@pytest.mark.parametrize("buffered", ["", "1"])
+@pytest.mark.usefixtures("command")
+def test_an_output_that_takes_nothing_is_told_in_one_line(line: str, buffered: str) -> None:
+    environ = {**os.environ, "PYTHONUNBUFFERED": buffered}
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "notifier", *line.split()],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environ,
+            check=False,
+        )
+
+    assert ended.returncode == 1
+    assert ended.stderr == (b"notifier: the output could not be written: No space left on device\n")
 
 
 def test_a_newer_schema_is_nothing_to_do(command: Command, tmp_path: Path) -> None:
