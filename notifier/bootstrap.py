@@ -249,7 +249,8 @@ async def _serve_api(settings: Settings, announce: Callable[[str], None]) -> Non
             await stack.enter_async_context(_workers_inside(settings, services))
             app = create_app(api, _api_config(settings))
             spare_collector()
-            await serve(app, listener, announce, _door_limits(settings.api))
+            limits = _door_limits(settings.api)
+            await serve(app, listener, announce, limits, app.state.note_refusal)
     log.info("api.stopped")
 
 

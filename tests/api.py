@@ -208,7 +208,8 @@ async def listening(
 ) -> AsyncIterator[tuple[uvicorn.Server, str]]:
     """Serve `app` on a free port; yields the server and its URL."""
     is_ready = asyncio.Event()
-    server = make_server(app, is_ready.set, grace_s=3, limits=limits)
+    told = {"on_refusal": app.state.note_refusal} if isinstance(app, Starlette) else {}
+    server = make_server(app, is_ready.set, grace_s=3, limits=limits, **told)
     with bind("127.0.0.1", 0) as listener:
         serving_it = asyncio.create_task(server.serve([listener]))
         await asyncio.wait_for(is_ready.wait(), 5)

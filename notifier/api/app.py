@@ -34,7 +34,8 @@ def create_app(
 ) -> Starlette:
     """Build the application; `lifespan` is entered while it is served.
 
-    It may be mounted into another application, which then has to enter its lifespan.
+    It may be mounted into another application, which then has to enter its lifespan. Whoever
+    refuses a request before it gets here tells `app.state.note_refusal`.
     """
     _silence_stream_bodies()
     feed = InboxFeed(services.inbox, services.clock, poll_s=config.stream_poll_s)
@@ -48,11 +49,9 @@ def create_app(
     )
     app.router.redirect_slashes = False
     # Instead of the framework's own layers, which would only catch what this answers for anyway.
-    app.middleware_stack = RequestFrame(
-        app.router,
-        _rooms(config),
-        metrics.observe if metrics else None,
-    )
+    frame = RequestFrame(app.router, _rooms(config), metrics.observe if metrics else None)
+    app.middleware_stack = frame
+    app.state.note_refusal = frame.note_refusal
     return app
 
 

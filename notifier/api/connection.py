@@ -57,9 +57,11 @@ class Connection(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         door: Door,
+        on_refusal: Callable[[ProblemError], None],
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._door = door
+        self._on_refusal = on_refusal
         self._limits = door.limits
         self._place = Place.NONE
         self._network: str | None = None
@@ -266,6 +268,7 @@ class Connection(HttpToolsProtocol):
             self._answer(error)
 
     def _answer(self, error: ProblemError) -> None:
+        self._on_refusal(error)
         id = os.urandom(16).hex()
         body = problem_body(error, id)
         headers = {

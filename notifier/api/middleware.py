@@ -80,6 +80,13 @@ class RequestFrame:
         self._observe = observe
         self._rooms = rooms
 
+    def note_refusal(self, error: ProblemError) -> None:
+        """Note what was answered to somebody whose request came no further than the door."""
+        status = error.problem.status
+        log.info("http.turned_away", status=status, code=error.problem.code)
+        if self._observe:
+            self._observe("", "none", status, 0)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from ipaddress import ip_address
 from math import ceil
-from typing import cast
+from typing import TypeAlias, cast
 
 import structlog
 import uvicorn
@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from notifier.api.connection import Connection
 from notifier.api.door import Door, DoorLimits
+from notifier.api.problems import ProblemError
 from notifier.errors import SettingsError
 
 log = structlog.get_logger(__name__)
@@ -25,6 +26,12 @@ log = structlog.get_logger(__name__)
 _BACKLOG = 2_048
 _OTHER_FILES = 256
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+OnRefusal: TypeAlias = Callable[[ProblemError], None]
+
+
+def _nothing(_error: ProblemError) -> None:
+    """Do nothing."""
 
 
 @contextmanager
@@ -53,14 +60,18 @@ async def serve(
     listener: socket.socket,
     announce: Callable[[str], None],
     limits: DoorLimits | None = None,
+    on_refusal: OnRefusal = _nothing,
 ) -> None:
     """Serve `app` until SIGTERM or SIGINT, and return once it has stopped.
 
-    `announce` is called with its URL when it answers.
+    `announce` is called with its URL when it answers, `on_refusal` with what is answered to those
+    who do not get as far as `app`.
     """
     limits = limits or DoorLimits()
     _make_room_for(limits)
-    server = make_server(app, lambda: announce(_url(listener)), limits=limits)
+    server = make_server(
+        app, lambda: announce(_url(listener)), limits=limits, on_refusal=on_refusal
+    )
     await server.serve([listener])
 
 
@@ -81,6 +92,7 @@ def make_server(
     *,
     grace_s: int = 20,
     limits: DoorLimits | None = None,
+    on_refusal: OnRefusal = _nothing,
 ) -> uvicorn.Server:
     """Return a server for `app`; SIGTERM, SIGINT or setting `should_exit` stops it.
 
@@ -88,7 +100,7 @@ def make_server(
     client addresses are believed from the limits' trusted proxies only.
     """
     limits = limits or DoorLimits()
-    protocol = partial(Connection, door=Door(limits))
+    protocol = partial(Connection, door=Door(limits), on_refusal=on_refusal)
     config = uvicorn.Config(
         app,
         loop="uvloop",

@@ -4,15 +4,18 @@ import asyncio
 import signal
 import socket
 import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from starlette.types import Receive, Scope, Send
+from structlog.testing import capture_logs
 
 from notifier.api.door import DoorLimits
 from notifier.api.server import bind
 from notifier.errors import SettingsError
-from tests.api import listening
+from tests.api import listening, serving
+from tests.attacks.raw import ask
 
 _SERVE = """
 import asyncio
@@ -72,6 +75,29 @@ async def test_a_client_that_reads_nothing_of_a_large_answer_is_ended() -> None:
         writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await asyncio.wait_for(is_ended.wait(), 10)
         writer.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "code"),
+    [
+        (b"GET /" + b"a" * 9_000, 414, "url-too-long"),
+        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 200, 431, "head-too-large"),
+        (b"NONSENSE\r\n\r\n", 400, "malformed-request"),
+    ],
+)
+async def test_who_comes_no_further_than_the_door_is_logged_and_counted(
+    tmp_path: Path, said: bytes, status: int, code: str
+) -> None:
+    async with serving(tmp_path, has_metrics=True) as api, listening(api.app) as (_, url):
+        with capture_logs() as lines:
+            assert (await asyncio.to_thread(ask, url, said)).status == status
+        counted = (await api.client.get("/metrics")).text
+
+    assert [each for each in lines if each["event"] == "http.turned_away"] == [
+        {"event": "http.turned_away", "log_level": "info", "status": status, "code": code}
+    ]
+    labels = f'method="other",route="none",status="{status}"'
+    assert f"notifier_http_requests_total{{{labels}}} 1.0" in counted
 
 
 async def _live(receive: Receive, send: Send) -> None:
