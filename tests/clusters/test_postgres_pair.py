@@ -28,6 +28,23 @@ def test_what_was_committed_is_on_the_standby_after_a_failover(
     synchronous_pair.standby.fetch("DROP TABLE kept")
 
 
+def test_the_old_primary_follows_the_new_one_and_takes_over_again(
+    synchronous_pair: PostgresPair,
+) -> None:
+    first, second = synchronous_pair.primary, synchronous_pair.standby
+    synchronous_pair.fail_over()
+    second.commit_alone()
+    second.fetch(WRITE)
+
+    first.follow(second)
+    second.commit_on_standby()
+    second.fetch("UPDATE kept SET n = 8")
+    second.kill()
+    first.promote()
+
+    assert kept(first) == [8]
+
+
 def test_one_that_lags_lacks_what_was_committed_meanwhile(asynchronous_pair: PostgresPair) -> None:
     asynchronous_pair.standby.stop_receiving()
     asynchronous_pair.primary.fetch(WRITE)

@@ -39,13 +39,18 @@ class Member:
         self._source = ""
         self.port = server.port
 
+    @property
+    def admin_url(self) -> str:
+        """The URL of one who may do everything, on this server alone."""
+        return self._server.admin_url
+
     def url(self, database: str) -> str:
         """The URL of a database on this server alone."""
         return _url(self._server, [self.port], database)
 
     def fetch(self, query: str, *arguments: object, database: str = "postgres") -> list[Any]:
         """Run a statement here as one who may do everything, and return its rows."""
-        url = urllib.parse.urlsplit(self._server.admin_url)._replace(path=f"/{database}")
+        url = urllib.parse.urlsplit(self.admin_url)._replace(path=f"/{database}")
         return run_statement(url.geturl(), query, *arguments)
 
     def freeze(self) -> None:
@@ -68,6 +73,11 @@ class Member:
     def promote(self) -> None:
         """Make the standby a primary; returns when it takes writes."""
         self.fetch("SELECT pg_promote()")
+
+    def follow(self, primary: "Member") -> None:
+        """Begin anew, after its end, as another's standby; returns when it takes sessions."""
+        self._server.copy(primary.admin_url)
+        self.start()
 
     def stop_receiving(self) -> None:
         """Cut the standby off from its primary, so that it lags from now on."""
@@ -112,6 +122,10 @@ class Member:
             return bool(self.fetch("SELECT FROM pg_stat_replication WHERE sync_state = 'sync'"))
 
         wait_until(is_synchronous, timeout_s=_PATIENCE_S, what="a synchronous standby")
+
+    def commit_alone(self) -> None:
+        """Acknowledge commits from now on without a standby."""
+        self._configure("synchronous_standby_names", "")
 
 
 class PostgresPair:

@@ -214,6 +214,18 @@ class ServerProcess:
                 **self._home.account.options,
             )
 
+    def copy(self, admin_url: str) -> None:
+        """Become, while stopped, a copy of the server at this URL, and follow it once started.
+
+        What it had before is gone.
+        """
+        shutil.rmtree(self.files, ignore_errors=True)
+        self._home.run(
+            "pg_basebackup", "-D", self.files,
+            "-d", f"{admin_url}?application_name={self._name}",
+            "--write-recovery-conf", "--checkpoint=fast", "--no-sync",
+        )  # fmt: skip
+
     def stop(self) -> None:
         """Stop it in order."""
         self._end(signal.SIGINT)
@@ -281,8 +293,5 @@ def copied_server(
 ) -> ServerProcess:
     """A copy of a running server that follows it as its standby, once it is started."""
     server = ServerProcess(home, name, source.password, settings)
-    home.run(
-        "pg_basebackup", "-D", server.files, "-d", f"{source.admin_url}?application_name={name}",
-        "--write-recovery-conf", "--checkpoint=fast", "--no-sync",
-    )  # fmt: skip
+    server.copy(source.admin_url)
     return server
