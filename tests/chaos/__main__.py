@@ -2,7 +2,8 @@
 
 import os
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +11,9 @@ import typer
 import uvloop
 from rich.console import Console
 
-from tests.chaos.plan import Kind
-from tests.chaos.run import Options, outside, run
+from tests.chaos.outside import Outside, one_of_each
+from tests.chaos.plan import KINDS_OF_ONE
+from tests.chaos.run import Options, run
 from tests.chaos.screen import Screen, summary
 from tests.services.postgres import private_postgres
 from tests.services.rabbitmq import private_rabbitmq
@@ -48,7 +50,7 @@ def main(
     ] = False,
 ) -> None:
     """Load a whole notifier, break everything in it, and give an account."""
-    count = max(len(Kind), notifications // 1_000) if faults is None else faults
+    count = max(len(KINDS_OF_ONE), notifications // 1_000) if faults is None else faults
     shortest_s = max(notifications / _RATE_PER_S, count * _EACH_FAULT_S)
     options = Options(
         notifications=notifications,
@@ -58,21 +60,28 @@ def main(
         settle_s=settle,
         folder=out or Path(".cache") / "chaos" / str(seed),
         relay=not without_relay,
-        own_broker=broker is None,
     )
-    if broker is not None:
-        os.environ["NOTIFIER_TEST_BROKER_URL"] = broker
     console = Console()
     with ExitStack() as stack:
-        postgres = stack.enter_context(private_postgres(durable=True))
-        rabbitmq = stack.enter_context(private_rabbitmq())
-        servers = stack.enter_context(outside(postgres, rabbitmq))
+        servers = stack.enter_context(_one_of_each(broker))
         screen = stack.enter_context(Screen(console, options))
         report = uvloop.run(run(options, servers, screen.show))
     console.print(summary(report, options.folder))
     if report_markdown:
         print(report.as_markdown())  # noqa: T201  to be pasted
     sys.exit(1 if report.problems() else 0)
+
+
+@contextmanager
+def _one_of_each(broker: str | None) -> Iterator[Outside]:
+    if broker is not None:
+        os.environ["NOTIFIER_TEST_BROKER_URL"] = broker
+    with (
+        private_postgres(durable=True) as postgres,
+        private_rabbitmq() as rabbitmq,
+        one_of_each(postgres, rabbitmq, own_broker=broker is None) as outside,
+    ):
+        yield outside
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """TCP links of the run's own, between notifier and what it needs, that can be cut or stalled."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 
 _CHUNK_BYTES = 262_144
@@ -14,8 +14,7 @@ class Link:
     network that swallows packets does. `restore` ends both.
     """
 
-    def __init__(self, name: str, host: str, target_port: int) -> None:
-        self.name = name
+    def __init__(self, host: str, target_port: int) -> None:
         self.port = 0
         self._target = (host, target_port)
         self._passes = asyncio.Event()
@@ -74,10 +73,35 @@ class Link:
         writer.close()
 
 
+class Links:
+    """Links that are cut, stalled and restored together."""
+
+    def __init__(self, links: Iterable[Link]) -> None:
+        self._links = tuple(links)
+
+    def __iter__(self) -> Iterator[Link]:
+        return iter(self._links)
+
+    def cut(self) -> None:
+        """Cut each."""
+        for link in self:
+            link.cut()
+
+    def stall(self) -> None:
+        """Stall each."""
+        for link in self:
+            link.stall()
+
+    def restore(self) -> None:
+        """Restore each."""
+        for link in self:
+            link.restore()
+
+
 @asynccontextmanager
-async def open_link(name: str, host: str, target_port: int) -> AsyncIterator[Link]:
+async def open_link(host: str, target_port: int) -> AsyncIterator[Link]:
     """Listen on a free loopback port for connections to `target_port`."""
-    link = Link(name, host, target_port)
+    link = Link(host, target_port)
     server = await asyncio.start_server(link.serve, "127.0.0.1", 0)
     link.port = server.sockets[0].getsockname()[1]
     try:

@@ -1,8 +1,12 @@
 """What goes wrong, and when: a plan that follows from its seed."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
+from typing import TypeVar
+
+A = TypeVar("A")
 
 
 class Kind(StrEnum):
@@ -23,6 +27,7 @@ class Kind(StrEnum):
     LINK_STALLED = "link stalled"
 
 
+KINDS_OF_ONE = frozenset(Kind)
 NEED_OWN_BROKER = frozenset({Kind.BROKER_KILLED, Kind.MEMORY_ALARM})
 _WEIGHTS = {
     Kind.WORKER_KILLED: 50,
@@ -39,7 +44,17 @@ _WEIGHTS = {
     Kind.LINK_CUT: 8,
     Kind.LINK_STALLED: 5,
 }
-LINKS = ("workers-database", "workers-broker", "api-database", "api-broker")
+
+# Long enough to hurt, and longer in longer runs: at least so many seconds, that part of the
+# duration, and at most so many seconds.
+_HOLDS = {
+    Kind.RUNNER_FROZEN: (4, 15, 70),
+    Kind.PROVIDER_FAILING: (4, 15, 60),
+    Kind.MEMORY_ALARM: (4, 15, 60),
+    Kind.LINK_STALLED: (5, 20, 40),
+    Kind.LINK_CUT: (2, 30, 15),
+}
+_BEYOND_LEASE = frozenset({Kind.RUNNER_FROZEN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,20 +69,20 @@ class Planned:
     hold_s: float
     choice: float
 
-    def pick(self, candidates: list[str]) -> str:
+    def pick(self, candidates: Sequence[A]) -> A:
         """The one of `candidates` that it hits."""
         return candidates[int(self.choice * len(candidates))]
 
 
 def make_plan(
-    seed: int, faults: int, duration_s: float, lease_s: float, *, own_broker: bool = True
+    seed: int, faults: int, duration_s: float, lease_s: float, kinds: Collection[Kind]
 ) -> list[Planned]:
-    """Plan so many faults over `duration_s`: one of each kind first, then by weight.
+    """Plan so many faults over `duration_s`: one of each of `kinds` first, then by weight.
 
-    The freeze, which lasts beyond the lease, comes first.
+    The freeze of a runner, which lasts beyond the lease, comes first.
     """
     random = Random(seed)  # noqa: S311  repeatable
-    kinds = [kind for kind in Kind if own_broker or kind not in NEED_OWN_BROKER]
+    kinds = [kind for kind in Kind if kind in kinds]
     first = random.sample(kinds, len(kinds))
     first.sort(key=lambda kind: kind is not Kind.RUNNER_FROZEN)
     more = random.choices(kinds, [_WEIGHTS[kind] for kind in kinds], k=max(0, faults - len(first)))
@@ -87,21 +102,5 @@ def make_plan(
 
 
 def _hold_s(kind: Kind, duration_s: float, lease_s: float) -> float:
-    """Long enough to hurt, and longer in longer runs."""
-    match kind:
-        case Kind.RUNNER_FROZEN:
-            return lease_s + _between(4, duration_s / 15, 70)
-        case Kind.PROVIDER_FAILING:
-            return _between(4, duration_s / 15, 60)
-        case Kind.MEMORY_ALARM:
-            return _between(4, duration_s / 15, 60)
-        case Kind.LINK_STALLED:
-            return _between(5, duration_s / 20, 40)
-        case Kind.LINK_CUT:
-            return _between(2, duration_s / 30, 15)
-        case _:
-            return 0
-
-
-def _between(least: float, wish: float, most: float) -> float:
-    return min(max(least, wish), most)
+    least, share, most = _HOLDS.get(kind, (0, 1, 0))
+    return (lease_s if kind in _BEYOND_LEASE else 0) + min(max(least, duration_s / share), most)

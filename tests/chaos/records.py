@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
+from asyncpg.connect_utils import SessionAttribute
 
 from notifier.notification import Channel, Status
 
@@ -94,7 +95,9 @@ class Records:
         return {channel.value: found.get(channel, 0) for channel in Channel}
 
     async def _fetch(self, query: str, *arguments: object) -> Sequence[asyncpg.Record]:
-        connection = await asyncpg.connect(self._dsn, timeout=10)
+        connection = await asyncpg.connect(
+            self._dsn, timeout=10, target_session_attrs=SessionAttribute.read_write
+        )
         try:
             return list(await connection.fetch(query, *arguments))
         finally:

@@ -31,10 +31,14 @@ class Duplicates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetters:
-    """What lies in the dead queues beside the failed records, by channel."""
+    """What lies in the dead queues beside the failed records, by channel.
+
+    `unknown` letters, which are none of `letters`, are of ids that the database does not have.
+    """
 
     letters: Mapping[str, int]
     failed: Mapping[str, int]
+    unknown: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +97,8 @@ class Report:
         states = ", ".join(
             f"{status} {count:,}" for status, count in sorted(self.by_status.items())
         )
-        letters, failed = (sum(each.values()) for each in asdict(self.dead_letters).values())
+        dead = self.dead_letters
+        letters, failed = sum(dead.letters.values()), sum(dead.failed.values())
         rows = {
             "accepted": f"{self.accepted:,}",
             "final states": states,
@@ -102,6 +107,7 @@ class Report:
             "duplicates": sum(each.count for each in self.duplicates.values()),
             "late completions": self.late_completions,
             "dead letters / failed records": f"{letters} / {failed}",
+            "dead letters unknown to the database": dead.unknown,
             "faults": sum(each.times for each in self.faults.values()),
             "load and faults / until all was settled": f"{self.duration_s} s / {self.settled_s} s",
             "accepting, p50 / p99 / longest": _latency(self.requests.latency),

@@ -2,38 +2,36 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
 
-from notifier.notification import Channel
-from notifier.queue.topology import dead_queue
 from tests.chaos import causes, figures
 from tests.chaos.causes import Cause, Slots
 from tests.chaos.faults import Faults
 from tests.chaos.journal import Entry, read_journal
 from tests.chaos.ledgers import Comparison, Ledgers, compare
+from tests.chaos.letters import count_letters, sorted_letters, take_letters
 from tests.chaos.load import Clients, Load, make_requests, read_ledger
+from tests.chaos.outside import Outside
 from tests.chaos.plan import make_plan
 from tests.chaos.plot import draw
 from tests.chaos.records import Records, final_count
 from tests.chaos.report import DeadLetters, Duplicates, Report, Requests
+from tests.chaos.sabotage import sabotage
 from tests.chaos.stack import (
     CONSUMERS,
     LEASE_S,
     PROCESSES,
     RUNNERS,
-    Outside,
     Stack,
     open_stack,
 )
-from tests.services.postgres import Postgres
-from tests.services.rabbitmq import RabbitMq
 from tests.waiting import until
-from tests.witness import witness_of
 
 # In-app notifications cannot be doubled: an inbox takes each once.
 _SLOTS_OF_WORKER = CONSUMERS["EMAIL"] + CONSUMERS["SMS"]
@@ -52,8 +50,7 @@ _EXAMPLES = 20
 class Options:
     """What to run. The load and the faults are spread over `duration_s`.
 
-    A run that has not settled `settle_s` after the last of them counts what is left as stuck. A
-    broker that is not `own_broker` is neither killed nor alarmed.
+    A run that has not settled `settle_s` after the last of them counts what is left as stuck.
     """
 
     notifications: int
@@ -63,7 +60,6 @@ class Options:
     settle_s: float
     folder: Path
     relay: bool = True
-    own_broker: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,15 +77,6 @@ class Progress:
 Show = Callable[[Progress], None]
 
 
-@contextmanager
-def outside(postgres: Postgres, rabbitmq: RabbitMq) -> Iterator[Outside]:
-    """A database and a virtual host of the run's own."""
-    with postgres.database() as database_url, rabbitmq.vhost() as amqp_url:
-        yield Outside(
-            postgres=postgres, rabbitmq=rabbitmq, database_url=database_url, amqp_url=amqp_url
-        )
-
-
 async def run(options: Options, outside: Outside, show: Show) -> Report:
     """Run to the end; the folder then holds the ledgers, the logs, the report and the picture."""
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -104,8 +91,9 @@ class _Run:
         self._options = options
         self._stack = stack
         self._show = show
-        self._records = Records(stack.dsn)
-        self._faults = Faults(stack)
+        self._records = Records(stack.outside.database_url)
+        locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._faults = Faults({**stack.outside.injectors, **sabotage(stack, locks)}, locks)
         self._load = Load()
         self._phase = "load and faults"
         self._final = 0
@@ -139,13 +127,8 @@ class _Run:
 
     async def _break(self) -> None:
         options = self._options
-        plan = make_plan(
-            options.seed,
-            options.faults,
-            options.duration_s,
-            LEASE_S,
-            own_broker=options.own_broker,
-        )
+        kinds = self._stack.outside.kinds
+        plan = make_plan(options.seed, options.faults, options.duration_s, LEASE_S, kinds)
         await self._faults.run(plan)
 
     async def _settle(self) -> None:
@@ -183,13 +166,19 @@ class _Run:
         async def agree() -> bool:
             nonlocal found
             failed = await self._records.failed()
-            letters = await asyncio.to_thread(_letters, self._stack.outside.amqp_url)
+            letters = await asyncio.to_thread(count_letters, self._stack.outside.broker_urls[0])
             found = DeadLetters(letters=letters, failed=failed)
             return letters == failed
 
         patience_s = min(_LETTERS_S, self._options.settle_s)
-        await until(agree, timeout_s=patience_s, every_s=_LOOK_EVERY_S)
-        return found
+        if await until(agree, timeout_s=patience_s, every_s=_LOOK_EVERY_S):
+            return found
+        return await self._take_letters(found.failed)
+
+    async def _take_letters(self, failed: Mapping[str, int]) -> DeadLetters:
+        taken = await asyncio.to_thread(take_letters, self._stack.outside.broker_urls[0])
+        known = {record.id for record in await self._records.all()}
+        return sorted_letters(taken, known, failed)
 
     async def _account(self, duration_s: float, settled_s: float, letters: DeadLetters) -> Report:
         ledgers = await self._ledgers()
@@ -202,8 +191,8 @@ class _Run:
         report = Report(
             seed=self._options.seed,
             relay=self._options.relay,
-            rabbitmq=outside.rabbitmq.version,
-            postgresql=outside.postgres.version.split()[0],
+            rabbitmq=outside.rabbitmq,
+            postgresql=outside.postgresql,
             duration_s=round(duration_s, 1),
             settled_s=round(settled_s, 1),
             accepted=compared.accepted,
@@ -266,8 +255,3 @@ class _Run:
     def _examples(self, compared: Comparison) -> dict[str, list[str]]:
         named = {"lost": compared.lost, "stuck": compared.stuck, "doubled": list(compared.doubled)}
         return {name: list(ids[:_EXAMPLES]) for name, ids in named.items()}
-
-
-def _letters(amqp_url: str) -> dict[str, int]:
-    with witness_of(amqp_url) as witness:
-        return {channel.value: witness.ready(dead_queue(channel)) for channel in Channel}

@@ -5,20 +5,20 @@ import os
 import secrets
 import signal
 import urllib.parse
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import aiohttp
-from sqlalchemy import make_url
 
 from notifier import administration
 from notifier.queue.topology import WORK_QUEUES
 from notifier.settings import Settings
-from tests.chaos.links import Link, open_link
-from tests.chaos.plan import LINKS
+from tests.chaos.injectors import BROKER, DATABASE
+from tests.chaos.links import Links, open_link
+from tests.chaos.outside import Outside
 from tests.chaos.providers import SENDGRID_KEY, TWILIO_SID, TWILIO_TOKEN
 from tests.e2e.processes import (
     NOTIFIER,
@@ -28,9 +28,7 @@ from tests.e2e.processes import (
     workers_of,
 )
 from tests.programs import Base, Program
-from tests.services.postgres import Postgres
 from tests.services.processes import LOOPBACK, free_port, listens
-from tests.services.rabbitmq import RabbitMq
 from tests.services.reaper import reaping
 from tests.waiting import require
 from tests.witness import witness_of
@@ -43,16 +41,6 @@ LEASE_S = 15
 _START_S = 60
 # In runners of two minds both of email's providers get their share.
 _EMAIL_PROVIDERS = ("smtp,sendgrid", "sendgrid,smtp")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
-    """The servers that notifier needs; `amqp_url` is a virtual host of the run's own."""
-
-    postgres: Postgres
-    rabbitmq: RabbitMq
-    database_url: str
-    amqp_url: str
 
 
 class Api(Program):
@@ -71,13 +59,18 @@ class Api(Program):
             await require(answers, timeout_s=_START_S, what=self.name)
 
 
+def runner_name(index: int) -> str:
+    """The name of the runner with this number."""
+    return f"runner-{index}"
+
+
 class Runner(Program):
     """One worker runner: a parent and its processes."""
 
     def __init__(self, index: int, environ: Mapping[str, str], base: Base) -> None:
         providers = _EMAIL_PROVIDERS[index % len(_EMAIL_PROVIDERS)]
         settings = {**environ, "NOTIFIER_EMAIL__PROVIDERS": providers}
-        super().__init__(f"runner-{index}", WORKER_RUNNER, settings, base)
+        super().__init__(runner_name(index), WORKER_RUNNER, settings, base)
 
     def workers(self) -> list[int]:
         """The ids of its processes that deliver."""
@@ -122,15 +115,21 @@ class Stack:
     outside: Outside
     apis: Mapping[str, Api]
     runners: Mapping[str, Runner]
-    links: Mapping[str, Link]
+    links: Mapping[str, Links]
     providers: Providers
     journal: Path
     key: str
 
-    @property
-    def dsn(self) -> str:
-        """The database, past all links."""
-        return self.outside.database_url.replace("+asyncpg", "")
+    def links_by_side(self) -> Mapping[str, Links]:
+        """The links of all workers, and those of the APIs, to each server."""
+        sides = {"workers": tuple(self.runners), "api": ("api",)}
+        return {
+            f"{side}-{server}": Links(
+                link for name in names for link in self.links[f"{name}-{server}"]
+            )
+            for side, names in sides.items()
+            for server in (DATABASE, BROKER)
+        }
 
     async def restart(self, program: Program) -> None:
         """Kill a program and start it again, as a process manager does."""
@@ -148,24 +147,29 @@ async def open_stack(outside: Outside, folder: Path, *, relay: bool) -> AsyncIte
     """Start everything; returns once the API answers and all workers consume."""
     async with AsyncExitStack() as stack:
         base = Base(stack.enter_context(reaping()), folder)
-        links = {name: await stack.enter_async_context(_link(name, outside)) for name in LINKS}
         journal = folder / "journal.jsonl"
         smtp_port, http_port = free_port(), free_port()
         providers = Providers(journal, smtp_port, http_port, base)
         providers.start()
-        shared = _settings(outside, smtp_port, http_port)
+        shared = {**_settings(smtp_port, http_port), **outside.settings()}
         shared["NOTIFIER_RELAY__ENABLED"] = str(relay).lower()
         key = await _prepare(shared)
-        apis = [Api(index, _behind(shared, links, "api"), base) for index in range(APIS)]
+        links = {
+            f"{side}-{server}": await stack.enter_async_context(_links(urls))
+            for side in ("api", *map(runner_name, range(RUNNERS)))
+            for server, urls in _urls(outside).items()
+        }
+        apis = [Api(index, _behind(shared, outside, links, "api"), base) for index in range(APIS)]
         runners = [
-            Runner(index, _behind(shared, links, "workers"), base) for index in range(RUNNERS)
+            Runner(index, _behind(shared, outside, links, runner_name(index)), base)
+            for index in range(RUNNERS)
         ]
         for program in (*apis, *runners):
             program.start()
         for api in apis:
             await api.ready()
         await _listening(smtp_port, http_port)
-        await _consuming(outside.amqp_url)
+        await _consuming(outside.broker_urls[0])
         yield Stack(
             outside=outside,
             apis={api.name: api for api in apis},
@@ -177,42 +181,50 @@ async def open_stack(outside: Outside, folder: Path, *, relay: bool) -> AsyncIte
         )
 
 
+def _urls(outside: Outside) -> dict[str, Sequence[str]]:
+    return {DATABASE: outside.database_urls, BROKER: outside.broker_urls}
+
+
 @asynccontextmanager
-async def _link(name: str, outside: Outside) -> AsyncIterator[Link]:
-    if name.endswith("database"):
-        database = make_url(outside.database_url)
-        host, port = database.host or LOOPBACK, database.port or 5432
-    else:
-        broker = urllib.parse.urlsplit(outside.amqp_url)
-        host, port = broker.hostname or LOOPBACK, broker.port or 5672
-    async with open_link(name, host, port) as link:
-        yield link
+async def _links(urls: Sequence[str]) -> AsyncIterator[Links]:
+    """A link to the host of each."""
+    async with AsyncExitStack() as stack:
+        places = [urllib.parse.urlsplit(url) for url in urls]
+        opened = [open_link(place.hostname or LOOPBACK, place.port or 0) for place in places]
+        yield Links([await stack.enter_async_context(link) for link in opened])
 
 
-def _behind(settings: Mapping[str, str], links: Mapping[str, Link], side: str) -> dict[str, str]:
+def server_of(links: str) -> str:
+    """What the links of this name lead to."""
+    return links.rpartition("-")[2]
+
+
+def _behind(
+    settings: Mapping[str, str], outside: Outside, links: Mapping[str, Links], side: str
+) -> dict[str, str]:
     """The same settings, with the database and the broker behind this side's links."""
-    return {
-        **settings,
-        "NOTIFIER_DATABASE_URL": _via(
-            settings["NOTIFIER_DATABASE_URL"], links[f"{side}-database"].port
-        ),
-        "NOTIFIER_BROKER_URL": _via(settings["NOTIFIER_BROKER_URL"], links[f"{side}-broker"].port),
-    }
+    behind = replace(
+        outside,
+        database_urls=_via(links[f"{side}-{DATABASE}"], outside.database_urls),
+        broker_urls=_via(links[f"{side}-{BROKER}"], outside.broker_urls),
+    )
+    return {**settings, **behind.settings()}
 
 
-def _via(url: str, port: int) -> str:
+def _via(links: Links, urls: Sequence[str]) -> list[str]:
+    return [_at(link.port, url) for link, url in zip(links, urls, strict=True)]
+
+
+def _at(port: int, url: str) -> str:
     parts = urllib.parse.urlsplit(url)
     credentials = parts.netloc.rpartition("@")[0]
     return parts._replace(netloc=f"{credentials}@{LOOPBACK}:{port}").geturl()
 
 
-def _settings(outside: Outside, smtp_port: int, http_port: int) -> dict[str, str]:
+def _settings(smtp_port: int, http_port: int) -> dict[str, str]:
     """Settings as in production, but for waits: what takes minutes there takes seconds here."""
     http = f"http://{LOOPBACK}:{http_port}"
     settings = {
-        "DATABASE_URL": outside.database_url.replace("+asyncpg", ""),
-        "BROKER_URL": outside.amqp_url,
-        "BROKER_MANAGEMENT_URL": outside.rabbitmq.management_url,
         "KEY_PEPPER": secrets.token_hex(16),
         "API__RATE_LIMIT": "10000000",
         "EMAIL__PROVIDERS": "smtp,sendgrid",

@@ -11,9 +11,11 @@ from tests.chaos.causes import Cause, Slots, bounds, causes_of
 from tests.chaos.faults import Fault
 from tests.chaos.journal import Answer, Entry, open_journal, read_journal
 from tests.chaos.ledgers import Comparison, Ledgers, compare
+from tests.chaos.letters import sorted_letters
 from tests.chaos.load import Accepted
-from tests.chaos.plan import NEED_OWN_BROKER, Kind, make_plan
+from tests.chaos.plan import KINDS_OF_ONE, NEED_OWN_BROKER, Kind, make_plan
 from tests.chaos.records import Event, Record
+from tests.chaos.report import DeadLetters
 
 SLOTS = Slots(of_worker=2, of_runner=4, of_all=8)
 
@@ -105,6 +107,16 @@ def test_an_expiry_is_explained_by_its_time() -> None:
     assert compared(["a"], [expired], []).is_balanced
     assert compared(["a"], [replace(expired, expires_at=102)], []).lost == ["a"]
     assert compared(["a"], [a_record("a", Status.CANCELLED)], []).lost == ["a"]
+
+
+def test_letters_of_what_the_database_does_not_know_are_counted_apart() -> None:
+    taken = {"email": ["a", "b", "c"], "sms": ["d"]}
+
+    found = sorted_letters(taken, {"a", "d"}, {"email": 1, "sms": 1})
+
+    assert found == DeadLetters(
+        letters={"email": 1, "sms": 1}, failed={"email": 1, "sms": 1}, unknown=2
+    )
 
 
 # --- causes ---------------------------------------------------------------------------------
@@ -214,18 +226,28 @@ def test_the_bounds_are_what_could_be_in_flight() -> None:
 
 
 def test_a_plan_follows_from_its_seed_and_has_one_of_each_kind_first() -> None:
-    plan = make_plan(7, len(Kind), 60, 15)
+    plan = make_plan(7, len(KINDS_OF_ONE), 60, 15, KINDS_OF_ONE)
 
-    assert plan == make_plan(7, len(Kind), 60, 15)
-    assert plan != make_plan(8, len(Kind), 60, 15)
-    assert {planned.kind for planned in plan} == set(Kind)
+    assert plan == make_plan(7, len(KINDS_OF_ONE), 60, 15, KINDS_OF_ONE)
+    assert plan != make_plan(8, len(KINDS_OF_ONE), 60, 15, KINDS_OF_ONE)
+    assert {planned.kind for planned in plan} == KINDS_OF_ONE
     assert all(0 < planned.at_s < 60 for planned in plan)
-    assert len(make_plan(7, 100, 600, 15)) == 100
-    assert len(make_plan(7, 2, 60, 15)) == 2
+    assert len(make_plan(7, 100, 600, 15, KINDS_OF_ONE)) == 100
+    assert len(make_plan(7, 2, 60, 15, KINDS_OF_ONE)) == 2
+
+
+def test_the_plans_that_are_published_stay_as_they_are() -> None:
+    plan = make_plan(2026, 75, 868, 15, KINDS_OF_ONE)
+
+    assert [planned.kind for planned in plan[:3]] == [
+        Kind.RUNNER_FROZEN, Kind.LINK_CUT, Kind.WORKER_KILLED,
+    ]  # fmt: skip
+    sums = sum(each.at_s + each.hold_s + each.choice for each in plan)
+    assert round(sums, 3) == 33145.837
 
 
 def test_a_foreign_broker_is_neither_killed_nor_alarmed() -> None:
-    plan = make_plan(7, 40, 60, 15, own_broker=False)
+    plan = make_plan(7, 40, 60, 15, KINDS_OF_ONE - NEED_OWN_BROKER)
 
     assert not NEED_OWN_BROKER & {planned.kind for planned in plan}
 
