@@ -2,16 +2,20 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 
 class Gateway:
-    """Forwards TCP connections from a port of its own to the server at `url`."""
+    """Forwards TCP connections from a port of its own to the server at `url`.
 
-    def __init__(self, url: str) -> None:
+    What the server says is passed on as `altered` makes it.
+    """
+
+    def __init__(self, url: str, altered: Callable[[bytes], bytes] = bytes) -> None:
         self._url = urlsplit(url)
+        self._altered = altered
         self._server: asyncio.Server | None = None
         self._port = 0
         self._open: set[asyncio.StreamWriter] = set()
@@ -67,26 +71,32 @@ class Gateway:
         self._open |= ends
         try:
             await asyncio.gather(
-                self._pass_on(reader, far_writer), self._pass_on(far_reader, writer)
+                self._pass_on(reader, far_writer, bytes),
+                self._pass_on(far_reader, writer, self._altered),
             )
         finally:
             self._open -= ends
             for end in ends:
                 end.transport.abort()
 
-    async def _pass_on(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    async def _pass_on(
+        self,
+        source: asyncio.StreamReader,
+        target: asyncio.StreamWriter,
+        altered: Callable[[bytes], bytes],
+    ) -> None:
         with contextlib.suppress(OSError):
             while chunk := await source.read(65_536):
                 await self._flowing.wait()
-                target.write(chunk)
+                target.write(altered(chunk))
                 await target.drain()
         target.close()
 
 
 @asynccontextmanager
-async def gateway_to(url: str) -> AsyncIterator[Gateway]:
+async def gateway_to(url: str, altered: Callable[[bytes], bytes] = bytes) -> AsyncIterator[Gateway]:
     """A gateway that is open."""
-    gateway = Gateway(url)
+    gateway = Gateway(url, altered)
     await gateway.open()
     try:
         yield gateway

@@ -21,6 +21,8 @@ from notifier.queue.wire import Batch, Fate, Message
 log = structlog.get_logger(__name__)
 
 _PROBE_TIMEOUT_S = 1.0
+_SHORTEST_USE_S = 1.0
+"""A broker that refuses everything is not asked for more channels than one in this time."""
 _IN_ALARM = f"the broker takes no messages: {reasons.ALARM}"
 
 Declare: TypeAlias = Callable[[AbstractConnection], Awaitable[None]]
@@ -33,11 +35,15 @@ class _Pipe:
     connection: AbstractConnection
     owner: AbstractChannel
     channel: Channel
+    opened_at_s: float
     waiting: int = field(default=0)
 
 
 class Outlet:
-    """Publishes on one channel and replaces it after a time-out.
+    """Publishes on one channel and replaces it after a time-out, and after a refusal.
+
+    RabbitMQ 3.10 refuses all that comes on a channel whose first message to a queue came just
+    after the node died that led it, until that node is back; a channel opened later it serves.
 
     While the link is down, or the broker has blocked the connection (an alarm), publishing fails
     at once. `declare`, where it is allowed, is called before the next message once one had
@@ -105,6 +111,8 @@ class Outlet:
                 batch = await wire.publish(pipe.channel, messages)
                 fates = batch.fates
                 await _answered(batch)
+            if Fate.REFUSED in fates and time.monotonic() - pipe.opened_at_s >= _SHORTEST_USE_S:
+                self._retire(pipe)
         except TimeoutError:
             if pipe and _is_blocked(pipe.connection):
                 reason = _IN_ALARM
@@ -148,7 +156,7 @@ class Outlet:
             channel = new_channel(connection, confirms=True)
             await bounded(channel.initialize(), self._timeout_s)
             underlay = cast(Channel, await channel.get_underlay_channel())
-            return _Pipe(connection, channel, underlay)
+            return _Pipe(connection, channel, underlay, opened_at_s=time.monotonic())
         except (QueueUnavailableError, AMQPChannelError) as error:
             self._link.drop(connection)
             raise PublishError(
@@ -205,7 +213,9 @@ def _error(fate: Fate, reason: str) -> PublishError | None:
         case Fate.RETURNED:
             return PublishError("no queue is bound for it")
         case Fate.REFUSED:
-            return PublishError("the broker refused the message: its queue is full")
+            return PublishError(
+                "the broker refused the message: its queue is full, or has lost its leader"
+            )
         case Fate.UNKNOWN:
             return PublishError(reason)
         case _:

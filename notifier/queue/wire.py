@@ -46,7 +46,7 @@ class Fate(Enum):
     UNKNOWN = "not confirmed yet"
     CONFIRMED = "in a queue"
     RETURNED = "no queue is bound"
-    REFUSED = "its queue is full"
+    REFUSED = "not taken"
 
 
 @dataclass(slots=True, eq=False)

@@ -1,6 +1,7 @@
 """What only RabbitMQ does: connections that end, alarms, entities that go, and what it is sent."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -241,6 +242,55 @@ async def test_a_missed_heartbeat_never_reaches_a_publisher_as_a_cancellation(
         )
 
         assert {type(failure) for failure in failures} == {PublishError}
+
+
+class Grudge:
+    """Makes refusals of all confirmations on the first channels that have any."""
+
+    # Frames with basic.ack and channel.open-ok; basic.nack is number 120 and laid out as basic.ack.
+    _HEAD = re.compile(
+        rb"(?<=\x01)(..)(\x00{3}\x0d\x00\x3c\x00\x50|\x00{3}\x08\x00\x14\x00\x0b)", re.DOTALL
+    )
+
+    def __init__(self, *, channels: int) -> None:
+        self.refused = 0
+        self._channels = channels
+        self._disliked: set[bytes] = set()
+
+    def __call__(self, said: bytes) -> bytes:
+        return self._HEAD.sub(self._altered, said)
+
+    def _altered(self, head: re.Match[bytes]) -> bytes:
+        number, method = head[1], head[2]
+        if method.endswith(b"\x0b"):
+            self._disliked.discard(number)
+            return head[0]
+        if number not in self._disliked and self.refused < self._channels:
+            self._disliked.add(number)
+            self.refused += 1
+        return number + method[:-1] + (b"\x78" if number in self._disliked else b"\x50")
+
+
+async def test_a_channel_on_which_messages_are_refused_is_replaced(amqp_url: str) -> None:
+    grudge = Grudge(channels=1)
+    async with gateway_to(amqp_url, grudge) as gateway, opened(gateway.url) as queue:
+        with pytest.raises(PublishError, match="refused the message: its queue is full, or"):
+            await publish(queue, an_envelope())
+
+        await publish_until_confirmed(queue, an_envelope())
+
+
+async def test_a_broker_that_refuses_everything_is_asked_for_one_channel_a_second(
+    amqp_url: str,
+) -> None:
+    grudge = Grudge(channels=3)
+    async with gateway_to(amqp_url, grudge) as gateway, opened(gateway.url) as queue:
+        started_s = time.monotonic()
+        await publish_until_confirmed(queue, an_envelope())
+        elapsed_s = time.monotonic() - started_s
+
+    assert grudge.refused == 3
+    assert elapsed_s >= 3
 
 
 async def test_a_cut_connection_fails_what_waits_on_it(gateway: Gateway) -> None:
