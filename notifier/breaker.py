@@ -6,7 +6,7 @@ exchanges about others.
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Final, NamedTuple, assert_never
 
 from notifier.notification import Outcome, Permanent, Sent, Systemic, Transient, Unknown
 
@@ -51,8 +51,7 @@ class BreakerSettings:
         return min(self.open_min_s * 2.0 ** min(trips, 16), self.open_max_s)
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(NamedTuple):
     at_s: float
     has_failed: bool
     about: int | None = None

@@ -105,37 +105,27 @@ class Verdict:
     delay_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class Handover:
-    """What came of an attempt: the provider that was asked last, and those missed before."""
+    """What to record if the attempt ends now, however it does.
+
+    The provider that was asked last, what came of it, and those missed before.
+    """
 
     provider: str
-    outcome: Outcome
+    outcome: Outcome = _STOPPED
     misses: tuple[Miss, ...] = ()
-
-
-class _Course:
-    """How an attempt goes: `handover` is what to record if it ends now, however it does."""
-
-    def __init__(self, first: str) -> None:
-        self.handover = Handover(provider=first, outcome=_STOPPED)
 
     @property
     def has_answer(self) -> bool:
         """Whether some provider was asked, or found barred."""
-        return self.handover.outcome is not _STOPPED
+        return self.outcome is not _STOPPED
 
     def ask(self, provider: str) -> None:
         """Go on to a provider: until it answers it may have taken the notification."""
-        misses = self.handover.misses
         if self.has_answer:
-            misses += (_miss(self.handover),)
-        self.handover = Handover(provider=provider, outcome=_CUT_OFF, misses=misses)
-
-    def answer(self, outcome: Outcome) -> Outcome:
-        """Keep what came of asking; returns it."""
-        self.handover = replace(self.handover, outcome=outcome)
-        return outcome
+            self.misses += (_miss(self),)
+        self.provider, self.outcome = provider, _CUT_OFF
 
 
 class Deliverer:
@@ -208,46 +198,44 @@ class Deliverer:
     async def _claim_once(self, envelope: Envelope, token: UUID) -> Held | None:
         """Claim; cancelled meanwhile, give back what was claimed all the same."""
         since_s = self._clock.monotonic_s()
-        call = self._store.claim(
+        claim = partial(
+            self._store.claim,
             envelope,
             lease_token=token,
             lease_s=self._lease.duration_s,
             leased_by=self._lease.held_by,
         )
-        claiming = asyncio.ensure_future(call)
         try:
-            claimed = await asyncio.shield(claiming)
+            claimed = await claim()
         except asyncio.CancelledError:
-            await asyncio.wait({claiming})
-            if claiming.cancelled() or claiming.exception():
-                raise
-            if claimed := claiming.result():
-                await self._finish(
-                    claimed,
-                    Handover(provider=next(iter(self._routes[envelope.channel])), outcome=_STOPPED),
-                    Verdict(INTERRUPT, 0),
-                    is_stopping=True,
-                )
+            await self._give_back(claim)
             raise
         return None if claimed is None else Held(claimed, since_s)
 
+    async def _give_back(self, claim: Callable[[], Awaitable[Claimed | None]]) -> None:
+        """Interrupt what a claim took whose answer never came: made again, it has the same."""
+        with suppress(NotifierError):
+            if claimed := await claim():
+                unasked = Handover(next(iter(self._routes[claimed.channel])))
+                await self._finish(claimed, unasked, Verdict(INTERRUPT, 0), is_stopping=True)
+
     async def _attempt(self, held: Held, first: Admission | Barred) -> None:
         claimed = held.claimed
-        course = _Course(first.provider)
+        handover = Handover(first.provider)
         try:
-            await self._send(held, first, course)
-            snoozes = await self._snoozes(claimed, course.handover.outcome)
+            await self._send(held, first, handover)
+            snoozes = await self._snoozes(claimed, handover.outcome)
         except asyncio.CancelledError:
-            verdict = self._verdict(held, course.handover.outcome, NO_SNOOZES)
+            verdict = self._verdict(held, handover.outcome, NO_SNOOZES)
             await asyncio.gather(
-                self._finish(claimed, course.handover, verdict, is_stopping=True),
+                self._finish(claimed, handover, verdict, is_stopping=True),
                 self._gate.give_back(first),
             )
             raise
-        verdict = self._verdict(held, course.handover.outcome, snoozes)
+        verdict = self._verdict(held, handover.outcome, snoozes)
         if snoozes.in_all_s and verdict.transition is FAIL:
-            _log_end(claimed, course.handover)
-        await self._finish(claimed, course.handover, verdict)
+            _log_end(claimed, handover)
+        await self._finish(claimed, handover, verdict)
 
     async def _snoozes(self, claimed: Claimed, outcome: Outcome) -> Snoozes:
         """How long it has been put off by now; where nobody can say, it goes on."""
@@ -273,19 +261,19 @@ class Deliverer:
         policy = self._policies[claimed.channel]
         return replace(policy, on_unknown=claimed.on_unknown) if claimed.on_unknown else policy
 
-    async def _send(self, held: Held, first: Admission | Barred, course: _Course) -> None:
+    async def _send(self, held: Held, first: Admission | Barred, handover: Handover) -> None:
         """Ask one provider after another until one took it, or it is for no other to try."""
         try:
             message = render(held.claimed)
         except TemplateError as error:
-            course.answer(Permanent("template", str(error)))
+            handover.outcome = Permanent("template", str(error))
             await self._gate.give_back(first)
             return
         async for admission in self._admissions(held, first):
-            if course.has_answer and isinstance(admission, Barred):
+            if handover.has_answer and isinstance(admission, Barred):
                 continue
-            outcome = await self._ask(admission, message, self._deadline_s(held), course)
-            if not may_fail_over(outcome):
+            await self._ask(admission, message, self._deadline_s(held), handover)
+            if not may_fail_over(handover.outcome):
                 break
 
     async def _admissions(
@@ -319,19 +307,19 @@ class Deliverer:
         admission: Admission | Barred,
         message: Message,
         deadline_s: float,
-        course: _Course,
-    ) -> Outcome:
+        handover: Handover,
+    ) -> None:
         left_s = deadline_s - self._clock.monotonic_s()
-        course.ask(admission.provider)
+        handover.ask(admission.provider)
         if isinstance(admission, Barred):
-            return course.answer(_barred(admission))
-        if left_s <= 0:
+            handover.outcome = _barred(admission)
+        elif left_s <= 0:
+            handover.outcome = _TOO_LATE
             await self._gate.give_back(admission)
-            return course.answer(_TOO_LATE)
-        adapter = self._routes[message.channel][admission.provider]
-        outcome = course.answer(await self._call(adapter, message, left_s))
-        await self._gate.report(admission, outcome, recipient=message.recipient)
-        return outcome
+        else:
+            adapter = self._routes[message.channel][admission.provider]
+            handover.outcome = await self._call(adapter, message, left_s)
+            await self._gate.report(admission, handover.outcome, recipient=message.recipient)
 
     async def _call(self, adapter: ChannelAdapter, message: Message, timeout_s: float) -> Outcome:
         try:
@@ -369,25 +357,29 @@ class Deliverer:
             misses=handover.misses,
             suppress_as=_suppression(outcome),
         )
-        recording = asyncio.create_task(self._record(finish, claimed))
         if is_stopping:
-            await _ended(recording, self._lease.stop_patience_s)
+            await self._record_at_last(finish, claimed)
             return
         try:
-            await asyncio.shield(recording)
+            await self._record(finish, claimed)
         except asyncio.CancelledError:
-            await _ended(recording, self._lease.stop_patience_s)
+            # Where the first time was recorded, the second finds that it was.
+            await self._record_at_last(finish, claimed)
             raise
 
+    async def _record_at_last(self, finish: Finish, claimed: Claimed) -> None:
+        """Record it as the worker stops, whatever else cancels the caller."""
+        recording = asyncio.create_task(self._record(finish, claimed))
+        if not await _ended(recording, self._lease.stop_patience_s):
+            _log_unrecorded(finish, "CancelledError")
+
     async def _record(self, finish: Finish, claimed: Claimed) -> None:
-        outcome = {"id": str(finish.id), "attempt": finish.attempt, "to": finish.transition.name}
         try:
             is_ours = await self._write(finish)
-        except (NotifierError, asyncio.CancelledError) as error:
-            cause = type(error).__name__
-            log.error("finish.not_recorded", **outcome, provider_id=finish.provider_id, error=cause)
+        except NotifierError as error:
+            _log_unrecorded(finish, type(error).__name__)
             return
-        log.info("delivery.finished" if is_ours else "delivery.late", **outcome)
+        log.info("delivery.finished" if is_ours else "delivery.late", **_named(finish))
         if is_ours and finish.transition is FAIL:
             await self._publisher.bury([_dead_letter(claimed)])
 
@@ -541,6 +533,15 @@ def _log_end(claimed: Claimed, handover: Handover) -> None:
     log.error("delivery.given_up", id=str(claimed.id), provider=handover.provider, reason=code)
 
 
+def _named(finish: Finish) -> Mapping[str, object]:
+    return {"id": str(finish.id), "attempt": finish.attempt, "to": finish.transition.name}
+
+
+def _log_unrecorded(finish: Finish, cause: str) -> None:
+    provider_id = finish.provider_id
+    log.error("finish.not_recorded", **_named(finish), provider_id=provider_id, error=cause)
+
+
 def _dead_letter(claimed: Claimed) -> Envelope:
     return Envelope(
         id=claimed.id,
@@ -556,12 +557,13 @@ def _without_words(finish: Finish) -> Finish:
     return replace(finish, provider_id=None, fault=fault)
 
 
-async def _ended(task: asyncio.Task[None], within_s: float) -> None:
-    """Wait until it has ended, and end it after that time."""
+async def _ended(task: asyncio.Task[None], within_s: float) -> bool:
+    """Wait until it has ended, and end it after that time; returns whether it did by itself."""
     _, late = await asyncio.wait({task}, timeout=within_s)
     for each in late:
         each.cancel()
         await asyncio.wait({each})
+    return not late
 
 
 def _is_being_cancelled() -> bool:
@@ -577,7 +579,13 @@ async def _while_store_is_away(
     closing: asyncio.Event | None = None,
 ) -> Answer:
     """Make `call`, again and again while the store is away, until patience ends or `closing`."""
-    ended = closing or asyncio.Event()
+    try:
+        return await call()
+    except StoreUnavailableError:
+        return await _retrying(patience_s, probe_s, closing or asyncio.Event())(call)
+
+
+def _retrying(patience_s: float, probe_s: float, ended: asyncio.Event) -> AsyncRetrying:
     is_over = stop_after_delay(patience_s)
 
     async def pause(delay_s: float) -> None:
@@ -585,14 +593,10 @@ async def _while_store_is_away(
             async with asyncio.timeout(delay_s):
                 await ended.wait()
 
-    try:
-        return await call()
-    except StoreUnavailableError:
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(StoreUnavailableError),
-            wait=wait_random_exponential(multiplier=0.5, max=probe_s),
-            stop=lambda state: ended.is_set() or is_over(state),
-            sleep=pause,
-            reraise=True,
-        )
-        return await retrying(call)
+    return AsyncRetrying(
+        retry=retry_if_exception_type(StoreUnavailableError),
+        wait=wait_random_exponential(multiplier=0.5, max=probe_s),
+        stop=lambda state: ended.is_set() or is_over(state),
+        sleep=pause,
+        reraise=True,
+    )

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Literal, assert_never
 
 import structlog
@@ -73,7 +74,7 @@ class Gate:
         self._clock = clock
         self._rates = rates_per_s
         self._settings = settings
-        self._evidence: dict[str, Evidence] = {}
+        self._evidence: defaultdict[str, Evidence] = defaultdict(partial(Evidence, settings))
         self._paces: defaultdict[str, Pace] = defaultdict(Pace)
         self._waiting: Counter[tuple[str, Lane]] = Counter()
         self._states: Mapping[str, ProviderState] = {}
@@ -101,7 +102,8 @@ class Gate:
         """
         give_up_s = self._clock.monotonic_s() + self._settings.hold_s
         places = [(provider, lane) for provider in providers]
-        self._waiting.update(places)
+        for place in places:
+            self._waiting[place] += 1
         try:
             while True:
                 answer = await self._admit_any(providers, lane)
@@ -109,7 +111,8 @@ class Gate:
                     return answer
                 await self._wait(min(max(answer.retry_after_s, 0.1), self._settings.fresh_s))
         finally:
-            self._waiting.subtract(places)
+            for place in places:
+                self._waiting[place] -= 1
 
     async def admit(
         self, provider: str, *, patience_s: float, lane: Lane = Lane.HIGH
@@ -213,12 +216,13 @@ class Gate:
             await self._throttle(provider, outcome.retry_after_s)
             await self.give_back(admission)
             return
-        evidence = self._evidence.setdefault(provider, Evidence(self._settings))
+        now_s = self._clock.monotonic_s()
+        evidence = self._evidence[provider]
         is_known = evidence.holds(recipient)
-        trips = evidence.trips(outcome, recipient, self._clock.monotonic_s())
+        trips = evidence.trips(outcome, recipient, now_s)
         match outcome:
             case Sent() | Permanent() | Transient(concerns_recipient=True):
-                self._paces[provider].taken(self._clock.monotonic_s())
+                self._paces[provider].taken(now_s)
                 if admission.is_probe:
                     await self._close(provider)
             case Systemic() | Transient() | Unknown():

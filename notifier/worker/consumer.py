@@ -74,13 +74,15 @@ class Consumers:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  a coroutine runs in one
         try:
-            async with slots.taken(envelope.lane):
-                self._in_flight.add(task)
-                return await self._deliverer.deliver(envelope)
+            await slots.take(envelope.lane)
         except SlotsClosedError:
             return Settlement.REQUEUE
+        self._in_flight.add(task)
+        try:
+            return await self._deliverer.deliver(envelope)
         finally:
             self._in_flight.discard(task)
+            slots.give_back()
 
 
 async def _settled(endings: Iterable[Awaitable[None]]) -> None:

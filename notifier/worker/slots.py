@@ -2,8 +2,6 @@
 
 from asyncio import Future, get_running_loop
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from notifier.notification import Lane
 
@@ -24,17 +22,12 @@ class Slots:
         self._waiting: dict[Lane, deque[Future[None]]] = {lane: deque() for lane in Lane}
         self._closed = False
 
-    @asynccontextmanager
-    async def taken(self, lane: Lane) -> AsyncIterator[None]:
-        """Hold a slot; waits for one, and raises SlotsClosedError once closed."""
-        await self.take(lane)
-        try:
-            yield
-        finally:
-            self.give_back()
-
     async def take(self, lane: Lane) -> None:
-        """Take a slot, for somebody to `give_back`; waits and raises as `taken` does."""
+        """Take a slot, to `give_back`; waits for one.
+
+        Raises:
+            SlotsClosedError: once closed.
+        """
         if self._closed:
             raise SlotsClosedError
         if self._free:

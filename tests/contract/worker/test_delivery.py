@@ -289,6 +289,22 @@ async def test_an_end_that_is_being_recorded_is_recorded_in_spite_of_a_shutdown(
 
     await interrupted_during(bench, envelope, bench.store.hold("finish"))
 
+    found, events = await record_of(bench, envelope.id)
+    assert (found.status, events) == (Status.SENT, ["accept", "claim", "succeed"])
+
+
+async def test_an_end_that_waits_for_the_database_is_recorded_in_spite_of_a_shutdown(
+    bench: Bench,
+) -> None:
+    bench.store.failures["finish"].append(AWAY)
+    envelope = await bench.accept()
+
+    delivery = asyncio.create_task(bench.deliverer().deliver(envelope))
+    await bench.store.called("claim", "finish")
+    delivery.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await within(delivery)
+
     assert (await bench.stores.get(envelope.id)).status is Status.SENT
 
 
