@@ -51,7 +51,7 @@ from notifier.notification import (
     Transition,
     Unknown,
 )
-from notifier.ports import ChannelAdapter, Clock, DeliveryStore
+from notifier.ports import ChannelAdapter, Clock, DeliveryStore, NotFound
 from notifier.publishing import Publisher
 from notifier.retry import RetryPolicy
 from notifier.template import fill_html, fill_text
@@ -171,12 +171,11 @@ class Deliverer:
             held = await self._claim(envelope)
         except (GateClosedError, StoreUnavailableError):
             return Settlement.REQUEUE
-        if held is None:
-            log.info("delivery.skipped", id=str(envelope.id), attempt=envelope.attempt)
-            await self._gate.give_back(admission)
-        else:
+        if isinstance(held, Held):
             await self._attempt(held, admission)
-        return Settlement.ACK
+            return Settlement.ACK
+        await self._gate.give_back(admission)
+        return _unclaimed(envelope, held)
 
     def close(self) -> None:
         """Turn away who waits before a claim: their messages were not touched.
@@ -191,11 +190,11 @@ class Deliverer:
         self._closing.clear()
         self._gate.open()
 
-    async def _claim(self, envelope: Envelope) -> Held | None:
+    async def _claim(self, envelope: Envelope) -> Held | NotFound | None:
         claim = partial(self._claim_once, envelope, self._new_token())
         return await _while_store_is_away(claim, probe_s=self._lease.probe_s, closing=self._closing)
 
-    async def _claim_once(self, envelope: Envelope, token: UUID) -> Held | None:
+    async def _claim_once(self, envelope: Envelope, token: UUID) -> Held | NotFound | None:
         """Claim; cancelled meanwhile, give back what was claimed all the same."""
         since_s = self._clock.monotonic_s()
         claim = partial(
@@ -206,16 +205,16 @@ class Deliverer:
             leased_by=self._lease.held_by,
         )
         try:
-            claimed = await claim()
+            found = await claim()
         except asyncio.CancelledError:
             await self._give_back(claim)
             raise
-        return None if claimed is None else Held(claimed, since_s)
+        return Held(found, since_s) if isinstance(found, Claimed) else found
 
-    async def _give_back(self, claim: Callable[[], Awaitable[Claimed | None]]) -> None:
+    async def _give_back(self, claim: Callable[[], Awaitable[Claimed | NotFound | None]]) -> None:
         """Interrupt what a claim took whose answer never came: made again, it has the same."""
         with suppress(NotifierError):
-            if claimed := await claim():
+            if isinstance(claimed := await claim(), Claimed):
                 unasked = Handover(next(iter(self._routes[claimed.channel])))
                 await self._finish(claimed, unasked, Verdict(INTERRUPT, 0), is_stopping=True)
 
@@ -465,6 +464,18 @@ def fault_of(outcome: Outcome) -> Fault | None:
     if isinstance(outcome, Sent):
         return None
     return Fault(kind=type(outcome).__name__.lower(), code=outcome.code, message=outcome.message)
+
+
+def _unclaimed(envelope: Envelope, why: NotFound | None) -> Settlement:
+    """What becomes of a message that there is nothing to do for.
+
+    One that names what the database does not know may be all that is left of it.
+    """
+    if why is None:
+        log.info("delivery.skipped", id=str(envelope.id), attempt=envelope.attempt)
+        return Settlement.ACK
+    log.error("delivery.unknown", id=str(envelope.id), attempt=envelope.attempt)
+    return Settlement.BURY
 
 
 def _suppression(outcome: Outcome) -> SuppressionReason | None:

@@ -431,3 +431,5 @@ class Settlement(StrEnum):
     """Not touched: give it back."""
     CRASHED = "crashed"
     """Its handling came to grief: give it back, and count that."""
+    BURY = "bury"
+    """Nobody can do anything with it: into the dead queue."""

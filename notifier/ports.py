@@ -87,7 +87,7 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class NotFound:
-    """This service has no such thing. Nothing was changed."""
+    """There is no such thing, or not of this service. Nothing was changed."""
 
 
 InsertResult: TypeAlias = Applied | Remembered | KeyReused
@@ -146,11 +146,12 @@ class DeliveryStore(Protocol):
 
     async def claim(
         self, envelope: Envelope, *, lease_token: UUID, lease_s: float, leased_by: str
-    ) -> Claimed | None:
+    ) -> Claimed | NotFound | None:
         """CLAIM what `envelope` names, after a REPLAY where it is failed.
 
         An overdue one becomes expired instead, and one whose recipient came onto the suppression
-        list meanwhile suppressed. None: nothing to do for this envelope.
+        list meanwhile suppressed. None: nothing to do for this envelope. NotFound: there is no
+        such notification, and its id is kept among the unknown ones.
         """
 
     async def finish(self, finish: Finish) -> bool:
@@ -227,7 +228,11 @@ class DeliveryStore(Protocol):
         """
 
     async def stale_dead_letters(self, envelopes: Sequence[Envelope]) -> Collection[Envelope]:
-        """Those of `envelopes`, found in a dead queue, that no failed notification stands for."""
+        """Those of `envelopes`, found in a dead queue, whose notification is not failed.
+
+        That of no notification at all is the only trace of what the database lost, and is not
+        stale: its id is kept among the unknown ones.
+        """
 
     async def mark_unburied(self, channel: Channel, envelopes: Sequence[Envelope]) -> None:
         """Record a whole sweep of the channel's dead queue, which removed these letters.
@@ -288,6 +293,8 @@ class Account:
     by_status: Mapping[Status, int]
     outcome_unknown: int
     late_completions: int
+    unknown_messages: int
+    """Ids that messages named and no service's notification has."""
 
     @property
     def is_balanced(self) -> bool:
@@ -303,6 +310,7 @@ class Backlog:
     processing: int
     outcome_unknown: int
     late_completions: int
+    unknown_messages: int
 
 
 class QueryStore(Protocol):

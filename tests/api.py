@@ -21,7 +21,7 @@ from notifier.api.app import create_app
 from notifier.api.config import ApiConfig, ApiServices
 from notifier.api.door import DoorLimits
 from notifier.api.server import bind, make_server
-from notifier.notification import FAIL, Channel, Envelope, Fault, Finish, Lane, Message
+from notifier.notification import FAIL, Channel, Claimed, Envelope, Fault, Finish, Lane, Message
 from notifier.publishing import Publisher
 from notifier.queue.memory import MemoryQueue
 from notifier.store.captures import SqlCaptures
@@ -105,7 +105,7 @@ class Api:
         envelope = Envelope(id=id, channel=Channel.EMAIL, lane=Lane.NORMAL, attempt=0)
         token = uuid4()
         claimed = await self.store.claim(envelope, lease_token=token, lease_s=60, leased_by="test")
-        assert claimed is not None
+        assert isinstance(claimed, Claimed)
         fault = Fault(kind="permanent", code="550", message="no such mailbox")
         assert await self.store.finish(
             Finish(

@@ -242,6 +242,10 @@ class AccountView(_View):
     balanced: Annotated[bool, Field(description="Whether accepted is the sum of by_status.")]
     outcome_unknown: int
     late_completions: int
+    unknown_messages: Annotated[
+        int,
+        Field(description="Ids that messages named and the database lost, or never had."),
+    ]
     queues: Annotated[
         dict[str, int] | None,
         Field(description="Messages ready in each of the broker's queues, of all services."),
@@ -257,6 +261,7 @@ class AccountView(_View):
             balanced=account.is_balanced,
             outcome_unknown=account.outcome_unknown,
             late_completions=account.late_completions,
+            unknown_messages=account.unknown_messages,
             queues=None if depths is None else dict(depths),
             queues_problem=problem,
         )

@@ -173,6 +173,11 @@ def _of_backlog(backlog: Backlog) -> Iterable[Metric]:
         "Attempts that ended after their lease.",
         value=backlog.late_completions,
     )
+    yield GaugeMetricFamily(
+        "notifier_unknown_messages",
+        "Ids that messages named and the database does not know.",
+        value=backlog.unknown_messages,
+    )
 
 
 def _of_depths(depths: Sequence[QueueDepth]) -> Metric:

@@ -262,7 +262,7 @@ class RabbitSubscription:
         )
         if isinstance(envelope, Malformed):
             log.error("queue.unparsable", queue=source.queue, reason=envelope.reason)
-            await _settle(message, None)
+            await _settle(message, Settlement.BURY)
             return
         settlement = await self._handle(envelope)
         if settlement is Settlement.REQUEUE and is_worn(message.header.properties.headers):
@@ -342,8 +342,8 @@ def _in_turn(consumers: Sequence[Consumer]) -> Sequence[Sequence[Consumer]]:
     return [*groups, *([consumer] for consumer in consumers if consumer.is_busy)]
 
 
-async def _settle(message: DeliveredMessage, settlement: Settlement | None) -> None:
-    """Ack, give back or (None) dead-letter `message`, if its channel is still there."""
+async def _settle(message: DeliveredMessage, settlement: Settlement) -> None:
+    """Ack, give back or dead-letter `message`, if its channel is still there."""
     wire, tag = message.channel, message.delivery_tag
     assert tag is not None  # noqa: S101  it was delivered, not returned
     try:
@@ -355,7 +355,7 @@ async def _settle(message: DeliveredMessage, settlement: Settlement | None) -> N
             case Settlement.CRASHED:
                 # RabbitMQ 4.3 counts a reject, and no nack.
                 await wire.basic_reject(tag, requeue=True, wait=False)
-            case None:
+            case Settlement.BURY:
                 await wire.basic_reject(tag, requeue=False, wait=False)
             case _:
                 assert_never(settlement)

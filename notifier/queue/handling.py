@@ -48,10 +48,10 @@ class Backoff:
     _is_over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def hold(self, envelope: Envelope, settlement: Settlement) -> None:
-        """Wait before `settlement`: not at all for an ack, longer each time it goes back."""
+        """Wait before `settlement`: longer each time it goes back, and not at all otherwise."""
         message = (envelope.id, envelope.attempt)
         returns = self.returns.pop(message, 0)
-        if settlement is Settlement.ACK:
+        if settlement in (Settlement.ACK, Settlement.BURY):
             return
         self.returns[message] = returns + 1
         if len(self.returns) > REMEMBERED:

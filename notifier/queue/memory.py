@@ -237,12 +237,14 @@ class MemoryQueue:
         envelope = _decode(stored, channel)
         if isinstance(envelope, Malformed):
             log.error("queue.unparsable", channel=channel.value, reason=envelope.reason)
+            settlement = Settlement.BURY
+        else:
+            settlement = await handle(handler, envelope)
+            with suppress(asyncio.CancelledError):
+                await backoff.hold(envelope, settlement)
+        if settlement is Settlement.BURY:
             self._lines[topology.dead_queue(channel)].add(stored)
-            return
-        settlement = await handle(handler, envelope)
-        with suppress(asyncio.CancelledError):
-            await backoff.hold(envelope, settlement)
-        if settlement is not Settlement.ACK:
+        elif settlement is not Settlement.ACK:
             line.put_back(stored)
 
 

@@ -39,7 +39,8 @@ from notifier.notification import (
     Finish,
     Status,
 )
-from notifier.store import suppressing, timeline
+from notifier.ports import NotFound
+from notifier.store import suppressing, timeline, unknown
 from notifier.store.database import Database
 from notifier.store.moves import RETURNED, changes, either, erased, locked, stands_at, unleased
 from notifier.store.rows import (
@@ -285,12 +286,15 @@ async def _mark(
     return [None] * len(requests)
 
 
-async def claim(database: Database, requests: Sequence[ClaimRequest]) -> list[Claimed | None]:
+async def claim(
+    database: Database, requests: Sequence[ClaimRequest]
+) -> list[Claimed | NotFound | None]:
     """CLAIM, EXPIRE or SUPPRESS what the envelopes name, after a REPLAY of what is failed."""
     claimed, missed = await database.write_at_once(partial(claim_pending, requests=requests))
+    found: dict[UUID, Claimed | NotFound] = dict(claimed)
     if missed:
-        claimed |= await database.write(partial(_claim_others, requests=missed))
-    return [claimed.get(request.lease_token) for request in requests]
+        found |= await database.write(partial(_claim_others, requests=missed))
+    return [found.get(request.lease_token) for request in requests]
 
 
 async def claim_pending(
@@ -302,13 +306,23 @@ async def claim_pending(
 
 async def _claim_others(
     connection: AsyncConnection, requests: Sequence[ClaimRequest]
-) -> dict[UUID, Claimed]:
+) -> dict[UUID, Claimed | NotFound]:
     claimed, missed = await _lease(connection, _RENEW, requests)
     if missed and (replayed := await _replay(connection, missed)):
         again = [request for request in missed if request.envelope.id in replayed]
+        missed = [request for request in missed if request.envelope.id not in replayed]
         more, _ = await claim_pending(connection, again)
         claimed |= more
-    return claimed
+    return claimed | await _unknown(connection, missed)
+
+
+async def _unknown(
+    connection: AsyncConnection, requests: Sequence[ClaimRequest]
+) -> dict[UUID, NotFound]:
+    if not requests:
+        return {}
+    ids = await unknown.note(connection, [request.envelope for request in requests])
+    return {each.lease_token: NotFound() for each in requests if each.envelope.id in ids}
 
 
 async def _lease(

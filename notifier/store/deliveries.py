@@ -23,6 +23,7 @@ from notifier.ports import (
     InsertResult,
     KeyReused,
     MoveResult,
+    NotFound,
     QueueDepth,
     Remembered,
     RescuePolicy,
@@ -105,7 +106,7 @@ class SqlDeliveryStore:
 
     async def claim(
         self, envelope: Envelope, *, lease_token: UUID, lease_s: float, leased_by: str
-    ) -> Claimed | None:
+    ) -> Claimed | NotFound | None:
         return await self._claim.submit(
             ClaimRequest(
                 envelope=envelope, lease_token=lease_token, lease_s=lease_s, leased_by=leased_by
@@ -163,7 +164,7 @@ class SqlDeliveryStore:
         return await self._database.write(partial(upkeep.recall, letters=letters))
 
     async def stale_dead_letters(self, envelopes: Sequence[Envelope]) -> Collection[Envelope]:
-        return await self._database.read(partial(upkeep.stale_dead_letters, envelopes=envelopes))
+        return await self._database.write(partial(upkeep.stale_dead_letters, envelopes=envelopes))
 
     async def mark_unburied(self, channel: Channel, envelopes: Sequence[Envelope]) -> None:
         await self._database.write(

@@ -34,7 +34,7 @@ from notifier.store.migrations import problem_of
 from notifier.store.moves import status_in
 from notifier.store.rows import to_notification, to_timeline_entry
 from notifier.store.sql import ID, HasMember, Now, literal_text, parameter
-from notifier.store.tables import idempotency_keys
+from notifier.store.tables import idempotency_keys, unknown_messages
 from notifier.store.tables import notification_events as events
 from notifier.store.tables import notifications as n
 
@@ -209,6 +209,7 @@ async def _account(connection: AsyncConnection, *, service: str | None) -> Accou
         by_status={status: counts.get(status, 0) for status in Status},
         outcome_unknown=counts.get("outcome_unknown", 0),
         late_completions=counts.get(timeline.LATE_COMPLETION, 0),
+        unknown_messages=counts["unknown_messages"],
     )
 
 
@@ -219,6 +220,7 @@ async def _backlog(connection: AsyncConnection) -> Backlog:
         processing=counts["processing"],
         outcome_unknown=counts["outcome_unknown"],
         late_completions=counts[timeline.LATE_COMPLETION],
+        unknown_messages=counts["unknown_messages"],
     )
 
 
@@ -240,7 +242,7 @@ def _account_query(service: str | None) -> CompoundSelect[str, int]:
             part.where(table.c.service == service)
             for part, table in zip(parts, tables, strict=True)
         ]
-    return union_all(*parts)
+    return union_all(*parts, _unknown_messages)
 
 
 def _count(name: ColumnElement[str], table: Table) -> Select[str, int]:
@@ -252,10 +254,12 @@ def _counted(name: str, where: ColumnElement[bool]) -> Select[str, int]:
     return _count(literal(name), table).where(where)
 
 
+_unknown_messages = _count(literal("unknown_messages"), unknown_messages)
 _BACKLOG = union_all(
     _counted("unpublished", _is_unpublished),
     _counted("published", _is_published),
     _counted("processing", _is_processing),
     _counted("outcome_unknown", n.c.outcome_unknown),
     _counted(timeline.LATE_COMPLETION, events.c.event == literal_text(timeline.LATE_COMPLETION)),
+    _unknown_messages,
 )

@@ -162,6 +162,14 @@ notification_events = Table(
     ),
 )
 
+unknown_messages = Table(
+    "unknown_messages",
+    metadata,
+    # What a message names, and no notification has.
+    Column("id", Uuid, primary_key=True),
+    Column("found_at", UtcTime, nullable=False),
+)
+
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,

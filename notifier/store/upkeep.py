@@ -42,7 +42,7 @@ from notifier.notification import (
     Transition,
 )
 from notifier.ports import QueueDepth, RescuePolicy
-from notifier.store import timeline
+from notifier.store import timeline, unknown
 from notifier.store.moves import (
     RETURNED,
     changes,
@@ -336,10 +336,12 @@ async def _note(
 async def stale_dead_letters(
     connection: AsyncConnection, *, envelopes: Sequence[Envelope]
 ) -> Collection[Envelope]:
-    """Return those dead letters that no failed notification stands for."""
+    """Return those dead letters whose notification is not failed."""
     result = await connection.execute(_CURRENT, {"rows": joined(map(envelope_row, envelopes))})
     current = {(row.id, row.attempt) for row in result}
-    return [each for each in envelopes if (each.id, each.attempt) not in current]
+    others = [each for each in envelopes if (each.id, each.attempt) not in current]
+    unknown_ids = await unknown.note(connection, others)
+    return [each for each in others if each.id not in unknown_ids]
 
 
 _published = taken(

@@ -258,6 +258,18 @@ async def test_a_message_whose_handler_raises_comes_back_and_the_consumer_lives(
     assert subscription.problem() is None
 
 
+async def test_a_message_that_is_to_be_buried_is_a_dead_letter_at_once(bench: Bench) -> None:
+    async def give_up(_: Envelope) -> Settlement:
+        return Settlement.BURY
+
+    for lane in Lane:
+        lost = an_envelope(lane=lane)
+        await bench.queue.subscribe(Channel.EMAIL, lane, give_up, consumers=1)
+        await publish(bench.queue, lost)
+        await until(lambda: bench.ready(EMAIL_DEAD) == 1)
+        assert await bench.queue.sweep_dead(Channel.EMAIL, all_of) == [lost]
+
+
 async def test_messages_that_are_always_requeued_do_not_spin(queue: Queue) -> None:
     seen = 0
 

@@ -31,7 +31,7 @@ from notifier.notification import (
     Transient,
     Unknown,
 )
-from notifier.ports import DeliveryStore, ProviderState, ProviderStore, RescuePolicy
+from notifier.ports import DeliveryStore, NotFound, ProviderState, ProviderStore, RescuePolicy
 from notifier.publishing import Publisher
 from notifier.queue.memory import MemoryQueue
 from notifier.retry import RetryPolicy
@@ -129,7 +129,7 @@ class SlowStore:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def claim(self, envelope: Envelope, **options: Any) -> Claimed | None:
+    async def claim(self, envelope: Envelope, **options: Any) -> Claimed | NotFound | None:
         claimed = await self._world.stores.deliveries.claim(envelope, **options)
         await self._world.pass_time(self._world.turn.claim_takes_s)
         return claimed

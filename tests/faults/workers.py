@@ -36,7 +36,7 @@ from notifier.notification import (
     Status,
     Submission,
 )
-from notifier.ports import ChannelAdapter, Clock, DeliveryStore, Queue, RescuePolicy
+from notifier.ports import ChannelAdapter, Clock, DeliveryStore, NotFound, Queue, RescuePolicy
 from notifier.publishing import Publisher
 from notifier.queue.link import RabbitSettings
 from notifier.queue.rabbitmq import open_rabbit_queue
@@ -409,9 +409,9 @@ class TrappedStore:
         self._real = real
         self._pitfall = pitfall
 
-    async def claim(self, envelope: Envelope, **options: Any) -> Claimed | None:
+    async def claim(self, envelope: Envelope, **options: Any) -> Claimed | NotFound | None:
         claimed = await self._real.claim(envelope, **options)
-        if claimed is not None:
+        if isinstance(claimed, Claimed):
             await self._pitfall.reach(Point.CLAIMED, claimed.id)
         return claimed
 

@@ -58,7 +58,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 async def claim(api: Api, id: UUID, channel: Channel = Channel.SMS, attempt: int = 0) -> Claimed:
     envelope = Envelope(id=id, channel=channel, lane=Lane.NORMAL, attempt=attempt)
     claimed = await api.store.claim(envelope, lease_token=uuid4(), lease_s=60, leased_by="test")
-    assert claimed is not None
+    assert isinstance(claimed, Claimed)
     return claimed
 
 

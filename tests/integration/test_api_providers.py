@@ -171,6 +171,7 @@ async def test_metrics_tell_how_notifier_stands(api: Api) -> None:
     assert found["notifier_notifications", "processing"] == 0
     assert found["notifier_outcome_unknown",] == 0
     assert found["notifier_late_completions",] == 0
+    assert found["notifier_unknown_messages",] == 0
     assert found["notifier_queue_messages_ready", "email_notifications"] == 1
     assert found["notifier_provider_state", "sendgrid", "open"] == 1
     assert found["notifier_put_off", "sendgrid"] == 0

@@ -16,6 +16,7 @@ REVISIONS = (
     "0002_add_provider_tables",
     "0003_compare_recipients",
     "0004_let_services_take_turns",
+    "0005_note_unknown_messages",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -140,7 +140,8 @@ class Stores:
         return submissions
 
     async def claim(self, envelope: Envelope, by: str = "worker-1") -> Claimed | None:
-        return await self.deliveries.claim(envelope, lease_token=uuid4(), lease_s=60, leased_by=by)
+        found = await self.deliveries.claim(envelope, lease_token=uuid4(), lease_s=60, leased_by=by)
+        return found if isinstance(found, Claimed) else None
 
     async def claimed(self, submission: Submission | None = None) -> Claimed:
         submission = await self.accept(submission)

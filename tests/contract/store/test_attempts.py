@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -13,12 +14,15 @@ from notifier.notification import (
     RETRY,
     SNOOZE,
     SUCCEED,
+    Claimed,
+    Envelope,
     Fault,
     Miss,
     OnUnknown,
     Status,
     Transition,
 )
+from notifier.ports import NotFound
 from tests.contract.store.stores import A_FAULT, Stores, a_submission, an_end, envelope_of, ids
 
 BACK = [RETRY, SNOOZE, INTERRUPT]
@@ -73,8 +77,34 @@ async def test_an_envelope_of_another_attempt_claims_nothing(stores: Stores) -> 
     assert (again.attempt, again.attempts_spent) == (2, 2)
 
 
-async def test_an_envelope_of_an_unknown_notification_claims_nothing(stores: Stores) -> None:
-    assert await stores.claim(envelope_of(a_submission())) is None
+async def test_an_id_that_no_notification_has_is_told_from_one_with_nothing_to_do(
+    stores: Stores,
+) -> None:
+    finished = await stores.ended(SUCCEED)
+    lost, waiting = envelope_of(a_submission()), envelope_of(await stores.accept())
+
+    envelopes = [envelope_of(finished, 1), lost, lost, replace(lost, attempt=3), waiting]
+    claims = await asyncio.gather(*(claim(stores, each) for each in envelopes))
+
+    assert claims[:4] == [None, NotFound(), NotFound(), NotFound()]
+    assert isinstance(claims[4], Claimed)
+    assert await claim(stores, lost) == NotFound()
+
+
+async def test_ids_that_no_notification_has_are_counted_once_each(stores: Stores) -> None:
+    for lost in [envelope_of(a_submission()) for _ in range(2)]:
+        await claim(stores, lost)
+        assert await stores.deliveries.stale_dead_letters([lost]) == []
+
+    assert (await stores.queries.account(service=None)).unknown_messages == 2
+    assert (await stores.queries.account(service="orders")).unknown_messages == 2
+    assert (await stores.queries.backlog()).unknown_messages == 2
+
+
+async def claim(stores: Stores, envelope: Envelope) -> Claimed | NotFound | None:
+    return await stores.deliveries.claim(
+        envelope, lease_token=uuid4(), lease_s=60, leased_by="worker-1"
+    )
 
 
 async def test_of_equal_envelopes_at_once_one_claims(stores: Stores) -> None:

@@ -22,7 +22,7 @@ from notifier.notification import (
     Status,
     Transition,
 )
-from notifier.ports import Applied, Idempotency, Remembered, RescuePolicy
+from notifier.ports import Applied, Idempotency, NotFound, Remembered, RescuePolicy
 from notifier.store.database import Answer, Database, Work
 from tests.contract.store.proxy import linked
 from tests.contract.store.stores import (
@@ -54,7 +54,10 @@ async def lost(stores: Stores, call: Callable[[], Awaitable[object]]) -> None:
 
 
 async def claim(stores: Stores, envelope: Envelope) -> Claimed | None:
-    return await stores.deliveries.claim(envelope, lease_token=TOKEN, lease_s=60, leased_by="w")
+    claim = stores.deliveries.claim
+    found = await claim(envelope, lease_token=TOKEN, lease_s=60, leased_by="w")
+    assert not isinstance(found, NotFound)
+    return found
 
 
 async def test_a_claim_whose_answer_was_lost_finds_itself_again(stores: Stores) -> None:

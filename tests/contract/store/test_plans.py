@@ -13,7 +13,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from notifier.notification import SUCCEED, Channel, Envelope, Finish, Lane
 from notifier.ports import Idempotency
-from notifier.store import attempts, idempotency, intake
+from notifier.store import attempts, idempotency, intake, unknown
 from notifier.store.attempts import ClaimRequest
 from notifier.store.rows import envelope_row, finish_row, joined, submission_row
 from tests.contract.store.stores import Stores, a_submission, an_end, envelope_of, open_stores
@@ -71,6 +71,7 @@ def _cases(ids: list[UUID]) -> dict[str, Case]:
         "claim": Case(attempts._CLAIM.both, {"rows": wanted}),  # noqa: SLF001
         "renew": Case(attempts._RENEW.both, {"rows": wanted}),  # noqa: SLF001
         "replay": Case(attempts._REPLAY.both, {"rows": rows}),  # noqa: SLF001
+        "unknown": Case(unknown._NOTE_AND_TELL, {"rows": rows}),  # noqa: SLF001
         "finish": Case(attempts._FINISH.both, {"rows": ends, "misses": "[]", "grace_s": 5}),  # noqa: SLF001
     }
 

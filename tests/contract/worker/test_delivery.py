@@ -27,7 +27,7 @@ from notifier.notification import (
 from notifier.ports import RescuePolicy
 from notifier.retry import RetryPolicy
 from tests.clock import SystemClock
-from tests.contract.store.stores import a_submission, an_end
+from tests.contract.store.stores import a_submission, an_end, envelope_of
 from tests.contract.worker.bench import LIMIT_S, Bench, Hold, within
 
 AWAY = StoreUnavailableError("away")
@@ -384,6 +384,18 @@ async def test_a_worker_that_comes_too_late_is_noted_and_changes_nothing(bench: 
     assert found.status is Status.PENDING
     assert events[-2:] == ["rescue", "late_completion"]
     assert bench.memory.ready("email_notifications.dead") == 0
+
+
+async def test_a_message_of_no_notification_is_buried_and_told_of(
+    bench: Bench, logs: list[EventDict]
+) -> None:
+    lost = envelope_of(a_submission())
+
+    assert await bench.deliverer().deliver(lost) is Settlement.BURY
+
+    told = {"event": "delivery.unknown", "log_level": "error", "id": str(lost.id), "attempt": 0}
+    assert logs == [told]
+    assert bench.adapter.messages == []
 
 
 async def test_what_another_worker_holds_is_left_alone(bench: Bench) -> None:

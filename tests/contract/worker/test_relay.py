@@ -297,6 +297,25 @@ async def test_the_dead_letters_of_replayed_notifications_are_swept_and_no_other
     assert await bench.stores.status(failed.id) is Status.FAILED
 
 
+async def test_a_letter_that_no_notification_stands_for_stays_and_is_counted(
+    bench: Bench,
+) -> None:
+    await bench.stores.ended(FAIL)
+    lost = [envelope_of(a_submission()) for _ in range(2)]
+    await bench.memory.bury(lost)
+    await bench.stores.pass_time(10)
+    relay = bench.relay()
+    await relay.bury()
+
+    for _ in range(2):
+        await relay.publish_lost()
+        await relay.sweep()
+
+    account = await bench.stores.queries.account(service=None)
+    assert account.unknown_messages == len(lost)
+    assert bench.memory.ready(DEAD) == account.by_status[Status.FAILED] + len(lost)
+
+
 async def test_what_waits_past_its_time_expires(bench: Bench) -> None:
     expires_at = SystemClock().now() + timedelta(seconds=30)
     envelope = await bench.accept(a_submission(expires_at=expires_at))
