@@ -44,7 +44,7 @@ from notifier.publishing import Publisher
 from notifier.queue.link import RabbitSettings
 from notifier.queue.memory import MemoryQueue
 from notifier.queue.rabbitmq import open_rabbit_queue
-from notifier.queue.watching import PolicyWatch
+from notifier.queue.watching import TopologyWatch
 from notifier.settings import ApiSettings, DatabaseSettings, Settings
 from notifier.store.captures import SqlCaptures
 from notifier.store.deliveries import SqlDeliveryStore, StoreSettings
@@ -244,8 +244,12 @@ async def _serve_api(settings: Settings, announce: Callable[[str], None]) -> Non
             api = _api_services(settings, services)
             # The runner watches too: this is for the metrics.
             if settings.metrics and not has_workers_inside(settings):
-                watch = await stack.enter_async_context(_watching_policies(settings))
-                api = replace(api, are_policies_ok=lambda: watch.is_ok)
+                watch = await stack.enter_async_context(_watching_topology(settings))
+                api = replace(
+                    api,
+                    are_policies_ok=lambda: watch.is_ok,
+                    queue_members=lambda: watch.members,
+                )
             await stack.enter_async_context(_workers_inside(settings, services))
             app = create_app(api, _api_config(settings))
             spare_collector()
@@ -446,7 +450,7 @@ async def _run_workers(settings: Settings, environ: Mapping[str, str]) -> None:
         log.info("workers.started", processes=settings.worker.processes)
         relaying_or_not = relay.run() if settings.relay.enabled else _without_relay()
         async with (
-            _watching_policies(settings),
+            _watching_topology(settings),
             _running(relaying_or_not) as relaying,
             ending_leases(services.stores.deliveries, relay.nudge) as leases,
             _running(_make_supervisor(settings, environ, leases).run()) as supervising,
@@ -456,10 +460,10 @@ async def _run_workers(settings: Settings, environ: Mapping[str, str]) -> None:
 
 
 @asynccontextmanager
-async def _watching_policies(settings: Settings) -> AsyncIterator[PolicyWatch]:
+async def _watching_topology(settings: Settings) -> AsyncIterator[TopologyWatch]:
     management = settings.broker_management_url
     url = settings.broker_url.get_secret_value()
-    watch = PolicyWatch(url, management.get_secret_value() if management else None)
+    watch = TopologyWatch(url, management.get_secret_value() if management else None)
     async with _running(watch.run()):
         yield watch
 

@@ -116,6 +116,16 @@ class QueueDepth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueueMembers:
+    """The nodes that hold one queue, those of them that run, and the one that leads it, if any."""
+
+    name: str
+    leader: str | None
+    members: Sequence[str]
+    online: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RescuePolicy:
     """What a channel wants for a notification whose lease ended.
 

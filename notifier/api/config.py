@@ -14,6 +14,7 @@ from notifier.ports import (
     ProviderStore,
     QueryStore,
     Queue,
+    QueueMembers,
     ReceiptStore,
     SuppressionStore,
 )
@@ -42,6 +43,8 @@ class ApiServices:
     captures: Captures | None = None
     are_policies_ok: Callable[[], bool | None] = lambda: None
     """Whether the broker's policies are in effect; None if nobody could look."""
+    queue_members: Callable[[], Sequence[QueueMembers]] = tuple
+    """Which nodes of the broker's cluster hold the queues; empty if it is none, or nobody knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from notifier.api.config import ApiConfig, ApiServices
 from notifier.api.operations import Operation, Reply, public
 from notifier.api.standing import STATES, Standing, standings
 from notifier.errors import NotifierError
-from notifier.ports import Backlog, ProviderState, PutOff, QueueDepth
+from notifier.ports import Backlog, ProviderState, PutOff, QueueDepth, QueueMembers
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
@@ -106,6 +106,7 @@ class Metrics(Collector):
                 value=float(policies_ok),
             )
         yield _of_depths(seen.depths or ())
+        yield from _of_members(self._services.queue_members())
         yield from _of_providers(seen.providers)
         if seen.knows_put_off:
             yield from _of_put_off(seen.providers)
@@ -185,6 +186,18 @@ def _of_depths(depths: Sequence[QueueDepth]) -> Metric:
     for depth in depths:
         ready.add_metric([depth.name], depth.ready)
     return ready
+
+
+def _of_members(queues: Sequence[QueueMembers]) -> Iterable[Metric]:
+    members = _gauge("notifier_queue_members", "Nodes that hold a queue.", "queue")
+    online = _gauge("notifier_queue_members_online", "Those of them that run.", "queue")
+    leaders = _gauge("notifier_queue_leaders", "Queues that a node leads.", "node")
+    for queue in queues:
+        members.add_metric([queue.name], len(queue.members))
+        online.add_metric([queue.name], len(queue.online))
+    for node in {node for queue in queues for node in queue.members}:
+        leaders.add_metric([node], sum(queue.leader == node for queue in queues))
+    yield from (members, online, leaders)
 
 
 def _of_providers(providers: Sequence[Standing]) -> Iterable[Metric]:

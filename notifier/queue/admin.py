@@ -19,9 +19,11 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from notifier.errors import QueueUnavailableError, TopologyError
 from notifier.notification import Channel, JsonValue
+from notifier.ports import QueueMembers
 from notifier.queue import reasons, topology
 from notifier.queue.address import parse_broker
 from notifier.queue.management import Management, ManagementError
+from notifier.queue.members import Cluster, find_cluster
 from notifier.queue.topology import Policy, QueueSpec
 
 TIMEOUT_S = 5
@@ -42,7 +44,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One exchange, queue or policy; `detail` says what is wrong or could be better."""
+    """One exchange, queue or policy, or a queue's members; `detail` says what is to be known."""
 
     kind: str
     name: str
@@ -66,7 +68,7 @@ def apply_topology(amqp_url: str, management_url: str | None = None) -> Topology
     """Make what is missing: exchanges, queues, bindings and policies; idempotent.
 
     Policies go through the management API, at `management_url` or at its usual port on the
-    broker's host.
+    broker's host. In a cluster it also tells of the queues' members, which are not changed.
 
     Raises:
         QueueUnavailableError: the broker does not answer or refuses the user.
@@ -78,7 +80,7 @@ def apply_topology(amqp_url: str, management_url: str | None = None) -> Topology
         exchanges = [_apply_exchange(connection, name) for name in topology.EXCHANGES]
         policies = [_apply_policy(management, policy) for policy in topology.POLICIES]
         queues = [_apply_queue(connection, spec) for spec in topology.QUEUES.values()]
-    return TopologyReport((*exchanges, *policies, *queues))
+    return TopologyReport((*exchanges, *policies, *queues, *_find_members(management)))
 
 
 def check_topology(amqp_url: str, management_url: str | None = None) -> TopologyReport:
@@ -94,7 +96,8 @@ def check_topology(amqp_url: str, management_url: str | None = None) -> Topology
         exchanges = [_find_exchange(connection, name) for name in topology.EXCHANGES]
         queues = [_find_queue(connection, name) for name in topology.QUEUES]
     management = Management.of(amqp_url, management_url)
-    return TopologyReport((*exchanges, *queues, *_find_effects(management)))
+    effects, members = _find_effects(management), _find_members(management)
+    return TopologyReport((*exchanges, *queues, *effects, *members))
 
 
 def policies_lacking(amqp_url: str, management_url: str | None = None) -> list[Item]:
@@ -105,6 +108,15 @@ def policies_lacking(amqp_url: str, management_url: str | None = None) -> list[I
     """
     effects = _effects(Management.of(amqp_url, management_url))
     return [item for item in effects if item.state is State.FAILED]
+
+
+def cluster(amqp_url: str, management_url: str | None = None) -> Cluster:
+    """Look which nodes hold the queues; asks nothing but management.
+
+    Raises:
+        ManagementError: as `policies_lacking`.
+    """
+    return find_cluster(Management.of(amqp_url, management_url))
 
 
 def dead_queue_depths(amqp_url: str) -> Mapping[Channel, int]:
@@ -320,3 +332,36 @@ def _lacking(wanted: Mapping[str, str | int], definition: Found) -> list[str]:
         for key, value in wanted.items()
         if key not in definition or (isinstance(value, str) and definition[key] != value)
     ]
+
+
+def _find_members(management: Management) -> list[Item]:
+    try:
+        found = find_cluster(management)
+    except ManagementError as error:
+        detail = f"not seen: {error}"
+        return [Item(kind="members", name="of all queues", state=State.FAILED, detail=detail)]
+    if not found.has_several_nodes:
+        return []
+    return [_members_item(found, queue) for queue in found.queues]
+
+
+def _members_item(found: Cluster, queue: QueueMembers) -> Item:
+    if found.is_underreplicated(queue):
+        detail = f"{_held(found, queue)}; run: {found.growing(queue)}"
+        return Item(kind="members", name=queue.name, state=State.FAILED, detail=detail)
+    detail = f"{_leader(queue)}; members {', '.join(queue.members)}{_offline(queue)}"
+    return Item(kind="members", name=queue.name, state=State.FOUND, detail=detail)
+
+
+def _held(found: Cluster, queue: QueueMembers) -> str:
+    verb = "holds" if len(queue.members) == 1 else "hold"
+    return f"{len(queue.members)} of {len(found.nodes)} nodes {verb} it: {', '.join(queue.members)}"
+
+
+def _leader(queue: QueueMembers) -> str:
+    return f"leader {queue.leader}" if queue.leader else "no leader"
+
+
+def _offline(queue: QueueMembers) -> str:
+    offline = [node for node in queue.members if node not in queue.online]
+    return f"; offline {', '.join(offline)}" if offline else ""

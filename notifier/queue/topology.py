@@ -125,6 +125,8 @@ _LANES: Mapping[str, Lane] = MappingProxyType(
     }
 )
 _CHANNELS = "|".join(channel.value for channel in Channel)
+QUEUE_PATTERN = rf"^({_CHANNELS})_notifications(\.high|\.bulk|\.dead)?$"
+"""Matches all of the queues, and none of others."""
 _SPREAD_LEADERS: Mapping[str, str | int] = MappingProxyType({"queue-leader-locator": "balanced"})
 """A queue is led by the node with the fewest leaders, and not by the one that declares them all."""
 

@@ -1,26 +1,37 @@
-"""Watching whether the broker's policies stay in effect: no error would ever tell."""
+"""Watching the broker's policies and the members of its queues: no error would ever tell."""
 
 import asyncio
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, TypeVar
 
 import structlog
 
-from notifier.queue.admin import policies_lacking
+from notifier.ports import QueueMembers
+from notifier.queue import admin
 from notifier.queue.management import ManagementError
+from notifier.queue.members import Cluster
 
 log = structlog.get_logger(__name__)
 
+Answer = TypeVar("Answer")
+Question: TypeAlias = Callable[[str, str | None], Answer]
+Warn: TypeAlias = Callable[[str], None]
 
-class PolicyWatch:
-    """Asks the management API every `every_s` seconds, and logs what is not in effect.
 
-    `is_ok` is None while nobody could look: the management API is away, or refuses the user.
+class TopologyWatch:
+    """Asks the management API every `every_s` seconds, and logs what is not as it must be.
+
+    `is_ok` tells of the policies, `members` of the queues of a cluster. They are None and empty
+    while nobody could look: the management API is away, or refuses the user.
     """
 
     def __init__(self, amqp_url: str, management_url: str | None, *, every_s: float = 60) -> None:
         self._urls = (amqp_url, management_url)
         self._every_s = every_s
-        self._is_blind = False
+        self._unseen: set[Warn] = set()
+        self._underreplicated: set[str] = set()
         self.is_ok: bool | None = None
+        self.members: Sequence[QueueMembers] = ()
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -29,16 +40,53 @@ class PolicyWatch:
             await asyncio.sleep(self._every_s)
 
     async def look(self) -> None:
-        """Look once. Blindness is logged when it begins, a lack each time."""
+        """Look once. Blindness and what becomes of members are logged once, a lack each time."""
+        lacking = await self._ask(admin.policies_lacking, _warn_of_unseen_policies)
+        self._judge_policies(lacking)
+        if lacking is None:
+            self._judge_members(None)
+        else:
+            self._judge_members(await self._ask(admin.cluster, _warn_of_unseen_members))
+
+    async def _ask(self, question: Question[Answer], unseen: Warn) -> Answer | None:
         try:
-            lacking = await asyncio.to_thread(policies_lacking, *self._urls)
+            answer = await asyncio.to_thread(question, *self._urls)
         except ManagementError as error:
-            if not self._is_blind:
-                log.warning("topology.policies_not_seen", reason=str(error))
-            self._is_blind, self.is_ok = True, None
-            return
-        for item in lacking:
+            if unseen not in self._unseen:
+                unseen(str(error))
+            self._unseen.add(unseen)
+            return None
+        self._unseen.discard(unseen)
+        return answer
+
+    def _judge_policies(self, lacking: Sequence[admin.Item] | None) -> None:
+        for item in lacking or ():
             log.error("topology.policy_lacking", policy=item.name, detail=item.detail)
-        if not lacking and self.is_ok is False:
+        if lacking == [] and self.is_ok is False:
             log.info("topology.policies_in_effect")
-        self._is_blind, self.is_ok = False, not lacking
+        self.is_ok = None if lacking is None else not lacking
+
+    def _judge_members(self, found: Cluster | None) -> None:
+        self.members = found.queues if found and found.has_several_nodes else ()
+        if found is None:
+            return
+        lacking = {queue.name: queue for queue in found.queues if found.is_underreplicated(queue)}
+        for name in lacking.keys() - self._underreplicated:
+            log.error(
+                "queue.underreplicated",
+                queue=name,
+                members=lacking[name].members,
+                nodes=len(found.nodes),
+                remedy=found.growing(lacking[name]),
+            )
+        for name in self._underreplicated - lacking.keys():
+            log.info("queue.replicated", queue=name)
+        self._underreplicated = set(lacking)
+
+
+def _warn_of_unseen_policies(reason: str) -> None:
+    log.warning("topology.policies_not_seen", reason=reason)
+
+
+def _warn_of_unseen_members(reason: str) -> None:
+    log.warning("queue.members_not_seen", reason=reason)

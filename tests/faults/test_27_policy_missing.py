@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from notifier.notification import Message, Outcome, Permanent
-from notifier.queue.watching import PolicyWatch
+from notifier.queue.watching import TopologyWatch
 from tests.e2e.processes import WORKER_RUNNER, running
 from tests.faults.brokers import (
     Ledger,
@@ -29,8 +29,8 @@ RIVAL = {"pattern": ".*", "priority": 99, "definition": {"max-length": 5}, "appl
 
 
 @asynccontextmanager
-async def watching(amqp_url: str, management_url: str) -> AsyncIterator[PolicyWatch]:
-    watch = PolicyWatch(amqp_url, management_url, every_s=EVERY_S)
+async def watching(amqp_url: str, management_url: str) -> AsyncIterator[TopologyWatch]:
+    watch = TopologyWatch(amqp_url, management_url, every_s=EVERY_S)
     running_it = asyncio.create_task(watch.run())
     try:
         yield watch
@@ -39,7 +39,7 @@ async def watching(amqp_url: str, management_url: str) -> AsyncIterator[PolicyWa
         await asyncio.wait({running_it})
 
 
-async def until_ok(watch: PolicyWatch, *, is_ok: bool) -> None:
+async def until_ok(watch: TopologyWatch, *, is_ok: bool) -> None:
     async def is_so() -> bool:
         return watch.is_ok is is_ok
 
@@ -77,7 +77,7 @@ def _named(logs: Sequence[EventDict], event: str) -> list[str]:
 
 
 async def test_a_management_that_is_away_is_told_once_and_is_no_lack(amqp_url: str) -> None:
-    watch = PolicyWatch(amqp_url, f"http://127.0.0.1:{free_port()}")
+    watch = TopologyWatch(amqp_url, f"http://127.0.0.1:{free_port()}")
     with capture_logs() as logs:
         await watch.look()
         await watch.look()

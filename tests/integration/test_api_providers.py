@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from notifier.api.app import create_app
 from notifier.api.config import ApiConfig
 from notifier.notification import SNOOZE, Channel, Envelope, Fault, Finish, Lane
+from notifier.ports import QueueMembers
 from tests.api import MAIL, PEPPER, PREFIX, Api, client_of, serving
 from tests.integration.test_api_operating import AwayQueue
 
@@ -182,6 +183,21 @@ async def test_metrics_tell_how_notifier_stands(api: Api) -> None:
     assert found["notifier_http_request_duration_seconds_count", "POST", route] == 1
     assert found["notifier_http_requests_total", "GET", "none", "404"] == 1
     assert "anna" not in str(found)
+
+
+async def test_metrics_tell_which_nodes_hold_and_lead_the_queues(api: Api) -> None:
+    queues = [
+        QueueMembers(name=name, leader="c1", members=("c1", "c2", "c3"), online=("c1", "c3"))
+        for name in ("email_notifications", "sms_notifications")
+    ]
+    services = replace(api.services, queue_members=lambda: queues)
+    config = ApiConfig(pepper=PEPPER, has_metrics=True)
+
+    found = await metrics(replace(api, app=create_app(services, config)))
+
+    assert found["notifier_queue_members", "sms_notifications"] == 3
+    assert found["notifier_queue_members_online", "sms_notifications"] == 2
+    assert (found["notifier_queue_leaders", "c1"], found["notifier_queue_leaders", "c2"]) == (2, 0)
 
 
 async def test_metrics_ask_the_database_once_in_a_while(api: Api) -> None:

@@ -126,7 +126,8 @@ def test_without_a_management_api_the_policies_are_told_as_commands(amqp_url: st
     report = apply_topology(amqp_url, NOWHERE)
 
     failed = {item.name: item.detail or "" for item in report.items if item.state is State.FAILED}
-    assert set(failed) == {"notifier-work", "notifier-dead"}
+    assert set(failed) == {"notifier-work", "notifier-dead", "of all queues"}
+    assert failed["of all queues"].startswith("not seen: no management API at")
     assert "rabbitmqctl set_policy" in failed["notifier-work"]
     assert '"dead-letter-exchange": "notifications.dead"' in failed["notifier-work"]
     assert not report.is_complete
@@ -138,7 +139,7 @@ def test_a_refused_password_is_a_failed_policy(rabbitmq: RabbitMq, amqp_url: str
     report = apply_topology(amqp_url, at)
 
     details = [item.detail or "" for item in report.items if item.state is State.FAILED]
-    assert len(details) == 2
+    assert len(details) == 3
     assert all("401" in detail and "wrong" not in detail for detail in details)
 
 

@@ -49,6 +49,11 @@ def test_every_queue_is_matched_by_exactly_its_policy() -> None:
         assert bool(re.search(dead.pattern, name)) == (spec.lane is None)
 
 
+def test_one_pattern_matches_every_queue_and_those_alone() -> None:
+    assert all(re.search(topology.QUEUE_PATTERN, name) for name in topology.QUEUES)
+    assert not re.search(topology.QUEUE_PATTERN, "email_notifications.dead2")
+
+
 @pytest.mark.parametrize("name", ["orders", "my_email_notifications", "email_notifications.dead2"])
 def test_no_policy_touches_queues_of_others(name: str) -> None:
     assert not any(re.search(policy.pattern, name) for policy in topology.POLICIES)
