@@ -36,7 +36,7 @@ from notifier.store.receipts import SqlReceiptStore
 from notifier.store.suppressions import SqlSuppressionStore
 from notifier.store.upgrading import upgrade
 from notifier.submission import Submitter
-from tests.patience import PATIENT, USUAL
+from tests.patience import AT_ALL_S, PATIENT, USUAL
 
 PEPPER = b"a pepper for the length of a test"
 PREFIX = "/api/v1/notifications"
@@ -212,7 +212,7 @@ async def listening(
     server = make_server(app, is_ready.set, grace_s=3, limits=limits, **told)
     with bind("127.0.0.1", 0) as listener:
         serving_it = asyncio.create_task(server.serve([listener]))
-        await asyncio.wait_for(is_ready.wait(), 5)
+        await asyncio.wait_for(is_ready.wait(), AT_ALL_S)
         yield server, f"http://127.0.0.1:{listener.getsockname()[1]}"
         server.should_exit = True
         await serving_it

@@ -1,11 +1,14 @@
-"""How long tests wait for a database."""
+"""How long tests wait."""
 
 from dataclasses import replace
 
 from notifier.store.database import Patience
 
+AT_ALL_S = 120
+"""For what must happen at all, however slow the machine: only a hang takes as long."""
+
 USUAL = Patience()
-"""As in production: for tests of what becomes of those who wait too long."""
+"""For a database, as in production: for tests of what becomes of those who wait too long."""
 
 PATIENT = USUAL.times(10)
 """For all others: the disk and the processors may be busy with much else."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.e2e.processes import CHECKOUT, environment
+from tests.patience import AT_ALL_S
 from tests.services.reaper import Reaper
 
 
@@ -62,4 +63,4 @@ class Program:
         """
         assert self._process is not None
         self._process.terminate()
-        await asyncio.to_thread(self._process.wait, timeout=60)
+        await asyncio.to_thread(self._process.wait, timeout=AT_ALL_S)

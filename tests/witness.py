@@ -8,6 +8,8 @@ from typing import Any
 
 import pika
 
+from tests.patience import AT_ALL_S
+
 
 @dataclass(frozen=True, slots=True)
 class Letter:
@@ -104,7 +106,7 @@ def witness_of(amqp_url: str) -> Iterator[Witness]:
             connection.close()
 
 
-async def until(holds: Callable[[], bool], *, timeout_s: float = 10) -> None:
+async def until(holds: Callable[[], bool], *, timeout_s: float = AT_ALL_S) -> None:
     """Wait until `holds`: brokers settle things in their own time."""
     async with asyncio.timeout(timeout_s):
         while not holds():  # noqa: ASYNC110 - the broker sends no event

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from tests.patience import AT_ALL_S
+
 PROBE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -19,7 +21,7 @@ class Answer:
     body: str
 
 
-def connect(url: str, *, timeout_s: float = 10) -> socket.socket:
+def connect(url: str, *, timeout_s: float = AT_ALL_S) -> socket.socket:
     """Open a connection to the API at `url`."""
     at = urlsplit(url)
     assert at.hostname

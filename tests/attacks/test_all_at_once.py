@@ -17,6 +17,7 @@ from tests.callbacks import SendGridSigner
 from tests.e2e.client import MAIL, PREFIX
 from tests.e2e.one_process import OneProcess, one_process
 from tests.e2e.processes import CHECKOUT
+from tests.patience import AT_ALL_S
 
 _SECONDS = 4
 _MAX_GROWTH_MIB = 300
@@ -53,7 +54,7 @@ def _send_until_ended(api: OneProcess, mob: subprocess.Popen[bytes]) -> list[flo
     while mob.poll() is None:
         started_s = time.monotonic()
         client = http.client.HTTPConnection(
-            urlsplit(api.url).netloc, timeout=10, source_address=("127.0.0.2", 0)
+            urlsplit(api.url).netloc, timeout=AT_ALL_S, source_address=("127.0.0.2", 0)
         )
         headers = {"Authorization": f"Bearer {api.key}", "Content-Type": "application/json"}
         client.request("POST", f"{PREFIX}/send", json.dumps(MAIL), headers)

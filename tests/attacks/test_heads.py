@@ -20,6 +20,7 @@ from tests.attacks.raw import (
 )
 from tests.e2e.client import MAIL
 from tests.e2e.one_process import OneProcess
+from tests.patience import AT_ALL_S
 
 START = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 MIB = 1024 * 1024
@@ -155,7 +156,7 @@ def test_a_flood_of_pipelined_requests_is_bounded_and_answered_in_order(
         assert [answer(connection).status for _ in range(1)] == [200]
     with connect(attacked.url) as connection:
         connection.sendall(PROBE * 5_000)
-        connection.settimeout(10)
+        connection.settimeout(AT_ALL_S)
         received = b""
         try:
             while part := connection.recv(65_536):
@@ -177,7 +178,7 @@ def test_a_client_that_sends_all_before_it_reads_sees_the_answer(
         headers={"Content-Type": "application/json", "Authorization": key},
     )
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(request, timeout=10)  # noqa: S310 - http, and ours
+        urllib.request.urlopen(request, timeout=AT_ALL_S)  # noqa: S310 - http, and ours
 
     with refused.value as it:
         assert it.code == status

@@ -23,6 +23,7 @@ from tests.contract.channel_rigs import (
     OpenRig,
     Rig,
 )
+from tests.patience import AT_ALL_S
 
 PATIENT_S = 5.0
 HASTY_S = 0.3
@@ -146,7 +147,7 @@ async def test_closing_gives_back_every_connection(rig: Rig) -> None:
     await rig.adapter.close()
     await rig.adapter.close()
 
-    async with asyncio.timeout(5):  # the server notices a moment later
+    async with asyncio.timeout(AT_ALL_S):  # the server notices a moment later
         while rig.open_connections():  # noqa: ASYNC110 - not every server has an event for it
             await asyncio.sleep(0)
 

@@ -19,6 +19,7 @@ from notifier.queue.link import RabbitSettings
 from notifier.queue.memory import MemoryQueue
 from notifier.queue.rabbitmq import open_rabbit_queue
 from tests.clock import SystemClock
+from tests.patience import AT_ALL_S
 from tests.queues import bury, publish
 from tests.services.rabbitmq import RabbitMq, vhost_of
 from tests.witness import until, witness_of
@@ -128,7 +129,7 @@ class Recorder:
         return Settlement.ACK
 
     async def count(self, wanted: int) -> list[Envelope]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(AT_ALL_S):
             while len(self.seen) < wanted:
                 self._changed.clear()
                 await self._changed.wait()
@@ -352,7 +353,7 @@ async def test_only_consumers_that_are_not_paused_are_counted(queue: Queue) -> N
 
 async def consumed_by(queue: Queue, count: int) -> None:
     """Wait until the normal queue of mail has so many consumers."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(AT_ALL_S):
         while True:
             depth = await queue.depth(Channel.EMAIL, Lane.NORMAL)
             if depth and depth.consumers == count:

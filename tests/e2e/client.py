@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 
+from tests.patience import AT_ALL_S
 from tests.services.processes import wait_until
 
 PREFIX = "/api/v1/notifications"
@@ -63,7 +64,7 @@ class Service:
         return dict(self.get(f"{PREFIX}/{id}"))
 
     def await_status(
-        self, id: str, wanted: Collection[str] = FINAL, *, timeout_s: float = 20
+        self, id: str, wanted: Collection[str] = FINAL, *, timeout_s: float = AT_ALL_S
     ) -> dict[str, Any]:
         """Wait until a notification has one of these statuses; returns the answer."""
         seen: list[dict[str, Any]] = []
@@ -79,7 +80,7 @@ class Service:
         """The account."""
         return dict(self.get("/api/v1/account"))
 
-    def await_settled(self, accepted: int, *, timeout_s: float = 60) -> dict[str, int]:
+    def await_settled(self, accepted: int, *, timeout_s: float = AT_ALL_S) -> dict[str, int]:
         """Wait until all that were accepted have reached a final state; returns the states."""
         seen: list[dict[str, Any]] = []
 
@@ -97,7 +98,7 @@ class Service:
         """Follow an inbox."""
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
         path = f"/api/v1/inbox/{recipient}/stream"
-        with self.client.stream("GET", path, headers=headers, timeout=20) as answer:
+        with self.client.stream("GET", path, headers=headers, timeout=AT_ALL_S) as answer:
             assert answer.status_code == 200
             yield Stream(answer.iter_lines())
 
@@ -135,7 +136,7 @@ class Stream:
 def service_at(url: str, key: str) -> Iterator[Service]:
     """A client of the API at `url`, and its connections."""
     headers = {"Authorization": f"Bearer {key}"}
-    with httpx2.Client(base_url=url, headers=headers, timeout=20) as client:
+    with httpx2.Client(base_url=url, headers=headers, timeout=AT_ALL_S) as client:
         yield Service(client)
 
 

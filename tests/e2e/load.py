@@ -7,6 +7,7 @@ from typing import Self
 import httpx2
 
 from tests.e2e.client import MAIL, Service
+from tests.patience import AT_ALL_S
 from tests.services.processes import wait_until
 
 _PAUSE_S = 0.05
@@ -31,11 +32,13 @@ class Load:
     def stop(self) -> None:
         """Send no more."""
         self._stopping.set()
-        self._thread.join(timeout=30)
+        self._thread.join(timeout=AT_ALL_S)
 
     def await_accepted(self, count: int) -> None:
         """Wait until so many were accepted."""
-        wait_until(lambda: len(self.accepted) >= count, timeout_s=30, what=f"{count} accepted")
+        wait_until(
+            lambda: len(self.accepted) >= count, timeout_s=AT_ALL_S, what=f"{count} accepted"
+        )
 
     def _send(self) -> None:
         with suppress(httpx2.TransportError):

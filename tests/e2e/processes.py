@@ -11,14 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.patience import AT_ALL_S
 from tests.services.processes import wait_until
 from tests.services.reaper import reaping
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NOTIFIER = (sys.executable, "-m", "notifier")
 WORKER_RUNNER = (sys.executable, str(CHECKOUT / "worker_runner.py"))
-_READY_S = 40.0
-_END_S = 30.0
 
 
 class Running:
@@ -43,7 +42,7 @@ class Running:
         with self._news:
             return "".join(self._lines)
 
-    def line(self, pattern: str, *, timeout_s: float = _READY_S) -> re.Match[str]:
+    def line(self, pattern: str, *, timeout_s: float = AT_ALL_S) -> re.Match[str]:
         """Wait for a line that matches, from its first one on; fails when none can come."""
         deadline = time.monotonic() + timeout_s
         seen = 0
@@ -62,13 +61,13 @@ class Running:
         """Send a signal to it, not to its children."""
         self.process.send_signal(number)
 
-    def ends(self, *, timeout_s: float = _END_S) -> int:
+    def ends(self, *, timeout_s: float = AT_ALL_S) -> int:
         """Wait for its end; returns its exit code, negative for a signal."""
         code = self.process.wait(timeout=timeout_s)
         self._reader.join(timeout=5)
         return code
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, *, timeout_s: float = _END_S) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, *, timeout_s: float = AT_ALL_S) -> int:
         """Send a signal and wait for its end; returns its exit code."""
         self.send(number)
         return self.ends(timeout_s=timeout_s)
@@ -128,7 +127,7 @@ def run(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=AT_ALL_S,
     )
 
 

@@ -17,6 +17,7 @@ from notifier.keys import SCOPES
 from notifier.settings import Settings
 from tests.e2e.client import Service, service_at
 from tests.e2e.processes import NOTIFIER, WORKER_RUNNER, Running, run, running
+from tests.patience import AT_ALL_S
 from tests.services.background import in_background
 from tests.services.postgres import Postgres
 from tests.services.processes import wait_until
@@ -100,7 +101,9 @@ class Outside:
         """Wait until an independent client of the broker finds every work queue empty."""
         with self.witness() as witness:
             wait_until(
-                lambda: not any(map(witness.ready, WORK_QUEUES)), timeout_s=20, what="empty queues"
+                lambda: not any(map(witness.ready, WORK_QUEUES)),
+                timeout_s=AT_ALL_S,
+                what="empty queues",
             )
 
     def dead_letters(self) -> Counter[str]:
@@ -180,7 +183,7 @@ class Production:
         """Wait until the runner has started so many processes in all."""
         wait_until(
             lambda: self.workers.output.count('"worker.started"') >= starts,
-            timeout_s=40,
+            timeout_s=AT_ALL_S,
             what=f"{starts} started workers",
         )
 

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 from tests.e2e.client import MAIL, PREFIX, Service
 from tests.e2e.production import Production
+from tests.patience import AT_ALL_S
 from tests.services.processes import wait_until
 
 SWEEP_S = 25
@@ -84,7 +85,9 @@ def test_what_cannot_be_parsed_goes_to_the_dead_queue_and_nothing_dies(
         for body in junk:
             witness.put("email_notifications", body)
         wait_until(
-            lambda: witness.ready(DEAD) == before + len(junk), timeout_s=10, what="dead letters"
+            lambda: witness.ready(DEAD) == before + len(junk),
+            timeout_s=AT_ALL_S,
+            what="dead letters",
         )
         after = service.await_status(service.send(MAIL))
         found = witness.take(DEAD)

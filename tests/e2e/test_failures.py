@@ -7,6 +7,7 @@ from tests.e2e.client import IN_APP, MAIL, PREFIX, SMS, Service
 from tests.e2e.load import Load
 from tests.e2e.processes import await_gone, children_of, workers_of
 from tests.e2e.production import PROCESSES, Production
+from tests.patience import AT_ALL_S
 from tests.services.processes import wait_until
 
 SLOTS = 16
@@ -61,7 +62,7 @@ def test_a_killed_runner_leaves_no_children_and_loses_nothing(
     service.await_status(ids[0], {"processing"})
     children = children_of(deployed.workers.pid)
     assert deployed.workers.stop(signal.SIGKILL) == -signal.SIGKILL
-    await_gone(children, timeout_s=20)
+    await_gone(children, timeout_s=AT_ALL_S)
     deployed.start_workers()
 
     assert len(children) >= PROCESSES
@@ -101,7 +102,9 @@ def test_without_a_database_nothing_is_accepted_and_everything_recovers(
     finally:
         deployed.outside.postgres.start()
     wait_until(
-        lambda: service.client.get("/readyz").status_code == 200, timeout_s=10, what="recovery"
+        lambda: service.client.get("/readyz").status_code == 200,
+        timeout_s=AT_ALL_S,
+        what="recovery",
     )
     after = service.send(MAIL)
     states = service.await_settled(len(before) + 1)

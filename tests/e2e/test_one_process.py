@@ -19,6 +19,7 @@ from tests.contract.store.stores import envelope_of, open_stores
 from tests.e2e.client import IN_APP, MAIL, PREFIX, SMS, Service
 from tests.e2e.one_process import OneProcess, one_process
 from tests.e2e.processes import CHECKOUT, NOTIFIER, run, running
+from tests.patience import AT_ALL_S
 from tests.services.processes import wait_until
 from tests.services.smtp import SmtpServer
 
@@ -59,7 +60,7 @@ def test_the_script_prints_a_curl_line_that_sends_a_mail(tmp_path: Path, shell_p
             check=True,
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=AT_ALL_S,
         )
         head, _, body = pasted.stdout.partition("\n\n")
         accepted = json.loads(body)
@@ -220,19 +221,19 @@ class Load:
                 self.accepted += self._service.send_batch([MAIL, SMS] * 25)
 
     def join(self) -> None:
-        self._thread.join(timeout=30)
+        self._thread.join(timeout=AT_ALL_S)
 
 
 def test_everything_accepted_is_sent_after_a_kill_under_load(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     with one_process(folder) as killed:
         load = Load(killed.service)
-        wait_until(lambda: len(load.accepted) >= 500, timeout_s=30, what="load")
+        wait_until(lambda: len(load.accepted) >= 500, timeout_s=AT_ALL_S, what="load")
         assert killed.process.stop(signal.SIGKILL) == -signal.SIGKILL
         load.join()
     with one_process(folder) as restarted:
         accepted = restarted.service.account()["accepted"]
-        states = restarted.service.await_settled(accepted, timeout_s=30)
+        states = restarted.service.await_settled(accepted)
         captured = all_captured(restarted.service)
 
     assert accepted >= len(load.accepted)
@@ -283,7 +284,7 @@ def test_a_start_while_others_write_to_the_database_ends_in_work(tmp_path: Path)
             assert httpx2.get(f"{at[1] or at[2]}/healthz").status_code == 200
             database.execute("ROLLBACK")
 
-            wait_until(lambda: sent_in(database) == 2, timeout_s=20, what="both sent")
+            wait_until(lambda: sent_in(database) == 2, timeout_s=AT_ALL_S, what="both sent")
 
 
 async def leave_behind(url: str) -> None:

@@ -47,6 +47,7 @@ from notifier.worker.relay import Relay, RelaySettings
 from tests.api import MAIL, PEPPER, PREFIX, client_of
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores
+from tests.patience import AT_ALL_S
 from tests.services.postgres import Postgres
 from tests.services.rabbitmq import RabbitMq
 from tests.witness import witness_of
@@ -188,7 +189,7 @@ class Node:
 
         return await self.stores.database.read(work)
 
-    async def await_statuses(self, *, timeout_s: float = 20, **wanted: int) -> None:
+    async def await_statuses(self, *, timeout_s: float = AT_ALL_S, **wanted: int) -> None:
         """Wait until the notifications stand like this, and no otherwise."""
         await until_async(lambda: self._stands(wanted), timeout_s=timeout_s)
 
@@ -296,7 +297,7 @@ async def _is_ready(amqp_url: str, count: int, queue: str) -> bool:
     return await asyncio.to_thread(ready, amqp_url, queue) == count
 
 
-async def until_async(holds: Callable[[], Awaitable[Any]], *, timeout_s: float = 20) -> None:
+async def until_async(holds: Callable[[], Awaitable[Any]], *, timeout_s: float = AT_ALL_S) -> None:
     """Wait until `holds`: neither a database nor a broker sends an event."""
     async with asyncio.timeout(timeout_s):
         while not await holds():  # noqa: ASYNC110

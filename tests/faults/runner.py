@@ -19,6 +19,7 @@ from tests.clock import SystemClock
 from tests.contract.store.stores import a_submission, envelope_of, open_stores
 from tests.e2e.processes import WORKER_RUNNER, Running, running
 from tests.e2e.production import Outside, outside
+from tests.patience import AT_ALL_S
 from tests.services.postgres import Postgres
 from tests.services.processes import wait_until
 from tests.services.rabbitmq import RabbitMq
@@ -62,19 +63,21 @@ class Host:
         """Wait until the runner has started so many processes in all."""
         wait_until(
             lambda: runner.output.count('"worker.started"') >= count,
-            timeout_s=60,
+            timeout_s=AT_ALL_S,
             what=f"{count} started workers",
         )
 
     def await_mails(self, count: int) -> None:
         """Wait until the mail server has taken so many."""
         wait_until(
-            lambda: len(self.outside.smtp.received) >= count, timeout_s=60, what=f"{count} mails"
+            lambda: len(self.outside.smtp.received) >= count,
+            timeout_s=AT_ALL_S,
+            what=f"{count} mails",
         )
 
     def await_processing(self) -> None:
         """Wait until workers hold something."""
-        wait_until(lambda: self.states()[Status.PROCESSING] > 0, timeout_s=60, what="work")
+        wait_until(lambda: self.states()[Status.PROCESSING] > 0, timeout_s=AT_ALL_S, what="work")
 
     def states(self) -> Counter[str]:
         """How many notifications stand in each state."""
@@ -88,7 +91,9 @@ class Host:
 
     def await_sent(self, count: int) -> None:
         """Wait until so many are sent, and nothing stands in another state."""
-        wait_until(lambda: self.states() == {Status.SENT: count}, timeout_s=60, what="all sent")
+        wait_until(
+            lambda: self.states() == {Status.SENT: count}, timeout_s=AT_ALL_S, what="all sent"
+        )
 
     def consumers(self) -> list[int]:
         """How many consumers each lane has."""

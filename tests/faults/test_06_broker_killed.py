@@ -67,7 +67,7 @@ async def test_posts_are_answered_while_the_broker_is_killed_and_workers_resume_
                 started_s = time.monotonic()
                 await until_async(lambda: reached(ledger, before + SLOTS + 1))
                 resumed_s = time.monotonic() - started_s
-            await back.await_statuses(sent=await back.count("true"), timeout_s=40)
+            await back.await_statuses(sent=await back.count("true"))
             unknown = (await back.stores.queries.backlog()).outcome_unknown
 
     assert set(ids) <= set(ledger.handed_over)

@@ -87,7 +87,7 @@ async def test_without_a_database_messages_are_kept_and_results_recorded_afterwa
             asked = store.calls.total() - before
             while_away = queue.deliveries.copy()
             await asyncio.to_thread(postgres.start)
-            states = await site.settled(len(sent), timeout_s=30)
+            states = await site.settled(len(sent))
             await site.drained()
         account = await site.stores.queries.account(service=None)
 

@@ -5,6 +5,7 @@ from collections import Counter
 
 from tests.e2e.processes import await_gone, children_of, workers_of
 from tests.faults.runner import CONSUMERS, PROCESSES, host
+from tests.patience import AT_ALL_S
 from tests.services.postgres import Postgres
 from tests.services.processes import wait_until
 from tests.services.rabbitmq import RabbitMq
@@ -25,7 +26,7 @@ def test_a_killed_runner_leaves_no_consumers_and_a_new_one_has_its_own(
             assert len(workers_of(runner.pid)) == PROCESSES
             runner.stop(signal.SIGKILL)
             await_gone(children, timeout_s=GRACE_S)
-        wait_until(lambda: not any(here.consumers()), timeout_s=5, what="no consumers")
+        wait_until(lambda: not any(here.consumers()), timeout_s=AT_ALL_S, what="no consumers")
         with here.runner() as runner:
             here.await_sent(COUNT)
             workers = len(workers_of(runner.pid))

@@ -74,7 +74,7 @@ async def test_killed_and_hung_workers_are_replaced_and_nothing_is_lost(
             async def are_all_there() -> bool:
                 return len(workers_of(os.getpid())) == PROCESSES
 
-            await until(are_all_there, timeout_s=5)
+            await until(are_all_there)
             left = zombies()
             others = await delivering(site, journal)
             accepted = (await site.states()).total()
@@ -119,7 +119,7 @@ def test_a_worker_that_may_no_longer_consume_ends_itself_and_is_replaced(
             rabbitmq.management.call("PUT", *rights, body=unreadable)
             rabbitmq.ctl("close_all_connections", "--vhost", vhost, "gone")
 
-            died = runner.line('"child.died"', timeout_s=90)
+            died = runner.line('"child.died"')
             rabbitmq.management.call("PUT", *rights, body=everything)
             here.await_starts(runner, PROCESSES + 1)
             here.send(3)

@@ -21,6 +21,7 @@ from tests.faults.brokers import (
 )
 from tests.faults.runner import CONSUMERS, PROCESSES, host
 from tests.gateway import Gateway, gateway_to
+from tests.patience import AT_ALL_S
 from tests.services.background import in_background
 from tests.services.postgres import Postgres
 from tests.services.processes import wait_until
@@ -128,7 +129,7 @@ def test_a_runner_that_alone_lost_its_database_leaves_its_messages_to_another(
     ):
         way.freeze()
         ids = here.send(2 * HELD)
-        wait_until(lambda: here.ready() == HELD, timeout_s=60, what="messages that are held")
+        wait_until(lambda: here.ready() == HELD, timeout_s=AT_ALL_S, what="messages that are held")
         with here.runner() as healthy:
             # Ten seconds of patience, and what a busy machine needs to notice and to send.
             here.await_sent(2 * HELD)
@@ -138,7 +139,7 @@ def test_a_runner_that_alone_lost_its_database_leaves_its_messages_to_another(
         way.thaw()
         wait_until(
             lambda: cut_off.output.count('"worker.resumed"') == PROCESSES,
-            timeout_s=60,
+            timeout_s=AT_ALL_S,
             what="workers that resume",
         )
         ids += here.send(HELD)

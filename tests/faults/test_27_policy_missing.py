@@ -43,7 +43,7 @@ async def until_ok(watch: TopologyWatch, *, is_ok: bool) -> None:
     async def is_so() -> bool:
         return watch.is_ok is is_ok
 
-    await until_async(is_so, timeout_s=10)
+    await until_async(is_so)
 
 
 @pytest.mark.parametrize("how", ["removed", "overridden"])

@@ -39,6 +39,7 @@ from tests.callbacks import (
     status_form,
     twilio_signature,
 )
+from tests.patience import AT_ALL_S
 
 SIGNER = SendGridSigner()
 UNKNOWN = Fault(kind="unknown", code="timeout", message="no answer")
@@ -221,7 +222,7 @@ async def test_what_can_be_no_signature_is_refused_before_the_body(
         "X-Twilio-Email-Event-Webhook-Signature": signature if signature != "c2hvcnQ=" else "",
         "X-Twilio-Email-Event-Webhook-Timestamp": str(int(api.clock.now().timestamp())),
     }
-    async with client_of(api.app) as anyone, asyncio.timeout(3):
+    async with client_of(api.app) as anyone, asyncio.timeout(AT_ALL_S):
         for path, headers in (
             (f"/callbacks/twilio/{compat.uuid7()}", {**FORM, **twilio}),
             ("/callbacks/sendgrid", sendgrid),
@@ -232,7 +233,7 @@ async def test_what_can_be_no_signature_is_refused_before_the_body(
 
 async def test_a_stale_timestamp_is_refused_before_the_body(api: Api) -> None:
     signed = SIGNER.signed([], int(api.clock.now().timestamp()) - 400)
-    async with client_of(api.app) as anyone, asyncio.timeout(3):
+    async with client_of(api.app) as anyone, asyncio.timeout(AT_ALL_S):
         headers = signed["headers"]
         answer = await anyone.post("/callbacks/sendgrid", content=_never(), headers=headers)
         assert answer.status_code == 403

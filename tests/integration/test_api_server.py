@@ -16,6 +16,7 @@ from notifier.api.server import bind
 from notifier.errors import SettingsError
 from tests.api import listening, serving
 from tests.attacks.raw import ask
+from tests.patience import AT_ALL_S
 
 _SERVE = """
 import asyncio
@@ -44,7 +45,7 @@ async def test_a_signal_ends_the_server_and_what_follows_still_runs(
         sys.executable, "-c", _SERVE.format(host=host), stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(AT_ALL_S):
         url = (await process.stdout.readline()).decode()
         process.send_signal(number)
         rest = (await process.stdout.read()).decode()
@@ -73,7 +74,7 @@ async def test_a_client_that_reads_nothing_of_a_large_answer_is_ended() -> None:
         at = urlsplit(url)
         _, writer = await asyncio.open_connection(at.hostname, at.port, limit=1)
         writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        await asyncio.wait_for(is_ended.wait(), 10)
+        await asyncio.wait_for(is_ended.wait(), AT_ALL_S)
         writer.close()
 
 

@@ -17,6 +17,7 @@ from notifier.api.config import ApiConfig
 from notifier.errors import StoreUnavailableError
 from notifier.ports import Inbox, InboxItem
 from tests.api import PEPPER, Api, listening, serving
+from tests.patience import AT_ALL_S
 
 STREAM = "/api/v1/inbox/bob/stream"
 FAST = ApiConfig(pepper=PEPPER, stream_poll_s=0.02, stream_keep_alive_s=0.05)
@@ -46,7 +47,7 @@ class WatchedInbox:
         self.reads += 1
         return list(await self._inner.since(service, recipient, seq, limit=limit))
 
-    async def more_polls(self, count: int, timeout_s: float = 5) -> None:
+    async def more_polls(self, count: int, timeout_s: float = AT_ALL_S) -> None:
         """Wait for `count` polls more."""
         async with asyncio.timeout(timeout_s):
             for _ in range(count):
@@ -76,7 +77,7 @@ class Reader:
     async def next(self) -> Event:
         """Return the next event; a comment is one named `comment`."""
         fields: dict[str, str] = {}
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(AT_ALL_S):
             async for line in self._lines:
                 if not line and fields:
                     return Event(
@@ -265,7 +266,7 @@ async def test_a_stream_ends_within_seconds_of_its_keys_revocation(tmp_path: Pat
         async with served.stream(Authorization=f"Bearer {key.text}") as reader:
             await reader.next()
             await served.api.services.keys.revoke(key.id)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(AT_ALL_S):
                 while True:
                     try:
                         assert (await reader.next()).name == "comment"
@@ -282,7 +283,7 @@ async def test_a_service_has_half_of_the_streams(tmp_path: Path) -> None:
             async with served.stream() as refused, served.stream(Authorization=others) as other:
                 assert refused.response.status_code == 503
                 assert other.response.status_code == 200
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(AT_ALL_S):
             # The server notices the ends of both on its own time.
             while await _status_of_new(served) != 200:
                 pass

@@ -24,6 +24,7 @@ from notifier.store.queries import SqlQueryStore
 from notifier.store.upgrading import upgrade
 from tests.api import MAIL, PREFIX, Api, over, serving
 from tests.clock import SystemClock
+from tests.patience import AT_ALL_S
 from tests.services.postgres import Postgres
 from tests.services.processes import free_port
 from tests.services.rabbitmq import RabbitMq, vhost_of
@@ -36,7 +37,7 @@ WORDS = dict[str, object]
 
 
 async def eventually(look: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(AT_ALL_S):
         while not await look():
             pass
 

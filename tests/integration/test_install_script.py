@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import AT_ALL_S
 from tests.services.debian import CHECKOUT
 
 _PYTHON = """\
@@ -44,7 +45,7 @@ def run(checkout: Path, **environ: str) -> subprocess.CompletedProcess[str]:
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=AT_ALL_S,
     )
 
 
@@ -83,7 +84,7 @@ def test_a_second_start_says_that_it_waits_for_the_first(checkout: Path) -> None
         assert second.stderr is not None
         said = second.stderr.readline()
 
-    output, _ = second.communicate(timeout=60)
+    output, _ = second.communicate(timeout=AT_ALL_S)
 
     assert said == "Another start is installing into .venv: waiting for it.\n"
     assert output == "started\n"

@@ -25,6 +25,7 @@ from notifier.queue.renewing import WORN_DELIVERIES
 from notifier.queue.topology import CRASH_LOOP_LIMIT
 from tests.clock import SystemClock
 from tests.gateway import Gateway, gateway_to
+from tests.patience import AT_ALL_S
 from tests.queues import bury, publish
 from tests.services.rabbitmq import RabbitMq, vhost_of
 from tests.witness import Letter, until, witness_of
@@ -85,7 +86,7 @@ class Recorder:
 
 
 async def publish_until_confirmed(queue: RabbitQueue, envelope: Envelope) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(AT_ALL_S):
         while True:
             try:
                 return await publish(queue, envelope)
@@ -187,7 +188,10 @@ async def test_a_broker_that_hangs_up_during_the_handshake_is_looked_for_again()
 
     async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        async with asyncio.timeout(30), opened(f"amqp://user:word@127.0.0.1:{port}/") as queue:
+        async with (
+            asyncio.timeout(AT_ALL_S),
+            opened(f"amqp://user:word@127.0.0.1:{port}/") as queue,
+        ):
             for _ in range(4):
                 await calls.acquire()
             with pytest.raises(QueueUnavailableError):
@@ -485,7 +489,7 @@ async def test_a_connection_that_no_longer_answers_is_replaced_by_the_watch(
 
 async def until_away(queue: RabbitQueue) -> None:
     """Wait until the connection was given up."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(AT_ALL_S):
         while True:
             try:
                 await queue.ping()
@@ -505,7 +509,7 @@ async def test_a_queue_whose_broker_is_frozen_closes_in_time(
         started = time.monotonic()
 
     assert time.monotonic() - started < 8
-    await until(lambda: not clients_tasks(), timeout_s=2)
+    await until(lambda: not clients_tasks())
 
 
 def clients_tasks() -> list[asyncio.Task[object]]:
@@ -566,7 +570,7 @@ async def test_nothing_confirmed_is_lost_when_the_node_is_killed(
         await asyncio.to_thread(rabbitmq.kill)
         before = len(confirmed)
         await asyncio.to_thread(rabbitmq.start)
-        await until(lambda: len(confirmed) > before + 200, timeout_s=60)
+        await until(lambda: len(confirmed) > before + 200)
         is_over.set()
         await asyncio.gather(*publishers)
 
@@ -776,10 +780,10 @@ async def test_many_consumers_make_their_queue_again_when_it_was_deleted(amqp_ur
     async with opened(amqp_url) as queue:
         await queue.subscribe(Channel.EMAIL, Lane.NORMAL, Recorder(), consumers=CROWD)
         with witness_of(amqp_url) as witness:
-            await until(lambda: witness.consumers(EMAIL) == CROWD, timeout_s=20)
+            await until(lambda: witness.consumers(EMAIL) == CROWD)
             witness.delete(EMAIL)
-            await until(lambda: witness.queues([EMAIL]) == {EMAIL}, timeout_s=20)
-            await until(lambda: witness.consumers(EMAIL) == CROWD, timeout_s=20)
+            await until(lambda: witness.queues([EMAIL]) == {EMAIL})
+            await until(lambda: witness.consumers(EMAIL) == CROWD)
 
 
 async def test_letters_outlive_the_default_delivery_limit_where_no_policy_lifts_it(

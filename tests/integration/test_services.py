@@ -15,6 +15,7 @@ import asyncpg
 import pika
 import pytest
 
+from tests.patience import AT_ALL_S
 from tests.services.certificates import make_certificates
 from tests.services.errors import ServiceUnavailableError, WayClosedError
 from tests.services.postgres import Postgres, private_postgres
@@ -162,7 +163,7 @@ def mail(**headers: str) -> EmailMessage:
 
 
 def send(server: SmtpServer, *recipients: str) -> dict[str, tuple[int, bytes]]:
-    with smtplib.SMTP(server.host, server.port, timeout=10) as client:
+    with smtplib.SMTP(server.host, server.port, timeout=AT_ALL_S) as client:
         return client.send_message(mail(), "a@example.org", list(recipients or ("b@example.org",)))
 
 
@@ -289,7 +290,7 @@ class TestNothingLeaks:
         owner.wait()
         owner.stdout.close()
 
-        wait_until(lambda: not folder.exists(), timeout_s=20, what="the folder gone")
+        wait_until(lambda: not folder.exists(), timeout_s=AT_ALL_S, what="the folder gone")
         assert not runs(started_pid)
 
     def test_a_group_that_ignores_the_first_signal_is_killed(self) -> None:

@@ -18,6 +18,7 @@ from notifier.errors import SettingsError
 from notifier.notification import Outcome, Permanent, Sent, Systemic, Transient, Unknown
 from notifier.refusals.smtp import Phase
 from tests.clock import SystemClock
+from tests.patience import AT_ALL_S
 from tests.services.certificates import Certificates, make_certificates
 from tests.services.messages import MESSAGE_ID, ManualClock, a_message
 from tests.services.scripted_smtp import (
@@ -656,7 +657,7 @@ async def test_as_many_mails_are_under_way_as_there_may_be_connections(server: S
     adapter = an_adapter(replace(a_config(server), max_connections=100, timeout_s=30))
     sending = [asyncio.create_task(adapter.send(a_message())) for _ in range(101)]
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(AT_ALL_S):
         await asyncio.gather(*(hang.arrived.wait() for hang in hangs))
     assert server.sessions == 100
 
@@ -722,7 +723,7 @@ async def test_a_closed_adapter_keeps_no_connection(server: SmtpServer) -> None:
     await sending
     await adapter.send(a_message())
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(AT_ALL_S):
         await server.wait_until_empty()
 
 
@@ -742,7 +743,7 @@ async def test_closing_does_not_wait_for_a_silent_server(
 
     await adapter.close()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(AT_ALL_S):
         await server.wait_until_empty()
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import TypeVar
 
+from tests.patience import AT_ALL_S
+
 T = TypeVar("T")
 
 
@@ -17,9 +19,9 @@ def in_background(opening: Callable[[], AbstractAsyncContextManager[T]]) -> Iter
     thread.start()
     try:
         context = opening()
-        yield asyncio.run_coroutine_threadsafe(context.__aenter__(), loop).result(timeout=10)
+        yield asyncio.run_coroutine_threadsafe(context.__aenter__(), loop).result(timeout=AT_ALL_S)
         leaving = context.__aexit__(None, None, None)
-        asyncio.run_coroutine_threadsafe(leaving, loop).result(timeout=10)
+        asyncio.run_coroutine_threadsafe(leaving, loop).result(timeout=AT_ALL_S)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

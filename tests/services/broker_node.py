@@ -5,6 +5,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+from tests.patience import AT_ALL_S
 from tests.services.erlang import Programs
 from tests.services.processes import LOOPBACK, free_port, listens, wait_until
 from tests.services.reaper import Reaper
@@ -129,7 +130,7 @@ class ProcessNode:
             self._reaper.end(self._process, signal.SIGKILL)
             self._process = None
             # The leader is a shell script; the node beside it may end a moment later.
-            wait_until(self._is_gone, timeout_s=10, what="the killed RabbitMQ gone")
+            wait_until(self._is_gone, timeout_s=AT_ALL_S, what="the killed RabbitMQ gone")
 
     def stop(self) -> None:
         """End it in order; returns when it has ended."""

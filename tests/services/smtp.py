@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from aiosmtpd.smtp import MISSING, SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from tests.patience import AT_ALL_S
 from tests.services.processes import LOOPBACK
 
 Stage = Literal["MAIL", "RCPT", "DATA"]
@@ -247,11 +248,11 @@ def smtp_server(offer: Offer | None = None) -> Iterator[SmtpServer]:
     thread.start()
     running = _Running(offer or Offer())
     try:
-        asyncio.run_coroutine_threadsafe(running.open(), loop).result(timeout=10)
+        asyncio.run_coroutine_threadsafe(running.open(), loop).result(timeout=AT_ALL_S)
         yield running.server
     finally:
         try:
-            asyncio.run_coroutine_threadsafe(running.close(), loop).result(timeout=10)
+            asyncio.run_coroutine_threadsafe(running.close(), loop).result(timeout=AT_ALL_S)
         finally:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import AT_ALL_S
+
 CANARY = "canary-493021"
 
 
@@ -16,7 +18,7 @@ def run(program: str, level: str = "DEBUG", form: str = "json") -> str:
 
 def output_of(*arguments: str) -> str:
     command = [sys.executable, "-m", *arguments]
-    done = subprocess.run(command, capture_output=True, check=False, timeout=60, text=True)
+    done = subprocess.run(command, capture_output=True, check=False, timeout=AT_ALL_S, text=True)
     return done.stdout + done.stderr
 
 

@@ -26,7 +26,7 @@ from tests.contract.store.stores import (
     envelope_of,
     open_stores,
 )
-from tests.patience import HASTY, USUAL
+from tests.patience import AT_ALL_S, HASTY, USUAL
 from tests.services.postgres import private_postgres
 
 
@@ -86,7 +86,7 @@ async def test_a_cut_link_is_mended(postgres_store_url: str) -> None:
 
 
 async def _until_it_accepts(stores: Stores) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(AT_ALL_S):
         while True:
             try:
                 await stores.accept()

@@ -11,6 +11,7 @@ from notifier.notification import Message
 from notifier.ports import Applied, Idempotency, KeyReused, NotFound, Remembered, Unfinished
 from notifier.store.tables import inbox_items, inboxes
 from tests.contract.store.stores import Stores, a_message, a_submission, open_stores
+from tests.patience import AT_ALL_S
 
 ADA = ("orders", "ada")
 
@@ -77,7 +78,7 @@ async def test_a_stream_that_resumes_misses_nothing(stores: Stores) -> None:
             items = await stores.inbox.since(*ADA, seen[-1] if seen else 0, limit=7)
             seen.extend(item.seq for item in items)
 
-    async with open_stores(stores.url) as process, asyncio.timeout(30):
+    async with open_stores(stores.url) as process, asyncio.timeout(AT_ALL_S):
         await asyncio.gather(
             follow(),
             *(each.inbox.deliver(to()) for each in (stores, process) for _ in range(30)),
