@@ -6,12 +6,22 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from notifier.breaker import BreakerSettings
 from notifier.delivery import Deliverer, Lease
 from notifier.gate import Gate
-from notifier.notification import Channel, Envelope, Lane, Message, Outcome, Sent, Submission
+from notifier.notification import (
+    Channel,
+    Envelope,
+    Lane,
+    Message,
+    Notification,
+    Outcome,
+    Sent,
+    Settlement,
+    Submission,
+)
 from notifier.ports import ChannelAdapter, DeliveryStore, ProviderStore, Queue, RescuePolicy
 from notifier.publishing import Publisher
 from notifier.queue.memory import MemoryQueue
@@ -180,6 +190,26 @@ class Bench:
     async def accept(self, submission: Submission | None = None) -> Envelope:
         """Store a notification; returns what its API would publish."""
         return envelope_of(await self.stores.accept(submission or a_submission()))
+
+    async def attempt(self, envelope: Envelope) -> Notification:
+        """Make one attempt; returns where the notification stands then."""
+        assert await within(self.deliverer().deliver(envelope)) is Settlement.ACK
+        return await self.stores.get(envelope.id)
+
+    async def cut_off_at(self, hold: Hold) -> Notification:
+        """Begin an attempt and cancel it where it is held; returns where it stands then."""
+        envelope = await self.accept()
+        delivery = asyncio.create_task(self.deliverer().deliver(envelope))
+        await within(hold.reached.wait())
+        delivery.cancel()
+        await asyncio.wait({delivery}, timeout=LIMIT_S)
+        assert delivery.cancelled()
+        return await self.stores.get(envelope.id)
+
+    async def way(self, id: UUID) -> list[tuple[str, str | None]]:
+        """What happened to a notification, and at which provider."""
+        timeline = await self.stores.queries.timeline(id)
+        return [(each.event, each.provider) for each in timeline]
 
 
 @asynccontextmanager

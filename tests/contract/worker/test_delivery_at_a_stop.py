@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import replace
-from uuid import UUID
 
 import pytest
 from structlog.typing import EventDict
@@ -11,7 +10,6 @@ from notifier.errors import SchemaError, StoreUnavailableError
 from notifier.notification import (
     Channel,
     Message,
-    Notification,
     OnUnknown,
     Outcome,
     Sent,
@@ -27,11 +25,6 @@ from tests.contract.worker.bench import LIMIT_S, Bench, Hold, ScriptedAdapter, w
 REFUSED = Transient("connection_refused", "not sent")
 AWAY = StoreUnavailableError("away")
 POLICIES = [RetryPolicy(), RetryPolicy(on_unknown=OnUnknown.HOLD)]
-
-
-async def record_of(bench: Bench, id: UUID) -> tuple[Notification, list[tuple[str, str | None]]]:
-    timeline = await bench.stores.queries.timeline(id)
-    return await bench.stores.get(id), [(each.event, each.provider) for each in timeline]
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -55,7 +48,8 @@ async def test_a_failover_that_meets_a_stop_is_recorded_as_far_as_it_came(
 
     assert await within(deliverer.deliver(envelope)) is Settlement.ACK
 
-    found, timeline = await record_of(bench, envelope.id)
+    found = await bench.stores.get(envelope.id)
+    timeline = await bench.way(envelope.id)
     assert (found.status, found.attempts) == (Status.PENDING, attempts)
     assert not found.outcome_unknown
     assert timeline[-1] == (event, "scripted")
@@ -81,7 +75,8 @@ async def test_a_wait_for_a_second_providers_turn_ends_with_a_stop(
     turn.released.set()
 
     assert await within(delivery) is Settlement.ACK
-    found, timeline = await record_of(bench, envelope.id)
+    found = await bench.stores.get(envelope.id)
+    timeline = await bench.way(envelope.id)
     assert (found.status, timeline[-1]) == (Status.PENDING, ("retry", "scripted"))
     assert bench.others[0].messages == []
 
@@ -95,16 +90,11 @@ async def test_a_stop_that_cuts_off_the_gate_keeps_what_the_first_provider_said(
     bench.rates_per_s = {"second": 1_000}
     bench.adapter.script.append(REFUSED)
     turn = bench.providers.hold("reserve")
-    envelope = await bench.accept()
-    delivery = asyncio.create_task(bench.deliverer().deliver(envelope))
-    await within(turn.reached.wait())
 
-    delivery.cancel()
-    await asyncio.wait({delivery}, timeout=LIMIT_S)
+    found = await bench.cut_off_at(turn)
 
-    found, timeline = await record_of(bench, envelope.id)
     assert (found.status, found.outcome_unknown) == (Status.PENDING, False)
-    assert timeline[-1] == ("retry", "scripted")
+    assert (await bench.way(found.id))[-1] == ("retry", "scripted")
 
 
 async def test_a_result_in_hand_is_recorded_although_a_stop_cuts_off_the_report(
@@ -112,31 +102,21 @@ async def test_a_result_in_hand_is_recorded_although_a_stop_cuts_off_the_report(
 ) -> None:
     await bench.stores.providers.open("scripted", reason="401", for_s=0)
     closing = bench.providers.hold("close")
-    envelope = await bench.accept()
-    delivery = asyncio.create_task(bench.deliverer().deliver(envelope))
-    await within(closing.reached.wait())
 
-    delivery.cancel()
-    await asyncio.wait({delivery}, timeout=LIMIT_S)
+    found = await bench.cut_off_at(closing)
 
-    found, timeline = await record_of(bench, envelope.id)
-    assert (found.status, timeline[-1]) == (Status.SENT, ("succeed", "scripted"))
+    assert (found.status, (await bench.way(found.id))[-1]) == (Status.SENT, ("succeed", "scripted"))
 
 
 async def test_a_cut_off_call_names_the_provider_that_was_being_asked(bench: Bench) -> None:
     bench.adapter.script.append(REFUSED)
     bench.others = [ScriptedAdapter("second")]
     bench.others[0].hold = hold = Hold()
-    envelope = await bench.accept()
-    delivery = asyncio.create_task(bench.deliverer().deliver(envelope))
-    await within(hold.reached.wait())
 
-    delivery.cancel()
-    await asyncio.wait({delivery}, timeout=LIMIT_S)
+    found = await bench.cut_off_at(hold)
 
-    found, timeline = await record_of(bench, envelope.id)
     assert found.outcome_unknown
-    assert timeline[-2:] == [("failover", "scripted"), ("interrupt", "second")]
+    assert (await bench.way(found.id))[-2:] == [("failover", "scripted"), ("interrupt", "second")]
 
 
 @pytest.mark.parametrize("error", [AWAY, SchemaError("old"), ValueError("a defect")])
@@ -177,7 +157,8 @@ async def test_a_stop_does_not_spend_its_grace_on_those_who_wait_at_the_gate(
 
     await within(consumers.stop(grace_s=100 * LIMIT_S))
 
-    found, timeline = await record_of(bench, envelope.id)
+    found = await bench.stores.get(envelope.id)
+    timeline = await bench.way(envelope.id)
     assert (found.status, found.attempts, len(timeline)) == (Status.PENDING, 0, 1)
     assert bench.memory.ready("email_notifications") == 1
 
@@ -203,12 +184,7 @@ async def test_a_database_that_never_answers_keeps_no_stop_beyond_its_patience(
     bench.lease = replace(bench.lease, stop_patience_s=0.05)
     bench.adapter.hold = hold = Hold()
     bench.store.hold("finish")
-    envelope = await bench.accept()
-    delivery = asyncio.create_task(bench.deliverer().deliver(envelope))
-    await within(hold.reached.wait())
 
-    delivery.cancel()
-    await asyncio.wait({delivery}, timeout=LIMIT_S)
+    await bench.cut_off_at(hold)
 
-    assert delivery.cancelled()
     assert [each["event"] for each in logs] == ["finish.not_recorded"]
