@@ -235,8 +235,13 @@ async def test_the_leases_of_a_dead_worker_are_rescued_and_published_at_once(
     await bench.memory.move(WORK, DEAD)
     never = RelaySettings(due_every_s=NEVER_S, rescue_every_s=NEVER_S, repair_every_s=NEVER_S)
 
+    async def has_looked_everywhere() -> bool:
+        counts = bench.store.counts
+        has_begun = counts["due_queues"] == len(Lane) and counts["rescue"] == 1
+        return has_begun and not bench.store.under_way
+
     async with relaying(bench, never) as relay:
-        await bench.store.called("due_queues", "rescue")
+        await until(has_looked_everywhere)
         assert await bench.stores.deliveries.end_leases("dead") == 1
         relay.nudge()
         await until(lambda: is_ready(bench, 1))
