@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 import pytest
 
+from notifier.api.door import DoorLimits
 from tests.attacks.conftest import PER_ADDRESS
 from tests.attacks.raw import (
     PROBE,
@@ -29,7 +30,7 @@ MIB = 1024 * 1024
 @pytest.mark.parametrize("said", [b"", b"GET", START, b"\r\n\r\n", b"POST /x HTTP/1.1\r\nHost: a"])
 def test_whoever_says_too_little_is_sent_away(attacked: OneProcess, said: bytes) -> None:
     with connections(attacked.url, 1, said) as (connection,):
-        assert seconds_until_ended(connection) < 6
+        assert seconds_until_ended(connection) < DoorLimits().head_s
 
 
 def test_a_head_that_trickles_ends_like_one_that_stops(attacked: OneProcess) -> None:

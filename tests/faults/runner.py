@@ -25,6 +25,7 @@ from tests.services.processes import wait_until
 from tests.services.rabbitmq import RabbitMq
 
 PROCESSES = 2
+GRACE_S = 30
 CONSUMERS = 4
 LANES = ("email_notifications", "email_notifications.high", "email_notifications.bulk")
 
@@ -45,7 +46,7 @@ class Host:
             "NOTIFIER_IN_APP__PROVIDERS": "none",
             "NOTIFIER_EMAIL__CONSUMERS": str(self.slots),
             "NOTIFIER_WORKER__PROCESSES": str(PROCESSES),
-            "NOTIFIER_WORKER__GRACE_S": "5",
+            "NOTIFIER_WORKER__GRACE_S": str(GRACE_S),
         }
 
     def send(self, count: int) -> list[UUID]:

@@ -61,5 +61,5 @@ async def test_while_the_database_is_silent_posts_are_refused_in_time_and_nothin
             link.passes.set()
 
             assert_refused(refused)
-            assert client.p99_s() < ANSWER_TIMEOUT_S + 1
+            assert client.p99_s() < 2 * ANSWER_TIMEOUT_S
             assert await asyncio.to_thread(ready, amqp_url) == 1

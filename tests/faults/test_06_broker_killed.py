@@ -20,7 +20,7 @@ from tests.services.postgres import Postgres
 from tests.services.rabbitmq import RabbitMq
 
 BEFORE = 40
-LONGEST_POST_S = 2
+LONGEST_POST_S = 5
 """Far less than a restart takes."""
 
 
@@ -74,7 +74,7 @@ async def test_posts_are_answered_while_the_broker_is_killed_and_workers_resume_
     assert set(ledger.handed_over.values()) == {1}
     assert unknown == 0
     assert max(client.times_s) < LONGEST_POST_S
-    assert resumed_s < 10
+    assert resumed_s < 30
 
 
 async def reached(ledger: Ledger, count: int) -> bool:

@@ -13,7 +13,7 @@ from tests.faults.workers import SLOTS, open_site, relaying, working
 from tests.services.postgres import Postgres
 from tests.services.providers import Hold, open_sendgrid, open_twilio
 
-TIMEOUT_S = 2.5
+TIMEOUT_S = 8
 TEXTS = 20
 PHONE = "+491701234567"
 BUSY = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND state <> 'idle' AND pid <> $2"
@@ -80,4 +80,4 @@ async def test_a_provider_that_hangs_is_bounded_and_slows_no_other_channel(
     assert in_use == 0
     assert last == {Status.SENT: len(mails) + len(texts)}
     assert account.outcome_unknown == SLOTS
-    assert bounded_s < TIMEOUT_S + 5
+    assert bounded_s < 3 * TIMEOUT_S

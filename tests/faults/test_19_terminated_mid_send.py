@@ -7,15 +7,13 @@ from collections import Counter
 
 from notifier.notification import Status
 from tests.e2e.processes import workers_of
-from tests.faults.runner import PROCESSES, host
+from tests.faults.runner import GRACE_S, PROCESSES, host
 from tests.services.postgres import Postgres
 from tests.services.rabbitmq import RabbitMq
 
 COUNT = 60
-GRACE_S = 5
 BACKLOG = 1_000
 IN_FLIGHT_S = 0.5
-LOADED_S = 15
 
 
 def test_a_stop_mid_send_doubles_and_loses_nothing(postgres: Postgres, rabbitmq: RabbitMq) -> None:
@@ -57,7 +55,7 @@ def test_a_stop_of_many_consumers_gives_back_once_what_nobody_touched(
         left = here.states()
 
         assert code == 0
-        assert took_s < LOADED_S
+        assert took_s < GRACE_S
         assert left == {Status.SENT: len(here.outside.mailed()), Status.PENDING: here.ready()}
         assert here.dead() == 0
         assert here.returns() <= 2

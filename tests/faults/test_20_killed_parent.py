@@ -11,7 +11,6 @@ from tests.services.processes import wait_until
 from tests.services.rabbitmq import RabbitMq
 
 COUNT = 30
-GRACE_S = 16
 
 
 def test_a_killed_runner_leaves_no_consumers_and_a_new_one_has_its_own(
@@ -25,7 +24,7 @@ def test_a_killed_runner_leaves_no_consumers_and_a_new_one_has_its_own(
             children = children_of(runner.pid)
             assert len(workers_of(runner.pid)) == PROCESSES
             runner.stop(signal.SIGKILL)
-            await_gone(children, timeout_s=GRACE_S)
+            await_gone(children, timeout_s=AT_ALL_S)
         wait_until(lambda: not any(here.consumers()), timeout_s=AT_ALL_S, what="no consumers")
         with here.runner() as runner:
             here.await_sent(COUNT)

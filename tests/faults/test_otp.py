@@ -257,7 +257,7 @@ async def test_a_call_is_cut_off_when_the_time_of_its_otp_is_over(
 ) -> None:
     path = tmp_path / "notifier.db"
     await asyncio.to_thread(partial(shutil.copy, otp_url.removeprefix("sqlite:///"), path))
-    left_s = 0.5
+    left_s = 3
 
     class Deaf(Provider):
         async def send(self, _message: Message) -> Outcome:
@@ -290,5 +290,7 @@ async def test_a_call_is_cut_off_when_the_time_of_its_otp_is_over(
             )
             found = await stores.get(submission.id)
 
-    assert [at_s - started_s for at_s in cut_off_s] == [pytest.approx(left_s, abs=0.2)]
+    (at_s,) = cut_off_s
+    # Without it the call would go on until its lease is nearly over.
+    assert left_s - ROUNDING_S < at_s - started_s < LEASE.send_timeout_s / 2
     assert (found.status, found.outcome_unknown) == (Status.EXPIRED, True)

@@ -18,6 +18,7 @@ from notifier.api.config import ApiConfig
 from notifier.errors import QueueUnavailableError
 from notifier.notification import Channel, Status
 from notifier.ports import Queue, QueueDepth
+from notifier.store.database import ANSWER_TIMEOUT_S
 from tests.api import MAIL, PEPPER, PREFIX, SMS, Api, client_of, over, serving
 
 
@@ -124,7 +125,7 @@ async def test_it_is_ready_with_both(api: Api) -> None:
         }
 
 
-async def test_without_the_database_it_says_so_within_three_seconds() -> None:
+async def test_without_the_database_it_says_so_in_time() -> None:
     async with silent_database() as api:
         key = "Bearer ntf_" + "a" * 16 + "_" + "b" * 43
         started_s = time.monotonic()
@@ -135,7 +136,7 @@ async def test_without_the_database_it_says_so_within_three_seconds() -> None:
             api.client.get("/healthz"),
         )
 
-        assert time.monotonic() - started_s < 3
+        assert time.monotonic() - started_s < 2 * ANSWER_TIMEOUT_S
         assert [each.status_code for each in answers] == [503, 503, 503, 200]
         assert all(int(each.headers["retry-after"]) > 0 for each in answers[:3])
         assert answers[0].json()["code"] == "unavailable"

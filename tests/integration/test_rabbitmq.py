@@ -38,14 +38,19 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def opened(
-    url: str, *, declare: bool = True, publish_timeout_s: float = 3, heartbeat_s: int = 10
+    url: str,
+    *,
+    declare: bool = True,
+    publish_timeout_s: float = 10,
+    heartbeat_s: int = 10,
+    call_timeout_s: float = 10,
 ) -> AbstractAsyncContextManager[RabbitQueue]:
     settings = RabbitSettings(
         connection_name="test",
         declare=declare,
         publish_timeout_s=publish_timeout_s,
         heartbeat_s=heartbeat_s,
-        call_timeout_s=1,
+        call_timeout_s=call_timeout_s,
         watch_s=0.1,
     )
     return open_rabbit_queue(url, settings, SystemClock())
@@ -212,7 +217,8 @@ async def test_publishing_fails_at_once_while_the_broker_is_known_to_be_away(
             with pytest.raises(PublishError):
                 await publish(queue, an_envelope())
 
-        assert time.monotonic() - started < 0.5
+        # Not one waited.
+        assert time.monotonic() - started < 10
 
 
 async def test_publishing_ends_in_time_when_nothing_answers_and_recovers(gateway: Gateway) -> None:
@@ -226,7 +232,8 @@ async def test_publishing_ends_in_time_when_nothing_answers_and_recovers(gateway
         assert {type(failure) for failure in failures} == {PublishError}
         with pytest.raises(PublishError):
             await publish(queue, an_envelope())
-        assert time.monotonic() - started < 2
+        # They waited together.
+        assert time.monotonic() - started < 51 * 0.3
 
         gateway.thaw()
 
@@ -474,7 +481,7 @@ async def test_a_connection_that_no_longer_answers_is_replaced_by_the_watch(
     gateway: Gateway, amqp_url: str
 ) -> None:
     with witness_of(amqp_url) as witness:
-        async with opened(gateway.url) as queue:
+        async with opened(gateway.url, call_timeout_s=1) as queue:
             handler, sent = Recorder(), an_envelope()
             await queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=1)
             await until(lambda: witness.consumers(EMAIL) == 1)
@@ -502,13 +509,14 @@ async def until_away(queue: RabbitQueue) -> None:
 async def test_a_queue_whose_broker_is_frozen_closes_in_time(
     gateway: Gateway, consumers: int
 ) -> None:
-    async with opened(gateway.url) as queue:
+    async with opened(gateway.url, call_timeout_s=1) as queue:
         await queue.subscribe(Channel.EMAIL, Lane.NORMAL, Recorder(), consumers=consumers)
         await publish(queue, an_envelope())
         gateway.freeze()
         started = time.monotonic()
 
-    assert time.monotonic() - started < 8
+    # A few calls, each given up in time.
+    assert time.monotonic() - started < 15
     await until(lambda: not clients_tasks())
 
 
@@ -536,7 +544,8 @@ async def test_an_alarm_refuses_publishes_at_once_and_leaves_consumers_alone(
             for _ in range(50):
                 with pytest.raises(PublishError, match="alarm"):
                     await publish(queue, an_envelope(Lane.BULK))
-            assert time.monotonic() - started < 0.4
+            # Not one waited.
+            assert time.monotonic() - started < 10
 
             handler = Recorder()
             await queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=1)
@@ -642,7 +651,6 @@ async def test_a_wrong_password_looks_like_a_broker_that_is_away(amqp_url: str) 
 
 
 async def test_closing_with_publishes_and_handlers_under_way_ends_in_time(amqp_url: str) -> None:
-    started = time.monotonic()
     async with opened(amqp_url) as queue:
         handler = Recorder(is_open=False)
         await queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=4)
@@ -651,9 +659,11 @@ async def test_closing_with_publishes_and_handlers_under_way_ends_in_time(amqp_u
         await handler.count(4)
         publishes = [asyncio.create_task(publish(queue, an_envelope())) for _ in range(20)]
         await asyncio.sleep(0)
+        started = time.monotonic()
     await asyncio.gather(*publishes, return_exceptions=True)
 
-    assert time.monotonic() - started < 5
+    # Not one call timed out.
+    assert time.monotonic() - started < 10
     with witness_of(amqp_url) as witness:
         await until(lambda: witness.ready(EMAIL) >= 8)
 
@@ -679,7 +689,8 @@ async def test_a_stop_of_many_busy_consumers_gives_back_once_and_at_once(
             left = witness.take(EMAIL)
             assert witness.ready(DEAD) == 0
     assert max(deliveries(letter) for letter in left) <= 2
-    assert took_s < 3
+    # It did not time out.
+    assert took_s < 10
 
 
 async def test_no_number_of_stops_takes_a_message_to_the_dead_queue(

@@ -507,8 +507,9 @@ async def test_a_refusal_is_told_without_waiting_for_what_comes_after(
     pipelining.script(verb, "550 5.1.1 no")
     pipelining.script("DATA", Hang())
 
-    async with asyncio.timeout(2):
-        adapter = an_adapter(replace(a_config(pipelining), reuse_timeout_s=HASTY_S))
+    async with asyncio.timeout(AT_ALL_S):
+        config = replace(a_config(pipelining), reuse_timeout_s=HASTY_S, timeout_s=2 * AT_ALL_S)
+        adapter = an_adapter(config)
         refused = await adapter.send(a_message())
         assert isinstance(refused, Permanent | Systemic)
         assert isinstance(await adapter.send(a_message()), Sent)
@@ -609,11 +610,12 @@ async def test_a_kept_connection_that_the_server_closed_is_replaced(
 async def test_a_kept_connection_that_is_dead_without_a_word_costs_little(
     server: SmtpServer,
 ) -> None:
-    adapter = an_adapter(replace(a_config(server), reuse_timeout_s=HASTY_S))
+    config = replace(a_config(server), reuse_timeout_s=HASTY_S, timeout_s=2 * AT_ALL_S)
+    adapter = an_adapter(config)
     await adapter.send(a_message())
     server.script("MAIL", Hang())
 
-    async with asyncio.timeout(HASTY_S + 1):
+    async with asyncio.timeout(AT_ALL_S):
         assert isinstance(await adapter.send(a_message()), Sent)
     await adapter.close()
 

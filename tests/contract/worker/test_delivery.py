@@ -197,7 +197,7 @@ async def test_a_provider_that_does_not_answer_is_given_up_before_the_lease_ends
     bench: Bench,
 ) -> None:
     envelope = await bench.accept()
-    bench.lease = replace(bench.lease, send_timeout_s=1)
+    bench.lease = replace(bench.lease, send_timeout_s=3)
     bench.adapter.hold = Hold()
 
     await within(bench.deliverer().deliver(envelope))
