@@ -89,7 +89,8 @@ class Database:
     async def write(self, work: Work[Answer]) -> Answer:
         """Run `work` in a transaction and return its answer once that is committed.
 
-        `work` may roll back by itself. It is not run twice.
+        What it saw is then as safe as what it wrote: where standbys have to have a commit, they
+        have those before it too. `work` may roll back by itself. It is not run twice.
 
         Raises:
             StoreUnavailableError: within the time-out; it may or may not be committed.

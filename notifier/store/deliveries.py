@@ -197,7 +197,7 @@ class SqlDeliveryStore:
         self, *, service: str, key: str, fingerprint: str
     ) -> Remembered | KeyReused | None:
         wanted = Idempotency(service=service, key=key, fingerprint=fingerprint, answer="")
-        return await self._database.read(partial(idempotency.find, wanted=wanted))
+        return await self._database.write(partial(idempotency.find, wanted=wanted))
 
     async def purge_idempotency_keys(self) -> int:
         total = 0

@@ -22,6 +22,28 @@ _Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 # No such setting, no such value, no right to it.
 _REFUSED = ("22", "42", "0A")
 
+# What others committed may be on no standby yet, since they did not wait. Whoever answers from it
+# has to wait in their place, and a commit waits only where its transaction has written.
+_WRITE_IF_NOTHING_WAS = (
+    "SELECT CASE WHEN pg_current_xact_id_if_assigned() IS NULL"
+    " AND current_setting('synchronous_standby_names') <> '' THEN"
+    " pg_logical_emit_message(true, 'notifier', pg_current_xact_id()::text) END; "
+)
+
+
+class _Waiting(asyncpg.Connection):
+    """Commits what was only read as it commits what was written: once the standbys have it."""
+
+    async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 - the driver's
+        if not query.startswith("COMMIT"):
+            return await super().execute(query, *args, timeout=timeout)
+        try:
+            return await super().execute(_WRITE_IF_NOTHING_WAS + query, timeout=timeout)
+        except asyncpg.PostgresError:
+            if self.is_in_transaction():
+                await super().execute("ROLLBACK")
+            raise
+
 
 class _PooledConnection(AsyncAdapt_asyncpg_connection):
     """Runs every statement in a transaction: only there a session is one's own."""
@@ -42,7 +64,11 @@ class Sessions:
         self._settings = {**session, **address.session}
         options = {"options": address.startup_options} if address.startup_options else {}
         shared = {**address.driver_arguments(), **arguments}
-        self._direct = {**shared, "server_settings": {**self._settings, **options}}
+        self._direct = {
+            **shared,
+            "server_settings": {**self._settings, **options},
+            "connection_class": _Waiting,
+        }
         self._pooled = {
             **shared,
             "server_settings": options,
@@ -100,9 +126,12 @@ async def _is_of_one_session(connection: _Connection) -> bool:
 
     A pooler tells of one that it made up, with which to ask it for a cancellation.
     """
-    async with connection.transaction():
-        statement = await connection.prepare("SELECT pg_backend_pid()", name="")
-        return bool(await statement.fetchval() == connection.get_server_pid())
+    transaction = connection.transaction()
+    await transaction.start()
+    statement = await connection.prepare("SELECT pg_backend_pid()", name="")
+    pid = await statement.fetchval()
+    await transaction.rollback()
+    return bool(pid == connection.get_server_pid())
 
 
 def _settled(settings: Mapping[str, str]) -> type[_Connection]:
@@ -110,7 +139,7 @@ def _settled(settings: Mapping[str, str]) -> type[_Connection]:
     pairs = (f"set_config({_literal(name)}, {_literal(settings[name])}, true)" for name in settings)
     settle = f" SELECT {', '.join(pairs)};" if settings else ""
 
-    class Settled(asyncpg.Connection):
+    class Settled(_Waiting):
         async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 - the driver's
             if query.startswith("BEGIN"):
                 query += settle
