@@ -189,9 +189,13 @@ class DeliveryStore(Protocol):
         """
 
     async def take_lost(
-        self, limit: int, *, hold_s: float, drained: Collection[tuple[Channel, Lane]]
+        self, limit: int, *, hold_s: float, empty: Collection[tuple[Channel, Lane]]
     ) -> Sequence[Envelope]:
-        """Published long ago, never claimed, and their queue (in `drained`) is all but empty."""
+        """Published a while ago, never claimed, and their queue (in `empty`) holds none.
+
+        A consumer may hold them all the same: each comes up ever more rarely, as often as it is
+        published again.
+        """
 
     async def unpublish_missing(self, limit: int, *, queue: QueueDepth) -> int:
         """Forget that those of a work queue are in the broker, where more were than are there.

@@ -341,9 +341,10 @@ class RelaySettings(_Group):
         description="Seconds that the API has to publish what it accepted, before the relay does.",
     )
     lost_after_s: Seconds = Field(
-        600,
+        60,
         description="Seconds after which a published notification that nobody claimed counts as "
-        "lost, if its queue is drained.",
+        "lost, if its queue is empty. It is published again, each time after as long as it has "
+        "waited by then, and at most ten times this.",
     )
 
 

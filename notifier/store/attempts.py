@@ -68,6 +68,15 @@ from notifier.store.tables import notifications as n
 from notifier.store.timeline import Noted
 
 _named = locked(given_rows(id=ID, attempt=Integer))
+_lost_after_s = parameter("lost_after_s", Float)
+_most_s = _lost_after_s * 10.0
+_published_for_s = func.coalesce(-SecondsUntil(n.c.published_at), 0.0)
+# As long again as it was there: a consumer may hold it for long, and each suspicion doubles it.
+_suspect_in_s = case(
+    (_published_for_s < _lost_after_s, _lost_after_s),
+    (_published_for_s > _most_s, _most_s),
+    else_=_published_for_s,
+)
 # A mark that a crash of the server loses costs a second message, which the claim's fence stops.
 _MARK_PUBLISHED = (
     update(n)
@@ -77,7 +86,9 @@ _MARK_PUBLISHED = (
         stands_at(Status.PENDING),
         WithoutWaitingForDisk(),
     )
-    .values(published_at=Now(), relay_at=SecondsFromNow(parameter("lost_after_s", Float)))
+    .values(
+        published_at=func.coalesce(n.c.published_at, Now()), relay_at=SecondsFromNow(_suspect_in_s)
+    )
 )
 
 _is_current_letter = and_(stands_at(Status.FAILED), n.c.attempt == _named.c.attempt)

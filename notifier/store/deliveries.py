@@ -43,12 +43,13 @@ class StoreSettings:
     """How long others are given before a relay takes over, and the size of batches.
 
     A notification that its API has not published, and a failure that its worker has not buried,
-    are left to a relay after `grace_s`; a published one counts as lost after `lost_after_s`, or
-    after `missing_after_s` where there are more of them than the broker can hold.
+    are left to a relay after `grace_s`; a published one is taken for lost after `lost_after_s`,
+    and ever more rarely where that does not help, or after `missing_after_s` where there are more
+    of them than the broker can hold.
     """
 
     grace_s: float = 5
-    lost_after_s: float = 600
+    lost_after_s: float = 60
     missing_after_s: float = 10
     max_batch: int = 200
     max_insert: int = 1_000
@@ -130,12 +131,12 @@ class SqlDeliveryStore:
         )
 
     async def take_lost(
-        self, limit: int, *, hold_s: float, drained: Collection[tuple[Channel, Lane]]
+        self, limit: int, *, hold_s: float, empty: Collection[tuple[Channel, Lane]]
     ) -> Sequence[Envelope]:
-        if not drained:
+        if not empty:
             return []
         return await self._database.write(
-            partial(upkeep.take_lost, limit=limit, hold_s=hold_s, drained=drained)
+            partial(upkeep.take_lost, limit=limit, hold_s=hold_s, empty=empty)
         )
 
     async def unpublish_missing(self, limit: int, *, queue: QueueDepth) -> int:

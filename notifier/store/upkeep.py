@@ -21,7 +21,6 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    tuple_,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -94,7 +93,13 @@ def _held(candidates: Select[tuple[UUID]]) -> Update:
     )
 
 
-_lost = select(n.c.id).where(status_in(Status.PENDING), n.c.published_at.is_not(None), _is_up)
+_empty = given_rows("empty", channel=Text, lane=Text)
+_lost = (
+    select(n.c.id)
+    .join_from(n, _empty, and_(n.c.channel == _empty.c.channel, n.c.lane == _empty.c.lane))
+    .where(status_in(Status.PENDING), n.c.published_at.is_not(None), _is_up)
+)
+_TAKE_LOST = _held(_lost.limit(_limit))
 
 _missing = taken(
     select(n.c.id)
@@ -139,11 +144,11 @@ async def take_lost(
     *,
     limit: int,
     hold_s: float,
-    drained: Collection[tuple[Channel, Lane]],
+    empty: Collection[tuple[Channel, Lane]],
 ) -> Sequence[Envelope]:
-    """Take what was published to one of the `drained` queues and is there no more."""
-    lost = _lost.where(tuple_(n.c.channel, n.c.lane).in_(sorted(drained)))
-    return await _take(connection, _held(lost.limit(_limit)), limit, hold_s)
+    """Take what was published to one of the `empty` queues and is there no more."""
+    queues = joined(encode({"channel": channel, "lane": lane}) for channel, lane in empty)
+    return await _take(connection, _TAKE_LOST, limit, hold_s, empty=queues)
 
 
 async def unpublish_missing(
@@ -162,9 +167,13 @@ async def unpublish_missing(
 
 
 async def _take(
-    connection: AsyncConnection, statement: Update, limit: int, hold_s: float
+    connection: AsyncConnection,
+    statement: Update,
+    limit: int,
+    hold_s: float,
+    **parameters: object,
 ) -> Sequence[Envelope]:
-    result = await connection.execute(statement, {"limit": limit, "hold_s": hold_s})
+    result = await connection.execute(statement, {"limit": limit, "hold_s": hold_s, **parameters})
     return [to_envelope(row) for row in result]
 
 

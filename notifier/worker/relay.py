@@ -22,10 +22,10 @@ log = structlog.get_logger(__name__)
 class RelaySettings:
     """How often the relay looks, and how much it takes at once.
 
-    What it took and could not publish comes up again after `hold_s`. A queue with at most
-    `drained_below` messages ready counts as drained: what was published to it long ago and never
-    claimed is lost. Where that is more than its consumers could hold, up to `missing_batch` come
-    up again much earlier.
+    What it took and could not publish comes up again after `hold_s`. Of what was
+    published to an empty queue a while ago and never claimed, `suspects` come up at once, and more
+    once these are taken: a consumer may hold them. In a queue with at most `drained_below` messages
+    ready, where more were published than there can be, up to `missing_batch` come up much earlier.
     """
 
     due_every_s: float = 1
@@ -34,6 +34,7 @@ class RelaySettings:
     purge_every_s: float = 600
     batch: int = 500
     hold_s: float = 10
+    suspects: int = 10
     drained_below: int = 10
     missing_batch: int = 5_000
 
@@ -148,13 +149,12 @@ class Relay:
         ]
         for queue in depths:
             await self._unpublish_missing(queue)
-        drained = [(queue.channel, queue.lane) for queue in depths if queue.lane]
-        lost = await self._store.take_lost(
-            self._settings.batch, hold_s=self._settings.hold_s, drained=drained
-        )
+        empty = [(queue.channel, queue.lane) for queue in depths if queue.lane and not queue.ready]
+        limit = self._settings.suspects
+        lost = await self._store.take_lost(limit, hold_s=self._settings.hold_s, empty=empty)
         if lost:
             log.warning("relay.lost", count=len(lost))
-        return len(lost) == await self._publisher.publish(lost) == self._settings.batch
+        return len(lost) == await self._publisher.publish(lost) == limit
 
     async def _unpublish_missing(self, queue: QueueDepth) -> None:
         count = await self._store.unpublish_missing(self._settings.missing_batch, queue=queue)

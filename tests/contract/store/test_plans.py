@@ -13,10 +13,17 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from notifier.notification import SUCCEED, Channel, Envelope, Finish, Lane
 from notifier.ports import Idempotency
-from notifier.store import attempts, idempotency, intake, unknown
+from notifier.store import attempts, idempotency, intake, unknown, upkeep
 from notifier.store.attempts import ClaimRequest
-from notifier.store.rows import envelope_row, finish_row, joined, submission_row
-from tests.contract.store.stores import Stores, a_submission, an_end, envelope_of, open_stores
+from notifier.store.rows import encode, envelope_row, finish_row, joined, submission_row
+from tests.contract.store.stores import (
+    LOST_AFTER_S,
+    Stores,
+    a_submission,
+    an_end,
+    envelope_of,
+    open_stores,
+)
 
 ROWS = 32
 BACKLOG = 2_000
@@ -185,3 +192,22 @@ async def test_given_rows_are_not_compared_with_one_another(stores: Stores) -> N
                 await session.execute("DEALLOCATE compared")
             plan = explained[0]["Plan"]
             assert max(map(_rows_read, _nodes(plan))) <= LIMIT * ROWS, explained
+
+
+async def test_what_may_be_lost_is_found_without_reading_what_is_not(
+    postgres_store_url: str,
+) -> None:
+    async with open_stores(postgres_store_url) as stores, _session(stores) as session:
+        envelopes = [envelope_of(each) for each in await stores.accept_many(BACKLOG)]
+        await stores.deliveries.mark_published(envelopes[:ROWS])
+        await stores.pass_time(10 * LOST_AFTER_S)
+        await stores.deliveries.mark_published(envelopes[ROWS:])
+        queues = joined([encode({"channel": Channel.EMAIL, "lane": Lane.NORMAL})])
+        parameters = {"limit": ROWS, "hold_s": 10, "empty": queues}
+        statement, values = Case(upkeep._TAKE_LOST, parameters).named()  # noqa: SLF001
+        await session.execute(f"PREPARE lost_ AS {statement}")
+
+        explained = await session.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE lost_ {values}")
+
+        assert explained[0]["Plan"]["Actual Rows"] == ROWS
+        assert max(map(_rows_read, _nodes(explained[0]["Plan"]))) <= LIMIT * ROWS

@@ -126,7 +126,7 @@ async def failed(stores: Stores) -> Claimed:
 
 SHARES: Mapping[str, tuple[Prepared, Take]] = {
     "due": (Stores.accept, lambda each: each.deliveries.take_due(9, hold_s=60)),
-    "lost": (published, lambda each: each.deliveries.take_lost(9, hold_s=60, drained=[EMAIL])),
+    "lost": (published, lambda each: each.deliveries.take_lost(9, hold_s=60, empty=[EMAIL])),
     "missing": (published, lambda each: each.deliveries.unpublish_missing(9, queue=EMPTY)),
     "unpublished": (published, lambda each: each.deliveries.unpublish(9)),
     "unburied": (failed, lambda each: each.deliveries.take_unburied(9, hold_s=60)),

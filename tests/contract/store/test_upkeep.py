@@ -18,11 +18,20 @@ from notifier.notification import (
 from notifier.ports import Applied, QueueDepth, RescuePolicy
 from notifier.store.upkeep import LEASE_ENDED
 from tests.clock import SystemClock
-from tests.contract.store.stores import A_FAULT, Stores, a_submission, an_end, envelope_of, ids
+from tests.contract.store.stores import (
+    A_FAULT,
+    LOST_AFTER_S,
+    Stores,
+    a_submission,
+    an_end,
+    envelope_of,
+    ids,
+)
 
 RESEND = {channel: RescuePolicy(max_attempts=3, on_unknown=OnUnknown.RESEND) for channel in Channel}
 HOLD = {channel: RescuePolicy(max_attempts=3, on_unknown=OnUnknown.HOLD) for channel in Channel}
 EMAIL = [(Channel.EMAIL, Lane.NORMAL)]
+SLACK_S = 60
 
 
 async def test_what_a_relay_took_comes_up_again_after_its_hold(stores: Stores) -> None:
@@ -111,7 +120,7 @@ async def test_what_is_not_due_yet_hides_nothing_that_is(stores: Stores) -> None
     assert await stores.deliveries.due_queues() == []
 
 
-async def test_a_published_notification_is_lost_if_its_drained_queue_never_gave_it(
+async def test_a_published_notification_is_lost_if_its_empty_queue_never_gave_it(
     stores: Stores,
 ) -> None:
     submission = await stores.accept()
@@ -119,16 +128,16 @@ async def test_a_published_notification_is_lost_if_its_drained_queue_never_gave_
     lost = stores.deliveries.take_lost
 
     await stores.pass_time(590)
-    assert await lost(10, hold_s=30, drained=EMAIL) == []
+    assert await lost(10, hold_s=30, empty=EMAIL) == []
     await stores.pass_time(11)
-    assert await lost(10, hold_s=30, drained=[]) == []
-    assert await lost(10, hold_s=30, drained=[(Channel.EMAIL, Lane.BULK)]) == []
-    assert ids(await lost(10, hold_s=30, drained=[*EMAIL, (Channel.SMS, Lane.HIGH)])) == [
+    assert await lost(10, hold_s=30, empty=[]) == []
+    assert await lost(10, hold_s=30, empty=[(Channel.EMAIL, Lane.BULK)]) == []
+    assert ids(await lost(10, hold_s=30, empty=[*EMAIL, (Channel.SMS, Lane.HIGH)])) == [
         submission.id
     ]
-    assert await lost(10, hold_s=30, drained=EMAIL) == []
+    assert await lost(10, hold_s=30, empty=EMAIL) == []
     await stores.pass_time(31)
-    assert ids(await lost(10, hold_s=30, drained=EMAIL)) == [submission.id]
+    assert ids(await lost(10, hold_s=30, empty=EMAIL)) == [submission.id]
 
 
 async def test_a_notification_published_again_is_not_lost_for_a_while(stores: Stores) -> None:
@@ -137,7 +146,23 @@ async def test_a_notification_published_again_is_not_lost_for_a_while(stores: St
         await stores.deliveries.mark_published([envelope_of(submission)])
         await stores.pass_time(400)
 
-    assert await stores.deliveries.take_lost(10, hold_s=30, drained=EMAIL) == []
+    assert await stores.deliveries.take_lost(10, hold_s=30, empty=EMAIL) == []
+
+
+async def test_what_is_held_for_long_is_taken_for_lost_ever_more_rarely(stores: Stores) -> None:
+    envelope = envelope_of(await stores.accept())
+    age_s = 0.0
+    for _ in range(6):
+        await stores.deliveries.mark_published([envelope])
+        wait_s = min(max(age_s, LOST_AFTER_S), 10 * LOST_AFTER_S)
+        # A busy machine's own seconds count as well.
+        await stores.pass_time(wait_s - SLACK_S)
+        assert await stores.deliveries.take_lost(10, hold_s=0, empty=EMAIL) == []
+        await stores.pass_time(2 * SLACK_S)
+        assert await stores.deliveries.take_lost(10, hold_s=0, empty=EMAIL) == [envelope]
+        age_s += wait_s + SLACK_S
+
+    assert age_s > 20 * LOST_AFTER_S
 
 
 async def test_an_ended_lease_is_rescued_and_its_outcome_unknown(stores: Stores) -> None:

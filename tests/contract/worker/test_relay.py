@@ -1,4 +1,5 @@
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -24,6 +25,7 @@ from notifier.ports import Applied
 from notifier.retry import RetryPolicy
 from notifier.store.tables import notifications
 from notifier.windows import WINDOWS, Window
+from notifier.worker.consumer import Consumers
 from notifier.worker.relay import Relay, RelaySettings
 from tests.clock import SystemClock
 from tests.contract.store.stores import LOST_AFTER_S, a_submission, envelope_of, ids
@@ -32,6 +34,7 @@ from tests.contract.worker.bench import LIMIT_S, Bench, within
 WORK, DEAD = "email_notifications", "email_notifications.dead"
 OFTEN = RelaySettings(due_every_s=0.01, rescue_every_s=0.01, repair_every_s=0.01)
 NEVER_S = 3_600
+HELD = 40
 
 
 @asynccontextmanager
@@ -171,12 +174,37 @@ async def test_what_consumers_might_hold_is_published_again_once_it_is_lost_for_
     await relay.publish_due()
     assert taken.empty()
     await bench.stores.pass_time(2)
-    await relay.publish_lost()
+    while await relay.publish_lost():
+        pass
     again = [await within(taken.get()) for _ in envelopes]
     await consumers.close()
 
     assert ids(again) == ids(envelopes)
     assert taken.empty()
+
+
+async def test_of_what_waits_at_the_gate_few_messages_are_doubled_and_no_send(
+    bench: Bench,
+) -> None:
+    envelopes = [await bench.accept() for _ in range(HELD)]
+    await bench.publisher.publish(envelopes)
+    await bench.stores.providers.pause("scripted", reason="maintenance")
+    consumers = Consumers(bench.memory, bench.deliverer(), {Channel.EMAIL: HELD})
+    relay = bench.relay()
+
+    await consumers.start()
+    await until(lambda: is_ready(bench, 0))
+    for _ in range(5):
+        await bench.stores.pass_time(10 * LOST_AFTER_S)
+        while await relay.publish_lost():
+            pass
+    doubled = bench.memory.ready(WORK)
+    await bench.stores.providers.resume("scripted")
+    await until(lambda: is_ready(bench, 0))
+    await consumers.stop(LIMIT_S)
+
+    assert 0 < doubled <= RelaySettings().suspects
+    assert Counter(each.id for each in bench.adapter.messages) == Counter(ids(envelopes))
 
 
 async def test_what_is_urgent_waits_for_no_other_lane_that_is_due(bench: Bench) -> None:
