@@ -411,13 +411,13 @@ class BrokerSettings(_Environment):
     """Where the broker is."""
 
     broker_url: SecretStr = Field(
-        description="The broker: `amqp://user:password@host/vhost`, `amqps://` with TLS, or "
-        "`memory://` for one process."
+        description="The broker: `amqp://user:password@host/vhost`, or several hosts of a cluster "
+        "with commas between them; `amqps://` with TLS, or `memory://` for one process."
     )
     broker_management_url: Annotated[SecretStr, AfterValidator(_secret_base_url)] | None = Field(
         None,
         description="Where RabbitMQ's management answers, for policies; port 15672 of the "
-        "broker's host if unset.",
+        "broker's hosts if unset.",
     )
 
 

@@ -3,7 +3,7 @@
 import re
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -13,6 +13,7 @@ from notifier.errors import SettingsError
 from notifier.urls import Place, port_number, split_place
 
 _SCHEME = re.compile(r"(?P<scheme>amqps?)://", re.IGNORECASE)
+_BETWEEN_URLS = re.compile(r",\s*(?=amqps?://)", re.IGNORECASE)
 _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^:\[\]\s,]+)(:(?P<port>[^:,]*))?")
 _EXPECTED = "expected amqp://user:password@host/vhost, amqps://... or memory://"
 
@@ -31,12 +32,25 @@ _WITHOUT_EFFECT = (
 _KNOWN = {*_AUTHORITIES, *_CERTIFICATE, *_KEY, "verify", "no_verify_ssl", *_WITHOUT_EFFECT}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerAddress:
-    """What an `amqp://` or `amqps://` URL says; the files are of certificates (PEM)."""
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where one broker listens."""
 
     host: str
     port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerAddress:
+    """What an `amqp://` or `amqps://` URL says; the files are of certificates (PEM).
+
+    Several brokers are the nodes of one cluster: everything but where they are is the same.
+    """
+
+    endpoints: tuple[Endpoint, ...]
     user: str
     password: str = field(repr=False)
     vhost: str
@@ -46,12 +60,12 @@ class BrokerAddress:
     certificate: str | None
     key: str | None
 
-    def url(self) -> URL:
-        """The URL as aio-pika reads it, without parameters."""
+    def url(self, endpoint: Endpoint) -> URL:
+        """The URL of one broker as aio-pika reads it, without parameters."""
         return URL.build(
             scheme="amqps" if self.is_tls else "amqp",
-            host=self.host,
-            port=self.port,
+            host=endpoint.host,
+            port=endpoint.port,
             user=self.user,
             password=self.password,
             path=f"/{self.vhost}",
@@ -77,24 +91,32 @@ class BrokerAddress:
         return context
 
 
-def parse_broker(url: str) -> BrokerAddress:
+def parse_broker(text: str) -> BrokerAddress:
     """Read the URL of a broker as RabbitMQ's clients do.
 
-    Without a vhost it is `/`; without a user, guest.
+    Several nodes of a cluster are `amqp://user:password@a:5672,b:5673/vhost`, or whole URLs with
+    commas between them. Without a vhost it is `/`; without a user, guest.
 
     Raises:
         SettingsError: it is wrong; the message names what is, and repeats no value.
     """
+    first, *others = (_parse(url) for url in _BETWEEN_URLS.split(text.rstrip(", ")))
+    if any(replace(other, endpoints=first.endpoints) != first for other in others):
+        raise _wrong("its brokers differ in more than host and port: they must be of one cluster")
+    endpoints = (endpoint for each in (first, *others) for endpoint in each.endpoints)
+    return replace(first, endpoints=tuple(endpoints))
+
+
+def _parse(url: str) -> BrokerAddress:
     scheme = _SCHEME.match(url)
     if scheme is None:
         raise _wrong(_EXPECTED)
     is_tls = scheme["scheme"].lower() == "amqps"
     try:
         place = split_place(url[scheme.end() :], _KNOWN, "see docs/connections.md")
-        host, port = _host(place.hosts, "5671" if is_tls else "5672")
+        usual_port = "5671" if is_tls else "5672"
         return BrokerAddress(
-            host=host,
-            port=port,
+            endpoints=tuple(_endpoint(host, usual_port) for host in place.hosts.split(",")),
             user=place.user or "guest",
             password="guest" if place.password is None else place.password,
             vhost=_vhost(place),
@@ -112,19 +134,18 @@ def _wrong(problem: str) -> SettingsError:
     return SettingsError(f"NOTIFIER_BROKER_URL: {problem}")
 
 
-def _host(text: str, usual_port: str) -> tuple[str, int]:
+def _endpoint(text: str, usual_port: str) -> Endpoint:
     found = _HOST.fullmatch(text)
     if found is None:
-        more = "; one host only: a load balancer may stand before several" if "," in text else ""
-        raise ValueError(f"{_EXPECTED}{more}")
-    return found["host"].strip("[]"), port_number(found["port"] or usual_port)
+        raise ValueError(_EXPECTED)
+    return Endpoint(found["host"].strip("[]"), port_number(found["port"] or usual_port))
 
 
 def _vhost(place: Place) -> str:
     """The vhost, in which a slash is written %2F; one at the end, or alone, says nothing."""
     path = place.path.rstrip("/")
-    if "/" in path:
-        raise ValueError("write %2F for / in the vhost")
+    if "/" in path or "," in path:
+        raise ValueError("write %2F for / in the vhost, %2C for a comma, and all hosts before it")
     return unquote(path) or "/"
 
 

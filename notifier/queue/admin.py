@@ -7,6 +7,7 @@ that does not answer, and a queue that is in the way, are errors.
 import json
 import re
 import shlex
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,13 +16,14 @@ from typing import TypeAlias
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from notifier.errors import QueueUnavailableError, TopologyError
 from notifier.notification import Channel, JsonValue
 from notifier.ports import QueueMembers
 from notifier.queue import reasons, topology
-from notifier.queue.address import parse_broker
+from notifier.queue.address import BrokerAddress, Endpoint, parse_broker
 from notifier.queue.management import Management, ManagementError
 from notifier.queue.members import Cluster, find_cluster
 from notifier.queue.topology import Policy, QueueSpec
@@ -140,31 +142,41 @@ _POLICED = tuple(zip(topology.POLICIES, (topology.WORK_QUEUES, topology.DEAD_QUE
 
 @contextmanager
 def _connected(amqp_url: str) -> Iterator[Connection]:
-    at = parse_broker(amqp_url)
-    where = f"{at.host}:{at.port}"
-    tls = at.tls()
+    endpoint, connection = _first_connection(parse_broker(amqp_url))
     try:
-        parameters = pika.ConnectionParameters(
-            host=at.host,
-            port=at.port,
+        yield connection
+    except AMQPError as error:
+        raise QueueUnavailableError(f"the broker at {endpoint} went away") from error
+    finally:
+        if connection.is_open:
+            connection.close()
+
+
+def _first_connection(at: BrokerAddress) -> tuple[Endpoint, Connection]:
+    tls = at.tls()
+    problems = []
+    for endpoint in at.endpoints:
+        try:
+            return endpoint, _connect(at, endpoint, tls)
+        # pika lets its own time-outs out as they are.
+        except (AMQPError, AMQPConnectorException, OSError) as error:
+            problems.append(f"at {endpoint}: {reasons.of_connecting(error)}")
+    raise QueueUnavailableError(f"no broker to be had {'; '.join(problems)}")
+
+
+def _connect(at: BrokerAddress, endpoint: Endpoint, tls: ssl.SSLContext | None) -> Connection:
+    return pika.BlockingConnection(
+        pika.ConnectionParameters(
+            host=endpoint.host,
+            port=endpoint.port,
             virtual_host=at.vhost,
             credentials=pika.PlainCredentials(at.user, at.password),
-            ssl_options=pika.SSLOptions(tls, at.host) if tls else None,
+            ssl_options=pika.SSLOptions(tls, endpoint.host) if tls else None,
             socket_timeout=TIMEOUT_S,
             stack_timeout=TIMEOUT_S,
             blocked_connection_timeout=TIMEOUT_S,
         )
-        connection = pika.BlockingConnection(parameters)
-    except (AMQPError, OSError) as error:
-        reason = reasons.of_connecting(error)
-        raise QueueUnavailableError(f"no broker to be had at {where}: {reason}") from error
-    try:
-        yield connection
-    except AMQPError as error:
-        raise QueueUnavailableError(f"the broker at {where} went away") from error
-    finally:
-        if connection.is_open:
-            connection.close()
+    )
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""An aio-pika connection that can be ended without the broker's help, and writes less often.
+"""An aio-pika connection to one of a name's addresses that can be ended without the broker's help.
 
 Its `close` waits for an answer, for up to 33 s with a heartbeat of 10 s, and resists being
 cancelled: a process whose broker is frozen would not end.
@@ -7,21 +7,38 @@ Its writer hands each frame to the kernel by itself; here they are gathered.
 """
 
 import asyncio
+import socket
+import ssl
+from collections.abc import Sequence
 from typing import Any, cast
 
 import aio_pika
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
+from aiormq.exceptions import AMQPConnectionError
 from yarl import URL
 
 from notifier.gathering import GatheringTransport
 
 
-class AbortableConnection(aio_pika.Connection):
-    """A connection whose socket can be thrown away."""
+async def addresses_of(host: str) -> Sequence[str]:
+    """Return the IP addresses of a name, in an order that does not change.
 
-    def __init__(self, url: URL, **parameters: Any) -> None:
+    Raises:
+        OSError: nobody knows the name.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return sorted({str(address[0]) for *_, address in found})
+
+
+class AbortableConnection(aio_pika.Connection):
+    """A connection to the first of `addresses` that takes one; its socket can be thrown away.
+
+    The addresses are those of the URL's host, which a certificate has to name.
+    """
+
+    def __init__(self, url: URL, *, addresses: Sequence[str], **parameters: Any) -> None:
         super().__init__(url, **parameters)
-        self._dialler = _Dialler(is_tls=self.url.scheme == "amqps")
+        self._dialler = _Dialler(addresses, is_tls=self.url.scheme == "amqps")
         self.kwargs["transport_factory"] = self._dialler
 
     def abort(self) -> None:
@@ -32,17 +49,33 @@ class AbortableConnection(aio_pika.Connection):
 class _Dialler(TransportFactory):
     """Connects as aiormq does, and remembers the socket."""
 
-    def __init__(self, *, is_tls: bool) -> None:
+    def __init__(self, addresses: Sequence[str], *, is_tls: bool) -> None:
+        self._addresses = addresses
+        self._is_tls = is_tls
         self._usual = TLSTransportFactory() if is_tls else TCPTransportFactory()
         self._made: asyncio.StreamWriter | None = None
 
     async def create(
         self, url: URL, **parameters: Any
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, writer = await self._usual.create(url, **parameters)
+        if self._is_tls:
+            parameters["server_hostname"] = url.host
+        reader, writer = await self._dial(url, parameters)
         # The one that was made would close the transport when it is collected.
         self._made = writer
         return reader, _gathering(writer, reader)
+
+    async def _dial(
+        self, url: URL, parameters: dict[str, Any]
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        *others, last = self._addresses
+        for address in others:
+            try:
+                return await self._usual.create(url.with_host(address), **parameters)
+            except AMQPConnectionError as error:
+                if isinstance(error.__cause__, ssl.SSLError):
+                    raise
+        return await self._usual.create(url.with_host(last), **parameters)
 
     def abort(self) -> None:
         if self._made is not None:

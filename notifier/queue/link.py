@@ -6,9 +6,10 @@ once whether the broker is away, and can have a connection replaced that no long
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from typing import TypeAlias, TypeVar
 
 import aio_pika
@@ -19,13 +20,14 @@ from pamqp.common import FieldTable
 
 from notifier.errors import QueueUnavailableError
 from notifier.queue import reasons
-from notifier.queue.address import parse_broker
-from notifier.queue.dialling import AbortableConnection
+from notifier.queue.address import Endpoint, parse_broker
+from notifier.queue.dialling import AbortableConnection, addresses_of
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 Prepare: TypeAlias = Callable[[AbstractConnection], Awaitable[None]]
+Resolve: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
 
 FIRST_DELAY_S = 0.1
 LONGEST_DELAY_S = 2.0
@@ -46,6 +48,18 @@ class RabbitSettings:
     call_timeout_s: float = 3
     watch_s: float = 5
     declare: bool = True
+
+
+def _anywhere() -> int:
+    return random.randrange(1_000)  # noqa: S311 - spreads clients over brokers
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How a broker is looked for: where among several to begin, and what addresses a name has."""
+
+    first: Callable[[], int] = _anywhere
+    resolve: Resolve = addresses_of
 
 
 async def bounded(call: Awaitable[T], timeout_s: float) -> T:
@@ -122,17 +136,28 @@ async def _end(connection: AbortableConnection, timeout_s: float) -> None:
 class Link:
     """One connection, replaced whenever it is lost. `prepare` is called on each new one.
 
+    Each attempt asks the next broker of the URL, and when all were asked the next address of each:
+    one that takes connections and then says nothing holds up the others for one time-out.
+
     Raises:
         SettingsError: the URL is none of a broker.
     """
 
     def __init__(
-        self, url: str, *, purpose: str, settings: RabbitSettings, prepare: Prepare
+        self,
+        url: str,
+        *,
+        purpose: str,
+        settings: RabbitSettings,
+        prepare: Prepare,
+        search: Search = Search(),
     ) -> None:
-        address = parse_broker(url)
-        self._url = address.url()
-        self._tls = address.tls()
+        self._address = parse_broker(url)
+        self._tls = self._address.tls()
+        self._resolve = search.resolve
+        self._attempts = count(search.first())
         self._name = f"{settings.connection_name} {purpose}"
+        self._where = {"connection": self._name}
         self._settings = settings
         self._prepare = prepare
         self._connection: AbortableConnection | None = None
@@ -160,7 +185,7 @@ class Link:
     def drop(self, connection: AbstractConnection | None) -> None:
         """Replace `connection`, which no longer answers, if it is still the current one."""
         if connection is not None and connection is self._connection:
-            log.warning("broker.connection_dropped", connection=self._name)
+            log.warning("broker.connection_dropped", **self._where)
             self._connection.abort()
             self._down()
             self._lost.set()
@@ -182,7 +207,7 @@ class Link:
                 connection = await self._connect()
             except (QueueUnavailableError, AMQPChannelError) as error:
                 self.problem = reasons.of_connecting(error)
-                log.warning("broker.unreachable", connection=self._name, reason=self.problem)
+                log.warning("broker.unreachable", **self._where, reason=self.problem)
                 return False
             return await self._hold(connection)
         # A defect must not end the search for the broker, with all that waits for it, unseen.
@@ -191,17 +216,28 @@ class Link:
             return False
 
     async def _connect(self) -> AbortableConnection:
+        endpoint, turn = self._next()
+        self._where = {"connection": self._name, "broker": str(endpoint)}
         properties: FieldTable = {"connection_name": self._name}
         timeout_s = self._settings.call_timeout_s
+        addresses = await bounded(self._resolve(endpoint.host), timeout_s)
+        first = turn % len(addresses)
         call = aio_pika.connect(
-            self._url,
+            self._address.url(endpoint),
             ssl_context=self._tls,
             timeout=timeout_s,
             connection_class=AbortableConnection,
+            addresses=[*addresses[first:], *addresses[:first]],
             client_properties=properties,
             heartbeat=self._settings.heartbeat_s,
         )
         return await bounded(call, timeout_s * 2)
+
+    def _next(self) -> tuple[Endpoint, int]:
+        """The broker to ask now, and how often all of them were asked before."""
+        endpoints = self._address.endpoints
+        turn, index = divmod(next(self._attempts), len(endpoints))
+        return endpoints[index], turn
 
     async def _hold(self, connection: AbortableConnection) -> bool:
         self._lost = lost = asyncio.Event()
@@ -213,13 +249,13 @@ class Link:
             self._connection = connection
             self._up.set()
             self._tried.set()
-            log.info("broker.connected", connection=self._name)
+            log.info("broker.connected", **self._where)
             await lost.wait()
             self.problem = "the connection was lost"
-            log.warning("broker.connection_lost", connection=self._name)
+            log.warning("broker.connection_lost", **self._where)
         except (QueueUnavailableError, AMQPChannelError) as error:
             self.problem = reasons.of_connecting(error)
-            log.warning("broker.not_ready", connection=self._name, reason=self.problem)
+            log.warning("broker.not_ready", **self._where, reason=self.problem)
             return False
         else:
             return True

@@ -3,11 +3,12 @@
 import base64
 import json
 import ssl
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TypeAlias
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from notifier.notification import JsonValue
 from notifier.queue.address import BrokerAddress, parse_broker
@@ -25,9 +26,9 @@ class ManagementError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Management:
-    """The management API at `url`, for one virtual host."""
+    """The management API at the first of `urls` that answers, for one virtual host."""
 
-    url: str
+    urls: deque[str]
     vhost: str
     user: str = field(repr=False)
     password: str = field(repr=False)
@@ -35,15 +36,15 @@ class Management:
 
     @classmethod
     def of(cls, amqp_url: str, management_url: str | None) -> "Management":
-        """The API of the broker at `amqp_url`, at its usual port on that host if not given.
+        """The API of the brokers at `amqp_url`, at its usual port on their hosts if not given.
 
         User and password are those of `management_url`, or else of `amqp_url`.
         """
         broker = parse_broker(amqp_url)
-        at = urlsplit(management_url or _usual_url(broker))
-        host = f"[{at.hostname}]" if at.hostname and ":" in at.hostname else at.hostname
+        usual = [_usual_url(broker, endpoint.host) for endpoint in broker.endpoints]
+        at = urlsplit(management_url or usual[0])
         return cls(
-            url=f"{at.scheme}://{host}:{at.port or _default_port(at.scheme)}{at.path.rstrip('/')}",
+            urls=deque([_without_login(at)] if management_url else usual),
             vhost=broker.vhost,
             user=unquote(at.username) if at.username else broker.user,
             password=unquote(at.password or "guest") if at.username else broker.password,
@@ -59,16 +60,25 @@ class Management:
         self._call("PUT", path, body)
 
     def _call(self, method: str, path: tuple[str, ...], body: Fields | None) -> JsonValue:
-        try:
-            status, answer = self._exchange(method, path, body)
-        except (OSError, HTTPException, ValueError) as error:
-            reason = f"no management API at {self.url} ({type(error).__name__})"
-            raise ManagementError(reason) from error
+        status, answer = self._asked(method, path, body)
         if status == 404:  # noqa: PLR2004
             return None
         if status >= 400:  # noqa: PLR2004
-            raise ManagementError(f"the management API at {self.url} answered {status}")
+            raise ManagementError(f"the management API at {self.urls[0]} answered {status}")
         return answer
+
+    def _asked(
+        self, method: str, path: tuple[str, ...], body: Fields | None
+    ) -> tuple[int, JsonValue]:
+        """Ask the first that answers, and leave it at the head."""
+        problems = []
+        for url in list(self.urls):
+            try:
+                return self._exchange(method, path, body)
+            except (OSError, HTTPException, ValueError) as error:
+                problems.append(f"at {url} ({type(error).__name__})")
+                self.urls.rotate(-1)
+        raise ManagementError(f"no management API {', '.join(problems)}")
 
     def _exchange(
         self, method: str, path: tuple[str, ...], body: Fields | None
@@ -79,7 +89,7 @@ class Management:
             pair = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
             headers = {"Authorization": f"Basic {pair}", "Content-Type": "application/json"}
             content = None if body is None else json.dumps(body)
-            base = urlsplit(self.url).path
+            base = urlsplit(self.urls[0]).path
             connection.request(method, f"{base}/api/{target}", body=content, headers=headers)
             response = connection.getresponse()
             answer = response.read()
@@ -89,17 +99,22 @@ class Management:
             connection.close()
 
     def _connect(self) -> HTTPConnection:
-        at = urlsplit(self.url)
+        at = urlsplit(self.urls[0])
         host = at.hostname or "localhost"
         if at.scheme == "https":
             return HTTPSConnection(host, at.port, timeout=TIMEOUT_S, context=self.tls)
         return HTTPConnection(host, at.port, timeout=TIMEOUT_S)
 
 
-def _usual_url(broker: BrokerAddress) -> str:
-    host = f"[{broker.host}]" if ":" in broker.host else broker.host
-    return f"https://{host}:{TLS_PORT}" if broker.is_tls else f"http://{host}:{PORT}"
+def _usual_url(broker: BrokerAddress, host: str) -> str:
+    where = _bracketed(host)
+    return f"https://{where}:{TLS_PORT}" if broker.is_tls else f"http://{where}:{PORT}"
 
 
-def _default_port(scheme: str) -> int:
-    return 443 if scheme == "https" else 80
+def _without_login(at: SplitResult) -> str:
+    port = at.port or (443 if at.scheme == "https" else 80)
+    return f"{at.scheme}://{_bracketed(at.hostname or '')}:{port}{at.path.rstrip('/')}"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -30,7 +30,7 @@ from notifier.queue import reasons, topology
 from notifier.queue.consumer import RabbitSubscription, Source
 from notifier.queue.declaring import declare_missing, report_missing
 from notifier.queue.handling import Backoff
-from notifier.queue.link import Link, RabbitSettings, bounded, open_channel
+from notifier.queue.link import Link, RabbitSettings, Search, bounded, open_channel
 from notifier.queue.outlet import Outlet
 from notifier.queue.sweeping import Sweep
 from notifier.queue.topology import QueueSpec
@@ -39,17 +39,23 @@ from notifier.queue.wire import Message
 
 @asynccontextmanager
 async def open_rabbit_queue(
-    url: str, settings: RabbitSettings, clock: Clock
+    url: str,
+    settings: RabbitSettings,
+    clock: Clock,
+    *,
+    search: Search = Search(),  # noqa: B008 - frozen
 ) -> AsyncIterator["RabbitQueue"]:
-    """Open the queue on the broker at `url`; closes its subscriptions and connections at the end.
+    """Open the queue on the broker or brokers at `url`.
+
+    Its subscriptions and connections are closed at the end.
 
     A broker that is away is no error: it is looked for in the background.
     """
     prepare = partial(
         declare_missing if settings.declare else report_missing, settings.call_timeout_s
     )
-    publishing = Link(url, purpose="publish", settings=settings, prepare=prepare)
-    consuming = Link(url, purpose="consume", settings=settings, prepare=prepare)
+    link = partial(Link, url, settings=settings, prepare=prepare, search=search)
+    publishing, consuming = link(purpose="publish"), link(purpose="consume")
     running = {asyncio.create_task(link.run()) for link in (publishing, consuming)}
     outlet = Outlet(
         publishing,

@@ -170,6 +170,22 @@ def test_without_a_broker_there_are_no_queues(
     assert "memory:// has no broker" in problem
 
 
+@pytest.mark.parametrize("line", ["serve", "work", "topology apply", "topology check"])
+def test_a_broker_url_that_cannot_be_read_ends_every_command_at_its_start(
+    command: Command, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.setenv("NOTIFIER_BROKER_URL", "amqp://canary-1:canary-2@a:5672,canary-3:x/canary-4")
+    monkeypatch.setenv("NOTIFIER_KEY_PEPPER", "a-pepper-of-some-length")
+    monkeypatch.setenv("NOTIFIER_EMAIL__PROVIDERS", "sandbox")
+    monkeypatch.setenv("NOTIFIER_SMS__PROVIDERS", "sandbox")
+
+    code, out, problem = command(line)
+
+    assert code == 2
+    assert problem.endswith("NOTIFIER_BROKER_URL: its port is no number from 1 to 65535\n")
+    assert "canary" not in out + problem
+
+
 def test_the_topology_is_checked_and_made_by_its_commands(
     command: Command, monkeypatch: pytest.MonkeyPatch, rabbitmq: RabbitMq, amqp_url: str
 ) -> None:

@@ -41,7 +41,7 @@ def test_a_vhost_is_read_however_it_is_written(path: str, vhost: str) -> None:
     address = parse_broker(f"amqp://ada:secret@broker{path}")
 
     assert address.vhost == vhost
-    assert address.url().path[1:] == vhost
+    assert address.url(*address.endpoints).path[1:] == vhost
     assert Management.of(f"amqp://ada:secret@broker{path}", None).vhost == vhost
 
 
@@ -58,9 +58,29 @@ def test_a_vhost_is_read_however_it_is_written(path: str, vhost: str) -> None:
 def test_a_host_and_its_port_are_read(url: str, host: str, port: int) -> None:
     address = parse_broker(url)
 
-    assert (address.host, address.port) == (host, port)
+    [endpoint] = address.endpoints
+    assert (endpoint.host, endpoint.port) == (host, port)
     assert (address.user, address.password) == ("guest", "guest")
-    assert (address.url().host, address.url().port) == (host, port)
+    assert (address.url(endpoint).host, address.url(endpoint).port) == (host, port)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "amqp://ada:a%2Cb@one,two:5673,[::1]/shop",
+        "amqp://ada:a%2Cb@one/shop,amqp://ada:a%2Cb@two:5673/shop,amqp://ada:a%2Cb@[::1]/shop/",
+        "amqp://ada:a,b@one,two:5673/shop, AMQP://ada:a%2Cb@[::1]/shop,",
+    ],
+)
+def test_several_brokers_are_read_in_either_way(url: str) -> None:
+    address = parse_broker(url)
+
+    assert [str(each) for each in address.endpoints] == ["one:5672", "two:5673", "[::1]:5672"]
+    assert (address.user, address.password, address.vhost) == ("ada", "a,b", "shop")
+    assert list(Management.of(url, None).urls) == [
+        f"http://{host}:15672" for host in ("one", "two", "[::1]")
+    ]
+    assert list(Management.of(url, "https://eve:x@manage/api/").urls) == ["https://manage:443/api"]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +89,9 @@ def test_a_host_and_its_port_are_read(url: str, host: str, port: int) -> None:
 def test_a_password_is_the_same_for_every_client(written: str, password: str) -> None:
     url = f"amqp://ada:{written}@broker/"
 
-    assert parse_broker(url).password == parse_broker(url).url().password == password
+    address = parse_broker(url)
+
+    assert address.password == address.url(*address.endpoints).password == password
     assert Management.of(url, None).password == password
     assert Management.of(url, "http://eve:m%40n@other").password == "m@n"
 
@@ -83,7 +105,15 @@ def test_a_password_is_the_same_for_every_client(written: str, password: str) ->
         (f"http://ada:{CANARY}@broker", "expected amqp://user:password@host/vhost"),
         (f"amqp://ada:{CANARY}@broker:x/", "its port is no number"),
         (f"amqp://ada:{CANARY}@broker:70000/", "its port is no number"),
-        (f"amqp://ada:{CANARY}@a,b/", "one host only"),
+        (f"amqp://ada:{CANARY}@a,/", "expected amqp://user:password@host/vhost"),
+        (f"amqp://ada:{CANARY}@a/v,b", "and all hosts before it"),
+        (f"amqp://ada:{CANARY}@a,b:x/", "its port is no number"),
+        (f"amqp://ada:{CANARY}@a,amqp://ada:b@a", "its brokers differ in more than host and port"),
+        (f"amqp://{CANARY}@a,amqp://eve@b", "its brokers differ in more than host and port"),
+        (f"amqp://a/{CANARY},amqp://b", "its brokers differ in more than host and port"),
+        (f"amqp://{CANARY},amqps://b", "its brokers differ in more than host and port"),
+        (f"amqps://{CANARY},amqps://b?verify=verify_none", "its brokers differ in more than host"),
+        (f"amqp://{CANARY},http://b", "and all hosts before it"),
         (f"amqp://ada:{CANARY}@broker/a/b", "write %2F for / in the vhost"),
         (f"amqp://ada:{CANARY}/x@broker/", "write %40 for @, %2F for /"),
         (f"amqp://ada:{CANARY}#x@broker/", "write %40 for @, %2F for /"),
