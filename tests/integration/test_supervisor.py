@@ -317,6 +317,24 @@ async def test_a_child_that_beats_is_left_alone(tmp_path: Path) -> None:
         assert is_alive(pid)
 
 
+async def test_a_child_that_was_halted_together_with_its_parent_is_left_alone(
+    tmp_path: Path,
+) -> None:
+    settings = replace(STRICT, hung_after_s=6)
+    async with supervising(tmp_path, settings=settings) as running:
+        pid = await running.reports.next("up")
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(settings.hung_after_s)  # noqa: ASYNC251  a paused container's clock goes on
+        os.kill(pid, signal.SIGCONT)
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(settings.hung_after_s):  # long enough to count as hung
+                await running.deaths.get()
+
+        assert running.deaths.empty()
+        assert is_alive(pid)
+
+
 # --- stopping -------------------------------------------------------------------------------
 
 
