@@ -83,7 +83,6 @@ _MARK_PUBLISHED = (
     .where(
         is_key(n.c.id, _named.c.id),
         n.c.attempt == _named.c.attempt,
-        stands_at(Status.PENDING),
         WithoutWaitingForDisk(),
     )
     .values(
@@ -172,7 +171,7 @@ _CLAIM = Noted(
 )
 # For a worker that never got the answer to its claim, and asks again with the same token.
 _RENEW = Noted(
-    _leases.where(n.c.lease_token == _wanted.c.lease_token, stands_at(CLAIM.target)),
+    _leases.where(n.c.lease_token == _wanted.c.lease_token),
     _only_over,
 )
 # The letter was taken out of the dead queue to get here: it does not become stale.
@@ -207,7 +206,6 @@ _finishes = (
     .where(
         is_key(n.c.id, _ended.c.id),
         n.c.lease_token == _ended.c.lease_token,
-        stands_at(Status.PROCESSING),
     )
     .values(
         status=_ended.c.target,

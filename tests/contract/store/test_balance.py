@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, the account stays balanced and attempts only grow."""
+"""Whatever happens: the account stays balanced, attempts only grow, leases end with them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,6 +6,7 @@ from uuid import UUID
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import func, select
 
 from notifier.notification import (
     CANCEL,
@@ -19,13 +20,18 @@ from notifier.notification import (
     Claimed,
     Envelope,
     OnUnknown,
+    Status,
     Transition,
 )
 from notifier.ports import RescuePolicy
+from notifier.store.tables import notifications as n
 from tests.contract.store.stores import Stores, a_submission, an_end, envelope_of, open_stores
 
 POLICIES = {Channel.EMAIL: RescuePolicy(max_attempts=2, on_unknown=OnUnknown.RESEND)}
 ENDS = (SUCCEED, FAIL, RETRY, SNOOZE, EXPIRE)
+_LEFT_LEASED = select(func.count()).where(
+    n.c.lease_token.is_not(None), n.c.status != Status.PROCESSING
+)
 
 
 class World:
@@ -102,5 +108,6 @@ def test_the_account_is_balanced_after_any_history(
                 account = await stores.queries.account(service=None)
                 assert account.is_balanced
                 assert account.accepted == before.accepted + world.accepted
+                assert await stores.database.read(lambda each: each.scalar(_LEFT_LEASED)) == 0
 
     asyncio.run(live())
