@@ -41,9 +41,9 @@ def test_under_all_attacks_at_once_a_good_client_is_answered(tmp_path: Path) -> 
             mob.kill()
             mob.wait()
 
-        # The mob takes a core for itself.
-        assert sorted(waits_s)[len(waits_s) // 2] < 1
-        assert max(waits_s) < 5
+        # The mob takes a core for itself, and nobody is kept waiting until the mob has had enough.
+        assert sorted(waits_s)[len(waits_s) // 2] < _SECONDS / 2
+        assert max(waits_s) < AT_ALL_S / 4
         assert ask(api.url).status == 200
         assert _peak_mib(api.process.pid) - before < _MAX_GROWTH_MIB
 
