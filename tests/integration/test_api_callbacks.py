@@ -206,6 +206,16 @@ async def test_without_a_signature_nothing_is_read(api: Api, signature: str | No
         assert answer.status_code == 403
 
 
+async def test_a_form_of_very_many_fields_is_refused_whoever_signed_it(api: Api) -> None:
+    id = await ended(api, SUCCEED)
+    fields = {str(number): "" for number in range(200)}
+
+    call = signed_form(id, {**status_form("delivered"), **fields})
+
+    assert (await api.client.post(f"/callbacks/twilio/{id}", **call)).status_code == 403
+    assert await status_of(api, id) == "sent"
+
+
 async def test_a_flood_of_a_form_is_cut_off(api: Api) -> None:
     path = f"/callbacks/twilio/{compat.uuid7()}"
     headers = {**FORM, "X-Twilio-Signature": base64.b64encode(bytes(20)).decode()}

@@ -235,6 +235,15 @@ async def test_what_is_no_idempotency_key_is_refused(api: Api, key: str) -> None
     assert answer.json()["errors"][0]["parameter"] == "Idempotency-Key"
 
 
+async def test_two_idempotency_keys_are_refused(api: Api) -> None:
+    headers = [(b"Idempotency-Key", b"one"), (b"Idempotency-Key", b"two")]
+
+    answer = await api.client.post(SEND, json=MAIL, headers=headers)
+
+    assert answer.status_code == 422
+    assert await accepted(api) == 0
+
+
 async def test_the_fingerprint_in_the_database_does_not_give_the_content_away(
     api: Api, tmp_path: Path
 ) -> None:

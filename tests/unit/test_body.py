@@ -221,6 +221,19 @@ async def test_a_body_that_turns_out_too_long_is_refused_before_its_end() -> Non
     assert left == [b"more", b"and more"]
 
 
+async def test_what_is_held_of_all_bodies_has_a_limit_and_is_let_go() -> None:
+    room = Room(12)
+    one, other = request([b"12345", b"678"])[0], request([b"12345"])[0]
+    for it in (one, other):
+        it.scope[HELD_KEY] = Held(room)
+
+    assert await read_body(one, max_bytes=10, timeout_s=5) == b"12345678"
+    assert await status_of(other) == 503
+
+    one.scope[HELD_KEY].release()
+    assert room.take("anybody", 12)
+
+
 @pytest.mark.parametrize("length", ["11", "9" * 30, "-1", "x"])
 async def test_a_body_announced_too_long_is_refused_unread(length: str) -> None:
     it, left = request([b"12345"], content_length=length)

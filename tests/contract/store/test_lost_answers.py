@@ -158,7 +158,8 @@ async def test_a_finish_after_a_rescue_is_late_and_noted_once(
     end = an_end(claimed, transition)
     await lost(stores, lambda: stores.deliveries.finish(end))
 
-    assert not await stores.deliveries.finish(end)
+    for _ in range(2):
+        assert not await stores.deliveries.finish(end)
 
     assert await stores.status(claimed.id) is Status.FAILED
     assert await stores.events(claimed.id) == ["accept", "claim", "fail", "late_completion"]

@@ -22,7 +22,7 @@ from notifier.notification import (
     Settlement,
     Submission,
 )
-from notifier.ports import ChannelAdapter, DeliveryStore, ProviderStore, Queue, RescuePolicy
+from notifier.ports import ChannelAdapter, Clock, DeliveryStore, ProviderStore, Queue, RescuePolicy
 from notifier.publishing import Publisher
 from notifier.queue.memory import MemoryQueue
 from notifier.retry import RetryPolicy
@@ -150,10 +150,11 @@ class Bench:
     breakers: BreakerSettings = field(default_factory=BreakerSettings)
     rates_per_s: dict[str, float] = field(default_factory=dict)
     lease: Lease = LEASE
+    clock: Clock = field(default_factory=SystemClock)
 
     def gate(self) -> Gate:
         store = cast(ProviderStore, self.providers)
-        return Gate(store, SystemClock(), self.rates_per_s, self.breakers)
+        return Gate(store, self.clock, self.rates_per_s, self.breakers)
 
     def deliverer(self) -> Deliverer:
         route: list[ChannelAdapter] = [self.adapter, *self.others]
@@ -164,7 +165,7 @@ class Bench:
             gate=self.gate(),
             policies=dict.fromkeys(Channel, self.policy),
             lease=self.lease,
-            clock=SystemClock(),
+            clock=self.clock,
             random=lambda: 0.5,
             new_token=uuid4,
         )

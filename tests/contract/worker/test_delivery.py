@@ -208,6 +208,21 @@ async def test_a_provider_that_does_not_answer_is_given_up_before_the_lease_ends
     assert found.fault.code == "timeout"
 
 
+async def test_what_is_claimed_too_late_for_its_call_is_handed_to_nobody_and_snoozed(
+    bench: Bench,
+) -> None:
+    bench.lease = replace(bench.lease, send_timeout_s=0)
+    await bench.stores.providers.open("scripted", reason="401", for_s=0)
+    envelope = await bench.accept()
+
+    found = await bench.attempt(envelope)
+
+    assert bench.adapter.messages == []
+    assert found.fault is not None
+    assert (found.status, found.attempts, found.fault.code) == (Status.PENDING, 0, "too_late")
+    assert await bench.stores.providers.probe("scripted", lease_s=60)
+
+
 async def test_words_that_cannot_be_stored_do_not_keep_a_success_from_being_recorded(
     bench: Bench,
 ) -> None:

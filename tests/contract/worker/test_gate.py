@@ -576,6 +576,24 @@ async def test_a_provider_whose_breaker_is_open_is_passed_over(bench: Bench) -> 
     assert len(bench.others[0].messages) == 1
 
 
+@pytest.mark.parametrize(("spent", "asked"), [(0.49, 1), (0.5, 0)])
+async def test_the_next_provider_is_asked_while_half_of_the_time_is_left(
+    bench: Bench, spent: float, asked: int
+) -> None:
+    bench.clock = clock = ManualClock()
+    bench.others = [ScriptedAdapter("second")]
+
+    async def refuse_slowly(_message: Message) -> Outcome:
+        clock.advance(spent * bench.lease.send_timeout_s)
+        return REFUSED
+
+    bench.adapter.script.append(refuse_slowly)
+
+    await bench.attempt(await bench.accept())
+
+    assert len(bench.others[0].messages) == asked
+
+
 async def test_what_no_provider_took_is_tried_again_and_counts_once(bench: Bench) -> None:
     bench.adapter.script.append(REFUSED)
     bench.others = [ScriptedAdapter("second")]
