@@ -116,6 +116,22 @@ def test_endless_chunk_extensions_and_trailers_are_not_read_for_ever(
     assert taken < 150 * MIB
 
 
+def test_what_comes_after_the_body_is_no_header(attacked: OneProcess) -> None:
+    body = json.dumps(MAIL).encode()
+    head = (
+        b"POST /api/v1/notifications/send HTTP/1.1\r\nHost: localhost\r\n"
+        b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
+        b"Authorization: Bearer %b\r\n\r\n" % attacked.key.encode()
+    )
+    trailer = b"0\r\nIdempotency-Key: late\r\n\r\n"
+    sent = head + b"%x\r\n%b\r\n" % (len(body), body) + trailer
+
+    answers = [ask(attacked.url, sent) for _ in range(2)]
+
+    assert [each.status for each in answers] == [202, 202]
+    assert not any("idempotency-replayed" in each.head for each in answers)
+
+
 def test_a_whole_head_that_is_too_large_is_refused(attacked: OneProcess) -> None:
     headers = b"".join(b"X-%d: %s\r\n" % (number, b"a" * 700) for number in range(60))
 
