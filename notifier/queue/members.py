@@ -86,8 +86,9 @@ def _find(management: Management, name: str, running: frozenset[str]) -> QueueMe
     if not isinstance(found, dict):
         return None
     members = _names(found.get("members"))
-    # "leader" stays what it was after an election; "online" may be there twice, and differ.
-    leader = found.get("node")
+    # "node" follows an election and comes seconds late, "leader" may stay what it was; "online" may
+    # be there twice, and differ.
+    leader = found.get("node", found.get("leader"))
     return QueueMembers(
         name=name,
         leader=leader if isinstance(leader, str) and leader in running else None,

@@ -6,11 +6,13 @@ import pytest
 
 from notifier.errors import QueueUnavailableError, TopologyError
 from notifier.notification import Channel
+from notifier.queue import topology
 from notifier.queue.admin import (
     State,
     TopologyReport,
     apply_topology,
     check_topology,
+    cluster,
     dead_queue_depths,
     policies_lacking,
 )
@@ -34,6 +36,19 @@ def test_applying_makes_what_is_missing_and_then_finds_it(
     assert counted(first) == {("exchange", made): 2, ("queue", made): 12, ("policy", made): 2}
     assert counted(second) == {("exchange", found): 2, ("queue", found): 12, ("policy", found): 2}
     assert second.is_complete
+
+
+def test_the_members_of_queues_that_were_just_made_are_known(
+    rabbitmq: RabbitMq, amqp_url: str
+) -> None:
+    apply_topology(amqp_url, rabbitmq.management_url)
+
+    found = cluster(amqp_url, rabbitmq.management_url)
+
+    assert {queue.name for queue in found.queues} == topology.QUEUES.keys()
+    assert {queue.leader for queue in found.queues} == found.running
+    assert {tuple(queue.members) for queue in found.queues} == {tuple(found.running)}
+    assert not found.has_several_nodes
 
 
 def test_a_changed_policy_is_put_right(rabbitmq: RabbitMq, amqp_url: str) -> None:
