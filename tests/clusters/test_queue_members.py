@@ -1,7 +1,6 @@
 """Which nodes hold the queues: made on a whole cluster, and before one of its nodes joined."""
 
 import shlex
-from collections import Counter
 
 from structlog.testing import capture_logs
 
@@ -29,7 +28,7 @@ def join_late(node: Member, others: Cluster, vhost_url: str) -> None:
     others.await_whole()
 
 
-def test_queues_made_on_a_whole_cluster_are_held_by_all_and_led_by_each(
+def test_queues_made_on_a_whole_cluster_are_held_by_all_and_led_by_several(
     cluster: Cluster, vhost_url: str
 ) -> None:
     first, *_ = cluster.members
@@ -43,8 +42,8 @@ def test_queues_made_on_a_whole_cluster_are_held_by_all_and_led_by_each(
         holding = ", ".join(sorted(places[name].members))
         assert item.detail == f"leader {places[name].leader}; members {holding}"
         assert len(places[name].members) == 3
-    led = Counter(place.leader for place in places.values())
-    assert set(led) == {member.name for member in cluster.members}
+    # Without the policy the node that is asked leads all of them.
+    assert len({place.leader for place in places.values()}) > 1
 
 
 def test_a_node_that_joins_late_holds_nothing_until_the_command_was_run(

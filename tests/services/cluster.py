@@ -103,6 +103,10 @@ class Member:
         """Run rabbitmqctl against it and return what it prints; raises RuntimeError."""
         return self._node.ctl(*arguments)
 
+    def run(self, program: str, *arguments: str) -> str:
+        """Run one of RabbitMQ's programs against it and return what it prints."""
+        return self._node.run(program, *arguments)
+
     def await_quorum(self) -> None:
         """Return once every queue is safe although this node stops."""
         self._node.run("rabbitmq-upgrade", "await_online_quorum_plus_one")
