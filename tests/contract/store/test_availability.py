@@ -1,6 +1,6 @@
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,7 @@ from tests.contract.store.stores import (
     open_stores,
 )
 from tests.patience import AT_ALL_S, HASTY, USUAL
-from tests.services.postgres import private_postgres
+from tests.services.postgres import Postgres, private_postgres
 
 
 async def refusals(calls: list[Awaitable[object]]) -> list[type]:
@@ -96,40 +96,53 @@ async def _until_it_accepts(stores: Stores) -> None:
                 return
 
 
-async def test_a_stopped_server_is_away_and_comes_back() -> None:
+@pytest.fixture(scope="module")
+def mortal_postgres() -> Iterator[Postgres]:
+    """A server that tests may end, and start again."""
     with private_postgres() as server:
-        url = server.create_database()
-        await upgrade(url)
-        async with open_stores(url, USUAL) as stores:
-            claimed = await stores.claimed()
+        yield server
 
-            await asyncio.to_thread(server.kill)
-            assert set(await refusals(every_call(stores))) == {StoreUnavailableError}
-            assert await refusals([stores.deliveries.finish(an_end(claimed, SUCCEED))]) == [
-                StoreUnavailableError
-            ]
 
-            await asyncio.to_thread(server.start)
-            assert await stores.deliveries.finish(an_end(claimed, SUCCEED))
-            assert await stores.deliveries.insert([a_submission()]) == Applied()
+@pytest.fixture
+async def mortal_url(mortal_postgres: Postgres) -> str:
+    url = await asyncio.to_thread(mortal_postgres.create_database)
+    await upgrade(url)
+    return url
+
+
+async def test_a_stopped_server_is_away_and_comes_back(
+    mortal_postgres: Postgres, mortal_url: str
+) -> None:
+    async with open_stores(mortal_url, USUAL) as stores:
+        claimed = await stores.claimed()
+
+        await asyncio.to_thread(mortal_postgres.kill)
+        assert set(await refusals(every_call(stores))) == {StoreUnavailableError}
+        assert await refusals([stores.deliveries.finish(an_end(claimed, SUCCEED))]) == [
+            StoreUnavailableError
+        ]
+
+        await asyncio.to_thread(mortal_postgres.start)
+        assert await stores.deliveries.finish(an_end(claimed, SUCCEED))
+        assert await stores.deliveries.insert([a_submission()]) == Applied()
 
 
 @pytest.mark.parametrize("trusted_s", [0.0, 60.0])
 async def test_a_restart_of_the_server_costs_nobody_an_error(
-    monkeypatch: pytest.MonkeyPatch, trusted_s: float
+    monkeypatch: pytest.MonkeyPatch,
+    mortal_postgres: Postgres,
+    mortal_url: str,
+    trusted_s: float,
 ) -> None:
     monkeypatch.setattr("notifier.store.postgres._TRUSTED_S", trusted_s)
-    with private_postgres() as server:
-        url = server.create_database()
-        await upgrade(url)
-        async with open_stores(url) as stores:
-            calls: list[Callable[[], Awaitable[object]]] = [stores.accept, stores.queries.ping] * 4
-            await asyncio.gather(*(call() for call in calls))
+    async with open_stores(mortal_url) as stores:
+        calls: list[Callable[[], Awaitable[object]]] = [stores.accept, stores.queries.ping] * 4
+        await asyncio.gather(*(call() for call in calls))
 
-            await asyncio.to_thread(server.stop)
-            await asyncio.to_thread(server.start)
+        await asyncio.to_thread(mortal_postgres.stop)
+        await asyncio.to_thread(mortal_postgres.start)
 
-            await asyncio.gather(*(call() for call in calls))
+        await asyncio.gather(*(call() for call in calls))
 
 
 async def test_cancelled_calls_leak_no_connection(stores: Stores) -> None:

@@ -105,9 +105,9 @@ def test_the_account_is_balanced_after_any_history(
             world = World(stores)
             for step, pick in history:
                 await step(world, pick)
-                account = await stores.queries.account(service=None)
-                assert account.is_balanced
-                assert account.accepted == before.accepted + world.accepted
-                assert await stores.database.read(lambda each: each.scalar(_LEFT_LEASED)) == 0
+            account = await stores.queries.account(service=None)
+            assert account.is_balanced
+            assert account.accepted == before.accepted + world.accepted
+            assert await stores.database.read(lambda each: each.scalar(_LEFT_LEASED)) == 0
 
     asyncio.run(live())
