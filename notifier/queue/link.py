@@ -118,8 +118,13 @@ async def open_channel(
     try:
         yield channel
     finally:
-        with suppress(QueueUnavailableError, AMQPChannelError):
-            await bounded(channel.close(), timeout_s)
+        await close_quietly(channel, timeout_s)
+
+
+async def close_quietly(channel: AbstractChannel, timeout_s: float) -> None:
+    """Close a channel, whatever the broker says or does not say to that."""
+    with suppress(QueueUnavailableError, AMQPChannelError):
+        await bounded(channel.close(), timeout_s)
 
 
 async def _end(connection: AbortableConnection, timeout_s: float) -> None:

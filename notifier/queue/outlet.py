@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never, cast
 
@@ -15,7 +14,7 @@ from aiormq import Channel
 from notifier.errors import PublishError, QueueUnavailableError
 from notifier.evidence import Evidence
 from notifier.queue import reasons, wire
-from notifier.queue.link import Link, bounded, new_channel
+from notifier.queue.link import Link, bounded, close_quietly, new_channel
 from notifier.queue.wire import Batch, Fate, Message
 
 log = structlog.get_logger(__name__)
@@ -184,7 +183,7 @@ class Outlet:
                 self._close(pipe)
 
     def _close(self, pipe: _Pipe) -> None:
-        task = asyncio.create_task(_close_quietly(pipe.owner, self._timeout_s))
+        task = asyncio.create_task(close_quietly(pipe.owner, self._timeout_s))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
@@ -220,11 +219,6 @@ def _error(fate: Fate, reason: str) -> PublishError | None:
             return PublishError(reason)
         case _:
             assert_never(fate)
-
-
-async def _close_quietly(channel: AbstractChannel, timeout_s: float) -> None:
-    with suppress(QueueUnavailableError, AMQPChannelError):
-        await bounded(channel.close(), timeout_s)
 
 
 def _is_blocked(connection: AbstractConnection) -> bool:

@@ -29,11 +29,11 @@ from notifier.queue import message as codec
 from notifier.queue import reasons, topology
 from notifier.queue.consumer import RabbitSubscription, Source
 from notifier.queue.declaring import declare_missing, report_missing
+from notifier.queue.gauge import Gauge, depth_of
 from notifier.queue.handling import Backoff
 from notifier.queue.link import Link, RabbitSettings, Search, bounded, open_channel
 from notifier.queue.outlet import Outlet
 from notifier.queue.sweeping import Sweep
-from notifier.queue.topology import QueueSpec
 from notifier.queue.wire import Message
 
 
@@ -81,6 +81,7 @@ class RabbitQueue:
     ) -> None:
         self._outlet = outlet
         self._consuming = consuming
+        self._gauge = Gauge(settings.call_timeout_s)
         self._settings = settings
         self._clock = clock
         self._name = uuid4().hex
@@ -106,22 +107,20 @@ class RabbitQueue:
     async def depths(self) -> Sequence[QueueDepth]:
         found: list[QueueDepth] = []
         specs = list(topology.QUEUES.values())
+        timeout_s = self._settings.call_timeout_s
         while specs:
             async with self._channel() as channel:
                 try:
                     while specs:
-                        found.append(await self._depth(channel, specs.pop(0)))
+                        found.append(await depth_of(specs.pop(0), channel, timeout_s))
                 except ChannelNotFoundEntity:
                     continue
         return found
 
     async def depth(self, channel: Channel, lane: Lane) -> QueueDepth | None:
-        spec = topology.QUEUES[topology.work_queue(channel, lane)]
-        async with self._channel() as wire:
-            try:
-                return await self._depth(wire, spec)
-            except ChannelNotFoundEntity:
-                return None
+        with _no_refusals():
+            spec = topology.QUEUES[topology.work_queue(channel, lane)]
+            return await self._gauge.read(self._connection(), spec)
 
     async def sweep_dead(
         self,
@@ -180,12 +179,6 @@ class RabbitQueue:
             properties=codec.properties(envelope, message_id=message_id, sent_at_s=sent_at_s),
             body=codec.encode(envelope),
         )
-
-    async def _depth(self, channel: AbstractChannel, spec: QueueSpec) -> QueueDepth:
-        call = channel.declare_queue(spec.name, passive=True)
-        queue = await bounded(call, self._settings.call_timeout_s)
-        found = queue.declaration_result
-        return spec.depth(found.message_count or 0, found.consumer_count or 0)
 
     @asynccontextmanager
     async def _channel(self) -> AsyncIterator[AbstractChannel]:

@@ -375,6 +375,55 @@ async def test_a_deleted_queue_is_made_again_by_its_consumer(amqp_url: str) -> N
             await until(lambda: subscription.problem() is None)
 
 
+async def test_depths_are_asked_for_on_one_channel_until_something_ends_it(
+    gateway: Gateway, amqp_url: str
+) -> None:
+    with witness_of(amqp_url) as witness:
+        async with opened(gateway.url) as queue:
+            first = await channel_of_a_look(queue)
+            assert await channel_of_a_look(queue) is first
+
+            witness.delete(EMAIL)
+            assert await queue.depth(Channel.EMAIL, Lane.NORMAL) is None
+            assert await queue.depth(Channel.EMAIL, Lane.HIGH) is not None
+            second = await channel_of_a_look(queue)
+            assert second is not first
+
+            gateway.cut()
+            await until_away(queue)
+            await until_found(queue)
+            assert await channel_of_a_look(queue) is not second
+
+
+async def channel_of_a_look(queue: RabbitQueue) -> object:
+    assert await queue.depth(Channel.EMAIL, Lane.BULK) is not None
+    return queue._gauge._channel  # noqa: SLF001
+
+
+async def test_a_look_that_nobody_answers_takes_its_channel_with_it(gateway: Gateway) -> None:
+    async with opened(gateway.url) as queue:
+        first = await channel_of_a_look(queue)
+
+        gateway.freeze()
+        with pytest.raises(QueueUnavailableError):
+            await queue.depth(Channel.EMAIL, Lane.BULK)
+        gateway.thaw()
+
+        await until_found(queue)
+        assert await channel_of_a_look(queue) is not first
+
+
+async def until_found(queue: RabbitQueue) -> None:
+    async with asyncio.timeout(15):
+        while True:
+            try:
+                await queue.depth(Channel.EMAIL, Lane.HIGH)
+            except QueueUnavailableError:
+                await asyncio.sleep(0.05)
+            else:
+                return
+
+
 async def test_a_channel_of_a_closed_connection_is_refused_as_unavailable(amqp_url: str) -> None:
     connection = await aio_pika.connect(amqp_url)
     await connection.close()
