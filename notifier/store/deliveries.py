@@ -33,9 +33,12 @@ from notifier.store import attempts, due, idempotency, intake, moving, snoozes, 
 from notifier.store.attempts import ClaimRequest
 from notifier.store.batcher import Batcher
 from notifier.store.database import Database
+from notifier.store.intake import Intake
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
+
+_FEW = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,10 @@ class StoreSettings:
     max_insert: int = 1_000
 
 
+def _rows(asked: Intake) -> int:
+    return len(asked.rows)
+
+
 class SqlDeliveryStore:
     """`DeliveryStore` over SQL; all its hot operations share round trips."""
 
@@ -62,16 +69,11 @@ class SqlDeliveryStore:
         self._database = database
         self._missing_after_s = settings.missing_after_s
         grace_s = settings.grace_s
-        self._insert = self._batcher(
-            partial(intake.insert_new, grace_s=grace_s),
-            settings.max_insert,
-            weigh=lambda request: len(request.rows),
-        )
-        self._insert_again = self._batcher(
-            partial(intake.insert_again, grace_s=grace_s),
-            settings.max_insert,
-            weigh=lambda request: len(request.rows),
-        )
+        insert_new = partial(intake.insert_new, grace_s=grace_s)
+        insert_again = partial(intake.insert_again, grace_s=grace_s)
+        self._insert_few = self._batcher(insert_new, settings.max_insert, weigh=_rows)
+        self._insert_many = self._batcher(insert_new, settings.max_insert, weigh=_rows)
+        self._insert_again = self._batcher(insert_again, settings.max_insert, weigh=_rows)
         mark_published = partial(attempts.mark_published, lost_after_s=settings.lost_after_s)
         self._published = self._batcher(mark_published, settings.max_batch, weigh=len)
         self._buried = self._batcher(attempts.mark_buried, settings.max_batch, weigh=len)
@@ -96,7 +98,9 @@ class SqlDeliveryStore:
     ) -> InsertResult:
         deadline = asyncio.get_running_loop().time() + self._database.timeout_s
         asked = intake.intake_of(submissions, idempotency)
-        result = await self._insert.submit(asked, deadline=deadline)
+        # Whoever brings a thousand keeps nobody waiting who brings one.
+        inserting = self._insert_few if len(submissions) <= _FEW else self._insert_many
+        result = await inserting.submit(asked, deadline=deadline)
         if result is not None:
             return result
         # Apart, so that nobody whose key is new waits for somebody else's.

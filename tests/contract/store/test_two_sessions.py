@@ -22,9 +22,9 @@ from notifier.notification import (
     Submission,
 )
 from notifier.ports import QueueDepth, Refused, RescuePolicy
-from notifier.store import attempts
+from notifier.store import attempts, intake
 from notifier.store.attempts import ClaimRequest
-from notifier.store.rows import envelope_row, finish_row, joined
+from notifier.store.rows import envelope_row, finish_row, joined, submission_row
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores, a_submission, an_end, envelope_of, open_stores
 from tests.patience import USUAL
@@ -46,11 +46,16 @@ async def held(
         await connection.execute(statement, parameters)
 
         async def commit() -> None:
-            while not await stores.database.read(lambda reader: reader.scalar(_WAITING)):
-                pass
+            await somebody_waits(stores)
             await connection.commit()
 
         yield commit()
+
+
+async def somebody_waits(stores: Stores) -> None:
+    """Return once a statement waits for what another transaction holds."""
+    while not await stores.database.read(lambda reader: reader.scalar(_WAITING)):
+        pass
 
 
 async def test_a_claim_that_waits_for_a_mark_finds_what_it_names(postgres_store_url: str) -> None:
@@ -100,6 +105,23 @@ async def test_a_rescue_passes_by_what_is_being_finished(postgres_store_url: str
             await asyncio.gather(late, commit)
 
         assert await stores.events(claimed.id) == ["accept", "claim", "succeed"]
+
+
+async def test_who_brings_one_does_not_wait_for_who_brings_a_thousand(
+    postgres_store_url: str,
+) -> None:
+    async with open_stores(postgres_store_url) as stores:
+        many = [a_submission() for _ in range(1_000)]
+        rows = joined([submission_row(many[0], None)])
+        async with stores.database._writer.connect() as other:  # noqa: SLF001
+            await other.execute(intake._INSERT.both, {"rows": rows, "grace_s": 5})  # noqa: SLF001
+            waiting = asyncio.create_task(stores.deliveries.insert(many))
+            await somebody_waits(stores)
+            await stores.accept()
+            is_waiting = not waiting.done()
+        await asyncio.gather(waiting, return_exceptions=True)
+
+    assert is_waiting
 
 
 Prepared: TypeAlias = Callable[[Stores], Awaitable[Submission | Claimed]]
