@@ -32,6 +32,15 @@ def test_a_process_takes_half_the_room_in_a_window_and_none_of_little(
     assert window.portion(a_depth(ready=ready, consumers=consumers)) == portion
 
 
+@pytest.mark.parametrize(
+    ("consumers", "portion"), [(1, 8), (40, 10), (64, 16), (200, 50), (2_000, 50)]
+)
+def test_fewer_urgent_ones_are_ready_where_fewer_consumers_take_them(
+    consumers: int, portion: int
+) -> None:
+    assert WINDOWS[Lane.HIGH].portion(a_depth(ready=0, consumers=consumers)) == portion
+
+
 def test_a_queue_that_does_not_exist_yet_is_empty() -> None:
     assert Window(10, unattended=100).portion(None) == 50
 
