@@ -14,6 +14,7 @@ NOTIFIER = "notifier"
 PARTS = "the parts alone"
 NO_OLD, MANY_OLD = "no old notifications", "many old notifications"
 CROWDED = f"{NOTIFIER}, crowded"
+MANY_DUE = f"{NOTIFIER}, many due"
 
 
 @dataclass(slots=True)
@@ -175,6 +176,11 @@ TARGETS = (
     Target("lanes: high waits, p50, ms", _ours("lanes", "p50_ms"), most=300),
     Target("lanes: high waits, p99, ms", _ours("lanes", "p99_ms"), most=1_000),
     Target("lanes: high waits in a crowd, p99, ms", _of("lanes", CROWDED, "p99_ms"), most=300),
+    Target(
+        "lanes: high waits from its time on, many due, p99, ms",
+        _of("lanes", MANY_DUE, "p99_ms"),
+        most=1_500,
+    ),
     Target("memory of the API, MiB", _ours("memory", "API second MiB (PSS)"), most=120),
     Target("memory of a worker, MiB", _ours("memory", "worker second MiB (PSS)"), most=100),
     Target("memory of the API: second to first", _ours("memory", "API growth"), most=1.05),

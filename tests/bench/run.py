@@ -13,10 +13,19 @@ from tests.bench.draining import Contestant, drain, drain_slowly
 from tests.bench.embedding import embed
 from tests.bench.growing import grow
 from tests.bench.idling import idle
-from tests.bench.lanes import overtake
+from tests.bench.lanes import overtake, overtake_what_is_due
 from tests.bench.limits import limits
 from tests.bench.place import Servers
-from tests.bench.results import CROWDED, MANY_OLD, NO_OLD, NOTIFIER, PARTS, Results, Sample
+from tests.bench.results import (
+    CROWDED,
+    MANY_DUE,
+    MANY_OLD,
+    NO_OLD,
+    NOTIFIER,
+    PARTS,
+    Results,
+    Sample,
+)
 from tests.bench.scaling import open_scaled
 from tests.bench.stacks import (
     CELERY,
@@ -46,7 +55,7 @@ class Options:
     """How much to measure; peers are measured if there is an interpreter that has them.
 
     `notifications` wait in the queue before a drain; what needs many takes ten times as many
-    (lanes, memory), and `old` are the old ones of `scale`.
+    (lanes, memory), 40 times as many are due there, and `old` are the old ones of `scale`.
     """
 
     repeats: int
@@ -114,10 +123,10 @@ def _contestants(
 
 
 def _lanes(servers: Servers, options: Options) -> Turns:
-    turn = partial(
-        overtake, servers, _SLOTS, 10 * options.notifications, _URGENT_S * options.seconds
-    )
-    return {NOTIFIER: turn, CROWDED: partial(turn, is_crowded=True)}
+    bulk, seconds = 10 * options.notifications, _URGENT_S * options.seconds
+    turn = partial(overtake, servers, _SLOTS, bulk, seconds)
+    due = partial(overtake_what_is_due, servers, _SLOTS, 4 * bulk, seconds)
+    return {NOTIFIER: turn, CROWDED: partial(turn, is_crowded=True), MANY_DUE: due}
 
 
 def _connections(servers: Servers, options: Options) -> Turns:

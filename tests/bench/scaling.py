@@ -24,7 +24,7 @@ _COPIED_ID = (
 )
 _AT = "(timestamptz '2025-01-01' + g * interval '5 seconds')"
 _TIMES = ("created_at", "updated_at", "due_at", "relay_at", "published_at", "sent_at")
-_COLUMNS = """
+COLUMNS = """
     SELECT array_agg(column_name::text ORDER BY ordinal_position)
     FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1
 """
@@ -161,8 +161,8 @@ async def _fill(place: Place, old: int, say: Callable[[str], None]) -> None:
     async with place.connection() as connection:
         # A crash here costs the whole run anyway.
         await connection.execute("SET synchronous_commit = off")
-        notification_columns = await connection.fetchval(_COLUMNS, "notifications")
-        event_columns = await connection.fetchval(_COLUMNS, "notification_events")
+        notification_columns = await connection.fetchval(COLUMNS, "notifications")
+        event_columns = await connection.fetchval(COLUMNS, "notification_events")
         await connection.execute("CREATE TEMP TABLE sample AS SELECT * FROM notifications")
         await connection.execute("CREATE TEMP TABLE timeline AS SELECT * FROM notification_events")
         notifications = _copying("notifications", "sample", notification_columns)
