@@ -1,7 +1,7 @@
 """What operators do from the command line, apart from running notifier."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from notifier import development, keys
@@ -83,14 +83,14 @@ async def create_key(
     if unknown:
         raise SettingsError(f"no scope {unknown[0]!r}; there are {', '.join(keys.SCOPES)}")
     key = keys.mint()
-    expires_at = datetime.now(UTC) + lifetime if lifetime else None  # noqa: TID251  days away
     async with open_stores(settings) as stores:
+        await stores.clock.measure()
         await stores.keys.add(
             id=key.id,
             service=service,
             scopes=scopes,
             digest=key.digest(_pepper(settings)),
-            expires_at=expires_at,
+            expires_at=stores.clock.now() + lifetime if lifetime else None,
         )
     return key.text
 

@@ -47,6 +47,7 @@ from notifier.queue.rabbitmq import open_rabbit_queue
 from notifier.queue.watching import TopologyWatch
 from notifier.settings import ApiSettings, DatabaseSettings, Settings
 from notifier.store.captures import SqlCaptures
+from notifier.store.clock import DatabaseClock
 from notifier.store.deliveries import SqlDeliveryStore, StoreSettings
 from notifier.store.inbox import SqlInbox
 from notifier.store.keys import SqlKeyStore
@@ -101,6 +102,7 @@ class Stores:
     providers: SqlProviderStore
     receipts: SqlReceiptStore
     suppressions: SqlSuppressionStore
+    clock: DatabaseClock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,7 @@ class Services:
     queue: Queue
     publisher: Publisher
     clock: Clock
+    """The database's time: no machine's own clock is compared with what others say."""
 
 
 @asynccontextmanager
@@ -128,6 +131,7 @@ async def open_stores(
             providers=SqlProviderStore(database),
             receipts=SqlReceiptStore(database),
             suppressions=SqlSuppressionStore(database),
+            clock=DatabaseClock(database, SystemClock()),
         )
 
 
@@ -138,15 +142,18 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
     Raises:
         SchemaError: the schema is old; says what to run.
     """
-    clock = SystemClock()
     limits = StoreSettings(
         grace_s=settings.relay.publish_grace_s, lost_after_s=settings.relay.lost_after_s
     )
-    async with open_stores(settings, limits) as stores, _open_queue(settings, role, clock) as queue:
+    async with (
+        open_stores(settings, limits) as stores,
+        _open_queue(settings, role, stores.clock) as queue,
+        _running(stores.clock.run()),
+    ):
         await _check_schema(stores)
         patience_s = settings.relay.publish_grace_s * _PUBLISH_SHARE
         publisher = Publisher(stores.deliveries, queue, patience_s=patience_s)
-        yield Services(stores=stores, queue=queue, publisher=publisher, clock=clock)
+        yield Services(stores=stores, queue=queue, publisher=publisher, clock=stores.clock)
         await publisher.drain(stop_budget(settings).drain_s)
 
 
@@ -272,6 +279,7 @@ def _api_services(settings: Settings, services: Services) -> ApiServices:
         queue=services.queue,
         clock=services.clock,
         new_id=uuid7,
+        clock_problem=services.stores.clock.problem,
     )
 
 

@@ -753,7 +753,7 @@ class ChannelAdapter(Protocol):
 
 
 class Clock(Protocol):
-    """Time of the process: for measuring and for plausibility, never for leases or due times."""
+    """Time for measuring and for judging what others say of it, never for leases or due times."""
 
     def now(self) -> datetime:
         """The current time, aware, UTC."""

@@ -368,6 +368,10 @@ class ReadinessView(_View):
         dict[Channel, PartView],
         Field(description="Whether a provider may be asked; empty while that is not known."),
     ]
+    clock: Annotated[
+        PartView,
+        Field(description="Whether this machine's clock agrees with the database's, which counts."),
+    ]
 
 
 class ProviderView(_View):

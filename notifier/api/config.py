@@ -43,6 +43,8 @@ class ApiServices:
     captures: Captures | None = None
     are_policies_ok: Callable[[], bool | None] = lambda: None
     """Whether the broker's policies are in effect; None if nobody could look."""
+    clock_problem: Callable[[], str | None] = lambda: None
+    """How far this machine's clock is off the database's; None while they agree."""
     queue_members: Callable[[], Sequence[QueueMembers]] = tuple
     """Which nodes of the broker's cluster hold the queues; empty if it is none, or nobody knows."""
 

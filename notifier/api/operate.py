@@ -60,6 +60,7 @@ class OperateEndpoints:
             database=_part(database),
             broker=_part(broker),
             channels={channel: _part(problem) for channel, problem in channels.items()},
+            clock=_part(self.services.clock_problem()),
         )
         status = HTTPStatus.SERVICE_UNAVAILABLE if database else HTTPStatus.OK
         headers = {"Retry-After": "2"} if database else {}

@@ -122,6 +122,7 @@ async def test_it_is_ready_with_both(api: Api) -> None:
             "database": {"ok": True, "problem": None},
             "broker": {"ok": True, "problem": None},
             "channels": {channel: {"ok": True, "problem": None} for channel in Channel},
+            "clock": {"ok": True, "problem": None},
         }
 
 
