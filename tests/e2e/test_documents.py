@@ -20,7 +20,12 @@ PROBLEM = re.compile(r'"type":"urn:notifier:problem:[^"]*","title":"[^"]*","stat
 SHOWN = {"docs/api.md": {"409", "422"}}
 DOCUMENTS = MappingProxyType({document.name: document for document in documents()})
 ITS_OWN = "docs/getting-started.md"
-IN_PRODUCTION = ("docs/containers.md", "docs/operations.md", "docs/troubleshooting.md")
+IN_PRODUCTION = (
+    "docs/clusters.md",
+    "docs/containers.md",
+    "docs/operations.md",
+    "docs/troubleshooting.md",
+)
 NONE: Mapping[str, str] = MappingProxyType({})
 # A page's commands take half a minute at most; a loaded machine takes longer.
 PATIENCE_S = 240
