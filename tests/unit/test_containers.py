@@ -1,6 +1,7 @@
 """The Dockerfile and the compose file are in step with the code."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +77,65 @@ def test_the_build_is_given_every_file_that_it_copies(stages: list[list[str]]) -
 
     assert copied
     assert all((ROOT / source).exists() and f"!{source}" in given for source in copied)
+
+
+CLUSTERS = ("ops/rabbitmq-cluster.yml", "ops/postgres-pair.yml")
+
+
+def of_compose(path: str) -> dict[str, Any]:
+    """A compose file, with every ${NAME:-default} at its default."""
+    text = (ROOT / path).read_text()
+    return dict(yaml.safe_load(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)))
+
+
+def merged(services: Mapping[str, Any], changes: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The environment of a service with that of a further file over it, as Compose has it."""
+    environment = {**services[name]["environment"], **changes[name].get("environment", {})}
+    return {key: str(value) for key, value in environment.items()}
+
+
+@pytest.mark.parametrize("path", CLUSTERS)
+def test_a_cluster_is_asked_by_settings_that_exist(path: str, services: dict[str, Any]) -> None:
+    changes = of_compose(path)["services"]
+
+    for name in OURS:
+        environment = merged(services, changes, name)
+        settings = Settings.from_env(environment)
+        url = settings.broker_url if "rabbitmq" in path else settings.database_url
+        servers = {server for server in changes if server not in OURS}
+        hosts = url.get_secret_value().rpartition("@")[2].partition("/")[0].split(",")
+        assert set(hosts) == servers
+
+
+@pytest.mark.parametrize("path", CLUSTERS)
+def test_a_cluster_is_whole_before_its_queues_and_tables_are_made(
+    path: str, services: dict[str, Any]
+) -> None:
+    changes = of_compose(path)["services"]
+
+    awaited = {**services["migrate"]["depends_on"], **changes["migrate"]["depends_on"]}
+
+    assert {name for name in changes if name not in OURS} <= awaited.keys()
+    assert {each["condition"] for each in awaited.values()} == {"service_healthy"}
+
+
+@pytest.mark.parametrize("path", CLUSTERS)
+def test_a_cluster_has_the_images_and_settings_of_the_one_server(
+    path: str, services: dict[str, Any]
+) -> None:
+    for name, change in of_compose(path)["services"].items():
+        alone = services[name.removesuffix("-2").removesuffix("-3")]
+        for key in change.keys() & {"image", "healthcheck", "stop_grace_period", "restart"}:
+            assert change[key] == alone[key], (name, key)
+        assert "ports" not in change
+
+
+def test_the_nodes_of_the_cluster_are_those_that_it_looks_for(services: dict[str, Any]) -> None:
+    cluster = of_compose(CLUSTERS[0])
+    conf = cluster["configs"]["rabbitmq-cluster"]["content"]
+
+    nodes = [name for name in cluster["services"] if name not in OURS]
+    hosts = [{**services.get(name, {}), **cluster["services"][name]}["hostname"] for name in nodes]
+
+    assert hosts == nodes
+    assert re.findall(r"nodes\.\d = rabbit@(\S+)", conf) == nodes
