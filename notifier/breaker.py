@@ -22,7 +22,8 @@ class BreakerSettings:
     when `recipients` different ones were refused for a systemic reason without a success in
     between, or more of them where more was sent within `window_s`. Unknown outcomes, and what
     else was said in an exchange about one recipient, count once for each recipient, and from
-    `recipients` of them on.
+    `recipients` of them on. What was throttled in such an exchange is a matter of pace from
+    `recipients` different ones on without a success in between.
 
     Each further trip without a success doubles the time from `open_min_s` to `open_max_s`. What
     opened on recipients' evidence is probed every `doubt_s`, one call at a time.
@@ -79,6 +80,7 @@ class Evidence:
         self._calls: deque[_Call] = deque()
         self._systemic_in_a_row = 0
         self._known: dict[int, bool] = {}  # who is part of the evidence, and whether as refused
+        self._throttled: set[int] = set()
 
     def holds(self, recipient: int) -> bool:
         """Whether what failed with this recipient is part of the evidence already."""
@@ -91,6 +93,7 @@ class Evidence:
         match outcome:
             case Sent():
                 self._known.clear()
+                self._throttled.clear()
                 self._note(_Call(now_s, has_failed=False))
                 return False
             case Permanent() | Transient(concerns_recipient=True):
@@ -108,6 +111,15 @@ class Evidence:
                 return self._fails_too_often()
             case _:
                 assert_never(outcome)
+
+    def throttles(self, outcome: Transient, recipient: int) -> bool:
+        """Take in that a call was throttled; returns whether more than this recipient is."""
+        if not outcome.about_one:
+            return True
+        enough = self._settings.recipients
+        if len(self._throttled) < enough:
+            self._throttled.add(recipient)
+        return len(self._throttled) >= enough
 
     def has_opened(self) -> None:
         """Begin anew after a trip; who is part of the evidence is still known."""

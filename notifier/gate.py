@@ -213,7 +213,7 @@ class Gate:
     async def _report(self, admission: Admission, outcome: Outcome, recipient: int) -> None:
         provider = admission.provider
         if isinstance(outcome, Transient) and outcome.throttled:
-            await self._throttle(provider, outcome.retry_after_s)
+            await self._throttle(provider, outcome, recipient)
             await self.give_back(admission)
             return
         now_s = self._clock.monotonic_s()
@@ -261,16 +261,19 @@ class Gate:
         await self._store.release(provider, for_s=for_s)
         self._forget()
 
-    async def _throttle(self, provider: str, retry_after_s: float | None) -> None:
+    async def _throttle(self, provider: str, outcome: Transient, recipient: int) -> None:
+        if not self._evidence[provider].throttles(outcome, recipient):
+            return
         pace = self._paces[provider]
         had_per_s = pace.per_s
         is_its_pace = pace.throttled(self._clock.monotonic_s())
         if pace.per_s is not None and pace.per_s != had_per_s:
             log.warning("provider.slowed", provider=provider, per_s=round(pace.per_s, 2))
-        if is_its_pace and retry_after_s is None:
+        if is_its_pace and outcome.retry_after_s is None:
             # Going slower is enough, and each process finds its own share.
             return
-        for_s = self._settings.throttle_s if retry_after_s is None else retry_after_s
+        asked_s = outcome.retry_after_s
+        for_s = self._settings.throttle_s if asked_s is None else asked_s
         log.warning("provider.throttled", provider=provider, for_s=for_s)
         await self._store.throttle(provider, for_s=for_s)
         self._forget()

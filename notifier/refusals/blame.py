@@ -66,7 +66,8 @@ def outcome_of(
         case Blame.OURS:
             return Systemic(code, message, concerns_recipient=in_exchange_about_one)
         case Blame.RATE:
-            return Transient(code, message, retry_after_s, throttled=True)
+            about_one = in_exchange_about_one
+            return Transient(code, message, retry_after_s, throttled=True, about_one=about_one)
         case Blame.MOMENT:
             return Transient(code, message, retry_after_s, about_one=in_exchange_about_one)
         case Blame.UNKNOWN:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from notifier.refusals.blame import Ruling
 
-_OF_THE_SESSION = frozenset({401, 404, 405, 407})
+_OF_THE_SESSION = frozenset({401, 404, 405, 407, 429})
 
 
 def is_about_one(status: int) -> bool:

@@ -448,6 +448,43 @@ async def test_a_provider_that_takes_nothing_and_throttles_is_left_alone_by_ever
     assert all(isinstance(answer, Barred) for answer in await admissions(workers.gates))
 
 
+FULL_BOX = Transient("450 4.2.1", "too much mail", 300, throttled=True, about_one=True)
+
+
+async def test_a_recipient_that_gets_too_much_slows_nobody_else_down(bench: Bench) -> None:
+    workers = Workers(bench.stores)
+    first, _ = workers.gates
+    await workers.call(first, Sent())
+    for _ in range(10):
+        await workers.call(first, FULL_BOX, "full@example.org")
+    await workers.pass_time(1)
+
+    assert await admissions([*workers.gates, first]) == [Admission("smtp")] * 3
+
+
+async def test_recipients_that_get_too_much_now_and_then_slow_nobody_else_down(
+    bench: Bench,
+) -> None:
+    workers = Workers(bench.stores)
+    first, _ = workers.gates
+    for _ in range(5):
+        await workers.call(first, FULL_BOX)
+        await workers.call(first, FULL_BOX)
+        await workers.call(first, Sent())
+    await workers.pass_time(1)
+
+    assert await admissions([*workers.gates, first]) == [Admission("smtp")] * 3
+
+
+async def test_a_provider_that_throttles_whoever_it_is_for_is_left_alone(bench: Bench) -> None:
+    workers = Workers(bench.stores)
+    for _ in range(3):
+        await workers.call(workers.gates[0], FULL_BOX)
+    await workers.pass_time(1)
+
+    assert all(isinstance(answer, Barred) for answer in await admissions(workers.gates))
+
+
 async def test_an_operator_pauses_and_resumes_by_hand(bench: Bench) -> None:
     workers = Workers(bench.stores)
     await bench.stores.providers.pause("smtp", reason="maintenance")

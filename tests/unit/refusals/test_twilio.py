@@ -45,7 +45,7 @@ def test_a_code_blames_whatever_status_comes_with_it(codes: tuple[str, ...], bla
         (403, Blame.OURS, True),
         (404, Blame.OURS, False),
         (422, Blame.RECIPIENT_NOW, True),
-        (429, Blame.RATE, True),
+        (429, Blame.RATE, False),
         (301, Blame.OURS, False),
         (500, Blame.UNKNOWN, True),
     ],
