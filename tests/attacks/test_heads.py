@@ -69,7 +69,9 @@ def test_where_all_places_are_at_work_probes_are_answered_and_others_told(
                 f"Authorization: Bearer {attacked.key}\r\n\r\n".encode()
             )
             assert b"200 OK" in stream.recv(4_096)
-        assert ask(attacked.url).status == 200
+        probed = ask(attacked.url)
+        assert probed.status == 200
+        assert "connection: close" in probed.head
         other = ask(attacked.url, b"GET /docs HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert other.status == 503
         assert "retry-after" in other.head
