@@ -6,6 +6,7 @@ import pytest
 
 from notifier.api.problems import ProblemError
 from notifier.api.rooms import ConcurrencyLimit, Held, Room
+from tests.patience import AT_ALL_S
 
 
 def test_a_user_has_his_share_and_leaves_the_rest_to_others() -> None:
@@ -31,20 +32,29 @@ def test_bytes_are_held_until_they_are_released() -> None:
     Held(room).add("b", 100)
 
 
-async def test_a_place_is_waited_for_in_line_and_not_for_ever() -> None:
+async def test_a_place_is_not_waited_for_for_ever() -> None:
     limit = ConcurrencyLimit(at_once=1, waiting=1, patience_s=0.05)
     async with limit.of("a"):
         async with limit.of("b"):
             pass
-        waiting = asyncio.create_task(_take(limit))
-        await asyncio.sleep(0)
-        with pytest.raises(ProblemError) as refused:
-            await _take(limit)
         with pytest.raises(ProblemError) as waited:
-            await waiting
-    assert {refused.value.problem.status, waited.value.problem.status} == {429}
+            await _take(limit)
+    assert waited.value.problem.status == 429
 
     await _take(limit)
+
+
+async def test_who_finds_a_full_line_does_not_wait_at_all() -> None:
+    limit = ConcurrencyLimit(at_once=1, waiting=1, patience_s=2 * AT_ALL_S)
+    async with asyncio.timeout(AT_ALL_S):
+        async with limit.of("a"):
+            waiting = asyncio.create_task(_take(limit))
+            await asyncio.sleep(0)
+            with pytest.raises(ProblemError) as refused:
+                await _take(limit)
+        await waiting
+
+    assert refused.value.problem.status == 429
 
 
 async def _take(limit: ConcurrencyLimit) -> None:
