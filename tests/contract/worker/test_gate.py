@@ -527,6 +527,17 @@ async def test_a_closed_gate_turns_away_who_waits_and_who_comes(bench: Bench) ->
             await within(turned_away)
 
 
+async def test_a_closed_gate_gives_no_probe_away(bench: Bench) -> None:
+    await bench.stores.providers.open("smtp", reason="401", for_s=0)
+    gate = bench.gate()
+
+    gate.close()
+
+    with pytest.raises(GateClosedError):
+        await gate.admit("smtp", patience_s=0)
+    assert await bench.stores.providers.probe("smtp", lease_s=60)
+
+
 async def test_what_waits_at_the_gate_is_neither_claimed_nor_spends_an_attempt(
     bench: Bench,
 ) -> None:

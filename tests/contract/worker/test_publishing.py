@@ -70,6 +70,22 @@ async def test_offering_never_waits_and_leaves_what_has_no_room_to_the_relay(
     assert await due(bench) == 3
 
 
+async def test_a_second_service_finds_room_in_a_line_that_the_first_has_filled(
+    bench: Bench,
+) -> None:
+    publisher = a_publisher(bench, max_waiting=4, max_batch=1, patience_s=LIMIT_S)
+    hold = bench.queue.hold("publish")
+    publisher.offer(await of(bench, "shop", 1), service="shop")
+    await within(hold.reached.wait())
+
+    for service in ("shop", "codes", "shop"):
+        publisher.offer(await of(bench, service, 9), service=service)
+    hold.released.set()
+    await publisher.drain(LIMIT_S)
+
+    assert bench.memory.ready(WORK) == 1 + 4 + 2
+
+
 async def test_a_crowd_holds_back_who_accepts_until_it_is_published(bench: Bench) -> None:
     publisher = a_publisher(bench, crowd=2, hold_back_s=LIMIT_S)
     hold = bench.queue.hold("publish")

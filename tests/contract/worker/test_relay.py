@@ -125,6 +125,20 @@ async def test_a_broker_that_is_away_is_given_nothing_to_hold(bench: Bench) -> N
     assert bench.memory.ready(WORK) == 1
 
 
+async def test_a_broker_that_is_away_is_given_no_letters_to_hold(bench: Bench) -> None:
+    await bench.stores.ended(FAIL)
+    await bench.stores.pass_time(10)
+    bench.queue.is_away = QueueUnavailableError("away")
+    relay = bench.relay()
+
+    with pytest.raises(QueueUnavailableError):
+        await relay.bury()
+    bench.queue.is_away = None
+    await relay.bury()
+
+    assert bench.memory.ready(DEAD) == 1
+
+
 async def test_a_plain_backlog_is_left_alone_however_old(bench: Bench) -> None:
     envelopes = [await bench.accept() for _ in range(12)]
     await bench.publisher.publish(envelopes)
