@@ -80,23 +80,31 @@ class PostgresAddress:
             return None
         return next((host for host in self.hosts if not _is_local(host)), None)
 
+    def servers(self) -> Sequence[Mapping[str, Any]]:
+        """The servers in the order in which to try them, as arguments of asyncpg.connect."""
+        # Where no host is named, the driver knows the usual socket.
+        hosts: Sequence[str | None] = self.hosts or [None]
+        ports: Sequence[int | None] = self.ports or [None]
+        is_choosy = self.target_session == "prefer-standby"
+        return [
+            {"host": host, "port": port, "target_session_attrs": kind}
+            for kind in (("standby", "any") if is_choosy else (self.target_session,))
+            for host, port in zip(hosts, ports, strict=True)
+        ]
+
     def driver_arguments(self) -> dict[str, Any]:
-        """Arguments of asyncpg.connect, without settings of the session.
+        """Arguments of asyncpg.connect for any of them, without settings of the session.
 
         Raises:
             SettingsError: a certificate or its key cannot be read.
         """
         context = self._context()
-        ports = list(self.ports) if self.hosts else next(iter(self.ports), None)
         return {
             "dsn": f"postgresql:///?{urlencode(self.tls, quote_via=quote)}" if self.tls else None,
             "ssl": context if self.is_verified_by_system else None,
-            "host": list(self.hosts) or None,
-            "port": ports,
             "user": self.user,
             "password": self.password,
             "database": self.database,
-            "target_session_attrs": self.target_session,
         }
 
     def _context(self) -> ssl.SSLContext:

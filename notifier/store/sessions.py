@@ -6,6 +6,7 @@ both, which is faster.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -16,9 +17,11 @@ from sqlalchemy.util import await_
 
 from notifier.errors import SettingsError
 from notifier.store.address import PostgresAddress
+from notifier.store.reaching import first_reached
 
 _Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
+_HOST_PATIENCE_S = 0.5
 # No such setting, no such value, no right to it.
 _REFUSED = ("22", "42", "0A")
 
@@ -61,6 +64,7 @@ class Sessions:
         self, address: PostgresAddress, *, session: Mapping[str, str], arguments: Mapping[str, Any]
     ) -> None:
         self.is_pooled = address.is_pooled
+        self._servers = address.servers()
         self._settings = {**session, **address.session}
         options = {"options": address.startup_options} if address.startup_options else {}
         shared = {**address.driver_arguments(), **arguments}
@@ -86,14 +90,14 @@ class Sessions:
     async def _open(self, dbapi: Any) -> AsyncAdapt_asyncpg_connection:
         if not self.is_pooled and (connection := await self._reach_server()):
             return _adapted(AsyncAdapt_asyncpg_connection, dbapi, connection)
-        connection = await _connect(self._pooled)
+        connection = await self._connect(self._pooled)
         self.is_pooled = True
         return _adapted(_PooledConnection, dbapi, connection, prepared_statement_cache_size=0)
 
     async def _reach_server(self) -> "_Connection | None":
         """A connection to a session that is its own; None if a pooler answers."""
         try:
-            connection = await _connect(self._direct)
+            connection = await self._connect(self._direct)
         except asyncpg.ProtocolViolationError:
             # What poolers answer to settings that they cannot keep, and to much else.
             return None
@@ -101,6 +105,12 @@ class Sessions:
             return connection
         await connection.close()
         return None
+
+    async def _connect(self, arguments: Mapping[str, Any]) -> _Connection:
+        attempts = [partial(_connect, {**arguments, **server}) for server in self._servers]
+        return await first_reached(
+            attempts, patience_s=_HOST_PATIENCE_S, drop=asyncpg.Connection.terminate
+        )
 
 
 def _adapted(

@@ -222,4 +222,25 @@ def test_the_system_s_authorities_leave_the_rest_of_tls_as_it_is() -> None:
 
 
 def test_a_port_alone_is_one_for_every_place_that_is_looked_at() -> None:
-    assert parse_address("postgresql:///name?port=5433").driver_arguments()["port"] == 5433
+    (server,) = parse_address("postgresql:///name?port=5433").servers()
+
+    assert (server["host"], server["port"]) == (None, 5433)
+
+
+def test_servers_are_tried_in_their_order_for_one_that_takes_writes() -> None:
+    servers = parse_address("postgresql://b,a:5433/name").servers()
+
+    assert [list(server.values()) for server in servers] == [
+        ["b", 5432, "read-write"],
+        ["a", 5433, "read-write"],
+    ]
+
+
+def test_whoever_prefers_a_standby_gets_one_before_another() -> None:
+    url = "postgresql://b,a/name?target_session_attrs=prefer-standby"
+
+    tried = [
+        (server["host"], server["target_session_attrs"]) for server in parse_address(url).servers()
+    ]
+
+    assert tried == [("b", "standby"), ("a", "standby"), ("b", "any"), ("a", "any")]

@@ -1,0 +1,113 @@
+"""A primary that ends or hangs, and a standby in its place: nothing is restarted."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import pytest
+
+from notifier.errors import NotifierError
+from notifier.store.upgrading import upgrade
+from tests.contract.store.stores import open_stores
+from tests.faults.brokers import DEAD, Client, Ledger, accepted, open_node, ready, until_async
+from tests.patience import USUAL
+from tests.services.postgres_pair import PostgresPair
+from tests.waiting import require
+
+COUNT = 200
+LOST = 12
+ARRIVE_EVERY_S = 0.02
+
+
+async def test_what_was_accepted_across_a_failover_is_handed_over_once(
+    synchronous_pair: PostgresPair, amqp_url: str
+) -> None:
+    database = synchronous_pair.create_database()
+    url = synchronous_pair.url(database)
+    await upgrade(url)
+    ledger = Ledger()
+    async with (
+        open_node(url, amqp_url) as node,
+        open_node(url, amqp_url) as other,
+        node.api() as client,
+        other.workers(ledger),
+        other.relaying(),
+    ):
+        load = [asyncio.create_task(accepted_at_last(client, nth)) for nth in range(COUNT)]
+        await asyncio.sleep(COUNT * ARRIVE_EVERY_S / 2)
+        await asyncio.to_thread(synchronous_pair.fail_over)
+        ids = await asyncio.gather(*load)
+        await other.await_statuses(sent=COUNT, timeout_s=120)
+
+    assert len(set(ids)) == COUNT
+    assert ledger.handed_over == dict.fromkeys(ids, 1)
+
+
+async def accepted_at_last(client: Client, nth: int) -> UUID:
+    """Send one in its turn, again and again until it is accepted."""
+    await asyncio.sleep(nth * ARRIVE_EVERY_S)
+    async with asyncio.timeout(120):
+        while (answer := await client.post(f"key-{nth}")).status_code != 202:
+            assert answer.status_code == 503
+            await asyncio.sleep(0.1)
+    return UUID(answer.json()["id"])
+
+
+async def test_one_that_hangs_is_left_for_the_one_that_was_promoted(
+    asynchronous_pair: PostgresPair,
+) -> None:
+    database = asynchronous_pair.create_database()
+    url = asynchronous_pair.url(database)
+    await upgrade(url)
+    async with open_stores(url, USUAL) as stores:
+        await asyncio.gather(*(stores.accept() for _ in range(20)))
+        await asyncio.to_thread(asynchronous_pair.primary.freeze)
+        with pytest.raises(NotifierError):
+            await stores.accept()
+        await asyncio.to_thread(asynchronous_pair.standby.promote)
+
+        # It takes a few seconds to give up the connections that hang: never an answer of theirs.
+        await require(lambda: works(stores.accept), timeout_s=60, what="accepting again")
+        after = [await works(stores.accept) for _ in range(20)]
+        await upgrade(url)
+        await asyncio.to_thread(asynchronous_pair.primary.thaw)
+
+    assert all(after)
+
+
+async def test_what_a_standby_that_lagged_lost_is_counted_and_lies_in_the_dead_queue(
+    asynchronous_pair: PostgresPair, amqp_url: str
+) -> None:
+    database = asynchronous_pair.create_database()
+    url = asynchronous_pair.url(database)
+    await upgrade(url)
+    ledger = Ledger()
+    async with open_node(url, amqp_url) as node, node.api() as client:
+        kept = accepted([await client.post()])
+        await asyncio.to_thread(asynchronous_pair.primary.wait_for_standby)
+        await asyncio.to_thread(asynchronous_pair.standby.stop_receiving)
+        lost = accepted(await client.post_many(LOST))
+        await node.publisher.drain(5)
+        await asyncio.to_thread(asynchronous_pair.fail_over)
+        async with node.workers(ledger):
+
+            async def is_counted() -> bool:
+                account = await node.stores.queries.account(service=None)
+                return account.unknown_messages == LOST
+
+            await until_async(is_counted, timeout_s=60)
+            await node.await_statuses(sent=len(kept))
+        known = [await node.stores.queries.get(id, service=None) for id in lost]
+        letters = await asyncio.to_thread(ready, amqp_url, DEAD)
+
+    assert known == [None] * LOST
+    assert letters == LOST
+    assert ledger.handed_over == dict.fromkeys(kept, 1)
+
+
+async def works(call: Callable[[], Awaitable[object]]) -> bool:
+    try:
+        await call()
+    except NotifierError:
+        return False
+    return True
