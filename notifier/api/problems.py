@@ -165,7 +165,8 @@ def _on_problem(request: Request, error: Exception) -> Response:
 def _on_unavailable(request: Request, error: Exception) -> Response:
     """Answer that the database is away."""
     log.warning("http.database_unavailable", error=type(error).__name__, reason=str(error))
-    detail = "The database does not answer. Try again; with an Idempotency-Key that is safe."
+    reason = str(error)
+    detail = f"{reason[:1].upper()}{reason[1:]}. Try again; with an Idempotency-Key that is safe."
     return problem_response(
         request, ProblemError(UNAVAILABLE, detail, headers={"Retry-After": "2"})
     )

@@ -17,7 +17,9 @@ from notifier.store.database import Database, Patience
 
 _TRUSTED_S = 1.0
 _SEARCHES = 4
-_READ_ONLY = "25006"
+# The session is not as it was left: it takes no writes, is in another transaction, or has lost its
+# statements.
+_SPOILT = ("25", "26")
 _SESSION = {
     "application_name": "notifier",
     "jit": "off",
@@ -72,16 +74,17 @@ def _pooled(address: PostgresAddress, patience: Patience, size: int) -> AsyncEng
         pool_use_lifo=True,
     )
     _ping_idle_connections(engine)
-    _leave_standbys(engine)
+    _leave_spoilt_sessions(engine)
     return engine
 
 
-def _leave_standbys(engine: AsyncEngine) -> None:
-    """Give up what leads to a server that takes no writes: its address may lead elsewhere now."""
+def _leave_spoilt_sessions(engine: AsyncEngine) -> None:
+    """Give up those that would fail again: an address may lead to another server by now."""
 
     @event.listens_for(engine.sync_engine, "handle_error")
     def judge(context: Any) -> None:
-        if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+        sqlstate = getattr(context.original_exception, "sqlstate", None)
+        if sqlstate and sqlstate.startswith(_SPOILT):
             context.is_disconnect = True
 
 
@@ -89,7 +92,8 @@ def _ping_idle_connections(engine: AsyncEngine) -> None:
     """Replace what a restart of the server, or the network, ended unseen.
 
     As SQLAlchemy's own pre-ping, but not for a connection that was used a moment ago: on a busy
-    one each ping costs as much as the work.
+    one each ping costs as much as the work. One to a standby, which says so by itself, is replaced
+    too: those who only read would never notice.
     """
 
     @event.listens_for(engine.sync_engine, "checkin")
@@ -100,8 +104,11 @@ def _ping_idle_connections(engine: AsyncEngine) -> None:
     def ping(connection: Any, record: Any, _proxy: object) -> None:
         # A new connection was not used yet.
         idle_s = time.monotonic() - record.info.get("used_s", time.monotonic())
-        if idle_s < _TRUSTED_S and not connection.driver_connection.is_closed():
+        driver = connection.driver_connection
+        if idle_s < _TRUSTED_S and not driver.is_closed():
             return
+        if getattr(driver.get_settings(), "in_hot_standby", "off") == "on":
+            raise InvalidatePoolError
         try:
             engine.dialect.do_ping(connection)
         except connection.dbapi.Error:

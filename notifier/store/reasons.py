@@ -14,6 +14,7 @@ _SQLSTATES: Mapping[str, str] = MappingProxyType(
         "08004": f"it refuses the connection: {_LOOK}",
         "08P01": f"a pooler refuses the database, the role or one more connection: {_LOOK}",
         "25006": "it is read-only: a standby, or a role or database set so",
+        "26000": "its session has lost its statements, as by a pooler in between",
         "28000": f"it lets this role not in (no such role, no LOGIN, or pg_hba.conf): {_LOOK}",
         "28P01": f"the password is wrong: {_LOOK}",
         "3D000": f"there is no such database: {_LOOK}",
@@ -52,6 +53,9 @@ _SQLITE: Mapping[int, str] = MappingProxyType(
         26: "it is no database of SQLite",
     }
 )
+
+
+READ_ONLY = "25006"
 
 
 def of_sqlstate(sqlstate: str) -> str:

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random
 
-from notifier.errors import SchemaError, StoreBusyError
-from notifier.store import migrations
+from notifier.errors import SchemaError, StoreBusyError, StoreUnavailableError
+from notifier.store import migrations, reasons
 from notifier.store.address import PostgresAddress
 from notifier.store.database import translated
 from notifier.store.indexing import build_later_indexes
@@ -39,7 +39,7 @@ async def upgrade(url: str) -> str | None:
     Raises:
         SettingsError: the URL names no database that notifier can use.
         SchemaError: the database holds something else's tables.
-        StoreUnavailableError: the database does not answer.
+        StoreUnavailableError: the database does not answer, or takes no writes.
         StoreBusyError: others held what it needed for a minute; nothing was changed.
     """
     engine = _engine(url)
@@ -81,6 +81,9 @@ async def _apply(engine: AsyncEngine) -> str | None:
         if connection.dialect.name == "postgresql":
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
             await connection.execute(text(_LOCK_TIMEOUT))
+            # Where there is nothing to do, nothing else would tell.
+            if await connection.scalar(text("SHOW transaction_read_only")) == "on":
+                raise StoreUnavailableError(reasons.of_sqlstate(reasons.READ_ONLY))
         return await connection.run_sync(_run)
 
 

@@ -47,6 +47,7 @@ async def test_a_repeat_is_told_202_once_the_standby_has_what_the_first_one_stor
 
         await asyncio.to_thread(synchronous_pair.standby.freeze)
         away = [(await post()).status_code for _ in range(3)]
+        ready = await api.client.get("/readyz")
         await asyncio.to_thread(synchronous_pair.standby.thaw)
         await asyncio.to_thread(synchronous_pair.primary.wait_for_standby)
         answers = [await post() for _ in range(2)]
@@ -55,6 +56,11 @@ async def test_a_repeat_is_told_202_once_the_standby_has_what_the_first_one_stor
         await require(partial(has_it, api.client, id), timeout_s=30, what="the id after a failover")
 
     assert away == [503, 503, 503]
+    assert ready.status_code == 503
+    assert ready.json()["database"] == {
+        "ok": False,
+        "problem": "the database did not answer in time",
+    }
     assert [answer.status_code for answer in answers] == [202, 202]
     assert {answer.json()["id"] for answer in answers} == {str(id)}
 

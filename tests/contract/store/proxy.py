@@ -88,6 +88,10 @@ class Link:
                 await writer.drain()
         writer.close()
 
+    def lead_to(self, port: int) -> None:
+        """Join connections from now on to what listens there; others stay as they are."""
+        self._target = (self._target[0], port)
+
     def cut(self) -> None:
         for writer in self._writers:
             writer.transport.abort()

@@ -31,6 +31,14 @@ def ignoring(postgres: Postgres) -> Iterator[PgBouncer]:
 
 
 @pytest.fixture(scope="module")
+def whole(postgres: Postgres) -> Iterator[PgBouncer]:
+    """A pooler in session mode: a connection has a session until it ends."""
+    more = "pool_mode = session\ndefault_pool_size = 40"
+    with private_pgbouncer(postgres.admin_url, more=more) as pooler:
+        yield pooler
+
+
+@pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return make_certificates(tmp_path_factory.mktemp("certificates"))
 
@@ -52,7 +60,7 @@ _TIMEOUT = "SELECT current_setting('statement_timeout')"
 _STATEMENTS = "SELECT count(*) FROM pg_prepared_statements"
 
 
-@pytest.mark.parametrize("kind", ["pgbouncer", "ignoring"])
+@pytest.mark.parametrize("kind", ["pgbouncer", "ignoring", "whole"])
 async def test_nothing_is_left_in_a_session_that_others_get(
     kind: str, request: pytest.FixtureRequest, postgres_store_url: str
 ) -> None:

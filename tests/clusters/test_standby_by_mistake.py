@@ -1,0 +1,91 @@
+"""An address that leads to a standby for a while: a wrong setting, a proxy, a name."""
+
+import asyncio
+from functools import partial
+
+import httpx2
+import pytest
+from structlog.testing import capture_logs
+
+from notifier import cli
+from notifier.store.upgrading import upgrade
+from tests.api import MAIL, PREFIX, Api, over
+from tests.contract.store.proxy import linked
+from tests.services.postgres_pair import PostgresPair
+from tests.waiting import require
+
+READ_ONLY = (
+    "the database is not available: it is read-only: a standby, or a role or database set so"
+    " (SQLSTATE 25006)"
+)
+
+
+async def post(api: Api) -> httpx2.Response:
+    return await api.client.post(f"{PREFIX}/send", json=MAIL)
+
+
+async def test_a_standby_is_named_wherever_it_matters_and_left_once_the_address_leads_elsewhere(
+    asynchronous_pair: PostgresPair,
+) -> None:
+    primary, standby = asynchronous_pair.primary, asynchronous_pair.standby
+    database = asynchronous_pair.create_database()
+    await upgrade(primary.url(database))
+    async with linked(primary.url(database)) as (url, link), over(url) as api:
+        api.client.headers.update(await api.headers("orders", "send", "read"))
+        await asyncio.to_thread(primary.wait_for_standby)
+        await asyncio.to_thread(standby.stop_receiving)
+        link.lead_to(standby.port)
+        link.cut()
+
+        with capture_logs() as logs:
+            await require(partial(is_refused, api), timeout_s=30, what="the standby's refusal")
+            await post(api)
+            ready = await api.client.get("/readyz")
+            assert await listed(api) == 0
+        link.lead_to(primary.port)  # and those to the standby are not cut
+        await require(partial(is_accepted, api), timeout_s=30, what="accepting again")
+        after = await asyncio.gather(*(post(api) for _ in range(40)))
+
+        async def are_listed() -> bool:
+            return await listed(api) > len(after)
+
+        # Whoever only searches is refused nothing, and leaves the standby all the same.
+        await require(are_listed, timeout_s=30, every_s=2, what="them in a search")
+
+    assert ready.status_code == 503
+    assert ready.json()["database"] == {"ok": False, "problem": READ_ONLY}
+    assert READ_ONLY in {log.get("reason") for log in logs if log["event"] == "health.failing"}
+    assert {answer.status_code for answer in after} == {202}
+
+
+async def is_refused(api: Api) -> bool:
+    answer = await post(api)
+    return answer.status_code == 503 and READ_ONLY[1:] in answer.json()["detail"]
+
+
+async def listed(api: Api) -> int:
+    return len((await api.client.get(f"{PREFIX}?limit=100")).json()["items"])
+
+
+async def is_accepted(api: Api) -> bool:
+    return (await post(api)).status_code == 202
+
+
+def test_a_command_says_in_one_line_that_it_was_led_to_a_standby(
+    asynchronous_pair: PostgresPair,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    database = asynchronous_pair.create_database()
+    monkeypatch.setenv("NOTIFIER_DATABASE_URL", asynchronous_pair.primary.url(database))
+    assert cli.run(["db", "upgrade"]) == 0
+    asynchronous_pair.primary.wait_for_standby()
+    capsys.readouterr()
+    monkeypatch.setenv("NOTIFIER_DATABASE_URL", asynchronous_pair.standby.url(database))
+
+    code = cli.run(["db", "upgrade"])
+
+    line = capsys.readouterr().err
+    assert code == 1
+    assert line.count("\n") == 1
+    assert READ_ONLY in line

@@ -1,0 +1,54 @@
+"""Sessions that are not as they were left: they are replaced, and told of."""
+
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notifier.errors import StoreUnavailableError
+from notifier.store.upgrading import upgrade
+from tests.contract.store.stores import Stores, open_stores
+
+
+async def spoil(stores: Stores, statement: str) -> None:
+    """Run a statement in the session that is used next."""
+
+    async def run(connection: AsyncConnection) -> None:
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        await driver.execute(statement)
+
+    await stores.database.read(run)
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("DEALLOCATE ALL", "its session has lost its statements"),
+        ("SET default_transaction_read_only = on", "it is read-only"),
+    ],
+)
+async def test_a_session_that_is_not_as_it_was_is_told_once_and_replaced(
+    postgres_store_url: str, statement: str, told: str
+) -> None:
+    async with open_stores(postgres_store_url) as stores:
+        await stores.accept()
+        await spoil(stores, statement)
+
+        with pytest.raises(StoreUnavailableError, match=told):
+            await stores.accept()
+        await stores.accept()
+
+
+async def test_an_upgrade_says_that_a_database_is_read_only(postgres_url: str) -> None:
+    await upgrade(postgres_url)
+    connection = await asyncpg.connect(postgres_url.replace("+asyncpg", ""))
+    name = urlsplit(postgres_url).path.removeprefix("/")
+    try:
+        await connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    finally:
+        await connection.close()
+
+    with pytest.raises(StoreUnavailableError, match="it is read-only"):
+        await upgrade(postgres_url)
