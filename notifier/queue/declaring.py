@@ -19,10 +19,22 @@ Step: TypeAlias = Callable[[AbstractChannel, float], Awaitable[None]]
 
 
 async def declare_missing(timeout_s: float, connection: AbstractConnection) -> None:
-    """Make what is missing. What exists otherwise than declared is logged and left alone.
+    """Make everything if anything is missing.
+
+    A look first: it asks the node that it is connected to, while a binding, even one that is there,
+    waits for all nodes of a cluster, and so for one that hangs.
 
     Raises:
         QueueUnavailableError: the broker does not answer.
+    """
+    if await _missing(timeout_s, connection):
+        await declare_all(timeout_s, connection)
+
+
+async def declare_all(timeout_s: float, connection: AbstractConnection) -> None:
+    """Make everything, bindings too. What exists otherwise than declared is logged and left alone.
+
+    Raises as `declare_missing` does.
     """
     steps: dict[str, Step] = {name: partial(_declare_exchange, name) for name in topology.EXCHANGES}
     steps |= {spec.name: partial(declare_queue, spec) for spec in topology.QUEUES.values()}
@@ -32,9 +44,7 @@ async def declare_missing(timeout_s: float, connection: AbstractConnection) -> N
 
 async def report_missing(timeout_s: float, connection: AbstractConnection) -> None:
     """Log what is missing. Raises as `declare_missing` does."""
-    steps: dict[str, Step] = {name: partial(_find_exchange, name) for name in topology.EXCHANGES}
-    steps |= {name: partial(_find_queue, name) for name in topology.QUEUES}
-    for name, _ in await _failed(steps, timeout_s, connection):
+    for name in await _missing(timeout_s, connection):
         log.error("topology.missing", name=name, remedy="notifier topology apply")
 
 
@@ -45,6 +55,12 @@ async def declare_queue(spec: QueueSpec, channel: AbstractChannel, timeout_s: fl
     queue = await bounded(call, timeout_s)
     for key in spec.routing_keys:
         await bounded(queue.bind(spec.exchange, key), timeout_s)
+
+
+async def _missing(timeout_s: float, connection: AbstractConnection) -> Sequence[str]:
+    steps: dict[str, Step] = {name: partial(_find_exchange, name) for name in topology.EXCHANGES}
+    steps |= {name: partial(_find_queue, name) for name in topology.QUEUES}
+    return [name for name, _ in await _failed(steps, timeout_s, connection)]
 
 
 async def _failed(

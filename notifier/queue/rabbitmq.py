@@ -28,7 +28,7 @@ from notifier.ports import Clock, Handler, QueueDepth
 from notifier.queue import message as codec
 from notifier.queue import reasons, topology
 from notifier.queue.consumer import RabbitSubscription, Source
-from notifier.queue.declaring import declare_missing, report_missing
+from notifier.queue.declaring import declare_all, declare_missing, report_missing
 from notifier.queue.gauge import Gauge, depth_of
 from notifier.queue.handling import Backoff
 from notifier.queue.link import Link, RabbitSettings, Search, bounded, open_channel
@@ -60,7 +60,7 @@ async def open_rabbit_queue(
     outlet = Outlet(
         publishing,
         timeout_s=settings.publish_timeout_s,
-        declare=prepare if settings.declare else None,
+        declare=partial(declare_all, settings.call_timeout_s) if settings.declare else None,
     )
     queue = RabbitQueue(outlet, consuming, settings, clock)
     try:

@@ -13,6 +13,7 @@ import aio_pika
 import pytest
 from aiormq.abc import ChannelFrame
 from pamqp.commands import Basic
+from structlog.testing import capture_logs
 
 from notifier.errors import PublishError, QueueUnavailableError
 from notifier.notification import Channel, Envelope, Lane, Settlement
@@ -663,7 +664,7 @@ async def test_a_user_without_the_right_to_configure_can_publish_and_consume(
     apply_topology(amqp_url, rabbitmq.management_url)
     names = r"^(notifications|notifications\.dead|(email|sms|in_app)_notifications.*)$"
     rights = {"configure": "^$", "write": names, "read": names}
-    with restricted_user(rabbitmq, amqp_url, rights) as url:
+    with restricted_user(rabbitmq, amqp_url, rights) as url, capture_logs() as logs:
         async with opened(url) as queue:
             handler, sent = Recorder(), an_envelope()
             subscription = await queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=1)
@@ -673,6 +674,9 @@ async def test_a_user_without_the_right_to_configure_can_publish_and_consume(
             assert await handler.count(1) == [sent]
             assert await queue.sweep_dead(Channel.EMAIL, all_of) == [sent]
             assert subscription.problem() is None
+
+    # What is there is only looked at.
+    assert {log["event"] for log in logs} == {"broker.connected"}
 
 
 @contextmanager
