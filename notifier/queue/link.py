@@ -155,7 +155,7 @@ class Link:
         purpose: str,
         settings: RabbitSettings,
         prepare: Prepare,
-        search: Search = Search(),
+        search: Search,
     ) -> None:
         self._address = parse_broker(url)
         self._tls = self._address.tls()

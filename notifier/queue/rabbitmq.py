@@ -56,7 +56,7 @@ async def open_rabbit_queue(
     )
     link = partial(Link, url, settings=settings, prepare=prepare, search=search)
     publishing, consuming = link(purpose="publish"), link(purpose="consume")
-    running = {asyncio.create_task(link.run()) for link in (publishing, consuming)}
+    running = {asyncio.create_task(each.run()) for each in (publishing, consuming)}
     outlet = Outlet(
         publishing,
         timeout_s=settings.publish_timeout_s,

@@ -8,11 +8,13 @@ import contextlib
 import os
 import secrets
 import tempfile
+import urllib.error
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol
 
@@ -65,9 +67,21 @@ class RabbitMq:
         """Make a virtual host that the user may use, and return its AMQP URL."""
         name = f"test-{secrets.token_hex(6)}"
         everything = {"configure": ".*", "write": ".*", "read": ".*"}
-        self.management.call("PUT", "vhosts", name)
+        wait_until(
+            partial(self._make_vhost, name), timeout_s=_START_TIMEOUT_S, what="a virtual host"
+        )
         self.management.call("PUT", "permissions", name, self.user, body=everything)
         return urllib.parse.urlsplit(self.amqp_url)._replace(path=f"/{name}").geturl()
+
+    def _make_vhost(self, name: str) -> bool:
+        try:
+            self.management.call("PUT", "vhosts", name)
+        except urllib.error.HTTPError as error:
+            # A cluster answers so if it takes its nodes more than ten seconds.
+            if error.code < HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            return False
+        return True
 
     def delete_vhost(self, amqp_url: str) -> None:
         """Delete the virtual host of this URL, with its queues and connections."""

@@ -1,0 +1,192 @@
+"""notifier on three nodes of RabbitMQ that are killed, hang, and are restarted one by one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from uuid import UUID, uuid4
+
+import pytest
+from structlog.testing import capture_logs
+
+from notifier.errors import QueueUnavailableError
+from notifier.notification import Channel, Envelope
+from notifier.queue.admin import apply_topology, dead_queue_depths
+from notifier.queue.link import RabbitSettings, Search
+from notifier.queue.rabbitmq import RabbitQueue, open_rabbit_queue
+from notifier.queue.topology import QUEUES, WORK_QUEUES, QueueSpec
+from tests.clock import SystemClock
+from tests.faults.brokers import (
+    WORK,
+    Client,
+    Ledger,
+    Node,
+    accepted,
+    database_of,
+    open_node,
+    until_async,
+)
+from tests.services.cluster import Cluster, Member
+from tests.services.postgres import Postgres
+from tests.waiting import require
+
+RABBIT = RabbitSettings(connection_name="notifier-test", heartbeat_s=2, watch_s=0.5)
+SETTLED_AFTER_S = 5
+"""After an election; a channel that is refused on is replaced after one second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """An API under load, and workers, on all nodes of a cluster."""
+
+    front: Node
+    client: Client
+    ledger: Ledger
+    ids: list[UUID] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def load(self) -> AsyncIterator[None]:
+        """Send a few mails again and again; each must be accepted."""
+
+        async def send() -> None:
+            while True:
+                self.ids.extend(accepted(await self.client.post_many(2)))
+                await asyncio.sleep(0.2)  # a rate that a busy machine can follow
+
+        sending = asyncio.create_task(send())
+        try:
+            yield
+            assert not sending.done()
+        finally:
+            sending.cancel()
+            await asyncio.wait({sending})
+
+    async def hand_over_more(self) -> None:
+        """Wait until what is accepted from now on is handed over."""
+        wanted = len(self.ids) + 10
+        await until_async(partial(self._has_handed_over, wanted), timeout_s=60)
+
+    async def _has_handed_over(self, wanted: int) -> bool:
+        return len(self.ids) >= wanted and set(self.ids[:wanted]) <= set(self.ledger.handed_over)
+
+    async def assert_all_are_sent_once(self) -> None:
+        await self.front.await_statuses(sent=len(self.ids), timeout_s=60)
+        assert self.ledger.handed_over == dict.fromkeys(self.ids, 1)
+
+
+@asynccontextmanager
+async def stack_on(postgres: Postgres, broker_url: str) -> AsyncIterator[Stack]:
+    ledger = Ledger()
+    with database_of(postgres) as url:
+        async with (
+            open_node(url, broker_url, rabbit=RABBIT) as front,
+            open_node(url, broker_url, rabbit=RABBIT) as back,
+            front.api() as client,
+            back.workers(ledger),
+            back.relaying(),
+        ):
+            yield Stack(front, client, ledger)
+
+
+@pytest.fixture
+def broker_url(cluster: Cluster, vhost_url: str) -> str:
+    """All nodes, with notifier's queues on them."""
+    apply_topology(vhost_url, cluster.members[0].broker.management_url)
+    return ",".join(cluster.urls(vhost_url))
+
+
+async def test_a_killed_leader_stops_publishing_for_seconds_and_loses_nothing(
+    postgres: Postgres, cluster: Cluster, vhost_url: str, broker_url: str
+) -> None:
+    async with stack_on(postgres, broker_url) as stack:
+        async with stack.load():
+            await stack.hand_over_more()
+            leader = await asyncio.to_thread(cluster.leader, vhost_url, WORK)
+            await asyncio.to_thread(leader.kill)
+            another = partial(leads, cluster.others(leader)[0], vhost_url, leader)
+            await require(another, timeout_s=60, what="another leader")
+            await asyncio.sleep(SETTLED_AFTER_S)
+            with capture_logs() as logs:
+                for _ in range(3):
+                    await stack.hand_over_more()
+        await stack.assert_all_are_sent_once()
+
+    assert [log for log in logs if log["event"] == "publish.failed"] == []
+
+
+async def leads(asked: Member, vhost_url: str, but: Member) -> bool:
+    place = (await asyncio.to_thread(asked.places, vhost_url))[WORK]
+    return place.leader not in {None, but.name}
+
+
+async def test_a_minority_accepts_and_confirms_nothing_and_is_drained_afterwards(
+    postgres: Postgres, cluster: Cluster, broker_url: str
+) -> None:
+    one, other, _ = cluster.members
+    async with stack_on(postgres, broker_url) as stack:
+        async with stack.load():
+            await stack.hand_over_more()
+        await stack.assert_all_are_sent_once()
+        for member in (one, other):
+            await asyncio.to_thread(member.kill)
+        before = len(stack.ids)
+        async with stack.load():
+            await until_async(partial(has_grown, stack, before + 20))
+        [refusal] = await stack.front.queue.publish([an_envelope(QUEUES[WORK])])
+        statuses = await stack.front.statuses()
+        await asyncio.to_thread(cluster.mend)
+        await stack.assert_all_are_sent_once()
+
+    assert refusal is not None
+    assert statuses == {"sent": before, "pending": len(stack.ids) - before}
+
+
+async def has_grown(stack: Stack, count: int) -> bool:
+    return len(stack.ids) >= count
+
+
+async def test_nodes_that_are_drained_and_restarted_one_by_one_interrupt_nobody(
+    postgres: Postgres, cluster: Cluster, broker_url: str
+) -> None:
+    async with stack_on(postgres, broker_url) as stack:
+        async with stack.load():
+            for member in cluster.members:
+                await asyncio.to_thread(member.await_quorum)
+                await asyncio.to_thread(member.drain)
+                await asyncio.to_thread(member.stop)
+                await stack.hand_over_more()
+                await asyncio.to_thread(member.start)
+        await stack.assert_all_are_sent_once()
+
+
+async def test_whoever_connects_while_a_node_hangs_is_soon_ready_on_another(
+    cluster: Cluster, vhost_url: str, broker_url: str
+) -> None:
+    hanging = cluster.members[0]
+    places = await asyncio.to_thread(hanging.places, vhost_url)
+    led = next(spec for spec in WORK_QUEUES if places[spec.name].leader != hanging.name)
+    hanging.freeze()
+    async with open_rabbit_queue(
+        broker_url, RABBIT, SystemClock(), search=Search(first=lambda: 0)
+    ) as queue:
+        # Far less than it takes RabbitMQ to give the node up.
+        await require(partial(answers, queue), timeout_s=20, what="a connection")
+        confirmed = await queue.publish([an_envelope(led)])
+    depths = await asyncio.to_thread(dead_queue_depths, broker_url)
+
+    assert confirmed == [None]
+    assert depths == dict.fromkeys(Channel, 0)
+
+
+def an_envelope(spec: QueueSpec) -> Envelope:
+    assert spec.lane
+    return Envelope(id=uuid4(), channel=spec.channel, lane=spec.lane, attempt=0)
+
+
+async def answers(queue: RabbitQueue) -> bool:
+    try:
+        await queue.ping()
+    except QueueUnavailableError:
+        return False
+    return True
