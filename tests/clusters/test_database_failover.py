@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -11,12 +12,12 @@ from notifier.store.upgrading import upgrade
 from tests.contract.store.stores import open_stores
 from tests.faults.brokers import (
     DEAD,
+    SOON,
     Client,
     Ledger,
     accepted,
     apply_policies,
     open_node,
-    until_async,
     until_ready,
 )
 from tests.patience import USUAL
@@ -85,7 +86,7 @@ async def test_one_that_hangs_is_left_for_the_one_that_was_promoted(
     assert all(after)
 
 
-async def test_what_a_standby_that_lagged_lost_is_counted_and_lies_in_the_dead_queue(
+async def test_a_standby_that_lagged_loses_what_it_lacks_and_doubles_what_it_takes_for_unsent(
     asynchronous_pair: PostgresPair, rabbitmq: RabbitMq, amqp_url: str
 ) -> None:
     await apply_policies(rabbitmq, amqp_url)
@@ -93,26 +94,25 @@ async def test_what_a_standby_that_lagged_lost_is_counted_and_lies_in_the_dead_q
     url = asynchronous_pair.url(database)
     await upgrade(url)
     ledger = Ledger()
-    async with open_node(url, amqp_url) as node, node.api() as client:
-        kept = accepted([await client.post()])
+    soon_lost = replace(SOON, lost_after_s=1)
+    async with open_node(url, amqp_url, store=soon_lost) as node, node.api() as client:
+        known = accepted([await client.post()])
         await asyncio.to_thread(asynchronous_pair.primary.wait_for_standby)
         await asyncio.to_thread(asynchronous_pair.standby.stop_receiving)
+        async with node.workers(ledger):
+            await node.await_statuses(sent=1)
         lost = accepted(await client.post_many(LOST))
         await node.publisher.drain(5)
         await asyncio.to_thread(asynchronous_pair.fail_over)
-        async with node.workers(ledger):
+        async with node.workers(ledger), node.relaying():
+            await node.await_statuses(sent=1, timeout_s=60)
+            await until_ready(amqp_url, LOST, DEAD)
+        account = await node.stores.queries.account(service=None)
+        found = [await node.stores.queries.get(id, service=None) for id in lost]
 
-            async def is_counted() -> bool:
-                account = await node.stores.queries.account(service=None)
-                return account.unknown_messages == LOST
-
-            await until_async(is_counted, timeout_s=60)
-            await node.await_statuses(sent=len(kept))
-        known = [await node.stores.queries.get(id, service=None) for id in lost]
-        await until_ready(amqp_url, LOST, DEAD)
-
-    assert known == [None] * LOST
-    assert ledger.handed_over == dict.fromkeys(kept, 1)
+    assert found == [None] * LOST
+    assert account.unknown_messages == LOST
+    assert ledger.handed_over == dict.fromkeys(known, 2)
 
 
 async def works(call: Callable[[], Awaitable[object]]) -> bool:
