@@ -416,8 +416,8 @@ class BrokerSettings(_Environment):
     )
     broker_management_url: Annotated[SecretStr, AfterValidator(_secret_base_url)] | None = Field(
         None,
-        description="Where RabbitMQ's management answers, for policies; port 15672 of the "
-        "broker's hosts if unset.",
+        description="Where RabbitMQ's management answers, for policies and queue members; "
+        "port 15672 of the broker's hosts if unset.",
     )
 
 
