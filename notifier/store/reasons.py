@@ -11,6 +11,7 @@ _LOOK = "see NOTIFIER_DATABASE_URL"
 _SQLSTATES: Mapping[str, str] = MappingProxyType(
     {
         "08001": f"no connection could be made: {_LOOK}",
+        "08003": "the connection was lost",
         "08004": f"it refuses the connection: {_LOOK}",
         "08P01": f"a pooler refuses the database, the role or one more connection: {_LOOK}",
         "25006": "it is read-only: a standby, or a role or database set so",
@@ -39,10 +40,12 @@ _KINDS: Mapping[str, str] = MappingProxyType(
         "FileNotFoundError": "there is no such socket",
         "SSLCertVerificationError": "its certificate is not trusted, or of another host",
         "SSLError": "no agreement on TLS",
-        "ConnectionError": "it offers no TLS, which sslmode asks for",
+        "ConnectionError": "it ended the connection",
+        "ConnectionResetError": "it ended the connection",
         "TargetServerAttributeNotMatched": "no host is of the kind that target_session_attrs names",
     }
 )
+_NO_TLS = ("rejected SSL upgrade", "it offers no TLS, which sslmode asks for")
 _SQLITE: Mapping[int, str] = MappingProxyType(
     {
         8: "it, or its folder, may not be written",
@@ -76,8 +79,12 @@ def of_connecting(error: BaseException) -> str:
     """Say why there is no connection, where the database itself said nothing."""
     if isinstance(error, TimeoutError):
         return SILENT
-    known = (f"{why}: {_LOOK}" for name, why in _KINDS.items() if name in _names(type(error)))
-    return f"the database does not answer: {next(known, type(error).__name__)}"
+    why = _NO_TLS[1] if _NO_TLS[0] in str(error) else _by_kind(type(error))
+    return f"the database does not answer: {f'{why}: {_LOOK}' if why else type(error).__name__}"
+
+
+def _by_kind(kind: type) -> str | None:
+    return next((why for name, why in _KINDS.items() if name in _names(kind)), None)
 
 
 def _names(kind: type) -> list[str]:
