@@ -11,16 +11,20 @@ import typer
 import uvloop
 from rich.console import Console
 
+from tests.chaos.cluster import NET_TICKTIME_S, clustered
 from tests.chaos.outside import Outside, one_of_each
-from tests.chaos.plan import KINDS_OF_ONE
+from tests.chaos.plan import KINDS_OF_CLUSTER, KINDS_OF_ONE
 from tests.chaos.run import Options, run
 from tests.chaos.screen import Screen, summary
+from tests.services.cluster import private_cluster
 from tests.services.postgres import private_postgres
+from tests.services.postgres_pair import private_postgres_pair
 from tests.services.rabbitmq import private_rabbitmq
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-_EACH_FAULT_S = 6
+_EACH_FAULT_S, _EACH_CLUSTER_FAULT_S = 6, 30
 _RATE_PER_S = 120
+_DURABLE = {"fsync": "on", "full_page_writes": "on"}
 
 
 @app.command()
@@ -41,6 +45,13 @@ def main(
         str | None,
         typer.Option(help="Use this RabbitMQ, amqp://..., instead of one of the run's own."),
     ] = None,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="Three RabbitMQ nodes and a PostgreSQL pair.")
+    ] = False,
+    asynchronous: Annotated[
+        bool,
+        typer.Option("--asynchronous", help="Let no commit wait for the standby: this loses."),
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder; .cache/chaos/SEED if none.")] = None,
     without_relay: Annotated[
         bool, typer.Option("--without-relay", help="The control run, which must fail.")
@@ -50,8 +61,14 @@ def main(
     ] = False,
 ) -> None:
     """Load a whole notifier, break everything in it, and give an account."""
-    count = max(len(KINDS_OF_ONE), notifications // 1_000) if faults is None else faults
-    shortest_s = max(notifications / _RATE_PER_S, count * _EACH_FAULT_S)
+    if asynchronous and not cluster:
+        raise typer.BadParameter("--asynchronous is about the standby of --cluster")
+    if cluster and broker is not None:
+        raise typer.BadParameter("--cluster starts nodes of its own, and takes no --broker")
+    kinds = KINDS_OF_CLUSTER if cluster else KINDS_OF_ONE
+    count = max(len(kinds), notifications // 1_000) if faults is None else faults
+    each_fault_s = _EACH_CLUSTER_FAULT_S if cluster else _EACH_FAULT_S
+    shortest_s = max(notifications / _RATE_PER_S, count * each_fault_s)
     options = Options(
         notifications=notifications,
         seed=seed,
@@ -63,7 +80,8 @@ def main(
     )
     console = Console()
     with ExitStack() as stack:
-        servers = stack.enter_context(_one_of_each(broker))
+        outside = _cluster(synchronous=not asynchronous) if cluster else _one_of_each(broker)
+        servers = stack.enter_context(outside)
         screen = stack.enter_context(Screen(console, options))
         report = uvloop.run(run(options, servers, screen.show))
     console.print(summary(report, options.folder))
@@ -80,6 +98,16 @@ def _one_of_each(broker: str | None) -> Iterator[Outside]:
         private_postgres(durable=True) as postgres,
         private_rabbitmq() as rabbitmq,
         one_of_each(postgres, rabbitmq, own_broker=broker is None) as outside,
+    ):
+        yield outside
+
+
+@contextmanager
+def _cluster(*, synchronous: bool) -> Iterator[Outside]:
+    with (
+        private_postgres_pair(synchronous=synchronous, settings=_DURABLE) as pair,
+        private_cluster(net_ticktime_s=NET_TICKTIME_S) as nodes,
+        clustered(pair, nodes, synchronous=synchronous) as outside,
     ):
         yield outside
 

@@ -23,7 +23,7 @@ class Outside:
 
     database_urls: Sequence[str]
     broker_urls: Sequence[str]
-    management_urls: Sequence[str]
+    management_url: str
     postgresql: str
     rabbitmq: str
     kinds: Collection[Kind]
@@ -39,7 +39,7 @@ class Outside:
         return {
             "NOTIFIER_DATABASE_URL": self.database_url,
             "NOTIFIER_BROKER_URL": ",".join(self.broker_urls),
-            "NOTIFIER_BROKER_MANAGEMENT_URL": ",".join(self.management_urls),
+            "NOTIFIER_BROKER_MANAGEMENT_URL": self.management_url,
         }
 
 
@@ -60,7 +60,7 @@ def one_of_each(
         yield Outside(
             database_urls=[database_url.replace("+asyncpg", "")],
             broker_urls=[amqp_url],
-            management_urls=[rabbitmq.management_url],
+            management_url=rabbitmq.management_url,
             postgresql=postgres.version.split()[0],
             rabbitmq=rabbitmq.version,
             kinds=KINDS_OF_ONE if own_broker else KINDS_OF_ONE - NEED_OWN_BROKER,

@@ -25,9 +25,26 @@ class Kind(StrEnum):
     DATABASE_RESTARTED = "database restarted"
     LINK_CUT = "link cut"
     LINK_STALLED = "link stalled"
+    NODE_KILLED = "node killed"
+    LEADERS_KILLED = "node with most leaders killed"
+    NODE_FROZEN = "node frozen"
+    MINORITY = "two of three nodes killed"
+    ROLLING_RESTART = "nodes restarted in turn"
+    PRIMARY_KILLED = "primary killed, standby promoted"
+    STANDBY_AWAY = "standby away"
+    PRIMARY_KILLED_ALONE = "primary killed while its standby was away"
+    RUNNER_CUT_OFF = "runner cut off from the database"
 
 
-KINDS_OF_ONE = frozenset(Kind)
+_NEED_CLUSTER = frozenset(
+    {
+        Kind.NODE_KILLED, Kind.LEADERS_KILLED, Kind.NODE_FROZEN, Kind.MINORITY,
+        Kind.ROLLING_RESTART, Kind.PRIMARY_KILLED, Kind.STANDBY_AWAY, Kind.PRIMARY_KILLED_ALONE,
+        Kind.RUNNER_CUT_OFF,
+    }
+)  # fmt: skip
+KINDS_OF_ONE = frozenset(Kind) - _NEED_CLUSTER
+KINDS_OF_CLUSTER = frozenset(Kind) - {Kind.BROKER_KILLED}
 NEED_OWN_BROKER = frozenset({Kind.BROKER_KILLED, Kind.MEMORY_ALARM})
 _WEIGHTS = {
     Kind.WORKER_KILLED: 50,
@@ -43,6 +60,15 @@ _WEIGHTS = {
     Kind.DATABASE_RESTARTED: 2,
     Kind.LINK_CUT: 8,
     Kind.LINK_STALLED: 5,
+    Kind.NODE_KILLED: 6,
+    Kind.LEADERS_KILLED: 6,
+    Kind.NODE_FROZEN: 3,
+    Kind.MINORITY: 2,
+    Kind.ROLLING_RESTART: 2,
+    Kind.PRIMARY_KILLED: 6,
+    Kind.STANDBY_AWAY: 3,
+    Kind.PRIMARY_KILLED_ALONE: 3,
+    Kind.RUNNER_CUT_OFF: 4,
 }
 
 # Long enough to hurt, and longer in longer runs: at least so many seconds, that part of the
@@ -53,8 +79,16 @@ _HOLDS = {
     Kind.MEMORY_ALARM: (4, 15, 60),
     Kind.LINK_STALLED: (5, 20, 40),
     Kind.LINK_CUT: (2, 30, 15),
+    Kind.NODE_KILLED: (5, 40, 15),
+    Kind.LEADERS_KILLED: (5, 40, 15),
+    Kind.NODE_FROZEN: (20, 30, 30),
+    Kind.MINORITY: (20, 30, 30),
+    Kind.PRIMARY_KILLED: (2, 60, 5),
+    Kind.STANDBY_AWAY: (5, 40, 15),
+    Kind.PRIMARY_KILLED_ALONE: (10, 40, 20),
+    Kind.RUNNER_CUT_OFF: (5, 20, 30),
 }
-_BEYOND_LEASE = frozenset({Kind.RUNNER_FROZEN})
+_BEYOND_LEASE = frozenset({Kind.RUNNER_FROZEN, Kind.RUNNER_CUT_OFF})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ _TIMELINES = """
     FROM notification_events WHERE notification_id = ANY($1) ORDER BY notification_events.id
 """
 _EVENTS = "SELECT count(*) FROM notification_events WHERE event = $1"
+_UNKNOWN = "SELECT count(*) FROM unknown_messages"
 _FAILED = "SELECT channel, count(*) FROM notifications WHERE status = 'failed' GROUP BY channel"
 
 
@@ -88,6 +89,10 @@ class Records:
     async def count_events(self, event: str) -> int:
         """How often this happened to anything."""
         return int((await self._fetch(_EVENTS, event))[0][0])
+
+    async def unknown_messages(self) -> int:
+        """How many ids messages named that the database does not have."""
+        return int((await self._fetch(_UNKNOWN))[0][0])
 
     async def failed(self) -> dict[str, int]:
         """How many failed records each channel has."""

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +111,7 @@ class _Run:
             letters = await self._count_letters()
         finally:
             watching.cancel()
+        self._show(self._progress())
         self._faults.write(self._options.folder / "faults.jsonl")
         return await self._account(duration_s, settled_s, letters)
 
@@ -134,19 +135,21 @@ class _Run:
     async def _settle(self) -> None:
         """Wait until all is final, or nothing more will be."""
         self._phase = "settling"
-
-        async def all_final() -> bool:
-            return self._final >= self._load.accepted
-
-        await until(all_final, timeout_s=self._options.settle_s, every_s=_LOOK_EVERY_S)
+        await until(self._is_settled, timeout_s=self._options.settle_s, every_s=_LOOK_EVERY_S)
 
     async def _watch(self) -> None:
         while True:
             # It may be being restarted.
             with suppress(OSError, asyncpg.PostgresError, TimeoutError):
-                self._final = final_count(await self._records.by_status())
+                await self._is_settled()
             self._show(self._progress())
             await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _is_settled(self) -> bool:
+        """Whether all that the database has is final."""
+        counts = await self._records.by_status()
+        self._final = final_count(counts)
+        return self._final == sum(counts.values())
 
     def _progress(self) -> Progress:
         return Progress(
@@ -165,20 +168,18 @@ class _Run:
 
         async def agree() -> bool:
             nonlocal found
-            failed = await self._records.failed()
+            failed, unknown = await self._records.failed(), await self._records.unknown_messages()
             letters = await asyncio.to_thread(count_letters, self._stack.outside.broker_urls[0])
             found = DeadLetters(letters=letters, failed=failed)
-            return letters == failed
+            return sum(letters.values()) == sum(failed.values()) + unknown
 
         patience_s = min(_LETTERS_S, self._options.settle_s)
-        if await until(agree, timeout_s=patience_s, every_s=_LOOK_EVERY_S):
+        await until(agree, timeout_s=patience_s, every_s=_LOOK_EVERY_S)
+        if found.letters == found.failed:
             return found
-        return await self._take_letters(found.failed)
-
-    async def _take_letters(self, failed: Mapping[str, int]) -> DeadLetters:
         taken = await asyncio.to_thread(take_letters, self._stack.outside.broker_urls[0])
         known = {record.id for record in await self._records.all()}
-        return sorted_letters(taken, known, failed)
+        return sorted_letters(taken, known, found.failed)
 
     async def _account(self, duration_s: float, settled_s: float, letters: DeadLetters) -> Report:
         ledgers = await self._ledgers()

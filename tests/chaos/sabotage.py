@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Mapping
 
-from tests.chaos.injectors import Injectors, on, on_each
+from tests.chaos.injectors import DATABASE, Injectors, on, on_each
 from tests.chaos.links import Links
 from tests.chaos.plan import Kind, Planned
 from tests.chaos.stack import Api, Runner, Stack, await_gone, server_of
@@ -27,6 +27,11 @@ def sabotage(stack: Stack, locks: Mapping[str, asyncio.Lock]) -> Injectors:
         Kind.PROVIDER_FAILING: on("providers", saboteur.fail_mail),
         Kind.LINK_CUT: on_each(links, _cut, server_of),
         Kind.LINK_STALLED: on_each(links, _stall, server_of),
+        Kind.RUNNER_CUT_OFF: on_each(
+            {name: stack.links[f"{name}-{DATABASE}"] for name in runners},
+            _cut_or_stall,
+            part_of=lambda _name: DATABASE,
+        ),
     }
 
 
@@ -90,6 +95,10 @@ async def _cut(links: Links, planned: Planned) -> None:
 async def _stall(links: Links, planned: Planned) -> None:
     links.stall()
     await _restored(links, planned.hold_s)
+
+
+async def _cut_or_stall(links: Links, planned: Planned) -> None:
+    await planned.pick([_cut, _stall])(links, planned)
 
 
 async def _restored(links: Links, after_s: float) -> None:

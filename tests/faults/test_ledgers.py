@@ -13,7 +13,7 @@ from tests.chaos.journal import Answer, Entry, open_journal, read_journal
 from tests.chaos.ledgers import Comparison, Ledgers, compare
 from tests.chaos.letters import sorted_letters
 from tests.chaos.load import Accepted
-from tests.chaos.plan import KINDS_OF_ONE, NEED_OWN_BROKER, Kind, make_plan
+from tests.chaos.plan import KINDS_OF_CLUSTER, KINDS_OF_ONE, NEED_OWN_BROKER, Kind, make_plan
 from tests.chaos.records import Event, Record
 from tests.chaos.report import DeadLetters
 
@@ -149,6 +149,9 @@ TWICE = [handed("a", 101), handed("a", 117)]
         (a_fault(Kind.RUNNER_KILLED, 110, 140), Cause.RUNNER_KILLED),
         (a_fault(Kind.RUNNER_FROZEN, 99, 130), Cause.FROZEN),
         (a_fault(Kind.DATABASE_RESTARTED, 110, 112), Cause.NOT_RECORDED),
+        (a_fault(Kind.PRIMARY_KILLED, 110, 112, "database"), Cause.NOT_RECORDED),
+        (a_fault(Kind.RUNNER_CUT_OFF, 110, 130), Cause.NOT_RECORDED),
+        (a_fault(Kind.STANDBY_AWAY, 110, 120, "database"), Cause.UNEXPLAINED),
         (a_fault(Kind.LINK_CUT, 110, 112, "workers-database"), Cause.NOT_RECORDED),
         (a_fault(Kind.LINK_CUT, 110, 112, "workers-broker"), Cause.UNEXPLAINED),
         (a_fault(Kind.BROKER_KILLED, 110, 112, "broker"), Cause.UNEXPLAINED),
@@ -234,6 +237,14 @@ def test_a_plan_follows_from_its_seed_and_has_one_of_each_kind_first() -> None:
     assert all(0 < planned.at_s < 60 for planned in plan)
     assert len(make_plan(7, 100, 600, 15, KINDS_OF_ONE)) == 100
     assert len(make_plan(7, 2, 60, 15, KINDS_OF_ONE)) == 2
+
+
+def test_a_cluster_has_faults_of_its_own_and_no_single_broker_to_kill() -> None:
+    plan = make_plan(7, len(KINDS_OF_CLUSTER), 600, 15, KINDS_OF_CLUSTER)
+
+    assert {planned.kind for planned in plan} == KINDS_OF_CLUSTER
+    assert Kind.PRIMARY_KILLED in KINDS_OF_CLUSTER - KINDS_OF_ONE
+    assert Kind.BROKER_KILLED not in KINDS_OF_CLUSTER
 
 
 def test_the_plans_that_are_published_stay_as_they_are() -> None:
