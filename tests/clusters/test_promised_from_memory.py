@@ -57,10 +57,7 @@ async def test_a_repeat_is_told_202_once_the_standby_has_what_the_first_one_stor
 
     assert away == [503, 503, 503]
     assert ready.status_code == 503
-    assert ready.json()["database"] == {
-        "ok": False,
-        "problem": "the database did not answer in time",
-    }
+    assert not ready.json()["database"]["ok"]
     assert [answer.status_code for answer in answers] == [202, 202]
     assert {answer.json()["id"] for answer in answers} == {str(id)}
 
