@@ -125,8 +125,17 @@ async def list_failed(
     settings: DatabaseSettings, channel: Channel | None, service: str | None, limit: int
 ) -> Sequence[Notification]:
     """The failed notifications of a channel and a service (None: of all), newest first."""
+    found: list[Notification] = []
+    after: UUID | None = None
     async with open_stores(settings) as stores:
-        return await stores.queries.list(_failed(channel), service=service, limit=limit, after=None)
+        while len(found) < limit:
+            page = await stores.queries.list(
+                _failed(channel), service=service, limit=limit - len(found), after=after
+            )
+            found += page.items
+            if (after := page.goes_on_after) is None:
+                break
+    return found
 
 
 async def replay_some(settings: DatabaseSettings, ids: Sequence[UUID]) -> int:

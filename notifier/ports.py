@@ -299,9 +299,25 @@ class NotificationFilter:
     created_before: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Notifications, newest first; where it `goes_on_after` an id, there may be more.
+
+    Such a page may hold fewer than were asked for, even none: what is rare is looked for among
+    so many at a time.
+    """
+
+    items: Sequence[Notification]
+    goes_on_after: UUID | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """The equation: `accepted` is counted from the timeline, the states from the records."""
+    """The equation, for so many notifications; older ones follow where it `goes_on_after` an id.
+
+    The states are counted from the records; `accepted` from the timeline, or from the ids where
+    it is of a part.
+    """
 
     accepted: int
     by_status: Mapping[Status, int]
@@ -309,6 +325,7 @@ class Account:
     late_completions: int
     unknown_messages: int
     """Ids that messages named and no service's notification has."""
+    goes_on_after: UUID | None = None
 
     @property
     def is_balanced(self) -> bool:
@@ -318,7 +335,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """How much is not done with, over all services; cheap however much is stored."""
+    """How much is not done with, over all services; of each about a million at most.
+
+    Cheap however much is stored.
+    """
 
     pending: int
     processing: int
@@ -338,14 +358,14 @@ class QueryStore(Protocol):
 
     async def list(
         self, filter: NotificationFilter, *, service: str | None, limit: int, after: UUID | None
-    ) -> Sequence[Notification]:
-        """Newest first; `after` is the id of the last one seen."""
+    ) -> Page:
+        """A page of those older than `after`; its cost has a bound, however many there are."""
 
     async def count(self, filter: NotificationFilter, *, service: str | None) -> int:
         """How many there are; it takes time in proportion."""
 
-    async def account(self, *, service: str | None) -> Account:
-        """The account, consistent in itself."""
+    async def account(self, *, service: str | None, after: UUID | None = None) -> Account:
+        """The account of the newest of those older than `after`, consistent in itself."""
 
     async def backlog(self) -> Backlog:
         """What is under way or in doubt, counted from partial indexes."""

@@ -231,11 +231,14 @@ class PageView(_View):
     """One page of notifications, newest first."""
 
     items: list[SummaryView]
-    next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
+    next: Annotated[
+        str | None,
+        Field(description="Path of the next page, null on the last; a page may be short."),
+    ]
 
 
 class AccountView(_View):
-    """The account: every accepted notification stands in exactly one state."""
+    """The account of the newest 100,000: each of them stands in exactly one state."""
 
     accepted: int
     by_status: Annotated[dict[Status, int], Field(description="Every status, zeros included.")]
@@ -251,10 +254,20 @@ class AccountView(_View):
         Field(description="Messages ready in each of the broker's queues, of all services."),
     ]
     queues_problem: Annotated[str | None, Field(description="Why queues is null.")]
+    next: Annotated[
+        str | None,
+        Field(description="Path of the account of those before these; null if there are none."),
+    ]
 
     @classmethod
-    def of(cls, account: Account, depths: Mapping[str, int] | None, problem: str | None) -> Self:
-        """View `account` beside the broker's `depths`."""
+    def of(
+        cls,
+        account: Account,
+        depths: Mapping[str, int] | None,
+        problem: str | None,
+        older: str | None,
+    ) -> Self:
+        """View `account`, whose `older` ones are there, beside the broker's `depths`."""
         return cls(
             accepted=account.accepted,
             by_status={each: account.by_status.get(each, 0) for each in Status},
@@ -264,6 +277,7 @@ class AccountView(_View):
             unknown_messages=account.unknown_messages,
             queues=None if depths is None else dict(depths),
             queues_problem=problem,
+            next=older,
         )
 
 

@@ -139,13 +139,12 @@ class NotificationEndpoints:
         found = await self._services.queries.list(
             query.filter(),
             service=caller.sees if query.service is None else caller.may_name(query.service),
-            limit=query.limit + 1,
+            limit=query.limit,
             after=query.after,
         )
-        shown = found[: query.limit]
         page = PageView(
-            items=[SummaryView.of(each) for each in shown],
-            next=next_page(request, shown[-1].id) if len(found) > len(shown) else None,
+            items=[SummaryView.of(each) for each in found.items],
+            next=next_page(request, found.goes_on_after) if found.goes_on_after else None,
         )
         return _ok(page.json_value())
 
@@ -316,6 +315,9 @@ class NotificationEndpoints:
                 method="GET",
                 path=PREFIX,
                 summary="Notifications, newest first",
+                description="A page costs no more than a bound, however many there are. What is "
+                "rare is looked for among some thousands at a time: a page may hold fewer than "
+                "`limit`, even none, and have a `next`. Follow that until it is null.",
                 tag=_TAG,
                 handler=self.show_page,
                 scope="read",

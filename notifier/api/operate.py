@@ -13,6 +13,7 @@ from notifier.api.answers import AccountView, HealthView, PartView, ReadinessVie
 from notifier.api.config import ApiConfig, ApiServices
 from notifier.api.idempotency import Answer
 from notifier.api.operations import Operation, Reply, public
+from notifier.api.queries import AccountQuery, next_page, read_query
 from notifier.api.standing import channel_problem, standings
 from notifier.errors import NotifierError, SchemaError
 from notifier.notification import Channel
@@ -35,10 +36,11 @@ class OperateEndpoints:
 
     async def account(self, request: Request, caller: Caller) -> Response:
         """Show the account, and the broker's queues beside it."""
-        del request
-        account = await self.services.queries.account(service=caller.sees)
+        after = read_query(AccountQuery, request).after
+        account = await self.services.queries.account(service=caller.sees, after=after)
         depths, problem = await self._depths()
-        view = AccountView.of(account, depths, problem)
+        older = next_page(request, account.goes_on_after) if account.goes_on_after else None
+        view = AccountView.of(account, depths, problem, older)
         return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
 
     async def health(self, request: Request) -> Response:
@@ -124,11 +126,13 @@ class OperateEndpoints:
             method="GET",
             path="/api/v1/account",
             summary="The account: where every accepted notification stands",
-            description="Of the key's service; with the scope admin, of all services. "
-            "While the broker is away, `queues` is null.",
+            description="Of the key's service; with the scope admin, of all services. It covers "
+            "the newest 100,000; `next` leads to the account of those before, and the sum of all "
+            "is that of everything. While the broker is away, `queues` is null.",
             tag=_TAG,
             handler=self.account,
             scope="read",
+            query=AccountQuery,
             replies={200: Reply(description="The account", model=AccountView)},
         )
 

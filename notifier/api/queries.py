@@ -104,6 +104,19 @@ def _number_with_plus(value: object) -> object:
     return value
 
 
+After = Annotated[
+    UUID | None,
+    BeforeValidator(_id),
+    Field(description="The id where an earlier answer's next goes on."),
+]
+
+
+class AccountQuery(_Query):
+    """Which notifications to give the account of."""
+
+    after: After = None
+
+
 class NotificationQuery(_Query):
     """Which notifications to list."""
 
@@ -130,11 +143,7 @@ class NotificationQuery(_Query):
     created_from: Annotated[Time | None, Field(description="At this time or later.")] = None
     created_before: Annotated[Time | None, Field(description="Before this time.")] = None
     limit: Limit = 50
-    after: Annotated[
-        UUID | None,
-        BeforeValidator(_id),
-        Field(description="The id of the last notification seen; continue after it."),
-    ] = None
+    after: After = None
 
     def filter(self) -> NotificationFilter:
         """Return it as the store understands it."""

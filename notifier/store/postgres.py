@@ -29,6 +29,13 @@ _SESSION = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
 }
+_SEARCHING = {
+    **_SESSION,
+    # What is asked for decides by which index it is found.
+    "plan_cache_mode": "force_custom_plan",
+    # Who searches gets one core, and leaves the others to those who send.
+    "max_parallel_workers_per_gather": "0",
+}
 
 
 @asynccontextmanager
@@ -42,7 +49,8 @@ async def open_postgres(
     Raises:
         SettingsError: the driver is not installed, or a file that the URL names cannot be used.
     """
-    engine, searching = (_pooled(address, patience, size) for size in (pool_size, _SEARCHES))
+    engine = _pooled(address, patience, pool_size, _SESSION)
+    searching = _pooled(address, patience, _SEARCHES, _SEARCHING)
     autocommitting = engine.execution_options(isolation_level="AUTOCOMMIT")
     database = Database(
         engine,
@@ -57,7 +65,9 @@ async def open_postgres(
         await database.close()
 
 
-def _pooled(address: PostgresAddress, patience: Patience, size: int) -> AsyncEngine:
+def _pooled(
+    address: PostgresAddress, patience: Patience, size: int, session: Mapping[str, str]
+) -> AsyncEngine:
     limits_s = {
         "statement_timeout": patience.statement_s,
         "lock_timeout": patience.lock_s,
@@ -67,7 +77,7 @@ def _pooled(address: PostgresAddress, patience: Patience, size: int) -> AsyncEng
         address,
         connect_timeout_s=min(address.connect_timeout_s or patience.connect_s, patience.connect_s),
         command_timeout_s=patience.command_s,
-        session=_SESSION | {name: str(round(s * 1_000)) for name, s in limits_s.items()},
+        session={**session} | {name: str(round(s * 1_000)) for name, s in limits_s.items()},
         pool_size=size,
         max_overflow=0,
         pool_timeout=patience.connect_s,

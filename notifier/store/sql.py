@@ -11,9 +11,12 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import (
     Boolean,
+    ClauseElement,
     ColumnElement,
     Dialect,
+    Executable,
     Float,
+    Select,
     String,
     Subquery,
     Text,
@@ -118,6 +121,13 @@ class Chance(FunctionElement[float]):
 
 class HasMember(FunctionElement[bool]):
     """Whether a JSON object has a member of this name and text: (object, name, text)."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+class IsMember(FunctionElement[bool]):
+    """As `HasMember`, and never looked up in an index: (object, name, text)."""
 
     type = Boolean()
     inherit_cache = True
@@ -293,8 +303,15 @@ def _(element: HasMember, compiler: SQLCompiler, **kw: Any) -> str:
     return f"({json_object} @> jsonb_build_object({name}, {value}))"
 
 
+@compiles(IsMember, "postgresql")
+def _(element: IsMember, compiler: SQLCompiler, **kw: Any) -> str:
+    json_object, name, value = _arguments(element, compiler, **kw)
+    return f"(({json_object} ->> {name}) = {value})"
+
+
+@compiles(IsMember, "sqlite")
 @compiles(HasMember, "sqlite")
-def _(element: HasMember, compiler: SQLCompiler, **kw: Any) -> str:
+def _(element: FunctionElement[bool], compiler: SQLCompiler, **kw: Any) -> str:
     # The ->> of SQLite takes a name of digits for an index.
     json_object, name, value = _arguments(element, compiler, **kw)
     members = f"SELECT 1 FROM json_each({json_object})"  # noqa: S608  compiled SQL
@@ -311,6 +328,20 @@ def _(element: JsonElements, compiler: SQLCompiler, **kw: Any) -> str:
 def _(element: JsonElements, compiler: SQLCompiler, **kw: Any) -> str:
     (array,) = _arguments(element, compiler, **kw)
     return f"json_each({array})"
+
+
+class Explained(Executable, ClauseElement):
+    """How PostgreSQL would go about a query, as JSON."""
+
+    inherit_cache = False
+
+    def __init__(self, query: Select[Any]) -> None:
+        self.query = query
+
+
+@compiles(Explained)
+def _(element: Explained, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"EXPLAIN (FORMAT JSON) {compiler.process(element.query, **kw)}"
 
 
 def given_rows(name: str = "rows", /, **columns: SqlType) -> Subquery:

@@ -106,12 +106,12 @@ async def test_what_a_killing_notification_took_along_twice_does_not_meet_it_a_t
             assert await deliveries.rescue(together, {Channel.EMAIL: policy}) == together
             envelopes = list(await deliveries.take_due(together, hold_s=0))
             due_at_once.append(len(envelopes))
-        found = await site.stores.queries.list(
+        page = await site.stores.queries.list(
             NotificationFilter(), service=None, limit=together, after=None
         )
 
     assert due_at_once[0] == together
     assert due_at_once[1] < together / 2
-    waits_s = [(each.due_at - each.updated_at).total_seconds() for each in found]
+    waits_s = [(each.due_at - each.updated_at).total_seconds() for each in page.items]
     assert 0 < max(waits_s) <= policy.spread_s
     assert len(set(waits_s)) > together / 2

@@ -18,6 +18,7 @@ from notifier.api.config import ApiConfig
 from notifier.errors import QueueUnavailableError
 from notifier.notification import Channel, Status
 from notifier.ports import Queue, QueueDepth
+from notifier.store import accounting
 from notifier.store.database import ANSWER_TIMEOUT_S
 from tests.api import MAIL, PEPPER, PREFIX, SMS, Api, client_of, over, serving
 
@@ -83,6 +84,23 @@ async def test_the_account_counts_every_status_and_balances(api: Api) -> None:
     assert present == {"pending": 1, "failed": 1, "cancelled": 1}
     assert account["queues"]["email_notifications.high"] == 1
     assert account["queues_problem"] is None
+
+
+async def test_the_account_of_many_leads_to_that_of_those_before(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounting, "ACCOUNTED", 2)
+    for _ in range(5):
+        await api.send()
+
+    path, counted = "/api/v1/account", []
+    while path:
+        account = (await api.client.get(path)).json()
+        assert account["balanced"]
+        counted.append(account["accepted"])
+        path = account["next"]
+
+    assert counted == [2, 2, 1]
 
 
 async def test_an_admins_account_is_of_all_services(api: Api) -> None:

@@ -1,16 +1,15 @@
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Select, text
-from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy import delete, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.notification import CANCEL, FAIL, SUCCEED, Channel, Status
-from notifier.ports import Backlog, NotificationFilter
-from notifier.store import queries
+from notifier.ports import Account, Backlog, NotificationFilter
+from notifier.store import accounting, searching
 from notifier.store.tables import notifications
 from tests.contract.store.stores import (
     A_FAULT,
@@ -26,19 +25,28 @@ ALL = NotificationFilter()
 
 async def listed(stores: Stores, filter: NotificationFilter, limit: int = 100) -> list[str]:
     found = await stores.queries.list(filter, service=None, limit=limit, after=None)
-    return [notification.recipient for notification in found]
+    return [notification.recipient for notification in found.items]
+
+
+async def pages(
+    stores: Stores, filter: NotificationFilter, *, service: str | None = "orders", limit: int = 3
+) -> list[list[UUID]]:
+    """The ids on each page, following where they go on."""
+    found: list[list[UUID]] = []
+    after = None
+    while not found or after:
+        page = await stores.queries.list(filter, service=service, limit=limit, after=after)
+        found.append([each.id for each in page.items])
+        after = page.goes_on_after
+    return found
 
 
 async def test_pages_go_from_the_newest_to_the_oldest_without_gaps(stores: Stores) -> None:
     accepted = [(await stores.accept()).id for _ in range(7)]
 
-    seen = []
-    after = None
-    while page := await stores.queries.list(ALL, service="orders", limit=3, after=after):
-        seen += [notification.id for notification in page]
-        after = page[-1].id
-
-    assert seen == accepted[::-1]
+    newest_first = accepted[::-1]
+    assert await pages(stores, ALL) == [newest_first[:3], newest_first[3:6], newest_first[6:]]
+    assert len(await pages(stores, ALL, limit=7)) == 1
 
 
 async def test_a_service_sees_its_own_notifications_only(stores: Stores) -> None:
@@ -47,7 +55,7 @@ async def test_a_service_sees_its_own_notifications_only(stores: Stores) -> None
 
     page = await stores.queries.list(ALL, service="orders", limit=9, after=None)
 
-    assert [notification.id for notification in page] == [ours.id]
+    assert [notification.id for notification in page.items] == [ours.id]
     assert await stores.queries.get(foreign.id, service="orders") is None
     assert await stores.queries.get(foreign.id, service="payments") is not None
     assert await stores.queries.get(uuid4(), service=None) is None
@@ -93,7 +101,7 @@ async def test_a_recipient_is_found_in_whatever_case_and_writing(stores: Stores)
         ("eva@example.com", []),
     ):
         wanted = NotificationFilter(recipient=typed)
-        found = await stores.queries.list(wanted, service=None, limit=9, after=None)
+        found = (await stores.queries.list(wanted, service=None, limit=9, after=None)).items
         assert [each.id for each in found] == [each.id for each in expected], typed
         assert [each.recipient for each in found] == [each.recipient for each in expected]
         assert await stores.queries.count(wanted, service=None) == len(expected)
@@ -106,10 +114,10 @@ async def test_a_page_of_a_recipient_in_several_forms_is_the_newest_of_all(store
     ]
     wanted = NotificationFilter(recipient="Anna@example.com")
 
-    first = await stores.queries.list(wanted, service=None, limit=3, after=None)
-    rest = await stores.queries.list(wanted, service=None, limit=3, after=first[-1].id)
+    found = await pages(stores, wanted, service=None)
 
-    assert [each.id for each in (*first, *rest)] == [each.id for each in reversed(mixed)]
+    assert [len(page) for page in found] == [3, 1]
+    assert [id for page in found for id in page] == [each.id for each in reversed(mixed)]
 
 
 async def test_metadata_may_have_any_names(stores: Stores) -> None:
@@ -121,6 +129,137 @@ async def test_metadata_may_have_any_names(stores: Stores) -> None:
         assert not await listed(stores, NotificationFilter(metadata={f"{name}x": f"={name}"}))
 
 
+async def test_what_is_rare_is_looked_for_in_steps_and_found(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "_LOOKED_AT", 4)
+    rare = await stores.accept(a_submission(channel=Channel.SMS, metadata={"rare": "yes"}))
+    await stores.accept(a_submission(service="payments", channel=Channel.SMS))
+    for _ in range(10):
+        await stores.accept()
+    is_postgres = stores.url.startswith("postgresql")
+
+    for wanted, steps in (
+        (NotificationFilter(channels=[Channel.SMS]), [[], [], [rare.id]]),
+        (
+            NotificationFilter(metadata={"rare": "yes"}),
+            [[rare.id]] if is_postgres else [[], [], [rare.id]],
+        ),
+        (NotificationFilter(channels=[Channel.SMS], statuses=[Status.PENDING]), [[rare.id]]),
+        (NotificationFilter(channels=[Channel.IN_APP]), [[], [], []]),
+        (NotificationFilter(statuses=[Status.FAILED], channels=[Channel.SMS]), [[]]),
+    ):
+        assert await pages(stores, wanted) == steps, wanted
+
+
+async def test_pages_of_a_search_hold_each_once_wherever_they_end(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "_LOOKED_AT", 4)
+    monkeypatch.setattr(searching, "_FEW", 2)
+    channels = [Channel.SMS, Channel.EMAIL, Channel.EMAIL, Channel.SMS, Channel.EMAIL] * 4
+    accepted = [
+        await stores.accept(a_submission(channel=each, recipient="ada", metadata={"of": each}))
+        for each in channels
+    ]
+    for each in accepted[::2]:
+        await stores.deliveries.move(CANCEL, each.id, service=None)
+    cancelled = {each.id for each in accepted[::2]}
+
+    for service in ("orders", None):
+        for statuses in ([], [Status.PENDING], [Status.CANCELLED], list(Status)):
+            for more in (
+                {"channels": [Channel.SMS]},
+                {"metadata": {"of": "sms"}},
+                {"metadata": {"of": "sms"}, "recipient": "ada"},
+            ):
+                wanted = NotificationFilter(statuses=statuses, **more)
+                found = await pages(stores, wanted, service=service)
+                assert [id for page in found for id in page] == [
+                    each.id
+                    for each in reversed(accepted)
+                    if each.channel is Channel.SMS
+                    and (len(statuses) != 1 or (each.id in cancelled) == statuses[0].is_final)
+                ], wanted
+                assert all(len(page) <= 3 for page in found)
+
+
+async def test_of_all_services_a_page_is_the_newest(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mixed = [
+        await stores.accept(a_submission(service=f"service-{number % 3}", recipient="ada"))
+        for number in range(9)
+    ]
+    for each in mixed:
+        await stores.deliveries.move(CANCEL, each.id, service=None)
+    newest_first = [each.id for each in reversed(mixed)]
+
+    for most in (50, 2):
+        monkeypatch.setattr(searching, "_MOST_SERVICES", most)
+        for wanted in (
+            NotificationFilter(recipient="ada"),
+            NotificationFilter(statuses=[Status.CANCELLED]),
+        ):
+            found = await pages(stores, wanted, service=None)
+            assert [id for page in found for id in page] == newest_first
+
+
+OLD_ROWS = 2_000
+LOOKED_AT = 100
+IN_ALL = 4 * LOOKED_AT
+"""How many rows a page may read: along an index, and what is few by up to three others."""
+
+
+async def test_a_page_reads_no_more_however_many_there_are(
+    postgres_store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "_LOOKED_AT", LOOKED_AT)
+    monkeypatch.setattr(searching, "_FEW", LOOKED_AT)
+    async with open_stores(postgres_store_url) as stores:
+        long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+        await stores.accept(a_submission(id=an_id_made_at(long_ago), recipient="rare"))
+        await stores.accept_many(OLD_ROWS)
+        await stores.database.write(_analyse)
+        for wanted in (
+            ALL,
+            NotificationFilter(channels=[Channel.SMS]),
+            NotificationFilter(metadata={"none": "such"}),
+            NotificationFilter(recipient="rare"),
+            NotificationFilter(recipient="rare", channels=[Channel.SMS]),
+            NotificationFilter(statuses=[Status.FAILED]),
+            NotificationFilter(statuses=[Status.PENDING], channels=[Channel.SMS]),
+            NotificationFilter(statuses=[Status.PENDING, Status.SENT]),
+            NotificationFilter(statuses=[Status.PROCESSING]),
+            NotificationFilter(created_before=long_ago + timedelta(days=365)),
+        ):
+            for service in ("orders", None):
+                read = await rows_read_by(stores, wanted, service)
+                assert read <= IN_ALL, (wanted, service)
+
+
+async def _analyse(connection: AsyncConnection) -> None:
+    await connection.execute(text("ANALYZE notifications"))
+
+
+_ROWS_READ = text(
+    "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables"
+    " WHERE relid = to_regclass('notifications')"
+)
+
+
+async def rows_read_by(stores: Stores, filter: NotificationFilter, service: str | None) -> int:
+    """How many rows of the table a page takes."""
+
+    async def work(connection: AsyncConnection) -> int:
+        before = (await connection.execute(_ROWS_READ)).scalar_one()
+        await searching.search(connection, filter, service=service, limit=10, after=None)
+        read: int = (await connection.execute(_ROWS_READ)).scalar_one() - before
+        return read
+
+    return await stores.database.write(work)
+
+
 async def test_a_range_of_time_has_its_start_and_not_its_end(stores: Stores) -> None:
     old = await stores.accept(a_submission(recipient="old"))
     await stores.pass_time(60)
@@ -129,7 +268,7 @@ async def test_a_range_of_time_has_its_start_and_not_its_end(stores: Stores) -> 
 
     assert await listed(stores, NotificationFilter(created_from=start)) == ["new", "old"]
     assert await listed(stores, NotificationFilter(created_before=start)) == []
-    new = (await stores.queries.list(ALL, service=None, limit=1, after=None))[0].created_at
+    new = (await stores.queries.list(ALL, service=None, limit=1, after=None)).items[0].created_at
     assert await listed(stores, NotificationFilter(created_from=start, created_before=new)) == [
         "old"
     ]
@@ -159,40 +298,10 @@ async def test_a_range_may_begin_and_end_at_any_time(stores: Stores, year: int) 
     assert sorted(map(len, found)) == [0, 1]
 
 
-async def test_a_range_of_time_is_looked_up_by_ids(postgres_store_url: str) -> None:
-    async with open_stores(postgres_store_url) as stores:
-        await stores.accept_many(2_000)
-        long_ago = [
-            a_submission(id=an_id_made_at(datetime(2020, 1, day + 1, tzinfo=UTC)))
-            for day in range(3)
-        ]
-        for each in long_ago:
-            await stores.accept(each)
-        query = queries._filtered(  # noqa: SLF001
-            queries._of(None),  # noqa: SLF001
-            NotificationFilter(created_before=datetime(2021, 1, 1, tzinfo=UTC)),
-        )
-        plan = await plan_of(stores, query.order_by(notifications.c.id.desc()).limit(50))
-
-    assert "Rows Removed" not in plan or "Rows Removed by Filter: 3" in plan, plan
-    assert "Seq Scan" not in plan, plan
-
-
 def an_id_made_at(at: datetime) -> UUID:
     """A UUIDv7 of a process whose clock says so."""
     made_ms = int(at.timestamp() * 1_000)
     return UUID(int=made_ms << 80 | 0x7 << 76 | 0b10 << 62 | uuid4().int >> 66)
-
-
-async def plan_of(stores: Stores, query: Select[Any]) -> str:
-    """How PostgreSQL goes about it, and what it reads."""
-    text_of = str(query.compile(dialect=dialect(), compile_kwargs={"literal_binds": True}))  # type: ignore[no-untyped-call]
-
-    async def work(connection: AsyncConnection) -> str:
-        found = await connection.execute(text(f"EXPLAIN (ANALYZE, COSTS OFF) {text_of}"))
-        return "\n".join(row[0] for row in found)
-
-    return await stores.database.search(work)
 
 
 async def test_the_account_counts_each_notification_once(stores: Stores) -> None:
@@ -216,6 +325,54 @@ async def test_the_account_counts_each_notification_once(stores: Stores) -> None
     everything = await stores.queries.account(service=None)
     assert everything.accepted == 6
     assert everything.is_balanced
+
+
+async def test_the_account_of_many_is_counted_in_parts_that_add_up(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounting, "ACCOUNTED", 3)
+    for transition in (SUCCEED, FAIL, SUCCEED):
+        await stores.ended(transition)
+    await stores.claimed()
+    await stores.accept(a_submission(service="payments"))
+    await stores.accept_many(4)
+
+    for service, accepted in (("orders", [3, 3, 2]), (None, [3, 3, 3]), ("payments", [1])):
+        parts = await account_in_parts(stores, service)
+        assert [each.accepted for each in parts] == accepted
+        assert all(each.is_balanced for each in parts)
+        total = sum((Counter(each.by_status) for each in parts), Counter())
+        if service == "orders":
+            assert total == {
+                Status.SENT: 2,
+                Status.FAILED: 1,
+                Status.PROCESSING: 1,
+                Status.PENDING: 4,
+            }
+
+
+async def account_in_parts(stores: Stores, service: str | None) -> list[Account]:
+    parts = [await stores.queries.account(service=service)]
+    while after := parts[-1].goes_on_after:
+        parts.append(await stores.queries.account(service=service, after=after))
+    return parts
+
+
+async def test_the_account_of_nothing_is_balanced(stores: Stores) -> None:
+    for service in ("orders", None):
+        account = await stores.queries.account(service=service)
+        assert (account.accepted, account.is_balanced, account.goes_on_after) == (0, True, None)
+
+
+async def test_an_account_of_everything_notices_a_record_that_is_gone(stores: Stores) -> None:
+    gone = await stores.accept()
+
+    async def lose(connection: AsyncConnection) -> None:
+        await connection.execute(delete(notifications).where(notifications.c.id == gone.id))
+
+    await stores.database.write(lose)
+
+    assert not (await stores.queries.account(service="orders")).is_balanced
 
 
 async def test_a_good_database_answers_and_has_no_problem(stores: Stores) -> None:
