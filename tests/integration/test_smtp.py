@@ -651,6 +651,7 @@ async def test_a_kept_connection_that_dies_after_the_content_is_never_repeated(
 
     assert isinstance(await adapter.send(a_message()), Unknown)
     assert len(server.mails) == 2
+    assert server.sessions == 1
 
 
 async def test_as_many_mails_are_under_way_as_there_may_be_connections(server: SmtpServer) -> None:
