@@ -106,6 +106,7 @@ class Wire:
 
     async def quit(self) -> None:
         await asyncio.sleep(0)
+        await self.server.parts.wait()
         self.abort()
 
     def abort(self) -> None:
@@ -126,12 +127,13 @@ class Timer:
 
 @dataclass
 class Server:
-    """Bears `bears` connections, greets when `greets` is set, and never shows a clock."""
+    """Bears `bears` connections, greets when `greets` is set, takes leave when `parts` is."""
 
     bears: int = 1_000
     problem: type[Exception] = FullError
     mails_a_wire: int = 100
     greets: asyncio.Event = field(default_factory=asyncio.Event)
+    parts: asyncio.Event = field(default_factory=asyncio.Event)
     clock: ManualClock = field(default_factory=ManualClock)
     timers: list[Timer] = field(default_factory=list)
     open: int = 0
@@ -140,6 +142,7 @@ class Server:
 
     def __post_init__(self) -> None:
         self.greets.set()
+        self.parts.set()
 
     async def accept(self) -> Wire:
         self.asked += 1
@@ -373,7 +376,12 @@ async def test_a_worn_out_connection_is_replaced_for_who_waits() -> None:
     first = await pool.take()
     (waiting,) = takers(pool, 1)
     await settle()
+    server.parts.clear()
     pool.release(first, is_intact=True)
+    await settle()
+    assert server.asked == 1
+
+    server.parts.set()
 
     assert await waiting is not first
     assert server.most_open == 1
