@@ -21,6 +21,15 @@ settings.register_profile("suite", deadline=None, suppress_health_check=[HealthC
 settings.load_profile("suite")
 
 
+@pytest.fixture(autouse=True)
+def logging_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a command that runs in this process from setting up its logging.
+
+    That would write to what was the output of its test, for all the tests to come.
+    """
+    monkeypatch.setattr("notifier.bootstrap.configure_logging", lambda **_settings: None)
+
+
 @pytest.fixture(scope="session")
 def rabbitmq() -> Iterator[RabbitMq]:
     """The session's broker, with the management, prometheus and shovel plugins."""
