@@ -53,7 +53,8 @@ class AwayQueue:
 
 def without_broker(api: Api, *, hangs: bool = False) -> httpx2.AsyncClient:
     queue = AwayQueue(api.queue, hangs=hangs)
-    config = ApiConfig(pepper=PEPPER, probe_timeout_s=0.05)
+    # The database has to answer within it.
+    config = ApiConfig(pepper=PEPPER, probe_timeout_s=1)
     client = client_of(create_app(replace(api.services, queue=queue), config))
     client.headers.update(api.client.headers)
     return client
