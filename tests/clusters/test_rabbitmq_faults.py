@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID, uuid4
@@ -32,6 +32,7 @@ from tests.services.postgres import Postgres
 from tests.waiting import require
 
 RABBIT = RabbitSettings(connection_name="notifier-test", heartbeat_s=2, watch_s=0.5)
+ANYWHERE, AT_THE_FIRST = Search(), Search(first=lambda: 0)
 SETTLED_AFTER_S = 5
 """After an election; a channel that is refused on is replaced after one second."""
 
@@ -76,12 +77,15 @@ class Stack:
 
 
 @asynccontextmanager
-async def stack_on(postgres: Postgres, broker_url: str) -> AsyncIterator[Stack]:
+async def stack_on(
+    postgres: Postgres, broker_url: str, *, search: Search = ANYWHERE
+) -> AsyncIterator[Stack]:
     ledger = Ledger()
     with database_of(postgres) as url:
+        opened = partial(open_node, url, broker_url, rabbit=RABBIT, search=search)
         async with (
-            open_node(url, broker_url, rabbit=RABBIT) as front,
-            open_node(url, broker_url, rabbit=RABBIT) as back,
+            opened() as front,
+            opened() as back,
             front.api() as client,
             back.workers(ledger),
             back.relaying(),
@@ -96,15 +100,19 @@ def broker_url(cluster: Cluster, vhost_url: str) -> str:
     return ",".join(cluster.urls(vhost_url))
 
 
+@pytest.mark.usefixtures("broker_url")
 async def test_a_killed_leader_stops_publishing_for_seconds_and_loses_nothing(
-    postgres: Postgres, cluster: Cluster, vhost_url: str, broker_url: str
+    postgres: Postgres, cluster: Cluster, vhost_url: str
 ) -> None:
-    async with stack_on(postgres, broker_url) as stack:
+    leader = await asyncio.to_thread(cluster.leader, vhost_url, WORK)
+    others = cluster.others(leader)
+    # All clients are on it, and connect to another in the moment after.
+    url = ",".join(member.url(vhost_url) for member in (leader, *others))
+    async with stack_on(postgres, url, search=AT_THE_FIRST) as stack:
         async with stack.load():
             await stack.hand_over_more()
-            leader = await asyncio.to_thread(cluster.leader, vhost_url, WORK)
             await asyncio.to_thread(leader.kill)
-            another = partial(leads, cluster.others(leader)[0], vhost_url, leader)
+            another = partial(leads, others[0], vhost_url, leader)
             await require(another, timeout_s=60, what="another leader")
             await asyncio.sleep(SETTLED_AFTER_S)
             with capture_logs() as logs:
@@ -113,6 +121,28 @@ async def test_a_killed_leader_stops_publishing_for_seconds_and_loses_nothing(
         await stack.assert_all_are_sent_once()
 
     assert [log for log in logs if log["event"] == "publish.failed"] == []
+
+
+@pytest.mark.usefixtures("broker_url")
+async def test_whoever_publishes_first_just_after_a_leaders_death_is_served_within_seconds(
+    cluster: Cluster, vhost_url: str
+) -> None:
+    """RabbitMQ 3.10 refuses all that comes on such a channel, until the dead node is back."""
+    leader = await asyncio.to_thread(cluster.leader, vhost_url, WORK)
+    url = cluster.others(leader)[0].url(vhost_url)
+    async with AsyncExitStack() as stack:
+        opened = [open_rabbit_queue(url, RABBIT, SystemClock()) for _ in range(8)]
+        queues = [await stack.enter_async_context(each) for each in opened]
+        killing = asyncio.create_task(asyncio.to_thread(leader.kill))
+        for queue in queues:
+            await takes(queue)
+        await killing
+        for queue in queues:
+            await require(partial(takes, queue), timeout_s=20, what="a publish")
+
+
+async def takes(queue: RabbitQueue) -> bool:
+    return await queue.publish([an_envelope(QUEUES[WORK])]) == [None]
 
 
 async def leads(asked: Member, vhost_url: str, but: Member) -> bool:
@@ -167,9 +197,7 @@ async def test_whoever_connects_while_a_node_hangs_is_soon_ready_on_another(
     places = await asyncio.to_thread(hanging.places, vhost_url)
     led = next(spec for spec in WORK_QUEUES if places[spec.name].leader != hanging.name)
     hanging.freeze()
-    async with open_rabbit_queue(
-        broker_url, RABBIT, SystemClock(), search=Search(first=lambda: 0)
-    ) as queue:
+    async with open_rabbit_queue(broker_url, RABBIT, SystemClock(), search=AT_THE_FIRST) as queue:
         # Far less than it takes RabbitMQ to give the node up.
         await require(partial(answers, queue), timeout_s=20, what="a connection")
         confirmed = await queue.publish([an_envelope(led)])

@@ -28,7 +28,7 @@ from notifier.notification import Channel, Message, OnUnknown, Outcome, Sent
 from notifier.ports import ChannelAdapter, RescuePolicy
 from notifier.publishing import Publisher
 from notifier.queue.admin import apply_topology
-from notifier.queue.link import RabbitSettings
+from notifier.queue.link import RabbitSettings, Search
 from notifier.queue.rabbitmq import RabbitQueue, open_rabbit_queue
 from notifier.retry import RetryPolicy
 from notifier.store.captures import SqlCaptures
@@ -253,11 +253,12 @@ async def open_node(
     *,
     rabbit: RabbitSettings = BRISK,
     store: StoreSettings = SOON,
+    search: Search = Search(),  # noqa: B008 - frozen
 ) -> AsyncIterator[Node]:
     """Open what a process opens."""
     async with (
         open_database(database_url) as database,
-        open_rabbit_queue(amqp_url, rabbit, SystemClock()) as queue,
+        open_rabbit_queue(amqp_url, rabbit, SystemClock(), search=search) as queue,
     ):
         stores = Stores(
             url=database_url,
