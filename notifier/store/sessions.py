@@ -101,7 +101,13 @@ class Sessions:
         except asyncpg.ProtocolViolationError:
             # What poolers answer to settings that they cannot keep, and to much else.
             return None
-        if await _is_of_one_session(connection):
+        try:
+            is_own = await _is_of_one_session(connection)
+        except BaseException:
+            # Nobody else knows of it yet.
+            connection.terminate()
+            raise
+        if is_own:
             return connection
         await connection.close()
         return None

@@ -1,5 +1,6 @@
 """Sessions that are not as they were left: they are replaced, and told of."""
 
+import asyncio
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -7,8 +8,10 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.errors import StoreUnavailableError
+from notifier.store import sessions
 from notifier.store.upgrading import upgrade
 from tests.contract.store.stores import Stores, open_stores
+from tests.patience import USUAL
 
 
 async def spoil(stores: Stores, statement: str) -> None:
@@ -39,6 +42,24 @@ async def test_a_session_that_is_not_as_it_was_is_told_once_and_replaced(
         with pytest.raises(StoreUnavailableError, match=told):
             await stores.accept()
         await stores.accept()
+
+
+async def test_a_connection_that_is_given_up_while_it_is_looked_at_is_closed(
+    postgres_store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[asyncpg.Connection[asyncpg.Record]] = []
+
+    async def look(connection: "asyncpg.Connection[asyncpg.Record]") -> bool:
+        looked_at.append(connection)
+        await asyncio.Event().wait()
+        return True
+
+    monkeypatch.setattr(sessions, "_is_of_one_session", look)
+    async with open_stores(postgres_store_url, USUAL) as stores:
+        with pytest.raises(StoreUnavailableError):
+            await stores.queries.ping()
+
+    assert [connection.is_closed() for connection in looked_at] == [True]
 
 
 async def test_an_upgrade_says_that_a_database_is_read_only(postgres_url: str) -> None:
