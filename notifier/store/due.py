@@ -1,8 +1,9 @@
 """What is due and not in the broker, and who is to publish it: services take turns.
 
-Both statements name the columns of `ix_notifications_turns` in its order. Where a condition and
-an order could be had from another index just as well, PostgreSQL takes that one while it believes
-the table to be small, and keeps to it until the table is analysed.
+Both statements ask for what no index but `ix_notifications_turns` has in its order. Where a
+condition and an order could be had from another one just as well, PostgreSQL takes that while it
+believes the table to be small, and keeps to it until the table is analysed. Of columns that are
+compared as a row it only sees where the first one ends, so that those before it are equal.
 """
 
 from collections.abc import Collection, Sequence
@@ -48,20 +49,31 @@ _order = (_c.c.channel, _c.c.lane, _c.c.service, _c.c.relay_at)
 
 def _is_due(*line: ColumnElement[Any]) -> ColumnElement[bool]:
     """Whether a candidate of this channel, lane and service is due."""
-    is_of_line = and_(*(column == value for column, value in zip(_order, line, strict=False)))
+    *queue, service = line
     return and_(
         _waits,
-        ToldToSqlite(and_(is_of_line, _c.c.relay_at <= Now())),
-        tuple_(*_order[:3]) >= tuple_(*line),
-        tuple_(*_order) <= tuple_(*line, Now()),
+        *(column == value for column, value in zip(_order, queue, strict=False)),
+        ToldToSqlite(and_(_c.c.service == service, _c.c.relay_at <= Now())),
+        _c.c.service >= service,
+        tuple_(*_order[2:]) <= tuple_(service, Now()),
     )
 
 
-def _first_service(of: FromClause, *after: ColumnElement[bool]) -> ScalarSelect[str]:
+def _first_service(of: FromClause, after: ColumnElement[str] | None = None) -> ScalarSelect[str]:
+    place = [_c.c.lane >= of.c.lane]
+    if after is not None:
+        place = [tuple_(_c.c.lane, _c.c.service) > tuple_(of.c.lane, after)]
+        place.append(ToldToSqlite(_c.c.service > after))
     return (
         select(_c.c.service)
-        .where(_waits, _c.c.channel == of.c.channel, _c.c.lane == of.c.lane, *after)
-        .order_by(_c.c.service)
+        .where(
+            _waits,
+            _c.c.channel == of.c.channel,
+            ToldToSqlite(_c.c.lane == of.c.lane),
+            *place,
+            _c.c.lane <= of.c.lane,
+        )
+        .order_by(_c.c.lane, _c.c.service)
         .limit(1)
         .correlate(of)
         .scalar_subquery()
@@ -72,7 +84,7 @@ def _first_service(of: FromClause, *after: ColumnElement[bool]) -> ScalarSelect[
 _queues = given_rows("queues", channel=Text, lane=Text)
 _first = select(_queues.c.channel, _queues.c.lane, _first_service(_queues).label("service"))
 _seen = _first.cte("seen", recursive=True)
-_next = _first_service(_seen, _c.c.service > _seen.c.service)
+_next = _first_service(_seen, after=_seen.c.service)
 _services = _seen.union_all(
     select(_seen.c.channel, _seen.c.lane, _next.label("service")).where(
         _seen.c.service.is_not(None)
@@ -81,7 +93,7 @@ _services = _seen.union_all(
 _since = (
     select(_c.c.relay_at)
     .where(_is_due(_services.c.channel, _services.c.lane, _services.c.service))
-    .order_by(*_order)
+    .order_by(*_order[2:])
     .limit(1)
     .correlate(_services)
     .scalar_subquery()
@@ -93,7 +105,7 @@ _line = (parameter("of_channel"), parameter("of_lane"), parameter("of_service"))
 _picked = (
     select(_c.c.id, is_suppressed(_c.c).label("is_suppressed"))
     .where(_is_due(*_line))
-    .order_by(*_order)
+    .order_by(*_order[2:])
     .limit(parameter("limit", Integer))
     .with_for_update(of=_c, skip_locked=True)
     .cte("picked")

@@ -13,7 +13,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from notifier.notification import SUCCEED, Channel, Envelope, Finish, Lane
 from notifier.ports import Idempotency
-from notifier.store import attempts, idempotency, intake, unknown, upkeep
+from notifier.store import attempts, due, idempotency, intake, unknown, upkeep
 from notifier.store.attempts import ClaimRequest
 from notifier.store.rows import encode, envelope_row, finish_row, joined, submission_row
 from tests.contract.store.stores import (
@@ -29,6 +29,9 @@ ROWS = 32
 BACKLOG = 2_000
 LIMIT = 3
 """How many rows a statement may read, and throw away, for each that is given to it."""
+
+PAGES = 12
+"""Of an index and its table, for one row; a backlog fills many more."""
 
 _WHILE_SMALL = {
     "never analysed": "SELECT 1",
@@ -211,3 +214,32 @@ async def test_what_may_be_lost_is_found_without_reading_what_is_not(
 
         assert explained[0]["Plan"]["Actual Rows"] == ROWS
         assert max(map(_rows_read, _nodes(explained[0]["Plan"]))) <= LIMIT * ROWS
+
+
+async def test_what_is_due_is_not_looked_for_among_what_others_have(
+    postgres_store_url: str,
+) -> None:
+    async with open_stores(postgres_store_url) as stores, _session(stores) as session:
+        await stores.accept(a_submission(service="a"))
+        await stores.deliveries.insert([a_submission(service="b") for _ in range(BACKLOG)])
+        await _run(
+            stores, "UPDATE notifications SET relay_at = now() - random() * interval '1 hour'"
+        )
+        await _run(stores, "ANALYZE notifications")
+        line = {"of_channel": "email", "of_lane": "normal", "of_service": "a"}
+        case = Case(due._TAKE, {**line, "limit": ROWS, "hold_s": 10})  # noqa: SLF001
+        statement, values = case.named()
+        await session.execute(f"PREPARE take_ AS {statement}")
+        async with session.transaction():
+            explained = await session.fetchval(
+                f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE take_ {values}"
+            )
+        await session.execute("DEALLOCATE take_")
+
+    (scan,) = [
+        each
+        for each in _nodes(explained[0]["Plan"])
+        if each.get("Index Name") == "ix_notifications_turns"
+    ]
+    assert scan["Actual Rows"] == 1
+    assert scan["Shared Hit Blocks"] + scan["Shared Read Blocks"] <= PAGES, explained
