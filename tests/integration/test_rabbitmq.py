@@ -402,7 +402,7 @@ async def channel_of_a_look(queue: RabbitQueue) -> object:
 
 
 async def test_a_look_that_nobody_answers_takes_its_channel_with_it(gateway: Gateway) -> None:
-    async with opened(gateway.url) as queue:
+    async with opened(gateway.url, call_timeout_s=1) as queue:
         first = await channel_of_a_look(queue)
 
         gateway.freeze()
@@ -559,7 +559,7 @@ async def until_away(queue: RabbitQueue) -> None:
 async def test_a_queue_whose_broker_is_frozen_closes_in_time(
     gateway: Gateway, consumers: int
 ) -> None:
-    async with opened(gateway.url, call_timeout_s=1) as queue:
+    async with opened(gateway.url, call_timeout_s=1, publish_timeout_s=1) as queue:
         await queue.subscribe(Channel.EMAIL, Lane.NORMAL, Recorder(), consumers=consumers)
         await publish(queue, an_envelope())
         gateway.freeze()
