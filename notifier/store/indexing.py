@@ -1,9 +1,9 @@
-"""Indexes that came later: PostgreSQL builds them beside those who read and write."""
+"""Indexes that came later, or went: PostgreSQL does both beside those who read and write."""
 
 import asyncio
 from typing import Any, Final
 
-from sqlalchemy import Index, MetaData, text
+from sqlalchemy import Column, Index, MetaData, Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.schema import CreateIndex, DropIndex, ExecutableDDLElement
 
@@ -17,6 +17,8 @@ _LOOK_EVERY_S = 0.2
 # A query's snapshot is kept until the next one; the building of an index waits for all of them.
 _WITHOUT_SNAPSHOT = text("SHOW server_version")
 
+_DROPPED: Final = ("ix_notifications_due",)
+
 _IS_VALID = text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)")
 _SCHEMA = text(
     "SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass('notifications')"
@@ -24,7 +26,7 @@ _SCHEMA = text(
 
 
 async def build_later_indexes(engine: AsyncEngine) -> None:
-    """Build those that a PostgreSQL lacks: for a large table that takes its time.
+    """Build those that a PostgreSQL lacks, for a large table that takes its time, and drop others.
 
     It waits for transactions that began before. Where it was broken off, the next call begins
     anew.
@@ -35,19 +37,30 @@ async def build_later_indexes(engine: AsyncEngine) -> None:
         while not await holder.scalar(_TRY_LOCK):
             await holder.rollback()
             await asyncio.sleep(_LOOK_EVERY_S)
-        for index in _later((await holder.execute(_SCHEMA)).scalar_one()):
+        schema = (await holder.execute(_SCHEMA)).scalar_one()
+        for index in _later(schema):
             is_valid = await holder.scalar(_IS_VALID, {"name": index.name})
             await holder.execute(_WITHOUT_SNAPSHOT)
             if is_valid is False:
                 await _run_alone(builder, DropIndex(index))
             if not is_valid:
                 await _run_alone(builder, CreateIndex(index))
+        # Only now: their work is that of the ones above.
+        for index in _dropped(schema):
+            if await holder.scalar(_IS_VALID, {"name": index.name}) is not None:
+                await holder.execute(_WITHOUT_SNAPSHOT)
+                await _run_alone(builder, DropIndex(index))
 
 
 def _later(schema: str) -> list[Index]:
     names = {index.name for index in notifications.indexes if index.info.get("later")}
     table = notifications.to_metadata(MetaData(), schema=schema)
     return [index for index in table.indexes if index.name in names]
+
+
+def _dropped(schema: str) -> list[Index]:
+    table = Table("notifications", MetaData(), Column("relay_at"), schema=schema)
+    return [Index(name, table.c.relay_at, postgresql_concurrently=True) for name in _DROPPED]
 
 
 async def _run_alone(connection: AsyncConnection, statement: ExecutableDDLElement) -> None:

@@ -51,7 +51,7 @@ def _first(condition: ColumnElement[bool], *order: Column[Any]) -> Select[Any]:
 
 
 _pending = union_all(
-    _first(n.c.published_at.is_(None), n.c.relay_at),
+    _first(n.c.published_at.is_(None), n.c.channel, n.c.lane, n.c.service, n.c.relay_at),
     _first(n.c.published_at.is_not(None), n.c.channel, n.c.lane, n.c.relay_at),
 ).subquery()
 _PUT_OFF = (

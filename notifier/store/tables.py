@@ -104,10 +104,6 @@ notifications = Table(
         postgresql_where=text("metadata IS NOT NULL"),
         info={"only": "postgresql"},
     ).ddl_if(dialect="postgresql"),
-    # For relays of earlier versions.
-    _partial_index(
-        "ix_notifications_due", "relay_at", where="status = 'pending' AND published_at IS NULL"
-    ),
     Index(
         "ix_notifications_turns",
         "channel",

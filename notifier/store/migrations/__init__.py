@@ -1,8 +1,8 @@
 """The schema's revisions, and what to say to a database that lacks one.
 
-A revision only adds, so that code of the previous one runs on: a database that is newer than
-this code is no problem, an older one is. A revision's name begins with its number, in four digits:
-that tells a newer one from what is not ours.
+A revision adds, or drops an index, so that code of the previous one runs on: a database that is
+newer than this code is no problem, an older one is. A revision's name begins with its number, in
+four digits: that tells a newer one from what is not ours.
 """
 
 import re
@@ -17,6 +17,7 @@ REVISIONS = (
     "0003_compare_recipients",
     "0004_let_services_take_turns",
     "0005_note_unknown_messages",
+    "0006_drop_the_index_of_due",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from notifier.notification import SUCCEED, Channel, Envelope, Finish, Lane
-from notifier.ports import Idempotency
+from notifier.ports import WORK_QUEUES, Idempotency
 from notifier.store import attempts, due, idempotency, intake, unknown, upkeep
 from notifier.store.attempts import ClaimRequest
 from notifier.store.rows import encode, envelope_row, finish_row, joined, submission_row
@@ -82,8 +82,17 @@ def _cases(ids: list[UUID]) -> dict[str, Case]:
         "renew": Case(attempts._RENEW.both, {"rows": wanted}),  # noqa: SLF001
         "replay": Case(attempts._REPLAY.both, {"rows": rows}),  # noqa: SLF001
         "unknown": Case(unknown._NOTE_AND_TELL, {"rows": rows}),  # noqa: SLF001
+        "due": Case(due._DUE_LINES, {"queues": _queues()}),  # noqa: SLF001
+        "take": Case(due._TAKE, {**_LINE, "limit": ROWS, "hold_s": 10}),  # noqa: SLF001
         "finish": Case(attempts._FINISH.both, {"rows": ends, "misses": "[]", "grace_s": 5}),  # noqa: SLF001
     }
+
+
+_LINE = {"of_channel": "email", "of_lane": "normal", "of_service": "orders"}
+
+
+def _queues() -> str:
+    return joined(encode({"channel": channel, "lane": lane}) for channel, lane in WORK_QUEUES)
 
 
 def _requests() -> dict[str, object]:
