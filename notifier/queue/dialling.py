@@ -10,6 +10,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import aio_pika
@@ -44,6 +45,12 @@ class AbortableConnection(aio_pika.Connection):
     def abort(self) -> None:
         """End the socket at once. What waits on the connection fails; `close` it afterwards."""
         self._dialler.abort()
+
+    def __del__(self) -> None:
+        # An attempt that failed is nobody's. The base would start a task to close it, in whatever
+        # thread it is collected in, which may have no loop.
+        with suppress(AttributeError, RuntimeError):
+            self.loop.call_soon_threadsafe(self._dialler.abort)
 
 
 class _Dialler(TransportFactory):
