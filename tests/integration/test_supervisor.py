@@ -300,9 +300,10 @@ async def test_a_child_that_never_gives_a_sign_of_life_is_killed(tmp_path: Path)
     settings = SupervisorSettings(processes=1, grace_s=30, start_within_s=1, restart_max_s=0.2)
     async with supervising(tmp_path, supervised.mute, settings) as running:
         first = await running.reports.next("up")
-        await running.death()
+        # On a slow machine another may have been killed before it could say that it is up.
+        while is_alive(first):
+            await running.death()
 
-        assert not is_alive(first)
         assert await running.reports.next("up") != first
 
 
