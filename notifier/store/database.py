@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any, Final, TypeAlias, TypeVar
 
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -48,6 +49,8 @@ class Patience:
         names = (each.name for each in fields(self))
         return Patience(**{name: getattr(self, name) * factor for name in names})
 
+
+_ANYTHING = select(1)
 
 _BUSY = {"55P03", "40P01", "40001"}
 _CANCELLED = "57014"
@@ -190,6 +193,9 @@ class Database:
 async def _commit(engine: AsyncEngine, work: Work[Answer]) -> Answer:
     async with engine.connect() as connection:
         answer = await work(connection)
+        if not connection.in_transaction():
+            # What made it roll back may be what others did: a commit waits for that as well.
+            await connection.execute(_ANYTHING)
         await connection.commit()
     return answer
 

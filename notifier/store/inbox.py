@@ -257,8 +257,6 @@ async def _mark_many(
         return int(first)
     if wanted and (earlier := await keys.keep(connection, [wanted])):
         await connection.rollback()
-        # That is to be as safe as what was rolled back.
-        await keys.find(connection, wanted)
         return keys.answer_again(wanted, earlier[keys.name_of(wanted)])
     return Applied()
 

@@ -36,12 +36,11 @@ async def move(
     """Apply any transition that needs nothing but its name; a refusal keeps no key."""
     if wanted and (earlier := await keys.keep(connection, [wanted])):
         return keys.answer_again(wanted, earlier[keys.name_of(wanted)])
-    named = {"which_id": id, "which_service": service}
-    found = (await connection.execute(_FIND, named)).one_or_none()
+    found = (
+        await connection.execute(_FIND, {"which_id": id, "which_service": service})
+    ).one_or_none()
     if found and (await connection.execute(changes(transition, _named), {"which_id": id})).all():
         await timeline.append(connection, [event_row(id, transition.name, found.attempt)])
         return Applied()
     await connection.rollback()
-    # What refuses may be what an earlier request did: that is to be as safe as a change.
-    await connection.execute(_FIND, named)
     return Refused(Status(found.status)) if found else NotFound()

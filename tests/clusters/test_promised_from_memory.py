@@ -10,8 +10,15 @@ import httpx2
 import pytest
 
 from notifier.errors import StoreUnavailableError
-from notifier.notification import CANCEL, DELIVER, SUCCEED, Channel, Status
-from notifier.ports import Idempotency, NotFound, Refused, Remembered, Settled
+from notifier.notification import (
+    CANCEL,
+    DELIVER,
+    SUCCEED,
+    Channel,
+    Status,
+    SuppressionReason,
+)
+from notifier.ports import Idempotency, NotFound, Protected, Refused, Remembered, Settled
 from notifier.store.upgrading import upgrade
 from tests.api import MAIL, PREFIX, over
 from tests.contract.store.stores import (
@@ -31,6 +38,7 @@ from tests.waiting import require
 Ask: TypeAlias = Callable[[], Awaitable[object]]
 
 LIFTED = "lifted@example.org"
+UNWILLING = "unwilling@example.org"
 KEYED = {"Idempotency-Key": "order-17"}
 
 
@@ -116,6 +124,10 @@ async def doors_of(stores: Stores) -> Mapping[str, tuple[Ask, Ask, object]]:
     lift = partial(
         stores.suppressions.remove, service="orders", channel=Channel.EMAIL, recipient=LIFTED
     )
+    theirs: dict[str, Any] = {"service": "orders", "channel": Channel.EMAIL, "recipient": UNWILLING}
+    will = SuppressionReason.UNSUBSCRIBED
+    unsubscribe = partial(stores.suppressions.add, **theirs, reason=will)
+    send_all_the_same = partial(stores.suppressions.remove, **theirs)
     cancel = partial(deliveries.move, CANCEL, service=None)
     insert = partial(deliveries.insert, kept, a_key("insert"))
     refused = partial(deliveries.insert, [a_submission()], a_key("refused"))
@@ -138,6 +150,7 @@ async def doors_of(stores: Stores) -> Mapping[str, tuple[Ask, Ask, object]]:
         "pause": (pause, pause, remembered),
         "suppress": (suppress, suppress, None),
         "lift": (lift, lift, NotFound()),
+        "what the recipient wants": (unsubscribe, send_all_the_same, Protected(will)),
         "settle": (settle, settle, Settled(0, ())),
         "claim": (claim, claim, None),
         "finish": (finish, finish, True),
