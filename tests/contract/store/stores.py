@@ -35,7 +35,7 @@ from notifier.store.queries import SqlQueryStore
 from notifier.store.receipts import SqlReceiptStore
 from notifier.store.sql import UtcTime
 from notifier.store.suppressions import SqlSuppressionStore
-from notifier.store.tables import metadata, notifications
+from notifier.store.tables import metadata, notifications, providers
 from tests.patience import PATIENT
 
 GRACE_S = 5.0
@@ -188,6 +188,9 @@ class Stores:
                 continue
             async with self.database._writer.begin() as connection:  # noqa: SLF001
                 await connection.execute(update(table).values(aged))
+        async with self.database._writer.begin() as connection:  # noqa: SLF001
+            next_turn_s = providers.c.next_turn_s - seconds
+            await connection.execute(update(providers).values(next_turn_s=next_turn_s))
 
 
 def _aged(column: str, url: str, seconds: float) -> object:
