@@ -47,7 +47,6 @@ from notifier.store.tables import notifications as n
 
 _LOOKED_AT = 10_000
 _FEW = 1_000
-_MANY = (UUID(int=0),) * (_FEW + 1)
 _FAR_OFF = 50
 """How many times too large an estimate may be, and is looked after nevertheless."""
 _MOST_SERVICES = 50
@@ -262,20 +261,28 @@ async def _few(connection: AsyncConnection, filter: NotificationFilter) -> Seque
     conditions = _direct(connection.dialect.name, filter)
     ids: list[UUID] = []
     for condition in conditions:
+        if await _is_far_more(connection, condition):
+            return None
         ids += await _some(connection, condition)
     return ids if conditions and len(ids) <= _FEW else None
 
 
+async def _is_far_more(connection: AsyncConnection, condition: ColumnElement[bool]) -> bool:
+    """Whether it holds for so many, by the planner's estimate, that they are not even looked for.
+
+    PostgreSQL's index on metadata has all of them read before the first is known.
+    """
+    if connection.dialect.name != "postgresql":
+        return False
+    explained = Explained(select(n.c.id).where(condition))
+    (plan,) = (await connection.execute(explained)).scalar_one()
+    return bool(plan["Plan"]["Plan Rows"] > _FEW * _FAR_OFF)
+
+
 async def _some(connection: AsyncConnection, condition: ColumnElement[bool]) -> Sequence[UUID]:
-    """Return the ids of those for which it holds, or of more than a few."""
-    ids = select(n.c.id).where(condition)
-    if connection.dialect.name == "postgresql":
-        # Its index on metadata has all of them read before the first is known.
-        (plan,) = (await connection.execute(Explained(ids))).scalar_one()
-        if plan["Plan"]["Plan Rows"] > _FEW * _FAR_OFF:
-            return _MANY
+    """Return the ids of those for which it holds, or of one more than a few."""
     # Whatever order or limit there is inside, PostgreSQL might take another index for it.
-    found = ids.cte("found").prefix_with("MATERIALIZED")
+    found = select(n.c.id).where(condition).cte("found").prefix_with("MATERIALIZED")
     return (await connection.scalars(select(found.c.id).limit(_FEW + 1))).all()
 
 
