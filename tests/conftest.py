@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.services.errors import ServiceUnavailableError
+from tests.services.needed import needed
 from tests.services.pgbouncer import PgBouncer, private_pgbouncer
 from tests.services.postgres import Postgres, private_postgres
 from tests.services.rabbitmq import RabbitMq, private_rabbitmq
@@ -33,11 +33,8 @@ def logging_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def rabbitmq() -> Iterator[RabbitMq]:
     """The session's broker, with the management, prometheus and shovel plugins."""
-    try:
-        with private_rabbitmq() as broker:
-            yield broker
-    except ServiceUnavailableError as error:
-        pytest.fail(str(error), pytrace=False)
+    with needed(), private_rabbitmq() as broker:
+        yield broker
 
 
 @pytest.fixture
@@ -50,11 +47,8 @@ def amqp_url(rabbitmq: RabbitMq) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """The session's PostgreSQL server."""
-    try:
-        with private_postgres() as server:
-            yield server
-    except ServiceUnavailableError as error:
-        pytest.fail(str(error), pytrace=False)
+    with needed(), private_postgres() as server:
+        yield server
 
 
 @pytest.fixture
@@ -67,11 +61,8 @@ def postgres_url(postgres: Postgres) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def pgbouncer(postgres: Postgres) -> Iterator[PgBouncer]:
     """A pooler in transaction mode in front of the session's PostgreSQL server."""
-    try:
-        with private_pgbouncer(postgres.admin_url) as pooler:
-            yield pooler
-    except ServiceUnavailableError as error:
-        pytest.fail(str(error), pytrace=False)
+    with needed(), private_pgbouncer(postgres.admin_url) as pooler:
+        yield pooler
 
 
 @pytest.fixture

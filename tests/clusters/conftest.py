@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.services.cluster import Cluster, private_cluster
-from tests.services.errors import ServiceUnavailableError
+from tests.services.needed import needed
 from tests.services.postgres_pair import PostgresPair, private_postgres_pair
 
 
@@ -22,21 +22,15 @@ def asynchronous_pair() -> Iterator[PostgresPair]:
 
 
 def _pair(*, synchronous: bool) -> Iterator[PostgresPair]:
-    try:
-        with private_postgres_pair(synchronous=synchronous) as pair:
-            yield pair
-    except ServiceUnavailableError as error:
-        pytest.fail(str(error), pytrace=False)
+    with needed(), private_postgres_pair(synchronous=synchronous) as pair:
+        yield pair
 
 
 @pytest.fixture(scope="session")
 def nodes() -> Iterator[Cluster]:
     """The session's three nodes of RabbitMQ, in whatever state the last test left them."""
-    try:
-        with private_cluster() as cluster:
-            yield cluster
-    except ServiceUnavailableError as error:
-        pytest.fail(str(error), pytrace=False)
+    with needed(), private_cluster() as cluster:
+        yield cluster
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.client import Service
 from tests.e2e.production import Outside, Production, outside, production
 from tests.services.curl import curl_folder
-from tests.services.errors import ServiceUnavailableError
+from tests.services.needed import needed
 from tests.services.postgres import Postgres
 from tests.services.rabbitmq import RabbitMq
 
@@ -15,10 +15,8 @@ from tests.services.rabbitmq import RabbitMq
 @pytest.fixture(scope="session")
 def shell_path() -> str:
     """A PATH on which there is curl."""
-    try:
+    with needed():
         folder = curl_folder()
-    except ServiceUnavailableError as error:
-        pytest.fail(str(error), pytrace=False)
     return f"{folder}:/usr/bin:/bin"
 
 

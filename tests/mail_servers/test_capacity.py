@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 
 from tests.mail_servers.load import Load, send
-from tests.services.errors import ServiceUnavailableError
 from tests.services.mail_servers import MailServer, private_exim, private_postfix
+from tests.services.needed import needed
 
 MAILS = 300
 Start = Callable[[], AbstractContextManager[MailServer]]
@@ -22,12 +22,9 @@ SERVERS: dict[str, Start] = {
 
 def loaded(start: Start, *, slots: int, processes: int = 1) -> Load:
     """Send, and see that every mail was delivered once and no call was made in vain."""
-    try:
-        with start() as server:
-            load = asyncio.run(send(server, mails=MAILS, slots=slots, processes=processes))
-            message_ids = server.delivered(timeout_s=120)
-    except ServiceUnavailableError as error:
-        pytest.fail(str(error), pytrace=False)
+    with needed(), start() as server:
+        load = asyncio.run(send(server, mails=MAILS, slots=slots, processes=processes))
+        message_ids = server.delivered(timeout_s=120)
     assert not load.others
     assert len(message_ids) == len(set(message_ids)) == MAILS
     return load

@@ -8,9 +8,9 @@ import pytest
 from notifier.channels._smtp_config import SmtpConfig
 from notifier.channels.smtp import SmtpAdapter
 from notifier.notification import Outcome, Permanent, Sent, Systemic, Transient
-from tests.services.errors import ServiceUnavailableError
 from tests.services.mail_servers import DOMAIN, MailServer, private_exim, private_postfix
 from tests.services.messages import ManualClock, a_message
+from tests.services.needed import needed
 
 KNOWN, GREY, FULL = f"known@{DOMAIN}", f"grey@{DOMAIN}", f"full@{DOMAIN}"
 POSTFIX = {
@@ -40,20 +40,14 @@ EXIM = f"""\
 
 @pytest.fixture(scope="module")
 def postfix() -> Iterator[MailServer]:
-    try:
-        with private_postfix(settings=POSTFIX) as server:
-            yield server
-    except ServiceUnavailableError as error:
-        pytest.fail(str(error), pytrace=False)
+    with needed(), private_postfix(settings=POSTFIX) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def exim() -> Iterator[MailServer]:
-    try:
-        with private_exim(rules=EXIM) as server:
-            yield server
-    except ServiceUnavailableError as error:
-        pytest.fail(str(error), pytrace=False)
+    with needed(), private_exim(rules=EXIM) as server:
+        yield server
 
 
 def a_config(server: MailServer) -> SmtpConfig:
@@ -116,11 +110,8 @@ async def test_postfix_refuses_a_message_that_is_too_large(postfix: MailServer) 
 
 async def test_postfix_finds_us_too_fast() -> None:
     limit = {"smtpd_client_message_rate_limit": "1"}
-    try:
-        with private_postfix(settings=limit) as server:
-            outcomes = [await sent(a_config(server)) for _ in range(3)]
-    except ServiceUnavailableError as error:
-        pytest.fail(str(error), pytrace=False)
+    with needed(), private_postfix(settings=limit) as server:
+        outcomes = [await sent(a_config(server)) for _ in range(3)]
 
     assert isinstance(outcomes[-1], Transient)
     assert outcomes[-1].throttled
