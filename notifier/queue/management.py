@@ -11,7 +11,7 @@ from typing import TypeAlias
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from notifier.notification import JsonValue
-from notifier.queue.address import BrokerAddress, parse_broker
+from notifier.queue.address import BrokerAddress, Endpoint, parse_broker
 
 TIMEOUT_S = 5.0
 PORT = 15672
@@ -107,14 +107,10 @@ class Management:
 
 
 def _usual_url(broker: BrokerAddress, host: str) -> str:
-    where = _bracketed(host)
-    return f"https://{where}:{TLS_PORT}" if broker.is_tls else f"http://{where}:{PORT}"
+    scheme, port = ("https", TLS_PORT) if broker.is_tls else ("http", PORT)
+    return f"{scheme}://{Endpoint(host, port)}"
 
 
 def _without_login(at: SplitResult) -> str:
-    port = at.port or (443 if at.scheme == "https" else 80)
-    return f"{at.scheme}://{_bracketed(at.hostname or '')}:{port}{at.path.rstrip('/')}"
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+    endpoint = Endpoint(at.hostname or "", at.port or (443 if at.scheme == "https" else 80))
+    return f"{at.scheme}://{endpoint}{at.path.rstrip('/')}"
