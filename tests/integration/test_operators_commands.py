@@ -186,32 +186,32 @@ def test_a_broker_url_that_cannot_be_read_ends_every_command_at_its_start(
     assert "canary" not in out + problem
 
 
-def test_the_topology_is_checked_and_made_by_its_commands(
+@pytest.fixture
+def broker_command(
     command: Command, monkeypatch: pytest.MonkeyPatch, rabbitmq: RabbitMq, amqp_url: str
-) -> None:
+) -> Command:
+    """A command whose broker holds nothing yet."""
     monkeypatch.setenv("NOTIFIER_BROKER_URL", amqp_url)
     monkeypatch.setenv("NOTIFIER_BROKER_MANAGEMENT_URL", rabbitmq.management_url)
+    return command
 
-    code, lacking, problem = command("topology check")
+
+def test_the_topology_is_checked_and_made_by_its_commands(broker_command: Command) -> None:
+    code, lacking, problem = broker_command("topology check")
     assert code == 1
     assert (
         "failed queue     email_notifications: missing; run: notifier topology apply\n" in lacking
     )
     assert "not all of it is as it must be" in problem
 
-    assert command("topology apply")[0] == 0
-    code, found, _ = command("topology check")
+    assert broker_command("topology apply")[0] == 0
+    code, found, _ = broker_command("topology check")
     assert code == 0
     assert {line.split()[0] for line in found.splitlines()} == {"found"}
 
 
-def test_a_check_of_the_topology_is_told_as_json(
-    command: Command, monkeypatch: pytest.MonkeyPatch, rabbitmq: RabbitMq, amqp_url: str
-) -> None:
-    monkeypatch.setenv("NOTIFIER_BROKER_URL", amqp_url)
-    monkeypatch.setenv("NOTIFIER_BROKER_MANAGEMENT_URL", rabbitmq.management_url)
-
-    code, told, _ = command("topology check --json")
+def test_a_check_of_the_topology_is_told_as_json(broker_command: Command) -> None:
+    code, told, _ = broker_command("topology check --json")
 
     assert code == 1
     assert {
