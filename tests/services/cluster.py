@@ -158,9 +158,23 @@ class Cluster:
 
     @contextlib.contextmanager
     def vhost(self) -> Iterator[str]:
-        """Yield the AMQP URL, at the first node, of a virtual host for as long as the block."""
+        """Yield the AMQP URL, at the first node, of a virtual host for as long as the block.
+
+        Raises:
+            TimeoutError: a node does not open it within two minutes.
+        """
         with self.members[0].broker.vhost() as url:
+            wait_until(
+                partial(self._is_open, url),
+                timeout_s=_MEMBERS_TIMEOUT_S,
+                what="a virtual host on every node",
+            )
             yield url
+
+    def _is_open(self, vhost_url: str) -> bool:
+        """Whether every node serves the virtual host: a slow one opens it after the first."""
+        states = self.members[0].broker.management.call("GET", "vhosts", vhost_of(vhost_url))
+        return all(states["cluster_state"].get(member.name) == "running" for member in self.members)
 
     def mend(self) -> None:
         """Return once all nodes run, whatever was done to them."""
