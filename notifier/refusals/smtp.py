@@ -108,6 +108,7 @@ _OF_THE_ACCOUNT = phrase(
         r"insufficient (?:balance|funds)|\bunpaid|\bapi[- ]?key|configuration set",
         r"subscription (?:has |is |was )?(?:expired|ended|cancel\w+|inactive|required)",
         r"suspended for|smtpclientauth|(?:unusual|suspicious) (?:\w+ )?activity",
+        r"\bwascl useraction\b|storedrv\.submission\.\S*(?:outboundspam|accountdisabled)",
     ),
     "SES 554 sending paused; cPanel; Exchange 5.7.139; OVH; Mailgun; Postmark; SparkPost",
 )
@@ -268,6 +269,7 @@ PHRASES = (
                 r"day|minute|second|month)|daily|hourly|today|in the last)"
             ),
             r"messages? (?:per|a) second|sender thread limit",
+            r"submissionquotaexceeded|\brefusequota\b",
         ),
         "Gmail 5.4.5, 4.2.1 relay; Exchange 5.7.233, 5.7.705; SES 454; cPanel 451, 550; RFC 5321",
         at_least_s=_QUOTA_S,
@@ -356,7 +358,7 @@ PHRASES = (
     phrase(
         Blame.OURS,
         (
-            r"authenticat",
+            r"authenticat|authentifi|autenti[ckf]",
             r"\blog ?in\b|\blogged in\b|passwor[dt]|credential|\bsasl\b|\bpop before\b",
             (
                 r"(?:starttls|\btls\b|\bssl\b|encrypt\w+)(?:\W+\w+){0,4} (?:requir|need|"
@@ -380,7 +382,8 @@ PHRASES = (
                 r"banned|unauthori[sz]ed|disallowed|spoof|forge)\w*(?: \w+){0,3} \bsenders?\b"
             ),
             r"sender'?s? (?:\w+ )?(?:domain|address|identity|reputation|policy|account)",
-            r"(?:not owned|owned) by (?:user|auth)|send[- ]?as\b|send on behalf",
+            r"(?:not owned|owned) by (?:user|auth)|send[- ]?as\b|sendasdenied|send on behalf",
+            r"\babsender|\bexp[eé]diteur|\bmittente\b|\bremitente\b|\bremetente\b",
             r"mail from\b(?! (?:outside|external|the internet|strangers))",
             (
                 r"\bfrom:? ?(?:address|header|domain|field)|(?:envelope|return|reverse)[- ](?:from|"
