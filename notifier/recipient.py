@@ -141,11 +141,15 @@ def _bare(channel: Channel, recipient: str) -> str:
     """Return what is left of an address without what is never part of one."""
     text = "".join(char for char in recipient if not _is_invisible(char)).strip()
     scheme = _SCHEMES[channel]
+    text = _out_of_brackets(text)
     if text[: len(scheme)].lower() == scheme:
         text = text[len(scheme) :].strip()
+    return _out_of_brackets(text).strip(_JOINERS)
+
+
+def _out_of_brackets(text: str) -> str:
     bracketed = _BRACKETED.fullmatch(text)
-    text = bracketed[1].strip() if bracketed else text
-    return text.strip(_JOINERS)
+    return bracketed[1].strip() if bracketed else text
 
 
 def _is_invisible(char: str) -> bool:

@@ -43,6 +43,7 @@ def test_an_email_address_keeps_its_name_and_gets_a_lower_case_domain(
         "\u2066ada@example.com\u2069\ufe0f",
         "ada@example.com.",
         "mailto:ada@example.com",
+        "<mailto:ada@example.com>",
         "MAILTO: ada@example.com",
         "<ada@example.com>",
         "ada@EXAMPLE.COM",
