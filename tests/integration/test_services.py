@@ -17,6 +17,8 @@ import pytest
 
 from tests.patience import AT_ALL_S
 from tests.services.certificates import make_certificates
+from tests.services.cluster import private_cluster
+from tests.services.erlang import installed_programs
 from tests.services.errors import ServiceUnavailableError, WayClosedError
 from tests.services.postgres import Postgres, private_postgres
 from tests.services.processes import listens, wait_until
@@ -98,6 +100,34 @@ class TestRabbitMq:
         monkeypatch.setenv("NOTIFIER_TEST_BROKER_URL", "amqp://guest:guest@127.0.0.1:1/")
 
         with pytest.raises(ServiceUnavailableError, match="does not answer"), private_rabbitmq():
+            pass
+
+    def test_an_installation_that_is_named_is_used_with_the_erlang_on_path(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        home, erlang = tmp_path / "rabbitmq_server-4.1.0", tmp_path / "erlang" / "bin"
+        server, epmd = home / "sbin" / "rabbitmq-server", erlang / "epmd"
+        for program in (server, epmd):
+            program.parent.mkdir(parents=True)
+            program.touch(mode=0o755)
+        monkeypatch.setenv("NOTIFIER_TEST_RABBITMQ", str(home))
+        monkeypatch.setenv("PATH", f"{erlang}:{os.environ['PATH']}")
+
+        programs = installed_programs()
+
+        assert (programs.folder, programs.epmd) == (server.parent, epmd)
+        assert programs.path.startswith(f"{erlang}:")
+
+    @pytest.mark.parametrize("opened", [private_rabbitmq, private_cluster])
+    def test_a_named_installation_that_is_none_is_no_reason_to_take_another(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        opened: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        monkeypatch.setenv("NOTIFIER_TEST_RABBITMQ", str(tmp_path))
+
+        with pytest.raises(ServiceUnavailableError, match="names no RabbitMQ"), opened():
             pass
 
 

@@ -1,6 +1,7 @@
 """A real cluster of RabbitMQ nodes on loopback, and the faults of its nodes.
 
-It is the installed rabbitmq-server, or Debian's packages unpacked without root; no container.
+It is the RabbitMQ that NOTIFIER_TEST_RABBITMQ names, the installed one, or Debian's packages
+unpacked without root; no container.
 """
 
 import contextlib
@@ -173,8 +174,9 @@ class Cluster:
 
     def _is_open(self, vhost_url: str) -> bool:
         """Whether every node serves the virtual host: a slow one opens it after the first."""
-        states = self.members[0].broker.management.call("GET", "vhosts", vhost_of(vhost_url))
-        return all(states["cluster_state"].get(member.name) == "running" for member in self.members)
+        found = self.members[0].broker.management.call("GET", "vhosts", vhost_of(vhost_url))
+        states = dict(found["cluster_state"])  # a list where it knows of none
+        return all(states.get(member.name) == "running" for member in self.members)
 
     def mend(self) -> None:
         """Return once all nodes run, whatever was done to them."""

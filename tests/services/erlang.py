@@ -1,13 +1,19 @@
-"""Where RabbitMQ's programs are: installed, or Debian's packages unpacked without root."""
+"""Where RabbitMQ's programs are: installed, or Debian's packages unpacked without root.
 
+NOTIFIER_TEST_RABBITMQ names another installation, such as an unpacked rabbitmq-server-generic-unix
+archive: the folder with `sbin` in it. Erlang is the one on PATH.
+"""
+
+import os
 import shutil
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from tests.services.debian import CHECKOUT, library_path, unpacked
-from tests.services.errors import WayClosedError
+from tests.services.errors import ServiceUnavailableError, WayClosedError
 
+GIVEN = "NOTIFIER_TEST_RABBITMQ"
 _LAYOUTS = ("usr/lib/rabbitmq/bin", "opt/rabbitmq/sbin")
 
 
@@ -30,17 +36,34 @@ class Programs:
 
 
 def installed_programs() -> Programs:
-    """Return the system's RabbitMQ.
+    """Return the RabbitMQ that is named, or the system's.
 
     Raises:
+        ServiceUnavailableError: there is none where the name says, or no Erlang.
         WayClosedError: none is installed.
     """
     epmd = shutil.which("epmd")
-    folder = _programs_folder(Path("/")) or _folder_on_path()
-    if epmd is None or folder is None:
+    if GIVEN in os.environ:
+        folder = _given_folder()
+        if epmd is None:
+            raise ServiceUnavailableError(f"The RabbitMQ of {GIVEN} needs Erlang: no epmd on PATH.")
+        return _installed(folder, Path(epmd))
+    found = _programs_folder(Path("/")) or _folder_on_path()
+    if epmd is None or found is None:
         raise WayClosedError("no rabbitmq-server is installed")
+    return _installed(found, Path(epmd))
+
+
+def _installed(folder: Path, epmd: Path) -> Programs:
     system = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
-    return Programs(folder=folder, epmd=Path(epmd), path=f"{Path(epmd).parent}:{system}")
+    return Programs(folder=folder, epmd=epmd, path=f"{epmd.parent}:{system}")
+
+
+def _given_folder() -> Path:
+    folder = Path(os.environ[GIVEN]).absolute() / "sbin"
+    if not (folder / "rabbitmq-server").exists():
+        raise ServiceUnavailableError(f"{GIVEN} names no RabbitMQ: no {folder}/rabbitmq-server.")
+    return folder
 
 
 def _programs_folder(root: Path) -> Path | None:
@@ -64,10 +87,10 @@ def unpacked_programs(root: Path = CHECKOUT / ".cache" / "rabbitmq") -> Programs
 
 
 def _relocate(root: Path, unpacked_in: Path) -> None:
-    # Debian's start script names the folder it was built for.
-    erl = unpacked_in / "usr/lib/erlang/bin/erl"
+    # Debian's start scripts, of which Erlang starts the second, name the folder they are built for.
     built_for = "ROOTDIR=/usr/lib/erlang"
-    erl.write_text(erl.read_text().replace(built_for, f'ROOTDIR="{root}/usr/lib/erlang"'))
+    for erl in unpacked_in.glob("usr/lib/erlang/**/bin/erl"):
+        erl.write_text(erl.read_text().replace(built_for, f'ROOTDIR="{root}/usr/lib/erlang"'))
 
 
 def _programs_in(root: Path) -> Programs:

@@ -1,7 +1,8 @@
 """A real RabbitMQ for tests: one node a session, one virtual host a test.
 
-The node is, in this order: the one that NOTIFIER_TEST_BROKER_URL names, a container, the installed
-rabbitmq-server as a private node, or Debian's packages unpacked without root.
+The node is, in this order: the one that NOTIFIER_TEST_BROKER_URL names, the installation that
+NOTIFIER_TEST_RABBITMQ names as a private node, a container, the installed rabbitmq-server, or
+Debian's packages unpacked without root.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ from testcontainers.core.container import DockerContainer
 
 from tests.services.broker_node import ENABLED, ProcessNode, start_epmd
 from tests.services.containers import RunningContainer, require_engine, running
-from tests.services.erlang import Programs, installed_programs, unpacked_programs
+from tests.services.erlang import GIVEN, Programs, installed_programs, unpacked_programs
 from tests.services.errors import ServiceUnavailableError
 from tests.services.management import ManagementApi
 from tests.services.processes import LOOPBACK, accepts, free_port, wait_until
@@ -139,6 +140,8 @@ def private_rabbitmq(*, memory_mb: int = 512) -> Iterator[RabbitMq]:
     """
     installed, unpacked = partial(_installed, memory_mb), partial(_unpacked, memory_mb)
     ways: list[Way[RabbitMq]] = [_container, installed, unpacked]
+    if GIVEN in os.environ:
+        ways = [installed]
     if "NOTIFIER_TEST_BROKER_URL" in os.environ:
         ways = [_given]
     with first_open(ways, install=_INSTALL) as broker:
