@@ -1,4 +1,4 @@
-"""What every queue does, in memory or on RabbitMQ."""
+"""What every queue does, in memory, on RabbitMQ or on the model of it."""
 
 import asyncio
 from collections import Counter
@@ -18,15 +18,20 @@ from notifier.queue.admin import apply_topology
 from notifier.queue.link import RabbitSettings
 from notifier.queue.memory import MemoryQueue
 from notifier.queue.rabbitmq import open_rabbit_queue
+from notifier.queue.topology import Policy
 from tests.clock import SystemClock
 from tests.patience import AT_ALL_S
 from tests.queues import bury, publish
 from tests.services.rabbitmq import RabbitMq, vhost_of
+from tests.simulation.broker.server import Broker
+from tests.simulation.broker.serving import served
+from tests.simulation.broker.versions import V3_10, V4_3, Version
 from tests.witness import until, witness_of
 
 EMAIL = "email_notifications"
 EMAIL_DEAD = "email_notifications.dead"
 SMS_DEAD = "sms_notifications.dead"
+MODELS = {"model of 3.10": V3_10, "model of 4.3": V4_3}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 NO_ENVELOPES = [
@@ -76,6 +81,29 @@ async def rabbit_bench(rabbitmq: RabbitMq) -> AsyncIterator[Bench]:
             yield Bench(queue, witness.put, witness.ready, move, limit)
 
 
+@asynccontextmanager
+async def model_bench(version: Version) -> AsyncIterator[Bench]:
+    broker = Broker(asyncio.get_running_loop(), version=version)
+    broker.lay_out()
+
+    async def move(source: str, target: str) -> None:
+        broker.move(source, target)
+
+    def limit(queue: str, length: int) -> None:
+        rival = Policy(
+            name="test-limit",
+            pattern=f"^{queue}$",
+            definition={"max-length": length, "overflow": "reject-publish"},
+            preferences={},
+            priority=99,
+        )
+        broker.apply_policies([*topology.POLICIES, rival])
+
+    settings = RabbitSettings(connection_name="test", watch_s=0.2, declare=False)
+    async with served(broker) as url, open_rabbit_queue(url, settings, SystemClock()) as queue:
+        yield Bench(queue, broker.put, lambda name: len(broker.ready(name)), move, limit)
+
+
 def shovel(rabbitmq: RabbitMq, url: str, source: str, target: str) -> None:
     """Move all messages, by what the management UI's "Move messages" button sends."""
     vhost, name = vhost_of(url), f"Move from {source} to {target}"
@@ -101,10 +129,12 @@ def limit_length(rabbitmq: RabbitMq, url: str, queue: str, length: int) -> None:
     rabbitmq.management.call("PUT", "policies", vhost_of(url), "test-limit", body=body)
 
 
-@pytest.fixture(params=["memory", "rabbitmq"])
+@pytest.fixture(params=["memory", *MODELS, "rabbitmq"])
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     if request.param == "memory":
         opening = memory_bench()
+    elif request.param in MODELS:
+        opening = model_bench(MODELS[request.param])
     else:
         opening = rabbit_bench(request.getfixturevalue("rabbitmq"))
     async with opening as opened:

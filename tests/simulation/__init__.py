@@ -1,0 +1,1 @@
+"""Whole worlds of notifier in one process, in virtual time."""
