@@ -7,7 +7,6 @@ Its writer hands each frame to the kernel by itself; here they are gathered.
 """
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,16 +18,6 @@ from aiormq.exceptions import AMQPConnectionError
 from yarl import URL
 
 from notifier.gathering import GatheringTransport
-
-
-async def addresses_of(host: str) -> Sequence[str]:
-    """Return the IP addresses of a name, in an order that does not change.
-
-    Raises:
-        OSError: nobody knows the name.
-    """
-    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return sorted({str(address[0]) for *_, address in found})
 
 
 class AbortableConnection(aio_pika.Connection):

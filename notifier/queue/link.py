@@ -21,7 +21,8 @@ from pamqp.common import FieldTable
 from notifier.errors import QueueUnavailableError
 from notifier.queue import reasons
 from notifier.queue.address import Endpoint, parse_broker
-from notifier.queue.dialling import AbortableConnection, addresses_of
+from notifier.queue.dialling import AbortableConnection
+from notifier.resolving import addresses_of
 
 log = structlog.get_logger(__name__)
 
@@ -225,7 +226,8 @@ class Link:
         self._where = {"connection": self._name, "broker": str(endpoint)}
         properties: FieldTable = {"connection_name": self._name}
         timeout_s = self._settings.call_timeout_s
-        addresses = await bounded(self._resolve(endpoint.host), timeout_s)
+        # In an order that does not change from one attempt to the next.
+        addresses = sorted(await bounded(self._resolve(endpoint.host), timeout_s))
         first = turn % len(addresses)
         call = aio_pika.connect(
             self._address.url(endpoint),

@@ -1,10 +1,13 @@
 """Reaching one of several servers, each of which may refuse, or hang."""
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
+
+from notifier.resolving import addresses_of
 
 Reached = TypeVar("Reached")
 Attempt: TypeAlias = Callable[[], Coroutine[Any, Any, Reached]]
@@ -47,7 +50,39 @@ async def _next_success(
 
 
 def _is_silent(failed: asyncio.Task[Any]) -> bool:
-    return isinstance(failed.exception(), OSError)
+    error = failed.exception()
+    return isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
+
+
+async def places_of(host: str | None) -> Sequence[str]:
+    """Return the addresses of a host's name, none of a socket or of what the driver looks for.
+
+    Raises:
+        OSError: nobody knows the name.
+    """
+    is_named = host and not host.startswith(("/", "@"))
+    return await addresses_of(host) if host and is_named else []
+
+
+class Towards:
+    """The running loop, but that a host's connections go to one of its addresses.
+
+    For a driver that takes a name only, which a certificate has to have.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._loop = asyncio.get_running_loop()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    async def create_connection(
+        self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int, **options: Any
+    ) -> Any:
+        if options.get("ssl"):
+            options.setdefault("server_hostname", host)
+        return await self._loop.create_connection(factory, self._address, port, **options)
 
 
 def _drop(drop: Callable[[Reached], object], task: asyncio.Task[Reached]) -> None:

@@ -42,7 +42,8 @@ _KINDS: Mapping[str, str] = MappingProxyType(
         "SSLError": "no agreement on TLS",
         "ConnectionError": "it ended the connection",
         "ConnectionResetError": "it ended the connection",
-        "TargetServerAttributeNotMatched": "no host is of the kind that target_session_attrs names",
+        "TargetServerAttributeNotMatched": "no host takes writes, or is what "
+        "target_session_attrs asks for",
     }
 )
 _NO_TLS = ("rejected SSL upgrade", "it offers no TLS, which sslmode asks for")

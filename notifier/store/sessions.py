@@ -5,7 +5,8 @@ Nothing then outlives a transaction: no setting, no prepared statement. A direct
 both, which is faster.
 """
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -17,7 +18,7 @@ from sqlalchemy.util import await_
 
 from notifier.errors import SettingsError
 from notifier.store.address import PostgresAddress
-from notifier.store.reaching import first_reached
+from notifier.store.reaching import Attempt, Towards, first_reached, places_of
 
 _Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -113,16 +114,30 @@ class Sessions:
         return None
 
     async def _connect(self, arguments: Mapping[str, Any]) -> _Connection:
-        attempts = [partial(_connect, {**arguments, **server}) for server in self._servers]
-        return await first_reached(
-            attempts, patience_s=_HOST_PATIENCE_S, drop=asyncpg.Connection.terminate
-        )
+        return await _first([partial(_reach, {**arguments, **each}) for each in self._servers])
 
 
 def _adapted(
     kind: Callable[..., AsyncAdapt_asyncpg_connection], *arguments: object, **options: object
 ) -> AsyncAdapt_asyncpg_connection:
     return kind(*arguments, **options)
+
+
+async def _first(attempts: Sequence[Attempt[_Connection]]) -> _Connection:
+    return await first_reached(
+        attempts, patience_s=_HOST_PATIENCE_S, drop=asyncpg.Connection.terminate
+    )
+
+
+async def _reach(arguments: Mapping[str, Any]) -> _Connection:
+    """A connection to a server; where its name has several addresses, to the first that writes."""
+    async with asyncio.timeout(arguments["timeout"]):
+        places = await places_of(arguments["host"])
+    if len(places) <= 1:
+        return await _connect(arguments)
+    kind = arguments["target_session_attrs"] or "read-write"
+    chosen = {**arguments, "target_session_attrs": kind}
+    return await _first([partial(_connect, {**chosen, "loop": Towards(at)}) for at in places])
 
 
 async def _connect(arguments: Mapping[str, Any]) -> _Connection:

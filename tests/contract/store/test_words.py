@@ -23,7 +23,7 @@ SECRET = "canary-493021"
         ({"port": 1}, "", "nothing listens at its address"),
         ({"host": "no.such.host.invalid"}, "", "its host's name is not known"),
         ({}, "?sslmode=require", "it offers no TLS"),
-        ({}, "?target_session_attrs=standby", "no host is of the kind"),
+        ({}, "?target_session_attrs=standby", "no host takes writes"),
         ({}, "?host=/no/such/folder", "there is no such socket"),
     ],
 )

@@ -1,6 +1,7 @@
 """The first of several servers that can be reached: none that hangs is waited for."""
 
 import asyncio
+import ssl
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -31,6 +32,8 @@ class Servers:
             raise ConnectionRefusedError(name)
         if name == "standby":
             raise ValueError(name)
+        if name == "distrusted":
+            raise ssl.SSLCertVerificationError(name)
         try:
             await {"hanging": asyncio.Event(), "late": self.answering}.get(name, SET).wait()
         except asyncio.CancelledError:
@@ -99,6 +102,7 @@ async def test_of_two_that_answer_together_one_is_dropped() -> None:
     [
         (["refusing", "standby"], ValueError),
         (["standby", "refusing"], ValueError),
+        (["refusing", "distrusted"], ssl.SSLCertVerificationError),
         (["refusing", "refusing"], ConnectionRefusedError),
     ],
 )
