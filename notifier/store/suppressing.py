@@ -50,6 +50,9 @@ def is_for(columns: Columns) -> ColumnElement[bool]:
             suppressions.c[name] + literal_text("") == columns[name]
             for name in ("service", "channel")
         ),
+        # Nor with columns of the primary key alone: while the list is short its whole index looks
+        # as cheap, and what was planned then is kept until the table is analysed.
+        suppressions.c.reason != literal_text(""),
         # User ids are compared as they are.
         or_(
             suppressions.c.channel != literal_text(Channel.IN_APP),

@@ -179,6 +179,13 @@ class Stores:
         async with self.database._writer.begin() as connection:  # noqa: SLF001
             await connection.execute(statement.values(outcome_unknown=True))
 
+    async def maintain(self, statement: str) -> None:
+        """Run what PostgreSQL's autovacuum does, which no transaction may hold."""
+        engine = self.database._autocommitting  # noqa: SLF001
+        assert engine is not None
+        async with engine.connect() as connection:
+            await connection.execute(text(statement))
+
     async def pass_time(self, seconds: float) -> None:
         """Let this time pass: everything in the database happened so much earlier."""
         for table in metadata.tables.values():

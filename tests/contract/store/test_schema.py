@@ -289,21 +289,36 @@ async def test_no_statement_of_the_hot_path_reads_a_whole_table(sqlite_store_url
 async def test_a_suppression_is_looked_up_by_what_is_compared(stores: Stores) -> None:
     for number in range(100):
         await stores.suppress(a_submission(recipient=f"{number}@example.org"))
-    asked = select(notifications.c.id, suppressing.is_suppressed(notifications.c))
-
-    async def plan(connection: AsyncConnection) -> str:
-        is_postgres = connection.dialect.name == "postgresql"
-        explain = "EXPLAIN" if is_postgres else "EXPLAIN QUERY PLAN"
-        compiled = asked.compile(dialect=connection.dialect)
-        return str((await connection.exec_driver_sql(f"{explain} {compiled}")).all())
 
     async def analyze(connection: AsyncConnection) -> None:
         await connection.exec_driver_sql("ANALYZE")
 
     # A prepared plan may be made before the table is analysed, and is kept.
-    assert "ix_suppressions_compared" in await stores.database.write(plan)
+    assert "ix_suppressions_compared" in await stores.database.write(_plan_of_a_look)
     await stores.database.write(analyze)
-    assert "ix_suppressions_compared" in await stores.database.write(plan)
+    assert "ix_suppressions_compared" in await stores.database.write(_plan_of_a_look)
+
+
+@pytest.mark.parametrize("few", [0, 1, 2, 5])
+@pytest.mark.parametrize("autovacuum", ["VACUUM", "ANALYZE", "VACUUM ANALYZE"])
+async def test_a_suppression_is_looked_up_so_where_few_are_known_of(
+    postgres_store_url: str, few: int, autovacuum: str
+) -> None:
+    async with open_stores(postgres_store_url) as stores:
+        for number in range(few):
+            await stores.suppress(a_submission(recipient=f"{number}@example.org"))
+
+        await stores.maintain(f"{autovacuum} suppressions")
+
+        assert "ix_suppressions_compared" in await stores.database.write(_plan_of_a_look)
+
+
+async def _plan_of_a_look(connection: AsyncConnection) -> str:
+    is_postgres = connection.dialect.name == "postgresql"
+    explain = "EXPLAIN" if is_postgres else "EXPLAIN QUERY PLAN"
+    asked = select(notifications.c.id, suppressing.is_suppressed(notifications.c))
+    compiled = asked.compile(dialect=connection.dialect)
+    return str((await connection.exec_driver_sql(f"{explain} {compiled}")).all())
 
 
 _HOT = (
