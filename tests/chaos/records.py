@@ -25,6 +25,15 @@ _TIMELINES = """
         fault_kind, fault_code
     FROM notification_events WHERE notification_id = ANY($1) ORDER BY notification_events.id
 """
+_STANDING = """
+    SELECT id, status, attempt, attempts_spent, leased_by,
+        round(extract(epoch FROM created_at - now())::numeric, 1) AS created_s,
+        round(extract(epoch FROM due_at - now())::numeric, 1) AS due_s,
+        round(extract(epoch FROM relay_at - now())::numeric, 1) AS relay_s,
+        round(extract(epoch FROM published_at - now())::numeric, 1) AS published_s,
+        round(extract(epoch FROM lease_until - now())::numeric, 1) AS lease_s
+    FROM notifications WHERE id = ANY($1)
+"""
 _EVENTS = "SELECT count(*) FROM notification_events WHERE event = $1"
 _UNKNOWN = "SELECT count(*) FROM unknown_messages"
 _FAILED = "SELECT channel, count(*) FROM notifications WHERE status = 'failed' GROUP BY channel"
@@ -86,6 +95,12 @@ class Records:
             found[str(fields.pop("id"))].append(Event(**fields))
         return found
 
+    async def stories(self, ids: Collection[str]) -> list[str]:
+        """How each of these stands, times in seconds from now, and how it came to that."""
+        rows = await self._fetch(_STANDING, [UUID(id) for id in ids])
+        timelines = await self.timelines(ids)
+        return [_story(row, timelines[str(row["id"])]) for row in rows]
+
     async def count_events(self, event: str) -> int:
         """How often this happened to anything."""
         return int((await self._fetch(_EVENTS, event))[0][0])
@@ -122,3 +137,10 @@ def _record(row: asyncpg.Record) -> Record:
         status=Status(fields.pop("status")),
         **fields,
     )
+
+
+def _story(row: asyncpg.Record, events: Sequence[Event]) -> str:
+    standing = " ".join(f"{name}={value}" for name, value in row.items() if value is not None)
+    began_at = events[0].at if events else 0
+    life = ", ".join(f"{each.event} {each.at - began_at:+.1f}" for each in events)
+    return f"{standing}: {life}"

@@ -212,7 +212,7 @@ class _Run:
             requests=self._requests(),
             handover=figures.latency_of(figures.handover_seconds(ledgers.accepted, handovers)),
             dead_letters=letters,
-            examples=self._examples(compared),
+            examples=await self._examples(compared),
         )
         report.write(self._options.folder)
         return report
@@ -253,6 +253,8 @@ class _Run:
         course = figures.course_of(self._began_at, accepted_at, first_at)
         return draw(course, self._faults.done, self._began_at)
 
-    def _examples(self, compared: Comparison) -> dict[str, list[str]]:
+    async def _examples(self, compared: Comparison) -> dict[str, list[str]]:
         named = {"lost": compared.lost, "stuck": compared.stuck, "doubled": list(compared.doubled)}
-        return {name: list(ids[:_EXAMPLES]) for name, ids in named.items()}
+        examples = {name: list(ids[:_EXAMPLES]) for name, ids in named.items()}
+        wanting = [*examples["lost"], *examples["stuck"]]
+        return {**examples, "stories": await self._records.stories(wanting)}

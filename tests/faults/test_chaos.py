@@ -32,7 +32,7 @@ def test_nothing_is_lost_while_everything_breaks(
     with one_of_each(postgres, rabbitmq) as servers:
         report = uvloop.run(run(options, servers, shown.append))
 
-    assert report.problems() == []
+    assert report.problems() == [], report.examples
     assert report.accepted == 3_000
     assert set(report.faults) == KINDS_OF_ONE
     assert report.requests.slowest_s < 10
