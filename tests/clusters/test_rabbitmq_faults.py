@@ -49,9 +49,11 @@ class Stack:
     @asynccontextmanager
     async def load(self) -> AsyncIterator[None]:
         """Send a few mails again and again; each must be accepted."""
+        enough = asyncio.Event()
 
         async def send() -> None:
-            while True:
+            # What is under way is waited for: who gives it up never learns of its ids.
+            while not enough.is_set():
                 self.ids.extend(accepted(await self.client.post_many(2)))
                 await asyncio.sleep(0.2)  # a rate that a busy machine can follow
 
@@ -60,7 +62,7 @@ class Stack:
             yield
             assert not sending.done()
         finally:
-            sending.cancel()
+            enough.set()
             await asyncio.wait({sending})
 
     async def hand_over_more(self) -> None:
