@@ -24,6 +24,7 @@ from notifier.environment import PREFIX, given
 from notifier.errors import SettingsError
 from notifier.mailbox import parse_mailbox
 from notifier.sms_sender import parse_sms_sender
+from notifier.urls import each_url
 
 FieldPath: TypeAlias = tuple[str, ...]
 Nested: TypeAlias = "dict[str, str | Nested]"
@@ -82,8 +83,12 @@ def _network(value: str) -> str:
         raise ValueError("expected addresses or networks, such as 10.0.0.0/8") from None
 
 
-def _secret_base_url(value: SecretStr) -> SecretStr:
-    return SecretStr(_base_url(value.get_secret_value()))
+def _secret_base_urls(value: SecretStr) -> SecretStr:
+    urls = [_base_url(url) for url in each_url(value.get_secret_value())]
+    logins = {(at.username, at.password) for at in map(urlsplit, urls) if at.username}
+    if len(logins) > 1:
+        raise ValueError("its URLs differ in user or password: they must be of one cluster")
+    return SecretStr(",".join(urls))
 
 
 def _sender(value: str) -> str:
@@ -414,10 +419,10 @@ class BrokerSettings(_Environment):
         description="The broker: `amqp://user:password@host/vhost`, or several hosts of a cluster "
         "with commas between them; `amqps://` with TLS, or `memory://` for one process."
     )
-    broker_management_url: Annotated[SecretStr, AfterValidator(_secret_base_url)] | None = Field(
+    broker_management_url: Annotated[SecretStr, AfterValidator(_secret_base_urls)] | None = Field(
         None,
-        description="Where RabbitMQ's management answers, for policies and queue members; "
-        "port 15672 of the broker's hosts if unset.",
+        description="Where RabbitMQ's management answers, for policies and queue members, or "
+        "several such with commas between them; port 15672 of the broker's hosts if unset.",
     )
 
 

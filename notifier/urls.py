@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from urllib.parse import unquote
 
+_BETWEEN_URLS = re.compile(r",\s*(?=[a-z]+://)", re.IGNORECASE)
 _ESCAPE = "write %40 for @, %2F for /, %3F for ? and %23 for # in user and password"
 
 
@@ -65,6 +66,18 @@ def _parameters(query: str, known: Collection[str], otherwise: str) -> dict[str,
         if value:
             parameters[name] = unquote(value)
     return parameters
+
+
+def each_url(text: str) -> list[str]:
+    """The URLs in `text`, which has commas between whole ones, or between the hosts of one."""
+    return [url for part in _BETWEEN_URLS.split(text.rstrip(", ")) for url in _of_each_host(part)]
+
+
+def _of_each_host(url: str) -> list[str]:
+    scheme, mark, place = url.partition("://")
+    authority, slash, path = place.partition("/")
+    login, at, hosts = authority.rpartition("@")
+    return [f"{scheme}{mark}{login}{at}{host}{slash}{path}" for host in hosts.split(",")]
 
 
 def port_number(text: str) -> int:

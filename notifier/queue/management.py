@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from notifier.notification import JsonValue
 from notifier.queue.address import BrokerAddress, Endpoint, parse_broker
+from notifier.urls import each_url
 
 TIMEOUT_S = 5.0
 PORT = 15672
@@ -38,16 +39,18 @@ class Management:
     def of(cls, amqp_url: str, management_url: str | None) -> "Management":
         """The API of the brokers at `amqp_url`, at its usual port on their hosts if not given.
 
-        User and password are those of `management_url`, or else of `amqp_url`.
+        `management_url` may be several, of one cluster. User and password are theirs, or else of
+        `amqp_url`.
         """
         broker = parse_broker(amqp_url)
         usual = [_usual_url(broker, endpoint.host) for endpoint in broker.endpoints]
-        at = urlsplit(management_url or usual[0])
+        given = [urlsplit(url) for url in each_url(management_url)] if management_url else []
+        user, password = next(filter(None, map(_login, given)), (broker.user, broker.password))
         return cls(
-            urls=deque([_without_login(at)] if management_url else usual),
+            urls=deque(map(_without_login, given) if given else usual),
             vhost=broker.vhost,
-            user=unquote(at.username) if at.username else broker.user,
-            password=unquote(at.password or "guest") if at.username else broker.password,
+            user=user,
+            password=password,
             tls=broker.tls(),
         )
 
@@ -109,6 +112,10 @@ class Management:
 def _usual_url(broker: BrokerAddress, host: str) -> str:
     scheme, port = ("https", TLS_PORT) if broker.is_tls else ("http", PORT)
     return f"{scheme}://{Endpoint(host, port)}"
+
+
+def _login(at: SplitResult) -> tuple[str, str] | None:
+    return (unquote(at.username), unquote(at.password or "guest")) if at.username else None
 
 
 def _without_login(at: SplitResult) -> str:

@@ -84,6 +84,22 @@ def test_several_brokers_are_read_in_either_way(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "written",
+    [
+        "http://eve:a%2Cb@one:15672,two,[::1]:15672/api/",
+        "http://eve:a,b@one:15672/api,http://two/api, HTTP://eve:a%2Cb@[::1]:15672/api,",
+    ],
+)
+def test_several_management_apis_are_read_in_either_way(written: str) -> None:
+    management = Management.of("amqp://ada:secret@broker", written)
+
+    assert list(management.urls) == [
+        "http://one:15672/api", "http://two:80/api", "http://[::1]:15672/api"
+    ]  # fmt: skip
+    assert (management.user, management.password) == ("eve", "a,b")
+
+
+@pytest.mark.parametrize(
     ("written", "password"), [("p%40ss%2F%3F%23", "p@ss/?#"), ("p@ss", "p@ss"), ("50%", "50%")]
 )
 def test_a_password_is_the_same_for_every_client(written: str, password: str) -> None:

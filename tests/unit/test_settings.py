@@ -47,6 +47,18 @@ def test_what_is_needed_is_enough() -> None:
     assert (settings.host, settings.port) == ("127.0.0.1", 8_000)
 
 
+def test_several_management_apis_are_those_of_one_cluster() -> None:
+    both = "http://a:15672/api/, http://notifier:p,w@b:15672,"
+
+    read_both = read(BROKER_MANAGEMENT_URL=both).broker_management_url
+
+    assert read_both
+    assert read_both.get_secret_value() == "http://a:15672/api,http://notifier:p,w@b:15672"
+    apart = f"http://notifier:{CANARY}@a:15672,http://notifier:x@b:15672"
+    for wrong, told in ((apart, "differ in user or password"), ("http://a,b:x", "expected http")):
+        assert told in refusal(NEEDED | {"NOTIFIER_BROKER_MANAGEMENT_URL": wrong})
+
+
 def test_groups_lists_numbers_and_switches_are_read() -> None:
     settings = read(
         SMTP__HOST="mail.example.org",
