@@ -94,30 +94,35 @@ class OperateEndpoints:
     async def _broker_problem(self) -> str | None:
         queue = self.services.queue
         # The exchange may be missing although it takes what goes nowhere.
-        return await self._problem((queue.prove, queue.ping), _BROKER_AWAY)
+        failure = await self._failure((queue.prove, queue.ping), _BROKER_AWAY)
+        return str(failure) if failure else None
 
     async def _database_problem(self) -> str | None:
         queries = self.services.queries
-        return await self._problem(
-            (queries.ping, self._look_at_schema, queries.prove), _DATABASE_AWAY
+        looked, proved = await asyncio.gather(
+            self._failure((queries.ping, self._look_at_schema), _DATABASE_AWAY),
+            self._failure((queries.prove,), _DATABASE_AWAY),
         )
+        # A write tells more of why there is no answer, and less of what lacks in the tables.
+        found = looked if isinstance(looked, SchemaError) else proved or looked
+        return str(found) if found else None
 
     async def _look_at_schema(self) -> None:
         if problem := await self.services.queries.schema_problem():
             raise SchemaError(problem)
 
-    async def _problem(
+    async def _failure(
         self, probes: Sequence[Callable[[], Awaitable[None]]], silent: str
-    ) -> str | None:
-        """Return what the first of the probes that fails says, or `silent` if one says nothing."""
+    ) -> NotifierError | None:
+        """Return what the first probe that fails raises, or `silent` if one says nothing."""
         try:
             async with asyncio.timeout(self.config.probe_timeout_s):
                 for probe in probes:
                     await probe()
         except NotifierError as error:
-            return str(error)
+            return error
         except TimeoutError:
-            return silent
+            return NotifierError(silent)
         return None
 
     def _account_operation(self) -> Operation:

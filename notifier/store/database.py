@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
 from sqlalchemy import select
@@ -50,6 +51,9 @@ class Patience:
         return Patience(**{name: getattr(self, name) * factor for name in names})
 
 
+_SOON_S = 1.0
+"""A small write that takes longer waits for something: whoever asks for health wants to know."""
+
 _ANYTHING = select(1)
 
 _BUSY = {"55P03", "40P01", "40001"}
@@ -70,6 +74,7 @@ class Database:
     `writer` and `reader` may be one engine, or differ where the database has one writer only.
     `searcher` is another than both: who searches cannot take what is needed to write.
     `autocommitting` is for single statements that write, where they need no transaction.
+    `obstacle` reads what commits wait for, if for anything.
     """
 
     def __init__(
@@ -79,10 +84,12 @@ class Database:
         *,
         searcher: AsyncEngine,
         autocommitting: AsyncEngine | None = None,
+        obstacle: Work[str | None] | None = None,
         timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> None:
         self.timeout_s = timeout_s
         self._autocommitting = autocommitting
+        self._obstacle = obstacle
         self._writer = writer
         self._reader = reader
         self._searcher = searcher
@@ -134,12 +141,28 @@ class Database:
 
         Where that is not known, or was bad, `work` is tried.
         """
+        return await self._writes.proved(partial(self._probe, work))
 
-        async def probe() -> None:
+    async def _probe(self, work: Work[object]) -> None:
+        """Try `work`, and note what becomes of it; for what it waits is asked meanwhile."""
+        trying = self._kept(self._noted(_commit(self._writer, work), is_probe=True))
+        try:
+            await asyncio.wait({trying}, timeout=_SOON_S)
+            if not trying.done() and (problem := await self._waited_for()):
+                self._writes.failed(problem, is_probe=True)
+                return
             with suppress(NotifierError):
-                await self._noted(_commit(self._writer, work), is_probe=True)
+                await trying
+        finally:
+            trying.cancel()
 
-        return await self._writes.proved(probe)
+    async def _waited_for(self) -> str | None:
+        if self._obstacle is None:
+            return None
+        try:
+            return await self.search(self._obstacle)
+        except NotifierError:
+            return None
 
     async def close(self) -> None:
         """Wait for what is under way, and close the connections."""
@@ -173,9 +196,7 @@ class Database:
     async def _bounded(self, transaction: Coroutine[Any, Any, Answer]) -> Answer:
         # A task of its own: giving back the connection of a cancelled statement can take as long
         # as the statement, and the caller is not to wait for that.
-        task = asyncio.create_task(translated(transaction))
-        self._tasks.add(task)
-        task.add_done_callback(self._forget)
+        task = self._kept(translated(transaction))
         try:
             done, _ = await asyncio.wait({task}, timeout=self.timeout_s)
         finally:
@@ -183,6 +204,12 @@ class Database:
         if not done:
             raise StoreUnavailableError(reasons.SILENT)
         return task.result()
+
+    def _kept(self, work: Coroutine[Any, Any, Answer]) -> asyncio.Task[Answer]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        return task
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.exc import InvalidatePoolError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from notifier.errors import SettingsError
+from notifier.store import reasons
 from notifier.store.address import PostgresAddress
 from notifier.store.database import Database, Patience
 
@@ -38,6 +39,13 @@ _SEARCHING = {
 }
 
 
+# A role sees for what its own sessions wait. All commits do for a moment where standbys confirm.
+_COMMITS_WAIT = text(
+    "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    " AND query_start < clock_timestamp() - interval '500 ms')"
+)
+
+
 @asynccontextmanager
 async def open_postgres(
     address: PostgresAddress, patience: Patience, *, pool_size: int = 10
@@ -57,6 +65,7 @@ async def open_postgres(
         autocommitting,
         searcher=searching.execution_options(isolation_level="AUTOCOMMIT"),
         autocommitting=autocommitting,
+        obstacle=_obstacle,
         timeout_s=patience.answer_s,
     )
     try:
@@ -86,6 +95,10 @@ def _pooled(
     _ping_idle_connections(engine)
     _leave_spoilt_sessions(engine)
     return engine
+
+
+async def _obstacle(connection: AsyncConnection) -> str | None:
+    return reasons.NO_STANDBY if (await connection.execute(_COMMITS_WAIT)).scalar() else None
 
 
 def _leave_spoilt_sessions(engine: AsyncEngine) -> None:

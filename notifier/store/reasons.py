@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 SILENT = "the database did not answer in time"
+NO_STANDBY = (
+    "the database confirms no writes: commits wait for a synchronous standby, and none answers"
+    " (see its synchronous_standby_names)"
+)
 
 _LOOK = "see NOTIFIER_DATABASE_URL"
 

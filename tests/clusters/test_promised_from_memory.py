@@ -19,6 +19,7 @@ from notifier.notification import (
     SuppressionReason,
 )
 from notifier.ports import Idempotency, NotFound, Protected, Refused, Remembered, Settled
+from notifier.store.reasons import NO_STANDBY
 from notifier.store.upgrading import upgrade
 from tests.api import MAIL, PREFIX, over
 from tests.contract.store.stores import (
@@ -65,7 +66,7 @@ async def test_a_repeat_is_told_202_once_the_standby_has_what_the_first_one_stor
 
     assert away == [503, 503, 503]
     assert ready.status_code == 503
-    assert not ready.json()["database"]["ok"]
+    assert ready.json()["database"] == {"ok": False, "problem": NO_STANDBY}
     assert [answer.status_code for answer in answers] == [202, 202]
     assert {answer.json()["id"] for answer in answers} == {str(id)}
 
