@@ -15,6 +15,7 @@ from notifier.errors import PublishError, QueueUnavailableError
 from notifier.evidence import Evidence
 from notifier.queue import reasons, wire
 from notifier.queue.link import Link, bounded, close_quietly, new_channel
+from notifier.queue.refusing import Refusals
 from notifier.queue.wire import Batch, Fate, Message
 
 log = structlog.get_logger(__name__)
@@ -46,11 +47,14 @@ class Outlet:
 
     While the link is down, or the broker has blocked the connection (an alarm), publishing fails
     at once. `declare`, where it is allowed, is called before the next message once one had
-    nowhere to go.
+    nowhere to go. `refusals` tell why messages were refused.
     """
 
-    def __init__(self, link: Link, *, timeout_s: float, declare: Declare | None) -> None:
+    def __init__(
+        self, link: Link, *, timeout_s: float, declare: Declare | None, refusals: Refusals
+    ) -> None:
         self._link = link
+        self._refusals = refusals
         self._timeout_s = timeout_s
         self._declare = declare
         self._pipe: _Pipe | None = None
@@ -62,15 +66,21 @@ class Outlet:
     async def send(self, messages: Sequence[Message]) -> list[PublishError | None]:
         """Publish messages together; returns once the broker has answered for all of them.
 
-        That takes at most the time-out. The answers are in the order of the messages: None for
-        one that is confirmed, otherwise why it is not known to be in a queue.
+        That takes at most the time-out, and where it refused some a second or two. The answers
+        are in the order of the messages: None for one that is confirmed, otherwise why it is not
+        known to be in a queue.
         """
         if not messages:
             return []
         fates, reason = await self._publish(messages, self._timeout_s)
         if Fate.RETURNED in fates:
             self._lacks_queues = self._declare is not None
-        errors = [_error(fate, reason) for fate in fates]
+        refused = [each for each, fate in zip(messages, fates, strict=True) if fate is Fate.REFUSED]
+        refusals = await self._refusals.reasons(refused)
+        errors = [
+            _error(fate, refusals.get(message, reason))
+            for message, fate in zip(messages, fates, strict=True)
+        ]
         self._note(errors, is_probe=False)
         return errors
 
@@ -211,11 +221,7 @@ def _error(fate: Fate, reason: str) -> PublishError | None:
             return None
         case Fate.RETURNED:
             return PublishError("no queue is bound for it")
-        case Fate.REFUSED:
-            return PublishError(
-                "the broker refused the message: its queue is full, or has lost its leader"
-            )
-        case Fate.UNKNOWN:
+        case Fate.REFUSED | Fate.UNKNOWN:
             return PublishError(reason)
         case _:
             assert_never(fate)

@@ -33,6 +33,7 @@ from notifier.queue.gauge import Gauge, depth_of
 from notifier.queue.handling import Backoff
 from notifier.queue.link import Link, RabbitSettings, Search, bounded, open_channel
 from notifier.queue.outlet import Outlet
+from notifier.queue.refusing import Refusals
 from notifier.queue.sweeping import Sweep
 from notifier.queue.wire import Message
 
@@ -61,6 +62,7 @@ async def open_rabbit_queue(
         publishing,
         timeout_s=settings.publish_timeout_s,
         declare=partial(declare_all, settings.call_timeout_s) if settings.declare else None,
+        refusals=Refusals(consuming),
     )
     queue = RabbitQueue(outlet, consuming, settings, clock)
     try:

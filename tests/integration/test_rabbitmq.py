@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from notifier.errors import PublishError, QueueUnavailableError
 from notifier.notification import Channel, Envelope, Lane, Settlement
+from notifier.queue import topology
 from notifier.queue.admin import apply_topology
 from notifier.queue.consumer import RabbitSubscription
 from notifier.queue.link import RabbitSettings, open_channel
@@ -267,20 +268,21 @@ class Grudge:
     def __init__(self, *, channels: int) -> None:
         self.refused = 0
         self._channels = channels
-        self._disliked: set[bytes] = set()
+        self._disliked: set[tuple[object, bytes]] = set()
 
     def __call__(self, said: bytes) -> bytes:
         return self._HEAD.sub(self._altered, said)
 
     def _altered(self, head: re.Match[bytes]) -> bytes:
         number, method = head[1], head[2]
+        channel = (asyncio.current_task(), number)  # a connection has a task of its own
         if method.endswith(b"\x0b"):
-            self._disliked.discard(number)
+            self._disliked.discard(channel)
             return head[0]
-        if number not in self._disliked and self.refused < self._channels:
-            self._disliked.add(number)
+        if channel not in self._disliked and self.refused < self._channels:
+            self._disliked.add(channel)
             self.refused += 1
-        return number + method[:-1] + (b"\x78" if number in self._disliked else b"\x50")
+        return number + method[:-1] + (b"\x78" if channel in self._disliked else b"\x50")
 
 
 async def test_a_channel_on_which_messages_are_refused_is_replaced(amqp_url: str) -> None:
@@ -290,6 +292,22 @@ async def test_a_channel_on_which_messages_are_refused_is_replaced(amqp_url: str
             await publish(queue, an_envelope())
 
         await publish_until_confirmed(queue, an_envelope())
+
+
+async def test_a_refusal_says_that_the_queue_is_full_where_its_depth_says_so(
+    amqp_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topology, "MAX_LENGTH", 3)
+    async with opened(amqp_url) as queue:
+        for _ in range(2):
+            await publish(queue, an_envelope())
+    async with gateway_to(amqp_url, Grudge(channels=2)) as gateway, opened(gateway.url) as queue:
+        answers = await queue.publish([an_envelope(), an_envelope(Lane.BULK)])
+
+    assert [str(answer) for answer in answers] == [
+        "the broker refused the message: its queue is full",
+        "the broker refused the message: its queue is full, or has lost its leader",
+    ]
 
 
 async def test_a_broker_that_refuses_everything_is_asked_for_one_channel_a_second(
