@@ -95,6 +95,27 @@ async def test_what_is_told_of_an_earlier_change_waits_for_the_standby_as_the_ch
                 assert dict(zip(few, told, strict=True)) == {name: doors[name][2] for name in few}
 
 
+@pytest.mark.parametrize("is_pooled", [False, True], ids=["direct", "pooled"])
+async def test_whoever_asks_for_health_is_told_that_commits_wait_for_the_standby(
+    synchronous_pair: PostgresPair, *, is_pooled: bool
+) -> None:
+    url = synchronous_pair.primary.url(synchronous_pair.create_database())
+    await upgrade(url)
+    with private_pgbouncer(synchronous_pair.primary.admin_url) as pooler:
+        async with open_stores(pooler.url(url) if is_pooled else url, USUAL) as stores:
+            await asyncio.to_thread(synchronous_pair.standby.freeze)
+            with pytest.raises(StoreUnavailableError, match="wait for a synchronous standby"):
+                await stores.queries.prove()
+            await asyncio.to_thread(synchronous_pair.standby.thaw)
+            await asyncio.to_thread(synchronous_pair.primary.wait_for_standby)
+
+            await require(partial(is_well, stores), timeout_s=30, what="health")
+
+
+async def is_well(stores: Stores) -> bool:
+    return await outcome(stores.queries.prove) is None
+
+
 async def has_it(client: httpx2.AsyncClient, id: UUID) -> bool:
     answer = await client.get(f"{PREFIX}/{id}/status")
     assert answer.status_code in (200, 503)
