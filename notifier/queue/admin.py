@@ -17,7 +17,7 @@ from typing import TypeAlias
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
-from pika.exceptions import AMQPError, ChannelClosedByBroker
+from pika.exceptions import AMQPError, ChannelClosedByBroker, ConnectionClosedByBroker
 
 from notifier.errors import QueueUnavailableError, TopologyError
 from notifier.notification import Channel, JsonValue
@@ -145,6 +145,11 @@ def _connected(amqp_url: str) -> Iterator[Connection]:
     endpoint, connection = _first_connection(parse_broker(amqp_url))
     try:
         yield connection
+    except ConnectionClosedByBroker as error:
+        told = f"{error.reply_code} {error.reply_text}"
+        raise QueueUnavailableError(
+            f"the broker at {endpoint} ended the connection: {told}"
+        ) from error
     except AMQPError as error:
         raise QueueUnavailableError(f"the broker at {endpoint} went away") from error
     finally:

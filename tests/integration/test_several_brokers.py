@@ -32,6 +32,9 @@ CLOSE = (
     b"\x01\x00\x00\x00\x00\x00\x1c\x00\x0a\x00\x32\x01\x93\x11ACCESS_REFUSED -.\x00\x00\x00\x00\xce"
 )
 """The frame of a connection.close with 403."""
+CLOSE_541 = (
+    b"\x01\x00\x00\x00\x00\x00\x19\x00\x0a\x00\x32\x02\x1d\x0eINTERNAL_ERROR\x00\x00\x00\x00\xce"
+)
 
 Serve: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -210,6 +213,17 @@ async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         writer.write(chunk)
         await writer.drain()
     writer.close()
+
+
+async def test_a_broker_that_ends_the_connection_is_quoted(amqp_url: str) -> None:
+    def ended(said: bytes) -> bytes:
+        return CLOSE_541 if said[7:11] == b"\x00\x32\x00\x0b" else said  # queue.declare-ok
+
+    async with open_rabbit_queue(amqp_url, SETTINGS, SystemClock()):
+        pass
+    async with gateway_to(amqp_url, ended) as gateway:
+        with pytest.raises(QueueUnavailableError, match="ended the connection: 541 INTERNAL_ERR"):
+            await asyncio.to_thread(dead_queue_depths, gateway.url)
 
 
 def test_where_none_can_be_had_each_is_named_with_its_reason(amqp_url: str) -> None:
