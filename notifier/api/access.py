@@ -142,9 +142,9 @@ class Gate:
         self._failures = FixedWindow(config.failed_logins_per_minute, clock)
         most = config.max_concurrent_requests
         self._working = Room(most, max(1, most * 4 // 5))
-        self._reading = ConcurrencyLimit(
-            config.reads_at_once, config.max_waiting_reads, config.read_patience_s
-        )
+        patience_s = config.read_patience_s
+        self._reading = ConcurrencyLimit(config.reads_at_once, config.max_waiting_reads, patience_s)
+        self._changing = ConcurrencyLimit(config.changes_at_once, most, patience_s)
         self._policy = f'"default";q={config.requests_per_minute};w={WINDOW_S}'.encode()
 
     async def admit(self, request: Request, scope: str) -> Caller:
@@ -202,6 +202,13 @@ class Gate:
     def reading(self, caller: Caller) -> AbstractAsyncContextManager[None]:
         """Wait for a turn at reading. Raises as `enter`."""
         return self._reading.of(caller.service)
+
+    def changing(self, caller: Caller) -> AbstractAsyncContextManager[None]:
+        """Wait for a turn at a change that has a transaction to itself. Raises as `enter`.
+
+        Such changes may wait for one another in the database, and each holds a connection.
+        """
+        return self._changing.of(caller.service)
 
     async def _identify(self, request: Request) -> ApiKey:
         key = parse_bearer(header(request.scope, b"authorization"))

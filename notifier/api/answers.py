@@ -173,10 +173,13 @@ class _Standing(_View):
     ]
 
 
+_ENTRIES = "Oldest first; of more than 1,000 entries the newest."
+
+
 class StatusView(_Standing):
     """Where a notification stands, and how it came there."""
 
-    history: Annotated[list[TimelineView], Field(description="Oldest first.")]
+    history: Annotated[list[TimelineView], Field(description=_ENTRIES)]
 
     @classmethod
     def of(cls, it: Notification, timeline: Sequence[TimelineEntry]) -> Self:
@@ -209,7 +212,7 @@ class NotificationView(SummaryView):
     content: Annotated[str | None, Field(description="null once erased, or if sensitive.")]
     html: str | None
     variables: dict[str, PydanticJson] | None
-    timeline: Annotated[list[TimelineView], Field(description="Oldest first.")]
+    timeline: Annotated[list[TimelineView], Field(description=_ENTRIES)]
 
     @classmethod
     def whole(cls, it: Notification, timeline: Sequence[TimelineEntry]) -> Self:

@@ -91,8 +91,11 @@ class ApiConfig:
     One service has at most four fifths of them; its others are answered 429."""
     reads_at_once: int = 3
     """Reads of one service that the database works on at once; others wait in line."""
+    changes_at_once: int = 3
+    """Changes of one service, other than sends, that it works on at once; others wait in line."""
     max_waiting_reads: int = 100
     read_patience_s: float = 2
+    """How long a read, or a change, waits in line."""
     max_concurrent_callbacks: int = 200
     """Callbacks under way, half of them of one address."""
     max_concurrent_probes: int = 50

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from notifier.api.rooms import Room
+from notifier.api.rooms import ConcurrencyLimit, Room
 from notifier.errors import StoreUnavailableError
 from notifier.ports import Clock, Inbox, InboxItem
 from notifier.trouble import Trouble
@@ -18,6 +18,9 @@ _PAGE = 10
 _RETRY_S = 5
 _CHECK_S = 2
 _MAX_HELD = 16 * 1024 * 1024
+# Of all streams that catch up; each would read as fast as it can.
+_READS, _READS_OF_SERVICE = 4, 2
+_MOST_WAITING = 10_000
 
 
 @dataclass(slots=True)
@@ -44,6 +47,8 @@ class InboxFeed:
         self._trouble = Trouble("inbox.poll_failed", "inbox.poll_resumed", clock.monotonic_s)
         # What readers have not taken yet: who reads slowly does not fill the memory.
         self._held = Room(_MAX_HELD, _MAX_HELD // 2)
+        self._reading = asyncio.Semaphore(_READS)
+        self._turns = ConcurrencyLimit(_READS_OF_SERVICE, _MOST_WAITING, None)
 
     @property
     def open_streams(self) -> int:
@@ -68,16 +73,20 @@ class InboxFeed:
         """
         end_s = self._clock.monotonic_s() + lifetime_s
         most = _PAGE
+        is_behind = True
         with self._watch(address) as watched:
+            news = watched.news
             while not self._is_stopped and (left_s := end_s - self._clock.monotonic_s()) > 0:
                 if not await is_welcome():
                     return
-                # Taken before the query: what arrives during it sets this very event.
-                news = watched.news
-                items = await self._since(address, after, most)
+                items: list[InboxItem] = []
+                if is_behind:
+                    # Taken before the query: what arrives during it sets this very event.
+                    news = watched.news
+                    items = await self._since(address, after, most)
                 size = sum(map(_size, items))
                 if not items:
-                    await _wait(news, min(left_s, _CHECK_S))
+                    is_behind = await _is_set(news, min(left_s, _CHECK_S))
                 elif not self._held.take(address[0], size):
                     most = 1
                     await asyncio.sleep(self._poll_s)
@@ -118,7 +127,8 @@ class InboxFeed:
     async def _since(self, address: Address, after: int, most: int) -> list[InboxItem]:
         while True:
             try:
-                return list(await self._inbox.since(*address, after, limit=most))
+                async with self._turns.of(address[0]), self._reading:
+                    return list(await self._inbox.since(*address, after, limit=most))
             except StoreUnavailableError:
                 await asyncio.sleep(_RETRY_S)
 
@@ -144,9 +154,11 @@ def _size(item: InboxItem) -> int:
     return len(item.text) + len(item.html or "")
 
 
-async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+async def _is_set(event: asyncio.Event, timeout_s: float) -> bool:
+    """Wait for `event`, so long at most; whether it is set."""
     try:
         async with asyncio.timeout(timeout_s):
             await event.wait()
     except TimeoutError:
-        return
+        return False
+    return True

@@ -253,6 +253,7 @@ class NotificationEndpoints:
                 scope="send",
                 body=NotificationRequest,
                 is_idempotent=True,
+                is_gathered=True,
                 replies={
                     202: Reply(description="Accepted", model=AcceptedView, headers=("Location",))
                 },
@@ -270,6 +271,7 @@ class NotificationEndpoints:
                 scope="send",
                 body=BatchRequest,
                 is_idempotent=True,
+                is_gathered=True,
                 replies={202: Reply(description="Accepted, all or some", model=BatchView)},
             ),
         )

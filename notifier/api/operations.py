@@ -74,6 +74,8 @@ class Operation:
     headers: tuple[HeaderParameter, ...] = ()
     problems: tuple[Problem, ...] = ()
     is_idempotent: bool = field(default=False)
+    is_gathered: bool = field(default=False)
+    """It changes what the store writes for many callers in one statement."""
 
     def all_problems(self) -> tuple[Problem, ...]:
         """Return every problem that it may answer with."""
@@ -141,9 +143,10 @@ class _Endpoint:
         gate = self._gate
         gate.enter(caller)
         try:
-            if operation.method != "GET":
+            if operation.is_gathered:
                 return await operation.handler(request, caller)
-            async with gate.reading(caller):
+            is_reading = operation.method == "GET"
+            async with gate.reading(caller) if is_reading else gate.changing(caller):
                 return await operation.handler(request, caller)
         finally:
             gate.leave(caller)

@@ -78,9 +78,12 @@ class Held:
 
 
 class ConcurrencyLimit:
-    """Lets so many of each user go at once; more wait in line, so many and for so long."""
+    """Lets so many of each user go at once; more wait in line, so many and for so long.
 
-    def __init__(self, at_once: int, waiting: int, patience_s: float) -> None:
+    With `patience_s` None they wait for as long as it takes.
+    """
+
+    def __init__(self, at_once: int, waiting: int, patience_s: float | None) -> None:
         self._at_once = at_once
         self._most = at_once + waiting
         self._patience_s = patience_s

@@ -20,10 +20,12 @@ from notifier.store.tables import idempotency_keys
 from notifier.store.tables import notification_events as events
 from notifier.store.tables import notifications as n
 
+_MOST_ENTRIES = 1_000
 _TIMELINE = (
     select(events)
     .where(events.c.notification_id == parameter("id", ID))
-    .order_by(events.c.notification_id, events.c.id)
+    .order_by(events.c.notification_id.desc(), events.c.id.desc())
+    .limit(_MOST_ENTRIES)
 )
 _PING = select(literal(1))
 # One row, which no client's key can be, as keys are not empty.
@@ -57,7 +59,7 @@ class SqlQueryStore:
     async def timeline(self, id: UUID) -> Sequence[TimelineEntry]:
         async def work(connection: AsyncConnection) -> Sequence[TimelineEntry]:
             result = await connection.execute(_TIMELINE, {"id": id})
-            return [to_timeline_entry(row) for row in result]
+            return [to_timeline_entry(row) for row in reversed(result.all())]
 
         return await self._database.read(work)
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ class WatchedInbox:
         self._inner = inner
         self.polls: list[Collection[tuple[str, str]]] = []
         self.reads = 0
+        self.reading = 0
+        self.most_reading = 0
         self.is_away = False
         self._polled = asyncio.Event()
 
@@ -45,7 +47,12 @@ class WatchedInbox:
 
     async def since(self, service: str, recipient: str, seq: int, *, limit: int) -> list[InboxItem]:
         self.reads += 1
-        return list(await self._inner.since(service, recipient, seq, limit=limit))
+        self.reading += 1
+        self.most_reading = max(self.most_reading, self.reading)
+        try:
+            return list(await self._inner.since(service, recipient, seq, limit=limit))
+        finally:
+            self.reading -= 1
 
     async def more_polls(self, count: int, timeout_s: float = AT_ALL_S) -> None:
         """Wait for `count` polls more."""
@@ -201,6 +208,42 @@ async def test_one_query_follows_all_streams_and_none_without_streams(served: Li
     await served.api.client.get("/healthz")
     with pytest.raises(TimeoutError):
         await served.inbox.more_polls(2, timeout_s=FAST.stream_poll_s * 10)
+
+
+async def test_a_stream_asks_for_nothing_until_there_is_news(
+    served: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notifier.api.feed._CHECK_S", FAST.stream_poll_s / 10)
+    async with served.stream() as reader:
+        await reader.next()
+        await served.inbox.more_polls(2)
+        reads = served.inbox.reads
+
+        # It looks whether its key still holds, again and again.
+        await served.inbox.more_polls(5)
+
+        assert served.inbox.reads == reads
+        await served.api.deliver_in_app("bob", "news")
+        assert (await reader.notification()).text == "news"
+
+
+async def test_streams_that_catch_up_take_turns(served: Live) -> None:
+    for number in range(30):
+        await served.api.deliver_in_app("bob", str(number))
+    others = (await served.api.headers("payments", "read"))["Authorization"]
+
+    async with AsyncExitStack() as stack:
+        readers = [
+            await stack.enter_async_context(served.stream(Last_Event_ID="0")) for _ in range(10)
+        ]
+        other = await stack.enter_async_context(served.stream(Authorization=others))
+        await other.next()
+        for reader in readers:
+            for number in range(30):
+                assert (await reader.notification()).text == str(number)
+
+        # Two of a service, and the one of another service.
+        assert served.inbox.most_reading <= 3
 
 
 async def test_a_stream_outlives_the_databases_absence(served: Live) -> None:

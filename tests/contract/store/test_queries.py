@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import delete, text
+from sqlalchemy import delete, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.notification import CANCEL, FAIL, SUCCEED, Channel, Status
 from notifier.ports import Account, Backlog, NotificationFilter
 from notifier.store import accounting, searching
-from notifier.store.tables import notifications
+from notifier.store.sql import Now
+from notifier.store.tables import notification_events, notifications
 from tests.contract.store.stores import (
     A_FAULT,
     Stores,
@@ -379,6 +380,20 @@ async def test_a_good_database_answers_and_has_no_problem(stores: Stores) -> Non
     await stores.queries.ping()
 
     assert await stores.queries.schema_problem() is None
+
+
+async def test_of_a_very_long_timeline_the_newest_thousand_are_shown(stores: Stores) -> None:
+    id = (await stores.accept()).id
+    many = [
+        {"notification_id": id, "service": "orders", "event": "retry", "attempt": number}
+        for number in range(1_005)
+    ]
+    async with stores.database._writer.begin() as connection:  # noqa: SLF001
+        await connection.execute(insert(notification_events).values(at=Now()), many)
+
+    entries = await stores.queries.timeline(id)
+
+    assert [each.attempt for each in entries] == list(range(5, 1_005))
 
 
 async def test_an_unknown_notification_has_no_timeline(stores: Stores) -> None:
