@@ -4,11 +4,13 @@ Whoever changes an inbox locks its row in `inboxes` first. An item gets its numb
 lock, which lasts until it is committed: who has seen number n has seen all before it.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from sqlalchemy import (
     BigInteger,
@@ -48,8 +50,9 @@ from notifier.store.tables import inboxes
 MarkResult: TypeAlias = Applied | Remembered | KeyReused | NotFound | Unfinished
 
 _MAX_BATCH = 200
-_MOST_READ = 5_000
-_MOST_STEPS = 40
+# A step takes some hundredths of a second, and what comes into the inbox waits for one.
+_MOST_READ = 1_000
+_MOST_STEPS = 200
 _END = 2**63 - 1
 
 InboxName: TypeAlias = Mapping[str, str]
@@ -71,12 +74,14 @@ _MAKE = (
     )
     .on_conflict_do_nothing()
 )
-_LOCK = (
-    select(inboxes.c.unread)
+_those = (
+    select(inboxes.c.service, inboxes.c.recipient)
     .join_from(inboxes, _names, _is_of(_names))
     .order_by(inboxes.c.service, inboxes.c.recipient)
-    .with_for_update(of=inboxes)
 )
+LOCK = _those.with_for_update(of=inboxes)
+"""Waits for each of these inboxes; whoever changes one holds it first."""
+_LOCK_FREE = _those.with_for_update(of=inboxes, skip_locked=True)
 _HEADS = select(inboxes).join_from(inboxes, _names, _is_of(_names)).where(inboxes.c.last_seq > 0)
 
 _given = given_rows(
@@ -151,12 +156,24 @@ class SqlInbox:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._deliver = Batcher(
-            self._deliver_all, max_batch=_MAX_BATCH, timeout_s=database.timeout_s
+        self._deliver = self._batcher(_LOCK_FREE)
+        self._deliver_late: dict[str, Batcher[Message, bool]] = {}
+        self._steps: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+
+    def _batcher(self, lock: Select[Any]) -> Batcher[Message, bool]:
+        return Batcher(
+            partial(self._deliver_all, lock=lock),
+            max_batch=_MAX_BATCH,
+            timeout_s=self._database.timeout_s,
         )
 
     async def deliver(self, message: Message) -> None:
-        await self._deliver.submit(message)
+        if await self._deliver.submit(message):
+            return
+        # Somebody changes that inbox. Only others of the service wait for that as well.
+        if message.service not in self._deliver_late:
+            self._deliver_late[message.service] = self._batcher(LOCK)
+        await self._deliver_late[message.service].submit(message)
 
     async def page(
         self, service: str, recipient: str, *, limit: int, before: int | None, unread_only: bool
@@ -194,11 +211,14 @@ class SqlInbox:
             return await self._database.write(
                 partial(_mark_one, inbox=inbox, id=notification_id, wanted=idempotency)
             )
+        # One after the other, so that what is delivered next waits for no more than one of them.
+        step = self._steps.setdefault((service, recipient), asyncio.Lock())
         before = _END
         for _ in range(_MOST_STEPS):
-            marked = await self._database.write(
-                partial(_mark_many, inbox=inbox, before=before, wanted=idempotency)
-            )
+            async with step:
+                marked = await self._database.write(
+                    partial(_mark_many, inbox=inbox, before=before, wanted=idempotency)
+                )
             if not isinstance(marked, int):
                 return marked
             before = marked
@@ -211,21 +231,28 @@ class SqlInbox:
 
         return await self._database.read(work)
 
-    async def _deliver_all(self, messages: Sequence[Message]) -> Sequence[None]:
-        await self._database.write(partial(deliver_all, messages=messages))
-        return [None] * len(messages)
+    async def _deliver_all(self, messages: Sequence[Message], lock: Select[Any]) -> Sequence[bool]:
+        locked = await self._database.write(partial(add_all, messages=messages, lock=lock))
+        return [_inbox_of(message) in locked for message in messages]
 
 
-async def deliver_all(connection: AsyncConnection, *, messages: Sequence[Message]) -> None:
-    """Add those that are not there yet to their inboxes."""
-    new = {message.id: message for message in messages}.values()
-    names = {"rows": _names_of({(message.service, message.recipient) for message in new})}
+async def add_all(
+    connection: AsyncConnection, *, messages: Sequence[Message], lock: Select[Any]
+) -> Collection[tuple[str, str]]:
+    """Add those that are not there yet to the inboxes that can be locked; returns these."""
+    names = {"rows": _names_of(set(map(_inbox_of, messages)))}
     await connection.execute(_MAKE, names)
-    await connection.execute(_LOCK, names)
-    result = await connection.execute(_ADD, {"rows": joined(map(message_row, new))})
+    locked = {(row.service, row.recipient) for row in await connection.execute(lock, names)}
+    new = {message.id: message for message in messages if _inbox_of(message) in locked}
+    result = await connection.execute(_ADD, {"rows": joined(map(message_row, new.values()))})
     added = Counter((row.service, row.recipient) for row in result)
     if added:
         await connection.execute(_COUNT, {"rows": _counts_of(added)})
+    return locked
+
+
+def _inbox_of(message: Message) -> tuple[str, str]:
+    return message.service, message.recipient
 
 
 async def _mark_one(
@@ -263,7 +290,7 @@ async def _mark_many(
 
 async def _lock(connection: AsyncConnection, inbox: InboxName) -> None:
     names = [(inbox["which_service"], inbox["which_recipient"])]
-    await connection.execute(_LOCK, {"rows": _names_of(names)})
+    await connection.execute(LOCK, {"rows": _names_of(names)})
 
 
 def _reading(query: Select[Any]) -> Work[Sequence[InboxItem]]:

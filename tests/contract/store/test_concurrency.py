@@ -151,7 +151,7 @@ async def test_deliveries_to_one_inbox_queue_up_for_its_numbers(store_url: str) 
     messages = [a_message(a_submission()) for _ in range(20)]
 
     async with open_stores(store_url) as stores:
-        deliver = [partial(inbox.deliver_all, messages=[each]) for each in messages]
+        deliver = [partial(inbox.add_all, messages=[each], lock=inbox.LOCK) for each in messages]
         await asyncio.gather(*map(stores.database.write, deliver * 2))
 
         items = await stores.inbox.since("orders", "ada@example.org", 0, limit=99)

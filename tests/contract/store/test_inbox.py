@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.notification import Message
 from notifier.ports import Applied, Idempotency, KeyReused, NotFound, Remembered, Unfinished
+from notifier.store.database import Work
 from notifier.store.tables import inbox_items, inboxes
 from tests.contract.store.stores import Stores, a_message, a_submission, open_stores
 from tests.patience import AT_ALL_S
@@ -49,6 +50,23 @@ async def test_a_message_delivered_again_and_at_once_is_one_item(stores: Stores)
     assert [item.seq for item in items] == [1, 2]
     assert {item.notification_id for item in items} == {message.id, other.id}
     assert await stores.inbox.unread_count(*ADA) == 2
+
+
+async def test_an_inbox_that_somebody_changes_keeps_nobody_else_waiting(
+    postgres_store_url: str,
+) -> None:
+    async with open_stores(postgres_store_url) as stores, asyncio.timeout(AT_ALL_S):
+        await stores.inbox.deliver(to())
+        async with stores.database._writer.begin() as connection:  # noqa: SLF001
+            await connection.execute(select(inboxes).with_for_update())
+            waiting = [asyncio.create_task(stores.inbox.deliver(to())) for _ in range(3)]
+            together = [stores.inbox.deliver(to("bob")) for _ in range(3)]
+            await asyncio.gather(*together)
+            await stores.inbox.deliver(replace(to("bob"), service="payments"))
+            assert not any(task.done() for task in waiting)
+
+        await asyncio.gather(*waiting)
+        assert await stores.inbox.unread_count(*ADA) == 4
 
 
 async def test_numbers_count_up_by_one_in_each_inbox(stores: Stores) -> None:
@@ -142,7 +160,7 @@ async def test_another_ones_item_is_not_found_and_keeps_no_key(stores: Stores) -
 
 
 async def test_reading_very_many_goes_on_step_by_step(stores: Stores) -> None:
-    count = 11_000
+    count = 2_200
     await stores.inbox.deliver(to())
     await _fill(stores, count)
     key = Idempotency(service="orders", key="k", fingerprint="f", answer="a")
@@ -156,14 +174,38 @@ async def test_reading_very_many_goes_on_step_by_step(stores: Stores) -> None:
     assert await stores.inbox.unread_count(*ADA) == 1
 
 
+async def test_steps_of_several_readers_of_one_inbox_come_one_after_the_other(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once: list[int] = []
+    under_way = 0
+    write = stores.database.write
+
+    async def counted(work: Work[object]) -> object:
+        nonlocal under_way
+        under_way += 1
+        at_once.append(under_way)
+        try:
+            return await write(work)
+        finally:
+            under_way -= 1
+
+    monkeypatch.setattr(stores.database, "write", counted)
+
+    assert await asyncio.gather(*(stores.inbox.mark_read(*ADA, None) for _ in range(5))) == (
+        [Applied()] * 5
+    )
+    assert at_once == [1] * 5
+
+
 async def test_what_is_too_much_for_one_call_is_left_to_the_next(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("notifier.store.inbox._MOST_STEPS", 1)
     await stores.inbox.deliver(to())
-    await _fill(stores, 6_000)
+    await _fill(stores, 1_500)
 
-    assert await stores.inbox.mark_read(*ADA, None) == Unfinished(1_001)
+    assert await stores.inbox.mark_read(*ADA, None) == Unfinished(501)
     assert await stores.inbox.mark_read(*ADA, None) == Applied()
     assert await stores.inbox.unread_count(*ADA) == 0
 
