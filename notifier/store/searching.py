@@ -31,6 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.notification import Status
 from notifier.ports import NotificationFilter, Page
 from notifier.recipient import compared_forms
+from notifier.store.distinct import values_of
 from notifier.store.moves import status_in
 from notifier.store.rows import encode, joined, to_notification
 from notifier.store.sql import (
@@ -217,17 +218,8 @@ def of_service(service: str | None) -> Conditions:
     return () if service is None else (n.c.service == service,)
 
 
-_first = select(func.min(n.c.service).label("service")).cte("seen", recursive=True)
-_next = (
-    select(func.min(n.c.service))
-    .where(n.c.service > _first.c.service)
-    .correlate(_first)
-    .scalar_subquery()
-)
-every_service = _first.union_all(
-    select(_next.label("service")).where(_first.c.service.is_not(None))
-)
-"""From one service to the next: how much each has costs nothing. NULL is at the end."""
+every_service = values_of(n.c.service)
+"""The services that have notifications, NULL at the end."""
 _SERVICES = (
     select(every_service.c.service)
     .where(every_service.c.service.is_not(None))

@@ -4,7 +4,19 @@ import builtins
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Text, and_, delete, literal, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    Text,
+    and_,
+    delete,
+    literal,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,6 +34,7 @@ from notifier.ports import (
 from notifier.recipient import compared
 from notifier.store import idempotency as keys
 from notifier.store.database import Database
+from notifier.store.distinct import values_of
 from notifier.store.rows import as_written
 from notifier.store.sql import Now
 from notifier.store.suppressing import (
@@ -33,7 +46,13 @@ from notifier.store.suppressing import (
 from notifier.store.tables import suppressions
 
 _WHY = (suppressions.c.reason, suppressions.c.notification_id)
-_PLACE = (suppressions.c.recipient, suppressions.c.service, suppressions.c.channel)
+_KEY = (suppressions.c.service, suppressions.c.channel, suppressions.c.recipient)
+_START = SuppressionPlace("", "", min(Channel))
+_MOST_SERVICES = 50
+_every = values_of(suppressions.c.service)
+_EVERY_SERVICE = (
+    select(_every.c.service).where(_every.c.service.is_not(None)).limit(_MOST_SERVICES + 1)
+)
 
 
 class SqlSuppressionStore:
@@ -103,20 +122,60 @@ class SqlSuppressionStore:
         limit: int,
         after: SuppressionPlace | None,
     ) -> Sequence[Suppression]:
-        query = select(suppressions).limit(limit)
-        if service is not None:
-            query = query.where(suppressions.c.service == service)
-        if channel is not None:
-            query = query.where(suppressions.c.channel == channel)
-        if after is not None:
-            seen = (literal(after.recipient), literal(after.service), literal(after.channel.value))
-            query = query.where(tuple_(*_PLACE) > tuple_(*seen))
-        query = query.order_by(*_PLACE)
+        place = after or _START
 
         async def work(connection: AsyncConnection) -> builtins.list[Suppression]:
-            return [_to_suppression(row) for row in await connection.execute(query)]
+            services = await _services(connection, channel) if service is None else [service]
+            lists = [
+                # One that is at the place itself is none.
+                _list(each, which, place.recipient).limit(limit + 1)
+                for each in services
+                for which in ([channel] if channel else Channel)
+            ]
+            found = _merged(lists) if lists else _all(channel)
+            seen = tuple_(*(literal(value) for value in _values(place)))
+            query = found.where(tuple_(*_place_in(found)) > seen).order_by(*_place_in(found))
+            rows = await connection.execute(query.limit(limit))
+            return [_to_suppression(row) for row in rows]
 
         return await self._database.search(work)
+
+
+async def _services(connection: AsyncConnection, channel: Channel | None) -> Sequence[str]:
+    """Return the services whose lists to look at one by one, if that is better than all at once."""
+    if channel is None:
+        return ()
+    found = (await connection.scalars(_EVERY_SERVICE)).all()
+    return () if len(found) > _MOST_SERVICES else found
+
+
+def _all(channel: Channel | None) -> Select[Any]:
+    is_asked_for = [] if channel is None else [suppressions.c.channel == channel]
+    return select(suppressions).where(*is_asked_for)
+
+
+def _list(service: str, channel: Channel, recipient: str) -> Select[Any]:
+    """Return what one service must not send to over one channel, from this recipient on.
+
+    Its order and its bounds are to be had from the primary key alone: PostgreSQL would take the
+    index by recipient, and go through what all the others have.
+    """
+    here = [literal(service), literal(channel.value)]
+    is_behind = tuple_(*_KEY) >= tuple_(*here, literal(recipient))
+    is_here = tuple_(*_KEY[:2]) <= tuple_(*here)
+    return select(suppressions).where(is_behind, is_here).order_by(*_KEY)
+
+
+def _merged(lists: Sequence[Select[Any]]) -> Select[Any]:
+    return select(union_all(*(select(each.subquery()) for each in lists)).subquery())
+
+
+def _place_in(found: Select[Any]) -> Sequence[ColumnElement[Any]]:
+    return [found.selected_columns[name] for name in ("recipient", "service", "channel")]
+
+
+def _values(place: SuppressionPlace) -> Sequence[str]:
+    return (place.recipient, place.service, place.channel.value)
 
 
 def _entry(service: str, channel: Channel, recipient: str) -> Mapping[str, ColumnElement[Any]]:

@@ -1,8 +1,10 @@
 import asyncio
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import event, text
 
 from notifier.notification import (
     FAIL,
@@ -36,6 +38,7 @@ from tests.contract.store.stores import (
     an_end,
     envelope_of,
     ids,
+    open_stores,
 )
 
 
@@ -195,6 +198,89 @@ async def test_a_page_may_end_between_the_services_of_one_address(stores: Stores
         ("orders", Channel.IN_APP),
         ("payments", Channel.EMAIL),
     ]
+
+
+async def test_pages_of_any_list_hold_each_entry_once_and_in_order(stores: Stores) -> None:
+    for recipient in ("b@example.org", "a@example.org"):
+        for each in ("orders", "payments", "Payments"):
+            await add(stores, recipient, service=each)
+    for recipient in ("+491701234567", "a@example.org"):
+        await add(stores, recipient, channel=Channel.SMS)
+    everything = [_place_of(each) for each in await listed(stores)]
+    assert len(everything) == 8
+
+    for service in (None, "orders", "payments", "nobody"):
+        for channel in (None, Channel.EMAIL, Channel.SMS, Channel.IN_APP):
+            for limit in (1, 2, 50):
+                asked = {"service": service, "channel": channel, "limit": limit}
+                assert await _paged(stores, **asked) == [
+                    place
+                    for place in everything
+                    if service in (None, place.service) and channel in (None, place.channel)
+                ], asked
+
+
+async def _paged(stores: Stores, **asked: object) -> list[SuppressionPlace]:
+    found: list[SuppressionPlace] = []
+    while page := await listed(stores, **asked, after=found[-1] if found else None):
+        found += map(_place_of, page)
+    return found
+
+
+def _place_of(suppression: Suppression) -> SuppressionPlace:
+    return SuppressionPlace(suppression.compared, suppression.service, suppression.channel)
+
+
+PAGES = 80
+"""Of indexes and the table, for a page of the list; all of it has hundreds."""
+
+
+@pytest.mark.parametrize("vacuumed", ["ANALYZE", "VACUUM ANALYZE"])
+async def test_a_page_of_the_list_is_not_looked_for_among_what_others_have(
+    postgres_store_url: str, vacuumed: str
+) -> None:
+    async with open_stores(postgres_store_url) as stores:
+        await _fill(stores, "others", "a", 20_000)
+        await _fill(stores, "orders", "z", 2_000)
+        await add(stores, "+491701234567", service="zeppelins", channel=Channel.SMS)
+        await stores.maintain(f"{vacuumed} suppressions")
+        for service in ("orders", "others", "zeppelins", "nobody", None):
+            for channel in (None, Channel.EMAIL, Channel.SMS):
+                read = await _pages_read(stores, service=service, channel=channel)
+                assert read <= PAGES, (service, channel)
+
+
+async def _fill(stores: Stores, service: str, name: str, count: int) -> None:
+    many = text(
+        "INSERT INTO suppressions (service, channel, recipient, reason, created_at)"
+        " SELECT :service, 'email', :name || nth || '@example.org', 'manual', now()"
+        " FROM generate_series(1, :count) nth"
+    )
+    async with stores.database._writer.begin() as connection:  # noqa: SLF001
+        await connection.execute(many, {"service": service, "name": name, "count": count})
+
+
+async def _pages_read(stores: Stores, **asked: object) -> int:
+    """How many pages of the database the statements for a page of the list read."""
+    searcher = stores.database._searcher  # noqa: SLF001
+    ran: list[tuple[str, tuple[object, ...]]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *more: Any) -> None:
+        ran.append((statement, more[0]))
+
+    event.listen(searcher.sync_engine, "before_cursor_execute", note)
+    await listed(stores, **asked, limit=50)
+    event.remove(searcher.sync_engine, "before_cursor_execute", note)
+    async with searcher.connect() as connection:
+        plans = [
+            (
+                await connection.exec_driver_sql(
+                    f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters
+                )
+            ).scalar_one()[0]["Plan"]
+            for statement, parameters in ran
+        ]
+    return sum(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] for plan in plans)
 
 
 async def test_a_repeated_request_gets_its_first_answer(stores: Stores) -> None:
