@@ -4,6 +4,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -247,7 +248,12 @@ def _schemas(operations: Sequence[Operation]) -> JsonValue:
     modes: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {}
     modes |= {(model, "validation"): None for model in taken}
     modes |= {(model, "serialization"): None for model in given}
-    _, definitions = models_json_schema(list(modes), ref_template=_REF)
+    return _schemas_of(tuple(modes))
+
+
+@cache
+def _schemas_of(modes: Sequence[tuple[type[BaseModel], JsonSchemaMode]]) -> JsonValue:
+    _, definitions = models_json_schema(modes, ref_template=_REF)
     return {name: _without_defaults(schema) for name, schema in definitions["$defs"].items()}
 
 
