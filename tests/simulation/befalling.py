@@ -1,0 +1,206 @@
+"""What each kind of fault does to a world."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Protocol, TypeVar
+
+from notifier.queue import topology
+from tests.simulation.broker.server import Broker
+from tests.simulation.database import DatabaseServer
+from tests.simulation.loop import Process
+from tests.simulation.machines import Machine
+from tests.simulation.network import Network
+from tests.simulation.plan import Fault, Kind
+from tests.simulation.providers import FAIR, Fate, Provider
+
+T = TypeVar("T")
+
+_FOR_EVER_S = 1e9
+
+
+class Befallen(Protocol):
+    """What faults reach of a world."""
+
+    keeper: Process
+    machines: list[Machine]
+    network: Network
+    database: DatabaseServer
+    providers: dict[str, Provider]
+    broker: Broker
+    broker_process: Process
+
+    def note_happening(
+        self, fault: Fault, whom: Collection[Process] | None, for_s: float = 0.0
+    ) -> None: ...
+
+
+def befall(world: Befallen, fault: Fault) -> None:
+    """Let it happen, and end when its time is over."""
+    _ACTS[fault.kind](world, fault)
+
+
+def _one(among: list[T], fault: Fault) -> T:
+    return among[int(fault.who * len(among)) % len(among)]
+
+
+def _alive(world: Befallen) -> list[Process]:
+    return [process for machine in world.machines for process in machine.processes]
+
+
+def _kill(world: Befallen, fault: Fault) -> None:
+    if alive := _alive(world):
+        victim = _one(alive, fault)
+        # The workers of a runner that is killed end with it.
+        workers = [child.worker for machine in world.machines for child in machine.children]
+        befallen = {victim, *(worker for worker in workers if worker.name.startswith(victim.name))}
+        world.note_happening(fault, befallen)
+        victim.kill()
+
+
+def _stop(world: Befallen, fault: Fault) -> None:
+    is_of_all = fault.level < 0.5
+    for machine in world.machines if is_of_all else [_one(world.machines, fault)]:
+        world.note_happening(fault, machine.processes, machine.grace_s)
+        machine.stop()
+
+
+def _freeze(world: Befallen, fault: Fault) -> None:
+    if alive := _alive(world):
+        process = _one(alive, fault)
+        world.note_happening(fault, [process], fault.for_s)
+        process.freeze()
+        world.keeper.post(fault.for_s, process.thaw)
+
+
+def _clock(world: Befallen, fault: Fault) -> None:
+    machine = _one(world.machines, fault)
+    machine.clock_ahead_s = (fault.level - 0.5) * 600
+    world.note_happening(fault, (), _FOR_EVER_S)
+    for process in machine.processes:
+        process.clock_ahead_s = machine.clock_ahead_s
+
+
+def _database_away(world: Befallen, fault: Fault) -> None:
+    world.note_happening(fault, None, fault.for_s)
+    world.database.restart(fault.for_s)
+
+
+def _database_busy(world: Befallen, fault: Fault) -> None:
+    world.note_happening(fault, None, fault.for_s)
+    world.database.busy_share = 0.2 + 0.8 * fault.level
+
+    def end() -> None:
+        world.database.busy_share = 0
+
+    world.keeper.post(fault.for_s, end)
+
+
+def _database_slow(world: Befallen, fault: Fault) -> None:
+    world.note_happening(fault, None, fault.for_s)
+    world.database.slow_s = 3 * fault.level
+
+    def end() -> None:
+        world.database.slow_s = 0
+
+    world.keeper.post(fault.for_s, end)
+
+
+def _answer_lost(world: Befallen, fault: Fault) -> None:
+    count = 1 + int(5 * fault.level)
+    world.database.lose_answers(count, lambda: world.note_happening(fault, None))
+
+
+def _database_cut(world: Befallen, fault: Fault) -> None:
+    if alive := _alive(world):
+        process = _one(alive, fault)
+        world.note_happening(fault, [process])
+        for connection in world.network.between(process, world.database.process):
+            connection.cut()
+
+
+def _provider_weather(world: Befallen, fault: Fault) -> None:
+    provider = _one(list(world.providers.values()), fault)
+    fate = _one(list(Fate)[1:], replace(fault, who=fault.level))
+    provider.weather = {Fate.TAKEN: 0.4, fate: 0.6}
+    world.note_happening(fault, (), fault.for_s)
+
+    def clear() -> None:
+        provider.weather = FAIR
+
+    world.keeper.post(fault.for_s, clear)
+
+
+def _broker_away(world: Befallen, fault: Fault) -> None:
+    world.note_happening(fault, None, fault.for_s)
+    world.broker_process.run(world.broker.restart, fault.for_s)
+
+
+def _broker_cut(world: Befallen, fault: Fault) -> None:
+    if alive := _alive(world):
+        process = _one(alive, fault)
+        world.note_happening(fault, [process])
+        for connection in world.network.between(process, world.broker_process):
+            connection.cut()
+
+
+def _alarm(world: Befallen, fault: Fault) -> None:
+    world.note_happening(fault, None, fault.for_s)
+    world.broker_process.run(partial(world.broker.alarm, on=True))
+    world.broker_process.post(fault.for_s, partial(world.broker.alarm, on=False))
+
+
+def _publishes_refused(world: Befallen, fault: Fault) -> None:
+    world.note_happening(fault, None, fault.for_s)
+    world.broker.refuse_publishes(on=True)
+    world.broker_process.post(fault.for_s, partial(world.broker.refuse_publishes, on=False))
+
+
+def _confirms_held(world: Befallen, fault: Fault) -> None:
+    world.note_happening(fault, None, fault.for_s)
+    world.broker.hold_confirms(on=True)
+    world.broker_process.post(fault.for_s, partial(world.broker.hold_confirms, on=False))
+
+
+def _confirm_lost(world: Befallen, fault: Fault) -> None:
+    world.note_happening(fault, None)
+    world.broker.lose_confirm()
+
+
+def _purge(world: Befallen, fault: Fault) -> None:
+    if queues := _queues(world):
+        world.note_happening(fault, None)
+        world.broker_process.run(world.broker.purge, _one(queues, fault))
+
+
+def _queue_deleted(world: Befallen, fault: Fault) -> None:
+    if queues := _queues(world):
+        world.note_happening(fault, None)
+        world.broker_process.run(world.broker.delete_queue, _one(queues, fault))
+
+
+def _queues(world: Befallen) -> list[str]:
+    there = world.broker.depths()
+    return [spec.name for spec in topology.WORK_QUEUES if spec.name in there]
+
+
+_ACTS: Mapping[Kind, Callable[[Befallen, Fault], None]] = {
+    Kind.KILL: _kill,
+    Kind.STOP: _stop,
+    Kind.FREEZE: _freeze,
+    Kind.CLOCK: _clock,
+    Kind.DATABASE_AWAY: _database_away,
+    Kind.DATABASE_BUSY: _database_busy,
+    Kind.DATABASE_SLOW: _database_slow,
+    Kind.ANSWER_LOST: _answer_lost,
+    Kind.DATABASE_CUT: _database_cut,
+    Kind.PROVIDER_WEATHER: _provider_weather,
+    Kind.BROKER_AWAY: _broker_away,
+    Kind.BROKER_CUT: _broker_cut,
+    Kind.ALARM: _alarm,
+    Kind.PUBLISHES_REFUSED: _publishes_refused,
+    Kind.CONFIRMS_HELD: _confirms_held,
+    Kind.CONFIRM_LOST: _confirm_lost,
+    Kind.PURGE: _purge,
+    Kind.QUEUE_DELETED: _queue_deleted,
+}

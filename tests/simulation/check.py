@@ -1,0 +1,223 @@
+"""What must hold when a world has ended: whatever is odd has a cause, or it is a finding."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from notifier.notification import TRANSITIONS, OnUnknown, Status
+from tests.simulation.ended import Ended, Happening
+from tests.simulation.plan import Kind
+from tests.simulation.providers import Call, Fate
+
+_FRESH_S = 5.0
+"""A fault leaves the work that it disturbed behind for a moment."""
+_SEND_S = 12.0
+_MAX_ATTEMPTS = 4
+_LONGEST_TAIL_S = 700.0
+_SILENT = (Fate.TAKEN_IN_SILENCE, Fate.LOST_IN_SILENCE)
+_TURNED_AWAY = (Fate.REFUSED,)
+_ALARMING = ("crashed", "handler_failed", "corrupt", "malformed")
+_BEGINNING = "accept"
+_NOTES = {"late_completion", "failover"}
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One notification: its record, its timeline and the calls for it."""
+
+    record: Mapping[str, Any]
+    events: Sequence[str]
+    calls: Sequence[Call]
+
+    @property
+    def id(self) -> UUID:
+        return UUID(self.record["id"])
+
+    @property
+    def status(self) -> Status:
+        return Status(self.record["status"])
+
+    @cached_property
+    def taken(self) -> Sequence[Call]:
+        return [call for call in self.calls if call.fate is not None and call.fate.is_taken]
+
+
+def findings(ended: Ended) -> list[str]:
+    """What does not hold, in words; the first word is its kind."""
+    causes = _Causes(ended.happenings)
+    cases = list(_cases(ended))
+    return [
+        *_about_clients(ended),
+        *_about_the_end(ended),
+        *_about_the_log(ended),
+        *(problem for case in cases for problem in _about_one(case, causes, ended)),
+    ]
+
+
+def _cases(ended: Ended) -> Iterator[_Case]:
+    calls: defaultdict[UUID, list[Call]] = defaultdict(list)
+    for call in ended.journal:
+        calls[call.id].append(call)
+    events: defaultdict[str, list[str]] = defaultdict(list)
+    for row in ended.timeline:
+        events[row["notification_id"]].append(row["event"])
+    for record in ended.records:
+        yield _Case(record, events[record["id"]], calls[UUID(record["id"])])
+
+
+# --- the whole ----------------------------------------------------------------------------------
+
+
+def _about_clients(ended: Ended) -> Iterator[str]:
+    stored = {UUID(record["id"]) for record in ended.records}
+    told = Counter(wish.told for wish in ended.wishes if wish.told is not None)
+    for wish in ended.wishes:
+        if wish.refusal is not None:
+            yield f"refused: client {wish.number} was told {wish.refusal}"
+        elif wish.told is None:
+            yield f"unanswered: client {wish.number} was never told that it is accepted"
+        elif wish.told not in stored:
+            yield f"lost: client {wish.number} was told {wish.told}, which is not stored"
+    yield from (
+        f"shared: {id} was told to {count} clients" for id, count in told.items() if count > 1
+    )
+    if all(wish.told for wish in ended.wishes):
+        yield from (
+            f"doubled-record: {id} is stored, and nobody was told" for id in stored - set(told)
+        )
+    yield from (
+        f"foreign: {call.id} was handed over and is not stored"
+        for call in ended.journal
+        if call.id not in stored
+    )
+
+
+def _about_the_end(ended: Ended) -> Iterator[str]:
+    yield from (f"crash: {crash}" for crash in ended.crashes)
+    if ended.settled_s is None:
+        left = Counter(f"{row['status']}/{row['attempt']}" for row in ended.records)
+        yield f"stuck: not all is final: {dict(left)}"
+    elif (tail_s := ended.settled_s - ended.plan.ends_s) > _LONGEST_TAIL_S:
+        yield f"slow: all is final {tail_s:.0f} s after the last fault"
+    for row in ended.records:
+        if row["lease_token"] is not None and Status(row["status"]).is_final:
+            yield f"leased: {row['id']} is {row['status']} and under a lease"
+
+
+def _about_the_log(ended: Ended) -> Iterator[str]:
+    for line in ended.log:
+        event = str(line["event"])
+        if "exception" in line or event.endswith(_ALARMING):
+            yield f"log: {line['process']} wrote {event}: {line.get('exception', '')}"
+
+
+# --- one notification ---------------------------------------------------------------------------
+
+
+def _about_one(case: _Case, causes: "_Causes", ended: Ended) -> Iterator[str]:
+    yield from _unlawful(case)
+    match case.status:
+        case Status.SENT | Status.DELIVERED:
+            if not case.taken:
+                yield f"never-sent: {case.id} is {case.status}, and no provider took it"
+        case Status.FAILED:
+            if not _may_fail(case, causes, ended):
+                fault = f"{case.record['fault_kind']}/{case.record['fault_code']}"
+                yield f"failed: {case.id} is failed ({fault}) for nothing"
+        case _:
+            pass
+    yield from _repeated(case, causes)
+    yield from _uncaused(case, causes)
+
+
+def _unlawful(case: _Case) -> Iterator[str]:
+    """Its timeline has to be a life that the transitions allow."""
+    status: Status | None = None
+    for event in case.events:
+        if event in _NOTES:
+            continue
+        if event == _BEGINNING:
+            status = Status.PENDING
+            continue
+        known = next((each for each in TRANSITIONS if each.name == event), None)
+        if known is None or status not in known.sources:
+            yield f"unlawful: {case.id} went from {status} by {event}: {list(case.events)}"
+            return
+        status = known.target
+    if status is not None and status is not case.status:
+        yield f"unlawful: {case.id} is {case.status}, and its timeline ends in {status}"
+
+
+def _may_fail(case: _Case, causes: "_Causes", ended: Ended) -> bool:
+    if any(call.fate in _TURNED_AWAY for call in case.calls):
+        return True
+    is_held = ended.plan.on_unknown == OnUnknown.HOLD and case.record["outcome_unknown"]
+    if is_held and (any(map(causes.of_doubt, case.calls)) or causes.any_of(_STOPPING)):
+        return True
+    return bool(case.record["attempts_spent"] >= _MAX_ATTEMPTS)
+
+
+def _repeated(case: _Case, causes: "_Causes") -> Iterator[str]:
+    """What was handed over again after it was taken needs a cause, and is to be counted."""
+    for first, second in zip(case.taken, case.taken[1:], strict=False):
+        if not causes.of_doubt(first):
+            yield (
+                f"doubled: {case.id} was taken from {first.worker} at {first.began_s:.2f}"
+                f" and from {second.worker} at {second.began_s:.2f} for nothing"
+            )
+    if len(case.taken) > 1 and not _is_doubt_noted(case):
+        yield f"uncounted: {case.id} was doubled, and its record says nothing of it"
+    for earlier, later in zip(case.calls, case.calls[1:], strict=False):
+        until_s = earlier.told_s or earlier.began_s + _SEND_S
+        if later.began_s < until_s and not causes.of_doubt(earlier):
+            yield f"overlapping: two calls for {case.id} at {later.began_s:.2f} for nothing"
+
+
+def _is_doubt_noted(case: _Case) -> bool:
+    return bool(case.record["outcome_unknown"]) or any(
+        event in ("late_completion", "rescue") for event in case.events
+    )
+
+
+def _uncaused(case: _Case, causes: "_Causes") -> Iterator[str]:
+    may_be_in_doubt = causes.any_of(_STOPPING) or any(map(causes.of_doubt, case.calls))
+    if case.record["outcome_unknown"] and not may_be_in_doubt:
+        yield f"unknown: {case.id} is in doubt for nothing"
+    if "rescue" in case.events and not causes.any_of(_STOPPING):
+        yield f"rescued: {case.id} was rescued for nothing"
+    if "recall" in case.events and not causes.any_of(_RETURNING):
+        yield f"recalled: {case.id} was recalled for nothing"
+
+
+_STORE = {
+    Kind.DATABASE_AWAY,
+    Kind.DATABASE_BUSY,
+    Kind.DATABASE_SLOW,
+    Kind.ANSWER_LOST,
+    Kind.DATABASE_CUT,
+}
+_STOPPING = {Kind.KILL, Kind.FREEZE, Kind.STOP, *_STORE}
+_RETURNING = {Kind.KILL, Kind.FREEZE}
+
+
+class _Causes:
+    """What happened, and whether it explains something."""
+
+    def __init__(self, happenings: Iterable[Happening]) -> None:
+        self._happenings = list(happenings)
+
+    def any_of(self, kinds: Iterable[Kind]) -> bool:
+        """Whether anything of these kinds happened."""
+        return any(each.kind in set(kinds) for each in self._happenings)
+
+    def of_doubt(self, call: Call) -> bool:
+        """Whether its worker may not have learned, or not have recorded, what became of it."""
+        if call.fate in _SILENT or call.told_s is None:
+            return True
+        return any(
+            each.befalls(call.worker) and each.overlaps(call.began_s, call.told_s + _FRESH_S)
+            for each in self._happenings
+        )

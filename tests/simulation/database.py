@@ -1,0 +1,257 @@
+"""The database of a world: SQLite's file, with sessions, locks and faults as PostgreSQL has them.
+
+Each statement is a point before and after which the world may stop. Transactions that write run
+one after the other: what two of them do to one row at the same time is not seen here.
+"""
+
+import asyncio
+import pickle
+import random
+import sqlite3
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import repeat
+from pathlib import Path
+from typing import cast
+
+from tests.simulation.driver import COMMIT, HOST, PORT, ROLLBACK, Answered, Asked, Refused
+from tests.simulation.loop import Process, WorldLoop
+from tests.simulation.network import Network
+
+_LOCK_S = 1.0
+_IDLE_S = 5.0
+_STATEMENT_S = (0.0002, 0.003)
+_BUSY = 5
+_BUSY_TEXT = "database is locked"
+
+
+class DatabaseServer:
+    """Serves the file at `path` to a world."""
+
+    def __init__(
+        self,
+        process: Process,
+        network: Network,
+        path: Path,
+        epoch_s: float,
+        chance: random.Random,
+        tell: Callable[[str], None] | None = None,
+    ) -> None:
+        self.process = process
+        self.tell = tell
+        self.path = path
+        self.chance = chance
+        self.statements = 0
+        self.busy_share = 0.0
+        """How many of the transactions that write are refused as if another held their rows."""
+        self.slow_s = 0.0
+        """What every statement takes longer."""
+        self.lost_answers: deque[Callable[[], None]] = deque()
+        self.writer: _Session | None = None
+        self.waiting: deque[_Session] = deque()
+        self.sessions: dict[_Session, None] = {}
+        self._epoch_s = epoch_s
+        self._network = network
+        self._texts: dict[str, str] = {}
+        self.open()
+
+    def open(self) -> None:
+        """Take connections."""
+        self._network.listen(HOST, PORT, self.process, lambda: _Session(self))
+
+    def restart(self, down_s: float) -> None:
+        """End all sessions, and serve again in `down_s`; what is not committed is undone."""
+        self._network.close(HOST, PORT)
+        for session in list(self.sessions):
+            session.break_off()
+        self.process.post(down_s, self.open)
+
+    def lose_answers(self, count: int, tell: Callable[[], None]) -> None:
+        """Do so many of the next commits, and end their connections without an answer.
+
+        `tell` is called for each.
+        """
+        self.lost_answers.extend(repeat(tell, count))
+
+    def now(self) -> str:
+        """The time of the world, as SQLite reads it."""
+        seconds = self._epoch_s + self.process.loop.time()
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+    def in_world_time(self, sql: str) -> str:
+        """Return the statement with the world's clock and chance for SQLite's own."""
+        known = self._texts.get(sql)
+        if known is None:
+            known = sql.replace("'now'", "world_now()").replace("random()", "world_random()")
+            self._texts[sql] = known
+        return known
+
+    def release(self, session: "_Session") -> None:
+        """Let the next one write if `session` was the one that did."""
+        if self.writer is session:
+            self.writer = None
+            if self.waiting:
+                self.waiting.popleft().lock()
+
+
+class _Session(asyncio.Protocol):
+    """One connection's session: a statement at a time, in their order."""
+
+    def __init__(self, server: DatabaseServer) -> None:
+        self._server = server
+        self._loop: WorldLoop = server.process.loop
+        self._asked: deque[Asked] = deque()
+        self._is_working = False
+        self._patience: asyncio.TimerHandle | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport | None = None
+        self._file = sqlite3.connect(server.path, isolation_level=None, timeout=0)
+        self._file.create_function("world_now", 0, server.now)
+        self._file.create_function("world_random", 0, lambda: server.chance.getrandbits(63))
+        self._file.execute("PRAGMA synchronous = OFF")
+
+    # --- asyncio's protocol ---------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._server.sessions[self] = None
+
+    def data_received(self, data: bytes) -> None:
+        self._asked.append(pickle.loads(data))  # noqa: S301  the world's own
+        self._go_on()
+
+    def eof_received(self) -> bool:
+        # PostgreSQL notices a client's end when it is done with its statement.
+        if not self._is_working:
+            self._end()
+        return True
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        if not self._is_working:
+            self._end()
+
+    def break_off(self) -> None:
+        """End it at once, as a database that dies does."""
+        if self._transport is not None:
+            self._transport.abort()
+        self._end()
+
+    # --- statements -----------------------------------------------------------------------------
+
+    def _go_on(self) -> None:
+        if self._is_working or self not in self._server.sessions:
+            return
+        if not self._asked:
+            if self._transport is None or self._transport.is_closing():
+                self._end()
+            return
+        self._is_working = True
+        if self._idle is not None:
+            self._idle.cancel()
+        if self._asked[0].sql == "BEGIN IMMEDIATE":
+            self._wait_for_lock()
+        else:
+            self._run_soon()
+
+    def _run_soon(self) -> None:
+        taken_s = self._server.chance.uniform(*_STATEMENT_S) + self._server.slow_s
+        self._loop.call_later(taken_s, self._run)
+
+    def _wait_for_lock(self) -> None:
+        server = self._server
+        if server.chance.random() < server.busy_share:
+            self._loop.call_later(_LOCK_S, self._refuse_as_busy)
+        elif server.writer is None:
+            self.lock()
+        else:
+            server.waiting.append(self)
+            self._patience = self._loop.call_later(_LOCK_S, self._stop_waiting)
+
+    def _stop_waiting(self) -> None:
+        self._server.waiting.remove(self)
+        self._refuse_as_busy()
+
+    def _refuse_as_busy(self) -> None:
+        if self in self._server.sessions:
+            self._asked.popleft()
+            self._answer(Refused(sqlite3.OperationalError, _BUSY_TEXT, _BUSY))
+
+    def lock(self) -> None:
+        """Be the one that writes, from now on."""
+        if self._patience is not None:
+            self._patience.cancel()
+        self._server.writer = self
+        self._run_soon()
+
+    def _run(self) -> None:
+        if self not in self._server.sessions:
+            return
+        asked = self._asked.popleft()
+        self._server.statements += 1
+        answer = self._executed(asked)
+        if self._server.tell is not None:
+            self._server.tell(
+                f"{self._client()} {' '.join(asked.sql.split())[:140]}{_told(answer)}"
+            )
+        if not self._file.in_transaction:
+            self._server.release(self)
+        if asked.sql == COMMIT and self._server.lost_answers:
+            self._server.lost_answers.popleft()()
+            self.break_off()
+            return
+        self._answer(answer)
+
+    def _client(self) -> str:
+        process = self._transport.get_extra_info("peer") if self._transport else None
+        return str(process)
+
+    def _executed(self, asked: Asked) -> Answered | Refused:
+        sql = self._server.in_world_time(asked.sql)
+        try:
+            run: Callable[..., sqlite3.Cursor]
+            run = self._file.executemany if asked.is_many else self._file.execute
+            if asked.sql in (COMMIT, ROLLBACK) and not self._file.in_transaction:
+                return Answered((), None, -1, None, is_in_transaction=False)
+            cursor = run(sql, asked.parameters)
+            rows = cursor.fetchall() if cursor.description else ()
+        except sqlite3.Error as error:
+            return Refused(type(error), str(error), error.sqlite_errorcode)
+        return Answered(
+            rows,
+            cursor.description,
+            cursor.rowcount,
+            cursor.lastrowid,
+            is_in_transaction=self._file.in_transaction,
+        )
+
+    def _answer(self, answer: Answered | Refused) -> None:
+        self._is_working = False
+        if self._transport is not None:
+            self._transport.write(pickle.dumps(answer))
+        if self._file.in_transaction:
+            self._idle = self._loop.call_later(_IDLE_S, self.break_off)
+        self._go_on()
+
+    def _end(self) -> None:
+        if self not in self._server.sessions:
+            return
+        del self._server.sessions[self]
+        for timer in (self._patience, self._idle):
+            if timer is not None:
+                timer.cancel()
+        if self in self._server.waiting:
+            self._server.waiting.remove(self)
+        with suppress(sqlite3.Error):
+            self._file.rollback()
+        self._file.close()
+        self._server.release(self)
+        if self._transport is not None:
+            self._transport.close()
+
+
+def _told(answer: Answered | Refused) -> str:
+    if isinstance(answer, Refused):
+        return f" -> {answer.text}"
+    return f" -> {len(answer.rows) or answer.count}"

@@ -1,0 +1,50 @@
+"""What is left of a world at its end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.simulation.clients import Wish
+from tests.simulation.plan import Kind, Plan
+from tests.simulation.providers import Call
+
+EPOCH_S = 1_800_000_000.0
+"""When every world begins, as a Unix time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """A fault as it came about: whom it befell, or everybody, and until when."""
+
+    kind: Kind
+    at_s: float
+    until_s: float
+    whom: frozenset[str] | None
+
+    def befalls(self, process: str) -> bool:
+        """Whether it befell this process."""
+        return self.whom is None or process in self.whom
+
+    def overlaps(self, from_s: float, to_s: float) -> bool:
+        """Whether it was going on at any time between these."""
+        return self.at_s <= to_s and from_s <= self.until_s
+
+
+@dataclass(slots=True)
+class Ended:
+    """The ledgers of a world: what clients were told, the database holds and providers got."""
+
+    plan: Plan
+    wishes: list[Wish] = field(default_factory=list)
+    journal: list[Call] = field(default_factory=list)
+    happenings: list[Happening] = field(default_factory=list)
+    log: list[Mapping[str, Any]] = field(default_factory=list)
+    records: list[Mapping[str, Any]] = field(default_factory=list)
+    timeline: list[Mapping[str, Any]] = field(default_factory=list)
+    crashes: list[str] = field(default_factory=list)
+    settled_s: float | None = None
+    steps: int = 0
+    virtual_s: float = 0
+    statements: int = 0
+    trace: list[str] = field(default_factory=list)
+    """What happened, in words, if that was asked for."""

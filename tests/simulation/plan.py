@@ -1,0 +1,140 @@
+"""What happens in a world, as plain data: from a seed, or from a file that keeps a finding."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """What goes wrong, or what an operator does."""
+
+    KILL = "kill"
+    STOP = "stop"
+    FREEZE = "freeze"
+    CLOCK = "clock"
+    DATABASE_AWAY = "database away"
+    DATABASE_BUSY = "database busy"
+    DATABASE_SLOW = "database slow"
+    ANSWER_LOST = "answer lost"
+    DATABASE_CUT = "database cut"
+    PROVIDER_WEATHER = "provider weather"
+    BROKER_AWAY = "broker away"
+    BROKER_CUT = "broker cut"
+    ALARM = "alarm"
+    PUBLISHES_REFUSED = "publishes refused"
+    CONFIRMS_HELD = "confirms held"
+    CONFIRM_LOST = "confirm lost"
+    PURGE = "purge"
+    QUEUE_DELETED = "queue deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault: `who` picks among those it may befall, `for_s` and `level` as its kind needs."""
+
+    at_s: float
+    kind: Kind
+    who: float
+    for_s: float
+    level: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A world. `order` seeds all that is left to chance: turns, latencies, the providers."""
+
+    order: int
+    load: int
+    notifications: int
+    load_s: float
+    apis: int
+    runners: int
+    children: int
+    consumers: int
+    providers: int
+    lease_s: float
+    grace_s: float
+    on_unknown: str
+    one_process: bool
+    faults: Sequence[Fault]
+
+    def as_data(self) -> dict[str, Any]:
+        """The plan as JSON has it."""
+        return asdict(self)
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any]) -> "Plan":
+        """The plan that was written down."""
+        faults = [Fault(**{**each, "kind": Kind(each["kind"])}) for each in data["faults"]]
+        return cls(**{**data, "faults": faults})
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether there is anything to do, and anybody to do it."""
+        return self.notifications > 0 and self.consumers > 0
+
+    @property
+    def ends_s(self) -> float:
+        """When the last fault is over, and all that clients send was sent."""
+        return max([self.load_s, *(fault.at_s + fault.for_s for fault in self.faults)])
+
+
+def plan_of(seed: int, only: Sequence[Kind] = ()) -> Plan:
+    """The plan of a seed; with `only`, its faults are of these kinds.
+
+    Half of the plans are aimed at one or two kinds, the others mix several.
+    """
+    chance = random.Random(seed)
+    load_s = chance.choice((1.0, 10.0, 40.0))
+    kinds = list(only) or chance.sample(list(Kind), chance.choice((1, 2, 3, 6)))
+    is_one_process = chance.random() < 0.1
+    return Plan(
+        order=seed,
+        load=seed,
+        notifications=chance.choice((3, 10, 30, 80)),
+        load_s=load_s,
+        apis=1 if is_one_process else chance.choice((1, 2)),
+        runners=chance.choice((1, 2)),
+        children=chance.choice((1, 2)),
+        consumers=chance.choice((1, 2, 4, 8)),
+        providers=chance.choice((1, 2)),
+        lease_s=chance.choice((25.0, 60.0)),
+        grace_s=chance.choice((2.0, 10.0, 45.0)),
+        on_unknown=chance.choice(("resend", "hold")),
+        one_process=is_one_process,
+        faults=sorted(
+            (_fault(chance, kinds, load_s) for _ in range(chance.randint(1, 9))),
+            key=lambda fault: fault.at_s,
+        ),
+    )
+
+
+def _fault(chance: random.Random, kinds: Sequence[Kind], load_s: float) -> Fault:
+    return Fault(
+        at_s=round(chance.uniform(1.0, load_s + 6), 3),
+        kind=chance.choice(kinds),
+        who=round(chance.random(), 3),
+        for_s=round(chance.choice((0.5, 3.0, 10.0, 30.0)) * chance.uniform(0.5, 1.5), 3),
+        level=round(chance.random(), 3),
+    )
+
+
+def smaller(plan: Plan) -> Sequence[Plan]:
+    """Plans that are a step smaller: a fault less, fewer notifications, processes, consumers."""
+    fewer = [
+        replace(plan, faults=[*plan.faults[:index], *plan.faults[index + 1 :]])
+        for index in range(len(plan.faults))
+    ]
+    lower = [
+        replace(plan, notifications=plan.notifications // 2),
+        replace(plan, notifications=plan.notifications - 1),
+        replace(plan, consumers=1),
+        replace(plan, consumers=plan.consumers // 2),
+        replace(plan, children=1),
+        replace(plan, runners=1),
+        replace(plan, apis=1),
+        replace(plan, providers=1),
+    ]
+    return [*fewer, *(each for each in lower if each != plan and each.is_possible)]

@@ -1,0 +1,208 @@
+"""Running many worlds, each in a fork of its own: what one leaves behind concerns no other."""
+
+import asyncio
+import gc
+import hashlib
+import os
+import pickle
+import shutil
+import signal
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+from notifier import administration
+from notifier.settings import KeySettings
+from notifier.store.upgrading import upgrade
+from tests.simulation.check import findings
+from tests.simulation.coverage import covered
+from tests.simulation.ended import Ended
+from tests.simulation.plan import Plan, plan_of, smaller
+from tests.simulation.world import PEPPER, World
+
+_MEMORY = Path("/dev/shm")  # noqa: S108  where a disk costs nothing
+_HUNG_S = 120.0
+_ORDERS = 5
+"""A smaller plan shifts what happens when: each is tried with so many orders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A database with its schema and a key, of which each world gets a copy."""
+
+    path: Path
+    key: str
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What came of a world."""
+
+    plan: Plan
+    findings: Sequence[str]
+    digest: str = ""
+    """The same for two runs that went the same way."""
+    steps: int = 0
+    virtual_s: float = 0
+    statements: int = 0
+    cpu_s: float = 0
+    covered: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How often each transition was taken under each kind of fault."""
+    trace: Sequence[str] = ()
+
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of its findings."""
+        return {finding.partition(":")[0] for finding in self.findings}
+
+
+@contextmanager
+def template() -> Iterator[Template]:
+    """Make a template, and the first world, from which the others are forked."""
+    parent = _MEMORY if _MEMORY.is_dir() else None
+    folder = Path(tempfile.mkdtemp(prefix="notifier-worlds-", dir=parent))
+    try:
+        path = folder / "template.db"
+        key = asyncio.run(_prepared(path))
+        made = Template(path, key)
+        _warm_up(made)
+        yield made
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _prepared(path: Path) -> str:
+    url = f"sqlite:///{path}"
+    await upgrade(url)
+    settings = KeySettings.from_env({"NOTIFIER_DATABASE_URL": url, "NOTIFIER_KEY_PEPPER": PEPPER})
+    return await administration.create_key(settings, "shop", ["send", "read"], None)
+
+
+def _warm_up(made: Template) -> None:
+    """Compile the statements once, for all forks."""
+    _run(replace(plan_of(0), notifications=3, faults=[], apis=1), made, is_traced=False)
+    # What the dead of a world have begun must never go on.
+    gc.disable()
+    gc.freeze()
+
+
+def verdicts(
+    plans: Iterable[Plan],
+    made: Template,
+    *,
+    processes: int = 1,
+    is_traced: bool = False,
+    judge: Callable[[Ended], list[str]] = findings,
+) -> Generator[Verdict, None, None]:
+    """Run each plan's world, so many at a time, and say what came of it, in any order."""
+    waiting = iter(plans)
+    running: dict[Connection, tuple[int, Plan, float]] = {}
+    while True:
+        for plan in waiting:
+            link, pid = _forked(plan, made, is_traced=is_traced, judge=judge)
+            running[link] = (pid, plan, time.monotonic())
+            if len(running) >= processes:
+                break
+        if not running:
+            return
+        for ready in wait(list(running), timeout=1):
+            assert isinstance(ready, Connection)
+            pid, plan, _ = running.pop(ready)
+            yield _collected(ready, pid, plan)
+        for link, (pid, plan, began_s) in list(running.items()):
+            if time.monotonic() - began_s > _HUNG_S:
+                del running[link]
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+                yield Verdict(plan, [f"hung: the world did not end within {_HUNG_S:.0f} s"])
+
+
+def verdict(plan: Plan, made: Template, *, is_traced: bool = False) -> Verdict:
+    """Run one world."""
+    return next(verdicts([plan], made, is_traced=is_traced))
+
+
+def shrunk(found: Verdict, made: Template, *, processes: int) -> Verdict:
+    """Return a smaller world in which the same kind of thing is found, as small as it gets."""
+    kinds, best, is_smaller = found.kinds, found, True
+    while is_smaller:
+        is_smaller = False
+        for plan in smaller(best.plan):
+            orders = [replace(plan, order=plan.order + shift) for shift in range(_ORDERS)]
+            tried = verdicts(orders, made, processes=processes)
+            hit = next((each for each in tried if each.kinds & kinds), None)
+            tried.close()
+            if hit is not None:
+                best, is_smaller = hit, True
+                break
+    return best
+
+
+def _forked(
+    plan: Plan, made: Template, *, is_traced: bool, judge: Callable[[Ended], list[str]]
+) -> tuple[Connection, int]:
+    ours, theirs = Pipe(duplex=False)
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return ours, pid
+    try:
+        ours.close()
+        theirs.send_bytes(pickle.dumps(_run(plan, made, is_traced=is_traced, judge=judge)))
+    finally:
+        # Nothing of a world is cleaned up: that would be its dead going on.
+        os._exit(0)
+
+
+def _collected(link: Connection, pid: int, plan: Plan) -> Verdict:
+    try:
+        found: Verdict = pickle.loads(link.recv_bytes())  # noqa: S301  our own fork's
+    except EOFError:
+        found = Verdict(plan, ["died: the fork of this world said nothing"])
+    finally:
+        link.close()
+        with suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+    return found
+
+
+def _run(
+    plan: Plan,
+    made: Template,
+    *,
+    is_traced: bool,
+    judge: Callable[[Ended], list[str]] = findings,
+) -> Verdict:
+    began_s = time.process_time()
+    path = made.path.with_name(f"world-{os.getpid()}.db")
+    shutil.copy(made.path, path)
+    try:
+        ended = World(plan, path, made.key, is_traced=is_traced).run()
+        return Verdict(
+            plan,
+            judge(ended),
+            digest=_digest(ended),
+            steps=ended.steps,
+            virtual_s=ended.virtual_s,
+            statements=ended.statements,
+            cpu_s=time.process_time() - began_s,
+            covered=covered(ended),
+            trace=list(ended.trace),
+        )
+    except Exception:  # noqa: BLE001  it is what was found
+        return Verdict(plan, [f"unreal: {traceback.format_exc()}"])
+    finally:
+        for leftover in path.parent.glob(f"{path.name}*"):
+            leftover.unlink()
+
+
+def _digest(ended: Ended) -> str:
+    went = (ended.steps, ended.virtual_s, ended.statements, ended.records, ended.timeline)
+    return hashlib.sha256(repr((went, ended.journal, ended.log)).encode()).hexdigest()

@@ -1,0 +1,234 @@
+"""A world: everything that a plan names, put together and run to its end in virtual time."""
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import Collection, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from notifier import bootstrap
+from notifier.settings import Settings
+from tests.simulation import clients, doors
+from tests.simulation.befalling import befall
+from tests.simulation.broker.server import Broker
+from tests.simulation.clients import Wish
+from tests.simulation.database import DatabaseServer
+from tests.simulation.ended import EPOCH_S, Ended, Happening
+from tests.simulation.loop import Process, WorldLoop, this_loop, this_process
+from tests.simulation.machines import Machine, Nursery
+from tests.simulation.network import Network
+from tests.simulation.plan import Fault, Plan
+from tests.simulation.providers import Provider, WorldAdapter
+from tests.simulation.reality import unreal
+from tests.simulation.web import Site
+
+PEPPER = "the pepper of a world"
+_SETTLE_S = 2_500.0
+_LOOK_S = 5.0
+_EMAIL = ("smtp", "sendgrid")
+
+
+class World:
+    """Made of a plan, a fresh database with its schema and a key, and the key's text.
+
+    With `is_traced`, what happens is kept in words.
+    """
+
+    epoch_s = EPOCH_S
+
+    def __init__(self, plan: Plan, database: Path, key: str, *, is_traced: bool = False) -> None:
+        self.plan = plan
+        self.ended = Ended(plan)
+        self._is_traced = is_traced
+        self._path = database
+        self._key = key
+        order = random.Random(plan.order)
+        streams = ("turns", "network", "database", "providers", "clients", "ids", "faults")
+        self.chance = {name: random.Random(order.random()) for name in streams}
+        self.loop = WorldLoop(self.chance["turns"])
+        self.keeper = Process("keeper", self.loop)
+        self.network = Network(self.loop, self.chance["network"])
+        self.loop.network = self.network
+        tell = self.tell if is_traced else None
+        self.database = DatabaseServer(
+            Process("database", self.loop),
+            self.network,
+            database,
+            EPOCH_S,
+            self.chance["database"],
+            tell,
+        )
+        self.broker_process = Process("broker", self.loop)
+        journal = self.tell if is_traced else None
+        self.broker: Broker = self.broker_process.run(partial(Broker, self.loop, journal=journal))
+        self.broker_process.run(self.broker.lay_out)
+        self.network.listen("broker", 5672, self.broker_process, self.broker.connection)
+        self.providers = {
+            name: Provider(
+                name,
+                Process(name, self.loop),
+                self.chance["providers"],
+                self.ended.journal,
+                tell,
+            )
+            for name in (*_EMAIL[: plan.providers], "twilio")
+        }
+        self.settings = Settings.from_env(self._environ())
+        self.nursery = Nursery(self.settings)
+        self.sites = [Site(self.chance["network"]) for _ in range(plan.apis)]
+        self._site_of: dict[str, Site] = {}
+        self.machines = [*self._apis(), *self._runners()]
+
+    def run(self) -> Ended:
+        """Run the world to its end."""
+        self.loop.set_exception_handler(self._note_crash)
+        with (
+            unreal(self.loop.time, EPOCH_S, self.chance["ids"]),
+            doors.opened_into(self),
+        ):
+            self.loop.live(self.keeper, self._live())
+        self.ended.steps, self.ended.virtual_s = self.loop.steps, self.loop.time()
+        self.ended.statements = self.database.statements
+        self.ended.crashes += [crash for machine in self.machines for crash in machine.crashes]
+        self.ended.crashes += self.nursery.crashes
+        return self.ended
+
+    # --- what notifier's doors open into ---------------------------------------------------------
+
+    async def serve(self, app: Any) -> None:
+        """Serve an API process's application at its site."""
+        machine, _, _ = this_process().name.partition(".")
+        await self._site_of[machine].serve(app)
+
+    def adapter(self, provider: str) -> WorldAdapter:
+        """The adapter of a provider."""
+        return WorldAdapter(self.providers[provider])
+
+    def note_happening(
+        self, fault: Fault, whom: Collection[Process] | None, for_s: float = 0.0
+    ) -> None:
+        """Keep what a fault did, to these or to everybody."""
+        at_s = self.loop.time()
+        names = None if whom is None else frozenset(process.name for process in whom)
+        self.ended.happenings.append(Happening(fault.kind, at_s, at_s + for_s, names))
+        if self._is_traced:
+            whose = "everybody" if names is None else ", ".join(sorted(names))
+            self.tell(f"FAULT {fault.kind} for {for_s:.1f} s: {whose}")
+
+    def tell(self, words: str) -> None:
+        """Keep a line of the trace."""
+        self.ended.trace.append(f"{self.loop.time():9.4f} {this_process().name}: {words}")
+
+    def note_log(self, event: Mapping[str, Any]) -> None:
+        """Keep a line of notifier's log."""
+        if self._is_traced:
+            words = " ".join(f"{name}={value}" for name, value in event.items() if name != "level")
+            self.tell(f"LOG {words}")
+        self.ended.log.append({"at_s": self.loop.time(), "process": this_process().name, **event})
+
+    # --- its life -------------------------------------------------------------------------------
+
+    async def _live(self) -> None:
+        for machine in self.machines:
+            machine.start()
+        client = Process("client", self.loop)
+        chance = self.chance["clients"]
+        self.ended.wishes = clients.wishes(self.plan.notifications, random.Random(self.plan.load))
+        until_s = self.plan.ends_s + 120
+        sending = [client.spawn(self._wish(wish, chance, until_s)) for wish in self.ended.wishes]
+        for fault in self.plan.faults:
+            self.keeper.post(fault.at_s, befall, self, fault)
+        await asyncio.sleep(self.plan.ends_s)
+        await asyncio.gather(*sending)
+        await self._settle()
+        self._read()
+
+    async def _wish(self, wish: Wish, chance: random.Random, until_s: float) -> None:
+        await asyncio.sleep(2 + chance.uniform(0, self.plan.load_s))
+        await clients.send(wish, self._key, lambda: self.sites, chance, until_s)
+
+    async def _settle(self) -> None:
+        end_s = self.loop.time() + _SETTLE_S
+        while this_loop().time() < end_s:
+            if self._open_count() == 0:
+                self.ended.settled_s = self.loop.time()
+                return
+            await asyncio.sleep(_LOOK_S)
+
+    def _open_count(self) -> int:
+        with sqlite3.connect(self._path) as file:
+            [count] = file.execute(
+                "SELECT count(*) FROM notifications WHERE status IN ('pending', 'processing')"
+            ).fetchone()
+        return int(count)
+
+    def _read(self) -> None:
+        with sqlite3.connect(self._path) as file:
+            file.row_factory = sqlite3.Row
+            for table, rows in (
+                ("notifications", self.ended.records),
+                ("notification_events", self.ended.timeline),
+            ):
+                rows += [dict(row) for row in file.execute(f"SELECT * FROM {table}")]  # noqa: S608
+
+    def _note_crash(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        self.ended.crashes.append(f"{context['message']}: {error!r}")
+
+    # --- its parts ------------------------------------------------------------------------------
+
+    def _apis(self) -> list[Machine]:
+        machines = []
+        for number, site in enumerate(self.sites, 1):
+            name = f"api{number}"
+            self._site_of[name] = site
+            machines.append(self._machine(name, self._serve))
+        return machines
+
+    def _runners(self) -> list[Machine]:
+        if self.plan.one_process:
+            return []
+        return [self._machine(f"runner{n}", self._work) for n in range(1, self.plan.runners + 1)]
+
+    def _machine(self, name: str, main: Any) -> Machine:
+        grace_s = bootstrap.stop_budget(self.settings).runner_s
+        return Machine(self.loop, name, self.keeper, self.nursery, main, grace_s)
+
+    async def _serve(self, _machine: Machine) -> None:
+        await bootstrap._serve_api(self.settings, lambda _url: None)  # noqa: SLF001
+
+    async def _work(self, _machine: Machine) -> None:
+        await bootstrap._run_workers(self.settings, {})  # noqa: SLF001
+
+    def _environ(self) -> dict[str, str]:
+        plan = self.plan
+        channels = {
+            f"NOTIFIER_{channel}__{name}": str(value)
+            for channel in ("EMAIL", "SMS")
+            for name, value in (
+                ("CONSUMERS", plan.consumers),
+                ("RETRY_SCHEDULE_S", "[5, 30, 120]"),
+                ("MAX_ATTEMPTS", 4),
+                ("ON_UNKNOWN", plan.on_unknown),
+            )
+        }
+        return {
+            **channels,
+            "NOTIFIER_DATABASE_URL": "sqlite:////world",
+            "NOTIFIER_BROKER_URL": (
+                "memory://" if plan.one_process else "amqp://guest:guest@broker:5672/"
+            ),
+            "NOTIFIER_KEY_PEPPER": PEPPER,
+            "NOTIFIER_EMAIL__PROVIDERS": ",".join(_EMAIL[: plan.providers]),
+            "NOTIFIER_EMAIL__SENDER": "shop@example.com",
+            "NOTIFIER_SMS__PROVIDERS": "twilio",
+            "NOTIFIER_IN_APP__PROVIDERS": "none",
+            "NOTIFIER_SMTP__TIMEOUT_S": "10",
+            "NOTIFIER_SENDGRID__TIMEOUT_S": "10",
+            "NOTIFIER_TWILIO__TIMEOUT_S": "10",
+            "NOTIFIER_WORKER__PROCESSES": str(plan.children),
+            "NOTIFIER_WORKER__LEASE_S": str(plan.lease_s),
+            "NOTIFIER_WORKER__GRACE_S": str(plan.grace_s),
+        }
