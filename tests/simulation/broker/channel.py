@@ -14,7 +14,7 @@ from tests.simulation.broker.publishing import Confirms, Incoming
 from tests.simulation.broker.queues import (
     Consumer,
     Delivery,
-    in_order_of_consumers,
+    in_order_of_recovery,
     together,
 )
 from tests.simulation.broker.refusal import Refusal
@@ -74,7 +74,7 @@ class Channel:
     def deliver(self, delivery: Delivery, consumer: Consumer) -> None:
         tag, letter = self.next_tag(delivery, acknowledges=consumer.acknowledges), delivery.letter
         method = frames.delivery(
-            self.number, consumer.tag, tag, again=letter.returns > 0, address=letter.address
+            self.number, consumer.tag, tag, again=letter.is_again, address=letter.address
         )
         self.send_content(method, letter.shown(delivery.queue.version), letter.body)
         if journal := self.wire.entities.journal:
@@ -85,11 +85,11 @@ class Channel:
         if self.wire.hears_cancels:
             self.send(Basic.Cancel(consumer_tag=consumer.tag, nowait=True))
 
-    def refuse(self, refused: Refusal, method: Frame) -> None:
-        """Close it for what a method asked: all that is unacknowledged goes back."""
+    def refuse(self, refused: Refusal, index: int) -> None:
+        """Close it for what the method of this index asked: what is unacknowledged goes back."""
         self.end()
         self.is_closing = True
-        class_id, method_id = divmod(method.index, 1 << 16)
+        class_id, method_id = divmod(index, 1 << 16)
         self.send(ChannelMethod.Close(refused.code, refused.text, class_id, method_id))
 
     def end(self) -> None:
@@ -104,8 +104,10 @@ class Channel:
 
     def _return_all(self) -> None:
         held, self.unacked = self.unacked, {}
-        for queue, deliveries in together(in_order_of_consumers(held.values())):
-            queue.give_back(deliveries, is_failure=True)
+        for queue, deliveries in together(
+            in_order_of_recovery(held.values(), self.wire.entities.version)
+        ):
+            queue.recover(deliveries)
 
     def named(self, tag: int, *, multiple: bool) -> Sequence[Delivery] | None:
         """Take the deliveries that a client names out of its hands; None if there is none."""

@@ -14,6 +14,7 @@ from tests.simulation.broker.session import Session
 
 _PUBLISH = Basic.Publish.index.to_bytes(4, "big")
 _HEAD = frames.head.size
+_PATIENCE_S = 30.0
 
 
 class Connection(asyncio.Protocol):
@@ -25,6 +26,7 @@ class Connection(asyncio.Protocol):
         """Whether an alarm keeps it from being read, as one that publishes."""
         self._house = house
         self._heart: Heart | None = None
+        self._waiting: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
         self._unread = b""
         self._unsent: list[bytes] = []
@@ -51,6 +53,8 @@ class Connection(asyncio.Protocol):
         self._house.flush()
 
     def connection_lost(self, _: Exception | None) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
         self._end("is lost")
         self._house.flush()
 
@@ -83,6 +87,11 @@ class Connection(asyncio.Protocol):
         self._end("is cut")
         if self._transport is not None:
             self._transport.abort()
+
+    def await_end(self) -> None:
+        """Let the client close the socket: it is done with it."""
+        self._end("is closed")
+        self._waiting = self._house.loop.call_later(_PATIENCE_S, self.hang_up)
 
     def hang_up(self) -> None:
         """Close the socket once all was sent."""

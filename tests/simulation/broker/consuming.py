@@ -54,13 +54,13 @@ def get(channel: Channel, method: Basic.Get) -> None:
     letter = delivery.letter
     found = Basic.GetOk(
         delivery_tag=channel.next_tag(delivery, acknowledges=acknowledges),
-        redelivered=letter.returns > 0,
+        redelivered=letter.is_again,
         exchange=letter.exchange,
         routing_key=letter.routing_key,
         message_count=queue.ready,
     )
     encoded = frames.marshalled(channel.number, found)
-    channel.send_content(encoded, letter.shown(queue.version), letter.body)
+    channel.send_content(encoded, letter.shown(queue.version, is_fetched=True), letter.body)
 
 
 def settled(channel: Channel, payload: bytes) -> bool:

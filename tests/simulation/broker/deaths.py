@@ -8,6 +8,8 @@ from pamqp.common import FieldTable
 from tests.simulation.broker.letter import Letter
 from tests.simulation.broker.versions import Version
 
+REJECTED = "rejected"
+
 
 def dead_headers(
     letter: Letter, queue: str, reason: str, *, at: datetime, version: Version
@@ -26,6 +28,8 @@ def dead_headers(
         "exchange": letter.exchange,
         "routing-keys": [letter.routing_key],
     }
+    if reason == REJECTED and version.counts_rejection:
+        headers["x-delivery-count"] = 1
     told = {"queue": queue, "reason": reason, "exchange": letter.exchange}
     if not deaths:
         headers |= {f"x-first-death-{name}": value for name, value in told.items()}

@@ -37,7 +37,7 @@ def declare_queue(channel: Channel, method: Queue.Declare) -> None:
     else:
         queue = entities.declare_queue(method.queue, method.arguments or {}, vhost)
     if not method.nowait:
-        channel.send(Queue.DeclareOk(queue.name, queue.ready, len(queue.consumers)))
+        channel.send(Queue.DeclareOk(queue.name, queue.ready, queue.consumer_count))
 
 
 def bind(channel: Channel, method: Queue.Bind) -> None:

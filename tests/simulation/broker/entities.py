@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from notifier.queue.topology import Policy
 from tests.simulation.broker import frames, refusal
-from tests.simulation.broker.deaths import dead_headers
+from tests.simulation.broker.deaths import REJECTED, dead_headers
 from tests.simulation.broker.letter import Letter
 from tests.simulation.broker.policies import rules_of
 from tests.simulation.broker.queues import Journal, Queue
@@ -123,6 +123,7 @@ class Entities:
             frames.with_headers(letter.properties, headers),
             letter.body,
             was_dead=True,
+            was_rejected=reason == REJECTED and self.version.counts_rejection,
         )
         targets = self.targets(rules.dead_exchange, key)
         if not rules.keeps_dying:

@@ -58,12 +58,17 @@ def method_of(payload: bytes) -> Frame:
         ValueError: there is none of this number.
         PAMQPException: it is cut off or malformed.
     """
-    index = _size.unpack_from(payload)[0]
+    index = index_of(payload)
     if index not in INDEX_MAPPING:
         raise ValueError(f"unknown method {index:#x}")
     _, _, method = pamqp.frame.unmarshal(_framed(METHOD, 0, payload))
     assert isinstance(method, Frame)
     return method
+
+
+def index_of(payload: bytes) -> int:
+    """The number of the method in a frame."""
+    return int.from_bytes(payload[:4], "big")
 
 
 def acknowledgement(number: int, tag: int, *, multiple: bool) -> bytes:

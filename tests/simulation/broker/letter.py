@@ -21,6 +21,8 @@ class Letter:
     body: bytes
     was_dead: bool = False
     """Whether a broker, and no client, put it where it is."""
+    was_rejected: bool = False
+    """Whether it is the letter of a rejected message, and tells of that."""
     failures: int = 0
     returns: int = 0
 
@@ -39,14 +41,26 @@ class Letter:
         """Its exchange and routing key, as they stand in a frame."""
         return frames.short(self.exchange) + frames.short(self.routing_key)
 
+    @property
+    def is_again(self) -> bool:
+        """Whether it is marked as delivered before."""
+        return self.returns > 0 or self.was_rejected
+
     def copy(self) -> "Letter":
         """The same content in another queue, where it was never delivered."""
-        return Letter(self.exchange, self.routing_key, self.properties, self.body, self.was_dead)
+        return Letter(
+            self.exchange,
+            self.routing_key,
+            self.properties,
+            self.body,
+            self.was_dead,
+            self.was_rejected,
+        )
 
-    def shown(self, version: Version) -> bytes:
-        """Its properties as a consumer gets them, with the counts of its deliveries."""
+    def shown(self, version: Version, *, is_fetched: bool = False) -> bytes:
+        """Its properties as a client gets them, with the counts of its deliveries."""
         properties = self.properties
-        if self.failures or version.shows_first_count:
+        if self.failures or (is_fetched and version.counts_first_get):
             properties = frames.with_count(properties, "x-delivery-count", self.failures)
         if self.returns and not version.counts_nacks:
             properties = frames.with_count(properties, "x-acquired-count", self.returns)

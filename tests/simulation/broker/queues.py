@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import count
 from typing import Protocol, TypeAlias
 
 from tests.simulation.broker.letter import Letter
@@ -34,6 +34,8 @@ class Consumer:
     credit: int | None
     acknowledges: bool = True
     """Without, what was sent is settled."""
+    number: int = field(default_factory=count().__next__)
+    holds: int = 0
     is_waiting: bool = False
     is_gone: bool = False
 
@@ -61,6 +63,9 @@ class Queue:
     unacked: dict[Delivery, None] = field(default_factory=dict)
     dying: list[tuple[Letter, str]] = field(default_factory=list)
     """Dead letters that no queue took yet, and why they are dead: neither ready nor unacked."""
+    _fetched: int = 0
+    _lingering: set[Consumer] = field(default_factory=set)
+    """Consumers that are gone, and hold something."""
     _returned: deque[Letter] = field(default_factory=deque)
     _fresh: deque[Letter] = field(default_factory=deque)
     _waiting: deque[Consumer] = field(default_factory=deque)
@@ -72,6 +77,14 @@ class Queue:
     def ready(self) -> int:
         """How many messages nobody has."""
         return len(self._returned) + len(self._fresh)
+
+    @property
+    def consumer_count(self) -> int:
+        """How many consumers RabbitMQ tells of.
+
+        Those that are gone are among them until they have settled, and so is who fetched a message.
+        """
+        return len(self.consumers) + len(self._lingering) + self._fetched
 
     @property
     def letters(self) -> Sequence[Letter]:
@@ -110,6 +123,8 @@ class Queue:
         consumer.is_gone = True
         if consumer in self.consumers:
             self.consumers.remove(consumer)
+        if consumer.holds:
+            self._lingering.add(consumer)
 
     def fetch(self, *, acknowledges: bool) -> Delivery | None:
         """Hand out the first message to somebody who is no consumer."""
@@ -119,6 +134,7 @@ class Queue:
         delivery = Delivery(self, letter, None)
         if acknowledges:
             self.unacked[delivery] = None
+            self._fetched += 1
         self._judge_length()
         return delivery
 
@@ -130,10 +146,26 @@ class Queue:
         self._serve()
 
     def give_back(self, deliveries: Iterable[Delivery], *, is_failure: bool) -> None:
-        """Take back what was not handled, to be served first; too often, and it is dead."""
+        """Take back what a client does not want; too often, and it is dead.
+
+        It is served first in a queue with a delivery limit, and last in one without.
+        """
+        has_limit = self.rules.delivery_limit is not None
+        is_failure = is_failure or self.version.counts_nacks
         for delivery in deliveries:
             if self._is_out(delivery):
-                self._return(delivery.letter, is_failure=is_failure or self.version.counts_nacks)
+                self._return(
+                    delivery.letter,
+                    to=self._returned if has_limit else self._fresh,
+                    is_failure=is_failure,
+                )
+        self._serve()
+
+    def recover(self, deliveries: Iterable[Delivery]) -> None:
+        """Take back what a lost channel had, to be served first; too often, and it is dead."""
+        for delivery in deliveries:
+            if self._is_out(delivery):
+                self._return(delivery.letter, to=self._returned, is_failure=True)
         self._serve()
 
     def discard(self, deliveries: Iterable[Delivery]) -> None:
@@ -187,13 +219,21 @@ class Queue:
         if delivery not in self.unacked:
             return False
         del self.unacked[delivery]
-        consumer = delivery.consumer
-        if consumer is not None and consumer.credit is not None:
-            consumer.credit += 1
-            self._line_up(consumer)
+        if delivery.consumer is None:
+            self._fetched -= 1
+        else:
+            self._free(delivery.consumer)
         return True
 
-    def _return(self, letter: Letter, *, is_failure: bool) -> None:
+    def _free(self, consumer: Consumer) -> None:
+        consumer.holds -= 1
+        if consumer.is_gone and not consumer.holds:
+            self._lingering.discard(consumer)
+        if consumer.credit is not None:
+            consumer.credit += 1
+            self._line_up(consumer)
+
+    def _return(self, letter: Letter, *, to: deque[Letter], is_failure: bool) -> None:
         letter.returns += 1
         letter.failures += is_failure
         limit = self.rules.delivery_limit
@@ -202,7 +242,7 @@ class Queue:
             return
         if self.journal:
             self.journal(f"{self.name}: {letter.id} is back ({letter.failures} failures)")
-        self._returned.append(letter)
+        to.append(letter)
 
     def _line_up(self, consumer: Consumer) -> None:
         if not consumer.is_waiting and not consumer.is_gone and consumer.credit != 0:
@@ -226,6 +266,7 @@ class Queue:
         delivery = Delivery(self, letter, consumer)
         if consumer.acknowledges:
             self.unacked[delivery] = None
+            consumer.holds += 1
         consumer.receiver.deliver(delivery, consumer)
 
     def _next(self) -> Letter | None:
@@ -270,10 +311,16 @@ def together(deliveries: Collection[Delivery]) -> Iterable[tuple[Queue, Sequence
     return by_queue.items()
 
 
-def in_order_of_consumers(deliveries: Iterable[Delivery]) -> Sequence[Delivery]:
-    """The order in which a queue takes back what a lost channel had."""
-    groups: dict[str, list[Delivery]] = {}
-    for delivery in deliveries:
-        tag = delivery.consumer.tag if delivery.consumer else ""
-        groups.setdefault(tag, []).append(delivery)
-    return list(chain.from_iterable(groups[tag] for tag in sorted(groups)))
+def in_order_of_recovery(deliveries: Iterable[Delivery], version: Version) -> Sequence[Delivery]:
+    """The order in which queues take back what a lost channel had: consumer by consumer."""
+    if version.recovers_by_tag:
+        return sorted(deliveries, key=_tag_of)
+    return sorted(deliveries, key=_number_of)
+
+
+def _tag_of(delivery: Delivery) -> str:
+    return delivery.consumer.tag if delivery.consumer else ""
+
+
+def _number_of(delivery: Delivery) -> int:
+    return delivery.consumer.number if delivery.consumer else 0

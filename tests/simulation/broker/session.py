@@ -23,8 +23,6 @@ from tests.simulation.broker.entities import Entities
 from tests.simulation.broker.faults import Faults
 from tests.simulation.broker.refusal import Refusal
 
-_PUBLISH_FRAME = Basic.Publish()
-
 
 class Socket(Protocol):
     """What carries a session."""
@@ -32,6 +30,7 @@ class Socket(Protocol):
     def send(self, data: bytes) -> None: ...
     def confirm_later(self, channel: Channel) -> None: ...
     def cut(self) -> None: ...
+    def await_end(self) -> None: ...
     def hang_up(self) -> None: ...
     def beat(self, interval_s: int) -> None: ...
 
@@ -89,7 +88,7 @@ class Session:
         match method:
             case Method.Close():
                 self._say(Method.CloseOk())
-                self._socket.hang_up()
+                self._socket.await_end()
             case Method.CloseOk():
                 self._socket.hang_up()
             case _ if self._is_closing:
@@ -159,20 +158,19 @@ class Session:
             del self.channels[channel.number]
 
     def _serve(self, channel: Channel, kind: int, payload: bytes) -> None:
-        method: Frame = _PUBLISH_FRAME
         try:
             if kind == frames.HEADER:
                 publishing.take_header(channel, payload)
             elif kind == frames.BODY:
                 publishing.take_body(channel, payload)
             elif not consuming.settled(channel, payload):
-                method = frames.method_of(payload)
-                self._call(channel, method)
+                self._call(channel, frames.method_of(payload))
         except Refusal as refused:
             if refused.ends_connection:
                 raise
             self.tell(f"loses a channel: {refused.text}")
-            channel.refuse(refused, method)
+            index = frames.index_of(payload) if kind == frames.METHOD else Basic.Publish.index
+            channel.refuse(refused, index)
 
     def _call(self, channel: Channel, method: Frame) -> None:
         if channel.incoming is not None:

@@ -9,39 +9,49 @@ class Version:
 
     `delivery_limit` is that of a queue whose policy has none. With `counts_nacks`, every return
     is a failed delivery; without, a nack is none, and only the acquisitions tell of it. With
-    `shows_first_count`, a message that was never delivered says so in a header. With
+    `counts_first_get`, a message that is fetched and was never delivered says so in a header. With
     `trusts_deaths`, an x-death that a client published is continued.
     """
 
     name: str
     delivery_limit: int | None
     counts_nacks: bool
-    shows_first_count: bool
+    counts_first_get: bool
     trusts_deaths: bool
     tells_last_death: bool
+    counts_rejection: bool
+    """Whether the letter of a rejected message tells of that as a delivery of its own."""
+    recovers_by_tag: bool
+    """Whether a lost channel gives back by the consumers' tags; else as they were attached."""
 
 
 V3_10 = Version(
     name="3.10.8",
     delivery_limit=None,
     counts_nacks=True,
-    shows_first_count=True,
+    counts_first_get=True,
     trusts_deaths=True,
     tells_last_death=False,
+    counts_rejection=False,
+    recovers_by_tag=True,
 )
 V4_0 = Version(
     name="4.0.5",
     delivery_limit=20,
     counts_nacks=True,
-    shows_first_count=False,
+    counts_first_get=False,
     trusts_deaths=False,
     tells_last_death=True,
+    counts_rejection=True,
+    recovers_by_tag=False,
 )
 V4_3 = Version(
     name="4.3.6",
     delivery_limit=20,
     counts_nacks=False,
-    shows_first_count=False,
+    counts_first_get=False,
     trusts_deaths=False,
     tells_last_death=True,
+    counts_rejection=True,
+    recovers_by_tag=False,
 )

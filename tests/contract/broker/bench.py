@@ -1,0 +1,55 @@
+"""A broker under test: a model, or RabbitMQ."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from notifier.queue.topology import Policy
+from tests.services.rabbitmq import RabbitMq, vhost_of
+from tests.simulation.broker.server import Broker
+from tests.simulation.broker.serving import served
+from tests.simulation.broker.versions import V3_10, V4_0, V4_3, Version
+
+MODELS = {"model of 3.10": V3_10, "model of 4.0": V4_0, "model of 4.3": V4_3}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A broker with nothing in it; `police` gives the queues of a pattern a policy."""
+
+    url: str
+    version: Version
+    police: Callable[[str, Mapping[str, str | int]], None]
+
+
+@asynccontextmanager
+async def model_bench(version: Version) -> AsyncIterator[Bench]:
+    policies: dict[str, Policy] = {}
+    broker = Broker(asyncio.get_running_loop(), version=version, policies=())
+
+    def police(pattern: str, definition: Mapping[str, str | int]) -> None:
+        policies[pattern] = Policy(
+            name=pattern, pattern=pattern, definition=definition, preferences={}
+        )
+        broker.apply_policies(list(policies.values()))
+
+    async with served(broker) as url:
+        yield Bench(url, version, police)
+
+
+@asynccontextmanager
+async def rabbit_bench(rabbitmq: RabbitMq) -> AsyncIterator[Bench]:
+    with rabbitmq.vhost() as url:
+
+        def police(pattern: str, definition: Mapping[str, str | int]) -> None:
+            body = {"pattern": pattern, "definition": dict(definition), "apply-to": "queues"}
+            name = pattern.strip("^$")
+            rabbitmq.management.call("PUT", "policies", vhost_of(url), name, body=body)
+
+        yield Bench(url, _version_of(rabbitmq), police)
+
+
+def _version_of(rabbitmq: RabbitMq) -> Version:
+    release = tuple(map(int, rabbitmq.version.split(".")[:2]))
+    return V3_10 if release < (4, 0) else V4_0 if release < (4, 3) else V4_3
