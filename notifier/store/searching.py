@@ -140,20 +140,31 @@ async def search(
         )
         return _page(await _newest(connection, [named], limit + 1), limit)
     lines = await _lines(connection, filter, service)
-    cut = await _cut(connection, lines, span)
-    found = await _newest(connection, [_looking(line, span, cut) for line in lines], limit + 1)
-    if len(found) > limit or cut is None:
+    most = _LOOKED_AT // len(lines)
+    found = await _newest(connection, [_looking(line, span, most) for line in lines], limit + 1)
+    # Where one line has filled a page, how far back it was looked at matters to nobody.
+    is_full = len(lines) == 1 and len(found) > limit
+    cut = None if is_full else await _cut(connection, lines, span, most)
+    if cut is None:
+        return _page(found, limit)
+    found = [row for row in found if row.id >= cut]
+    if len(found) > limit:
         return _page(found, limit)
     return Page([to_notification(row) for row in found], goes_on_after=cut)
 
 
-def _looking(line: Line, span: Span, cut: UUID | None) -> Select[Any]:
+def _looking(line: Line, span: Span, most: int) -> Select[Any]:
     if line.is_exact:
         return line.newest(span)
-    # A backward scan knows where to stop by the number of rows only.
-    rows = line.newest(span).limit(_LOOKED_AT + 1).subquery("looked_at")
-    is_looked_at = [] if cut is None else [rows.c.id >= cut]
-    return select(rows).where(*is_looked_at, *matching(line.rest, rows)).order_by(rows.c.id.desc())
+    # A backward scan knows where to stop by the number of rows only; in the very order of the
+    # index it stops as soon as there are enough.
+    rows = line.newest(span).limit(most + 1).subquery("looked_at")
+    order = (*(rows.c[column.name] for column, _ in line.lead[-1:]), rows.c.id)
+    return (
+        select(rows)
+        .where(*matching(line.rest, rows))
+        .order_by(*(column.desc() for column in order))
+    )
 
 
 def _page(found: Sequence[Row[Any]], limit: int) -> Page:
@@ -231,9 +242,10 @@ async def _services(connection: AsyncConnection) -> Sequence[str]:
     return (await connection.scalars(_SERVICES)).all()
 
 
-async def _cut(connection: AsyncConnection, lines: Sequence[Line], span: Span) -> UUID | None:
-    """Return the oldest id to look at, where that is not all."""
-    most = _LOOKED_AT // len(lines)
+async def _cut(
+    connection: AsyncConnection, lines: Sequence[Line], span: Span, most: int
+) -> UUID | None:
+    """Return the oldest id that was looked at in each of the lines, where that is not all."""
     cuts = [
         await connection.scalar(line.newest(span, n.c.id).offset(most).limit(1))
         for line in lines

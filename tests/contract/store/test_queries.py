@@ -206,6 +206,7 @@ async def test_of_all_services_a_page_is_the_newest(
             assert [id for page in found for id in page] == newest_first
 
 
+PAGE = 10
 OLD_ROWS = 2_000
 LOOKED_AT = 100
 IN_ALL = 4 * LOOKED_AT
@@ -239,6 +240,23 @@ async def test_a_page_reads_no_more_however_many_there_are(
                 assert read <= IN_ALL, (wanted, service)
 
 
+async def test_a_page_of_what_is_frequent_is_read_and_no_more(postgres_store_url: str) -> None:
+    async with open_stores(postgres_store_url) as stores:
+        await stores.accept_many(OLD_ROWS)
+        await stores.database.write(_turn_sent)
+        await stores.database.write(_analyse)
+        for wanted in (
+            NotificationFilter(channels=[Channel.EMAIL]),
+            NotificationFilter(statuses=[Status.SENT], channels=[Channel.EMAIL]),
+            NotificationFilter(recipient="ada@example.org", channels=[Channel.EMAIL]),
+        ):
+            assert await rows_read_by(stores, wanted, "orders") <= 2 * PAGE, wanted
+
+
+async def _turn_sent(connection: AsyncConnection) -> None:
+    await connection.execute(text("UPDATE notifications SET status = 'sent'"))
+
+
 async def _analyse(connection: AsyncConnection) -> None:
     await connection.execute(text("ANALYZE notifications"))
 
@@ -254,7 +272,7 @@ async def rows_read_by(stores: Stores, filter: NotificationFilter, service: str 
 
     async def work(connection: AsyncConnection) -> int:
         before = (await connection.execute(_ROWS_READ)).scalar_one()
-        await searching.search(connection, filter, service=service, limit=10, after=None)
+        await searching.search(connection, filter, service=service, limit=PAGE, after=None)
         read: int = (await connection.execute(_ROWS_READ)).scalar_one() - before
         return read
 
