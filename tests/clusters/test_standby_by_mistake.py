@@ -1,16 +1,22 @@
 """An address that leads to a standby for a while: a wrong setting, a proxy, a name."""
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 
 import httpx2
 import pytest
+from sqlalchemy import make_url
 from structlog.testing import capture_logs
 
 from notifier import cli
+from notifier.store import reaching
 from notifier.store.upgrading import upgrade
 from tests.api import MAIL, PREFIX, Api, over
+from tests.clusters.test_database_failover import works
 from tests.contract.store.proxy import linked
+from tests.contract.store.stores import open_stores
+from tests.patience import USUAL
 from tests.services.postgres_pair import PostgresPair
 from tests.waiting import require
 
@@ -69,6 +75,28 @@ async def listed(api: Api) -> int:
 
 async def is_accepted(api: Api) -> bool:
     return (await post(api)).status_code == 202
+
+
+async def test_where_a_name_leads_to_both_the_one_that_takes_writes_is_used(
+    synchronous_pair: PostgresPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def resolve(_: str) -> Sequence[str]:
+        return ["127.0.0.2", "127.0.0.1"]
+
+    monkeypatch.setattr(reaching, "addresses_of", resolve)
+    primary, standby = synchronous_pair.primary, synchronous_pair.standby
+    database = synchronous_pair.create_database()
+    both = make_url(primary.url(database)).set(host="db.example")
+    url = both.render_as_string(hide_password=False)
+    await upgrade(url)
+    async with (
+        linked(standby.url(database), address="127.0.0.2", port=primary.port),
+        open_stores(url, USUAL) as stores,
+    ):
+        await stores.accept()
+        await asyncio.to_thread(synchronous_pair.fail_over)
+
+        await require(partial(works, stores.accept), timeout_s=30, what="accepting again")
 
 
 def test_a_command_says_in_one_line_that_it_was_led_to_a_standby(

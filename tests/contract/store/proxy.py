@@ -99,14 +99,16 @@ class Link:
 
 
 @asynccontextmanager
-async def linked(url: str) -> AsyncIterator[tuple[str, Link]]:
-    """Yield the URL of a database behind a link, and the link."""
+async def linked(
+    url: str, *, address: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[tuple[str, Link]]:
+    """Yield the URL of a database behind a link, at a free port if none is given, and the link."""
     target = make_url(url)
     link = Link(str(target.host), int(target.port or 5432))
-    server = await asyncio.start_server(link.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(link.serve, address, port)
     port = server.sockets[0].getsockname()[1]
     try:
-        there = target.set(host="127.0.0.1", port=port)
+        there = target.set(host=address, port=port)
         yield there.render_as_string(hide_password=False), link
     finally:
         link.passes.set()
