@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -105,11 +106,9 @@ def verdicts(
     waiting = iter(plans)
     running: dict[Connection, tuple[int, Plan, float]] = {}
     while True:
-        for plan in waiting:
+        for plan in islice(waiting, processes - len(running)):
             link, pid = _forked(plan, made, is_traced=is_traced, judge=judge)
             running[link] = (pid, plan, time.monotonic())
-            if len(running) >= processes:
-                break
         if not running:
             return
         for ready in wait(list(running), timeout=1):
