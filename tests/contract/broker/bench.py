@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from notifier.queue.topology import Policy
 from tests.services.rabbitmq import RabbitMq, vhost_of
@@ -14,13 +15,23 @@ from tests.simulation.broker.versions import V3_10, V4_0, V4_3, Version
 MODELS = {"model of 3.10": V3_10, "model of 4.0": V4_0, "model of 4.3": V4_3}
 
 
+class Alarm(Protocol):
+    """Sets an alarm of the broker, or ends it."""
+
+    async def __call__(self, *, on: bool) -> None: ...
+
+
 @dataclass(frozen=True)
 class Bench:
-    """A broker with nothing in it; `police` gives the queues of a pattern a policy."""
+    """A broker with nothing in it.
+
+    `police` gives the queues of a pattern a policy, `alarm` sets an alarm or ends it.
+    """
 
     url: str
     version: Version
     police: Callable[[str, Mapping[str, str | int]], None]
+    alarm: Alarm
 
 
 @asynccontextmanager
@@ -34,8 +45,11 @@ async def model_bench(version: Version) -> AsyncIterator[Bench]:
         )
         broker.apply_policies(list(policies.values()))
 
+    async def alarm(*, on: bool) -> None:
+        broker.alarm(on=on)
+
     async with served(broker) as url:
-        yield Bench(url, version, police)
+        yield Bench(url, version, police, alarm)
 
 
 @asynccontextmanager
@@ -47,7 +61,11 @@ async def rabbit_bench(rabbitmq: RabbitMq) -> AsyncIterator[Bench]:
             name = pattern.strip("^$")
             rabbitmq.management.call("PUT", "policies", vhost_of(url), name, body=body)
 
-        yield Bench(url, _version_of(rabbitmq), police)
+        async def alarm(*, on: bool) -> None:
+            level = "0" if on else "0.6"
+            await asyncio.to_thread(rabbitmq.ctl, "set_vm_memory_high_watermark", level)
+
+        yield Bench(url, _version_of(rabbitmq), police, alarm)
 
 
 def _version_of(rabbitmq: RabbitMq) -> Version:

@@ -219,6 +219,7 @@ class Client:
         self._lines = 0
         self.heartbeats = 0
         """How often the broker said that it is there."""
+        self._beaten = asyncio.Event()
         self._sorting: asyncio.Task[None] | None = None
 
     async def greet(self, url: str, heartbeat_s: int) -> None:
@@ -264,6 +265,13 @@ class Client:
             raise Ended
         return found
 
+    async def hears(self, count: int) -> None:
+        """Wait for so many heartbeats."""
+        async with asyncio.timeout(AT_ALL_S):
+            while self.heartbeats < count:
+                self._beaten.clear()
+                await self._beaten.wait()
+
     async def cut(self) -> None:
         """Lose the socket."""
         self._writer.transport.abort()
@@ -294,6 +302,7 @@ class Client:
                     self._inboxes[number].put_nowait(await self._mail(frame))
                 elif isinstance(frame, Heartbeat):
                     self.heartbeats += 1
+                    self._beaten.set()
                 else:
                     self._inboxes[number].put_nowait(cast(Frame, frame))
         except (asyncio.IncompleteReadError, OSError):

@@ -27,11 +27,13 @@ class Connection(asyncio.Protocol):
         self._house = house
         self._heart: Heart | None = None
         self._waiting: asyncio.TimerHandle | None = None
+        self._closing: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
         self._unread = b""
         self._unsent: list[bytes] = []
         self._unconfirmed: dict[Channel, None] = {}
         self._is_greeted = False
+        self._is_lost = False
         self._is_over = False
 
     @property
@@ -53,9 +55,12 @@ class Connection(asyncio.Protocol):
         self._house.flush()
 
     def connection_lost(self, _: Exception | None) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-        self._end("is lost")
+        if self._closing is not None:
+            self._closing.cancel()
+        if self.is_blocked and not self._is_over and self._heart is not None:
+            self._linger(self._heart.interval_s)
+        else:
+            self._end("is lost")
         self._house.flush()
 
     def send(self, data: bytes) -> None:
@@ -91,7 +96,7 @@ class Connection(asyncio.Protocol):
     def await_end(self) -> None:
         """Let the client close the socket: it is done with it."""
         self._end("is closed")
-        self._waiting = self._house.loop.call_later(_PATIENCE_S, self.hang_up)
+        self._closing = self._house.loop.call_later(_PATIENCE_S, self.hang_up)
 
     def hang_up(self) -> None:
         """Close the socket once all was sent."""
@@ -111,6 +116,20 @@ class Connection(asyncio.Protocol):
         if self._unconfirmed:
             self._house.flush_later(self)
 
+    def _linger(self, interval_s: int) -> None:
+        """Stay: the broker reads nothing, and learns of the end when heartbeats cannot be sent.
+
+        Once the alarm is over, it takes what came before the end. (RabbitMQ takes the first message
+        at least; whether the next ones are taken is a race there.)
+        """
+        self._is_lost = True
+        if interval_s:
+            self._waiting = self._house.loop.call_later(interval_s, self._notice)
+
+    def _notice(self) -> None:
+        self._end("is found to be lost")
+        self._house.flush()
+
     def _end(self, why: str) -> None:
         if self._is_over:
             return
@@ -118,6 +137,8 @@ class Connection(asyncio.Protocol):
         self._house.clients.pop(self, None)
         if self._heart is not None:
             self._heart.stop()
+        if self._waiting is not None:
+            self._waiting.cancel()
         self.session.tell(why)
         self.session.end()
 
@@ -180,3 +201,5 @@ class Connection(asyncio.Protocol):
         if self.session.hears_alarms:
             self.send(frames.plain(0, Method.Unblocked))
         self._read()
+        if self._is_lost:
+            self._end("is found to be lost")

@@ -23,7 +23,7 @@ class Heart:
         self.is_deaf = False
         """While it does not listen, it misses nothing."""
         self._loop = loop
-        self._interval_s = interval_s
+        self.interval_s = interval_s
         self._beat = beat
         self._die = die
         self._missed = 0
@@ -41,13 +41,13 @@ class Heart:
         return self._loop.call_later(delay_s, call)
 
     def _send(self) -> None:
-        self._timers[0] = self._in(self._interval_s / 2, self._send)
+        self._timers[0] = self._in(self.interval_s / 2, self._send)
         if not self.has_sent:
             self._beat()
         self.has_sent = False
 
     def _look(self) -> None:
-        self._timers[1] = self._in(self._interval_s, self._look)
+        self._timers[1] = self._in(self.interval_s, self._look)
         self._missed = 0 if self.has_heard or self.is_deaf else self._missed + 1
         self.has_heard = False
         if self._missed > 1:
