@@ -224,3 +224,22 @@ async def all_in(line: Line) -> list[bytes]:
         if not isinstance(found, Mail):
             return bodies
         bodies.append(found.body)
+
+
+async def test_a_message_may_be_returned_by_each_channel_of_a_lost_connection(
+    bench: Bench, writer: Line
+) -> None:
+    """Queues hear of lost channels one by one, and serve those that they did not hear of yet."""
+    async with connected(bench.url) as other:
+        lines = [await other.line() for _ in range(4)]
+        for line in lines:
+            await line.prefetch(1)
+            await line.consume("q", "c")
+        await writer.publish("q", b"1")
+        await lines[0].await_mail()
+
+        await other.cut()
+
+    await writer.finds("q", ready=1, consumers=0)
+    writer.send(Basic.Get(queue="q"))
+    assert (await writer.await_mail()).headers["x-delivery-count"] in {1, 2, 3, 4}

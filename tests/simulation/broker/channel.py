@@ -64,21 +64,23 @@ class Channel:
         content = frames.content(self.number, properties, body, self.wire.frame_max)
         self.wire.send(method + content)
 
-    def next_tag(self, delivery: Delivery, *, acknowledges: bool) -> int:
-        """Number a delivery."""
+    def next_tag(self, delivery: Delivery, *, acknowledges: bool, to: str) -> int:
+        """Number a delivery to `to`."""
         self._last_tag += 1
         if acknowledges:
             self.unacked[self._last_tag] = delivery
+        if journal := self.wire.entities.journal:
+            name, letter = delivery.queue.name, delivery.letter
+            journal(f"{name}: {letter.id} to {to} ({self._last_tag})")
         return self._last_tag
 
     def deliver(self, delivery: Delivery, consumer: Consumer) -> None:
-        tag, letter = self.next_tag(delivery, acknowledges=consumer.acknowledges), delivery.letter
+        tag = self.next_tag(delivery, acknowledges=consumer.acknowledges, to=consumer.tag)
+        letter = delivery.letter
         method = frames.delivery(
             self.number, consumer.tag, tag, again=letter.is_again, address=letter.address
         )
         self.send_content(method, letter.shown(delivery.queue.version), letter.body)
-        if journal := self.wire.entities.journal:
-            journal(f"{delivery.queue.name}: {letter.id} to {consumer.tag} ({tag})")
 
     def cancelled(self, consumer: Consumer) -> None:
         self.consumers.pop(consumer.tag, None)

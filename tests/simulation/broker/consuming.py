@@ -53,7 +53,7 @@ def get(channel: Channel, method: Basic.Get) -> None:
         return
     letter = delivery.letter
     found = Basic.GetOk(
-        delivery_tag=channel.next_tag(delivery, acknowledges=acknowledges),
+        delivery_tag=channel.next_tag(delivery, acknowledges=acknowledges, to="who fetches it"),
         redelivered=letter.is_again,
         exchange=letter.exchange,
         routing_key=letter.routing_key,

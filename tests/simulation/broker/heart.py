@@ -19,7 +19,7 @@ class Heart:
         die: Callable[[], None],
     ) -> None:
         self.has_sent = False
-        self.has_heard = False
+        self.has_heard = True
         self.is_deaf = False
         """While it does not listen, it misses nothing."""
         self._loop = loop

@@ -1,6 +1,6 @@
 """Publishing: a message in parts, its way into queues, and what its publisher is told."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from pamqp.commands import Basic, Confirm
 from tests.simulation.broker import frames, refusal
 from tests.simulation.broker.entities import DEFAULT_EXCHANGE
 from tests.simulation.broker.letter import Letter
+from tests.simulation.broker.queues import Queue
 
 if TYPE_CHECKING:
     from tests.simulation.broker.channel import Channel, Handler
@@ -92,13 +93,18 @@ def _complete(channel: "Channel", incoming: Incoming, properties: bytes) -> None
     if channel.confirms is not None:
         channel.confirms.last += 1
     targets = wire.entities.targets(letter.exchange, letter.routing_key)
+    if wire.entities.journal:
+        names = " and ".join(target.name for target in targets)
+        wire.entities.journal(f"{letter.id} of {wire.name} goes to {names or 'no queue'}")
     if not targets and method.mandatory:
         _return(channel, letter)
-    is_refused = bool(targets) and wire.faults.refuses_publishes
-    if not is_refused:
-        is_refused = [target.offer(letter.copy(), channel) for target in targets].count(False) > 0
-    _journal(channel, letter, targets=[each.name for each in targets], is_refused=is_refused)
-    _answer(channel, is_refused=is_refused)
+    _answer(channel, is_refused=not _is_taken(channel, letter, targets))
+
+
+def _is_taken(channel: "Channel", letter: Letter, targets: Sequence[Queue]) -> bool:
+    if targets and channel.wire.faults.refuses_publishes:
+        return False
+    return False not in [target.offer(letter.copy(), channel) for target in targets]
 
 
 def _return(channel: "Channel", letter: Letter) -> None:
@@ -115,15 +121,10 @@ def _answer(channel: "Channel", *, is_refused: bool) -> None:
         faults.confirms_to_lose -= 1
         channel.wire.cut()
         return
+    if is_refused and channel.wire.entities.journal:
+        channel.wire.entities.journal(f"{channel.wire.name}: message {confirms.last} is refused")
     (confirms.refused if is_refused else confirms.taken).append(confirms.last)
     channel.wire.confirm_later(channel)
-
-
-def _journal(channel: "Channel", letter: Letter, *, targets: list[str], is_refused: bool) -> None:
-    if journal := channel.wire.entities.journal:
-        where = " and ".join(targets) or "no queue"
-        what = "is refused by" if is_refused else "goes to"
-        journal(f"{letter.id} of {channel.wire.name} {what} {where}")
 
 
 HANDLERS: Mapping[type[Frame], "Handler"] = MappingProxyType(

@@ -142,7 +142,7 @@ class Queue:
         """Let go of what was handled."""
         for delivery in deliveries:
             if self._is_out(delivery):
-                self._tell(f"{delivery.letter.id} is acknowledged", delivery)
+                self._tell_of_end(delivery)
         self._serve()
 
     def give_back(self, deliveries: Iterable[Delivery], *, is_failure: bool) -> None:
@@ -297,10 +297,10 @@ class Queue:
     def _length(self) -> int:
         return self.ready + len(self.dying)
 
-    def _tell(self, what: str, delivery: Delivery) -> None:
+    def _tell_of_end(self, delivery: Delivery) -> None:
         if self.journal:
-            by = delivery.consumer.tag if delivery.consumer else "a get"
-            self.journal(f"{self.name}: {what} by {by}")
+            by = delivery.consumer.tag if delivery.consumer else "who fetched it"
+            self.journal(f"{self.name}: {delivery.letter.id} is acknowledged by {by}")
 
 
 def together(deliveries: Collection[Delivery]) -> Iterable[tuple[Queue, Sequence[Delivery]]]:
