@@ -28,7 +28,7 @@ from notifier.store.batcher import Batcher
 from notifier.store.database import Database
 from notifier.store.moves import changes
 from notifier.store.rows import RowJson, encode, event_row, fault_columns, joined
-from notifier.store.sql import ID, Now, SecondsFromNow, given_rows
+from notifier.store.sql import ID, Now, SecondsFromNow, given_rows, is_key
 from notifier.store.suppressing import Cause
 from notifier.store.tables import notifications as n
 from notifier.store.tables import receipts
@@ -42,7 +42,7 @@ EventName: TypeAlias = tuple[str, str]
 _ids = given_rows(id=ID)
 _LOCK = (
     select(n.c.id, n.c.status, n.c.attempt, n.c.outcome_unknown)
-    .join_from(_ids, n, n.c.id == _ids.c.id)
+    .join_from(_ids, n, is_key(n.c.id, _ids.c.id))
     .order_by(n.c.id)
     .with_for_update(of=n)
 )

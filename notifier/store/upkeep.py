@@ -60,7 +60,16 @@ from notifier.store.rows import (
     joined,
     to_envelope,
 )
-from notifier.store.sql import ID, Chance, Now, SecondsFromNow, given_rows, literal_text, parameter
+from notifier.store.sql import (
+    ID,
+    Chance,
+    Now,
+    SecondsFromNow,
+    given_rows,
+    is_key,
+    literal_text,
+    parameter,
+)
 from notifier.store.tables import notifications as n
 
 LEASE_ENDED = Fault(
@@ -87,7 +96,7 @@ def _held(candidates: Select[tuple[UUID]]) -> Update:
     picked = taken(candidates)
     return (
         update(n)
-        .where(n.c.id == picked.c.id)
+        .where(is_key(n.c.id, picked.c.id))
         .values(relay_at=SecondsFromNow(_hold_s))
         .returning(n.c.id, n.c.channel, n.c.lane, n.c.attempt, n.c.traceparent)
     )
@@ -116,7 +125,7 @@ _are_missing = select(func.count()).select_from(_missing).scalar_subquery() > pa
 )
 _UNPUBLISH_MISSING = (
     update(n)
-    .where(n.c.id == _missing.c.id, _are_missing)
+    .where(is_key(n.c.id, _missing.c.id), _are_missing)
     .values(published_at=null(), relay_at=Now())
     .returning(n.c.id)
 )
@@ -198,7 +207,7 @@ _wait_s = _abandoned.c.spread_s * (n.c.attempts_spent - 1)
 _due_again = case((or_(_gives_up, _is_first), Now()), else_=SecondsFromNow(_wait_s))
 _RESCUE = (
     update(n)
-    .where(n.c.id == _abandoned.c.id, _lease_ended)
+    .where(is_key(n.c.id, _abandoned.c.id), _lease_ended)
     .values(
         status=case((_gives_up, literal_text(FAIL.target)), else_=literal_text(RESCUE.target)),
         due_at=_due_again,
@@ -285,7 +294,7 @@ _CURRENT = select(n.c.id, n.c.attempt).join_from(
     n,
     _letters,
     and_(
-        n.c.id == _letters.c.id,
+        is_key(n.c.id, _letters.c.id),
         n.c.attempt == _letters.c.attempt,
         status_in(Status.FAILED),
     ),
@@ -294,7 +303,7 @@ _removed = locked(given_rows(id=ID, attempt=Integer))
 _is_current = and_(status_in(Status.FAILED), n.c.attempt == _removed.c.attempt)
 _MARK_UNBURIED = (
     update(n)
-    .where(n.c.id == _removed.c.id)
+    .where(is_key(n.c.id, _removed.c.id))
     .values(
         dead_letter=and_(n.c.dead_letter, ~_is_current),
         stale_letter_at=case((_is_current, n.c.stale_letter_at), else_=null()),
@@ -362,7 +371,7 @@ _was_recalled = and_(n.c.fault_code.is_not(None), n.c.fault_code == literal_text
 _RECALL = (
     update(n)
     .where(
-        n.c.id == _with_letter.c.id,
+        is_key(n.c.id, _with_letter.c.id),
         n.c.attempt == _with_letter.c.attempt,
         status_in(*RECALL.sources),
         n.c.published_at.is_not(None),
@@ -388,7 +397,7 @@ _RECALL = (
 
 _UNPUBLISH = (
     update(n)
-    .where(n.c.id == _published.c.id)
+    .where(is_key(n.c.id, _published.c.id))
     .values(published_at=null(), relay_at=Now())
     .returning(n.c.id)
 )
