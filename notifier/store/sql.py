@@ -33,6 +33,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from notifier.notification import Channel
+
 SqlType: TypeAlias = type[TypeEngine[Any]] | TypeEngine[Any]
 
 _SQLITE_TIME = "'%Y-%m-%dT%H:%M:%fZ'"
@@ -135,6 +137,13 @@ class IsMember(FunctionElement[bool]):
 
 class AsciiLower(FunctionElement[str]):
     """A text with its ASCII letters in lower case, whatever the database's locale."""
+
+    type = Text()
+    inherit_cache = True
+
+
+class ComparedBy(FunctionElement[str]):
+    """What a channel's recipient is compared by: a user id as it is, others without ASCII case."""
 
     type = Text()
     inherit_cache = True
@@ -255,6 +264,22 @@ def _(element: AsciiLower, compiler: SQLCompiler, **kw: Any) -> str:
 def _(element: AsciiLower, compiler: SQLCompiler, **kw: Any) -> str:
     (value,) = _arguments(element, compiler, **kw)
     return f"lower({value})"
+
+
+@compiles(ComparedBy, "postgresql")
+def _(element: ComparedBy, compiler: SQLCompiler, **kw: Any) -> str:
+    # To the line as PostgreSQL itself writes an index's expression: that is how Alembic compares.
+    channel, recipient = _arguments(element, compiler, **kw)
+    is_user = f"{channel} = '{Channel.IN_APP}'::text"
+    folded = f'lower({recipient} COLLATE "C")'
+    return f"(\nCASE\n    WHEN {is_user} THEN {recipient}\n    ELSE {folded}\nEND)"
+
+
+@compiles(ComparedBy, "sqlite")
+def _(element: ComparedBy, compiler: SQLCompiler, **kw: Any) -> str:
+    channel, recipient = _arguments(element, compiler, **kw)
+    is_user = f"{channel} = '{Channel.IN_APP}'"
+    return f"(CASE WHEN {is_user} THEN {recipient} ELSE lower({recipient}) END)"
 
 
 @compiles(_OneOf, "postgresql")

@@ -27,7 +27,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.notification import Channel, Fault, SuppressionReason
 from notifier.store import timeline
 from notifier.store.rows import encode, event_row, joined
-from notifier.store.sql import ID, AsciiLower, Now, UtcTime, given_rows, literal_text, time_text
+from notifier.store.sql import (
+    ID,
+    AsciiLower,
+    ComparedBy,
+    Now,
+    UtcTime,
+    given_rows,
+    is_key,
+    literal_text,
+    time_text,
+)
 from notifier.store.tables import notifications as n
 from notifier.store.tables import suppressions
 
@@ -44,7 +54,8 @@ def is_for(columns: Columns) -> ColumnElement[bool]:
     """
     recipient = columns["recipient"]
     return and_(
-        AsciiLower(suppressions.c.recipient) == AsciiLower(recipient),
+        ComparedBy(suppressions.c.channel, suppressions.c.recipient)
+        == ComparedBy(columns["channel"], recipient),
         # Not in the words of the primary key: all of a service's would be read to find one.
         *(
             suppressions.c[name] + literal_text("") == columns[name]
@@ -53,11 +64,6 @@ def is_for(columns: Columns) -> ColumnElement[bool]:
         # Nor with columns of the primary key alone: while the list is short its whole index looks
         # as cheap, and what was planned then is kept until the table is analysed.
         suppressions.c.reason != literal_text(""),
-        # User ids are compared as they are.
-        or_(
-            suppressions.c.channel != literal_text(Channel.IN_APP),
-            suppressions.c.recipient == recipient,
-        ),
     )
 
 
@@ -91,7 +97,7 @@ _SUPPRESS = (
             *("reason", "notification_id", "created_at"),
         ],
         select(n.c.service, n.c.channel, _compared, _as_written, _given.c.reason, n.c.id, _at)
-        .join_from(_given, n, n.c.id == _given.c.id)
+        .join_from(_given, n, is_key(n.c.id, _given.c.id))
         .where(~is_suppressed(n.c))
         .order_by(n.c.service, n.c.channel, n.c.recipient, n.c.id),
     )
@@ -109,7 +115,7 @@ _is_stronger = or_(
 )
 _WILL = (
     update(suppressions)
-    .where(is_for(n.c), n.c.id == _given.c.id, _is_stronger)
+    .where(is_for(n.c), is_key(n.c.id, _given.c.id), _is_stronger)
     .values(reason=_given.c.reason, created_at=_at)
 )
 _KEY = (suppressions.c.service, suppressions.c.channel, suppressions.c.recipient)
@@ -119,7 +125,7 @@ _LIFT = (
     .where(
         tuple_(*_KEY).in_(
             select(*_KEY)
-            .join_from(_given, n, n.c.id == _given.c.id)
+            .join_from(_given, n, is_key(n.c.id, _given.c.id))
             .join(suppressions, is_for(n.c))
             .where(_is_why)
         )

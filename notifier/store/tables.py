@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 from notifier.notification import Status
-from notifier.store.sql import AsciiLower, JsonObject, UtcTime
+from notifier.store.sql import AsciiLower, ComparedBy, JsonObject, UtcTime
 
 metadata = MetaData(
     naming_convention={
@@ -272,6 +272,11 @@ suppressions = Table(
     Index("ix_suppressions_recipient_service_channel", "recipient", "service", "channel"),
 )
 # Older rows, and those of older code beside this one, have the recipient as it was written.
+Index(
+    "ix_suppressions_compared_by",
+    ComparedBy(suppressions.c.channel, suppressions.c.recipient),
+)
+# Code before revision 0007 looks here, through user ids that differ in nothing but case.
 Index(
     "ix_suppressions_compared",
     AsciiLower(suppressions.c.recipient),

@@ -18,6 +18,7 @@ REVISIONS = (
     "0004_let_services_take_turns",
     "0005_note_unknown_messages",
     "0006_drop_the_index_of_due",
+    "0007_look_up_as_compared",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -4,7 +4,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import Text, event, literal, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.notification import (
     FAIL,
@@ -31,6 +32,7 @@ from notifier.ports import (
     RescuePolicy,
     SuppressionPlace,
 )
+from notifier.store.suppressing import is_suppressed
 from tests.contract.store.stores import (
     A_FAULT,
     Stores,
@@ -229,6 +231,38 @@ async def _paged(stores: Stores, **asked: object) -> list[SuppressionPlace]:
 
 def _place_of(suppression: Suppression) -> SuppressionPlace:
     return SuppressionPlace(suppression.compared, suppression.service, suppression.channel)
+
+
+_ROWS_READ = text(
+    "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables"
+    " WHERE relid = to_regclass('suppressions')"
+)
+
+
+@pytest.mark.parametrize("channel", Channel)
+async def test_user_ids_that_differ_in_case_alone_are_not_gone_through(
+    postgres_store_url: str, channel: Channel
+) -> None:
+    many = text(
+        "INSERT INTO suppressions (service, channel, recipient, reason, created_at) SELECT 'mob',"
+        " 'in_app', translate(CAST(CAST(nth AS bit(12)) AS text), '01', 'aA'), 'manual', now()"
+        " FROM generate_series(1, 4095) nth"
+    )
+    entry = {"service": "mob", "channel": channel, "recipient": "a" * 12}
+    columns = {name: literal(value, Text) for name, value in entry.items()}
+
+    async def look(connection: AsyncConnection) -> tuple[bool, int]:
+        before = (await connection.execute(_ROWS_READ)).scalar_one()
+        found = (await connection.execute(select(is_suppressed(columns)))).scalar_one()
+        return found, (await connection.execute(_ROWS_READ)).scalar_one() - before
+
+    async with open_stores(postgres_store_url) as stores:
+        async with stores.database._writer.begin() as connection:  # noqa: SLF001
+            await connection.execute(many)
+
+        found, rows = await stores.database.write(look)
+
+    assert (found, rows) == (False, 0)
 
 
 PAGES = 80
