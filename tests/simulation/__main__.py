@@ -14,6 +14,8 @@ from tests.simulation.plan import Kind, Plan, plan_of
 from tests.simulation.run import Template, Verdict, shrunk, template, verdict, verdicts
 
 _TRACE_LINES = 60
+_DASHES = 4
+_DULL = ("event=http.request", "event=delivery.finished")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -130,10 +132,24 @@ def _explain(found: Verdict, made: Template, options: argparse.Namespace) -> Non
     traced = verdict(small.plan, made, is_traced=True)
     print(f"\nseed {found.plan.load}, smallest world found:")
     print(json.dumps(small.plan.as_data()))
-    print("\n".join(traced.trace[-_TRACE_LINES:]))
+    print("\n".join(_relevant(traced)[-_TRACE_LINES:]))
     print("\n".join(traced.findings))
     only = "".join(f" --only '{kind}'" for kind in options.only)
     print(f"again: ./scripts/simulate --seed {found.plan.load}{only}")
+
+
+def _relevant(traced: Verdict) -> list[str]:
+    """The lines of a trace that tell of faults, or of what was found; all if it names no id."""
+    ids = {word for finding in traced.findings for word in finding.split() if _is_id(word)}
+    if not ids:
+        return list(traced.trace)
+    told = {"FAULT ", "LOG ", *ids}
+    lines = [line for line in traced.trace if any(word in line for word in told)]
+    return [line for line in lines if not line.endswith(_DULL)]
+
+
+def _is_id(word: str) -> bool:
+    return word.count("-") == _DASHES
 
 
 if __name__ == "__main__":

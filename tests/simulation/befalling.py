@@ -1,18 +1,23 @@
 """What each kind of fault does to a world."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
 
+from notifier.notification import Lane
 from notifier.queue import topology
 from tests.simulation.broker.server import Broker
+from tests.simulation.clients import Wish
 from tests.simulation.database import DatabaseServer
+from tests.simulation.ended import Ended
 from tests.simulation.loop import Process
 from tests.simulation.machines import Machine
 from tests.simulation.network import Network
+from tests.simulation.operators import Operator
 from tests.simulation.plan import Fault, Kind
-from tests.simulation.providers import FAIR, Fate, Provider
+from tests.simulation.providers import Fate, Provider
 
 T = TypeVar("T")
 
@@ -29,6 +34,11 @@ class Befallen(Protocol):
     providers: dict[str, Provider]
     broker: Broker
     broker_process: Process
+    operator: Operator
+    ended: Ended
+
+    def act(self, work: Coroutine[Any, Any, None]) -> None: ...
+    def failed_ids(self) -> list[UUID]: ...
 
     def note_happening(
         self, fault: Fault, whom: Collection[Process] | None, for_s: float = 0.0
@@ -126,7 +136,7 @@ def _provider_weather(world: Befallen, fault: Fault) -> None:
     world.note_happening(fault, (), fault.for_s)
 
     def clear() -> None:
-        provider.weather = FAIR
+        provider.weather = provider.fair
 
     world.keeper.post(fault.for_s, clear)
 
@@ -179,6 +189,41 @@ def _queue_deleted(world: Befallen, fault: Fault) -> None:
         world.broker_process.run(world.broker.delete_queue, _one(queues, fault))
 
 
+def _letters_moved(world: Befallen, fault: Fault) -> None:
+    spec = _one(list(topology.DEAD_QUEUES), fault)
+    target = topology.work_queue(spec.channel, Lane.NORMAL)
+    if {spec.name, target} <= set(world.broker.depths()):
+        world.note_happening(fault, None)
+        world.broker_process.run(world.broker.move, spec.name, target)
+
+
+def _pause(world: Befallen, fault: Fault) -> None:
+    provider = _one(list(world.providers.values()), fault)
+    world.note_happening(fault, (), fault.for_s)
+    world.act(world.operator.pause(provider.name, fault.for_s))
+
+
+def _replay(world: Befallen, fault: Fault) -> None:
+    if ids := world.failed_ids():
+        world.note_happening(fault, ())
+        world.act(world.operator.replay(ids))
+
+
+def _cancel(world: Befallen, fault: Fault) -> None:
+    if told := _told(world):
+        world.note_happening(fault, ())
+        world.act(world.operator.cancel(_one(told, fault)))
+
+
+def _suppress(world: Befallen, fault: Fault) -> None:
+    world.note_happening(fault, ())
+    world.act(world.operator.suppress(_one(world.ended.wishes, fault)))
+
+
+def _told(world: Befallen) -> list[Wish]:
+    return [wish for wish in world.ended.wishes if wish.told is not None]
+
+
 def _queues(world: Befallen) -> list[str]:
     there = world.broker.depths()
     return [spec.name for spec in topology.WORK_QUEUES if spec.name in there]
@@ -203,4 +248,9 @@ _ACTS: Mapping[Kind, Callable[[Befallen, Fault], None]] = {
     Kind.CONFIRM_LOST: _confirm_lost,
     Kind.PURGE: _purge,
     Kind.QUEUE_DELETED: _queue_deleted,
+    Kind.LETTERS_MOVED: _letters_moved,
+    Kind.PAUSE: _pause,
+    Kind.REPLAY: _replay,
+    Kind.CANCEL: _cancel,
+    Kind.SUPPRESS: _suppress,
 }

@@ -75,6 +75,8 @@ def _about_clients(ended: Ended) -> Iterator[str]:
     stored = {UUID(record["id"]) for record in ended.records}
     told = Counter(wish.told for wish in ended.wishes if wish.told is not None)
     for wish in ended.wishes:
+        if wish.refusal is not None and wish.expires_in_s is not None:
+            continue  # it came too late to be asked for
         if wish.refusal is not None:
             yield f"refused: client {wish.number} was told {wish.refusal}"
         elif wish.told is None:
@@ -102,6 +104,9 @@ def _about_the_end(ended: Ended) -> Iterator[str]:
         yield f"stuck: not all is final: {dict(left)}"
     elif (tail_s := ended.settled_s - ended.plan.ends_s) > _LONGEST_TAIL_S:
         yield f"slow: all is final {tail_s:.0f} s after the last fault"
+    failed = sum(row["status"] == Status.FAILED for row in ended.records)
+    if ended.letters is not None and ended.letters != failed:
+        yield f"letters: {ended.letters} dead letters, and {failed} failed"
     for row in ended.records:
         if row["lease_token"] is not None and Status(row["status"]).is_final:
             yield f"leased: {row['id']} is {row['status']} and under a lease"
@@ -119,18 +124,34 @@ def _about_the_log(ended: Ended) -> Iterator[str]:
 
 def _about_one(case: _Case, causes: "_Causes", ended: Ended) -> Iterator[str]:
     yield from _unlawful(case)
-    match case.status:
-        case Status.SENT | Status.DELIVERED:
-            if not case.taken:
-                yield f"never-sent: {case.id} is {case.status}, and no provider took it"
-        case Status.FAILED:
-            if not _may_fail(case, causes, ended):
-                fault = f"{case.record['fault_kind']}/{case.record['fault_code']}"
-                yield f"failed: {case.id} is failed ({fault}) for nothing"
-        case _:
-            pass
+    if problem := _wrong_end(case, causes, ended):
+        yield problem
     yield from _repeated(case, causes)
     yield from _uncaused(case, causes)
+
+
+def _wrong_end(case: _Case, causes: "_Causes", ended: Ended) -> str | None:
+    """Why it should not have ended as it did; None if it may."""
+    match case.status:
+        case Status.SENT | Status.DELIVERED | Status.BOUNCED if not case.taken:
+            return f"never-sent: {case.id} is {case.status}, and no provider took it"
+        case Status.FAILED if not _may_fail(case, causes, ended):
+            fault = f"{case.record['fault_kind']}/{case.record['fault_code']}"
+            return f"failed: {case.id} is failed ({fault}) for nothing"
+        case Status.EXPIRED if case.record["expires_at"] is None:
+            return f"expired: {case.id} is expired, and had no end"
+        case Status.CANCELLED | Status.SUPPRESSED if not _is_asked_for(case, ended):
+            return f"{case.status}: {case.id} is {case.status}, and nobody asked for it"
+        case _:
+            return None
+
+
+def _is_asked_for(case: _Case, ended: Ended) -> bool:
+    return any(
+        wish.is_cancelled if case.status is Status.CANCELLED else wish.is_suppressed
+        for wish in ended.wishes
+        if wish.told == case.id
+    )
 
 
 def _unlawful(case: _Case) -> Iterator[str]:
@@ -163,12 +184,12 @@ def _may_fail(case: _Case, causes: "_Causes", ended: Ended) -> bool:
 def _repeated(case: _Case, causes: "_Causes") -> Iterator[str]:
     """What was handed over again after it was taken needs a cause, and is to be counted."""
     for first, second in zip(case.taken, case.taken[1:], strict=False):
-        if not causes.of_doubt(first):
+        if not causes.of_doubt(first) and "replay" not in case.events:
             yield (
                 f"doubled: {case.id} was taken from {first.worker} at {first.began_s:.2f}"
                 f" and from {second.worker} at {second.began_s:.2f} for nothing"
             )
-    if len(case.taken) > 1 and not _is_doubt_noted(case):
+    if len(case.taken) > 1 and not _is_doubt_noted(case) and "replay" not in case.events:
         yield f"uncounted: {case.id} was doubled, and its record says nothing of it"
     for earlier, later in zip(case.calls, case.calls[1:], strict=False):
         until_s = earlier.told_s or earlier.began_s + _SEND_S
@@ -183,8 +204,10 @@ def _is_doubt_noted(case: _Case) -> bool:
 
 
 def _uncaused(case: _Case, causes: "_Causes") -> Iterator[str]:
-    may_be_in_doubt = causes.any_of(_STOPPING) or any(map(causes.of_doubt, case.calls))
-    if case.record["outcome_unknown"] and not may_be_in_doubt:
+    # A call is cut off when the notification expires: the decisions say why.
+    is_cut_off = case.status is Status.EXPIRED
+    is_explained = causes.any_of(_STOPPING) or any(map(causes.of_doubt, case.calls))
+    if case.record["outcome_unknown"] and not is_cut_off and not is_explained:
         yield f"unknown: {case.id} is in doubt for nothing"
     if "rescue" in case.events and not causes.any_of(_STOPPING):
         yield f"rescued: {case.id} was rescued for nothing"

@@ -4,17 +4,20 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 import orjson
 
+from tests.simulation.epoch import EPOCH_S
 from tests.simulation.loop import this_loop
 from tests.simulation.web import Request, Site
 
 _TIMEOUT_S = 10.0
 _BACKOFF_S = (0.05, 2.0)
+_SHARE_TIMED = 0.2
 
 
 @dataclass(slots=True)
@@ -23,16 +26,39 @@ class Wish:
 
     number: int
     body: Mapping[str, Any]
+    send_in_s: float | None = None
+    expires_in_s: float | None = None
     told: UUID | None = None
     told_s: float | None = None
     others: list[UUID] = field(default_factory=list)
     """Further ids that it was told: there must be none."""
     refusal: str | None = None
+    is_cancelled: bool = False
+    """Whether somebody tried to take it back."""
+    is_suppressed: bool = False
+    """Whether its recipient was put on the suppression list."""
+
+    def asked(self, now: datetime) -> bytes:
+        """The body of its request, if it is made for the first time `now`."""
+        times = {
+            name: (now + timedelta(seconds=delay_s)).isoformat()
+            for name, delay_s in (("send_at", self.send_in_s), ("expires_at", self.expires_in_s))
+            if delay_s is not None
+        }
+        return orjson.dumps({**self.body, **times})
 
 
 def wishes(count: int, chance: random.Random) -> list[Wish]:
     """So many notifications of different channels and lanes."""
-    return [Wish(number, _body(number, chance)) for number in range(count)]
+    return [_wish(number, chance) for number in range(count)]
+
+
+def _wish(number: int, chance: random.Random) -> Wish:
+    body = _body(number, chance)
+    if chance.random() < _SHARE_TIMED:
+        send_in_s = chance.choice((None, chance.uniform(1, 30)))
+        return Wish(number, body, send_in_s, (send_in_s or 0) + chance.uniform(1, 60))
+    return Wish(number, body)
 
 
 def _body(number: int, chance: random.Random) -> Mapping[str, Any]:
@@ -52,7 +78,8 @@ async def send(
         "content-type": "application/json",
         "idempotency-key": f"wish-{wish.number}",
     }
-    request = Request("POST", "/api/v1/notifications/send", headers, orjson.dumps(wish.body))
+    now = datetime.fromtimestamp(EPOCH_S + this_loop().time(), UTC)
+    request = Request("POST", "/api/v1/notifications/send", headers, wish.asked(now))
     while wish.told is None and this_loop().time() < until_s:
         try:
             response = await chance.choice(sites()).ask(request, _TIMEOUT_S)

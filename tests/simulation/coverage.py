@@ -3,7 +3,8 @@
 from collections import Counter
 from datetime import datetime
 
-from tests.simulation.ended import EPOCH_S, Ended
+from tests.simulation.ended import Ended
+from tests.simulation.epoch import EPOCH_S
 
 _AFTER_S = 5.0
 

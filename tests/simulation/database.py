@@ -7,6 +7,7 @@ one after the other: what two of them do to one row at the same time is not seen
 import asyncio
 import pickle
 import random
+import re
 import sqlite3
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 from itertools import repeat
 from pathlib import Path
 from typing import cast
+from uuid import UUID
 
 from tests.simulation.driver import COMMIT, HOST, PORT, ROLLBACK, Answered, Asked, Refused
 from tests.simulation.loop import Process, WorldLoop
@@ -23,6 +25,7 @@ from tests.simulation.network import Network
 _LOCK_S = 1.0
 _IDLE_S = 5.0
 _STATEMENT_S = (0.0002, 0.003)
+_ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
 _BUSY = 5
 _BUSY_TEXT = "database is locked"
 
@@ -192,9 +195,7 @@ class _Session(asyncio.Protocol):
         self._server.statements += 1
         answer = self._executed(asked)
         if self._server.tell is not None:
-            self._server.tell(
-                f"{self._client()} {' '.join(asked.sql.split())[:140]}{_told(answer)}"
-            )
+            self._server.tell(f"{self._client()} {_said(asked)}{_told(answer)}")
         if not self._file.in_transaction:
             self._server.release(self)
         if asked.sql == COMMIT and self._server.lost_answers:
@@ -249,6 +250,12 @@ class _Session(asyncio.Protocol):
         self._server.release(self)
         if self._transport is not None:
             self._transport.close()
+
+
+def _said(asked: Asked) -> str:
+    ids = _ID.findall(str(asked.parameters))
+    of = f" of {' '.join(str(UUID(id)) for id in ids[:3])}" if ids else ""
+    return f"{' '.join(asked.sql.split())[:100]}{of}"
 
 
 def _told(answer: Answered | Refused) -> str:

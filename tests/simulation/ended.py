@@ -8,9 +8,6 @@ from tests.simulation.clients import Wish
 from tests.simulation.plan import Kind, Plan
 from tests.simulation.providers import Call
 
-EPOCH_S = 1_800_000_000.0
-"""When every world begins, as a Unix time."""
-
 
 @dataclass(frozen=True, slots=True)
 class Happening:
@@ -46,5 +43,7 @@ class Ended:
     steps: int = 0
     virtual_s: float = 0
     statements: int = 0
+    letters: int | None = None
+    """How many dead letters the broker holds; None where it dies with its process."""
     trace: list[str] = field(default_factory=list)
     """What happened, in words, if that was asked for."""

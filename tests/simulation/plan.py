@@ -28,6 +28,11 @@ class Kind(StrEnum):
     CONFIRM_LOST = "confirm lost"
     PURGE = "purge"
     QUEUE_DELETED = "queue deleted"
+    LETTERS_MOVED = "letters moved"
+    PAUSE = "pause"
+    REPLAY = "replay"
+    CANCEL = "cancel"
+    SUPPRESS = "suppress"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,10 @@ class Plan:
     lease_s: float
     grace_s: float
     on_unknown: str
+    weather: float
+    """How much of what they get the providers do not simply take."""
+    is_reported: bool
+    """Whether a provider calls back."""
     one_process: bool
     faults: Sequence[Fault]
 
@@ -102,6 +111,8 @@ def plan_of(seed: int, only: Sequence[Kind] = ()) -> Plan:
         providers=chance.choice((1, 2)),
         lease_s=chance.choice((25.0, 60.0)),
         grace_s=chance.choice((2.0, 10.0, 45.0)),
+        weather=chance.choice((0.0, 0.0, 0.1, 0.4)),
+        is_reported=chance.random() < 0.5,
         on_unknown=chance.choice(("resend", "hold")),
         one_process=is_one_process,
         faults=sorted(

@@ -41,6 +41,21 @@ class Fate(StrEnum):
 
 
 FAIR: Mapping[Fate, float] = {Fate.TAKEN: 1.0}
+_ROUGH: Mapping[Fate, float] = {
+    Fate.DEFERRED: 0.5,
+    Fate.REFUSED: 0.2,
+    Fate.THROTTLED: 0.1,
+    Fate.TAKEN_IN_SILENCE: 0.1,
+    Fate.LOST_IN_SILENCE: 0.1,
+}
+
+
+def fair_weather(roughness: float) -> Mapping[Fate, float]:
+    """How likely each fate is when nothing is wrong with a provider but this much."""
+    return {
+        Fate.TAKEN: 1 - roughness,
+        **{fate: roughness * share for fate, share in _ROUGH.items()},
+    }
 
 
 @dataclass(slots=True)
@@ -58,6 +73,11 @@ class Call:
     told_s: float | None = None
     """When its answer was sent."""
 
+    @property
+    def provider_id(self) -> str:
+        """The provider's name for what it took."""
+        return f"SM{self.id.hex[-24:]}{self.attempt:08x}"
+
 
 @dataclass
 class Provider:
@@ -68,7 +88,12 @@ class Provider:
     chance: random.Random
     journal: list[Call]
     tell: Callable[[str], None] | None = None
-    weather: Mapping[Fate, float] = field(default_factory=lambda: FAIR)
+    fair: Mapping[Fate, float] = field(default_factory=lambda: FAIR)
+    call_back: Callable[[Call], None] | None = None
+    """Called with what it took, if it tells afterwards what became of that."""
+
+    def __post_init__(self) -> None:
+        self.weather = self.fair
 
     def receive(self, call: Call, asker: Process, answer: "asyncio.Future[Outcome]") -> None:
         """Decide what becomes of a message; runs in the provider's process."""
@@ -77,6 +102,8 @@ class Provider:
         [call.fate] = self.chance.choices(fates, weights)
         if self.tell is not None:
             self.tell(f"{call.id} attempt {call.attempt} of {call.worker}: {call.fate}")
+        if self.call_back is not None and call.fate.is_taken:
+            self.call_back(call)
         outcome = self._outcome(call)
         if outcome is not None:
             self.process.post(
@@ -92,7 +119,7 @@ class Provider:
     def _outcome(self, call: Call) -> Outcome | None:
         match call.fate:
             case Fate.TAKEN:
-                return Sent(f"{self.name}-{call.id}-{call.attempt}")
+                return Sent(call.provider_id)
             case Fate.DEFERRED:
                 return Transient("451", "come back later", concerns_recipient=True)
             case Fate.REFUSED:

@@ -3,29 +3,37 @@
 import asyncio
 import random
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Coroutine, Mapping
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from notifier import bootstrap
+from notifier.queue import topology
 from notifier.settings import Settings
+from tests.callbacks import AUTH_TOKEN, BASE_URL
 from tests.simulation import clients, doors
 from tests.simulation.befalling import befall
 from tests.simulation.broker.server import Broker
 from tests.simulation.clients import Wish
 from tests.simulation.database import DatabaseServer
-from tests.simulation.ended import EPOCH_S, Ended, Happening
+from tests.simulation.ended import Ended, Happening
+from tests.simulation.epoch import EPOCH_S
 from tests.simulation.loop import Process, WorldLoop, this_loop, this_process
 from tests.simulation.machines import Machine, Nursery
 from tests.simulation.network import Network
+from tests.simulation.operators import Operator, call_back
 from tests.simulation.plan import Fault, Plan
-from tests.simulation.providers import Provider, WorldAdapter
+from tests.simulation.providers import Call, Provider, WorldAdapter, fair_weather
 from tests.simulation.reality import unreal
 from tests.simulation.web import Site
 
 PEPPER = "the pepper of a world"
 _SETTLE_S = 2_500.0
+_SHARE_DELIVERED = 0.8
+_OPEN = "SELECT count(*) FROM notifications WHERE status IN ('pending', 'processing')"
 _LOOK_S = 5.0
 _EMAIL = ("smtp", "sendgrid")
 
@@ -72,13 +80,19 @@ class World:
                 self.chance["providers"],
                 self.ended.journal,
                 tell,
+                fair_weather(plan.weather),
+                self._call_back if plan.is_reported and name == "twilio" else None,
             )
             for name in (*_EMAIL[: plan.providers], "twilio")
         }
         self.settings = Settings.from_env(self._environ())
+        self.acts: list[asyncio.Task[None]] = []
         self.nursery = Nursery(self.settings)
         self.sites = [Site(self.chance["network"]) for _ in range(plan.apis)]
+        self.operator = Operator(key, self.sites, self.chance["faults"])
         self._site_of: dict[str, Site] = {}
+        self._operators = Process("operators", self.loop)
+        self._callbacks: list[asyncio.Task[None]] = []
         self.machines = [*self._apis(), *self._runners()]
 
     def run(self) -> Ended:
@@ -117,6 +131,15 @@ class World:
             whose = "everybody" if names is None else ", ".join(sorted(names))
             self.tell(f"FAULT {fault.kind} for {for_s:.1f} s: {whose}")
 
+    def act(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let an operator do this, before the world may end."""
+        self.acts.append(self._operators.spawn(work))
+
+    def failed_ids(self) -> list[UUID]:
+        """What is failed now."""
+        query = "SELECT id FROM notifications WHERE status = 'failed' ORDER BY id"
+        return [UUID(id) for (id,) in self._asked(query)]
+
     def tell(self, words: str) -> None:
         """Keep a line of the trace."""
         self.ended.trace.append(f"{self.loop.time():9.4f} {this_process().name}: {words}")
@@ -142,6 +165,7 @@ class World:
             self.keeper.post(fault.at_s, befall, self, fault)
         await asyncio.sleep(self.plan.ends_s)
         await asyncio.gather(*sending)
+        await asyncio.gather(*self.acts)
         await self._settle()
         self._read()
 
@@ -152,20 +176,40 @@ class World:
     async def _settle(self) -> None:
         end_s = self.loop.time() + _SETTLE_S
         while this_loop().time() < end_s:
-            if self._open_count() == 0:
+            if self._is_settled():
                 self.ended.settled_s = self.loop.time()
                 return
             await asyncio.sleep(_LOOK_S)
 
-    def _open_count(self) -> int:
-        with sqlite3.connect(self._path) as file:
-            [count] = file.execute(
-                "SELECT count(*) FROM notifications WHERE status IN ('pending', 'processing')"
-            ).fetchone()
-        return int(count)
+    def _is_settled(self) -> bool:
+        [(still_open,)] = self._asked(_OPEN)
+        if still_open or any(not task.done() for task in self._callbacks):
+            return False
+        return self.plan.one_process or self._letters() == len(self.failed_ids())
+
+    def _letters(self) -> int:
+        dead = [self.broker.depths().get(spec.name) for spec in topology.DEAD_QUEUES]
+        return sum(depth.ready + depth.unacked for depth in dead if depth is not None)
+
+    def _asked(self, query: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self._path)) as file:
+            return file.execute(query).fetchall()
+
+    def _call_back(self, call: Call) -> None:
+        """Let a provider tell what became of a message that it took, before or after its answer."""
+        chance = self.chance["providers"]
+        status = "delivered" if chance.random() < _SHARE_DELIVERED else "undelivered"
+
+        async def later() -> None:
+            await asyncio.sleep(chance.choice((0.0, 0.3, 5.0)) * chance.random())
+            await call_back(call.id, status, call.provider_id, self.sites, chance)
+
+        self._callbacks.append(this_process().spawn(later()))
 
     def _read(self) -> None:
-        with sqlite3.connect(self._path) as file:
+        if not self.plan.one_process:
+            self.ended.letters = self._letters()
+        with closing(sqlite3.connect(self._path)) as file:
             file.row_factory = sqlite3.Row
             for table, rows in (
                 ("notifications", self.ended.records),
@@ -214,8 +258,13 @@ class World:
                 ("ON_UNKNOWN", plan.on_unknown),
             )
         }
+        reported = {
+            "NOTIFIER_TWILIO__STATUS_CALLBACK_BASE_URL": BASE_URL,
+            "NOTIFIER_TWILIO__AUTH_TOKEN": AUTH_TOKEN,
+        }
         return {
             **channels,
+            **(reported if plan.is_reported else {}),
             "NOTIFIER_DATABASE_URL": "sqlite:////world",
             "NOTIFIER_BROKER_URL": (
                 "memory://" if plan.one_process else "amqp://guest:guest@broker:5672/"

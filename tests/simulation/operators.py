@@ -1,0 +1,86 @@
+"""What operators and providers ask of the API of their own accord, until they are answered."""
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import orjson
+
+from tests.callbacks import BASE_URL, FORM, twilio_signature
+from tests.simulation.clients import Wish
+from tests.simulation.loop import this_loop
+from tests.simulation.web import Request, Response, Site
+
+_TIMEOUT_S = 10.0
+_BACKOFF_S = (0.1, 3.0)
+_PATIENCE_S = 200.0
+
+
+class Operator:
+    """Somebody with a key for everything."""
+
+    def __init__(self, key: str, sites: Sequence[Site], chance: random.Random) -> None:
+        self._headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+        self._sites = sites
+        self._chance = chance
+
+    async def pause(self, provider: str, for_s: float) -> None:
+        """Keep a provider from being asked for so long."""
+        path = f"/api/v1/providers/{provider}"
+        await self._insist("POST", f"{path}/pause", {"reason": "maintenance"})
+        await asyncio.sleep(for_s)
+        await self._insist("POST", f"{path}/resume")
+
+    async def replay(self, ids: Sequence[UUID]) -> None:
+        """Let these failed ones be tried again."""
+        for id in ids:
+            await self._insist("POST", f"/api/v1/notifications/{id}/replay")
+
+    async def cancel(self, wish: Wish) -> None:
+        """Take a notification back, if that is possible still."""
+        wish.is_cancelled = True
+        await self._insist("POST", f"/api/v1/notifications/{wish.told}/cancel")
+
+    async def suppress(self, wish: Wish) -> None:
+        """Put its recipient on the suppression list."""
+        wish.is_suppressed = True
+        entry = {"type": wish.body["type"], "recipient": wish.body["recipient"]}
+        await self._insist("POST", "/api/v1/suppressions", entry)
+
+    async def _insist(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> Response | None:
+        content = b"" if body is None else orjson.dumps(body)
+        request = Request(method, path, self._headers, content)
+        return await insisted(request, self._sites, self._chance)
+
+
+async def call_back(
+    id: UUID, status: str, sid: str, sites: Sequence[Site], chance: random.Random
+) -> None:
+    """Tell, as Twilio does, what became of a message; again if it is not taken."""
+    form = {"MessageSid": sid, "AccountSid": "AC" + "0" * 32, "MessageStatus": status}
+    signature = twilio_signature(f"{BASE_URL}/{id}", form)
+    headers = {"content-type": FORM["Content-Type"], "x-twilio-signature": signature}
+    request = Request("POST", f"/callbacks/twilio/{id}", headers, urlencode(form).encode())
+    await insisted(request, sites, chance)
+
+
+async def insisted(
+    request: Request, sites: Sequence[Site], chance: random.Random
+) -> Response | None:
+    """Ask until there is an answer that repeating would not change; None if that takes too long."""
+    end_s = this_loop().time() + _PATIENCE_S
+    while this_loop().time() < end_s:
+        try:
+            response = await chance.choice(sites).ask(request, _TIMEOUT_S)
+        except OSError:
+            response = None
+        if response is not None and response.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return response
+        await asyncio.sleep(chance.uniform(*_BACKOFF_S))
+    return None
