@@ -25,7 +25,8 @@ def sole_user(url: str) -> Iterator[None]:
     if isinstance(parsed, PostgresAddress) or parsed.database in (None, ":memory:"):
         yield
         return
-    file = Path(str(parsed.database))
+    # Whatever links lead there, it is one file.
+    file = Path(str(parsed.database)).resolve()
     try:
         descriptor = os.open(file.with_name(f"{file.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
