@@ -8,6 +8,7 @@ from pamqp.commands import Basic, Exchange, Queue
 
 from tests.contract.broker.bench import Bench
 from tests.contract.broker.client import Client, Line, Mail
+from tests.simulation.broker.versions import Told, Version
 
 ONCE: Mapping[str, str | int] = {"dead-letter-exchange": "graves"}
 SAFE: Mapping[str, str | int] = {
@@ -43,6 +44,24 @@ async def bury(line: Line) -> None:
     line.reject((await line.await_mail()).tag, requeue=False)
 
 
+async def give_back(line: Line, queue: str) -> None:
+    """Take the one message of a queue, and fail to handle it."""
+    line.send(Basic.Get(queue=queue))
+    line.reject((await line.await_mail()).tag, requeue=True)
+    await line.finds(queue, ready=1)
+
+
+def rejection_told(version: Version) -> dict[str, object]:
+    """The counts of a letter that was fetched, and whose message was rejected at once."""
+    match version.told_by_letters:
+        case Told.NOTHING:
+            return {"x-delivery-count": 0}
+        case Told.REJECTION:
+            return {"x-delivery-count": 1}
+        case Told.FAILURES:
+            return {"x-delivery-count": 1, "x-acquired-count": 1}
+
+
 async def exhume(line: Line) -> Mail:
     """Take the one letter of the grave."""
     await line.finds("grave", ready=1)
@@ -73,15 +92,14 @@ async def test_a_rejected_message_is_a_dead_letter(
     assert letter.properties.message_id == "m"
     assert isinstance(letter.method, Basic.GetOk)
     assert (letter.method.exchange, letter.method.routing_key) == ("graves", "q")
-    assert letter.is_again == bench.version.counts_rejection
+    assert letter.is_again == (bench.version.told_by_letters is not Told.NOTHING)
     await line.finds("q", ready=0, consumers=0)
     told = {"exchange": "", "queue": "q", "reason": "rejected"}
     headers = {"mine": "1", "x-death": letter.headers["x-death"]}
     headers |= {f"x-first-death-{name}": value for name, value in told.items()}
     if bench.version.tells_last_death:
         headers |= {f"x-last-death-{name}": value for name, value in told.items()}
-    if bench.version.counts_first_get or bench.version.counts_rejection:
-        headers["x-delivery-count"] = int(bench.version.counts_rejection)
+    headers |= rejection_told(bench.version)
     assert letter.headers == headers
     [death] = deaths_of(letter)
     assert death.pop("time")
@@ -133,7 +151,41 @@ async def test_a_message_dies_of_more_failures_than_its_limit(
     letter = await exhume(line)
     [death] = deaths_of(letter)
     assert (death["reason"], death["queue"], death["count"]) == ("delivery_limit", "q", 1)
-    assert letter.headers.get("x-delivery-count", 0) == 0
+    tells = bench.version.told_by_letters is Told.FAILURES
+    assert letter.headers.get("x-delivery-count", 0) == (3 if tells else 0)
+    assert letter.headers.get("x-acquired-count", 0) == (3 if tells else 0)
+    assert letter.is_again == tells
+
+
+async def test_failures_count_in_the_next_queue_or_not(bench: Bench, client: Client) -> None:
+    bench.police("^q$", SAFE)
+    bench.police("^grave$", {"delivery-limit": 100})
+    line = await with_grave(await opened(client))
+    await line.publish("q", b"1")
+    await give_back(line, "q")
+    await bury(line)
+    await line.finds("grave", ready=1)
+
+    await give_back(line, "grave")
+
+    letter = await exhume(line)
+    carried = {Told.NOTHING: 0, Told.REJECTION: 0, Told.FAILURES: 2}
+    assert letter.headers["x-delivery-count"] == carried[bench.version.told_by_letters] + 1
+
+
+async def test_counts_that_a_client_published_are_shown_until_there_are_others(
+    bench: Bench, client: Client
+) -> None:
+    bench.police("^q$", {"delivery-limit": 5})
+    line = await opened(client)
+    line.write("q", b"1", properties=Basic.Properties(headers={"x-delivery-count": 7}))
+    await line.await_method(Basic.Ack)
+    await line.consume("q", "c")
+
+    for count in (7, 1, 2):
+        mail = await line.await_mail()
+        assert mail.headers["x-delivery-count"] == count
+        line.reject(mail.tag, requeue=True)
 
 
 async def test_nacks_count_towards_the_limit_or_not(bench: Bench, client: Client) -> None:

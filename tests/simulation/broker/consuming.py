@@ -25,7 +25,7 @@ def consume(channel: Channel, method: Basic.Consume) -> None:
     tag = method.consumer_tag or f"amq.ctag-{channel.number}-{len(channel.consumers) + 1}"
     if tag in channel.consumers:
         raise refusal.not_allowed(f"attempt to reuse consumer tag '{tag}'")
-    if channel.prefetch_is_shared:
+    if channel.prefetch_is_shared and not queue.version.shares_prefetch:
         raise refusal.not_implemented(f"queue '{queue.name}' does not support global qos")
     acknowledges = not method.no_ack
     credit = channel.prefetch if acknowledges and channel.prefetch else None

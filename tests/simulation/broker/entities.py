@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from notifier.queue.topology import Policy
-from tests.simulation.broker import frames, refusal
-from tests.simulation.broker.deaths import REJECTED, dead_headers
+from tests.simulation.broker import refusal
+from tests.simulation.broker.deaths import dead_letter
 from tests.simulation.broker.letter import Letter
 from tests.simulation.broker.policies import rules_of
 from tests.simulation.broker.queues import Journal, Queue
@@ -109,23 +108,15 @@ class Entities:
         rules = source.rules
         if rules.dead_exchange is None:
             return True
-        headers = dead_headers(
+        dead = dead_letter(
             letter,
             source.name,
             reason,
-            at=datetime.fromtimestamp(int(self._now_s()), UTC),
+            rules=rules,
+            at_s=self._now_s(),
             version=self.version,
         )
-        key = letter.routing_key if rules.dead_key is None else rules.dead_key
-        dead = Letter(
-            rules.dead_exchange,
-            key,
-            frames.with_headers(letter.properties, headers),
-            letter.body,
-            was_dead=True,
-            was_rejected=reason == REJECTED and self.version.counts_rejection,
-        )
-        targets = self.targets(rules.dead_exchange, key)
+        targets = self.targets(dead.exchange, dead.routing_key)
         if not rules.keeps_dying:
             for target in targets:
                 target.take(dead.copy())

@@ -21,8 +21,8 @@ class Letter:
     body: bytes
     was_dead: bool = False
     """Whether a broker, and no client, put it where it is."""
-    was_rejected: bool = False
-    """Whether it is the letter of a rejected message, and tells of that."""
+    tells_of_deliveries: bool = False
+    """Whether it is marked as delivered before, though not in the queue where it is."""
     failures: int = 0
     returns: int = 0
 
@@ -44,7 +44,7 @@ class Letter:
     @property
     def is_again(self) -> bool:
         """Whether it is marked as delivered before."""
-        return self.returns > 0 or self.was_rejected
+        return self.returns > 0 or self.tells_of_deliveries
 
     def copy(self) -> "Letter":
         """The same content in another queue, where it was never delivered."""
@@ -54,7 +54,8 @@ class Letter:
             self.properties,
             self.body,
             self.was_dead,
-            self.was_rejected,
+            self.tells_of_deliveries,
+            self.failures,
         )
 
     def shown(self, version: Version, *, is_fetched: bool = False) -> bytes:

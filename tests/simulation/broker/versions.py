@@ -1,6 +1,15 @@
 """Where RabbitMQ's versions differ, as far as their clients notice."""
 
 from dataclasses import dataclass
+from enum import Enum
+
+
+class Told(Enum):
+    """What a dead letter tells of the deliveries before its death."""
+
+    NOTHING = "nothing"
+    REJECTION = "that it was rejected, as one delivery, which no limit counts"
+    FAILURES = "all failed deliveries, and the limit of its next queue counts them too"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +28,9 @@ class Version:
     counts_first_get: bool
     trusts_deaths: bool
     tells_last_death: bool
-    counts_rejection: bool
-    """Whether the letter of a rejected message tells of that as a delivery of its own."""
+    told_by_letters: Told
+    shares_prefetch: bool
+    """Whether a prefetch for a whole channel is taken, as one for each consumer; else refused."""
     recovers_by_tag: bool
     """Whether a lost channel gives back by the consumers' tags; else as they were attached."""
 
@@ -32,7 +42,8 @@ V3_10 = Version(
     counts_first_get=True,
     trusts_deaths=True,
     tells_last_death=False,
-    counts_rejection=False,
+    told_by_letters=Told.NOTHING,
+    shares_prefetch=False,
     recovers_by_tag=True,
 )
 V4_0 = Version(
@@ -42,7 +53,8 @@ V4_0 = Version(
     counts_first_get=False,
     trusts_deaths=False,
     tells_last_death=True,
-    counts_rejection=True,
+    told_by_letters=Told.REJECTION,
+    shares_prefetch=False,
     recovers_by_tag=False,
 )
 V4_3 = Version(
@@ -52,6 +64,7 @@ V4_3 = Version(
     counts_first_get=False,
     trusts_deaths=False,
     tells_last_death=True,
-    counts_rejection=True,
+    told_by_letters=Told.FAILURES,
+    shares_prefetch=True,
     recovers_by_tag=False,
 )
