@@ -33,8 +33,11 @@ def main(url: str, key: str, seconds: float) -> None:
         _saying(_posting(bearer, _many_wrong_fields())),
         _saying(_callback() + b"x" * 900_000),
         _saying(b"GET /api/v1/inbox/a/stream HTTP/1.1\r\nHost: a\r\n" + bearer + b"\r\n"),
+        _saying(_from_the_start(bearer)),
+        _saying(_marking(bearer) * 16),
         _saying(b"GET /api/v1/notifications HTTP/1.1\r\nHost: a\r\n" + bearer + b"\r\n"),
     ]
+    _fill_an_inbox(url, bearer)
     silent = [_silent_connection(url, number) for number in range(_SILENT)]
     threads = [threading.Thread(target=_repeat, args=(url, each, ends_at_s)) for each in attacks]
     for thread in threads:
@@ -69,6 +72,24 @@ def _saying(words: bytes) -> Callable[[socket.socket], None]:
 
 def _posting(bearer: bytes, body: bytes) -> bytes:
     return _HEAD + bearer + _JSON + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+def _from_the_start(bearer: bytes) -> bytes:
+    begin = b"GET /api/v1/inbox/a/stream HTTP/1.1\r\nHost: a\r\nLast-Event-ID: 0\r\n"
+    return begin + bearer + b"\r\n"
+
+
+def _marking(bearer: bytes) -> bytes:
+    return b"POST /api/v1/inbox/a/read HTTP/1.1\r\nHost: a\r\n" + bearer + b"\r\n"
+
+
+def _fill_an_inbox(url: str, bearer: bytes) -> None:
+    item = {"type": "in_app", "recipient": "a", "content": "x" * 1_000, "priority": "bulk"}
+    body = json.dumps({"notifications": [item] * 1_000}).encode()
+    head = _HEAD.replace(b"/send", b"/batch") + bearer + _JSON
+    with contextlib.closing(connect(url)) as connection:
+        connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        assert connection.recv(4_096).startswith(b"HTTP/1.1 202")
 
 
 def _callback() -> bytes:
