@@ -107,6 +107,7 @@ class _Session(asyncio.Protocol):
         self._loop: WorldLoop = server.process.loop
         self._asked: deque[Asked] = deque()
         self._is_working = False
+        self._is_abandoned = False
         self._patience: asyncio.TimerHandle | None = None
         self._idle: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
@@ -126,14 +127,16 @@ class _Session(asyncio.Protocol):
         self._go_on()
 
     def eof_received(self) -> bool:
-        # PostgreSQL notices a client's end when it is done with its statement.
-        if not self._is_working:
-            self._end()
+        self._abandon()
         return True
 
     def connection_lost(self, _error: Exception | None) -> None:
-        if not self._is_working:
-            self._end()
+        self._abandon()
+
+    def _abandon(self) -> None:
+        # PostgreSQL notices a client's end when it is done with what that had sent.
+        self._is_abandoned = True
+        self._go_on()
 
     def break_off(self) -> None:
         """End it at once, as a database that dies does."""
@@ -147,7 +150,7 @@ class _Session(asyncio.Protocol):
         if self._is_working or self not in self._server.sessions:
             return
         if not self._asked:
-            if self._transport is None or self._transport.is_closing():
+            if self._is_abandoned:
                 self._end()
             return
         self._is_working = True

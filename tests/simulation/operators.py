@@ -80,7 +80,12 @@ async def insisted(
             response = await chance.choice(sites).ask(request, _TIMEOUT_S)
         except OSError:
             response = None
-        if response is not None and response.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        if response is not None and not _is_to_be_repeated(response):
             return response
         await asyncio.sleep(chance.uniform(*_BACKOFF_S))
     return None
+
+
+def _is_to_be_repeated(response: Response) -> bool:
+    is_busy = response.status == HTTPStatus.CONFLICT and response.json()["code"] == "busy"
+    return is_busy or response.status >= HTTPStatus.INTERNAL_SERVER_ERROR
