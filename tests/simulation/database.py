@@ -264,4 +264,4 @@ def _said(asked: Asked) -> str:
 def _told(answer: Answered | Refused) -> str:
     if isinstance(answer, Refused):
         return f" -> {answer.text}"
-    return f" -> {len(answer.rows) or answer.count}"
+    return f" -> {len(answer.rows) or answer.changed}"

@@ -5,8 +5,7 @@ import pickle
 import sqlite3
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import Any, NamedTuple, Self, cast
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -22,8 +21,7 @@ _compiled: dict[Any, Any] = {}
 _templates: list[AsyncEngine] = []
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """One statement on its way to the database."""
 
     sql: str
@@ -31,19 +29,17 @@ class Asked:
     is_many: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """What the database says to it."""
 
     rows: Sequence[tuple[Any, ...]]
     description: Any
-    count: int
+    changed: int
     last_id: int | None
     is_in_transaction: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """Why it ran no statement, as SQLite says it."""
 
     kind: type[sqlite3.Error]
@@ -153,20 +149,21 @@ class Cursor:
 
     def _take(self, answer: Answered) -> None:
         self.description, self._rows = answer.description, answer.rows
-        self.rowcount, self.lastrowid = answer.count, answer.last_id
+        self.rowcount, self.lastrowid = answer.changed, answer.last_id
 
 
 def connected_database(patience: Patience) -> Database:
     """The database as the process whose turn it is sees it."""
     return Database(
         _engine("BEGIN IMMEDIATE", patience),
-        _engine("BEGIN", patience),
-        searcher=_engine("BEGIN", patience),
+        _engine(None, patience),
+        searcher=_engine(None, patience),
         timeout_s=patience.answer_s,
     )
 
 
-def _engine(begin: str, patience: Patience) -> AsyncEngine:
+def _engine(begin: str | None, patience: Patience) -> AsyncEngine:
+    """One whose transactions start with `begin`; without, as PostgreSQL's, it only reads."""
     engine = create_async_engine(
         "sqlite+aiosqlite:///world",
         hide_parameters=True,
@@ -177,9 +174,11 @@ def _engine(begin: str, patience: Patience) -> AsyncEngine:
     )
     _share_compiled(engine)
 
-    @event.listens_for(engine.sync_engine, "begin")
-    def start(connection: Any) -> None:
-        connection.exec_driver_sql(begin)
+    if begin is not None:
+
+        @event.listens_for(engine.sync_engine, "begin")
+        def start(connection: Any) -> None:
+            connection.exec_driver_sql(begin)
 
     return engine
 

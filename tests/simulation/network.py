@@ -215,14 +215,17 @@ class _End(asyncio.Transport):
     def _deliver(self, piece: bytes) -> None:
         if self._protocol is not None and not self._is_lost:
             self._protocol.data_received(piece)
-            self.peer.process.post(0, self.peer._taken, len(piece))  # noqa: SLF001
+            self.peer._taken(len(piece))  # noqa: SLF001
 
     def _taken(self, size_bytes: int) -> None:
         self._bytes_ahead -= size_bytes
         if self._is_told_to_pause and self._bytes_ahead <= _HIGH_WATER_BYTES // 4:
             self._is_told_to_pause = False
-            if self._protocol and not self._is_lost:
-                self._protocol.resume_writing()
+            self.process.post(0, self._resume_writing)
+
+    def _resume_writing(self) -> None:
+        if self._protocol and not self._is_lost and not self._is_told_to_pause:
+            self._protocol.resume_writing()
 
     def _end_of_file(self) -> None:
         if self._protocol is None:
