@@ -354,7 +354,7 @@ class QueryStore(Protocol):
         """One notification."""
 
     async def timeline(self, id: UUID) -> Sequence[TimelineEntry]:
-        """Its timeline, oldest first; where it is very long, the newest thousand entries."""
+        """Its timeline, oldest first; where it is very long, the newest 250 entries."""
 
     async def list(
         self, filter: NotificationFilter, *, service: str | None, limit: int, after: UUID | None

@@ -173,7 +173,7 @@ class _Standing(_View):
     ]
 
 
-_ENTRIES = "Oldest first; of more than 1,000 entries the newest."
+_ENTRIES = "Oldest first; of more than 250 entries the newest."
 
 
 class StatusView(_Standing):

@@ -20,7 +20,7 @@ from notifier.store.tables import idempotency_keys
 from notifier.store.tables import notification_events as events
 from notifier.store.tables import notifications as n
 
-_MOST_ENTRIES = 1_000
+_MOST_ENTRIES = 250
 _TIMELINE = (
     select(events)
     .where(events.c.notification_id == parameter("id", ID))
