@@ -6,12 +6,16 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from notifier.notification import TRANSITIONS
+from tests.simulation.check import findings
+from tests.simulation.ended import Ended
+from tests.simulation.mutants import MUTANTS, Mutant, mutant, noticed
 from tests.simulation.plan import Kind, Plan, plan_of
 from tests.simulation.run import Template, Verdict, shrunk, template, verdict, verdicts
+from tests.simulation.signs import closely
 
 _TRACE_LINES = 60
 _DASHES = 4
@@ -23,9 +27,18 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     began_s = time.monotonic()
     with template() as made:
+        if options.mutants:
+            return _show_mutants(made)
         plans = _plans(options)
         found, counts = [], Counts()
-        for each in verdicts(plans, made, processes=options.processes):
+        running = verdicts(
+            plans,
+            made,
+            processes=options.processes,
+            judge=_judge(options),
+            prepare=_prepare(options),
+        )
+        for each in running:
             counts.add(each)
             if options.digests:
                 print(f"seed {each.plan.load}: {each.digest}")
@@ -58,6 +71,22 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KIND",
         help=f"only faults of this kind: {', '.join(Kind)}",
     )
+    parser.add_argument(
+        "--without",
+        type=_mutant,
+        metavar="MECHANISM",
+        help="take a mechanism out of notifier, one of those in tests/simulation/mutants.py",
+    )
+    parser.add_argument(
+        "--closely",
+        action="store_true",
+        help="find also what has no cause, as --without does",
+    )
+    parser.add_argument(
+        "--mutants",
+        action="store_true",
+        help="take each of them out, in the world that is kept of it; 1 if one is not noticed",
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--stop-after", type=int, default=10, help="findings after which to stop")
     parser.add_argument("--show", type=int, default=1, help="how many findings to shrink and trace")
@@ -66,14 +95,47 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _mutant(name: str) -> Mutant:
+    try:
+        return mutant(name)
+    except KeyError:
+        names = "\n  ".join(each.name for each in MUTANTS)
+        raise argparse.ArgumentTypeError(f"one of:\n  {names}") from None
+
+
+def _show_mutants(made: Template) -> int:
+    """Say of each mechanism whether a world goes wrong without it, and as well as ever with it."""
+    missed = 0
+    for each in MUTANTS:
+        if each.path.exists():
+            found = noticed(each, made)
+            missed += "MISSED" in found
+            print(f"{each.name}: {found}", flush=True)
+    return 1 if missed else 0
+
+
 def _plans(options: argparse.Namespace) -> Iterator[Plan]:
     if options.plan:
         yield Plan.from_data(json.loads(options.plan.read_text()))
     elif options.seed is not None:
-        yield plan_of(options.seed, options.only)
+        yield plan_of(options.seed, _kinds(options))
     else:
         for seed in range(options.first, options.first + options.seeds):
-            yield plan_of(seed, options.only)
+            yield plan_of(seed, _kinds(options))
+
+
+def _judge(options: argparse.Namespace) -> Callable[[Ended], list[str]]:
+    return closely if options.closely or options.without else findings
+
+
+def _prepare(options: argparse.Namespace) -> Callable[[], None] | None:
+    return options.without.apply if options.without else None
+
+
+def _kinds(options: argparse.Namespace) -> Sequence[Kind]:
+    """The kinds asked for, else those that show what was taken out."""
+    kinds: Sequence[Kind] = options.only or (options.without.only if options.without else ())
+    return kinds
 
 
 class Counts:
@@ -128,14 +190,18 @@ def _line(verdict: Verdict) -> str:
 
 
 def _explain(found: Verdict, made: Template, options: argparse.Namespace) -> None:
-    small = found if options.as_found else shrunk(found, made, processes=options.processes)
-    traced = verdict(small.plan, made, is_traced=True)
+    judge, prepare = _judge(options), _prepare(options)
+    small = found
+    if not options.as_found:
+        small = shrunk(found, made, processes=options.processes, judge=judge, prepare=prepare)
+    traced = verdict(small.plan, made, is_traced=True, judge=judge, prepare=prepare)
     print(f"\nseed {found.plan.load}, smallest world found:")
     print(json.dumps(small.plan.as_data()))
     print("\n".join(_relevant(traced)[-_TRACE_LINES:]))
     print("\n".join(traced.findings))
     only = "".join(f" --only '{kind}'" for kind in options.only)
-    print(f"again: ./scripts/simulate --seed {found.plan.load}{only}")
+    without = f" --without {options.without.name}" if options.without else ""
+    print(f"again: ./scripts/simulate --seed {found.plan.load}{only}{without}")
 
 
 def _relevant(traced: Verdict) -> list[str]:

@@ -47,6 +47,8 @@ class DatabaseServer:
         self.path = path
         self.chance = chance
         self.statements = 0
+        self.looks: list[Callable[[], None]] = []
+        """What is called as a statement ends."""
         self.busy_share = 0.0
         """How many of the transactions that write are refused as if another held their rows."""
         self.slow_s = 0.0
@@ -197,6 +199,8 @@ class _Session(asyncio.Protocol):
         asked = self._asked.popleft()
         self._server.statements += 1
         answer = self._executed(asked)
+        for look in self._server.looks:
+            look()
         if self._server.tell is not None:
             self._server.tell(f"{self._client()} {_said(asked)}{_told(answer)}")
         if not self._file.in_transaction:

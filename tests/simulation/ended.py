@@ -1,5 +1,6 @@
 """What is left of a world at its end."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 from tests.simulation.clients import Wish
 from tests.simulation.plan import Kind, Plan
 from tests.simulation.providers import Call
+
+DEAD_S = 12.0
+"""How long after its death a worker may still hold something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,5 +49,13 @@ class Ended:
     statements: int = 0
     letters: int | None = None
     """How many dead letters the broker holds; None where it dies with its process."""
+    returns: Counter[str] = field(default_factory=Counter)
+    """How often each message came back to its queue."""
+    dropped: int = 0
+    """What the broker had no queue for, and did not say so."""
+    held_by_dead: list[tuple[str, str, float, float]] = field(default_factory=list)
+    """Ids under the lease of a worker that was dead for long: by whom, its death, and when."""
+    deaths: dict[str, float] = field(default_factory=dict)
+    """When each worker died."""
     trace: list[str] = field(default_factory=list)
     """What happened, in words, if that was asked for."""

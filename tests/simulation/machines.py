@@ -92,8 +92,14 @@ class Nursery:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.living: list[WorldChild] = []
+        self.deaths: dict[str, float] = {}
         self.crashes: list[str] = []
         self._numbers = count(1)
+
+    def note_death(self, child: "WorldChild") -> None:
+        """Keep when a worker died."""
+        self.living.remove(child)
+        self.deaths[child.name] = child.worker.loop.time()
 
     def start(self, _target: object, index: int) -> "WorldChild":
         """Start a worker of the runner whose turn it is."""
@@ -116,7 +122,7 @@ class WorldChild(supervisor.Child):
         nursery.living.append(self)
         self._process = self  # type: ignore[assignment]  # it is asked to end as the real one is
         runner.on_death.append(self._lose_parent)
-        self.worker.on_death.append(lambda: nursery.living.remove(self))
+        self.worker.on_death.append(lambda: nursery.note_death(self))
         self.worker.on_death.append(lambda: runner.post(0.001, self._on_death))
         work = bootstrap._work(nursery.settings, name, self)  # type: ignore[arg-type]  # noqa: SLF001
         task = self.worker.spawn(work)

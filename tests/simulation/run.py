@@ -102,13 +102,17 @@ def verdicts(
     processes: int = 1,
     is_traced: bool = False,
     judge: Callable[[Ended], list[str]] = findings,
+    prepare: Callable[[], None] | None = None,
 ) -> Generator[Verdict, None, None]:
-    """Run each plan's world, so many at a time, and say what came of it, in any order."""
+    """Run each plan's world, so many at a time, and say what came of it, in any order.
+
+    `prepare` is called in the fork of each before there is anything of it.
+    """
     waiting = iter(plans)
     running: dict[Connection, tuple[int, Plan]] = {}
     while True:
         for plan in islice(waiting, processes - len(running)):
-            link, pid = _forked(plan, made, is_traced=is_traced, judge=judge)
+            link, pid = _forked(plan, made, is_traced=is_traced, judge=judge, prepare=prepare)
             running[link] = (pid, plan)
         if not running:
             return
@@ -117,19 +121,33 @@ def verdicts(
             yield _collected(ready, *running.pop(ready))
 
 
-def verdict(plan: Plan, made: Template, *, is_traced: bool = False) -> Verdict:
+def verdict(
+    plan: Plan,
+    made: Template,
+    *,
+    is_traced: bool = False,
+    judge: Callable[[Ended], list[str]] = findings,
+    prepare: Callable[[], None] | None = None,
+) -> Verdict:
     """Run one world."""
-    return next(verdicts([plan], made, is_traced=is_traced))
+    return next(verdicts([plan], made, is_traced=is_traced, judge=judge, prepare=prepare))
 
 
-def shrunk(found: Verdict, made: Template, *, processes: int) -> Verdict:
+def shrunk(
+    found: Verdict,
+    made: Template,
+    *,
+    processes: int,
+    judge: Callable[[Ended], list[str]] = findings,
+    prepare: Callable[[], None] | None = None,
+) -> Verdict:
     """Return a smaller world in which the same kind of thing is found, as small as it gets."""
     kinds, best, is_smaller = found.kinds, found, True
     while is_smaller:
         is_smaller = False
         for plan in smaller(best.plan):
             orders = [replace(plan, order=plan.order + shift) for shift in range(_ORDERS)]
-            tried = verdicts(orders, made, processes=processes)
+            tried = verdicts(orders, made, processes=processes, judge=judge, prepare=prepare)
             hit = next((each for each in tried if each.kinds & kinds), None)
             tried.close()
             if hit is not None:
@@ -139,7 +157,12 @@ def shrunk(found: Verdict, made: Template, *, processes: int) -> Verdict:
 
 
 def _forked(
-    plan: Plan, made: Template, *, is_traced: bool, judge: Callable[[Ended], list[str]]
+    plan: Plan,
+    made: Template,
+    *,
+    is_traced: bool,
+    judge: Callable[[Ended], list[str]],
+    prepare: Callable[[], None] | None,
 ) -> tuple[Connection, int]:
     ours, theirs = Pipe(duplex=False)
     pid = os.fork()
@@ -149,6 +172,8 @@ def _forked(
     try:
         ours.close()
         resource.setrlimit(resource.RLIMIT_CPU, (_MOST_CPU_S, _MOST_CPU_S))
+        if prepare is not None:
+            prepare()
         theirs.send_bytes(pickle.dumps(_run(plan, made, is_traced=is_traced, judge=judge)))
     finally:
         # Nothing of a world is cleaned up: that would be its dead going on.

@@ -16,10 +16,11 @@ from notifier.settings import Settings
 from tests.callbacks import AUTH_TOKEN, BASE_URL
 from tests.simulation import clients, doors
 from tests.simulation.befalling import befall
+from tests.simulation.broker.publishing import UNNOTICED
 from tests.simulation.broker.server import Broker
 from tests.simulation.clients import Wish
 from tests.simulation.database import DatabaseServer
-from tests.simulation.ended import Ended, Happening
+from tests.simulation.ended import DEAD_S, Ended, Happening
 from tests.simulation.epoch import EPOCH_S
 from tests.simulation.loop import Process, WorldLoop, this_loop, this_process
 from tests.simulation.machines import Machine, Nursery
@@ -31,9 +32,11 @@ from tests.simulation.reality import unreal
 from tests.simulation.web import Site
 
 PEPPER = "the pepper of a world"
-_SETTLE_S = 2_500.0
+SETTLE_S = 2_500.0
+"""How long all may take to be final once faults are over."""
 _SHARE_DELIVERED = 0.8
 _OPEN = "SELECT count(*) FROM notifications WHERE status IN ('pending', 'processing')"
+_LEASED = "SELECT id, leased_by FROM notifications WHERE status = 'processing'"
 _LOOK_S = 5.0
 _EMAIL = ("smtp", "sendgrid")
 
@@ -49,6 +52,7 @@ class World:
     def __init__(self, plan: Plan, database: Path, key: str, *, is_traced: bool = False) -> None:
         self.plan = plan
         self.ended = Ended(plan)
+        self._looked_s = 0.0
         self._is_traced = is_traced
         self._path = database
         self._key = key
@@ -68,9 +72,11 @@ class World:
             self.chance["database"],
             tell,
         )
+        self.database.looks.append(self._look_at_leases)
         self.broker_process = Process("broker", self.loop)
-        journal = self.tell if is_traced else None
-        self.broker: Broker = self.broker_process.run(partial(Broker, self.loop, journal=journal))
+        self.broker: Broker = self.broker_process.run(
+            partial(Broker, self.loop, journal=self._hear)
+        )
         self.broker_process.run(self.broker.lay_out)
         self.network.listen("broker", 5672, self.broker_process, self.broker.connection)
         self.providers = {
@@ -107,6 +113,7 @@ class World:
         self.ended.statements = self.database.statements
         self.ended.crashes += [crash for machine in self.machines for crash in machine.crashes]
         self.ended.crashes += self.nursery.crashes
+        self.ended.deaths = self.nursery.deaths
         return self.ended
 
     # --- what notifier's doors open into ---------------------------------------------------------
@@ -144,6 +151,14 @@ class World:
         """Keep a line of the trace."""
         self.ended.trace.append(f"{self.loop.time():9.4f} {this_process().name}: {words}")
 
+    def _hear(self, words: str) -> None:
+        """Take in what happens in the broker."""
+        if self._is_traced:
+            self.tell(words)
+        if " is back (" in words:
+            self.ended.returns[words.partition(" is back (")[0]] += 1
+        self.ended.dropped += words.endswith(UNNOTICED)
+
     def note_log(self, event: Mapping[str, Any]) -> None:
         """Keep a line of notifier's log."""
         if self._is_traced:
@@ -174,7 +189,7 @@ class World:
         await clients.send(wish, self._key, lambda: self.sites, chance, until_s)
 
     async def _settle(self) -> None:
-        end_s = self.loop.time() + _SETTLE_S
+        end_s = self.loop.time() + SETTLE_S
         while this_loop().time() < end_s:
             if self._is_settled():
                 self.ended.settled_s = self.loop.time()
@@ -205,6 +220,17 @@ class World:
             await call_back(call.id, status, call.provider_id, self.sites, chance)
 
         self._callbacks.append(this_process().spawn(later()))
+
+    def _look_at_leases(self) -> None:
+        """Look for what is under the lease of a worker that died long ago."""
+        now_s = self.loop.time()
+        if now_s - self._looked_s < _LOOK_S:
+            return
+        self._looked_s = now_s
+        for id_, worker in self._asked(_LEASED):
+            died_s = self.nursery.deaths.get(worker, now_s)
+            if now_s - died_s > DEAD_S:
+                self.ended.held_by_dead.append((id_, worker, died_s, now_s))
 
     def _read(self) -> None:
         if not self.plan.one_process:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tests.simulation.broker.channel import Channel, Handler
 
 
+UNNOTICED = "no queue, and nobody is told"
+
+
 @dataclass(slots=True)
 class Incoming:
     """A message of which the rest is still to come."""
@@ -95,7 +98,8 @@ def _complete(channel: "Channel", incoming: Incoming, properties: bytes) -> None
     targets = wire.entities.targets(letter.exchange, letter.routing_key)
     if wire.entities.journal:
         names = " and ".join(target.name for target in targets)
-        wire.entities.journal(f"{letter.id} of {wire.name} goes to {names or 'no queue'}")
+        names = names or ("no queue" if method.mandatory else UNNOTICED)
+        wire.entities.journal(f"{letter.id} of {wire.name} goes to {names}")
     if not targets and method.mandatory:
         _return(channel, letter)
     _answer(channel, is_refused=not _is_taken(channel, letter, targets))

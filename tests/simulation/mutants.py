@@ -1,0 +1,551 @@
+"""The mechanisms that keep the promise, each with a change that takes it out.
+
+A world in which one is missing has to be found wrong: `noticed/NAME.json` is the plan of one in
+which that is so. The others are named in `UNNOTICED`, with the tests that hold them.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tests.simulation import world
+from tests.simulation.mutations import Mutation
+from tests.simulation.plan import Kind, Plan
+from tests.simulation.run import Template, verdict
+from tests.simulation.signs import closely
+
+NOTICED = Path(__file__).parent / "noticed"
+_SETTLE_S = 240.0
+_ORDERS = 3
+"""A plan that was kept goes another way when anything changes: each is tried in so many orders."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    """notifier without a mechanism: `old` stands once in `module`, and `new` in its place.
+
+    `only` are the kinds of fault that show it. `found` are the kinds of finding by which a world
+    tells; none where no world does.
+    """
+
+    name: str
+    module: str
+    old: str
+    new: str
+    only: Sequence[Kind] = ()
+    found: frozenset[str] = frozenset()
+
+    def apply(self) -> None:
+        """Take the mechanism out of this process."""
+        Mutation(f"notifier.{self.module}", self.old, self.new).apply()
+
+    def apply_soon(self) -> None:
+        """The same, for a world that is not waited for in vain for long."""
+        _be_impatient()
+        self.apply()
+
+    @property
+    def path(self) -> Path:
+        """Where the plan is kept in which it is noticed."""
+        return NOTICED / f"{self.name}.json"
+
+    @property
+    def plans(self) -> Sequence[Plan]:
+        """The plan in which it is noticed, in several orders."""
+        kept = Plan.from_data(json.loads(self.path.read_text()))
+        return [replace(kept, order=kept.order + shift) for shift in range(_ORDERS)]
+
+
+def _mutant(name: str, module: str, old: str, new: str, only: str = "", found: str = "") -> Mutant:
+    kinds = [Kind(each) for each in only.split(", ") if each]
+    return Mutant(
+        name=name, module=module, old=old, new=new, only=kinds, found=frozenset(found.split())
+    )
+
+
+MUTANTS: Sequence[Mutant] = (
+    # --- claims -----------------------------------------------------------------------------
+    _mutant(
+        "a-claim-looks-at-the-status",
+        "store.attempts",
+        "_leases.where(n.c.attempt == _wanted.c.attempt, stands_at(*CLAIM.sources)).values(",
+        "_leases.where(n.c.attempt == _wanted.c.attempt).values(",
+    ),
+    _mutant(
+        "a-claim-looks-at-the-attempt",
+        "store.attempts",
+        "_leases.where(n.c.attempt == _wanted.c.attempt, stands_at(*CLAIM.sources)).values(",
+        "_leases.where(stands_at(*CLAIM.sources)).values(",
+        "confirm lost, provider weather, broker cut",
+        "early doubled",
+    ),
+    _mutant(
+        "a-claim-whose-answer-was-lost-is-renewed",
+        "store.attempts",
+        "claimed, missed = await _lease(connection, _RENEW, requests)",
+        "claimed, missed = dict[UUID, Claimed | NotFound](), requests",
+        "answer lost",
+        "rescued unknown",
+    ),
+    _mutant(
+        "a-claim-is-asked-again-while-the-database-is-away",
+        "delivery",
+        "return await _while_store_is_away(claim, probe_s=self._lease.probe_s,"
+        " closing=self._closing)",
+        "return await claim()",
+        "database away",
+        "bounced recalled",
+    ),
+    _mutant(
+        "a-claim-that-is-cut-off-is-given-back",
+        "delivery",
+        "            await self._give_back(claim)\n",
+        "",
+        "stop, database slow",
+        "rescued held",
+    ),
+    # --- ends -------------------------------------------------------------------------------
+    _mutant(
+        "an-end-needs-the-lease",
+        "store.attempts",
+        "        n.c.lease_token == _ended.c.lease_token,\n",
+        "",
+        "freeze",
+        "unlawful doubled",
+    ),
+    _mutant(
+        "an-end-is-recorded-once-the-database-is-back",
+        "delivery",
+        "            patience_s=self._lease.finish_patience_s,\n",
+        "            patience_s=0,\n",
+        "database away, database busy",
+        "unrecorded",
+    ),
+    _mutant(
+        "an-end-that-a-stop-cuts-off-is-recorded",
+        "delivery",
+        "                self._finish(claimed, handover, verdict, is_stopping=True),\n",
+        "",
+        "stop, provider weather",
+        "rescued",
+    ),
+    _mutant(
+        "a-late-completion-is-noted",
+        "store.attempts",
+        "    await timeline.append(connection, events)\n",
+        "",
+        "freeze",
+        "unnoted",
+    ),
+    # --- providers --------------------------------------------------------------------------
+    _mutant(
+        "nobody-else-is-asked-after-an-unknown-outcome",
+        "delivery",
+        "        case Systemic() | Transient():\n            return True\n"
+        "        case Sent() | Permanent() | Unknown():\n",
+        "        case Systemic() | Transient() | Unknown():\n            return True\n"
+        "        case Sent() | Permanent():\n",
+        "provider weather",
+        "asked-on",
+    ),
+    _mutant(
+        "what-is-in-doubt-is-held-where-that-is-wanted",
+        "delivery",
+        "    if isinstance(outcome, Unknown) and policy.on_unknown is OnUnknown.HOLD:\n",
+        "    if isinstance(outcome, Unknown) and False:\n",
+        "provider weather",
+        "resent",
+    ),
+    _mutant(
+        "what-a-dead-worker-had-is-held-where-that-is-wanted",
+        "store.upkeep",
+        "_gives_up = or_(_holds, n.c.attempts_spent >= _abandoned.c.max_attempts)",
+        "_gives_up = n.c.attempts_spent >= _abandoned.c.max_attempts",
+        "kill",
+        "resent",
+    ),
+    _mutant(
+        "a-breaker-opens",
+        "gate",
+        "elif trips or admission.is_probe:",
+        "elif admission.is_probe:",
+        "provider weather",
+        "hammered",
+    ),
+    # --- the relay --------------------------------------------------------------------------
+    _mutant(
+        "a-relay-publishes-what-is-due",
+        "worker.relay",
+        "for duty in (*self._due.values(), self._rescue, *self._others):",
+        "for duty in (self._rescue, *self._others):",
+        "kill, broker away",
+        "stuck",
+    ),
+    _mutant(
+        "a-relay-rescues",
+        "worker.relay",
+        "for duty in (*self._due.values(), self._rescue, *self._others):",
+        "for duty in (*self._due.values(), *self._others):",
+        "kill",
+        "stuck",
+    ),
+    _mutant(
+        "a-relay-buries",
+        "worker.relay",
+        '            Duty("bury", settings.rescue_every_s, self.bury),\n',
+        "",
+        "kill, provider weather",
+        "stuck",
+    ),
+    _mutant(
+        "a-relay-finds-what-is-lost",
+        "worker.relay",
+        '            Duty("lost", settings.rescue_every_s, self.publish_lost),\n',
+        "",
+        "purge, queue deleted",
+        "stuck",
+    ),
+    _mutant(
+        "a-relay-sweeps-the-dead-queues",
+        "worker.relay",
+        "            self._sweep,\n",
+        "",
+        "confirm lost, provider weather",
+        "stuck letters",
+    ),
+    _mutant(
+        "a-relay-holds-what-it-takes",
+        "store.due",
+        '        relay_at=SecondsFromNow(parameter("hold_s", Float)),\n',
+        "        relay_at=n.c.relay_at,\n",
+        "provider weather",
+        "skipped",
+    ),
+    _mutant(
+        "only-an-ended-lease-is-rescued",
+        "store.upkeep",
+        "_lease_ended = and_(status_in(Status.PROCESSING), n.c.lease_until <= Now())",
+        "_lease_ended = status_in(Status.PROCESSING)",
+        "provider weather",
+        "rescued doubled",
+    ),
+    _mutant(
+        "only-what-was-published-long-ago-is-taken-for-lost",
+        "store.upkeep",
+        "    .where(status_in(Status.PENDING), n.c.published_at.is_not(None), _is_up)\n)\n"
+        "_TAKE_LOST",
+        "    .where(status_in(Status.PENDING), n.c.published_at.is_not(None))\n)\n_TAKE_LOST",
+        "broker cut",
+        "vanished",
+    ),
+    _mutant(
+        "a-second-letter-is-looked-for",
+        "store.upkeep",
+        "    stale_letter_at=case((_was_offered, Now()), else_=n.c.stale_letter_at)\n)\n\n\nasync",
+        "    stale_letter_at=n.c.stale_letter_at\n)\n\n\nasync",
+        "confirm lost, provider weather",
+        "letters",
+    ),
+    # --- the broker -------------------------------------------------------------------------
+    _mutant(
+        "a-confirmation-is-awaited",
+        "queue.outlet",
+        "                await _answered(batch)\n",
+        "                fates = [Fate.CONFIRMED] * len(messages)\n",
+        "broker cut, broker away",
+        "vanished missing",
+    ),
+    _mutant(
+        "what-has-no-queue-comes-back",
+        "queue.wire",
+        "mandatory=True",
+        "mandatory=False",
+        "queue deleted",
+        "dropped",
+    ),
+    _mutant(
+        "a-mark-needs-the-attempt",
+        "store.attempts",
+        "        n.c.attempt == _named.c.attempt,\n        WithoutWaitingForDisk(),\n",
+        "        WithoutWaitingForDisk(),\n",
+        "confirms held, provider weather",
+        "missing vanished",
+    ),
+    _mutant(
+        "what-comes-while-it-pauses-is-held",
+        "queue.consumer",
+        "            with suppress(asyncio.CancelledError):\n"
+        "                await self._is_detached.wait()\n",
+        "",
+        "stop",
+        "bounced recalled",
+    ),
+    # --- stops and deaths -------------------------------------------------------------------
+    _mutant(
+        "consumers-are-cancelled-before-the-gate-closes",
+        "worker.consumer",
+        "        await _settled(subscription.pause() for subscription in self._subscriptions)\n"
+        "        for slots in self._slots.values():\n"
+        "            slots.close()\n"
+        "        self._deliverer.close()\n",
+        "        for slots in self._slots.values():\n"
+        "            slots.close()\n"
+        "        self._deliverer.close()\n"
+        "        await _settled(subscription.pause() for subscription in self._subscriptions)\n",
+        "stop",
+        "bounced recalled",
+    ),
+    _mutant(
+        "the-gate-closes-at-a-stop",
+        "delivery",
+        "        self._closing.set()\n        self._gate.close()\n",
+        "        self._closing.set()\n",
+        "stop, provider weather",
+        "interrupted",
+    ),
+    _mutant(
+        "a-dead-workers-leases-end",
+        "worker.leases",
+        "            await self._store.end_leases(worker)\n",
+        "            await asyncio.sleep(0)\n",
+        "kill",
+        "held",
+    ),
+    _mutant(
+        "a-dead-workers-leases-are-looked-for-again",
+        "worker.leases",
+        "        if is_done and death.is_clean:\n",
+        "        if is_done:\n",
+        "kill, database slow",
+        "held",
+    ),
+    _mutant(
+        "leases-end-once-the-database-is-back",
+        "worker.leases",
+        "        for _ in range(TRIES):\n",
+        "        for _ in range(1):\n",
+        "kill, database away",
+        "held",
+    ),
+    _mutant(
+        "a-hung-worker-is-killed",
+        "worker.supervisor",
+        "                self._process.kill()\n                await self._dead.wait()\n",
+        "                pass\n",
+        "freeze",
+        "undead",
+    ),
+    _mutant(
+        "a-dead-worker-is-started-again",
+        "worker.supervisor",
+        "            death = await self._live(index)\n",
+        "            death = await self._live(index)\n            await asyncio.sleep(1e9)\n",
+        "kill",
+        "stuck held",
+    ),
+    # --- clients ----------------------------------------------------------------------------
+    _mutant(
+        "a-key-is-looked-up",
+        "store.intake",
+        "    kept = {**firsts, **await keys.keep(connection, list(firsts.values()))}\n",
+        "    kept = firsts\n",
+        "answer lost, database slow",
+        "doubled-record",
+    ),
+    _mutant(
+        "a-worker-ends-whose-consumers-are-silent",
+        "bootstrap",
+        "        strikes = strikes + 1 if problem else 0\n",
+        "        strikes = 0\n",
+    ),
+    # --- held by other tests ----------------------------------------------------------------
+    _mutant(
+        "a-batch-is-split-row-by-row",
+        "store.batcher",
+        "            await self._settle_one_by_one(batch, error)\n        except Exception",
+        "            _refuse(batch, error)\n        except Exception",
+    ),
+    _mutant(
+        "a-slot-that-came-too-late-goes-on",
+        "worker.slots",
+        "                self.give_back()\n            raise\n",
+        "                pass\n            raise\n",
+    ),
+    _mutant(
+        "a-worker-without-its-database-lets-go",
+        "worker.store_watch",
+        "            await self._consumers.let_go()\n",
+        "",
+    ),
+    _mutant(
+        "what-the-database-does-not-know-is-buried",
+        "delivery",
+        "    return Settlement.BURY\n",
+        "    return Settlement.ACK\n",
+    ),
+    _mutant(
+        "times-are-those-of-the-database",
+        "store.clock",
+        "        return self._machine.now() - timedelta(seconds=self._ahead_s)\n",
+        "        return self._machine.now()\n",
+    ),
+    _mutant(
+        "what-comes-back-counts-as-not-published",
+        "queue.wire",
+        "Fate.RETURNED if returned else Fate.REFUSED",
+        "Fate.CONFIRMED if returned else Fate.REFUSED",
+    ),
+    _mutant(
+        "an-offer-that-waited-too-long-is-left-to-a-relay",
+        "publishing",
+        "            if now_s < offer.until_s:\n",
+        "            if now_s < offer.until_s + 1e9:\n",
+    ),
+    _mutant(
+        "a-receipt-waits-for-the-end-of-an-attempt",
+        "store.receipts",
+        "    return is_under_way and receipt.transition is not None\n",
+        "    return False\n",
+    ),
+    _mutant(
+        "a-receipt-counts-once",
+        "store.receipts",
+        "    return [receipt for event, receipt in firsts.items() if event in new]\n",
+        "    return [receipt for event, receipt in firsts.items() if event in new or True]\n",
+    ),
+    _mutant(
+        "a-receipt-settles-only-what-is-in-doubt",
+        "store.receipts",
+        "        if not is_unknown:\n            return ()\n",
+        "",
+    ),
+    _mutant(
+        "a-claim-expires-what-is-overdue",
+        "store.attempts",
+        "_is_overdue = and_(n.c.expires_at.is_not(None), n.c.expires_at <= Now())",
+        "_is_overdue = and_(n.c.expires_at.is_(None), n.c.expires_at <= Now())",
+    ),
+    _mutant(
+        "a-relay-expires",
+        "worker.relay",
+        '            Duty("expire", settings.rescue_every_s, self.expire),\n',
+        "",
+    ),
+)
+
+UNNOTICED: Mapping[str, str] = {
+    "a-worker-ends-whose-consumers-are-silent": (
+        "tests/integration/test_silent_worker.py::"
+        "test_a_worker_ends_itself_when_its_consumers_stay_without_consuming:"
+        " the broker of a world forgets no consumer"
+    ),
+    "a-batch-is-split-row-by-row": (
+        "tests/unit/store/test_batcher.py::test_a_row_that_spoils_its_batch_is_refused_alone:"
+        " no client of a world sends what the database refuses, and who is busy asks again"
+    ),
+    "a-slot-that-came-too-late-goes-on": (
+        "tests/unit/test_slots.py::test_a_waiter_cancelled_as_its_turn_comes_hands_the_slot_on:"
+        " only a worker that ends cancels who waits"
+    ),
+    "a-worker-without-its-database-lets-go": (
+        "tests/contract/worker/test_store_watch.py::"
+        "test_what_a_worker_without_its_database_held_is_delivered_by_another:"
+        " the database of a world is away from everybody, or from one for a moment"
+    ),
+    "what-the-database-does-not-know-is-buried": (
+        "tests/contract/worker/test_delivery.py::"
+        "test_a_message_of_no_notification_is_buried_and_told_of:"
+        " the database of a world loses nothing that it had"
+    ),
+    "times-are-those-of-the-database": (
+        "tests/contract/store/test_clock.py::test_a_wrong_clock_is_corrected_and_told_of_once:"
+        " no world was aimed at it yet"
+    ),
+    "what-comes-back-counts-as-not-published": (
+        "tests/faults/test_04_publish_refused.py::"
+        "test_what_has_nowhere_to_go_stays_pending_and_is_sent_later:"
+        " what was in a deleted queue has to be found as well"
+    ),
+    "an-offer-that-waited-too-long-is-left-to-a-relay": (
+        "tests/contract/worker/test_publishing.py::"
+        "test_what_waited_too_long_for_its_turn_is_left_to_the_relay:"
+        " a second message costs nothing but itself"
+    ),
+    "a-receipt-waits-for-the-end-of-an-attempt": (
+        "tests/contract/store/test_receipts.py::"
+        "test_a_receipt_while_it_is_sent_again_changes_nothing_yet:"
+        " no world was aimed at it yet"
+    ),
+    "a-receipt-counts-once": (
+        "tests/contract/store/test_receipts.py::test_a_known_event_does_not_suppress_again:"
+        " no world was aimed at it yet"
+    ),
+    "a-receipt-settles-only-what-is-in-doubt": (
+        "tests/contract/store/test_receipts.py::"
+        "test_what_is_known_not_to_be_sent_is_never_revived:"
+        " no world was aimed at it yet"
+    ),
+    "a-claim-expires-what-is-overdue": (
+        "tests/contract/store/test_attempts.py::test_an_overdue_notification_expires_at_its_claim:"
+        " no world was aimed at it yet"
+    ),
+    "a-relay-expires": (
+        "tests/contract/worker/test_relay.py::"
+        "test_a_running_relay_sees_to_all_its_duties_again_and_again:"
+        " no world was aimed at it yet"
+    ),
+}
+"""Mechanisms that no world misses, and which tests hold them."""
+
+SOUGHT = frozenset(
+    {
+        "a-breaker-opens",
+        "a-claim-is-asked-again-while-the-database-is-away",
+        "a-claim-looks-at-the-status",
+        "a-claim-that-is-cut-off-is-given-back",
+        "a-claim-whose-answer-was-lost-is-renewed",
+        "a-confirmation-is-awaited",
+        "a-dead-worker-is-started-again",
+        "a-dead-workers-leases-are-looked-for-again",
+        "a-hung-worker-is-killed",
+        "a-late-completion-is-noted",
+        "a-mark-needs-the-attempt",
+        "a-relay-buries",
+        "a-relay-sweeps-the-dead-queues",
+        "a-second-letter-is-looked-for",
+        "an-end-needs-the-lease",
+        "an-end-that-a-stop-cuts-off-is-recorded",
+        "consumers-are-cancelled-before-the-gate-closes",
+        "leases-end-once-the-database-is-back",
+        "nobody-else-is-asked-after-an-unknown-outcome",
+        "only-what-was-published-long-ago-is-taken-for-lost",
+        "the-gate-closes-at-a-stop",
+        "what-comes-while-it-pauses-is-held",
+    }
+)
+"""Mechanisms of which it is not known yet who misses them."""
+
+
+def _be_impatient() -> None:
+    world.SETTLE_S = _SETTLE_S
+
+
+def noticed(mutant: Mutant, made: Template) -> str:
+    """What is found in the worlds that are kept of it, or that it is MISSED.
+
+    Where a world goes wrong without the mechanism, it has to go well with it.
+    """
+    found: Sequence[str] = ()
+    for plan in mutant.plans:
+        there = verdict(plan, made, prepare=mutant.apply_soon, judge=closely)
+        if there.kinds & mutant.found:
+            usual = verdict(plan, made, prepare=_be_impatient, judge=closely)
+            return f"MISSED: {usual.findings[0]}" if usual.findings else there.findings[0]
+        found = there.findings
+    return f"MISSED: {', '.join(found) or 'nothing was found'}"
+
+
+def mutant(name: str) -> Mutant:
+    """The mutant of this name; raises KeyError."""
+    return {each.name: each for each in MUTANTS}[name]

@@ -1,0 +1,253 @@
+"""What tells that a mechanism is missing before a state is wrong: each needs a cause."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+from notifier.notification import OnUnknown
+from tests.simulation.check import findings
+from tests.simulation.ended import Ended, Happening
+from tests.simulation.plan import Kind
+from tests.simulation.providers import Call, Fate
+
+_SILENT = (Fate.TAKEN_IN_SILENCE, Fate.LOST_IN_SILENCE)
+_HARMLESS = {
+    Kind.PROVIDER_WEATHER,
+    Kind.CLOCK,
+    Kind.PAUSE,
+    Kind.REPLAY,
+    Kind.CANCEL,
+    Kind.SUPPRESS,
+}
+_STORE = {
+    Kind.DATABASE_AWAY,
+    Kind.DATABASE_BUSY,
+    Kind.DATABASE_SLOW,
+    Kind.ANSWER_LOST,
+    Kind.DATABASE_CUT,
+}
+_EMPTYING = {Kind.PURGE, Kind.QUEUE_DELETED}
+_HOLDING = {*_STORE, Kind.FREEZE, Kind.PROVIDER_WEATHER, Kind.PAUSE}
+"""While these last, messages may be in a consumer's hand for long."""
+_FEW = 4
+_PATIENCE_S = 8.0
+"""A worker without its database lets go a little later."""
+_LONGEST_CALLS_S = 30.0
+_IN_A_ROW = 5
+_KNOWN_AFTER_S = 3.0
+_OPEN_S = 28.0
+_MS_S = 0.01
+_NOTES = {"late_completion", "failover"}
+
+
+def closely(ended: Ended) -> list[str]:
+    """What does not hold, and what has no cause, in words; the first word is its kind."""
+    return [*findings(ended), *_signs(ended)]
+
+
+def _signs(ended: Ended) -> Iterator[str]:
+    yield from _about_messages(ended)
+    yield from _about_leases(ended)
+    yield from _about_calls(ended)
+    yield from _about_log(ended)
+    yield from _about_processes(ended)
+    yield from _about_times(ended)
+
+
+def _happened(ended: Ended, kinds: Collection[Kind]) -> bool:
+    return any(each.kind in kinds for each in ended.happenings)
+
+
+def _between(
+    ended: Ended, kinds: Collection[Kind], from_s: float, to_s: float, process: str
+) -> Iterator[Happening]:
+    for each in ended.happenings:
+        if each.kind in kinds and each.befalls(process) and each.overlaps(from_s, to_s):
+            yield each
+
+
+# --- the broker ---------------------------------------------------------------------------------
+
+
+def _about_messages(ended: Ended) -> Iterator[str]:
+    if ended.dropped:
+        yield f"dropped: {ended.dropped} messages had no queue, and nobody was told"
+    ends = len(ended.deaths) + sum(map(_gives_back, ended.happenings))
+    # Whoever sweeps a dead queue gives all its letters back.
+    returns = {name: n for name, n in ended.returns.items() if ".dead:" not in name}
+    message, most = max(returns.items(), key=lambda each: each[1], default=("", 0))
+    if most > ends + _FEW:
+        yield f"bounced: {message} came back {most} times, for {ends} ends"
+
+
+def _gives_back(happening: Happening) -> bool:
+    """Whether a consumer gives its message back for it: it loses it, or lets go."""
+    if happening.kind in _STORE:
+        return happening.until_s - happening.at_s > _PATIENCE_S
+    return happening.kind not in _HARMLESS
+
+
+# --- leases -------------------------------------------------------------------------------------
+
+
+def _about_leases(ended: Ended) -> Iterator[str]:
+    if not any(map(_costs_a_lease, ended.happenings)):
+        for row in ended.timeline:
+            if row["event"] == "rescue":
+                yield f"rescued: {row['notification_id']} was rescued, and no worker died"
+                break
+    for id_, worker, died_s, at_s in ended.held_by_dead:
+        runner = worker.partition(":")[0]
+        troubles = {*_STORE, Kind.KILL, Kind.STOP, Kind.FREEZE}
+        if not any(_between(ended, troubles, died_s, at_s, runner)):
+            yield f"held: {id_} at {at_s:.2f} by {worker}, which died at {died_s:.2f}"
+
+
+def _costs_a_lease(happening: Happening) -> bool:
+    """Whether a worker may have died with it, or have lost the time to give it back."""
+    is_long = happening.until_s - happening.at_s > _PATIENCE_S
+    return happening.kind in (Kind.KILL, Kind.FREEZE) or (happening.kind in _STORE and is_long)
+
+
+# --- calls --------------------------------------------------------------------------------------
+
+
+def _about_calls(ended: Ended) -> Iterator[str]:
+    asked: defaultdict[tuple[object, int], list[Call]] = defaultdict(list)
+    for call in ended.journal:
+        asked[call.id, call.attempt].append(call)
+    for calls in asked.values():
+        for earlier, later in pairwise(calls):
+            if earlier.fate in _SILENT and earlier.provider != later.provider:
+                yield f"asked-on: {later.provider} for {later.id} that {earlier.provider} may have"
+    yield from _hammered(ended)
+    yield from _held_and_sent(ended)
+
+
+def _hammered(ended: Ended) -> Iterator[str]:
+    """Nobody asks a provider that has just refused us several times in a row."""
+    told = sorted(
+        (call for call in ended.journal if call.told_s), key=lambda call: call.told_s or 0
+    )
+    in_a_row: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for call in told:
+        at_s, by = call.told_s or 0, (call.provider, call.worker)
+        in_a_row[by] = in_a_row[by] + 1 if call.fate is Fate.MISCONFIGURED else 0
+        if in_a_row[by] != _IN_A_ROW:
+            continue
+        from_s, to_s = at_s + _KNOWN_AFTER_S, at_s + _OPEN_S
+        troubles = {*_STORE, Kind.KILL, Kind.FREEZE, Kind.STOP}
+        if any(_between(ended, troubles, at_s - _OPEN_S, to_s, call.worker)):
+            continue
+        late = [
+            each
+            for each in ended.journal
+            if each.provider == call.provider and from_s < each.began_s < to_s
+        ]
+        if late:
+            yield f"hammered: {call.provider} was asked {len(late)} times after {at_s:.2f}"
+            return
+
+
+def _held_and_sent(ended: Ended) -> Iterator[str]:
+    if ended.plan.on_unknown != OnUnknown.HOLD:
+        return
+    for id_, events in _events(ended).items():
+        taken = [
+            call
+            for call in ended.journal
+            if call.fate is not None and call.fate.is_taken and str(call.id) == id_
+        ]
+        if len(taken) > 1 and not any(event["event"] == "replay" for event in events):
+            yield f"resent: {id_} was taken {len(taken)} times, and was to be held"
+
+
+# --- the log ------------------------------------------------------------------------------------
+
+
+def _about_log(ended: Ended) -> Iterator[str]:
+    events = _events(ended)
+    for line in ended.log:
+        match line["event"]:
+            case "relay.missing" if not _is_emptied(ended):
+                yield f"missing: a relay found {line['count']} missing from {line['queue']}"
+            case "relay.lost" if not _is_emptied(ended) and not _is_held(ended):
+                yield f"vanished: a relay found {line['count']} lost"
+            case "delivery.late" if not _is_noted(events[line["id"]], line["attempt"]):
+                yield f"unnoted: {line['id']} was completed late, and its timeline does not say so"
+            case "delivery.skipped" if _is_calm(ended) and not _is_over(events[line["id"]]):
+                yield f"skipped: {line['id']} was queued twice for nothing"
+
+
+def _about_processes(ended: Ended) -> Iterator[str]:
+    for line in ended.log:
+        match line["event"]:
+            case "finish.not_recorded" if not _happened(ended, {Kind.STOP}):
+                yield f"unrecorded: {line['process']} gave up recording {line['id']}"
+            case "worker.interrupted" if not _may_be_interrupted(ended, line):
+                yield f"interrupted: {line['process']} did not end by itself in its grace"
+            case "child.hung" if not _has_died(ended, line):
+                yield f"undead: {line['child']} hung, and was not killed"
+
+
+def _is_calm(ended: Ended) -> bool:
+    return not ended.happenings or {each.kind for each in ended.happenings} == {
+        Kind.PROVIDER_WEATHER
+    }
+
+
+def _is_over(events: Sequence[Mapping[str, Any]]) -> bool:
+    return any(each["event"] in ("expire", "cancel", "suppress") for each in events)
+
+
+def _is_held(ended: Ended) -> bool:
+    return ended.plan.weather > 0 or _happened(ended, _HOLDING)
+
+
+def _is_emptied(ended: Ended) -> bool:
+    return _happened(ended, _EMPTYING) or ended.plan.one_process
+
+
+def _is_noted(events: Sequence[Mapping[str, Any]], attempt: int) -> bool:
+    return any(each["event"] == "late_completion" and each["attempt"] == attempt for each in events)
+
+
+def _may_be_interrupted(ended: Ended, line: Mapping[str, Any]) -> bool:
+    grace_s, at_s = ended.plan.grace_s, line["at_s"]
+    troubles = {*_STORE, Kind.FREEZE}
+    return grace_s < _LONGEST_CALLS_S or any(
+        _between(ended, troubles, at_s - grace_s, at_s, line["process"])
+    )
+
+
+def _has_died(ended: Ended, line: Mapping[str, Any]) -> bool:
+    died_s = ended.deaths.get(line["child"])
+    return died_s is not None and died_s <= line["at_s"] + 1
+
+
+# --- times --------------------------------------------------------------------------------------
+
+
+def _about_times(ended: Ended) -> Iterator[str]:
+    for id_, noted in _events(ended).items():
+        events = [each for each in noted if each["event"] not in _NOTES]
+        for earlier, later in pairwise(events):
+            if earlier["delay_s"] is None or later["event"] != "claim":
+                continue
+            waited_s = (_time(later) - _time(earlier)).total_seconds()
+            if waited_s < earlier["delay_s"] - _MS_S:
+                yield f"early: {id_} was claimed {waited_s:.2f} s after {earlier['event']}"
+
+
+def _time(event: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(event["at"])
+
+
+def _events(ended: Ended) -> Mapping[str, list[Mapping[str, Any]]]:
+    found: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in ended.timeline:
+        found[str(UUID(row["notification_id"]))].append(row)
+    return found

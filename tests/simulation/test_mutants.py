@@ -1,0 +1,65 @@
+"""Each mechanism that keeps the promise is missed where it is missing."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.processes import CHECKOUT
+from tests.simulation.mutants import MUTANTS, NOTICED, SOUGHT, UNNOTICED, Mutant
+from tests.simulation.mutations import Mutation
+
+TIMEOUT_S = 600
+IN_WORLDS = [each for each in MUTANTS if each.path.exists()]
+
+
+@pytest.fixture(scope="module")
+def said() -> Mapping[str, str]:
+    """What the simulation says of each."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.simulation", "--mutants"],
+        cwd=CHECKOUT,
+        env={**os.environ, "PYTHONHASHSEED": "0"},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    lines = (line.partition(": ") for line in done.stdout.splitlines())
+    return {name: words for name, _, words in lines} or {"error": done.stderr}
+
+
+@pytest.mark.parametrize("mutant", IN_WORLDS, ids=lambda mutant: mutant.name)
+def test_a_world_goes_wrong_without(mutant: Mutant, said: Mapping[str, str]) -> None:
+    words = said.get(mutant.name, str(said))
+
+    assert words.partition(":")[0] in mutant.found, words
+
+
+def test_each_is_noticed_in_a_world_or_held_by_another_test_or_sought() -> None:
+    kept = [each.name for each in IN_WORLDS]
+
+    assert sorted([*kept, *UNNOTICED, *SOUGHT]) == sorted(each.name for each in MUTANTS)
+
+
+@pytest.mark.parametrize("words", UNNOTICED.values(), ids=list(UNNOTICED))
+def test_the_tests_that_hold_the_others_are_there(words: str) -> None:
+    test, _, why = words.partition(": ")
+    file, _, name = test.partition("::")
+
+    assert f"def {name}(" in Path(CHECKOUT, file).read_text()
+    assert why
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_what_is_taken_out_stands_once_in_the_code(mutant: Mutant) -> None:
+    Mutation(f"notifier.{mutant.module}", mutant.old, mutant.new)
+
+
+def test_no_plan_is_kept_of_what_there_is_not() -> None:
+    kept = {path.name for path in NOTICED.iterdir()}
+
+    assert kept == {each.path.name for each in IN_WORLDS}
