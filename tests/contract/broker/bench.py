@@ -1,7 +1,7 @@
 """A broker under test: a model, or RabbitMQ."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,13 +25,15 @@ class Alarm(Protocol):
 class Bench:
     """A broker with nothing in it.
 
-    `police` gives the queues of a pattern a policy, `alarm` sets an alarm or ends it.
+    `police` gives the queues of a pattern a policy, `alarm` sets an alarm or ends it, `restart`
+    ends the broker at once and starts it again.
     """
 
     url: str
     version: Version
     police: Callable[[str, Mapping[str, str | int]], None]
     alarm: Alarm
+    restart: Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -48,8 +50,14 @@ async def model_bench(version: Version) -> AsyncIterator[Bench]:
     async def alarm(*, on: bool) -> None:
         broker.alarm(on=on)
 
+    async def restart() -> None:
+        up = asyncio.Event()
+        broker.restart(0)
+        asyncio.get_running_loop().call_later(0, up.set)
+        await up.wait()
+
     async with served(broker) as url:
-        yield Bench(url, version, police, alarm)
+        yield Bench(url, version, police, alarm, restart)
 
 
 @asynccontextmanager
@@ -65,7 +73,11 @@ async def rabbit_bench(rabbitmq: RabbitMq) -> AsyncIterator[Bench]:
             level = "0" if on else "0.6"
             await asyncio.to_thread(rabbitmq.ctl, "set_vm_memory_high_watermark", level)
 
-        yield Bench(url, _version_of(rabbitmq), police, alarm)
+        async def restart() -> None:
+            await asyncio.to_thread(rabbitmq.kill)
+            await asyncio.to_thread(rabbitmq.start)
+
+        yield Bench(url, _version_of(rabbitmq), police, alarm, restart)
 
 
 def _version_of(rabbitmq: RabbitMq) -> Version:
