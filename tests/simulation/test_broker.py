@@ -11,6 +11,7 @@ import pytest
 from pamqp.commands import Basic, Connection
 
 from notifier.queue import topology
+from notifier.queue.topology import Policy
 from tests.contract.broker.client import Ended, Line, connected
 from tests.simulation.broker.server import DYING_RETRY_S, Broker, Depth
 from tests.simulation.broker.versions import V3_10, V4_0, V4_3, Version
@@ -19,7 +20,7 @@ from tests.simulation.network import Network
 
 URL = "amqp://guest:guest@broker:5672/"
 EMAIL, DEAD = "email_notifications", "email_notifications.dead"
-KEY, SMS_KEY = "email.normal", "sms.normal"
+KEY = "email.normal"
 
 Script: TypeAlias = Callable[[Broker], Coroutine[Any, Any, None]]
 
@@ -273,6 +274,42 @@ def test_moving_is_publishing_by_the_name_of_the_queue(version: Version) -> None
             assert await line.bodies(2) == [b"1", b"2"]
 
     played(script, version)
+
+
+def test_what_a_full_queue_does_not_take_stays_where_it_is() -> None:
+    async def script(broker: Broker) -> None:
+        full = Policy(
+            name="full",
+            pattern="^sms_notifications$",
+            definition={"max-length": 1, "overflow": "reject-publish"},
+            preferences={},
+            priority=99,
+        )
+        broker.apply_policies([*topology.POLICIES, full])
+        async with connected(URL) as client:
+            await opened(await client.line(), b"1", b"2", b"3")
+
+            assert broker.move(EMAIL, "sms_notifications") == 2
+
+            assert bodies_in(broker, "sms_notifications") == [b"1", b"2"]
+            assert bodies_in(broker, EMAIL) == [b"3"]
+
+    played(script)
+
+
+def test_what_is_in_somebodys_hands_is_told() -> None:
+    async def script(broker: Broker) -> None:
+        async with connected(URL) as client:
+            line = await opened(await client.line(), b"1", b"2", b"3")
+            await line.prefetch(2)
+            await line.consume(EMAIL, "c")
+            await line.bodies(2)
+
+            assert [letter.body for letter in broker.unacked(EMAIL)] == [b"1", b"2"]
+            assert bodies_in(broker, EMAIL) == [b"3"]
+            assert list(broker.unacked("missing")) == []
+
+    played(script)
 
 
 def test_without_policies_what_is_rejected_is_gone() -> None:

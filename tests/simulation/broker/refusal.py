@@ -23,10 +23,6 @@ class Refusal(Exception):  # noqa: N818  an answer, not an error of ours
         return self.code >= FRAME_ERROR
 
 
-def access_refused(what: str) -> Refusal:
-    return Refusal(403, f"ACCESS_REFUSED - {what}")
-
-
 def not_found(kind: str, name: str, vhost: str) -> Refusal:
     return Refusal(404, f"NOT_FOUND - no {kind} '{name}' in vhost '{vhost}'")
 
