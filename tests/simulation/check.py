@@ -3,12 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from notifier.notification import TRANSITIONS, OnUnknown, Status
 from tests.simulation.ended import Ended, Happening
+from tests.simulation.epoch import EPOCH_S
 from tests.simulation.plan import Kind
 from tests.simulation.providers import Call, Fate
 
@@ -39,6 +41,12 @@ class _Case:
     @property
     def status(self) -> Status:
         return Status(self.record["status"])
+
+    @property
+    def expires_s(self) -> float | None:
+        """When it expires, in seconds since the world began."""
+        at = self.record["expires_at"]
+        return None if at is None else datetime.fromisoformat(at).timestamp() - EPOCH_S
 
     @cached_property
     def taken(self) -> Sequence[Call]:
@@ -176,9 +184,19 @@ def _may_fail(case: _Case, causes: "_Causes", ended: Ended) -> bool:
     if any(call.fate in _TURNED_AWAY for call in case.calls):
         return True
     is_held = ended.plan.on_unknown == OnUnknown.HOLD and case.record["outcome_unknown"]
-    if is_held and (any(map(causes.of_doubt, case.calls)) or causes.any_of(_STOPPING)):
+    if is_held and _may_be_in_doubt(case, causes):
         return True
     return bool(case.record["attempts_spent"] >= _MAX_ATTEMPTS)
+
+
+def _may_be_in_doubt(case: _Case, causes: "_Causes") -> bool:
+    if causes.any_of(_STOPPING) or any(map(causes.of_doubt, case.calls)):
+        return True
+    # A call is cut off when the notification expires: docs/decisions.md says why.
+    end_s = case.expires_s
+    return end_s is not None and any(
+        call.began_s <= end_s <= call.told_s + 1 for call in case.calls if call.told_s
+    )
 
 
 def _repeated(case: _Case, causes: "_Causes") -> Iterator[str]:
@@ -204,10 +222,7 @@ def _is_doubt_noted(case: _Case) -> bool:
 
 
 def _uncaused(case: _Case, causes: "_Causes") -> Iterator[str]:
-    # A call is cut off when the notification expires: the decisions say why.
-    is_cut_off = case.status is Status.EXPIRED
-    is_explained = causes.any_of(_STOPPING) or any(map(causes.of_doubt, case.calls))
-    if case.record["outcome_unknown"] and not is_cut_off and not is_explained:
+    if case.record["outcome_unknown"] and not _may_be_in_doubt(case, causes):
         yield f"unknown: {case.id} is in doubt for nothing"
     if "rescue" in case.events and not causes.any_of(_STOPPING):
         yield f"rescued: {case.id} was rescued for nothing"
