@@ -25,7 +25,7 @@ from tests.simulation.network import Network
 _LOCK_S = 1.0
 _IDLE_S = 5.0
 _STATEMENT_S = (0.0002, 0.003)
-_ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
+_ID = re.compile(r"\b[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\b")
 _BUSY = 5
 _BUSY_TEXT = "database is locked"
 
