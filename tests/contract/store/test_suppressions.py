@@ -265,8 +265,9 @@ async def test_user_ids_that_differ_in_case_alone_are_not_gone_through(
     assert (found, rows) == (False, 0)
 
 
-PAGES = 80
-"""Of indexes and the table, for a page of the list; all of it has hundreds."""
+PAGES = 120
+"""Of indexes and the table, for a page of the list, whose 50 rows may be on as many; all of it has
+hundreds."""
 
 
 @pytest.mark.parametrize("vacuumed", ["ANALYZE", "VACUUM ANALYZE"])
