@@ -1,33 +1,22 @@
 """Each mechanism that keeps the promise is missed where it is missing."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.processes import CHECKOUT
+from tests.simulation.command import simulate
 from tests.simulation.mutants import MUTANTS, NOTICED, SOUGHT, UNNOTICED, Mutant
 from tests.simulation.mutations import Mutation
 
-TIMEOUT_S = 600
 IN_WORLDS = [each for each in MUTANTS if each.path.exists()]
 
 
 @pytest.fixture(scope="module")
 def said() -> Mapping[str, str]:
     """What the simulation says of each."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.simulation", "--mutants"],
-        cwd=CHECKOUT,
-        env={**os.environ, "PYTHONHASHSEED": "0"},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    done = simulate("--mutants", "--processes", 1)
     lines = (line.partition(": ") for line in done.stdout.splitlines())
     return {name: words for name, _, words in lines} or {"error": done.stderr}
 

@@ -1,39 +1,21 @@
 """Worlds, some of each seed and some that once went wrong, in which nothing goes wrong."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import CHECKOUT
+from tests.simulation.command import simulate
 from tests.simulation.plan import Kind, Plan, plan_of
 
 WORLDS = 300
-AT_ONCE = 50
+AT_ONCE = 100
 KEPT = sorted((Path(__file__).parent / "kept").glob("*.json"))
-# Ten times what fifty worlds take on two busy processors.
-TIMEOUT_S = 600
-
-
-def simulate(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    words = [str(argument) for argument in arguments]
-    return subprocess.run(
-        [sys.executable, "-m", "tests.simulation", "--processes", "1", *words],
-        cwd=CHECKOUT,
-        env={**os.environ, "PYTHONHASHSEED": "0"},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
 
 
 @pytest.mark.parametrize("first", range(0, WORLDS, AT_ONCE))
 def test_nothing_goes_wrong_in_any_world(first: int) -> None:
-    done = simulate("--first", first, "--seeds", AT_ONCE)
+    done = simulate("--processes", 1, "--first", first, "--seeds", AT_ONCE)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{AT_ONCE} worlds" in done.stdout
@@ -49,7 +31,7 @@ def test_what_once_went_wrong_goes_well(kept: Path) -> None:
 
 def test_a_seed_is_the_same_world_every_time() -> None:
     def worlds() -> list[str]:
-        done = simulate("--seeds", 12, "--digests")
+        done = simulate("--processes", 1, "--seeds", 12, "--digests")
         assert done.returncode == 0, done.stdout + done.stderr
         return sorted(line for line in done.stdout.splitlines() if line.startswith("seed "))
 
