@@ -11,19 +11,19 @@ from uuid import UUID
 from notifier.notification import TRANSITIONS, OnUnknown, Status
 from tests.simulation.ended import Ended, Happening
 from tests.simulation.epoch import EPOCH_S
-from tests.simulation.plan import Kind
-from tests.simulation.providers import Call, Fate
+from tests.simulation.plan import STORE, Kind
+from tests.simulation.providers import SILENT, Call, Fate
 
 _FRESH_S = 5.0
 """A fault leaves the work that it disturbed behind for a moment."""
 _SEND_S = 12.0
 _MAX_ATTEMPTS = 4
 _LONGEST_TAIL_S = 700.0
-_SILENT = (Fate.TAKEN_IN_SILENCE, Fate.LOST_IN_SILENCE)
 _TURNED_AWAY = (Fate.REFUSED,)
 _ALARMING = ("crashed", "handler_failed", "corrupt", "malformed")
 _BEGINNING = "accept"
-_NOTES = {"late_completion", "failover"}
+NOTES = {"late_completion", "failover"}
+"""What a timeline says without a change of state."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _unlawful(case: _Case) -> Iterator[str]:
     """Its timeline has to be a life that the transitions allow."""
     status: Status | None = None
     for event in case.events:
-        if event in _NOTES:
+        if event in NOTES:
             continue
         if event == _BEGINNING:
             status = Status.PENDING
@@ -230,14 +230,7 @@ def _uncaused(case: _Case, causes: "_Causes") -> Iterator[str]:
         yield f"recalled: {case.id} was recalled for nothing"
 
 
-_STORE = {
-    Kind.DATABASE_AWAY,
-    Kind.DATABASE_BUSY,
-    Kind.DATABASE_SLOW,
-    Kind.ANSWER_LOST,
-    Kind.DATABASE_CUT,
-}
-_STOPPING = {Kind.KILL, Kind.FREEZE, Kind.STOP, *_STORE}
+_STOPPING = {Kind.KILL, Kind.FREEZE, Kind.STOP, *STORE}
 _RETURNING = {Kind.KILL, Kind.FREEZE}
 
 
@@ -253,7 +246,7 @@ class _Causes:
 
     def of_doubt(self, call: Call) -> bool:
         """Whether its worker may not have learned, or not have recorded, what became of it."""
-        if call.fate in _SILENT or call.told_s is None:
+        if call.fate in SILENT or call.told_s is None:
             return True
         return any(
             each.befalls(call.worker) and each.overlaps(call.began_s, call.told_s + _FRESH_S)

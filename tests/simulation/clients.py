@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -70,7 +70,7 @@ def _body(number: int, chance: random.Random) -> Mapping[str, Any]:
 
 
 async def send(
-    wish: Wish, key: str, sites: Callable[[], list[Site]], chance: random.Random, until_s: float
+    wish: Wish, key: str, sites: Sequence[Site], chance: random.Random, until_s: float
 ) -> None:
     """Ask until it is accepted, as a client with an Idempotency-Key does."""
     headers = {
@@ -82,7 +82,7 @@ async def send(
     request = Request("POST", "/api/v1/notifications/send", headers, wish.asked(now))
     while wish.told is None and this_loop().time() < until_s:
         try:
-            response = await chance.choice(sites()).ask(request, _TIMEOUT_S)
+            response = await chance.choice(sites).ask(request, _TIMEOUT_S)
         except OSError:
             response = None
         if response is not None and response.status == HTTPStatus.ACCEPTED:

@@ -22,7 +22,7 @@ class Machine:
         name: str,
         keeper: Process,
         nursery: "Nursery",
-        main: Callable[["Machine"], Coroutine[Any, Any, object]],
+        main: Callable[[], Coroutine[Any, Any, object]],
         grace_s: float,
     ) -> None:
         self.name = name
@@ -55,7 +55,7 @@ class Machine:
         process.clock_ahead_s = self.clock_ahead_s
         self.process = process
         process.on_death.append(lambda: self._keeper.post(0, self._restart, process))
-        task = process.spawn(self._main(self))
+        task = process.spawn(self._main())
         task.add_done_callback(lambda task: self._exit(process, task))
 
     def kill(self) -> None:

@@ -35,6 +35,16 @@ class Kind(StrEnum):
     SUPPRESS = "suppress"
 
 
+STORE = {
+    Kind.DATABASE_AWAY,
+    Kind.DATABASE_BUSY,
+    Kind.DATABASE_SLOW,
+    Kind.ANSWER_LOST,
+    Kind.DATABASE_CUT,
+}
+"""What goes wrong with the database."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One fault: `who` picks among those it may befall, `for_s` and `level` as its kind needs."""

@@ -40,6 +40,8 @@ class Fate(StrEnum):
         return self in (Fate.TAKEN, Fate.TAKEN_IN_SILENCE)
 
 
+SILENT = (Fate.TAKEN_IN_SILENCE, Fate.LOST_IN_SILENCE)
+"""After these nobody knows whether the recipient gets it."""
 FAIR: Mapping[Fate, float] = {Fate.TAKEN: 1.0}
 _ROUGH: Mapping[Fate, float] = {
     Fate.DEFERRED: 0.5,

@@ -8,12 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from notifier.notification import OnUnknown
-from tests.simulation.check import findings
+from tests.simulation.check import NOTES, findings
 from tests.simulation.ended import Ended, Happening
-from tests.simulation.plan import Kind
-from tests.simulation.providers import Call, Fate
+from tests.simulation.plan import STORE, Kind
+from tests.simulation.providers import SILENT, Call, Fate
 
-_SILENT = (Fate.TAKEN_IN_SILENCE, Fate.LOST_IN_SILENCE)
 _HARMLESS = {
     Kind.PROVIDER_WEATHER,
     Kind.CLOCK,
@@ -22,15 +21,8 @@ _HARMLESS = {
     Kind.CANCEL,
     Kind.SUPPRESS,
 }
-_STORE = {
-    Kind.DATABASE_AWAY,
-    Kind.DATABASE_BUSY,
-    Kind.DATABASE_SLOW,
-    Kind.ANSWER_LOST,
-    Kind.DATABASE_CUT,
-}
 _EMPTYING = {Kind.PURGE, Kind.QUEUE_DELETED}
-_HOLDING = {*_STORE, Kind.FREEZE, Kind.PROVIDER_WEATHER, Kind.PAUSE}
+_HOLDING = {*STORE, Kind.FREEZE, Kind.PROVIDER_WEATHER, Kind.PAUSE}
 """While these last, messages may be in a consumer's hand for long."""
 _FEW = 4
 _PATIENCE_S = 8.0
@@ -40,7 +32,6 @@ _IN_A_ROW = 5
 _KNOWN_AFTER_S = 3.0
 _OPEN_S = 28.0
 _MS_S = 0.01
-_NOTES = {"late_completion", "failover"}
 
 
 def closely(ended: Ended) -> list[str]:
@@ -85,7 +76,7 @@ def _about_messages(ended: Ended) -> Iterator[str]:
 
 def _gives_back(happening: Happening) -> bool:
     """Whether a consumer gives its message back for it: it loses it, or lets go."""
-    if happening.kind in _STORE:
+    if happening.kind in STORE:
         return happening.until_s - happening.at_s > _PATIENCE_S
     return happening.kind not in _HARMLESS
 
@@ -101,7 +92,7 @@ def _about_leases(ended: Ended) -> Iterator[str]:
                 break
     for id_, worker, died_s, at_s in ended.held_by_dead:
         runner = worker.partition(":")[0]
-        troubles = {*_STORE, Kind.KILL, Kind.STOP, Kind.FREEZE}
+        troubles = {*STORE, Kind.KILL, Kind.STOP, Kind.FREEZE}
         if not any(_between(ended, troubles, died_s, at_s, runner)):
             yield f"held: {id_} at {at_s:.2f} by {worker}, which died at {died_s:.2f}"
 
@@ -109,7 +100,7 @@ def _about_leases(ended: Ended) -> Iterator[str]:
 def _costs_a_lease(happening: Happening) -> bool:
     """Whether a worker may have died with it, or have lost the time to give it back."""
     is_long = happening.until_s - happening.at_s > _PATIENCE_S
-    return happening.kind in (Kind.KILL, Kind.FREEZE) or (happening.kind in _STORE and is_long)
+    return happening.kind in (Kind.KILL, Kind.FREEZE) or (happening.kind in STORE and is_long)
 
 
 # --- calls --------------------------------------------------------------------------------------
@@ -121,7 +112,7 @@ def _about_calls(ended: Ended) -> Iterator[str]:
         asked[call.id, call.attempt].append(call)
     for calls in asked.values():
         for earlier, later in pairwise(calls):
-            if earlier.fate in _SILENT and earlier.provider != later.provider:
+            if earlier.fate in SILENT and earlier.provider != later.provider:
                 yield f"asked-on: {later.provider} for {later.id} that {earlier.provider} may have"
     yield from _hammered(ended)
     yield from _held_and_sent(ended)
@@ -139,7 +130,7 @@ def _hammered(ended: Ended) -> Iterator[str]:
         if in_a_row[by] != _IN_A_ROW:
             continue
         from_s, to_s = at_s + _KNOWN_AFTER_S, at_s + _OPEN_S
-        troubles = {*_STORE, Kind.KILL, Kind.FREEZE, Kind.STOP}
+        troubles = {*STORE, Kind.KILL, Kind.FREEZE, Kind.STOP}
         if any(_between(ended, troubles, at_s - _OPEN_S, to_s, call.worker)):
             continue
         late = [
@@ -217,7 +208,7 @@ def _is_noted(events: Sequence[Mapping[str, Any]], attempt: int) -> bool:
 
 def _may_be_interrupted(ended: Ended, line: Mapping[str, Any]) -> bool:
     grace_s, at_s = ended.plan.grace_s, line["at_s"]
-    troubles = {*_STORE, Kind.FREEZE}
+    troubles = {*STORE, Kind.FREEZE}
     return grace_s < _LONGEST_CALLS_S or any(
         _between(ended, troubles, at_s - grace_s, at_s, line["process"])
     )
@@ -233,7 +224,7 @@ def _has_died(ended: Ended, line: Mapping[str, Any]) -> bool:
 
 def _about_times(ended: Ended) -> Iterator[str]:
     for id_, noted in _events(ended).items():
-        events = [each for each in noted if each["event"] not in _NOTES]
+        events = [each for each in noted if each["event"] not in NOTES]
         for earlier, later in pairwise(events):
             if earlier["delay_s"] is None or later["event"] != "claim":
                 continue

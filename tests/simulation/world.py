@@ -186,7 +186,7 @@ class World:
 
     async def _wish(self, wish: Wish, chance: random.Random, until_s: float) -> None:
         await asyncio.sleep(2 + chance.uniform(0, self.plan.load_s))
-        await clients.send(wish, self._key, lambda: self.sites, chance, until_s)
+        await clients.send(wish, self._key, self.sites, chance, until_s)
 
     async def _settle(self) -> None:
         end_s = self.loop.time() + SETTLE_S
@@ -266,10 +266,10 @@ class World:
         grace_s = bootstrap.stop_budget(self.settings).runner_s
         return Machine(self.loop, name, self.keeper, self.nursery, main, grace_s)
 
-    async def _serve(self, _machine: Machine) -> None:
+    async def _serve(self) -> None:
         await bootstrap._serve_api(self.settings, lambda _url: None)  # noqa: SLF001
 
-    async def _work(self, _machine: Machine) -> None:
+    async def _work(self) -> None:
         await bootstrap._run_workers(self.settings, {})  # noqa: SLF001
 
     def _environ(self) -> dict[str, str]:
