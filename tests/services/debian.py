@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.services.errors import WayClosedError
+from tests.services.errors import ServiceUnavailableError, WayClosedError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 _LIBRARIES = ("usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib/postfix")
@@ -33,6 +33,28 @@ def unpacked(root: Path, *packages: str, prepare: Callable[[Path], None] | None 
                 prepare(partial)
             partial.rename(root)
     return root
+
+
+def server_program(name: str, *, called: str) -> tuple[Path, str]:
+    """Return an installed server, or that of Debian's package, and the LD_LIBRARY_PATH it needs.
+
+    Args:
+        name: of the program and of its package.
+        called: how people call it.
+
+    Raises:
+        ServiceUnavailableError: none is installed, and Debian's cannot be downloaded.
+    """
+    installed = shutil.which(name) or shutil.which(name, path="/usr/sbin")
+    if installed:
+        return Path(installed), ""
+    try:
+        root = unpacked(CHECKOUT / ".cache" / name, name)
+    except WayClosedError as error:
+        raise ServiceUnavailableError(
+            f"No {called} for the tests: install it (Debian: apt install {name}) ({error})"
+        ) from error
+    return root / "usr/sbin" / name, library_path(root)
 
 
 def _unpack(partial: Path, packages: tuple[str, ...]) -> None:

@@ -1,19 +1,16 @@
 """A real HAProxy: the installed one, or Debian's package unpacked without root."""
 
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.services.debian import CHECKOUT, library_path, unpacked
-from tests.services.errors import ServiceUnavailableError, WayClosedError
+from tests.services.debian import server_program
 from tests.services.processes import LOOPBACK, free_port, listens, wait_until
 from tests.services.reaper import reaping
 
-_ROOT = CHECKOUT / ".cache" / "haproxy"
 _START_TIMEOUT_S = 30.0
 _FRONTEND = """\
 frontend tested
@@ -31,12 +28,7 @@ def private_haproxy(configuration: str, *, backend: str) -> Iterator[int]:
     Raises:
         ServiceUnavailableError: none is installed, and Debian's cannot be downloaded.
     """
-    try:
-        program, libraries = _program()
-    except WayClosedError as error:
-        raise ServiceUnavailableError(
-            f"No HAProxy for the tests: install it (Debian: apt install haproxy) ({error})"
-        ) from error
+    program, libraries = server_program("haproxy", called="HAProxy")
     with reaping() as reaper:
         folder = Path(tempfile.mkdtemp(prefix="notifier-haproxy-"))
         reaper.remove(folder)
@@ -56,11 +48,3 @@ def private_haproxy(configuration: str, *, backend: str) -> Iterator[int]:
             lambda: listens(LOOPBACK, port), timeout_s=_START_TIMEOUT_S, what="HAProxy ready"
         )
         yield port
-
-
-def _program() -> tuple[Path, str]:
-    installed = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
-    if installed:
-        return Path(installed), ""
-    root = unpacked(_ROOT, "haproxy")
-    return root / "usr/sbin/haproxy", library_path(root)

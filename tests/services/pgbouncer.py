@@ -12,14 +12,12 @@ from functools import partial
 from pathlib import Path
 
 from tests.services.certificates import Certificates
-from tests.services.debian import CHECKOUT, library_path, unpacked
-from tests.services.errors import ServiceUnavailableError, WayClosedError
+from tests.services.debian import server_program
 from tests.services.postgres_process import Account
 from tests.services.processes import LOOPBACK, free_port, listens, wait_until
 from tests.services.reaper import reaping
 from tests.services.ways import started
 
-_ROOT = CHECKOUT / ".cache" / "pgbouncer"
 _START_TIMEOUT_S = 30.0
 
 # Few of the server's sessions for many connections: no two transactions get the same by chance.
@@ -62,22 +60,9 @@ def private_pgbouncer(
     Raises:
         ServiceUnavailableError: none is installed, and Debian's cannot be downloaded.
     """
-    try:
-        program, libraries = _program()
-    except WayClosedError as error:
-        raise ServiceUnavailableError(
-            f"No PgBouncer for the tests: install it (Debian: apt install pgbouncer) ({error})"
-        ) from error
+    program, libraries = server_program("pgbouncer", called="PgBouncer")
     with started(partial(_started, program, libraries, admin_url, more, certificates)) as pooler:
         yield pooler
-
-
-def _program() -> tuple[Path, str]:
-    installed = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
-    if installed:
-        return Path(installed), ""
-    root = unpacked(_ROOT, "pgbouncer")
-    return root / "usr/sbin/pgbouncer", library_path(root)
 
 
 @contextmanager
