@@ -4,11 +4,13 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from notifier import development, keys
-from notifier.api.standing import Standing, standings
+from notifier import development
+from notifier.access import keys
+from notifier.audience.recipient import normalise
 from notifier.bootstrap import open_stores
+from notifier.channels.registry import provider_names
 from notifier.errors import RecipientError, SettingsError
-from notifier.notification import (
+from notifier.notification.model import (
     REPLAY,
     Channel,
     Notification,
@@ -24,12 +26,11 @@ from notifier.ports import (
     Protected,
     SuppressionPlace,
 )
-from notifier.providers import provider_names
-from notifier.queue import admin
-from notifier.queue.admin import TopologyReport
-from notifier.recipient import normalise
-from notifier.settings import BrokerSettings, DatabaseSettings, KeySettings
-from notifier.store.upgrading import upgrade
+from notifier.providers.standing import Standing, standings
+from notifier.queue.rabbitmq import topology
+from notifier.queue.rabbitmq.topology import TopologyReport
+from notifier.settings.groups import BrokerSettings, DatabaseSettings, KeySettings
+from notifier.store.kit.upgrading import upgrade
 
 _PAGE = 500
 
@@ -49,7 +50,7 @@ def apply_topology(settings: BrokerSettings) -> TopologyReport:
         SettingsError: there is no broker, or the settings are wrong.
         TopologyError, QueueUnavailableError: it could not be made.
     """
-    return admin.apply_topology(*_broker(settings))
+    return topology.apply_topology(*_broker(settings))
 
 
 def check_topology(settings: BrokerSettings) -> TopologyReport:
@@ -59,7 +60,7 @@ def check_topology(settings: BrokerSettings) -> TopologyReport:
         SettingsError: there is no broker, or the settings are wrong.
         QueueUnavailableError: it could not be looked at.
     """
-    return admin.check_topology(*_broker(settings))
+    return topology.check_topology(*_broker(settings))
 
 
 def _broker(settings: BrokerSettings) -> tuple[str, str | None]:

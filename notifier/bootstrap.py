@@ -27,39 +27,45 @@ from uuid_utils.compat import uuid7
 
 from notifier.api.app import create_app
 from notifier.api.config import ApiConfig, ApiServices, TwilioCallbacks
-from notifier.api.door import DoorLimits
-from notifier.api.server import bind, serve
-from notifier.breaker import BreakerSettings
-from notifier.delivery import Deliverer, Lease
+from notifier.api.kit.door import DoorLimits
+from notifier.api.kit.server import bind, serve
+from notifier.channels.registry import (
+    Parts,
+    channel_settings,
+    make_routes,
+    rates_per_s,
+    retry_policies,
+)
+from notifier.delivery.deliverer import Deliverer, Lease
 from notifier.errors import (
     NotifierError,
     SchemaError,
     SettingsError,
     StoreUnavailableError,
 )
-from notifier.gate import Gate
+from notifier.intake.publishing import Publisher
+from notifier.intake.submission import Submitter
 from notifier.ports import ChannelAdapter, Clock, DeliveryStore, Queue, RescuePolicy
-from notifier.providers import Parts, channel_settings, make_routes, rates_per_s, retry_policies
-from notifier.publishing import Publisher
-from notifier.queue.link import RabbitSettings
+from notifier.providers.breaker import BreakerSettings
+from notifier.providers.gate import Gate
 from notifier.queue.memory import MemoryQueue
-from notifier.queue.rabbitmq import open_rabbit_queue
-from notifier.queue.watching import TopologyWatch
-from notifier.settings import ApiSettings, DatabaseSettings, Settings
+from notifier.queue.rabbitmq.connection import RabbitSettings
+from notifier.queue.rabbitmq.policies import TopologyWatch
+from notifier.queue.rabbitmq.queue import open_rabbit_queue
+from notifier.settings.groups import ApiSettings, DatabaseSettings, Settings
 from notifier.store.captures import SqlCaptures
-from notifier.store.clock import DatabaseClock
-from notifier.store.deliveries import SqlDeliveryStore, StoreSettings
 from notifier.store.inbox import SqlInbox
 from notifier.store.keys import SqlKeyStore
-from notifier.store.occupying import sole_user
-from notifier.store.opening import open_database, unprotected_host
+from notifier.store.kit.clock import DatabaseClock
+from notifier.store.kit.occupying import sole_user
+from notifier.store.kit.opening import open_database, unprotected_host
+from notifier.store.notification.deliveries import SqlDeliveryStore, StoreSettings
+from notifier.store.notification.reading import SqlQueryStore
 from notifier.store.providers import SqlProviderStore
-from notifier.store.queries import SqlQueryStore
 from notifier.store.receipts import SqlReceiptStore
 from notifier.store.suppressions import SqlSuppressionStore
-from notifier.submission import Submitter
 from notifier.telemetry import configure_logging
-from notifier.worker.consumer import Consumers
+from notifier.worker.consumers import Consumers
 from notifier.worker.leases import Leases, ending_leases
 from notifier.worker.relay import Relay, RelaySettings
 from notifier.worker.stopping import StopBudget

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from notifier.notification import (
+from notifier.notification.model import (
     BOUNCE,
     DELIVER,
     SETTLE,

@@ -17,13 +17,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from notifier import __version__, administration, bootstrap, development
-from notifier.api.standing import Standing
 from notifier.errors import NotifierError, SchemaError, SettingsError, TopologyError
 from notifier.listing import Cell, show
-from notifier.notification import Channel, Notification, Suppression, SuppressionReason
+from notifier.notification.model import Channel, Notification, Suppression, SuppressionReason
 from notifier.ports import ApiKey
-from notifier.queue.admin import Item
-from notifier.settings import BrokerSettings, DatabaseSettings, KeySettings, Settings
+from notifier.providers.standing import Standing
+from notifier.queue.rabbitmq.topology import Item
+from notifier.settings.groups import BrokerSettings, DatabaseSettings, KeySettings, Settings
 
 app = typer.Typer(
     help="A self-hosted notification delivery service.",

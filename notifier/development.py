@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from notifier.environment import given
 from notifier.errors import SettingsError
-from notifier.settings import Settings
+from notifier.settings.environment import given
+from notifier.settings.groups import Settings
 
 SERVICE = "development"
 

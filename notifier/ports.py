@@ -12,7 +12,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 from uuid import UUID
 
 from notifier.errors import PublishError
-from notifier.notification import (
+from notifier.notification.model import (
     Channel,
     Claimed,
     Envelope,

@@ -8,8 +8,8 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from notifier.environment import PREFIX
-from notifier.settings import Settings
+from notifier.settings.environment import PREFIX
+from notifier.settings.groups import Settings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
 

@@ -16,26 +16,35 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 from uuid_utils import compat
 
-from notifier import keys
+from notifier.access import keys
 from notifier.api.app import create_app
 from notifier.api.config import ApiConfig, ApiServices
-from notifier.api.door import DoorLimits
-from notifier.api.server import bind, make_server
-from notifier.notification import FAIL, Channel, Claimed, Envelope, Fault, Finish, Lane, Message
-from notifier.publishing import Publisher
+from notifier.api.kit.door import DoorLimits
+from notifier.api.kit.server import bind, make_server
+from notifier.intake.publishing import Publisher
+from notifier.intake.submission import Submitter
+from notifier.notification.model import (
+    FAIL,
+    Channel,
+    Claimed,
+    Envelope,
+    Fault,
+    Finish,
+    Lane,
+    Message,
+)
 from notifier.queue.memory import MemoryQueue
 from notifier.store.captures import SqlCaptures
-from notifier.store.database import Patience
-from notifier.store.deliveries import SqlDeliveryStore, StoreSettings
 from notifier.store.inbox import SqlInbox
 from notifier.store.keys import SqlKeyStore
-from notifier.store.opening import open_database
+from notifier.store.kit.database import Patience
+from notifier.store.kit.opening import open_database
+from notifier.store.kit.upgrading import upgrade
+from notifier.store.notification.deliveries import SqlDeliveryStore, StoreSettings
+from notifier.store.notification.reading import SqlQueryStore
 from notifier.store.providers import SqlProviderStore
-from notifier.store.queries import SqlQueryStore
 from notifier.store.receipts import SqlReceiptStore
 from notifier.store.suppressions import SqlSuppressionStore
-from notifier.store.upgrading import upgrade
-from notifier.submission import Submitter
 from tests.patience import AT_ALL_S, PATIENT, USUAL
 
 PEPPER = b"a pepper for the length of a test"

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from notifier.store.database import Patience
+from notifier.store.kit.database import Patience
 
 AT_ALL_S = 120
 """For what must happen at all, however slow the machine: only a hang takes as long."""

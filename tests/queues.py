@@ -1,6 +1,6 @@
 """One envelope into a queue, for tests that publish one at a time."""
 
-from notifier.notification import Envelope
+from notifier.notification.model import Envelope
 from notifier.ports import Queue
 
 

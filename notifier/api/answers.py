@@ -8,9 +8,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic import JsonValue as PydanticJson
 
-from notifier.api.problems import InvalidField
-from notifier.api.standing import Standing
-from notifier.notification import (
+from notifier.api.kit.problems import InvalidField
+from notifier.notification.model import (
     Channel,
     Fault,
     JsonValue,
@@ -24,6 +23,7 @@ from notifier.notification import (
     TimelineEntry,
 )
 from notifier.ports import Account, Capture, InboxItem, ProviderWord
+from notifier.providers.standing import Standing
 
 
 class _View(BaseModel):

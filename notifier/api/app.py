@@ -10,20 +10,20 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notifier.api.access import Gate, KeyRing
-from notifier.api.callbacks import callback_operations
 from notifier.api.config import ApiConfig, ApiServices
-from notifier.api.feed import InboxFeed
+from notifier.api.health import OperateEndpoints
 from notifier.api.inbox import InboxEndpoints
+from notifier.api.inbox_stream import InboxFeed
+from notifier.api.kit.access import Gate, KeyRing
+from notifier.api.kit.middleware import RequestFrame, Rooms
+from notifier.api.kit.openapi import openapi_document
+from notifier.api.kit.operations import Operation, Reply, public, routes
+from notifier.api.kit.rooms import Room
 from notifier.api.metrics import Metrics
-from notifier.api.middleware import RequestFrame, Rooms
 from notifier.api.notifications import NotificationEndpoints
-from notifier.api.openapi import openapi_document
-from notifier.api.operate import OperateEndpoints
-from notifier.api.operations import Operation, Reply, public, routes
 from notifier.api.pages import SandboxEndpoints, docs_operation, home_operation, static_files
 from notifier.api.providers import ProviderEndpoints
-from notifier.api.rooms import Room
+from notifier.api.receipts import callback_operations
 from notifier.api.suppressions import SuppressionEndpoints
 
 Lifespan: TypeAlias = Callable[[Starlette], AbstractAsyncContextManager[None]]

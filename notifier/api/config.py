@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from notifier.notification import Channel
+from notifier.intake.submission import Submitter
+from notifier.notification.model import Channel
 from notifier.ports import (
     Captures,
     Clock,
@@ -18,7 +19,6 @@ from notifier.ports import (
     ReceiptStore,
     SuppressionStore,
 )
-from notifier.submission import Submitter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,14 +15,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from notifier.api.access import Caller, Gate
 from notifier.api.answers import InboxItemView, InboxView
-from notifier.api.body import read_empty_body
 from notifier.api.config import ApiConfig, ApiServices
-from notifier.api.feed import Address, InboxFeed
-from notifier.api.idempotency import Answer, idempotency, key_reused, remembered
-from notifier.api.operations import HeaderParameter, Operation, Reply
-from notifier.api.problems import (
+from notifier.api.inbox_stream import Address, InboxFeed
+from notifier.api.kit.access import Caller, Gate
+from notifier.api.kit.body import read_empty_body
+from notifier.api.kit.idempotency import Answer, idempotency, key_reused, remembered
+from notifier.api.kit.operations import HeaderParameter, Operation, Reply
+from notifier.api.kit.problems import (
     INVALID,
     NOT_FOUND,
     RATE_LIMITED,
@@ -31,12 +31,12 @@ from notifier.api.problems import (
     invalid_parameter,
     not_found,
 )
-from notifier.api.queries import InboxQuery, next_page, parse_seq, read_query
-from notifier.api.rooms import Room
+from notifier.api.kit.querying import InboxQuery, next_page, parse_seq, read_query
+from notifier.api.kit.rooms import Room
+from notifier.audience.recipient import normalise
 from notifier.errors import RecipientError
-from notifier.notification import Channel
+from notifier.notification.model import Channel
 from notifier.ports import Applied, KeyReused, NotFound, Remembered, Unfinished
-from notifier.recipient import normalise
 
 PREFIX = "/api/v1/inbox"
 ENCODED_SLASH = "\x1f"

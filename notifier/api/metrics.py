@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from notifier.api.config import ApiConfig, ApiServices
-from notifier.api.operations import Operation, Reply, public
-from notifier.api.standing import STATES, Standing, standings
+from notifier.api.kit.operations import Operation, Reply, public
 from notifier.errors import NotifierError
 from notifier.ports import Backlog, ProviderState, PutOff, QueueDepth, QueueMembers
+from notifier.providers.standing import STATES, Standing, standings
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 # What takes longer, as counting a large backlog does, is done as much more rarely.

@@ -11,7 +11,6 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notifier.api.access import Caller, Gate
 from notifier.api.answers import (
     AcceptedView,
     BatchItemView,
@@ -22,17 +21,18 @@ from notifier.api.answers import (
     StatusView,
     SummaryView,
 )
-from notifier.api.body import parse_json, read_body, read_empty_body, require_json
 from notifier.api.config import ApiConfig, ApiServices
-from notifier.api.idempotency import (
+from notifier.api.kit.access import Caller, Gate
+from notifier.api.kit.body import parse_json, read_body, read_empty_body, require_json
+from notifier.api.kit.idempotency import (
     Answer,
     answered_before,
     idempotency,
     key_reused,
     remembered,
 )
-from notifier.api.operations import Operation, Reply
-from notifier.api.problems import (
+from notifier.api.kit.operations import Operation, Reply
+from notifier.api.kit.problems import (
     INVALID,
     NOT_FOUND,
     WRONG_STATE,
@@ -41,10 +41,10 @@ from notifier.api.problems import (
     invalid,
     not_found,
 )
-from notifier.api.queries import NotificationQuery, next_page, read_query
-from notifier.api.trace import traceparent
+from notifier.api.kit.querying import NotificationQuery, next_page, read_query
+from notifier.api.kit.trace import traceparent
 from notifier.api.wire import BatchFrame, BatchRequest, NotificationRequest, Terms, read_model
-from notifier.notification import (
+from notifier.notification.model import (
     CANCEL,
     REPLAY,
     JsonValue,

@@ -11,11 +11,11 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from notifier.api.answers import CapturesView, CaptureView, HomeView
-from notifier.api.hosts import require_known_host
-from notifier.api.idempotency import Answer
-from notifier.api.operations import Operation, Reply, public
-from notifier.api.problems import UNKNOWN_HOST
-from notifier.api.queries import CapturesQuery, next_page, read_query
+from notifier.api.kit.hosts import require_known_host
+from notifier.api.kit.idempotency import Answer
+from notifier.api.kit.operations import Operation, Reply, public
+from notifier.api.kit.problems import UNKNOWN_HOST
+from notifier.api.kit.querying import CapturesQuery, next_page, read_query
 from notifier.ports import Captures
 
 _TAG = "Pages"

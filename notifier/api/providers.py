@@ -8,16 +8,16 @@ from typing import Literal
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notifier.api.access import Caller
 from notifier.api.answers import OrderedView, ProvidersView, ProviderView
-from notifier.api.body import parse_json, read_body, read_empty_body, require_json
 from notifier.api.config import ApiConfig, ApiServices
-from notifier.api.idempotency import Answer, idempotency, key_reused, remembered
-from notifier.api.operations import Operation, Reply
-from notifier.api.problems import INVALID, NOT_FOUND, invalid, not_found
-from notifier.api.standing import standings
+from notifier.api.kit.access import Caller
+from notifier.api.kit.body import parse_json, read_body, read_empty_body, require_json
+from notifier.api.kit.idempotency import Answer, idempotency, key_reused, remembered
+from notifier.api.kit.operations import Operation, Reply
+from notifier.api.kit.problems import INVALID, NOT_FOUND, invalid, not_found
 from notifier.api.wire import PauseRequest, read_strictly
 from notifier.ports import Applied, KeyReused, Remembered
+from notifier.providers.standing import standings
 
 PREFIX = "/api/v1/providers"
 

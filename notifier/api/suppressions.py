@@ -9,13 +9,13 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notifier.api.access import Caller
 from notifier.api.answers import SuppressedView, SuppressionsView, SuppressionView
-from notifier.api.body import parse_json, read_body, require_json
 from notifier.api.config import ApiConfig, ApiServices
-from notifier.api.idempotency import Answer, idempotency, key_reused, remembered
-from notifier.api.operations import Operation, Reply
-from notifier.api.problems import (
+from notifier.api.kit.access import Caller
+from notifier.api.kit.body import parse_json, read_body, require_json
+from notifier.api.kit.idempotency import Answer, idempotency, key_reused, remembered
+from notifier.api.kit.operations import Operation, Reply
+from notifier.api.kit.problems import (
     FORBIDDEN,
     INVALID,
     NOT_FOUND,
@@ -24,7 +24,7 @@ from notifier.api.problems import (
     invalid,
     not_found,
 )
-from notifier.api.queries import (
+from notifier.api.kit.querying import (
     ServiceQuery,
     SuppressionQuery,
     SuppressionsQuery,
@@ -33,9 +33,9 @@ from notifier.api.queries import (
     suppression_place,
 )
 from notifier.api.wire import SuppressionRequest, read_strictly
-from notifier.notification import Channel, SuppressionReason
+from notifier.audience.recipient import compared
+from notifier.notification.model import Channel, SuppressionReason
 from notifier.ports import Applied, KeyReused, Lifted, NotFound, Protected, Remembered
-from notifier.recipient import compared
 
 log = structlog.get_logger(__name__)
 

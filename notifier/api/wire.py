@@ -1,7 +1,7 @@
 """What clients send: models that check every field and report all that are wrong at once.
 
-Bodies are parsed by `notifier.api.body` first, so models see plain JSON values. Checks that need
-more than one field sit on the later field and are silent when an earlier one is wrong already.
+Bodies are parsed by `notifier.api.kit.body` first, so models see plain JSON values. Checks that
+need more than one field sit on the later field and are silent when an earlier one is wrong.
 """
 
 import re
@@ -27,10 +27,12 @@ from pydantic import (
 from pydantic import JsonValue as PydanticJson
 from pydantic_core import ErrorDetails, to_json
 
-from notifier.api.body import Path, is_plainly_storable, pointer, unstorable
-from notifier.api.problems import InvalidField
+from notifier.api.kit.body import Path, is_plainly_storable, pointer, unstorable
+from notifier.api.kit.problems import InvalidField
+from notifier.audience.recipient import has_control_characters, normalise
+from notifier.content.filling import fill_html, fill_text
 from notifier.errors import RecipientError, TemplateError
-from notifier.notification import (
+from notifier.notification.model import (
     Channel,
     JsonValue,
     Lane,
@@ -38,8 +40,6 @@ from notifier.notification import (
     Submission,
     SuppressionReason,
 )
-from notifier.recipient import has_control_characters, normalise
-from notifier.template import fill_html, fill_text
 
 MAX_CONTENT_CHARS = 100_000
 MAX_HTML_CHARS = 500_000

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-from notifier.notification import Message
+from notifier.notification.model import Message
 
 _ID = re.compile(r"[\w.:-]{1,100}", re.ASCII)
 

@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from notifier.notification import Message, Outcome, Sent, Transient
+from notifier.notification.model import Message, Outcome, Sent, Transient
 from notifier.ports import Captures, ChannelAdapter
 
 log = structlog.get_logger(__name__)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from notifier.notification import Envelope, Settlement
+from notifier.notification.model import Envelope, Settlement
 from notifier.ports import Handler
 
 log = structlog.get_logger(__name__)

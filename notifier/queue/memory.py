@@ -16,7 +16,7 @@ from uuid import UUID
 import structlog
 
 from notifier.errors import PublishError
-from notifier.notification import Channel, Envelope, Lane, Settlement
+from notifier.notification.model import Channel, Envelope, Lane, Settlement
 from notifier.ports import Handler, QueueDepth
 from notifier.queue import message, topology
 from notifier.queue.handling import HANDLER_END_S, Backoff, handle

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import orjson
 
-from notifier.notification import Channel, Envelope, Lane
+from notifier.notification.model import Channel, Envelope, Lane
 
 APP_ID = "notifier"
 CONTENT_TYPE = "application/json"

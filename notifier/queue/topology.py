@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from notifier.notification import Channel, Lane
+from notifier.notification.model import Channel, Lane
 from notifier.ports import QueueDepth
 
 WORK_EXCHANGE = "notifications"

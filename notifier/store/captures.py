@@ -6,12 +6,12 @@ from typing import Any
 from sqlalchemy import Boolean, Integer, Row, Text, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification import Channel, Message
+from notifier.notification.model import Channel, Message
 from notifier.ports import Capture
-from notifier.store.batcher import Batcher
-from notifier.store.database import Database
-from notifier.store.rows import RowJson, joined, message_row
-from notifier.store.sql import ID, Now, given_rows
+from notifier.store.kit.batcher import Batcher
+from notifier.store.kit.database import Database
+from notifier.store.kit.sql import ID, Now, given_rows
+from notifier.store.notification.rows import RowJson, joined, message_row
 from notifier.store.tables import captures
 
 _MAX_BATCH = 200

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification import Message
+from notifier.notification.model import Message
 from notifier.ports import (
     Applied,
     Idempotency,
@@ -39,11 +39,11 @@ from notifier.ports import (
     Remembered,
     Unfinished,
 )
-from notifier.store import idempotency as keys
-from notifier.store.batcher import Batcher
-from notifier.store.database import Database, Work
-from notifier.store.rows import encode, joined, message_row
-from notifier.store.sql import ID, JsonObject, Now, given_rows, parameter
+from notifier.store.kit import idempotency as keys
+from notifier.store.kit.batcher import Batcher
+from notifier.store.kit.database import Database, Work
+from notifier.store.kit.sql import ID, JsonObject, Now, given_rows, parameter
+from notifier.store.notification.rows import encode, joined, message_row
 from notifier.store.tables import inbox_items as items
 from notifier.store.tables import inboxes
 

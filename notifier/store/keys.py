@@ -9,9 +9,9 @@ from sqlalchemy import Row, Select, and_, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.ports import ApiKey
-from notifier.store.batcher import Batcher
-from notifier.store.database import Database
-from notifier.store.sql import Now
+from notifier.store.kit.batcher import Batcher
+from notifier.store.kit.database import Database
+from notifier.store.kit.sql import Now
 from notifier.store.tables import api_keys as keys
 
 _is_usable = and_(

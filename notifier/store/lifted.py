@@ -11,10 +11,10 @@ from sqlalchemy import bindparam, case, select
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification import Channel, SuppressionReason
-from notifier.recipient import compared
-from notifier.store.sql import Now, UtcTime
-from notifier.store.suppressing import Cause
+from notifier.audience.recipient import compared
+from notifier.notification.model import Channel, SuppressionReason
+from notifier.store.kit.sql import Now, UtcTime
+from notifier.store.notification.suppressing import Cause
 from notifier.store.tables import notifications as n
 from notifier.store.tables import receipts
 

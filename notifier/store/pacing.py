@@ -8,7 +8,7 @@ from sqlalchemy import Float, select, update
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.store.sql import ClockSeconds, parameter
+from notifier.store.kit.sql import ClockSeconds, parameter
 from notifier.store.tables import providers
 
 _which = providers.c.name == parameter("which")

@@ -21,12 +21,13 @@ from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.ports import Applied, Idempotency, KeyReused, ProviderState, PutOff, Remembered
-from notifier.store import idempotency as keys
-from notifier.store import pacing, snoozes
-from notifier.store.batcher import Batcher
-from notifier.store.database import Database
+from notifier.store import pacing
+from notifier.store.kit import idempotency as keys
+from notifier.store.kit.batcher import Batcher
+from notifier.store.kit.database import Database
+from notifier.store.kit.sql import Now, SecondsFromNow, SecondsUntil, parameter
+from notifier.store.notification import snoozes
 from notifier.store.pacing import Turn, Wish
-from notifier.store.sql import Now, SecondsFromNow, SecondsUntil, parameter
 from notifier.store.tables import providers as p
 
 _MAX_BATCH = 500

@@ -13,7 +13,7 @@ from sqlalchemy import Text, delete, func, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification import (
+from notifier.notification.model import (
     BOUNCE,
     DELIVER,
     SETTLE,
@@ -23,13 +23,14 @@ from notifier.notification import (
     Transition,
 )
 from notifier.ports import Settled
-from notifier.store import lifted, suppressing, timeline
-from notifier.store.batcher import Batcher
-from notifier.store.database import Database
-from notifier.store.moves import changes
-from notifier.store.rows import RowJson, encode, event_row, fault_columns, joined
-from notifier.store.sql import ID, Now, SecondsFromNow, given_rows, is_key
-from notifier.store.suppressing import Cause
+from notifier.store import lifted
+from notifier.store.kit.batcher import Batcher
+from notifier.store.kit.database import Database
+from notifier.store.kit.sql import ID, Now, SecondsFromNow, given_rows, is_key
+from notifier.store.notification import suppressing, timeline
+from notifier.store.notification.changes import changes
+from notifier.store.notification.rows import RowJson, encode, event_row, fault_columns, joined
+from notifier.store.notification.suppressing import Cause
 from notifier.store.tables import notifications as n
 from notifier.store.tables import receipts
 

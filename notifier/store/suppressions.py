@@ -20,7 +20,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification import Channel, Suppression, SuppressionReason
+from notifier.audience.recipient import compared
+from notifier.notification.model import Channel, Suppression, SuppressionReason
 from notifier.ports import (
     Applied,
     Idempotency,
@@ -31,13 +32,12 @@ from notifier.ports import (
     Remembered,
     SuppressionPlace,
 )
-from notifier.recipient import compared
-from notifier.store import idempotency as keys
-from notifier.store.database import Database
-from notifier.store.distinct import values_of
-from notifier.store.rows import as_written
-from notifier.store.sql import Now
-from notifier.store.suppressing import (
+from notifier.store.kit import idempotency as keys
+from notifier.store.kit.database import Database
+from notifier.store.kit.distinct import values_of
+from notifier.store.kit.sql import Now
+from notifier.store.notification.rows import as_written
+from notifier.store.notification.suppressing import (
     is_for,
     is_recipients_will,
     is_suppressed,

@@ -15,8 +15,8 @@ from sqlalchemy import (
     text,
 )
 
-from notifier.notification import Status
-from notifier.store.sql import AsciiLower, ComparedBy, JsonObject, UtcTime
+from notifier.notification.model import Status
+from notifier.store.kit.sql import AsciiLower, ComparedBy, JsonObject, UtcTime
 
 metadata = MetaData(
     naming_convention={

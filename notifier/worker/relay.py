@@ -8,11 +8,11 @@ from functools import partial
 import structlog
 
 from notifier.errors import NotifierError
-from notifier.notification import Channel, Envelope, Lane
+from notifier.intake.publishing import Publisher
+from notifier.intake.windows import WINDOWS, Window
+from notifier.notification.model import Channel, Envelope, Lane
 from notifier.ports import DeliveryStore, Queue, QueueDepth, ReceiptStore, RescuePolicy, WorkQueue
-from notifier.publishing import Publisher
 from notifier.trouble import Trouble
-from notifier.windows import WINDOWS, Window
 from notifier.worker.letters import Letters
 
 log = structlog.get_logger(__name__)

@@ -3,7 +3,7 @@
 from asyncio import Future, get_running_loop
 from collections import deque
 
-from notifier.notification import Lane
+from notifier.notification.model import Lane
 
 
 class SlotsClosedError(Exception):

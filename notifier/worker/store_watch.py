@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from notifier.errors import StoreUnavailableError
-from notifier.worker.consumer import Consumers
+from notifier.worker.consumers import Consumers
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from notifier.administration import create_key
-from notifier.settings import KeySettings
+from notifier.settings.groups import KeySettings
 from tests.attacks.raw import ask
 from tests.callbacks import SendGridSigner
 from tests.e2e.client import MAIL, PREFIX

@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 import pytest
 
-from notifier.api.door import DoorLimits
+from notifier.api.kit.door import DoorLimits
 from tests.attacks.conftest import PER_ADDRESS
 from tests.attacks.raw import (
     PROBE,

@@ -12,7 +12,7 @@ from datetime import timedelta
 import aiohttp
 
 from notifier.api.wire import parse_time
-from notifier.notification import Channel, Lane
+from notifier.notification.model import Channel, Lane
 from notifier.queue.topology import work_queue
 from tests.bench.draining import quickest
 from tests.bench.load import notification, post_many, preload

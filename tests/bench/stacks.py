@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 
 from notifier import administration
-from notifier.settings import Settings
+from notifier.settings.groups import Settings
 from tests.bench.place import Place
 from tests.bench.wrk import Endpoint
 from tests.e2e.processes import CHECKOUT, NOTIFIER, WORKER_RUNNER

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from notifier.notification import Status
+from notifier.notification.model import Status
 from tests.chaos.journal import Entry
 from tests.chaos.load import Accepted
 from tests.chaos.records import Record

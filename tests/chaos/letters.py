@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 
-from notifier.notification import Channel
+from notifier.notification.model import Channel
 from notifier.queue.topology import dead_queue
 from tests.chaos.report import DeadLetters
 from tests.witness import witness_of

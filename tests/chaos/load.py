@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import aiohttp
 
-from notifier.notification import Channel, Lane
+from notifier.notification.model import Channel, Lane
 from tests.chaos.recipients import choose_manner, make_recipient
 
 _PREFIX = "/api/v1/notifications"

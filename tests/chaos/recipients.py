@@ -3,7 +3,7 @@
 from random import Random
 from typing import Literal
 
-from notifier.notification import Channel
+from notifier.notification.model import Channel
 
 Manner = Literal["taken", "silence", "later", "never"]
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from notifier.notification import Channel, Status
+from notifier.notification.model import Channel, Status
 
 _COUNTS = "SELECT status, count(*) FROM notifications GROUP BY status"
 _RECORDS = """

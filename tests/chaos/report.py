@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from notifier.notification import Status
+from notifier.notification.model import Status
 from tests.chaos.causes import Cause
 from tests.chaos.figures import Latency, Recovery
 from tests.chaos.plan import Kind

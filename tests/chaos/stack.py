@@ -15,7 +15,7 @@ import aiohttp
 
 from notifier import administration
 from notifier.queue.topology import WORK_QUEUES
-from notifier.settings import Settings
+from notifier.settings.groups import Settings
 from tests.chaos.injectors import BROKER, DATABASE
 from tests.chaos.links import Links, open_link
 from tests.chaos.outside import Outside

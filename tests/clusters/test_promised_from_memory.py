@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from notifier.errors import StoreUnavailableError
-from notifier.notification import (
+from notifier.notification.model import (
     CANCEL,
     DELIVER,
     SUCCEED,
@@ -19,8 +19,8 @@ from notifier.notification import (
     SuppressionReason,
 )
 from notifier.ports import Idempotency, NotFound, Protected, Refused, Remembered, Settled
-from notifier.store.reasons import NO_STANDBY
-from notifier.store.upgrading import upgrade
+from notifier.store.kit.reasons import NO_STANDBY
+from notifier.store.kit.upgrading import upgrade
 from tests.api import MAIL, PREFIX, over
 from tests.contract.store.stores import (
     Stores,

@@ -5,8 +5,8 @@ import shlex
 from structlog.testing import capture_logs
 
 from notifier.queue import topology
-from notifier.queue.admin import Item, State, apply_topology, check_topology
-from notifier.queue.watching import TopologyWatch
+from notifier.queue.rabbitmq.policies import TopologyWatch
+from notifier.queue.rabbitmq.topology import Item, State, apply_topology, check_topology
 from tests.services.cluster import Cluster, Member
 
 

@@ -11,10 +11,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from notifier.errors import QueueUnavailableError
-from notifier.notification import Channel, Envelope
-from notifier.queue.admin import apply_topology, dead_queue_depths
-from notifier.queue.link import RabbitSettings, Search
-from notifier.queue.rabbitmq import RabbitQueue, open_rabbit_queue
+from notifier.notification.model import Channel, Envelope
+from notifier.queue.rabbitmq.connection import RabbitSettings, Search
+from notifier.queue.rabbitmq.queue import RabbitQueue, open_rabbit_queue
+from notifier.queue.rabbitmq.topology import apply_topology, dead_queue_depths
 from notifier.queue.topology import QUEUES, WORK_QUEUES, QueueSpec
 from tests.clock import SystemClock
 from tests.faults.brokers import (

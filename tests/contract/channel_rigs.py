@@ -6,14 +6,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeAlias, cast
 from uuid import UUID
 
-from notifier.channels._smtp_config import SmtpConfig
+from notifier.channels.email.sendgrid import SendGridAdapter, SendGridConfig
+from notifier.channels.email.smtp.adapter import SmtpAdapter
+from notifier.channels.email.smtp.config import SmtpConfig
 from notifier.channels.in_app import InAppAdapter
 from notifier.channels.sandbox import SandboxAdapter
-from notifier.channels.sendgrid import SendGridAdapter, SendGridConfig
-from notifier.channels.smtp import SmtpAdapter
-from notifier.channels.twilio import TwilioAdapter, TwilioConfig
+from notifier.channels.sms.twilio import TwilioAdapter, TwilioConfig
 from notifier.errors import StoreUnavailableError
-from notifier.notification import Channel, Message, Permanent, Systemic, Transient
+from notifier.notification.model import Channel, Message, Permanent, Systemic, Transient
 from notifier.ports import Captures, ChannelAdapter, Inbox
 from tests.services.messages import ManualClock, a_message
 from tests.services.providers import (

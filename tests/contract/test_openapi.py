@@ -12,7 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.routing import Route
 
 from notifier.api.config import TwilioCallbacks
-from notifier.notification import Channel
+from notifier.notification.model import Channel
 from tests.api import PREFIX, Api, listening, serving
 from tests.callbacks import AUTH_TOKEN, BASE_URL, SendGridSigner
 

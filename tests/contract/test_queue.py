@@ -11,13 +11,13 @@ from uuid import uuid4
 import pytest
 
 from notifier.errors import PublishError
-from notifier.notification import Channel, Envelope, Lane, Settlement
+from notifier.notification.model import Channel, Envelope, Lane, Settlement
 from notifier.ports import Queue
 from notifier.queue import topology
-from notifier.queue.admin import apply_topology
-from notifier.queue.link import RabbitSettings
 from notifier.queue.memory import MemoryQueue
-from notifier.queue.rabbitmq import open_rabbit_queue
+from notifier.queue.rabbitmq.connection import RabbitSettings
+from notifier.queue.rabbitmq.queue import open_rabbit_queue
+from notifier.queue.rabbitmq.topology import apply_topology
 from notifier.queue.topology import Policy
 from tests.clock import SystemClock
 from tests.patience import AT_ALL_S

@@ -13,8 +13,8 @@ import asyncpg
 import httpx2
 
 from notifier import administration
-from notifier.keys import SCOPES
-from notifier.settings import Settings
+from notifier.access.keys import SCOPES
+from notifier.settings.groups import Settings
 from tests.e2e.client import Service, service_at
 from tests.e2e.processes import NOTIFIER, WORKER_RUNNER, Running, run, running
 from tests.patience import AT_ALL_S

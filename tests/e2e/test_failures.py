@@ -3,7 +3,7 @@ import signal
 import time
 from collections import Counter
 
-from notifier.store.database import ANSWER_TIMEOUT_S
+from notifier.store.kit.database import ANSWER_TIMEOUT_S
 from tests.e2e.client import IN_APP, MAIL, PREFIX, SMS, Service
 from tests.e2e.load import Load
 from tests.e2e.processes import await_gone, children_of, workers_of

@@ -18,31 +18,31 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils import compat
 
-from notifier import keys
+from notifier.access import keys
 from notifier.api.app import create_app
 from notifier.api.config import ApiConfig, ApiServices
-from notifier.breaker import BreakerSettings
-from notifier.delivery import Deliverer, Lease
-from notifier.gate import Gate
-from notifier.notification import Channel, Message, OnUnknown, Outcome, Sent
+from notifier.delivery.deliverer import Deliverer, Lease
+from notifier.delivery.retry import RetryPolicy
+from notifier.intake.publishing import Publisher
+from notifier.intake.submission import Submitter
+from notifier.notification.model import Channel, Message, OnUnknown, Outcome, Sent
 from notifier.ports import ChannelAdapter, RescuePolicy
-from notifier.publishing import Publisher
-from notifier.queue.admin import apply_topology
-from notifier.queue.link import RabbitSettings, Search
-from notifier.queue.rabbitmq import RabbitQueue, open_rabbit_queue
-from notifier.retry import RetryPolicy
+from notifier.providers.breaker import BreakerSettings
+from notifier.providers.gate import Gate
+from notifier.queue.rabbitmq.connection import RabbitSettings, Search
+from notifier.queue.rabbitmq.queue import RabbitQueue, open_rabbit_queue
+from notifier.queue.rabbitmq.topology import apply_topology
 from notifier.store.captures import SqlCaptures
-from notifier.store.deliveries import SqlDeliveryStore, StoreSettings
 from notifier.store.inbox import SqlInbox
 from notifier.store.keys import SqlKeyStore
-from notifier.store.opening import open_database
+from notifier.store.kit.opening import open_database
+from notifier.store.kit.upgrading import upgrade
+from notifier.store.notification.deliveries import SqlDeliveryStore, StoreSettings
+from notifier.store.notification.reading import SqlQueryStore
 from notifier.store.providers import SqlProviderStore
-from notifier.store.queries import SqlQueryStore
 from notifier.store.receipts import SqlReceiptStore
 from notifier.store.suppressions import SqlSuppressionStore
-from notifier.store.upgrading import upgrade
-from notifier.submission import Submitter
-from notifier.worker.consumer import Consumers
+from notifier.worker.consumers import Consumers
 from notifier.worker.relay import Relay, RelaySettings
 from tests.api import MAIL, PEPPER, PREFIX, client_of
 from tests.clock import SystemClock

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from itertools import cycle
 from uuid import UUID
 
-from notifier.notification import Channel, Lane, Status
-from notifier.publishing import Publisher
-from notifier.queue.admin import apply_topology
-from notifier.queue.link import RabbitSettings
-from notifier.queue.rabbitmq import open_rabbit_queue
+from notifier.intake.publishing import Publisher
+from notifier.notification.model import Channel, Lane, Status
+from notifier.queue.rabbitmq.connection import RabbitSettings
+from notifier.queue.rabbitmq.queue import open_rabbit_queue
+from notifier.queue.rabbitmq.topology import apply_topology
 from notifier.queue.topology import dead_queue
-from notifier.store.upgrading import upgrade
+from notifier.store.kit.upgrading import upgrade
 from tests.clock import SystemClock
 from tests.contract.store.stores import a_submission, envelope_of, open_stores
 from tests.e2e.processes import WORKER_RUNNER, Running, running

@@ -5,7 +5,7 @@ import signal
 
 import httpx2
 
-from notifier import keys
+from notifier.access import keys
 from tests.api import MAIL, PREFIX
 from tests.e2e.processes import NOTIFIER, Running, running
 from tests.faults.brokers import Ledger, Node, accepted, database_of, open_node, ready

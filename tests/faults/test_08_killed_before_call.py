@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from notifier.notification import Channel, Status
+from notifier.notification.model import Channel, Status
 from tests.faults.workers import (
     LEASE,
     SLOTS,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier.notification import Channel, OnUnknown, Status
+from notifier.notification.model import Channel, OnUnknown, Status
 from tests.faults.workers import (
     SLOTS,
     Journal,

@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from notifier.notification import Channel, Status
+from notifier.notification.model import Channel, Status
 from tests.faults.workers import (
     SLOTS,
     Journal,

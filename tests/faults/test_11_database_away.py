@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
-from notifier.notification import Channel, Envelope, Settlement, Status
+from notifier.notification.model import Channel, Envelope, Settlement, Status
 from notifier.ports import DeliveryStore, Handler, Queue, Subscription
 from tests.faults.workers import (
     SLOTS,

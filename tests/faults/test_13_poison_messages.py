@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
-from notifier.notification import Channel, Envelope, Lane, Status
-from notifier.queue.admin import apply_topology
+from notifier.notification.model import Channel, Envelope, Lane, Status
+from notifier.queue.rabbitmq.topology import apply_topology
 from tests.faults.workers import Journal, JournalAdapter, open_site, working
 from tests.queues import publish
 from tests.services.postgres import Postgres

@@ -5,9 +5,9 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from notifier.notification import Channel, OnUnknown, Status
+from notifier.notification.model import Channel, OnUnknown, Status
 from notifier.ports import NotificationFilter, RescuePolicy
-from notifier.queue.admin import apply_topology
+from notifier.queue.rabbitmq.topology import apply_topology
 from tests.faults.workers import (
     QUICK,
     Journal,

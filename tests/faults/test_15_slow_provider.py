@@ -5,9 +5,9 @@ import time
 
 import asyncpg
 
-from notifier.channels.sendgrid import SendGridAdapter, SendGridConfig
-from notifier.channels.twilio import TwilioAdapter, TwilioConfig
-from notifier.notification import Channel, Status
+from notifier.channels.email.sendgrid import SendGridAdapter, SendGridConfig
+from notifier.channels.sms.twilio import TwilioAdapter, TwilioConfig
+from notifier.notification.model import Channel, Status
 from tests.clock import SystemClock
 from tests.faults.workers import SLOTS, open_site, relaying, working
 from tests.services.postgres import Postgres

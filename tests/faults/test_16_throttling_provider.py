@@ -2,9 +2,9 @@
 
 from contextlib import AsyncExitStack
 
-from notifier.breaker import BreakerSettings
-from notifier.channels.twilio import TwilioAdapter, TwilioConfig
-from notifier.notification import Channel, Status
+from notifier.channels.sms.twilio import TwilioAdapter, TwilioConfig
+from notifier.notification.model import Channel, Status
+from notifier.providers.breaker import BreakerSettings
 from tests.clock import SystemClock
 from tests.faults.workers import Ways, open_site, relaying, working
 from tests.services.postgres import Postgres

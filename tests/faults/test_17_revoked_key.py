@@ -1,8 +1,8 @@
 """A provider refuses our key, and takes it again: nothing fails, everything is sent."""
 
-from notifier.breaker import BreakerSettings
-from notifier.channels.sendgrid import SendGridAdapter, SendGridConfig
-from notifier.notification import Channel, Status
+from notifier.channels.email.sendgrid import SendGridAdapter, SendGridConfig
+from notifier.notification.model import Channel, Status
+from notifier.providers.breaker import BreakerSettings
 from tests.clock import SystemClock
 from tests.faults.workers import SLOTS, Ways, open_site, relaying, working
 from tests.services.postgres import Postgres

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier.notification import Channel, Envelope, Message, Outcome, Status
+from notifier.notification.model import Channel, Envelope, Message, Outcome, Status
 from tests.clock import SystemClock
 from tests.contract.store.stores import a_submission
 from tests.contract.worker.bench import Hold

@@ -5,7 +5,7 @@ import signal
 import time
 from collections import Counter
 
-from notifier.notification import Status
+from notifier.notification.model import Status
 from tests.e2e.processes import workers_of
 from tests.faults.runner import GRACE_S, PROCESSES, host
 from tests.services.postgres import Postgres

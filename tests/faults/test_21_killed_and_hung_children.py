@@ -5,7 +5,7 @@ import signal
 import time
 from pathlib import Path
 
-from notifier.notification import Status
+from notifier.notification.model import Status
 from tests.e2e.processes import workers_of
 from tests.faults.runner import host
 from tests.faults.workers import (

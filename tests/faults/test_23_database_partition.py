@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from notifier.store.database import ANSWER_TIMEOUT_S
+from notifier.store.kit.database import ANSWER_TIMEOUT_S
 from tests.contract.store.proxy import linked
 from tests.faults.brokers import (
     DEAD,

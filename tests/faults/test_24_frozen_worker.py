@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier.notification import Channel, Status
+from notifier.notification.model import Channel, Status
 from tests.e2e.processes import workers_of
 from tests.faults.workers import (
     LEASE,

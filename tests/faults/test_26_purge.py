@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from notifier.store.deliveries import StoreSettings
+from notifier.store.notification.deliveries import StoreSettings
 from tests.faults.brokers import (
     SLOTS,
     WORK,

@@ -8,8 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from notifier.notification import Message, Outcome, Permanent
-from notifier.queue.watching import TopologyWatch
+from notifier.notification.model import Message, Outcome, Permanent
+from notifier.queue.rabbitmq.policies import TopologyWatch
 from tests.e2e.processes import WORKER_RUNNER, running
 from tests.faults.brokers import (
     Ledger,

@@ -4,7 +4,7 @@ import asyncio
 
 from sqlalchemy import text
 
-from notifier.queue.link import RabbitSettings
+from notifier.queue.rabbitmq.connection import RabbitSettings
 from notifier.worker.relay import RelaySettings
 from tests.faults.brokers import Node, database_of, open_node, ready
 from tests.services.postgres import Postgres

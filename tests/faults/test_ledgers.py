@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier.notification import Channel, Lane, Status
+from notifier.notification.model import Channel, Lane, Status
 from tests.chaos.causes import Cause, Slots, bounds, causes_of
 from tests.chaos.faults import Fault
 from tests.chaos.journal import Answer, Entry, open_journal, read_journal

@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from notifier.breaker import BreakerSettings
-from notifier.delivery import Deliverer, Lease
-from notifier.gate import Gate
-from notifier.notification import (
+from notifier.delivery.deliverer import Deliverer, Lease
+from notifier.delivery.retry import RetryPolicy
+from notifier.intake.publishing import Publisher
+from notifier.notification.model import (
     Channel,
     Claimed,
     Envelope,
@@ -32,10 +32,10 @@ from notifier.notification import (
     Unknown,
 )
 from notifier.ports import DeliveryStore, NotFound, ProviderState, ProviderStore, RescuePolicy
-from notifier.publishing import Publisher
+from notifier.providers.breaker import BreakerSettings
+from notifier.providers.gate import Gate
 from notifier.queue.memory import MemoryQueue
-from notifier.retry import RetryPolicy
-from notifier.store.upgrading import upgrade
+from notifier.store.kit.upgrading import upgrade
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores, a_submission, open_stores
 from tests.services.messages import ManualClock

@@ -22,10 +22,10 @@ from uuid import UUID, uuid4
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from notifier.breaker import BreakerSettings
-from notifier.delivery import Deliverer, Lease
-from notifier.gate import Gate
-from notifier.notification import (
+from notifier.delivery.deliverer import Deliverer, Lease
+from notifier.delivery.retry import RetryPolicy
+from notifier.intake.publishing import Publisher
+from notifier.notification.model import (
     Channel,
     Claimed,
     Envelope,
@@ -37,12 +37,12 @@ from notifier.notification import (
     Submission,
 )
 from notifier.ports import ChannelAdapter, Clock, DeliveryStore, NotFound, Queue, RescuePolicy
-from notifier.publishing import Publisher
-from notifier.queue.link import RabbitSettings
-from notifier.queue.rabbitmq import open_rabbit_queue
-from notifier.retry import RetryPolicy
+from notifier.providers.breaker import BreakerSettings
+from notifier.providers.gate import Gate
+from notifier.queue.rabbitmq.connection import RabbitSettings
+from notifier.queue.rabbitmq.queue import open_rabbit_queue
 from notifier.telemetry import configure_logging
-from notifier.worker.consumer import Consumers
+from notifier.worker.consumers import Consumers
 from notifier.worker.leases import ending_leases
 from notifier.worker.relay import Relay, RelaySettings
 from notifier.worker.supervisor import Death, Supervisor, SupervisorSettings, beat, end_with_parent
@@ -183,7 +183,7 @@ async def fresh_database(postgres: Databases) -> AsyncIterator[str]:
 
 
 def _upgrade(url: str) -> None:
-    from notifier.store.upgrading import upgrade  # noqa: PLC0415  slow, and not for children
+    from notifier.store.kit.upgrading import upgrade  # noqa: PLC0415  slow, and not for children
 
     asyncio.run(upgrade(url))
 

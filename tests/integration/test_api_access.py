@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import structlog
 
-from notifier import keys
+from notifier.access import keys
 from notifier.api.app import create_app
 from notifier.api.config import ApiConfig
 from notifier.ports import ApiKey
-from notifier.store.database import Database
+from notifier.store.kit.database import Database
 from tests.api import MAIL, PEPPER, PREFIX, Api, client_of, serving
 
 

@@ -16,7 +16,7 @@ from uuid_utils import compat
 from notifier.api.app import create_app
 from notifier.api.config import ApiConfig, TwilioCallbacks
 from notifier.errors import SettingsError
-from notifier.notification import (
+from notifier.notification.model import (
     RETRY,
     SUCCEED,
     Channel,

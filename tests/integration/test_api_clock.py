@@ -12,8 +12,8 @@ import pytest
 
 from notifier.api.app import create_app
 from notifier.api.config import ApiConfig
-from notifier.store.clock import DatabaseClock
-from notifier.store.queries import SqlQueryStore
+from notifier.store.kit.clock import DatabaseClock
+from notifier.store.notification.reading import SqlQueryStore
 from tests.api import MAIL, PEPPER, PREFIX, Api, client_of, serving
 from tests.contract.store.test_clock import Machine
 

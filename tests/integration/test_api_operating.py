@@ -16,10 +16,10 @@ from starlette.testclient import TestClient
 from notifier.api.app import create_app
 from notifier.api.config import ApiConfig
 from notifier.errors import QueueUnavailableError
-from notifier.notification import Channel, Status
+from notifier.notification.model import Channel, Status
 from notifier.ports import Queue, QueueDepth
-from notifier.store import accounting
-from notifier.store.database import ANSWER_TIMEOUT_S
+from notifier.store.kit.database import ANSWER_TIMEOUT_S
+from notifier.store.notification import accounting
 from tests.api import MAIL, PEPPER, PREFIX, SMS, Api, client_of, over, serving
 
 

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from notifier.api.app import create_app
 from notifier.api.config import ApiConfig
-from notifier.notification import SNOOZE, Channel, Envelope, Fault, Finish, Lane
+from notifier.notification.model import SNOOZE, Channel, Envelope, Fault, Finish, Lane
 from notifier.ports import QueueMembers
 from tests.api import MAIL, PEPPER, PREFIX, Api, client_of, serving
 from tests.integration.test_api_operating import AwayQueue

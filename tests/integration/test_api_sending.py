@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from notifier.notification import Channel, Claimed, Envelope, Lane
+from notifier.notification.model import Channel, Claimed, Envelope, Lane
 from tests.api import MAIL, PREFIX, SMS, Api, serving
 
 SEND = f"{PREFIX}/send"

@@ -11,8 +11,8 @@ import pytest
 from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
-from notifier.api.door import DoorLimits
-from notifier.api.server import bind
+from notifier.api.kit.door import DoorLimits
+from notifier.api.kit.server import bind
 from notifier.errors import SettingsError
 from tests.api import listening, serving
 from tests.attacks.raw import ask
@@ -21,7 +21,7 @@ from tests.patience import AT_ALL_S
 _SERVE = """
 import asyncio
 from starlette.applications import Starlette
-from notifier.api.server import bind, serve
+from notifier.api.kit.server import bind, serve
 
 async def main():
     with bind("{host}", 0) as listener:

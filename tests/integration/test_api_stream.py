@@ -213,7 +213,7 @@ async def test_one_query_follows_all_streams_and_none_without_streams(served: Li
 async def test_a_stream_asks_for_nothing_until_there_is_news(
     served: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notifier.api.feed._CHECK_S", FAST.stream_poll_s / 10)
+    monkeypatch.setattr("notifier.api.inbox_stream._CHECK_S", FAST.stream_poll_s / 10)
     async with served.stream() as reader:
         await reader.next()
         await served.inbox.more_polls(2)

@@ -15,13 +15,13 @@ from structlog.testing import capture_logs
 
 from notifier import cli
 from notifier.errors import NotifierError, QueueUnavailableError, StoreUnavailableError
-from notifier.notification import Channel, Envelope, Lane
-from notifier.queue.link import RabbitSettings
-from notifier.queue.rabbitmq import RabbitQueue, open_rabbit_queue
-from notifier.store.database import Database
-from notifier.store.opening import open_database
-from notifier.store.queries import SqlQueryStore
-from notifier.store.upgrading import upgrade
+from notifier.notification.model import Channel, Envelope, Lane
+from notifier.queue.rabbitmq.connection import RabbitSettings
+from notifier.queue.rabbitmq.queue import RabbitQueue, open_rabbit_queue
+from notifier.store.kit.database import Database
+from notifier.store.kit.opening import open_database
+from notifier.store.kit.upgrading import upgrade
+from notifier.store.notification.reading import SqlQueryStore
 from tests.api import MAIL, PREFIX, Api, over, serving
 from tests.clock import SystemClock
 from tests.patience import AT_ALL_S

@@ -16,14 +16,14 @@ from pamqp.commands import Basic
 from structlog.testing import capture_logs
 
 from notifier.errors import PublishError, QueueUnavailableError
-from notifier.notification import Channel, Envelope, Lane, Settlement
+from notifier.notification.model import Channel, Envelope, Lane, Settlement
 from notifier.queue import topology
-from notifier.queue.admin import apply_topology
-from notifier.queue.consumer import RabbitSubscription
-from notifier.queue.link import RabbitSettings, open_channel
 from notifier.queue.message import encode
-from notifier.queue.rabbitmq import RabbitQueue, open_rabbit_queue
-from notifier.queue.renewing import WORN_DELIVERIES
+from notifier.queue.rabbitmq.connection import RabbitSettings, open_channel
+from notifier.queue.rabbitmq.consumer import RabbitSubscription
+from notifier.queue.rabbitmq.queue import RabbitQueue, open_rabbit_queue
+from notifier.queue.rabbitmq.renewing import WORN_DELIVERIES
+from notifier.queue.rabbitmq.topology import apply_topology
 from notifier.queue.topology import CRASH_LOOP_LIMIT
 from tests.clock import SystemClock
 from tests.gateway import Gateway, gateway_to

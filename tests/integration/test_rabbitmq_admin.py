@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 
 from notifier.errors import QueueUnavailableError, TopologyError
-from notifier.notification import Channel
+from notifier.notification.model import Channel
 from notifier.queue import topology
-from notifier.queue.admin import (
+from notifier.queue.rabbitmq.topology import (
     State,
     TopologyReport,
     apply_topology,

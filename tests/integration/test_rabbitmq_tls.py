@@ -10,9 +10,9 @@ import pytest
 from yarl import URL
 
 from notifier.errors import QueueUnavailableError
-from notifier.queue.admin import dead_queue_depths
-from notifier.queue.link import RabbitSettings
-from notifier.queue.rabbitmq import open_rabbit_queue
+from notifier.queue.rabbitmq.connection import RabbitSettings
+from notifier.queue.rabbitmq.queue import open_rabbit_queue
+from notifier.queue.rabbitmq.topology import dead_queue_depths
 from tests.services.certificates import Certificates, make_certificates
 from tests.services.messages import ManualClock
 

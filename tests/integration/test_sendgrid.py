@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from notifier.channels.sendgrid import SendGridAdapter, SendGridConfig
+from notifier.channels.email.sendgrid import SendGridAdapter, SendGridConfig
 from notifier.errors import SettingsError
-from notifier.notification import Outcome, Permanent, Sent, Systemic, Transient, Unknown
+from notifier.notification.model import Outcome, Permanent, Sent, Systemic, Transient, Unknown
 from tests.services.messages import MESSAGE_ID, ManualClock, a_message
 from tests.services.providers import (
     BreakOffAnswer,

@@ -14,11 +14,11 @@ from structlog.testing import capture_logs
 from yarl import URL
 
 from notifier.errors import QueueUnavailableError
-from notifier.queue.address import parse_broker
-from notifier.queue.admin import apply_topology, dead_queue_depths
-from notifier.queue.link import RabbitSettings, Search
-from notifier.queue.management import Management, ManagementError
-from notifier.queue.rabbitmq import RabbitQueue, open_rabbit_queue
+from notifier.queue.rabbitmq.address import parse_broker
+from notifier.queue.rabbitmq.connection import RabbitSettings, Search
+from notifier.queue.rabbitmq.management import Management, ManagementError
+from notifier.queue.rabbitmq.queue import RabbitQueue, open_rabbit_queue
+from notifier.queue.rabbitmq.topology import apply_topology, dead_queue_depths
 from notifier.queue.topology import POLICIES
 from tests.clock import SystemClock
 from tests.gateway import gateway_to

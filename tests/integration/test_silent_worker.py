@@ -10,9 +10,9 @@ import pytest
 
 from notifier import bootstrap
 from notifier.queue.memory import MemorySubscription
-from notifier.settings import Settings
-from notifier.store.upgrading import upgrade
-from notifier.worker.consumer import Consumers
+from notifier.settings.groups import Settings
+from notifier.store.kit.upgrading import upgrade
+from notifier.worker.consumers import Consumers
 from tests.patience import AT_ALL_S
 
 ENDED = "a consumer ended"

@@ -11,11 +11,11 @@ import pytest
 import uvloop
 from structlog.testing import capture_logs
 
-from notifier.channels._smtp_config import SmtpConfig
-from notifier.channels._smtp_diagnosis import misconfiguration
-from notifier.channels.smtp import SmtpAdapter
+from notifier.channels.email.smtp.adapter import SmtpAdapter
+from notifier.channels.email.smtp.config import SmtpConfig
+from notifier.channels.email.smtp.diagnosis import misconfiguration
 from notifier.errors import SettingsError
-from notifier.notification import Outcome, Permanent, Sent, Systemic, Transient, Unknown
+from notifier.notification.model import Outcome, Permanent, Sent, Systemic, Transient, Unknown
 from notifier.refusals.smtp import Phase
 from tests.clock import SystemClock
 from tests.patience import AT_ALL_S

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from notifier.channels._smtp_config import SmtpConfig
-from notifier.channels.smtp import SmtpAdapter
-from notifier.notification import Outcome, Sent
+from notifier.channels.email.smtp.adapter import SmtpAdapter
+from notifier.channels.email.smtp.config import SmtpConfig
+from notifier.notification.model import Outcome, Sent
 from tests.clock import SystemClock
 from tests.services.mail_servers import DOMAIN, MailServer
 from tests.services.messages import a_message

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from notifier.notification import Channel, Message
+from notifier.notification.model import Channel, Message
 
 MESSAGE_ID = UUID("01980000-0000-7000-8000-000000000001")
 

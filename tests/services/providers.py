@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from notifier.notification import JsonValue
+from notifier.notification.model import JsonValue
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from notifier.notification import Lane
+from notifier.notification.model import Lane
 from notifier.queue import topology
 from tests.simulation.broker.server import Broker
 from tests.simulation.clients import Wish

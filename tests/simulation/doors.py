@@ -13,10 +13,10 @@ from unittest import mock
 import structlog
 
 from notifier import bootstrap
-from notifier.notification import Channel
+from notifier.channels.registry import Parts, channel_settings
+from notifier.notification.model import Channel
 from notifier.ports import ChannelAdapter
-from notifier.providers import Parts, channel_settings
-from notifier.store.database import Database, Patience
+from notifier.store.kit.database import Database, Patience
 from notifier.worker import supervisor
 from tests.simulation.driver import connected_database
 from tests.simulation.loop import this_loop, this_process

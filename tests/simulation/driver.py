@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self, cast
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from notifier.store.database import Database, Patience
+from notifier.store.kit.database import Database, Patience
 
 HOST, PORT = "database", 5432
 COMMIT, ROLLBACK = "COMMIT", "ROLLBACK"

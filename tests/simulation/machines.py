@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 
 from notifier import bootstrap
-from notifier.settings import Settings
+from notifier.settings.groups import Settings
 from notifier.worker import supervisor
 from tests.simulation.loop import Process, WorldLoop, this_loop, this_process
 

@@ -68,13 +68,13 @@ MUTANTS: Sequence[Mutant] = (
     # --- claims -----------------------------------------------------------------------------
     _mutant(
         "a-claim-looks-at-the-status",
-        "store.attempts",
+        "store.notification.attempts",
         "_leases.where(n.c.attempt == _wanted.c.attempt, stands_at(*CLAIM.sources)).values(",
         "_leases.where(n.c.attempt == _wanted.c.attempt).values(",
     ),
     _mutant(
         "a-claim-looks-at-the-attempt",
-        "store.attempts",
+        "store.notification.attempts",
         "_leases.where(n.c.attempt == _wanted.c.attempt, stands_at(*CLAIM.sources)).values(",
         "_leases.where(stands_at(*CLAIM.sources)).values(",
         "confirm lost, provider weather, broker cut",
@@ -82,7 +82,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "a-claim-whose-answer-was-lost-is-renewed",
-        "store.attempts",
+        "store.notification.attempts",
         "claimed, missed = await _lease(connection, _RENEW, requests)",
         "claimed, missed = dict[UUID, Claimed | NotFound](), requests",
         "answer lost",
@@ -90,7 +90,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "a-claim-is-asked-again-while-the-database-is-away",
-        "delivery",
+        "delivery.deliverer",
         "return await _while_store_is_away(claim, probe_s=self._lease.probe_s,"
         " closing=self._closing)",
         "return await claim()",
@@ -99,7 +99,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "a-claim-that-is-cut-off-is-given-back",
-        "delivery",
+        "delivery.deliverer",
         "            await self._give_back(claim)\n",
         "",
         "stop, database slow",
@@ -108,7 +108,7 @@ MUTANTS: Sequence[Mutant] = (
     # --- ends -------------------------------------------------------------------------------
     _mutant(
         "an-end-needs-the-lease",
-        "store.attempts",
+        "store.notification.attempts",
         "        n.c.lease_token == _ended.c.lease_token,\n",
         "",
         "freeze",
@@ -116,7 +116,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "an-end-is-recorded-once-the-database-is-back",
-        "delivery",
+        "delivery.deliverer",
         "            patience_s=self._lease.finish_patience_s,\n",
         "            patience_s=0,\n",
         "database away, database busy",
@@ -124,7 +124,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "an-end-that-a-stop-cuts-off-is-recorded",
-        "delivery",
+        "delivery.deliverer",
         "                self._finish(claimed, handover, verdict, is_stopping=True),\n",
         "",
         "stop, provider weather",
@@ -132,7 +132,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "a-late-completion-is-noted",
-        "store.attempts",
+        "store.notification.attempts",
         "    await timeline.append(connection, events)\n",
         "",
         "freeze",
@@ -141,7 +141,7 @@ MUTANTS: Sequence[Mutant] = (
     # --- providers --------------------------------------------------------------------------
     _mutant(
         "nobody-else-is-asked-after-an-unknown-outcome",
-        "delivery",
+        "delivery.deliverer",
         "        case Systemic() | Transient():\n            return True\n"
         "        case Sent() | Permanent() | Unknown():\n",
         "        case Systemic() | Transient() | Unknown():\n            return True\n"
@@ -151,7 +151,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "what-is-in-doubt-is-held-where-that-is-wanted",
-        "delivery",
+        "delivery.deliverer",
         "    if isinstance(outcome, Unknown) and policy.on_unknown is OnUnknown.HOLD:\n",
         "    if isinstance(outcome, Unknown) and False:\n",
         "provider weather",
@@ -159,7 +159,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "what-a-dead-worker-had-is-held-where-that-is-wanted",
-        "store.upkeep",
+        "store.notification.upkeep",
         "_gives_up = or_(_holds, n.c.attempts_spent >= _abandoned.c.max_attempts)",
         "_gives_up = n.c.attempts_spent >= _abandoned.c.max_attempts",
         "kill",
@@ -167,7 +167,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "a-breaker-opens",
-        "gate",
+        "providers.gate",
         "elif trips or admission.is_probe:",
         "elif admission.is_probe:",
         "provider weather",
@@ -216,7 +216,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "a-relay-holds-what-it-takes",
-        "store.due",
+        "store.notification.due",
         '        relay_at=SecondsFromNow(parameter("hold_s", Float)),\n',
         "        relay_at=n.c.relay_at,\n",
         "provider weather",
@@ -224,7 +224,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "only-an-ended-lease-is-rescued",
-        "store.upkeep",
+        "store.notification.upkeep",
         "_lease_ended = and_(status_in(Status.PROCESSING), n.c.lease_until <= Now())",
         "_lease_ended = status_in(Status.PROCESSING)",
         "provider weather",
@@ -232,7 +232,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "only-what-was-published-long-ago-is-taken-for-lost",
-        "store.upkeep",
+        "store.notification.upkeep",
         "    .where(status_in(Status.PENDING), n.c.published_at.is_not(None), _is_up)\n)\n"
         "_TAKE_LOST",
         "    .where(status_in(Status.PENDING), n.c.published_at.is_not(None))\n)\n_TAKE_LOST",
@@ -241,7 +241,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "a-second-letter-is-looked-for",
-        "store.upkeep",
+        "store.notification.upkeep",
         "    stale_letter_at=case((_was_offered, Now()), else_=n.c.stale_letter_at)\n)\n\n\nasync",
         "    stale_letter_at=n.c.stale_letter_at\n)\n\n\nasync",
         "confirm lost, provider weather",
@@ -250,7 +250,7 @@ MUTANTS: Sequence[Mutant] = (
     # --- the broker -------------------------------------------------------------------------
     _mutant(
         "a-confirmation-is-awaited",
-        "queue.outlet",
+        "queue.rabbitmq.publisher",
         "                await _answered(batch)\n",
         "                fates = [Fate.CONFIRMED] * len(messages)\n",
         "broker cut, broker away",
@@ -258,7 +258,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "what-has-no-queue-comes-back",
-        "queue.wire",
+        "queue.rabbitmq.frames",
         "mandatory=True",
         "mandatory=False",
         "queue deleted",
@@ -266,7 +266,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "a-mark-needs-the-attempt",
-        "store.attempts",
+        "store.notification.attempts",
         "        n.c.attempt == _named.c.attempt,\n        WithoutWaitingForDisk(),\n",
         "        WithoutWaitingForDisk(),\n",
         "confirms held, provider weather",
@@ -274,7 +274,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "what-comes-while-it-pauses-is-held",
-        "queue.consumer",
+        "queue.rabbitmq.consumer",
         "            with suppress(asyncio.CancelledError):\n"
         "                await self._is_detached.wait()\n",
         "",
@@ -284,7 +284,7 @@ MUTANTS: Sequence[Mutant] = (
     # --- stops and deaths -------------------------------------------------------------------
     _mutant(
         "consumers-are-cancelled-before-the-gate-closes",
-        "worker.consumer",
+        "worker.consumers",
         "        await _settled(subscription.pause() for subscription in self._subscriptions)\n"
         "        for slots in self._slots.values():\n"
         "            slots.close()\n"
@@ -298,7 +298,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "the-gate-closes-at-a-stop",
-        "delivery",
+        "delivery.deliverer",
         "        self._closing.set()\n        self._gate.close()\n",
         "        self._closing.set()\n",
         "stop, provider weather",
@@ -347,7 +347,7 @@ MUTANTS: Sequence[Mutant] = (
     # --- clients ----------------------------------------------------------------------------
     _mutant(
         "a-key-is-looked-up",
-        "store.intake",
+        "store.notification.intake",
         "    kept = {**firsts, **await keys.keep(connection, list(firsts.values()))}\n",
         "    kept = firsts\n",
         "answer lost, database slow",
@@ -362,7 +362,7 @@ MUTANTS: Sequence[Mutant] = (
     # --- held by other tests ----------------------------------------------------------------
     _mutant(
         "a-batch-is-split-row-by-row",
-        "store.batcher",
+        "store.kit.batcher",
         "            await self._settle_one_by_one(batch, error)\n        except Exception",
         "            _refuse(batch, error)\n        except Exception",
     ),
@@ -380,25 +380,25 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "what-the-database-does-not-know-is-buried",
-        "delivery",
+        "delivery.deliverer",
         "    return Settlement.BURY\n",
         "    return Settlement.ACK\n",
     ),
     _mutant(
         "times-are-those-of-the-database",
-        "store.clock",
+        "store.kit.clock",
         "        return self._machine.now() - timedelta(seconds=self._ahead_s)\n",
         "        return self._machine.now()\n",
     ),
     _mutant(
         "what-comes-back-counts-as-not-published",
-        "queue.wire",
+        "queue.rabbitmq.frames",
         "Fate.RETURNED if returned else Fate.REFUSED",
         "Fate.CONFIRMED if returned else Fate.REFUSED",
     ),
     _mutant(
         "an-offer-that-waited-too-long-is-left-to-a-relay",
-        "publishing",
+        "intake.publishing",
         "            if now_s < offer.until_s:\n",
         "            if now_s < offer.until_s + 1e9:\n",
     ),
@@ -422,7 +422,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "a-claim-expires-what-is-overdue",
-        "store.attempts",
+        "store.notification.attempts",
         "_is_overdue = and_(n.c.expires_at.is_not(None), n.c.expires_at <= Now())",
         "_is_overdue = and_(n.c.expires_at.is_(None), n.c.expires_at <= Now())",
     ),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
-from notifier.notification import (
+from notifier.notification.model import (
     Message,
     Outcome,
     Permanent,

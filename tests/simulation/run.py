@@ -20,8 +20,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from notifier import administration
-from notifier.settings import KeySettings
-from notifier.store.upgrading import upgrade
+from notifier.settings.groups import KeySettings
+from notifier.store.kit.upgrading import upgrade
 from tests.simulation.check import findings
 from tests.simulation.coverage import covered
 from tests.simulation.ended import Ended

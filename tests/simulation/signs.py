@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-from notifier.notification import OnUnknown
+from notifier.notification.model import OnUnknown
 from tests.simulation.check import NOTES, findings
 from tests.simulation.ended import Ended, Happening
 from tests.simulation.plan import STORE, Kind

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from notifier import bootstrap
 from notifier.queue import topology
-from notifier.settings import Settings
+from notifier.settings.groups import Settings
 from tests.callbacks import AUTH_TOKEN, BASE_URL
 from tests.simulation import clients, doors
 from tests.simulation.befalling import befall

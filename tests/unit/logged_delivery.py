@@ -7,8 +7,8 @@ import asyncio
 import sys
 from dataclasses import replace
 
-from notifier.notification import Permanent, Submission
-from notifier.store.upgrading import upgrade
+from notifier.notification.model import Permanent, Submission
+from notifier.store.kit.upgrading import upgrade
 from notifier.telemetry import configure_logging
 from tests.contract.store.stores import a_submission
 from tests.contract.worker.bench import open_bench

@@ -2,7 +2,7 @@
 
 import pytest
 
-from notifier.api.door import client_network
+from notifier.api.kit.door import client_network
 
 
 @pytest.mark.parametrize(

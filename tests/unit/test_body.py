@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import Message, Scope
 
-from notifier.api.body import (
+from notifier.api.kit.body import (
     is_plainly_storable,
     parse_json,
     pointer,
@@ -22,8 +22,8 @@ from notifier.api.body import (
     require_json,
     unstorable,
 )
-from notifier.api.problems import MALFORMED_JSON, TOO_COMPLEX, Problem, ProblemError
-from notifier.api.rooms import HELD_KEY, Held, Room
+from notifier.api.kit.problems import MALFORMED_JSON, TOO_COMPLEX, Problem, ProblemError
+from notifier.api.kit.rooms import HELD_KEY, Held, Room
 
 
 def scope_with(headers: dict[str, str]) -> Scope:

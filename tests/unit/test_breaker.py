@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.breaker import BreakerSettings, Evidence
-from notifier.notification import Outcome, Permanent, Sent, Systemic, Transient, Unknown
+from notifier.notification.model import Outcome, Permanent, Sent, Systemic, Transient, Unknown
+from notifier.providers.breaker import BreakerSettings, Evidence
 
 SENT = Sent("id-1")
 WRONG_KEY = Systemic("401", "the key was refused")

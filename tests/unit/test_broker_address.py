@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.errors import SettingsError
-from notifier.queue.address import parse_broker
-from notifier.queue.management import Management
+from notifier.queue.rabbitmq.address import parse_broker
+from notifier.queue.rabbitmq.management import Management
 
 CANARY = "canary-493021"
 

@@ -6,7 +6,7 @@ import pytest
 from uuid_utils import compat
 
 from notifier.callbacks import sendgrid_receipts, twilio_opt_in, twilio_receipt
-from notifier.notification import (
+from notifier.notification.model import (
     BOUNCE,
     DELIVER,
     SETTLE,

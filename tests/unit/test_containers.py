@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # has no types of its own
 
-from notifier.settings import Settings, WorkerSettings
+from notifier.settings.groups import Settings, WorkerSettings
 from notifier.worker.stopping import StopBudget
 from tests.services import postgres, rabbitmq
 

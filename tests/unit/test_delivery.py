@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.delivery import Verdict, fault_of, interrupted, judge
-from notifier.notification import (
+from notifier.delivery.deliverer import Verdict, fault_of, interrupted, judge
+from notifier.delivery.retry import RetryPolicy
+from notifier.notification.model import (
     EXPIRE,
     FAIL,
     INTERRUPT,
@@ -26,7 +27,6 @@ from notifier.notification import (
     Transition,
     Unknown,
 )
-from notifier.retry import RetryPolicy
 from tests.unit.architecture import rows_of
 
 SENT = Sent("id-1")

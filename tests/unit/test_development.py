@@ -4,7 +4,7 @@ import pytest
 
 from notifier import development
 from notifier.errors import SettingsError
-from notifier.settings import Settings
+from notifier.settings.groups import Settings
 
 
 def test_what_is_set_wins_over_what_is_usual(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from aio_pika.exceptions import AMQPConnectionError
 from yarl import URL
 
-from notifier.queue.dialling import AbortableConnection
+from notifier.queue.rabbitmq.dialling import AbortableConnection
 from tests.services.processes import free_port
 from tests.waiting import require
 

@@ -10,7 +10,7 @@ import pytest
 from typer.main import get_command
 
 from notifier import cli
-from notifier.api.problems import CATALOGUE
+from notifier.api.kit.problems import CATALOGUE
 from tests.api import serving
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from notifier.gathering import GatheringTransport
+from notifier.transport import GatheringTransport
 
 
 class _Recorder(asyncio.Transport):

@@ -3,7 +3,7 @@
 import asyncio
 from uuid import uuid4
 
-from notifier.notification import Channel, Envelope, Lane, Settlement
+from notifier.notification.model import Channel, Envelope, Lane, Settlement
 from notifier.queue.handling import FIRST_PAUSE_S, LONGEST_PAUSE_S, REMEMBERED, Backoff
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from notifier.api.hosts import is_known_host
+from notifier.api.kit.hosts import is_known_host
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 import pytest
 
+from notifier.access.keys import implied_scopes, is_service_name, mint, parse
 from notifier.administration import create_key
 from notifier.errors import SettingsError
-from notifier.keys import implied_scopes, is_service_name, mint, parse
-from notifier.settings import KeySettings
+from notifier.settings.groups import KeySettings
 
 PEPPER = b"a pepper that only the server knows"
 

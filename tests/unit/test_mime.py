@@ -7,8 +7,8 @@ from email.utils import parseaddr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.channels._mailbox import parse_sender
-from notifier.channels._mime import compose
+from notifier.channels.email.mailbox import parse_sender
+from notifier.channels.email.mime import compose
 from notifier.mailbox import Mailbox
 from tests.services.messages import ManualClock, a_message
 

@@ -3,7 +3,7 @@ from itertools import chain
 
 import pytest
 
-from notifier.notification import (
+from notifier.notification.model import (
     CLAIM,
     INTERRUPT,
     REPLAY,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.pace import Pace
+from notifier.providers.pace import Pace
 
 STEP_S = 0.01
 

@@ -1,5 +1,5 @@
 from notifier.ports import QueueMembers
-from notifier.queue.members import Cluster
+from notifier.queue.rabbitmq.members import Cluster
 
 
 def queue(*members: str, name: str = "sms_notifications.high") -> QueueMembers:

@@ -1,4 +1,4 @@
-from notifier.queue.reasons import of_connecting
+from notifier.queue.rabbitmq.reasons import of_connecting
 
 
 def test_errors_that_came_from_one_another_are_gone_through_once() -> None:

@@ -6,9 +6,9 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from notifier.audience.recipient import compared, has_control_characters, normalise
 from notifier.errors import RecipientError
-from notifier.notification import Channel
-from notifier.recipient import compared, has_control_characters, normalise
+from notifier.notification.model import Channel
 
 ANYTHING = st.text(st.characters(), max_size=60)
 EVERY_CHARACTER = [chr(code) for code in range(sys.maxunicode + 1)]

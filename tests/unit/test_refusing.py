@@ -2,7 +2,7 @@
 
 import pytest
 
-from notifier.queue.refusing import why_refused
+from notifier.queue.rabbitmq.refusing import why_refused
 from notifier.queue.topology import MAX_LENGTH, WORK_QUEUES
 
 FULL, LEADERLESS = "its queue is full", "its queue has lost its leader"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.retry import RetryPolicy
+from notifier.delivery.retry import RetryPolicy
 
 FRACTIONS = st.floats(0, 1, exclude_max=True)
 WISHES = st.floats() | st.just(math.nan)

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from notifier.api.problems import ProblemError
-from notifier.api.rooms import ConcurrencyLimit, Held, Room
+from notifier.api.kit.problems import ProblemError
+from notifier.api.kit.rooms import ConcurrencyLimit, Held, Room
 from tests.patience import AT_ALL_S
 
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from notifier.channels.registry import channel_settings
 from notifier.errors import SettingsError
 from notifier.mailbox import parse_mailbox
-from notifier.providers import channel_settings
-from notifier.settings import BrokerSettings, DatabaseSettings, Settings
+from notifier.settings.groups import BrokerSettings, DatabaseSettings, Settings
 
 CANARY = "canary-493021"
 NEEDED = {

@@ -5,7 +5,7 @@ import runpy
 from collections.abc import Callable
 from pathlib import Path
 
-from notifier.settings import Settings
+from notifier.settings.groups import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "settings.md"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.notification import Lane
+from notifier.notification.model import Lane
 from notifier.worker.slots import Slots, SlotsClosedError
 
 TURNS = 5

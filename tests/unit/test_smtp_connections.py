@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.channels._smtp_connections import Cap, Connections, Limits, NotOpenedError
+from notifier.channels.email.smtp.connections import Cap, Connections, Limits, NotOpenedError
 from tests.services.messages import ManualClock
 
 # --- how many -------------------------------------------------------------------------------

@@ -2,10 +2,10 @@ import asyncio
 
 import pytest
 
-from notifier.channels._mime import Mail
-from notifier.channels._smtp_config import SmtpConfig
-from notifier.channels._smtp_link import Link, Offers, Progress
-from notifier.channels._smtp_wire import SmtpWire
+from notifier.channels.email.mime import Mail
+from notifier.channels.email.smtp.config import SmtpConfig
+from notifier.channels.email.smtp.session import Link, Offers, Progress
+from notifier.channels.email.smtp.wire import SmtpWire
 from notifier.refusals.smtp import Phase
 from tests.services.recording_transport import RecordingTransport
 

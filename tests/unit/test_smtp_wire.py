@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from notifier.channels._smtp_wire import RawReply, SmtpWire
+from notifier.channels.email.smtp.wire import RawReply, SmtpWire
 from tests.services.recording_transport import RecordingTransport
 
 REPLIES = b"250-2.1.0 one\r\n250-\r\n250 2.1.0 two\r\n550 5.1.1 no\r\n354\r\n"

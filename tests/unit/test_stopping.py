@@ -3,9 +3,9 @@
 from dataclasses import asdict
 
 from notifier.bootstrap import lease_of, stop_budget, supervisor_settings
-from notifier.queue.link import RabbitSettings
-from notifier.settings import Settings
-from notifier.store.database import ANSWER_TIMEOUT_S
+from notifier.queue.rabbitmq.connection import RabbitSettings
+from notifier.settings.groups import Settings
+from notifier.store.kit.database import ANSWER_TIMEOUT_S
 from notifier.worker.leases import AGAIN_S
 from notifier.worker.stopping import StopBudget
 

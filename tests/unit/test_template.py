@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notifier.content.filling import fill_html, fill_text
 from notifier.errors import TemplateError
-from notifier.notification import JsonValue
-from notifier.template import fill_html, fill_text
+from notifier.notification.model import JsonValue
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
 LITERALS = st.text(st.characters(exclude_characters="{}"), max_size=20)

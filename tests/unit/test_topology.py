@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from notifier.notification import Channel, Lane
+from notifier.notification.model import Channel, Lane
 from notifier.queue import topology
 
 

@@ -1,4 +1,4 @@
-from notifier.turns import Turns
+from notifier.intake.turns import Turns
 
 
 def taken(turns: Turns[int]) -> list[int]:

@@ -1,8 +1,8 @@
 import pytest
 
-from notifier.notification import Channel, Lane
+from notifier.intake.windows import WINDOWS, Window
+from notifier.notification.model import Channel, Lane
 from notifier.ports import QueueDepth
-from notifier.windows import WINDOWS, Window
 
 
 def a_depth(*, ready: int, consumers: int) -> QueueDepth:

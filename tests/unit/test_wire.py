@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from notifier.api.wire import NotificationRequest, Terms, parse_time
-from notifier.notification import Channel, Lane
+from notifier.notification.model import Channel, Lane
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 TERMS = Terms(NOW, frozenset(Channel))

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import text, update
 from uuid_utils import compat
 
-from notifier.notification import (
+from notifier.notification.model import (
     Channel,
     Claimed,
     Envelope,
@@ -25,15 +25,15 @@ from notifier.notification import (
     Transition,
 )
 from notifier.store.captures import SqlCaptures
-from notifier.store.database import Database, Patience
-from notifier.store.deliveries import SqlDeliveryStore, StoreSettings
 from notifier.store.inbox import SqlInbox
 from notifier.store.keys import SqlKeyStore
-from notifier.store.opening import open_database
+from notifier.store.kit.database import Database, Patience
+from notifier.store.kit.opening import open_database
+from notifier.store.kit.sql import UtcTime
+from notifier.store.notification.deliveries import SqlDeliveryStore, StoreSettings
+from notifier.store.notification.reading import SqlQueryStore
 from notifier.store.providers import SqlProviderStore
-from notifier.store.queries import SqlQueryStore
 from notifier.store.receipts import SqlReceiptStore
-from notifier.store.sql import UtcTime
 from notifier.store.suppressions import SqlSuppressionStore
 from notifier.store.tables import metadata, notifications, providers
 from tests.patience import PATIENT

@@ -8,10 +8,10 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.errors import StoreUnavailableError
-from notifier.store import reaching
-from notifier.store.database import Patience
-from notifier.store.opening import open_database
-from notifier.store.upgrading import upgrade
+from notifier.store.kit import reaching
+from notifier.store.kit.database import Patience
+from notifier.store.kit.opening import open_database
+from notifier.store.kit.upgrading import upgrade
 from tests.contract.store.stores import open_stores
 from tests.patience import PATIENT, USUAL
 from tests.services.certificates import Certificates, make_certificates

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from notifier.notification import (
+from notifier.notification.model import (
     CLAIM,
     EXPIRE,
     FAIL,

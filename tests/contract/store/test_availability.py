@@ -13,10 +13,10 @@ from notifier.errors import (
     StoreTooSlowError,
     StoreUnavailableError,
 )
-from notifier.notification import DELIVER, SUCCEED, Receipt
+from notifier.notification.model import DELIVER, SUCCEED, Receipt
 from notifier.ports import Applied, NotificationFilter
-from notifier.store.database import ANSWER_TIMEOUT_S
-from notifier.store.upgrading import upgrade
+from notifier.store.kit.database import ANSWER_TIMEOUT_S
+from notifier.store.kit.upgrading import upgrade
 from tests.contract.store.proxy import linked
 from tests.contract.store.stores import (
     Stores,
@@ -134,7 +134,7 @@ async def test_a_restart_of_the_server_costs_nobody_an_error(
     mortal_url: str,
     trusted_s: float,
 ) -> None:
-    monkeypatch.setattr("notifier.store.postgres._TRUSTED_S", trusted_s)
+    monkeypatch.setattr("notifier.store.kit.postgres._TRUSTED_S", trusted_s)
     async with open_stores(mortal_url) as stores:
         calls: list[Callable[[], Awaitable[object]]] = [stores.accept, stores.queries.ping] * 4
         await asyncio.gather(*(call() for call in calls))

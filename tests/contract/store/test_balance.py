@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from notifier.notification import (
+from notifier.notification.model import (
     CANCEL,
     EXPIRE,
     FAIL,

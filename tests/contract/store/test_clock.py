@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from notifier.errors import StoreUnavailableError
-from notifier.store.clock import DatabaseClock
+from notifier.store.kit.clock import DatabaseClock
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores
 

@@ -10,11 +10,13 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from notifier.notification import SUCCEED, Channel, Envelope, OnUnknown
+from notifier.notification.model import SUCCEED, Channel, Envelope, OnUnknown
 from notifier.ports import Idempotency, RescuePolicy
-from notifier.store import attempts, idempotency, inbox
-from notifier.store.address import parse_address
-from notifier.store.postgres import create_postgres_engine
+from notifier.store import inbox
+from notifier.store.kit import idempotency
+from notifier.store.kit.address import parse_address
+from notifier.store.kit.postgres import create_postgres_engine
+from notifier.store.notification import attempts
 from tests.contract.store.stores import (
     Stores,
     a_message,

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from notifier.notification import SUCCEED
+from notifier.notification.model import SUCCEED
 from notifier.ports import Idempotency
 from tests.contract.store.stores import Stores, a_submission, an_end, envelope_of, open_stores
 

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification import Message
+from notifier.notification.model import Message
 from notifier.ports import Applied, Idempotency, KeyReused, NotFound, Remembered, Unfinished
-from notifier.store.database import Work
+from notifier.store.kit.database import Work
 from notifier.store.tables import inbox_items, inboxes
 from tests.contract.store.stores import Stores, a_message, a_submission, open_stores
 from tests.patience import AT_ALL_S

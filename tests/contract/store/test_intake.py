@@ -9,9 +9,9 @@ from sqlalchemy import func, select
 from sqlalchemy import insert as insert_row
 
 from notifier.errors import StoreBusyError, StoreRefusedError
-from notifier.notification import Status, Submission
+from notifier.notification.model import Status, Submission
 from notifier.ports import Applied, Idempotency, InsertResult, KeyReused, Remembered
-from notifier.store.sql import Now
+from notifier.store.kit.sql import Now
 from notifier.store.tables import idempotency_keys, notification_events, notifications
 from tests.contract.store.proxy import linked
 from tests.contract.store.stores import Stores, a_submission, ids, open_stores, utc

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from notifier.errors import StoreRefusedError
-from notifier.notification import Channel
+from notifier.notification.model import Channel
 from tests.contract.store.stores import Stores, a_message, a_submission, utc
 
 

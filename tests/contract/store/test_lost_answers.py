@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from notifier.errors import StoreUnavailableError
-from notifier.notification import (
+from notifier.notification.model import (
     EXPIRE,
     FAIL,
     INTERRUPT,
@@ -23,7 +23,7 @@ from notifier.notification import (
     Transition,
 )
 from notifier.ports import Applied, Idempotency, NotFound, Remembered, RescuePolicy
-from notifier.store.database import Answer, Database, Work
+from notifier.store.kit.database import Answer, Database, Work
 from tests.contract.store.proxy import linked
 from tests.contract.store.stores import (
     A_FAULT,

@@ -11,11 +11,18 @@ from sqlalchemy import ClauseElement, text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from notifier.notification import SUCCEED, Channel, Envelope, Finish, Lane
+from notifier.notification.model import SUCCEED, Channel, Envelope, Finish, Lane
 from notifier.ports import WORK_QUEUES, Idempotency
-from notifier.store import attempts, due, idempotency, intake, unknown, upkeep
-from notifier.store.attempts import ClaimRequest
-from notifier.store.rows import encode, envelope_row, finish_row, joined, submission_row
+from notifier.store.kit import idempotency
+from notifier.store.notification import attempts, due, intake, unknown, upkeep
+from notifier.store.notification.attempts import ClaimRequest
+from notifier.store.notification.rows import (
+    encode,
+    envelope_row,
+    finish_row,
+    joined,
+    submission_row,
+)
 from tests.contract.store.stores import (
     LOST_AFTER_S,
     Stores,

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import delete, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification import CANCEL, FAIL, SUCCEED, Channel, Status
+from notifier.notification.model import CANCEL, FAIL, SUCCEED, Channel, Status
 from notifier.ports import Account, Backlog, NotificationFilter
-from notifier.store import accounting, searching
-from notifier.store.sql import Now
+from notifier.store.kit.sql import Now
+from notifier.store.notification import accounting, searching
 from notifier.store.tables import notification_events, notifications
 from tests.contract.store.stores import (
     A_FAULT,

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from notifier.notification import (
+from notifier.notification.model import (
     BOUNCE,
     DELIVER,
     FAIL,

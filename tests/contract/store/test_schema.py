@@ -27,26 +27,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from notifier.errors import SchemaError, SettingsError, StoreUnavailableError
-from notifier.notification import Status
-from notifier.store import (
+from notifier.notification.model import Status
+from notifier.store import inbox, migrations, pacing, providers, receipts
+from notifier.store.kit import idempotency
+from notifier.store.kit.opening import open_database
+from notifier.store.kit.sql import Now
+from notifier.store.kit.upgrading import upgrade
+from notifier.store.notification import (
     attempts,
     due,
-    idempotency,
-    inbox,
     intake,
-    migrations,
-    pacing,
-    providers,
-    receipts,
     snoozes,
     suppressing,
     timeline,
     upkeep,
 )
-from notifier.store.opening import open_database
-from notifier.store.sql import Now
 from notifier.store.tables import metadata, notifications, suppressions
-from notifier.store.upgrading import upgrade
 from tests.contract.store.stores import Stores, a_submission, open_stores
 from tests.services.processes import free_port
 

@@ -1,6 +1,6 @@
 import pytest
 
-from notifier.notification import (
+from notifier.notification.model import (
     FAIL,
     REPLAY,
     RETRY,

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.errors import StoreUnavailableError
-from notifier.store import sessions
-from notifier.store.upgrading import upgrade
+from notifier.store.kit import sessions
+from notifier.store.kit.upgrading import upgrade
 from tests.contract.store.stores import Stores, open_stores
 from tests.patience import USUAL
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Text, event, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification import (
+from notifier.notification.model import (
     FAIL,
     REPLAY,
     RETRY,
@@ -32,7 +32,7 @@ from notifier.ports import (
     RescuePolicy,
     SuppressionPlace,
 )
-from notifier.store.suppressing import is_suppressed
+from notifier.store.notification.suppressing import is_suppressed
 from tests.contract.store.stores import (
     A_FAULT,
     Stores,

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from notifier.notification import (
+from notifier.notification.model import (
     BOUNCE,
     CANCEL,
     CLAIM,

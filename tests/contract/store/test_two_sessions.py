@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Executable, text
 
-from notifier.notification import (
+from notifier.notification.model import (
     CANCEL,
     FAIL,
     SUCCEED,
@@ -22,9 +22,9 @@ from notifier.notification import (
     Submission,
 )
 from notifier.ports import QueueDepth, Refused, RescuePolicy
-from notifier.store import attempts, intake
-from notifier.store.attempts import ClaimRequest
-from notifier.store.rows import envelope_row, finish_row, joined, submission_row
+from notifier.store.notification import attempts, intake
+from notifier.store.notification.attempts import ClaimRequest
+from notifier.store.notification.rows import envelope_row, finish_row, joined, submission_row
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores, a_submission, an_end, envelope_of, open_stores
 from tests.patience import USUAL

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from notifier.notification import (
+from notifier.notification.model import (
     FAIL,
     REPLAY,
     RETRY,
@@ -16,7 +16,7 @@ from notifier.notification import (
     Status,
 )
 from notifier.ports import Applied, QueueDepth, RescuePolicy
-from notifier.store.upkeep import LEASE_ENDED
+from notifier.store.notification.upkeep import LEASE_ENDED
 from tests.clock import SystemClock
 from tests.contract.store.stores import (
     A_FAULT,

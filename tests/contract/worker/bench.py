@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 from uuid import UUID, uuid4
 
-from notifier.breaker import BreakerSettings
-from notifier.delivery import Deliverer, Lease
-from notifier.gate import Gate
-from notifier.notification import (
+from notifier.delivery.deliverer import Deliverer, Lease
+from notifier.delivery.retry import RetryPolicy
+from notifier.intake.publishing import Publisher
+from notifier.intake.windows import WINDOWS, Window
+from notifier.notification.model import (
     Channel,
     Envelope,
     Lane,
@@ -23,10 +24,9 @@ from notifier.notification import (
     Submission,
 )
 from notifier.ports import ChannelAdapter, Clock, DeliveryStore, ProviderStore, Queue, RescuePolicy
-from notifier.publishing import Publisher
+from notifier.providers.breaker import BreakerSettings
+from notifier.providers.gate import Gate
 from notifier.queue.memory import MemoryQueue
-from notifier.retry import RetryPolicy
-from notifier.windows import WINDOWS, Window
 from notifier.worker.relay import Relay, RelaySettings
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores, a_submission, envelope_of, open_stores

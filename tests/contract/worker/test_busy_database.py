@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from notifier.breaker import BreakerSettings
 from notifier.errors import StoreBusyError, StoreUnavailableError
-from notifier.notification import Outcome, Sent, Settlement, Status, Systemic, Transient
+from notifier.notification.model import Outcome, Sent, Settlement, Status, Systemic, Transient
+from notifier.providers.breaker import BreakerSettings
 from tests.contract.store.stores import a_submission
 from tests.contract.worker.bench import Bench, within
 

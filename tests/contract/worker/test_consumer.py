@@ -8,9 +8,9 @@ import pytest
 from structlog.typing import EventDict
 
 from notifier.errors import QueueUnavailableError
-from notifier.notification import Channel, Envelope, Lane, Message, Outcome, Sent, Status
+from notifier.notification.model import Channel, Envelope, Lane, Message, Outcome, Sent, Status
 from notifier.ports import Queue
-from notifier.worker.consumer import Consumers
+from notifier.worker.consumers import Consumers
 from tests.contract.store.stores import a_submission
 from tests.contract.worker.bench import LIMIT_S, Bench, Hold, within
 

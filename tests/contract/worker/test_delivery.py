@@ -6,8 +6,9 @@ from uuid import UUID
 import pytest
 from structlog.typing import EventDict
 
+from notifier.delivery.retry import RetryPolicy
 from notifier.errors import StoreBusyError, StoreUnavailableError
-from notifier.notification import (
+from notifier.notification.model import (
     SUCCEED,
     Channel,
     Envelope,
@@ -25,7 +26,6 @@ from notifier.notification import (
     Unknown,
 )
 from notifier.ports import RescuePolicy
-from notifier.retry import RetryPolicy
 from tests.clock import SystemClock
 from tests.contract.store.stores import a_submission, an_end, envelope_of
 from tests.contract.worker.bench import LIMIT_S, Bench, Hold, within

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 from structlog.typing import EventDict
 
+from notifier.delivery.retry import RetryPolicy
 from notifier.errors import SchemaError, StoreUnavailableError
-from notifier.notification import (
+from notifier.notification.model import (
     Channel,
     Message,
     OnUnknown,
@@ -18,8 +19,7 @@ from notifier.notification import (
     Systemic,
     Transient,
 )
-from notifier.retry import RetryPolicy
-from notifier.worker.consumer import Consumers
+from notifier.worker.consumers import Consumers
 from tests.contract.worker.bench import LIMIT_S, Bench, Hold, ScriptedAdapter, within
 
 REFUSED = Transient("connection_refused", "not sent")

@@ -8,10 +8,9 @@ from dataclasses import replace
 import pytest
 from structlog.typing import EventDict
 
-from notifier.breaker import BreakerSettings
+from notifier.delivery.retry import RetryPolicy
 from notifier.errors import StoreBusyError
-from notifier.gate import Admission, Barred, Gate, GateClosedError
-from notifier.notification import (
+from notifier.notification.model import (
     REPLAY,
     Channel,
     Envelope,
@@ -29,8 +28,9 @@ from notifier.notification import (
     Unknown,
 )
 from notifier.ports import ProviderState
-from notifier.retry import RetryPolicy
-from notifier.worker.consumer import Consumers
+from notifier.providers.breaker import BreakerSettings
+from notifier.providers.gate import Admission, Barred, Gate, GateClosedError
+from notifier.worker.consumers import Consumers
 from tests.contract.store.stores import Stores, a_submission
 from tests.contract.worker.bench import LIMIT_S, Bench, ScriptedAdapter, within
 from tests.services.messages import ManualClock

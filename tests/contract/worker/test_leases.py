@@ -6,9 +6,9 @@ import asyncpg
 import pytest
 
 from notifier.errors import StoreBusyError, StoreUnavailableError
-from notifier.notification import Channel, Claimed, OnUnknown, Status
+from notifier.notification.model import Channel, Claimed, OnUnknown, Status
 from notifier.ports import DeliveryStore, RescuePolicy
-from notifier.store.upgrading import upgrade
+from notifier.store.kit.upgrading import upgrade
 from notifier.worker.leases import Leases
 from notifier.worker.supervisor import Death
 from tests.contract.worker.bench import Bench, open_bench, within

@@ -5,10 +5,10 @@ from typing import cast
 import pytest
 
 from notifier.errors import PublishError, QueueUnavailableError, StoreUnavailableError
-from notifier.notification import Channel, Envelope, Lane, Settlement
+from notifier.intake.publishing import MANY, Publisher
+from notifier.intake.windows import Window
+from notifier.notification.model import Channel, Envelope, Lane, Settlement
 from notifier.ports import DeliveryStore, Queue
-from notifier.publishing import MANY, Publisher
-from notifier.windows import Window
 from tests.contract.store.stores import a_submission
 from tests.contract.worker.bench import LIMIT_S, Bench, within
 

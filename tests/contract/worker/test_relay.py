@@ -9,8 +9,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select
 
+from notifier.delivery.retry import RetryPolicy
 from notifier.errors import QueueUnavailableError, StoreUnavailableError
-from notifier.notification import (
+from notifier.intake.windows import WINDOWS, Window
+from notifier.notification.model import (
     FAIL,
     REPLAY,
     Channel,
@@ -22,10 +24,8 @@ from notifier.notification import (
     Submission,
 )
 from notifier.ports import Applied
-from notifier.retry import RetryPolicy
 from notifier.store.tables import notifications
-from notifier.windows import WINDOWS, Window
-from notifier.worker.consumer import Consumers
+from notifier.worker.consumers import Consumers
 from notifier.worker.relay import Relay, RelaySettings
 from tests.clock import SystemClock
 from tests.contract.store.stores import LOST_AFTER_S, a_submission, envelope_of, ids

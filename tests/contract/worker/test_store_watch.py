@@ -12,11 +12,11 @@ import pytest
 from structlog.typing import EventDict
 
 from notifier.errors import StoreUnavailableError
-from notifier.notification import Channel, Envelope, Lane, Settlement, Status
+from notifier.notification.model import Channel, Envelope, Lane, Settlement, Status
 from notifier.ports import Handler, Queue, Subscription
-from notifier.queue.link import RabbitSettings
-from notifier.queue.rabbitmq import open_rabbit_queue
-from notifier.worker.consumer import Consumers
+from notifier.queue.rabbitmq.connection import RabbitSettings
+from notifier.queue.rabbitmq.queue import open_rabbit_queue
+from notifier.worker.consumers import Consumers
 from notifier.worker.store_watch import StoreWatch
 from tests.clock import SystemClock
 from tests.contract.store.stores import a_submission

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.errors import SettingsError
-from notifier.store.address import parse_address
-from notifier.store.opening import parse_url, unprotected_host
+from notifier.store.kit.address import parse_address
+from notifier.store.kit.opening import parse_url, unprotected_host
 
 CANARY = "canary-493021"
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import pytest
 
 from notifier.errors import StoreBusyError, StoreRefusedError, StoreUnavailableError
-from notifier.store.batcher import MANY, Batcher
+from notifier.store.kit.batcher import MANY, Batcher
 
 
 class Database:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from notifier.errors import SettingsError
-from notifier.store.occupying import sole_user
+from notifier.store.kit.occupying import sole_user
 
 
 def test_a_file_has_one_user_by_whatever_path(

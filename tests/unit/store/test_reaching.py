@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from notifier.store.reaching import first_reached
+from notifier.store.kit.reaching import first_reached
 
 PATIENT_S = 60.0
 """Whoever waits for this fails: it is longer than a test may take."""

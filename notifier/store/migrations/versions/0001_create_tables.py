@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from notifier.store.sql import JsonObject, UtcTime
+from notifier.store.kit.sql import JsonObject, UtcTime
 
 revision = "0001_create_tables"
 down_revision = None

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from notifier.store.sql import UtcTime
+from notifier.store.kit.sql import UtcTime
 
 revision = "0002_add_provider_tables"
 down_revision = "0001_create_tables"

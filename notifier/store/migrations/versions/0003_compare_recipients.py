@@ -3,9 +3,9 @@
 import sqlalchemy as sa
 from alembic import op
 
-from notifier.notification import Channel
-from notifier.recipient import compared
-from notifier.store.sql import AsciiLower
+from notifier.audience.recipient import compared
+from notifier.notification.model import Channel
+from notifier.store.kit.sql import AsciiLower
 
 revision = "0003_compare_recipients"
 down_revision = "0002_add_provider_tables"

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from notifier.store.sql import UtcTime
+from notifier.store.kit.sql import UtcTime
 
 revision = "0005_note_unknown_messages"
 down_revision = "0004_let_services_take_turns"

@@ -7,7 +7,7 @@ look-up for each of them, and for an address that reads like them, go through al
 import sqlalchemy as sa
 from alembic import op
 
-from notifier.store.sql import ComparedBy
+from notifier.store.kit.sql import ComparedBy
 
 revision = "0007_look_up_as_compared"
 down_revision = "0006_drop_the_index_of_due"

@@ -1,0 +1,175 @@
+"""The endpoints for operators: the account, health and readiness."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from notifier.api.answers import AccountView, HealthView, PartView, ReadinessView
+from notifier.api.config import ApiConfig, ApiServices
+from notifier.api.kit.access import Caller
+from notifier.api.kit.idempotency import Answer
+from notifier.api.kit.operations import Operation, Reply, public
+from notifier.api.kit.querying import AccountQuery, next_page, read_query
+from notifier.errors import NotifierError, SchemaError
+from notifier.notification.model import Channel
+from notifier.providers.standing import channel_problem, standings
+
+_TAG = "Operation"
+_BROKER_AWAY = "the broker does not answer"
+_DATABASE_AWAY = "the database does not answer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperateEndpoints:
+    """Says how notifier itself is doing."""
+
+    services: ApiServices
+    config: ApiConfig
+
+    def operations(self) -> Sequence[Operation]:
+        """Declare the endpoints."""
+        return (self._account_operation(), *self._probe_operations())
+
+    async def account(self, request: Request, caller: Caller) -> Response:
+        """Show the account, and the broker's queues beside it."""
+        after = read_query(AccountQuery, request).after
+        account = await self.services.queries.account(service=caller.sees, after=after)
+        depths, problem = await self._depths()
+        older = next_page(request, account.goes_on_after) if account.goes_on_after else None
+        view = AccountView.of(account, depths, problem, older)
+        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+
+    async def health(self, request: Request) -> Response:
+        """Show that the process is alive."""
+        del request
+        return Answer(status=HTTPStatus.OK, body=HealthView().json_value()).response()
+
+    async def readiness(self, request: Request) -> Response:
+        """Show whether notifications are accepted, and whether they go on from here."""
+        del request
+        database, broker, channels = await asyncio.gather(
+            self._database_problem(),
+            self._broker_problem(),
+            self._channel_problems(),
+        )
+        waits = broker or any(channels.values())
+        view = ReadinessView(
+            status="unavailable" if database else "degraded" if waits else "ready",
+            database=_part(database),
+            broker=_part(broker),
+            channels={channel: _part(problem) for channel, problem in channels.items()},
+            clock=_part(self.services.clock_problem()),
+        )
+        status = HTTPStatus.SERVICE_UNAVAILABLE if database else HTTPStatus.OK
+        headers = {"Retry-After": "2"} if database else {}
+        return Answer(status=status, body=view.json_value(), headers=headers).response()
+
+    async def _depths(self) -> tuple[Mapping[str, int] | None, str | None]:
+        """Return how many messages each queue has, or why that is not known."""
+        try:
+            async with asyncio.timeout(self.config.probe_timeout_s):
+                depths = await self.services.queue.depths()
+        except NotifierError as error:
+            return None, str(error)
+        except TimeoutError:
+            return None, _BROKER_AWAY
+        return {each.name: each.ready for each in depths}, None
+
+    async def _channel_problems(self) -> Mapping[Channel, str | None]:
+        try:
+            async with asyncio.timeout(self.config.probe_timeout_s):
+                states = await self.services.providers.states()
+        except (NotifierError, TimeoutError):
+            return {}
+        found = standings(self.config.routes, states)
+        return {
+            channel: channel_problem(providers, found)
+            for channel, providers in self.config.routes.items()
+        }
+
+    async def _broker_problem(self) -> str | None:
+        queue = self.services.queue
+        # The exchange may be missing although it takes what goes nowhere.
+        failure = await self._failure((queue.prove, queue.ping), _BROKER_AWAY)
+        return str(failure) if failure else None
+
+    async def _database_problem(self) -> str | None:
+        queries = self.services.queries
+        looked, proved = await asyncio.gather(
+            self._failure((queries.ping, self._look_at_schema), _DATABASE_AWAY),
+            self._failure((queries.prove,), _DATABASE_AWAY),
+        )
+        # A write tells more of why there is no answer, and less of what lacks in the tables.
+        found = looked if isinstance(looked, SchemaError) else proved or looked
+        return str(found) if found else None
+
+    async def _look_at_schema(self) -> None:
+        if problem := await self.services.queries.schema_problem():
+            raise SchemaError(problem)
+
+    async def _failure(
+        self, probes: Sequence[Callable[[], Awaitable[None]]], silent: str
+    ) -> NotifierError | None:
+        """Return what the first probe that fails raises, or `silent` if one says nothing."""
+        try:
+            async with asyncio.timeout(self.config.probe_timeout_s):
+                for probe in probes:
+                    await probe()
+        except NotifierError as error:
+            return error
+        except TimeoutError:
+            return NotifierError(silent)
+        return None
+
+    def _account_operation(self) -> Operation:
+        return Operation(
+            id="getAccount",
+            method="GET",
+            path="/api/v1/account",
+            summary="The account: where every accepted notification stands",
+            description="Of the key's service; with the scope admin, of all services. It covers "
+            "the newest 100,000; `next` leads to the account of those before, and the sum of all "
+            "is that of everything. While the broker is away, `queues` is null.",
+            tag=_TAG,
+            handler=self.account,
+            scope="read",
+            query=AccountQuery,
+            replies={200: Reply(description="The account", model=AccountView)},
+        )
+
+    def _probe_operations(self) -> Sequence[Operation]:
+        return (
+            Operation(
+                id="healthz",
+                method="GET",
+                path="/healthz",
+                summary="Whether the process is alive",
+                tag=_TAG,
+                handler=public(self.health),
+                replies={200: Reply(description="It is", model=HealthView)},
+            ),
+            Operation(
+                id="readyz",
+                method="GET",
+                path="/readyz",
+                summary="Whether notifications are accepted",
+                tag=_TAG,
+                handler=public(self.readiness),
+                replies={
+                    200: Reply(description="They are", model=ReadinessView),
+                    503: Reply(
+                        description="They are not",
+                        model=ReadinessView,
+                        headers=("Retry-After",),
+                    ),
+                },
+            ),
+        )
+
+
+def _part(problem: str | None) -> PartView:
+    return PartView(ok=problem is None, problem=problem)

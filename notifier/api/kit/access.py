@@ -1,0 +1,255 @@
+"""Who asks: API keys, their scopes, and how often they may ask."""
+
+import hashlib
+import secrets
+from collections import Counter, OrderedDict
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from math import ceil
+from typing import NoReturn, TypeAlias
+
+from starlette.requests import Request
+
+from notifier.access.keys import PresentedKey, implied_scopes, parse
+from notifier.api.config import ApiConfig
+from notifier.api.kit.door import network_of
+from notifier.api.kit.headers import header
+from notifier.api.kit.problems import FORBIDDEN, RATE_LIMITED, UNAUTHENTICATED, ProblemError
+from notifier.api.kit.rooms import ConcurrencyLimit, Room, too_many_at_once
+from notifier.errors import StoreUnavailableError
+from notifier.ports import ApiKey, Clock, KeyStore
+
+HEADERS_KEY = "notifier.headers"
+WINDOW_S = 60
+"""Limits are so many requests in so many seconds."""
+RawHeader: TypeAlias = tuple[bytes, bytes]
+
+_MAX_CACHED_KEYS = 10_000
+_MAX_COUNTED_NAMES = 10_000
+_CHALLENGE = 'Bearer realm="notifier"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """The service on whose behalf a request is made."""
+
+    service: str
+    scopes: frozenset[str]
+    key_id: str = ""
+
+    @property
+    def sees(self) -> str | None:
+        """The service whose notifications it may see; None for every service's."""
+        return None if "admin" in self.scopes else self.service
+
+    def may_name(self, service: str | None) -> str:
+        """Return `service`, or its own if that is None.
+
+        Raises:
+            ProblemError: 403, it names another's without the scope admin.
+        """
+        if service is not None and self.sees not in (None, service):
+            raise ProblemError(FORBIDDEN, "Only the scope 'admin' may name another service.")
+        return service or self.service
+
+
+ANYBODY = Caller(service="", scopes=frozenset())
+
+
+class KeyRing:
+    """Verifies API keys, asking the store for each at most once in `ttl_s`.
+
+    What was verified is kept under a keyed hash of the whole key: quick to find again, and no key
+    stays in memory.
+    """
+
+    def __init__(self, keys: KeyStore, clock: Clock, *, pepper: bytes, ttl_s: float) -> None:
+        self._keys = keys
+        self._clock = clock
+        self._pepper = pepper
+        self._ttl_s = ttl_s
+        self._hashed_with = secrets.token_bytes(32)
+        self._known: OrderedDict[bytes, tuple[ApiKey, float]] = OrderedDict()
+
+    def recall(self, key: PresentedKey) -> ApiKey | None:
+        """Return the record of `key` if it was verified less than `ttl_s` ago."""
+        entry = self._known.get(self._name(key))
+        return entry[0] if entry and self._clock.monotonic_s() < entry[1] else None
+
+    async def verify(self, key: PresentedKey) -> ApiKey | None:
+        """Return the record of `key`; None if it is unknown, revoked or expired."""
+        if record := self.recall(key):
+            return record
+        record = await self._keys.find(key.id)
+        if record is None or not key.matches(record.digest, self._pepper):
+            return None
+        if not record.is_usable:
+            self._known.pop(self._name(key), None)
+            return None
+        self._keep(self._name(key), record)
+        return record
+
+    def _name(self, key: PresentedKey) -> bytes:
+        return hashlib.blake2b(key.text.encode(), key=self._hashed_with).digest()
+
+    def _keep(self, name: bytes, record: ApiKey) -> None:
+        self._known[name] = (record, self._clock.monotonic_s() + self._ttl_s)
+        self._known.move_to_end(name)
+        while len(self._known) > _MAX_CACHED_KEYS:
+            self._known.popitem(last=False)
+
+
+class FixedWindow:
+    """How often each name was seen in this minute, which is the same for all of them."""
+
+    def __init__(self, limit: int, clock: Clock) -> None:
+        self._limit = limit
+        self._clock = clock
+        self._hits: Counter[str] = Counter()
+        self._ends_at_s = 0.0
+
+    def hit(self, name: str, times: int = 1) -> bool:
+        """Count `name` so many times more; whether it is within the limit."""
+        self._turn()
+        if len(self._hits) > _MAX_COUNTED_NAMES:
+            self._hits.clear()
+        self._hits[name] += times
+        return self._hits[name] <= self._limit
+
+    def left(self, name: str) -> int:
+        """How often `name` may still be seen."""
+        self._turn()
+        return max(0, self._limit - self._hits[name])
+
+    def ends_in_s(self) -> int:
+        """Whole seconds until the next window, at least one."""
+        return max(1, ceil(self._ends_at_s - self._clock.monotonic_s()))
+
+    def _turn(self) -> None:
+        now_s = self._clock.monotonic_s()
+        if now_s >= self._ends_at_s:
+            self._hits.clear()
+            self._ends_at_s = now_s + WINDOW_S
+
+
+class Gate:
+    """Lets a request in, or raises the problem that answers it."""
+
+    def __init__(self, ring: KeyRing, config: ApiConfig, clock: Clock) -> None:
+        self._ring = ring
+        self._limit = config.requests_per_minute
+        self._requests = FixedWindow(config.requests_per_minute, clock)
+        self._failures = FixedWindow(config.failed_logins_per_minute, clock)
+        most = config.max_concurrent_requests
+        self._working = Room(most, max(1, most * 4 // 5))
+        patience_s = config.read_patience_s
+        self._reading = ConcurrencyLimit(config.reads_at_once, config.max_waiting_reads, patience_s)
+        self._changing = ConcurrencyLimit(config.changes_at_once, most, patience_s)
+        self._policy = f'"default";q={config.requests_per_minute};w={WINDOW_S}'.encode()
+
+    async def admit(self, request: Request, scope: str) -> Caller:
+        """Return who asks, once the key, its rate and its scope were checked.
+
+        Raises:
+            ProblemError: 401, 403 or 429.
+        """
+        record = await self._identify(request)
+        self._count(request, record.id, 1)
+        scopes = implied_scopes(record.scopes)
+        if scope not in scopes:
+            raise ProblemError(FORBIDDEN, f"It needs the scope {scope!r}.")
+        return Caller(service=record.service, scopes=scopes, key_id=record.id)
+
+    async def still_admits(self, request: Request, scope: str) -> bool:
+        """Whether a request that was let in a while ago would be let in now.
+
+        Its key is looked up anew every few seconds; while the database is away, it stays.
+        """
+        key = parse_bearer(header(request.scope, b"authorization"))
+        try:
+            record = await self._ring.verify(key) if key else None
+        except StoreUnavailableError:
+            return True
+        return record is not None and scope in implied_scopes(record.scopes)
+
+    def charge(self, request: Request, caller: Caller, items: int) -> None:
+        """Count a request that holds so many `items` as so many requests.
+
+        One that holds more than the whole limit needs the whole of a minute.
+
+        Raises:
+            ProblemError: 429, that much is not left; it is not counted.
+        """
+        more = min(items, self._limit) - 1
+        left = self._requests.left(caller.key_id)
+        if more > left:
+            raise _too_many(self._requests.ends_in_s())
+        self._count(request, caller.key_id, more)
+
+    def enter(self, caller: Caller) -> None:
+        """Take a place for a request of the caller's service: one never has all of them.
+
+        Raises:
+            ProblemError: 429, it has too many.
+        """
+        if not self._working.take(caller.service):
+            raise too_many_at_once()
+
+    def leave(self, caller: Caller) -> None:
+        """Give the place back."""
+        self._working.give_back(caller.service)
+
+    def reading(self, caller: Caller) -> AbstractAsyncContextManager[None]:
+        """Wait for a turn at reading. Raises as `enter`."""
+        return self._reading.of(caller.service)
+
+    def changing(self, caller: Caller) -> AbstractAsyncContextManager[None]:
+        """Wait for a turn at a change that has a transaction to itself. Raises as `enter`.
+
+        Such changes may wait for one another in the database, and each holds a connection.
+        """
+        return self._changing.of(caller.service)
+
+    async def _identify(self, request: Request) -> ApiKey:
+        key = parse_bearer(header(request.scope, b"authorization"))
+        if key is None:
+            # What is no key cannot be guessed with, and costs nothing: it counts for nobody.
+            raise _unauthenticated()
+        return await self._ring.verify(key) or self._refuse(request)
+
+    def _refuse(self, request: Request) -> NoReturn:
+        """Answer for a wrong key; a good one is looked up and let in however many came before."""
+        if self._failures.hit(network_of(request.scope)):
+            raise _unauthenticated()
+        raise _too_many(self._failures.ends_in_s())
+
+    def _count(self, request: Request, key_id: str, times: int) -> None:
+        is_allowed = self._requests.hit(key_id, times)
+        left, wait_s = self._requests.left(key_id), self._requests.ends_in_s()
+        headers: list[RawHeader] = [
+            (b"ratelimit-policy", self._policy),
+            (b"ratelimit", f'"default";r={left};t={wait_s}'.encode()),
+        ]
+        request.scope[HEADERS_KEY] = headers
+        if not is_allowed:
+            raise _too_many(wait_s)
+
+
+def parse_bearer(authorization: str) -> PresentedKey | None:
+    """Read the key in an `Authorization` header; None if there is none."""
+    scheme, _, credentials = authorization.partition(" ")
+    return parse(credentials.strip()) if scheme.lower() == "bearer" else None
+
+
+def _too_many(wait_s: int) -> ProblemError:
+    return ProblemError(
+        RATE_LIMITED, f"Try again in {wait_s} s.", headers={"Retry-After": str(wait_s)}
+    )
+
+
+def _unauthenticated() -> ProblemError:
+    return ProblemError(
+        UNAUTHENTICATED,
+        "Send Authorization: Bearer <API key>, with a key that is neither revoked nor expired.",
+        headers={"WWW-Authenticate": _CHALLENGE},
+    )

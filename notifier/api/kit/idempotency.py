@@ -1,0 +1,131 @@
+"""Idempotency-Key: the same request again gets the same answer, and has no second effect."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from notifier.api.kit.access import Caller
+from notifier.api.kit.headers import header_values
+from notifier.api.kit.problems import KEY_REUSED, ProblemError, invalid_parameter
+from notifier.notification.model import JsonValue
+from notifier.ports import DeliveryStore, Idempotency, KeyReused, Remembered
+
+_QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer as it is kept: known before its effect, and stored with it."""
+
+    status: int
+    body: JsonValue = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def stored(self) -> str:
+        """Return it as text."""
+        members = {"status": self.status, "body": self.body, "headers": dict(self.headers)}
+        return orjson.dumps(members).decode()
+
+    def response(self) -> Response:
+        """Return it as a response."""
+        if self.body is None:
+            return Response(status_code=self.status, headers=dict(self.headers))
+        return _JsonResponse(self.status, orjson.dumps(self.body), self.headers)
+
+
+class _JsonResponse(Response):
+    """A JSON answer whose headers are written down, not negotiated."""
+
+    def __init__(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        self.status_code = status
+        self.background = None
+        self.body = body
+        self.raw_headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            *(
+                (name.lower().encode("latin-1"), value.encode("latin-1"))
+                for name, value in headers.items()
+            ),
+        ]
+
+
+def remembered(answer: str) -> Response:
+    """Return the response that was kept as `answer`, and say that it is one."""
+    members = orjson.loads(answer)
+    headers = {**members["headers"], "Idempotency-Replayed": "true"}
+    return Answer(status=members["status"], body=members["body"], headers=headers).response()
+
+
+def key_reused() -> ProblemError:
+    """Return the problem of a key that came with another request before."""
+    return ProblemError(KEY_REUSED, "It came with another request. Use a new key for a new one.")
+
+
+def idempotency(
+    request: Request, caller: Caller, body: bytes, answer: Answer, pepper: bytes
+) -> Idempotency | None:
+    """Return what the store is to keep with the effect of `request`; None without a key.
+
+    The fingerprint is an HMAC: a bare hash of a short body could be guessed back.
+
+    Raises:
+        ProblemError: 422, the header is no key.
+    """
+    values = header_values(request.scope, b"idempotency-key")
+    if not values:
+        return None
+    return Idempotency(
+        service=caller.service,
+        key=_key(values),
+        fingerprint=_fingerprint(request, body, pepper),
+        answer=answer.stored(),
+    )
+
+
+async def answered_before(
+    request: Request, caller: Caller, body: bytes, pepper: bytes, store: DeliveryStore
+) -> Response | None:
+    """Return the answer that `request` had when it came first; None if it comes first now.
+
+    For requests that are refused: what was valid then may have become invalid with time.
+
+    Raises:
+        ProblemError: 422, its key came with another request, or is none.
+    """
+    values = header_values(request.scope, b"idempotency-key")
+    if not values:
+        return None
+    found = await store.remembered(
+        service=caller.service, key=_key(values), fingerprint=_fingerprint(request, body, pepper)
+    )
+    match found:
+        case Remembered(earlier):
+            return remembered(earlier)
+        case KeyReused():
+            raise key_reused()
+        case None:
+            return None
+
+
+def _fingerprint(request: Request, body: bytes, pepper: bytes) -> str:
+    told = [request.method.encode(), request.scope["path"].encode(), body]
+    if query := request.scope["query_string"]:
+        told.append(query)
+    return hmac.new(pepper, b"\0".join(told), hashlib.sha256).hexdigest()
+
+
+def _key(values: list[str]) -> str:
+    value = values[0].strip()
+    quoted = _QUOTED.fullmatch(value)
+    key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else value
+    if len(values) > 1 or not _KEY.fullmatch(key):
+        raise invalid_parameter("Idempotency-Key", "expected 1 to 255 printable ASCII characters")
+    return key

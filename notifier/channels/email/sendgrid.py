@@ -1,0 +1,148 @@
+"""Email through SendGrid's v3 API: its SDK builds the payload, a kept session carries it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import orjson
+
+from notifier.channels._extras import extra
+from notifier.channels._outcomes import (
+    Answer,
+    UnsendableError,
+    plain_id,
+    redact,
+    retry_after_s,
+)
+from notifier.channels.email.mailbox import (
+    parse_sender,
+    refuse_unsafe_headers,
+    wire_address,
+)
+from notifier.mailbox import Mailbox
+from notifier.notification.model import (
+    JsonValue,
+    Message,
+    Outcome,
+    Permanent,
+    Sent,
+    Transient,
+    Unknown,
+)
+from notifier.ports import Clock
+from notifier.refusals.blame import outcome_of
+from notifier.refusals.http import is_about_one
+from notifier.refusals.sendgrid import Complaint, judge_answer
+
+_ACCEPTED = 202
+
+Payload: TypeAlias = dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendGridConfig:
+    """An API key and as whom to send; `sender` is `Name <name@domain>` or an address.
+
+    One `send` takes at most `timeout_s`.
+    """
+
+    api_key: str = field(repr=False)
+    sender: str
+    base_url: str = "https://api.sendgrid.com"
+    timeout_s: float = 20
+    max_connections: int = 50
+
+
+class SendGridAdapter:
+    """Hands mails to SendGrid; needs no running loop until the first `send`.
+
+    Raises:
+        SettingsError: the sender cannot be used, or `notifier[sendgrid]` is not installed.
+    """
+
+    provider = "sendgrid"
+
+    def __init__(self, config: SendGridConfig, clock: Clock) -> None:
+        with extra("sendgrid"):
+            from notifier.channels._http import HttpPoster  # noqa: PLC0415 - an extra
+
+            self._build = _payload_builder(parse_sender(config.sender))
+        self._config = config
+        self._clock = clock
+        self._http = HttpPoster(timeout_s=config.timeout_s, max_connections=config.max_connections)
+        self._url = f"{config.base_url.rstrip('/')}/v3/mail/send"
+        self._headers = {
+            "Authorization": f"Bearer {config.api_key}",
+            "Content-Type": "application/json",
+        }
+
+    async def send(self, message: Message) -> Outcome:
+        try:
+            refuse_unsafe_headers(message)
+            body = orjson.dumps(self._build(message, wire_address(message.recipient)))
+        except UnsendableError as error:
+            return Permanent(error.code, str(error))
+        # The SDK refuses in many ways.
+        except Exception as error:  # noqa: BLE001
+            return Permanent("bad_payload", f"no payload can be made: {type(error).__name__}")
+        match await self._http.post(self._url, body, self._headers):
+            case Answer() as answer:
+                return self._judge(answer, message)
+            case Transient() | Unknown() as failure:
+                return failure
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    def _judge(self, answer: Answer, message: Message) -> Outcome:
+        if answer.status == _ACCEPTED:
+            return Sent(plain_id(answer.headers.get("x-message-id")))
+        complaints = _complaints(answer.text)
+        words = "; ".join(f"{each.field or '-'}: {each.message}" for each in complaints)
+        ruling = judge_answer(answer.status, complaints)
+        wait_s = retry_after_s(answer.headers, self._clock.now())
+        return outcome_of(
+            ruling.blame,
+            str(answer.status),
+            redact(words, message, (self._config.api_key,)),
+            wait_s or ruling.at_least_s,
+            in_exchange_about_one=is_about_one(answer.status),
+        )
+
+
+def _payload_builder(sender: Mailbox) -> Callable[[Message, str], Payload]:
+    # An extra, slow to import, and without types.
+    from sendgrid.helpers.mail import (  # type: ignore[import-untyped]  # noqa: PLC0415
+        CustomArg,
+        From,
+        Mail,
+    )
+
+    def build(message: Message, recipient: str) -> Payload:
+        mail = Mail(
+            from_email=From(sender.address, sender.name or None),
+            to_emails=recipient,
+            subject=message.subject or "",
+        )
+        mail.add_custom_arg(CustomArg("notification_id", str(message.id), p=0))
+        payload: Payload = mail.get()
+        # The SDK's own class refuses what looks like one of SendGrid's keys, and for the sender of
+        # a mail that is content like any other.
+        parts = {"text/plain": message.text, "text/html": message.html}
+        payload["content"] = [{"type": kind, "value": part} for kind, part in parts.items() if part]
+        return payload
+
+    return build
+
+
+def _complaints(text: str) -> tuple[Complaint, ...]:
+    """Read `{"errors": [{"message", "field", "help"}]}`; nothing where it is not that."""
+    try:
+        errors = json.loads(text)["errors"]
+        return tuple(
+            Complaint(field=str(error.get("field") or ""), message=str(error["message"]))
+            for error in errors
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return ()

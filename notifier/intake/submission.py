@@ -1,0 +1,51 @@
+"""Accepting notifications: store them, then publish."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
+
+from notifier.intake.publishing import Publisher, queue_of
+from notifier.notification.model import Envelope, Submission
+from notifier.ports import Applied, DeliveryStore, Idempotency, InsertResult
+
+
+class Submitter:
+    """Accepts one or many notifications."""
+
+    def __init__(self, store: DeliveryStore, publisher: Publisher) -> None:
+        self._store = store
+        self._publisher = publisher
+
+    async def submit(
+        self, submissions: Sequence[Submission], idempotency: Idempotency | None = None
+    ) -> InsertResult:
+        """Store all of `submissions`, or none, and publish those that are due.
+
+        Once this returns `Applied` they are committed and will reach a final state, whatever
+        becomes of the broker or of this process.
+
+        Raises:
+            StoreUnavailableError: it is not known to be stored; submit again with the same
+                Idempotency-Key.
+        """
+        result = await self._store.insert(submissions, idempotency)
+        if isinstance(result, Applied):
+            due = [
+                each
+                for each in submissions
+                if each.send_at is None and each.id not in result.suppressed
+            ]
+            for service, sent in groupby(due, key=attrgetter("service")):
+                self._publisher.offer(map(_envelope, sent), service=service)
+                await self._publisher.keep_up(service, map(queue_of, due))
+        return result
+
+
+def _envelope(submission: Submission) -> Envelope:
+    return Envelope(
+        id=submission.id,
+        channel=submission.channel,
+        lane=submission.lane,
+        attempt=0,
+        traceparent=submission.traceparent,
+    )

@@ -1,0 +1,1 @@
+"""The notification: values, and the ports that all need."""

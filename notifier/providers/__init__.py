@@ -1,0 +1,1 @@
+"""Provider accounts: how they stand, and who may ask them now."""

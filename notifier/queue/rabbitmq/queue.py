@@ -1,0 +1,205 @@
+"""The queue on RabbitMQ, 3.10 or later.
+
+Two connections: one that publishes, and one that consumes and asks. An alarm blocks a connection
+that publishes, and an ack on it would not be heard.
+"""
+
+import asyncio
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Sequence,
+)
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from functools import partial
+from itertools import count
+from uuid import UUID, uuid4
+
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import AMQPChannelError, ChannelNotFoundEntity
+
+from notifier.errors import PublishError, QueueUnavailableError
+from notifier.notification.model import Channel, Envelope, Lane
+from notifier.ports import Clock, Handler, QueueDepth
+from notifier.queue import message as codec
+from notifier.queue import topology
+from notifier.queue.handling import Backoff
+from notifier.queue.rabbitmq import reasons
+from notifier.queue.rabbitmq.connection import Link, RabbitSettings, Search, bounded, open_channel
+from notifier.queue.rabbitmq.consumer import RabbitSubscription, Source
+from notifier.queue.rabbitmq.dead_letters import Sweep
+from notifier.queue.rabbitmq.declaring import declare_all, declare_missing, report_missing
+from notifier.queue.rabbitmq.frames import Message
+from notifier.queue.rabbitmq.gauge import Gauge, depth_of
+from notifier.queue.rabbitmq.publisher import Outlet
+from notifier.queue.rabbitmq.refusing import Refusals
+
+
+@asynccontextmanager
+async def open_rabbit_queue(
+    url: str,
+    settings: RabbitSettings,
+    clock: Clock,
+    *,
+    search: Search = Search(),  # noqa: B008 - frozen
+) -> AsyncIterator["RabbitQueue"]:
+    """Open the queue on the broker or brokers at `url`.
+
+    Its subscriptions and connections are closed at the end.
+
+    A broker that is away is no error: it is looked for in the background.
+    """
+    prepare = partial(
+        declare_missing if settings.declare else report_missing, settings.call_timeout_s
+    )
+    link = partial(Link, url, settings=settings, prepare=prepare, search=search)
+    publishing, consuming = link(purpose="publish"), link(purpose="consume")
+    running = {asyncio.create_task(each.run()) for each in (publishing, consuming)}
+    outlet = Outlet(
+        publishing,
+        timeout_s=settings.publish_timeout_s,
+        declare=partial(declare_all, settings.call_timeout_s) if settings.declare else None,
+        refusals=Refusals(consuming),
+    )
+    queue = RabbitQueue(outlet, consuming, settings, clock)
+    try:
+        await asyncio.gather(publishing.tried(), consuming.tried())
+        yield queue
+    finally:
+        await queue.close()
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running)
+
+
+class RabbitQueue:
+    """The message broker. Made by `open_rabbit_queue`."""
+
+    def __init__(
+        self, outlet: Outlet, consuming: Link, settings: RabbitSettings, clock: Clock
+    ) -> None:
+        self._outlet = outlet
+        self._consuming = consuming
+        self._gauge = Gauge(settings.call_timeout_s)
+        self._settings = settings
+        self._clock = clock
+        self._name = uuid4().hex
+        self._numbers = count(1)
+        self._subscriptions: list[RabbitSubscription] = []
+
+    async def publish(self, envelopes: Sequence[Envelope]) -> Sequence[PublishError | None]:
+        return await self._send(topology.WORK_EXCHANGE, envelopes)
+
+    async def bury(self, envelopes: Sequence[Envelope]) -> Sequence[PublishError | None]:
+        return await self._send(topology.DEAD_EXCHANGE, envelopes)
+
+    async def subscribe(
+        self, channel: Channel, lane: Lane, handler: Handler, *, consumers: int
+    ) -> RabbitSubscription:
+        source = Source(
+            channel=channel, lane=lane, handler=handler, backoff=Backoff(), outlet=self._outlet
+        )
+        subscription = RabbitSubscription(self._consuming, source, self._settings, consumers)
+        self._subscriptions.append(subscription)
+        return subscription
+
+    async def depths(self) -> Sequence[QueueDepth]:
+        found: list[QueueDepth] = []
+        specs = list(topology.QUEUES.values())
+        timeout_s = self._settings.call_timeout_s
+        while specs:
+            async with self._channel() as channel:
+                try:
+                    while specs:
+                        found.append(await depth_of(specs.pop(0), channel, timeout_s))
+                except ChannelNotFoundEntity:
+                    continue
+        return found
+
+    async def depth(self, channel: Channel, lane: Lane) -> QueueDepth | None:
+        with _no_refusals():
+            spec = topology.QUEUES[topology.work_queue(channel, lane)]
+            return await self._gauge.read(self._connection(), spec)
+
+    async def sweep_dead(
+        self,
+        channel: Channel,
+        stale: Callable[[Sequence[Envelope]], Awaitable[Collection[Envelope]]],
+    ) -> Sequence[Envelope]:
+        timeout_s = self._settings.call_timeout_s
+        with _no_refusals():
+            sweep = Sweep(self._connection(), channel, self._outlet, timeout_s)
+            return await sweep.remove(stale)
+
+    async def ping(self) -> None:
+        async with self._channel() as channel:
+            try:
+                call = channel.declare_exchange(topology.WORK_EXCHANGE, passive=True)
+                await bounded(call, self._settings.call_timeout_s)
+            except ChannelNotFoundEntity as error:
+                raise QueueUnavailableError(
+                    f"there is no exchange {topology.WORK_EXCHANGE}; run: notifier topology apply"
+                ) from error
+
+    async def prove(self) -> None:
+        nowhere = Envelope(id=UUID(int=0), channel=Channel.EMAIL, lane=Lane.BULK, attempt=0)
+        probe = self._message(topology.WORK_EXCHANGE, nowhere, int(self._clock.now().timestamp()))
+        probe = replace(probe, routing_key=topology.NOWHERE)
+        if problem := await self._outlet.prove(probe, self._lacking):
+            raise QueueUnavailableError(problem)
+
+    async def close(self) -> None:
+        """End all subscriptions and publishing."""
+        closing = [subscription.close() for subscription in self._subscriptions]
+        await asyncio.gather(*closing, self._outlet.close())
+
+    async def _lacking(self) -> str | None:
+        """Say which queues are missing."""
+        try:
+            found = {each.name for each in await self.depths()}
+        except QueueUnavailableError as error:
+            return str(error)
+        missing = ", ".join(name for name in topology.QUEUES if name not in found)
+        return f"there is no queue {missing}; run: notifier topology apply" if missing else None
+
+    async def _send(
+        self, exchange: str, envelopes: Sequence[Envelope]
+    ) -> Sequence[PublishError | None]:
+        sent_at_s = int(self._clock.now().timestamp())
+        messages = [self._message(exchange, each, sent_at_s) for each in envelopes]
+        return await self._outlet.send(messages)
+
+    def _message(self, exchange: str, envelope: Envelope, sent_at_s: int) -> Message:
+        message_id = f"{self._name}-{next(self._numbers)}"
+        return Message(
+            id=message_id,
+            exchange=exchange,
+            routing_key=topology.routing_key(envelope.channel, envelope.lane),
+            properties=codec.properties(envelope, message_id=message_id, sent_at_s=sent_at_s),
+            body=codec.encode(envelope),
+        )
+
+    @asynccontextmanager
+    async def _channel(self) -> AsyncIterator[AbstractChannel]:
+        with _no_refusals():
+            timeout_s = self._settings.call_timeout_s
+            async with open_channel(self._connection(), timeout_s) as channel:
+                yield channel
+
+    def _connection(self) -> AbstractConnection:
+        connection = self._consuming.connection
+        if connection is None:
+            raise QueueUnavailableError(f"the broker is away: {self._consuming.problem}")
+        return connection
+
+
+@contextmanager
+def _no_refusals() -> Iterator[None]:
+    try:
+        yield
+    except AMQPChannelError as error:
+        raise QueueUnavailableError(f"the broker refused: {reasons.of_refusal(error)}") from error

@@ -1,0 +1,522 @@
+"""Settings: the NOTIFIER_* variables, checked and frozen."""
+
+import re
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args, get_origin
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from notifier.errors import SettingsError
+from notifier.mailbox import parse_mailbox
+from notifier.settings.environment import PREFIX, given
+from notifier.sms_sender import parse_sms_sender
+from notifier.urls import each_url
+
+FieldPath: TypeAlias = tuple[str, ...]
+Nested: TypeAlias = "dict[str, str | Nested]"
+
+
+_A_YEAR_S = 31_536_000
+_UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)", re.IGNORECASE)
+# Words that other programs have for the same.
+_SYNONYMS = {"warn": "warning", "ssl": "tls", "text": "console"}
+_COMMENT = re.compile(r"\s#")
+
+
+def _split(value: object) -> object:
+    """The parts of a list as people write one: with a comma at its end, or as JSON."""
+    if not isinstance(value, str):
+        return value
+    inner = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    parts = [part.strip().strip("\"'").strip() for part in inner.split(",")]
+    return parts[:-1] if parts[-1] == "" and len(parts) > 1 else parts
+
+
+def _folded(value: object) -> object:
+    return [part.lower() for part in value] if isinstance(value, list) else value
+
+
+def _seconds(value: object) -> object:
+    if isinstance(value, str) and (duration := _DURATION.fullmatch(value)):
+        return float(duration[1]) * _UNITS_S[duration[2].lower()]
+    return value
+
+
+def _host(value: str) -> str:
+    host = value.removeprefix("[").removesuffix("]") if value.startswith("[") else value
+    if re.search(r"[\s/@#,\[\]]", host) or (host.count(":") == 1):
+        raise ValueError("expected a host's name or address alone, without scheme, port or path")
+    return host
+
+
+def _base_url(value: str) -> str:
+    expected = "expected https://host or http://host, perhaps with a port and a path"
+    try:
+        url = urlsplit(value)
+        is_whole = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        raise ValueError(expected) from None
+    if not is_whole or url.query or url.fragment or re.search(r"\s", value):
+        raise ValueError(expected)
+    return value.rstrip("/")
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ip_network(value, strict=False))
+    except ValueError:
+        raise ValueError("expected addresses or networks, such as 10.0.0.0/8") from None
+
+
+def _secret_base_urls(value: SecretStr) -> SecretStr:
+    urls = [_base_url(url) for url in each_url(value.get_secret_value())]
+    logins = {(at.username, at.password) for at in map(urlsplit, urls) if at.username}
+    if len(logins) > 1:
+        raise ValueError("its URLs differ in user or password: they must be of one cluster")
+    return SecretStr(",".join(urls))
+
+
+def _sender(value: str) -> str:
+    parse_mailbox(value)
+    return value
+
+
+Seconds: TypeAlias = Annotated[
+    float, BeforeValidator(_seconds), Field(gt=0, le=_A_YEAR_S, allow_inf_nan=False)
+]
+Names: TypeAlias = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    BeforeValidator(_folded),
+    BeforeValidator(_split),
+]
+Networks: TypeAlias = Annotated[
+    tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_split)
+]
+Schedule: TypeAlias = Annotated[tuple[Seconds, ...], BeforeValidator(_split), Field(min_length=1)]
+Host: TypeAlias = Annotated[str, AfterValidator(_host)]
+BaseUrl: TypeAlias = Annotated[str, AfterValidator(_base_url)]
+
+
+_RATE = "Calls a second that all workers together make; unlimited if unset."
+
+RatePerS: TypeAlias = Annotated[float, Field(gt=0, le=100_000)]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _in_any_case(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields[info.field_name or ""]
+        if get_origin(field.annotation) is not Literal or not isinstance(value, str):
+            return value
+        choices = {choice.lower(): choice for choice in get_args(field.annotation)}
+        word = value.lower()
+        return choices.get(word) or choices.get(_SYNONYMS.get(word, word), value)
+
+
+class _Environment(_Group):
+    model_config = ConfigDict(extra="ignore")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read and check the settings; an empty variable counts as one that is not set.
+
+        Raises:
+            SettingsError: one line that names the first variable that is missing or wrong. It
+                never repeats a value.
+        """
+        known = {_variable(fields): fields for fields in _fields_of(cls)}
+        is_complete = cls.model_config.get("extra") == "forbid"
+        values = given(environ, known, is_complete=is_complete)
+        found = {known[name]: value for name, value in values.items()}
+        try:
+            return cls.model_validate(_nested(found))
+        except ValidationError as error:
+            raise SettingsError(_first_problem(error, found)) from None
+
+
+class ChannelSettings(_Group):
+    """What every channel has."""
+
+    providers: Names = Field(
+        (),
+        description="Providers in order of preference; `sandbox` captures, `none` turns the "
+        "channel off.",
+    )
+    consumers: int = Field(
+        16, ge=1, le=1_000, description="Notifications that each worker process hands over at once."
+    )
+    retry_schedule_s: Schedule = Field(
+        (10, 60, 300, 1_800, 7_200, 18_000, 36_000),
+        description="Seconds before the second attempt, the third and so on; the last repeats. "
+        "Up to a fifth is added or taken at random.",
+    )
+    max_attempts: int = Field(8, ge=1, description="A notification fails after so many attempts.")
+    snooze_s: Seconds = Field(
+        60,
+        description="Seconds to wait where the provider throttles or refuses us; such an attempt "
+        "does not count. Doubles up to an hour where a refusal may be about the recipient alone.",
+    )
+    snooze_limit_s: Seconds = Field(
+        86_400,
+        description="Seconds that a notification is put off for, in all, while the provider "
+        "refuses us or its breaker is open; then it fails, to be replayed once that is mended.",
+    )
+    on_unknown: Literal["resend", "hold"] = Field(
+        "resend",
+        description="What to do when a provider may or may not have taken a notification: `resend` "
+        "tries again, `hold` fails it for a person to look at.",
+    )
+    unknown_wait_s: Seconds = Field(
+        60,
+        description="Seconds for a provider's callback to say what became of a notification that "
+        "it may have taken, before it is sent again; only where callbacks are set up.",
+    )
+
+
+class EmailSettings(ChannelSettings):
+    """Email."""
+
+    providers: Names = Field(
+        (),
+        description="`smtp`, `sendgrid` or `sandbox` (captures, sends nothing), in order of "
+        "preference: the next is asked while one is in trouble or surely did not take it. `none` "
+        "turns email off. Required where it runs in several processes.",
+    )
+    sender: Annotated[str, AfterValidator(_sender)] = Field(
+        "notifier@localhost",
+        description="The From address, with or without a display name: `Shop <shop@example.com>`.",
+    )
+
+
+class SmsSettings(ChannelSettings):
+    """SMS."""
+
+    providers: Names = Field(
+        (),
+        description="`twilio` or `sandbox` (captures, sends nothing), in order of preference: the "
+        "next is asked while one is in trouble or surely did not take it. `none` turns SMS off. "
+        "Required where it runs in several processes.",
+    )
+
+
+class InAppSettings(ChannelSettings):
+    """In-app."""
+
+    providers: Names = Field(
+        ("in_app",),
+        description="`in_app` stores to the recipient's inbox, `sandbox` does so and captures; "
+        "`none` turns in-app off.",
+    )
+
+
+class SmtpSettings(_Group):
+    """The SMTP provider."""
+
+    host: Host = Field("localhost", description="Host of the mail server.")
+    port: int = Field(
+        587,
+        ge=1,
+        le=65_535,
+        description="Port of the mail server; usually 587 with `starttls`, 465 with `tls`.",
+    )
+    security: Literal["starttls", "tls", "none"] = Field(
+        "starttls",
+        description="`starttls`: refuse a server that offers none; `tls`: from the start; `none`: "
+        "in the clear, without login.",
+    )
+    username: str | None = Field(
+        None, description="User to log in as; not with `none`. Without it, no login."
+    )
+    password: SecretStr | None = Field(None, description="Password of that user.")
+    ca_path: Path | None = Field(
+        None, description="File of certificates (PEM) to trust instead of the system's."
+    )
+    helo_name: str | None = Field(
+        None,
+        description="Name that a mail server is greeted with: this host's, with its domain, as the "
+        "DNS knows it. Without it, what the host calls itself if that has a domain, else "
+        "`[127.0.0.1]`.",
+    )
+    timeout_s: Seconds = Field(
+        30,
+        description="Seconds for one mail: waiting for a connection, opening one if need be, up to "
+        "the last reply.",
+    )
+    max_connections: int | None = Field(
+        None,
+        ge=1,
+        le=1_000,
+        description="Connections of one process at once, at most; as many as "
+        "NOTIFIER_EMAIL__CONSUMERS if unset. A server that bears fewer is not asked for more: see "
+        "[Connections to a mail server](operations.md#connections-to-a-mail-server).",
+    )
+    rate_per_s: RatePerS | None = Field(None, description=_RATE)
+
+
+class SendgridSettings(_Group):
+    """The SendGrid provider."""
+
+    api_key: SecretStr | None = Field(None, description="API key with the scope mail.send.")
+    base_url: BaseUrl = Field(
+        "https://api.sendgrid.com", description="Where the provider's API is."
+    )
+    timeout_s: Seconds = Field(15, description="Seconds for one request.")
+    rate_per_s: RatePerS | None = Field(None, description=_RATE)
+    webhook_public_key: str | None = Field(
+        None,
+        description="Verification key of its event webhook (base64); its events are taken at "
+        "/callbacks/sendgrid if set.",
+    )
+
+
+class TwilioSettings(_Group):
+    """The Twilio provider."""
+
+    account_sid: str | None = Field(None, description="Account SID, AC...")
+    auth_token: SecretStr | None = Field(None, description="Auth token.")
+    sender: Annotated[str, AfterValidator(parse_sms_sender)] | None = Field(
+        None,
+        description="A number in E.164, a short code, a name of up to 11 letters, digits and "
+        "spaces with at least one letter, or a messaging service's SID (MG...).",
+    )
+    status_callback_base_url: BaseUrl | None = Field(
+        None,
+        description="URL that Twilio reports a message's fate to, a slash and the notification's "
+        "id added: the public address of this API with /callbacks/twilio. Without it Twilio "
+        "reports nothing.",
+    )
+    base_url: BaseUrl = Field("https://api.twilio.com", description="Where the provider's API is.")
+    timeout_s: Seconds = Field(15, description="Seconds for one request.")
+    rate_per_s: RatePerS | None = Field(None, description=_RATE)
+
+
+class WorkerSettings(_Group):
+    """The worker runner."""
+
+    processes: int = Field(2, ge=1, le=64, description="OS processes of one runner.")
+    grace_s: Seconds = Field(
+        45,
+        description="Seconds to finish what is in flight at a stop; the rest is given back.",
+    )
+    lease_s: Annotated[Seconds, Field(ge=15)] = Field(
+        60,
+        description="Seconds that a worker may hold a notification before others take it over; at "
+        "least 10 more than the longest of the providers' time-outs.",
+    )
+    hung_after_s: Annotated[Seconds, Field(ge=10)] = Field(
+        30, description="A process that gives no sign of life for so many seconds is killed."
+    )
+
+
+class RelaySettings(_Group):
+    """The relay."""
+
+    enabled: bool = Field(
+        default=True,
+        description="Whether this worker runner has a relay. Without one anywhere, nothing is "
+        "retried, nothing is sent at its time, and what a failure leaves behind stays there; "
+        "`./scripts/chaos --without-relay` shows it.",
+    )
+    due_every_s: Seconds = Field(1, description="Seconds between two looks for due notifications.")
+    repair_every_s: Seconds = Field(
+        15,
+        description="Seconds between two sweeps of the dead queues: for letters of what was "
+        "replayed, and for what is pending although the broker gave its message up.",
+    )
+    publish_grace_s: Seconds = Field(
+        5,
+        description="Seconds that the API has to publish what it accepted, before the relay does.",
+    )
+    lost_after_s: Seconds = Field(
+        60,
+        description="Seconds after which a published notification that nobody claimed counts as "
+        "lost, if its queue is empty. It is published again, each time after as long as it has "
+        "waited by then, and at most ten times this.",
+    )
+
+
+class ApiSettings(_Group):
+    """The API."""
+
+    rate_limit: int = Field(
+        60_000,
+        ge=1,
+        description="Requests that a key may make in a minute, in each API process; each item of "
+        "a batch counts.",
+    )
+    max_body_bytes: int = Field(
+        1_048_576, ge=1_024, description="Largest body of a request, in bytes."
+    )
+    max_batch_bytes: int = Field(
+        8_388_608, ge=1_024, description="Largest body of a batch, in bytes."
+    )
+    allowed_hosts: Names = Field(
+        (),
+        description="Host names, comma-separated, under which /sandbox is served besides "
+        "addresses, `localhost` and names without a dot: under any other, a page of somebody "
+        "else's could read it through a browser.",
+    )
+    trusted_proxies: Networks = Field(
+        ("127.0.0.1", "::1"),
+        description="Addresses and networks (CIDR) of proxies, comma-separated. Only their "
+        "`X-Forwarded-For` is believed, and only they may hold any share of the connections.",
+    )
+    max_connections: int = Field(
+        2_000,
+        ge=10,
+        description="Connections to each API process. Beyond them the longest idle one gives way; "
+        "probes are answered all the same.",
+    )
+    max_connections_per_address: int = Field(
+        500, ge=1, description="Those of one address, or of one /64 of IPv6."
+    )
+    head_timeout_s: Seconds = Field(
+        10, description="Seconds for the head of a request to arrive as a whole."
+    )
+
+
+class DatabaseSettings(_Environment):
+    """Where the database is."""
+
+    database_url: SecretStr = Field(
+        description="The database: `postgresql://user:password@host/name`, with libpq's parameters "
+        "such as `?sslmode=verify-full`, or `sqlite:///path` for one process."
+    )
+
+
+class KeySettings(DatabaseSettings):
+    """What API keys are made and checked with."""
+
+    key_pepper: SecretStr = Field(
+        min_length=16,
+        description="Secret that API keys are hashed with, 16 characters or more. If it changes, "
+        "no key works any more.",
+    )
+
+
+class BrokerSettings(_Environment):
+    """Where the broker is."""
+
+    broker_url: SecretStr = Field(
+        description="The broker: `amqp://user:password@host/vhost`, or several hosts of a cluster "
+        "with commas between them; `amqps://` with TLS, or `memory://` for one process."
+    )
+    broker_management_url: Annotated[SecretStr, AfterValidator(_secret_base_urls)] | None = Field(
+        None,
+        description="Where RabbitMQ's management answers, for policies and queue members, or "
+        "several such with commas between them; port 15672 of the broker's hosts if unset.",
+    )
+
+
+class Settings(KeySettings, BrokerSettings):
+    """Everything that can be set.
+
+    Each field is a variable: `email.sender` is NOTIFIER_EMAIL__SENDER. Any of them can come from
+    a file instead: NOTIFIER_KEY_PEPPER_FILE=/run/secrets/pepper.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    declare_topology: bool = Field(
+        default=True,
+        description="Make exchanges and queues that are missing at start; off where an operator "
+        "applies them. Policies come from `notifier topology apply` alone.",
+    )
+    host: Host = Field("127.0.0.1", description="Address that the API listens on.")
+    port: int = Field(
+        8_000, ge=0, le=65_535, description="Port that the API listens on; 0 takes a free one."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least urgent level that is logged."
+    )
+    log_format: Literal["json", "console"] = Field(
+        "json", description="A JSON object a line, or coloured text."
+    )
+    sandbox_page: bool = Field(
+        default=False,
+        description="Show /sandbox, what the sandbox provider captured, to anyone who can reach "
+        "the API.",
+    )
+    metrics: bool = Field(
+        default=False,
+        description="Serve /metrics for Prometheus, to anyone who can reach the API.",
+    )
+    email: EmailSettings = EmailSettings()
+    sms: SmsSettings = SmsSettings()
+    in_app: InAppSettings = InAppSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    sendgrid: SendgridSettings = SendgridSettings()
+    twilio: TwilioSettings = TwilioSettings()
+    worker: WorkerSettings = WorkerSettings()
+    relay: RelaySettings = RelaySettings()
+    api: ApiSettings = ApiSettings()
+
+    @model_validator(mode="after")
+    def _sends_end_before_leases(self) -> Self:
+        for name in ("smtp", "sendgrid", "twilio"):
+            timeout_s = getattr(self, name).timeout_s
+            if timeout_s > self.worker.lease_s - 10:
+                raise ValueError(
+                    f"NOTIFIER_WORKER__LEASE_S: must be at least 10 s longer than "
+                    f"NOTIFIER_{name.upper()}__TIMEOUT_S ({timeout_s:g} s)"
+                )
+        return self
+
+
+def _first_problem(error: ValidationError, found: Mapping[FieldPath, str]) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "too_short" and "min_length" in first["ctx"]:
+        message = f"expected {first['ctx']['min_length']} characters or more"
+    fields = tuple(part for part in first["loc"] if isinstance(part, str))
+    if not fields:
+        return message
+    name = _variable(fields)
+    if first["type"] == "missing":
+        return f"{name}: is not set; see docs/settings.md"
+    if _COMMENT.search(found.get(fields, "")):
+        message += "; an env file's comment needs a line of its own"
+    return f"{name}: {message}"
+
+
+def _variable(fields: FieldPath) -> str:
+    return PREFIX + "__".join(fields).upper()
+
+
+def _fields_of(model: type[BaseModel], group: FieldPath = ()) -> Iterator[FieldPath]:
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _fields_of(inner, (*group, name))
+        else:
+            yield (*group, name)
+
+
+def _nested(given: Mapping[FieldPath, str]) -> Nested:
+    nested: Nested = {}
+    for (*groups, field), value in given.items():
+        group = nested
+        for name in groups:
+            inner = group.setdefault(name, {})
+            assert isinstance(inner, dict)  # noqa: S101  no field is a group
+            group = inner
+        group[field] = value
+    return nested

@@ -1,0 +1,1 @@
+"""What every store stands on. Knows no subject."""

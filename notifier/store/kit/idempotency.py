@@ -1,0 +1,153 @@
+"""Idempotency-Keys: the answer of a request, kept in the transaction of its effect."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    FromClause,
+    Text,
+    delete,
+    literal,
+    literal_column,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
+
+from notifier.errors import StoreBusyError
+from notifier.ports import Idempotency, KeyReused, Remembered
+from notifier.store.kit.sql import (
+    ID,
+    Now,
+    SecondsFromNow,
+    WithoutWaitingLong,
+    given_rows,
+    literal_text,
+)
+from notifier.store.notification.rows import RowJson, encode, joined
+from notifier.store.tables import idempotency_keys as keys
+
+KeyName: TypeAlias = tuple[str, str]
+
+_KEPT_S = 86_400.0
+_PURGE_BATCH = 5_000
+_BRIEFLY_MS = 100
+
+_KEPT = {"service": Text, "key": Text, "fingerprint": Text, "answer": Text}
+
+
+def _keeping(given: FromClause, condition: ColumnElement[bool]) -> ReturningInsert[Any]:
+    # In one order for everybody, so that two transactions never wait for one another.
+    rows = select(*(given.c[name] for name in _KEPT), Now()).where(condition)
+    return (
+        insert(keys)
+        .from_select([*_KEPT, "created_at"], rows.order_by(given.c.service, given.c.key))
+        .on_conflict_do_nothing()
+        .returning(keys.c.service, keys.c.key)
+    )
+
+
+_given = given_rows("rows", **_KEPT)
+# SQLite needs the WHERE to tell ON CONFLICT from a join's ON.
+_KEEP = _keeping(_given, literal_column("true", Boolean))
+_FIND = select(keys).join_from(
+    keys, _given, (keys.c.service == _given.c.service) & (keys.c.key == _given.c.key)
+)
+_old = (
+    select(keys.c.service, keys.c.key)
+    .where(keys.c.created_at <= SecondsFromNow(literal(-_KEPT_S)))
+    .limit(_PURGE_BATCH)
+)
+_PURGE = delete(keys).where(tuple_(keys.c.service, keys.c.key).in_(_old))
+
+_asked = select(given_rows("keys", request=ID, **_KEPT)).cte("asked")
+# Whoever shares the statement is not to wait long for a transaction that has one of the keys.
+_kept = _keeping(_asked, WithoutWaitingLong(literal_text(str(_BRIEFLY_MS)))).cte("kept")
+# NOT IN is looked up in a hash table even where a session has its hash joins off.
+REPEATED = (
+    select(_asked.c.request)
+    .where(tuple_(_asked.c.service, _asked.c.key).not_in(select(_kept.c.service, _kept.c.key)))
+    .cte("repeated")
+)
+"""Keeps the answers that come as the parameter `keys`, as part of a statement for PostgreSQL.
+
+Holds the requests whose keys were kept before.
+"""
+
+
+def name_of(idempotency: Idempotency) -> KeyName:
+    """Return what makes a key unique."""
+    return (idempotency.service, idempotency.key)
+
+
+def answer_again(wanted: Idempotency, kept: Idempotency) -> Remembered | KeyReused:
+    """Return the answer to a request whose key was used before."""
+    if wanted.fingerprint == kept.fingerprint:
+        return Remembered(kept.answer)
+    return KeyReused()
+
+
+async def keep(
+    connection: AsyncConnection, wanted: Sequence[Idempotency]
+) -> Mapping[KeyName, Idempotency]:
+    """Keep these answers, one for each key; returns those that were kept before instead.
+
+    Waits for a transaction that is about to keep one of the keys.
+
+    Raises:
+        StoreBusyError: a key that was kept has just been purged.
+    """
+    if not wanted:
+        return {}
+    kept = await connection.execute(_KEEP, {"rows": _encoded(wanted)})
+    ours = {(row.service, row.key) for row in kept}
+    others = [idempotency for idempotency in wanted if name_of(idempotency) not in ours]
+    earlier = await _find(connection, others) if others else {}
+    if len(earlier) < len(others):
+        raise StoreBusyError("an Idempotency-Key has just been purged")
+    return earlier
+
+
+async def find(connection: AsyncConnection, wanted: Idempotency) -> Remembered | KeyReused | None:
+    """Return the answer to this key's request, if it had one."""
+    kept = (await _find(connection, [wanted])).get(name_of(wanted))
+    return None if kept is None else answer_again(wanted, kept)
+
+
+async def _find(
+    connection: AsyncConnection, wanted: Sequence[Idempotency]
+) -> dict[KeyName, Idempotency]:
+    found = await connection.execute(_FIND, {"rows": _encoded(wanted)})
+    return {
+        (row.service, row.key): Idempotency(
+            service=row.service, key=row.key, fingerprint=row.fingerprint, answer=row.answer
+        )
+        for row in found
+    }
+
+
+def request_row(idempotency: Idempotency, request: UUID) -> RowJson:
+    """Encode one of `keys`, as `request`.
+
+    Raises:
+        StoreRefusedError: a text of it cannot be stored.
+    """
+    return encode({"request": request.hex, **_fields(idempotency)})
+
+
+def _encoded(wanted: Sequence[Idempotency]) -> str:
+    return joined(encode(_fields(idempotency)) for idempotency in wanted)
+
+
+def _fields(idempotency: Idempotency) -> dict[str, object]:
+    return {name: getattr(idempotency, name) for name in _KEPT}
+
+
+async def purge(connection: AsyncConnection) -> int:
+    """Delete some of the keys that are older than a day; returns how many."""
+    return (await connection.execute(_PURGE)).rowcount

@@ -1,0 +1,164 @@
+"""Opening PostgreSQL."""
+
+import importlib.util
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import event, text
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from notifier.errors import SettingsError
+from notifier.store.kit import reasons
+from notifier.store.kit.address import PostgresAddress
+from notifier.store.kit.database import Database, Patience
+
+_TRUSTED_S = 1.0
+_SEARCHES = 4
+# The session is not as it was left: it takes no writes, is in another transaction, or has lost its
+# statements.
+_SPOILT = ("25", "26")
+_SESSION = {
+    "application_name": "notifier",
+    "jit": "off",
+    # A prepared statement's plan is kept until the tables are analysed: one that was made when they
+    # were small would go on reading all of them, where each given row is to be found by its key.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+_SEARCHING = {
+    **_SESSION,
+    # What is asked for decides by which index it is found.
+    "plan_cache_mode": "force_custom_plan",
+    # Who searches gets one core, and leaves the others to those who send.
+    "max_parallel_workers_per_gather": "0",
+}
+
+
+# A role sees for what its own sessions wait. All commits do for a moment where standbys confirm.
+_COMMITS_WAIT = text(
+    "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    " AND query_start < clock_timestamp() - interval '500 ms')"
+)
+
+
+@asynccontextmanager
+async def open_postgres(
+    address: PostgresAddress, patience: Patience, *, pool_size: int = 10
+) -> AsyncIterator[Database]:
+    """Open a database with at most `pool_size` connections, made when they are needed.
+
+    Those for searches come on top.
+
+    Raises:
+        SettingsError: the driver is not installed, or a file that the URL names cannot be used.
+    """
+    engine = _pooled(address, patience, pool_size, _SESSION)
+    searching = _pooled(address, patience, _SEARCHES, _SEARCHING)
+    autocommitting = engine.execution_options(isolation_level="AUTOCOMMIT")
+    database = Database(
+        engine,
+        autocommitting,
+        searcher=searching.execution_options(isolation_level="AUTOCOMMIT"),
+        autocommitting=autocommitting,
+        obstacle=_obstacle,
+        timeout_s=patience.answer_s,
+    )
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def _pooled(
+    address: PostgresAddress, patience: Patience, size: int, session: Mapping[str, str]
+) -> AsyncEngine:
+    limits_s = {
+        "statement_timeout": patience.statement_s,
+        "lock_timeout": patience.lock_s,
+        "idle_in_transaction_session_timeout": patience.idle_s,
+    }
+    engine = create_postgres_engine(
+        address,
+        connect_timeout_s=min(address.connect_timeout_s or patience.connect_s, patience.connect_s),
+        command_timeout_s=patience.command_s,
+        session={**session} | {name: str(round(s * 1_000)) for name, s in limits_s.items()},
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=patience.connect_s,
+        pool_use_lifo=True,
+    )
+    _ping_idle_connections(engine)
+    _leave_spoilt_sessions(engine)
+    return engine
+
+
+async def _obstacle(connection: AsyncConnection) -> str | None:
+    return reasons.NO_STANDBY if (await connection.execute(_COMMITS_WAIT)).scalar() else None
+
+
+def _leave_spoilt_sessions(engine: AsyncEngine) -> None:
+    """Give up those that would fail again: an address may lead to another server by now."""
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def judge(context: Any) -> None:
+        sqlstate = getattr(context.original_exception, "sqlstate", None)
+        if sqlstate and sqlstate.startswith(_SPOILT):
+            context.is_disconnect = True
+
+
+def _ping_idle_connections(engine: AsyncEngine) -> None:
+    """Replace what a restart of the server, or the network, ended unseen.
+
+    As SQLAlchemy's own pre-ping, but not for a connection that was used a moment ago: on a busy
+    one each ping costs as much as the work. One to a standby, which says so by itself, is replaced
+    too: those who only read would never notice.
+    """
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def remember(_connection: object, record: Any) -> None:
+        record.info["used_s"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def ping(connection: Any, record: Any, _proxy: object) -> None:
+        # A new connection was not used yet.
+        idle_s = time.monotonic() - record.info.get("used_s", time.monotonic())
+        driver = connection.driver_connection
+        if idle_s < _TRUSTED_S and not driver.is_closed():
+            return
+        if getattr(driver.get_settings(), "in_hot_standby", "off") == "on":
+            raise InvalidatePoolError
+        try:
+            engine.dialect.do_ping(connection)
+        except connection.dbapi.Error:
+            raise InvalidatePoolError from None
+
+
+def create_postgres_engine(
+    address: PostgresAddress,
+    *,
+    connect_timeout_s: float = 10,
+    command_timeout_s: float | None = None,
+    session: Mapping[str, str] = MappingProxyType({}),
+    **options: Any,
+) -> AsyncEngine:
+    """Return an engine for a server, with these settings in each of its sessions.
+
+    Raises:
+        SettingsError: the driver is not installed, or a file that the URL names cannot be used.
+    """
+    if importlib.util.find_spec("asyncpg") is None:
+        raise SettingsError(
+            "NOTIFIER_DATABASE_URL: PostgreSQL needs its driver: pip install notifier[postgres]"
+        )
+    from notifier.store.kit.sessions import Sessions  # noqa: PLC0415 - an extra
+
+    timeouts = {"timeout": connect_timeout_s, "command_timeout": command_timeout_s}
+    sessions = Sessions(address, session=session, arguments=timeouts)
+    engine = create_async_engine("postgresql+asyncpg://", hide_parameters=True, **options)
+    sessions.open_for(engine)
+    return engine

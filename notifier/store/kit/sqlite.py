@@ -1,0 +1,68 @@
+"""Opening SQLite: one writer, concurrent readers, durable commits."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from notifier.errors import StoreUnavailableError
+from notifier.store.kit.database import Database, Patience
+
+_SEARCHES = 4
+
+
+@asynccontextmanager
+async def open_sqlite(
+    url: URL, patience: Patience, *, pool_size: int = 4
+) -> AsyncIterator[Database]:
+    """Open a database file with one writing and at most `pool_size` reading connections.
+
+    Those for searches come on top.
+    """
+    shared: dict[str, Any] = {
+        "busy_timeout_ms": round(patience.statement_s * 1_000),
+        "max_overflow": 0,
+        "pool_timeout": patience.connect_s,
+    }
+    writer = create_sqlite_engine(url, begin="BEGIN IMMEDIATE", pool_size=1, **shared)
+    reader = create_sqlite_engine(url, begin="BEGIN", pool_size=pool_size, **shared)
+    searcher = create_sqlite_engine(url, begin="BEGIN", pool_size=_SEARCHES, **shared)
+    database = Database(writer, reader, searcher=searcher, timeout_s=patience.answer_s)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def create_sqlite_engine(
+    url: URL, *, begin: str, busy_timeout_ms: int, **options: Any
+) -> AsyncEngine:
+    """Return an engine for a `sqlite:///path` URL whose transactions start with `begin`."""
+    engine = create_async_engine(
+        url.set(drivername="sqlite+aiosqlite"), hide_parameters=True, **options
+    )
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def check(*_connecting: object) -> None:
+        # aiosqlite's thread outlives its loop if there is nothing to open.
+        if not Path(url.database or "").absolute().parent.is_dir():
+            raise StoreUnavailableError("the folder of the database file does not exist")
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        # Left to itself, Python's module begins transactions late, and none for reading.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {busy_timeout_ms}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

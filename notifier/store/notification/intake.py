@@ -1,0 +1,247 @@
+"""Accepting notifications: records, their first event and the answer in one transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    CompoundSelect,
+    Float,
+    FromClause,
+    Integer,
+    Subquery,
+    Text,
+    and_,
+    case,
+    insert,
+    literal,
+    literal_column,
+    null,
+    or_,
+    select,
+    union_all,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
+
+from notifier.errors import StoreBusyError
+from notifier.notification.model import SUPPRESS, Status, Submission
+from notifier.ports import Applied, Idempotency, InsertResult
+from notifier.store.kit import idempotency as keys
+from notifier.store.kit.database import Database
+from notifier.store.kit.sql import (
+    ID,
+    JsonObject,
+    Now,
+    SecondsFromNow,
+    SqlType,
+    UtcTime,
+    given_rows,
+    literal_text,
+    parameter,
+)
+from notifier.store.notification import timeline
+from notifier.store.notification.changes import ERASABLE, RETURNED
+from notifier.store.notification.rows import RowJson, joined, submission_row
+from notifier.store.notification.suppressing import is_suppressed
+from notifier.store.notification.timeline import Noted
+from notifier.store.tables import notifications as n
+
+_GIVEN: Mapping[str, SqlType] = {
+    "id": ID,
+    "service": Text,
+    "channel": Text,
+    "lane": Text,
+    "recipient": Text,
+    "recipient_as_written": Text,
+    "subject": Text,
+    "content": Text,
+    "html": Text,
+    "variables": Text,
+    "metadata": JsonObject,
+    "sensitive": Boolean,
+    "on_unknown": Text,
+    "traceparent": Text,
+    "send_at": UtcTime,
+    "expires_at": UtcTime,
+}
+
+
+def _inserting(given: Subquery, *conditions: ColumnElement[bool]) -> ReturningInsert[Any]:
+    values = {**_copied(given), **_added(given)}
+    rows = select(*values.values()).select_from(given).where(*conditions)
+    return insert(n).from_select([*values], rows).returning(*RETURNED)
+
+
+def _copied(given: Subquery) -> dict[str, Any]:
+    is_erased = and_(given.c.sensitive, is_suppressed(given.c))
+    erasable = {column.name for column in ERASABLE}
+    return {
+        name: case((is_erased, null()), else_=given.c[name]) if name in erasable else given.c[name]
+        for name in _GIVEN
+        if name != "send_at"
+    }
+
+
+def _added(given: Subquery) -> dict[str, Any]:
+    is_out = is_suppressed(given.c)
+    is_due = given.c.send_at.is_(None)
+    # The caller publishes what is due now; a relay takes it up only if that does not happen.
+    grace_ends = SecondsFromNow(parameter("grace_s", Float))
+    return {
+        "status": case((is_out, literal_text(SUPPRESS.target)), else_=literal_text(Status.PENDING)),
+        "attempt": literal(0),
+        "attempts_spent": literal(0),
+        "due_at": case((is_due, Now()), else_=given.c.send_at),
+        "relay_at": case((is_due, grace_ends), else_=given.c.send_at),
+        "created_at": Now(),
+        "updated_at": Now(),
+        "finished_at": case((is_out, Now()), else_=null()),
+        "outcome_unknown": literal(value=False),
+        "dead_letter": literal(value=False),
+    }
+
+
+_second = literal_column("1", Integer)
+
+
+def _is_out(inserted: FromClause) -> ColumnElement[bool]:
+    return inserted.c.status == literal_text(SUPPRESS.target)
+
+
+def _accepted(inserted: FromClause) -> CompoundSelect[Any]:
+    suppressed = timeline.entries(inserted, literal_text(SUPPRESS.name), nth=_second)
+    return union_all(
+        timeline.entries(inserted, literal_text(timeline.ACCEPT)),
+        suppressed.where(_is_out(inserted)),
+    )
+
+
+_INSERT = Noted(_inserting(given_rows(**_GIVEN)), _accepted, telling=_is_out)
+
+# The same, of requests that may have a key: only those whose keys are new.
+_requested = given_rows(**_GIVEN, request=ID)
+_is_new = or_(
+    _requested.c.request.is_(None), _requested.c.request.not_in(select(keys.REPEATED.c.request))
+)
+_inserted = _inserting(_requested, _is_new).cte("inserted")
+_INSERT_NEW = union_all(
+    select(_inserted.c.id, literal_column("false", Boolean).label("is_repeated")).where(
+        _is_out(_inserted)
+    ),
+    select(keys.REPEATED.c.request, literal_column("true", Boolean)),
+).add_cte(timeline.adding(_accepted(_inserted)).cte("noted"))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Intake:
+    """One caller's notifications, and its key; encoded, the first one's id names the request."""
+
+    ids: Sequence[UUID]
+    rows: Sequence[RowJson]
+    idempotency: Idempotency | None
+    key_row: RowJson | None
+
+
+def intake_of(submissions: Sequence[Submission], idempotency: Idempotency | None) -> Intake:
+    """Encode what is to be accepted; raises StoreRefusedError."""
+    request = submissions[0].id if idempotency else None
+    return Intake(
+        ids=[submission.id for submission in submissions],
+        rows=[submission_row(submission, request) for submission in submissions],
+        idempotency=idempotency,
+        key_row=keys.request_row(idempotency, request) if idempotency and request else None,
+    )
+
+
+async def insert_new(
+    database: Database, intakes: Sequence[Intake], *, grace_s: float
+) -> Sequence[InsertResult | None]:
+    """Insert those of several callers whose keys are new; answers in the callers' order.
+
+    None: nothing was changed, since a key was used before or another transaction is about to
+    keep it. `insert_again` waits for that, and knows the answer.
+    """
+    if not any(intake.idempotency for intake in intakes):
+        return await database.write_at_once(partial(_insert_all, intakes=intakes, grace_s=grace_s))
+    if not database.writes_at_once:
+        return await insert_again(database, intakes, grace_s=grace_s)
+    try:
+        return await database.write_at_once(partial(_insert_new, intakes=intakes, grace_s=grace_s))
+    except StoreBusyError:
+        if len(intakes) > 1:
+            raise
+        return [None]
+
+
+async def insert_again(
+    database: Database, intakes: Sequence[Intake], *, grace_s: float
+) -> Sequence[InsertResult]:
+    """Do as `insert_new`, but waiting, and with the answers of those whose keys are not new."""
+    return await database.write(partial(_insert_all, intakes=intakes, grace_s=grace_s))
+
+
+async def _insert_new(
+    connection: AsyncConnection, *, intakes: Sequence[Intake], grace_s: float
+) -> list[InsertResult | None]:
+    firsts = {_name(intake): intake for intake in reversed(intakes)}
+    asked = [intake for intake in intakes if firsts[_name(intake)] is intake]
+    parameters = {
+        "rows": joined(row for intake in asked for row in intake.rows),
+        "keys": joined(intake.key_row for intake in asked if intake.key_row),
+        "grace_s": grace_s,
+    }
+    rows = (await connection.execute(_INSERT_NEW, parameters)).all()
+    repeated = {row.id for row in rows if row.is_repeated}
+    suppressed = frozenset(row.id for row in rows if not row.is_repeated)
+    applied = {intake for intake in asked if repeated.isdisjoint(intake.ids)}
+    return [
+        Applied(suppressed.intersection(intake.ids)) if intake in applied else None
+        for intake in intakes
+    ]
+
+
+def _name(intake: Intake) -> keys.KeyName | Intake:
+    return keys.name_of(intake.idempotency) if intake.idempotency else intake
+
+
+async def _insert_all(
+    connection: AsyncConnection, *, intakes: Sequence[Intake], grace_s: float
+) -> list[InsertResult]:
+    results = await _results(connection, intakes)
+    new = [intake for intake, result in zip(intakes, results, strict=True) if result == Applied()]
+    suppressed = await _insert(connection, new, grace_s)
+    return [
+        Applied(suppressed.intersection(intake.ids)) if result == Applied() else result
+        for intake, result in zip(intakes, results, strict=True)
+    ]
+
+
+async def _insert(
+    connection: AsyncConnection, intakes: Sequence[Intake], grace_s: float
+) -> frozenset[UUID]:
+    """Insert these; returns those that are suppressed."""
+    rows = [row for intake in intakes for row in intake.rows]
+    if not rows:
+        return frozenset()
+    inserted = await _INSERT.run(connection, {"rows": joined(rows), "grace_s": grace_s})
+    return frozenset(row.id for row in inserted if row.status == SUPPRESS.target)
+
+
+async def _results(connection: AsyncConnection, intakes: Sequence[Intake]) -> list[InsertResult]:
+    firsts: dict[keys.KeyName, Idempotency] = {}
+    for intake in intakes:
+        if intake.idempotency:
+            firsts.setdefault(keys.name_of(intake.idempotency), intake.idempotency)
+    kept = {**firsts, **await keys.keep(connection, list(firsts.values()))}
+    return [_result(intake.idempotency, kept) for intake in intakes]
+
+
+def _result(wanted: Idempotency | None, kept: dict[keys.KeyName, Idempotency]) -> InsertResult:
+    if wanted is None or kept[keys.name_of(wanted)] is wanted:
+        return Applied()
+    return keys.answer_again(wanted, kept[keys.name_of(wanted)])

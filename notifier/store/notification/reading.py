@@ -1,0 +1,104 @@
+"""Reading notifications."""
+
+from collections.abc import Sequence
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy import literal, select
+from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notifier.errors import SchemaError, StoreUnavailableError
+from notifier.notification.model import Notification, TimelineEntry
+from notifier.ports import Account, Backlog, NotificationFilter, Page
+from notifier.store.kit.database import Database
+from notifier.store.kit.sql import ID, Now, parameter
+from notifier.store.migrations import problem_of
+from notifier.store.notification import accounting, searching
+from notifier.store.notification.rows import to_notification, to_timeline_entry
+from notifier.store.tables import idempotency_keys
+from notifier.store.tables import notification_events as events
+from notifier.store.tables import notifications as n
+
+_MOST_ENTRIES = 250
+_TIMELINE = (
+    select(events)
+    .where(events.c.notification_id == parameter("id", ID))
+    .order_by(events.c.notification_id.desc(), events.c.id.desc())
+    .limit(_MOST_ENTRIES)
+)
+_PING = select(literal(1))
+# One row, which no client's key can be, as keys are not empty.
+_PROOF = (
+    insert(idempotency_keys)
+    .values(service="", key="", fingerprint="", answer="", created_at=Now())
+    .on_conflict_do_update(
+        index_elements=[idempotency_keys.c.service, idempotency_keys.c.key],
+        set_={"created_at": Now()},
+    )
+)
+
+
+class SqlQueryStore:
+    """`QueryStore` over SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, id: UUID, *, service: str | None) -> Notification | None:
+        query = select(n).where(n.c.id == id)
+        if service is not None:
+            query = query.where(n.c.service == service)
+
+        async def work(connection: AsyncConnection) -> Notification | None:
+            row = (await connection.execute(query)).one_or_none()
+            return None if row is None else to_notification(row)
+
+        return await self._database.read(work)
+
+    async def timeline(self, id: UUID) -> Sequence[TimelineEntry]:
+        async def work(connection: AsyncConnection) -> Sequence[TimelineEntry]:
+            result = await connection.execute(_TIMELINE, {"id": id})
+            return [to_timeline_entry(row) for row in reversed(result.all())]
+
+        return await self._database.read(work)
+
+    async def list(
+        self, filter: NotificationFilter, *, service: str | None, limit: int, after: UUID | None
+    ) -> Page:
+        search = partial(searching.search, filter=filter, service=service, limit=limit, after=after)
+        return await self._database.search(search)
+
+    async def count(self, filter: NotificationFilter, *, service: str | None) -> int:
+        counting = searching.counting(filter, service)
+
+        async def work(connection: AsyncConnection) -> int:
+            return (await connection.execute(counting)).scalar_one()
+
+        return await self._database.search(work)
+
+    async def account(self, *, service: str | None, after: UUID | None = None) -> Account:
+        count = partial(accounting.account, service=service, after=after)
+        return await self._database.search(count)
+
+    async def backlog(self) -> Backlog:
+        return await self._database.search(accounting.backlog)
+
+    async def ping(self) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(_PING)
+
+        await self._database.read(work)
+
+    async def prove(self) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(_PROOF)
+
+        if problem := await self._database.prove(work):
+            raise StoreUnavailableError(problem)
+
+    async def schema_problem(self) -> str | None:
+        try:
+            return await self._database.read(problem_of)
+        except SchemaError as error:
+            return str(error)

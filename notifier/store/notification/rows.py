@@ -1,0 +1,301 @@
+"""Between the core's values and rows: JSON texts on the way in, result rows on the way out."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Row
+
+from notifier.audience.recipient import compared
+from notifier.errors import StoreRefusedError
+from notifier.notification.model import (
+    Channel,
+    Claimed,
+    Envelope,
+    Fault,
+    Finish,
+    JsonValue,
+    Lane,
+    Message,
+    Notification,
+    OnUnknown,
+    Receipt,
+    Status,
+    Submission,
+    TimelineEntry,
+)
+from notifier.store.kit.sql import time_text
+
+RowJson: TypeAlias = bytes
+"""One row of a statement's `rows`, encoded by whoever asks for it."""
+
+_ESCAPED_NUL = rb"\u0000"
+
+
+def encode(row: Mapping[str, object]) -> RowJson:
+    """Return a row as JSON.
+
+    Raises:
+        StoreRefusedError: a text holds what PostgreSQL cannot store, NUL or a lone surrogate.
+    """
+    try:
+        encoded = orjson.dumps(row)
+    except TypeError:
+        raise StoreRefusedError("a text is not valid Unicode") from None
+    # The escape of NUL, or the text of a backslash and what looks like the rest of it.
+    if _ESCAPED_NUL in encoded and any("\0" in text for text in _texts(row)):
+        raise StoreRefusedError("a text holds a NUL character")
+    return encoded
+
+
+def _texts(row: Mapping[str, object]) -> Iterable[str]:
+    for value in row.values():
+        match value:
+            case str():
+                yield value
+            case dict():
+                yield from value.keys()
+                yield from _texts(value)
+
+
+def joined(rows: Iterable[RowJson]) -> str:
+    """Return the parameter `rows` of a statement."""
+    return f"[{b','.join(rows).decode()}]"
+
+
+def submission_row(submission: Submission, request: UUID | None = None) -> RowJson:
+    """Encode a notification to be inserted, with the request that it is a part of."""
+    part_of = {"request": request.hex} if request else {}
+    recipient = compared(submission.channel, submission.recipient)
+    return encode(
+        {
+            "id": submission.id.hex,
+            "service": submission.service,
+            "channel": submission.channel,
+            "lane": submission.lane,
+            "recipient": recipient,
+            "recipient_as_written": as_written(submission.recipient, recipient),
+            "subject": submission.subject,
+            "content": submission.content,
+            "html": submission.html,
+            "variables": _json_text(submission.variables),
+            "metadata": dict(submission.metadata) if submission.metadata else None,
+            "sensitive": submission.sensitive,
+            "on_unknown": submission.on_unknown,
+            "traceparent": submission.traceparent,
+            "send_at": time_text(submission.send_at) if submission.send_at else None,
+            "expires_at": time_text(submission.expires_at) if submission.expires_at else None,
+            **part_of,
+        }
+    )
+
+
+def as_written(recipient: str, compared: str) -> str | None:
+    """Return what to keep of a recipient besides its compared form."""
+    return None if recipient == compared else recipient
+
+
+def _json_text(variables: Mapping[str, JsonValue] | None) -> str | None:
+    return None if variables is None else json.dumps(variables, separators=(",", ":"))
+
+
+def envelope_row(envelope: Envelope) -> RowJson:
+    """Encode what names a notification and its attempt."""
+    return encode({"id": envelope.id.hex, "attempt": envelope.attempt})
+
+
+def event_row(
+    id: UUID,
+    event: str,
+    attempt: int,
+    *,
+    source: Finish | Receipt | None = None,
+    fault: Fault | None = None,
+    nth: int = 0,
+) -> RowJson:
+    """Encode a row of the timeline; `nth` orders what is appended together."""
+    return encode(
+        {
+            "nth": nth,
+            "id": id.hex,
+            "event": event,
+            "attempt": attempt,
+            "provider": source.provider if source else None,
+            "provider_id": source.provider_id if source else None,
+            "delay_s": source.delay_s if isinstance(source, Finish) else None,
+            **fault_columns(source.fault if source else fault),
+        }
+    )
+
+
+def finish_row(finish: Finish) -> RowJson:
+    """Encode the end of an attempt."""
+    return encode(
+        {
+            "id": finish.id.hex,
+            "lease_token": finish.lease_token.hex,
+            "event": finish.transition.name,
+            "target": finish.transition.target,
+            "counts_attempt": finish.transition.counts_attempt,
+            "provider": finish.provider,
+            "provider_id": finish.provider_id,
+            "delay_s": finish.delay_s,
+            "outcome_unknown": finish.outcome_unknown,
+            **fault_columns(finish.fault),
+        }
+    )
+
+
+def miss_rows(finish: Finish) -> list[RowJson]:
+    """Encode the providers that were passed over in an attempt."""
+    return [
+        encode(
+            {
+                "id": finish.id.hex,
+                "nth": nth,
+                "provider": miss.provider,
+                **fault_columns(miss.fault),
+            }
+        )
+        for nth, miss in enumerate(finish.misses)
+    ]
+
+
+def fault_columns(fault: Fault | None) -> dict[str, str | None]:
+    """Return the columns that hold a fault."""
+    return {
+        "fault_kind": fault.kind if fault else None,
+        "fault_code": fault.code if fault else None,
+        "fault_message": fault.message if fault else None,
+    }
+
+
+def message_row(message: Message, *, with_content: bool = True) -> RowJson:
+    """Encode a rendered notification."""
+    return encode(
+        {
+            "id": message.id.hex,
+            "service": message.service,
+            "channel": message.channel,
+            "recipient": message.recipient,
+            "subject": message.subject if with_content else None,
+            "text": message.text if with_content else None,
+            "html": message.html if with_content else None,
+            "metadata": dict(message.metadata) if message.metadata else None,
+            "sensitive": message.sensitive,
+            "attempt": message.attempt,
+        }
+    )
+
+
+def to_envelope(row: Row[Any]) -> Envelope:
+    """Read an envelope with the record's current attempt number."""
+    return Envelope(
+        id=row.id,
+        channel=Channel(row.channel),
+        lane=Lane(row.lane),
+        attempt=row.attempt,
+        traceparent=row.traceparent,
+    )
+
+
+def to_claimed(row: Sequence[Any]) -> Claimed:
+    """Read a notification that was just claimed, its columns in the order of the claim's."""
+    # By position, since attributes of a row are slow and there are many of both.
+    (
+        id,
+        service,
+        _status,
+        attempt,
+        channel,
+        lane,
+        recipient,
+        subject,
+        content,
+        html,
+        variables,
+        metadata,
+        sensitive,
+        attempts_spent,
+        lease_token,
+        on_unknown,
+        traceparent,
+        expires_in_s,
+    ) = row
+    return Claimed(
+        id=id,
+        service=service,
+        channel=Channel(channel),
+        lane=Lane(lane),
+        recipient=recipient,
+        content=content,
+        subject=subject,
+        html=html,
+        variables=_read(variables),
+        metadata=metadata,
+        sensitive=sensitive,
+        attempt=attempt,
+        attempts_spent=attempts_spent,
+        lease_token=lease_token,
+        expires_in_s=expires_in_s,
+        on_unknown=OnUnknown(on_unknown) if on_unknown else None,
+        traceparent=traceparent,
+    )
+
+
+def to_notification(row: Row[Any]) -> Notification:
+    """Read a notification as operators see it."""
+    return Notification(
+        id=row.id,
+        service=row.service,
+        channel=Channel(row.channel),
+        lane=Lane(row.lane),
+        recipient=row.recipient_as_written or row.recipient,
+        subject=row.subject,
+        content=row.content,
+        html=row.html,
+        variables=_read(row.variables),
+        metadata=row.metadata or {},
+        sensitive=row.sensitive,
+        status=Status(row.status),
+        attempts=row.attempts_spent,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        due_at=row.due_at,
+        expires_at=row.expires_at,
+        sent_at=row.sent_at,
+        finished_at=row.finished_at,
+        provider=row.provider,
+        provider_id=row.provider_id,
+        fault=to_fault(row),
+        outcome_unknown=row.outcome_unknown,
+        on_unknown=OnUnknown(row.on_unknown) if row.on_unknown else None,
+    )
+
+
+def _read(variables: str | None) -> Mapping[str, JsonValue] | None:
+    # Not orjson, which makes floats of large integers.
+    read: Mapping[str, JsonValue] | None = json.loads(variables) if variables else None
+    return read
+
+
+def to_fault(row: Row[Any]) -> Fault | None:
+    """Read the fault of a notification or of a row of its timeline."""
+    if row.fault_kind is None:
+        return None
+    return Fault(kind=row.fault_kind, code=row.fault_code, message=row.fault_message)
+
+
+def to_timeline_entry(row: Row[Any]) -> TimelineEntry:
+    """Read a row of a timeline."""
+    return TimelineEntry(
+        at=row.at,
+        event=row.event,
+        attempt=row.attempt,
+        provider=row.provider,
+        provider_id=row.provider_id,
+        fault=to_fault(row),
+        delay_s=row.delay_s,
+    )

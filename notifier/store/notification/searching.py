@@ -1,0 +1,361 @@
+"""Pages of notifications: each costs no more than a bound, however many there are.
+
+An index leads to those of a service, a recipient or a final status, newest first. Whatever else
+is asked for is looked for among so many of these; a page may then end before it is full, and says
+where to go on. What is rare, and has an index of its own, is found at once nevertheless.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    FromClause,
+    Row,
+    Select,
+    Text,
+    Tuple,
+    and_,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notifier.audience.recipient import compared_forms
+from notifier.notification.model import Status
+from notifier.ports import NotificationFilter, Page
+from notifier.store.kit.distinct import values_of
+from notifier.store.kit.sql import (
+    ID,
+    Explained,
+    HasMember,
+    IsMember,
+    ToldToSqlite,
+    given_rows,
+    is_key,
+    literal_text,
+)
+from notifier.store.notification.changes import status_in
+from notifier.store.notification.rows import encode, joined, to_notification
+from notifier.store.tables import notifications as n
+
+_LOOKED_AT = 10_000
+_FEW = 1_000
+_FAR_OFF = 50
+"""How many times too large an estimate may be, and is looked after nevertheless."""
+_MOST_SERVICES = 50
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST_MS = 2**48 - 1
+_RANDOM_BITS = 80
+_CLOCKS_DIFFER_MS = 86_400_000
+"""More than the clock of an API process, which makes ids, is ever off the database's."""
+
+Conditions: TypeAlias = tuple[ColumnElement[bool], ...]
+
+IN_WORDS_OF_INDEXES: Mapping[Status, Conditions] = {
+    **{status: (status_in(status),) for status in Status},
+    Status.PENDING: (
+        and_(status_in(Status.PENDING), n.c.published_at.is_(None)),
+        and_(status_in(Status.PENDING), n.c.published_at.is_not(None)),
+    ),
+}
+"""Conditions of which each has a partial index, and one holds for what has the status."""
+
+
+_ANYTHING = NotificationFilter()
+_NO_ID, _EVERY_ID = UUID(int=0), UUID(int=2**128 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Ids from one on, and before another."""
+
+    first: UUID = _NO_ID
+    end: UUID = _EVERY_ID
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Notifications that an index has in order of id, behind columns with these values.
+
+    `rest` is what they have to match besides; `words` are those of a partial index.
+    """
+
+    lead: tuple[tuple[Column[str], str], ...] = ()
+    words: Conditions = ()
+    rest: NotificationFilter = _ANYTHING
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether all of them match."""
+        return not matching(self.rest)
+
+    def newest(self, span: Span, *columns: Any) -> Select[Any]:
+        """Return these columns, or all, newest first.
+
+        Neither the conditions nor the order are to be had from any other index: PostgreSQL would
+        take the one of all services, and go through another's hundred thousand newest ones. Of
+        what is compared as a row it only sees where the first column ends: the others are equal.
+        """
+        is_of_line = [column == value for column, value in self.lead]
+        row = (*(column for column, _ in self.lead[-1:]), n.c.id)
+        return (
+            select(*(columns or (n,)))
+            .where(
+                *self.words,
+                *is_of_line[:-1],
+                ToldToSqlite(and_(*is_of_line[-1:], n.c.id >= span.first, n.c.id < span.end)),
+                tuple_(*row) >= self._place(span.first),
+                tuple_(*row) < self._place(span.end),
+            )
+            .order_by(*(column.desc() for column in row))
+        )
+
+    def _place(self, id: UUID) -> Tuple:
+        values = [literal(value, column.type) for column, value in self.lead[-1:]]
+        return tuple_(*values, literal(id, n.c.id.type))
+
+
+async def search(
+    connection: AsyncConnection,
+    filter: NotificationFilter,
+    *,
+    service: str | None,
+    limit: int,
+    after: UUID | None,
+) -> Page:
+    """Return the newest that match, of those older than `after`."""
+    span = _span(filter, after)
+    if (few := await _few(connection, filter)) is not None:
+        named = _named(few).where(
+            *of_service(service), n.c.id >= span.first, n.c.id < span.end, *matching(filter)
+        )
+        return _page(await _newest(connection, [named], limit + 1), limit)
+    lines = await _lines(connection, filter, service)
+    most = _LOOKED_AT // len(lines)
+    found = await _newest(connection, [_looking(line, span, most) for line in lines], limit + 1)
+    # Where one line has filled a page, how far back it was looked at matters to nobody.
+    is_full = len(lines) == 1 and len(found) > limit
+    cut = None if is_full else await _cut(connection, lines, span, most)
+    if cut is None:
+        return _page(found, limit)
+    found = [row for row in found if row.id >= cut]
+    if len(found) > limit:
+        return _page(found, limit)
+    return Page([to_notification(row) for row in found], goes_on_after=cut)
+
+
+def _looking(line: Line, span: Span, most: int) -> Select[Any]:
+    if line.is_exact:
+        return line.newest(span)
+    # A backward scan knows where to stop by the number of rows only; in the very order of the
+    # index it stops as soon as there are enough.
+    rows = line.newest(span).limit(most + 1).subquery("looked_at")
+    order = (*(rows.c[column.name] for column, _ in line.lead[-1:]), rows.c.id)
+    return (
+        select(rows)
+        .where(*matching(line.rest, rows))
+        .order_by(*(column.desc() for column in order))
+    )
+
+
+def _page(found: Sequence[Row[Any]], limit: int) -> Page:
+    items = [to_notification(row) for row in found[:limit]]
+    return Page(items, goes_on_after=items[-1].id if len(found) > limit else None)
+
+
+async def _newest(
+    connection: AsyncConnection, queries: Sequence[Select[tuple[object, ...]]], limit: int
+) -> Sequence[Row[Any]]:
+    rows = [row for query in queries for row in await connection.execute(query.limit(limit))]
+    return sorted(rows, key=lambda row: row.id, reverse=True)[:limit]
+
+
+# --- along an index ---------------------------------------------------------------------------
+
+
+async def _lines(
+    connection: AsyncConnection, filter: NotificationFilter, service: str | None
+) -> Sequence[Line]:
+    if service is not None:
+        return _lines_of(service, filter)
+    if filter == replace(_FAILED, channels=filter.channels):
+        # An index of its own has these of all services.
+        return [Line(words=(status_in(Status.FAILED),), rest=replace(filter, statuses=()))]
+    services = await _services(connection)
+    if len(services) > _MOST_SERVICES or not _has_lead(filter):
+        return [Line(rest=filter)]
+    return [line for each in services for line in _lines_of(each, filter)]
+
+
+_FAILED = NotificationFilter(statuses=frozenset({Status.FAILED}))
+_is_final = n.c.status.not_in([literal_text(status) for status in Status if not status.is_final])
+
+
+def _has_lead(filter: NotificationFilter) -> bool:
+    return filter.recipient is not None or _are_final(filter.statuses)
+
+
+def _are_final(statuses: Collection[Status]) -> bool:
+    return bool(statuses) and all(status.is_final for status in statuses)
+
+
+def _lines_of(service: str, filter: NotificationFilter) -> Sequence[Line]:
+    of_it = (n.c.service, service)
+    if filter.recipient is not None:
+        # One statement for all forms would read everything that they match before the newest.
+        rest = replace(filter, recipient=None)
+        forms = sorted(compared_forms(filter.recipient))
+        return [Line((of_it, (n.c.recipient, form)), rest=rest) for form in forms]
+    if _are_final(filter.statuses):
+        rest = replace(filter, statuses=())
+        return [
+            Line((of_it, (n.c.status, status.value)), (_is_final,), rest)
+            for status in sorted(filter.statuses)
+        ]
+    return [Line((of_it,), rest=filter)]
+
+
+def of_service(service: str | None) -> Conditions:
+    """Return the condition that a notification is of a service; none for None."""
+    return () if service is None else (n.c.service == service,)
+
+
+every_service = values_of(n.c.service)
+"""The services that have notifications, NULL at the end."""
+_SERVICES = (
+    select(every_service.c.service)
+    .where(every_service.c.service.is_not(None))
+    .limit(_MOST_SERVICES + 1)
+)
+
+
+async def _services(connection: AsyncConnection) -> Sequence[str]:
+    return (await connection.scalars(_SERVICES)).all()
+
+
+async def _cut(
+    connection: AsyncConnection, lines: Sequence[Line], span: Span, most: int
+) -> UUID | None:
+    """Return the oldest id that was looked at in each of the lines, where that is not all."""
+    cuts = [
+        await connection.scalar(line.newest(span, n.c.id).offset(most).limit(1))
+        for line in lines
+        if not line.is_exact
+    ]
+    return max((cut for cut in cuts if cut is not None), default=None)
+
+
+# --- what is rare -----------------------------------------------------------------------------
+
+
+async def _few(connection: AsyncConnection, filter: NotificationFilter) -> Sequence[UUID] | None:
+    """Return the ids that an index finds directly, if these are few.
+
+    None: they are many, or there is no such index.
+    """
+    conditions = _direct(connection.dialect.name, filter)
+    ids: list[UUID] = []
+    for condition in conditions:
+        if await _is_far_more(connection, condition):
+            return None
+        ids += await _some(connection, condition)
+    return ids if conditions and len(ids) <= _FEW else None
+
+
+async def _is_far_more(connection: AsyncConnection, condition: ColumnElement[bool]) -> bool:
+    """Whether it holds for so many, by the planner's estimate, that they are not even looked for.
+
+    PostgreSQL's index on metadata has all of them read before the first is known.
+    """
+    if connection.dialect.name != "postgresql":
+        return False
+    explained = Explained(select(n.c.id).where(condition))
+    (plan,) = (await connection.execute(explained)).scalar_one()
+    return bool(plan["Plan"]["Plan Rows"] > _FEW * _FAR_OFF)
+
+
+async def _some(connection: AsyncConnection, condition: ColumnElement[bool]) -> Sequence[UUID]:
+    """Return the ids of those for which it holds, or of one more than a few."""
+    # Whatever order or limit there is inside, PostgreSQL might take another index for it.
+    found = select(n.c.id).where(condition).cte("found").prefix_with("MATERIALIZED")
+    return (await connection.scalars(select(found.c.id).limit(_FEW + 1))).all()
+
+
+def _direct(dialect: str, filter: NotificationFilter) -> Sequence[ColumnElement[bool]]:
+    if filter.metadata and dialect == "postgresql":
+        return [and_(*_has(n.c.metadata, filter.metadata, HasMember))]
+    if filter.statuses and not any(status.is_final for status in filter.statuses):
+        return [each for status in filter.statuses for each in IN_WORDS_OF_INDEXES[status]]
+    return []
+
+
+_given = given_rows("ids", id=ID)
+_NAMED = select(n).join_from(_given, n, is_key(n.c.id, _given.c.id)).order_by(n.c.id.desc())
+
+
+def _named(ids: Sequence[UUID]) -> Select[tuple[object, ...]]:
+    return _NAMED.params(ids=joined(encode({"id": id.hex}) for id in ids))
+
+
+def counting(filter: NotificationFilter, service: str | None) -> Select[int]:
+    """Return what counts all that match, by whatever index there is."""
+    words = [each for status in filter.statuses for each in IN_WORDS_OF_INDEXES[status]]
+    rest = matching(replace(filter, statuses=()))
+    return select(func.count()).where(
+        *of_service(service), *rest, *([or_(*words)] if words else [])
+    )
+
+
+# --- conditions -------------------------------------------------------------------------------
+
+
+def matching(filter: NotificationFilter, of: FromClause = n) -> Conditions:
+    """Return the conditions on each of these notifications, for which no index is looked for."""
+    conditions = list(_has(of.c.metadata, filter.metadata, IsMember))
+    if filter.statuses:
+        conditions.append((of.c.status + literal_text("")).in_(sorted(filter.statuses)))
+    if filter.channels:
+        conditions.append(of.c.channel.in_(sorted(filter.channels)))
+    if filter.recipient is not None:
+        conditions.append(of.c.recipient.in_(sorted(compared_forms(filter.recipient))))
+    if filter.created_from is not None:
+        conditions.append(of.c.created_at >= filter.created_from)
+    if filter.created_before is not None:
+        conditions.append(of.c.created_at < filter.created_before)
+    return tuple(conditions)
+
+
+def _has(
+    column: ColumnElement[Any], metadata: Mapping[str, str], how: type[HasMember | IsMember]
+) -> Conditions:
+    return tuple(
+        how(column, literal(name, Text), literal(value, Text)) for name, value in metadata.items()
+    )
+
+
+def _span(filter: NotificationFilter, after: UUID | None) -> Span:
+    """Return which ids there can be in the filter's range of time: no index has times."""
+    first, end = _NO_ID, after or _EVERY_ID
+    if filter.created_from is not None:
+        first = _first_id(filter.created_from, -_CLOCKS_DIFFER_MS)
+    if filter.created_before is not None:
+        end = min(end, _first_id(filter.created_before, +_CLOCKS_DIFFER_MS))
+    return Span(first, end)
+
+
+def _first_id(at: datetime, offset_ms: int) -> UUID:
+    """Return the least id made so long after this time.
+
+    RFC 9562, section 5.7: a UUIDv7 begins with the milliseconds since 1970.
+    """
+    made_ms = (at - _EPOCH) // timedelta(milliseconds=1) + offset_ms
+    return UUID(int=min(max(made_ms, 0), _LATEST_MS) << _RANDOM_BITS)

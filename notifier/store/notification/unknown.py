@@ -1,0 +1,31 @@
+"""What messages name and the database does not know: it lost that, or never had it."""
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from sqlalchemy import Integer, select
+from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notifier.notification.model import Envelope
+from notifier.store.kit.sql import ID, Now, given_rows
+from notifier.store.notification.rows import envelope_row, joined
+from notifier.store.tables import notifications as n
+from notifier.store.tables import unknown_messages as unknown
+
+_named = given_rows(id=ID, attempt=Integer)
+# As a join PostgreSQL may go through the whole table for it.
+_known = select(n.c.id).where(n.c.id == _named.c.id).scalar_subquery()
+_NOTE = insert(unknown).from_select(
+    ["id", "found_at"], select(_named.c.id, Now()).distinct().where(_known.is_(None))
+)
+# The update changes nothing: it has those returned that were noted before.
+_NOTE_AND_TELL = _NOTE.on_conflict_do_update(
+    index_elements=[unknown.c.id], set_={"found_at": unknown.c.found_at}
+).returning(unknown.c.id)
+
+
+async def note(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> Collection[UUID]:
+    """Keep the ids of those envelopes that no notification stands for; returns these ids."""
+    rows = joined(map(envelope_row, envelopes))
+    return set(await connection.scalars(_NOTE_AND_TELL, {"rows": rows}))
