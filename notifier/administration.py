@@ -6,26 +6,17 @@ from uuid import UUID
 
 from notifier import development
 from notifier.access import keys
+from notifier.access.keys import ApiKey
 from notifier.audience.recipient import normalise
+from notifier.audience.suppression import Lifted, Protected, Suppression, SuppressionPlace
 from notifier.bootstrap import open_stores
 from notifier.channels.registry import provider_names
 from notifier.errors import RecipientError, SettingsError
-from notifier.notification.model import (
-    REPLAY,
-    Channel,
-    Notification,
-    Status,
-    Suppression,
-    SuppressionReason,
-)
-from notifier.ports import (
-    ApiKey,
-    Applied,
-    Lifted,
-    NotificationFilter,
-    Protected,
-    SuppressionPlace,
-)
+from notifier.idempotency import Applied
+from notifier.notification.model import Channel, Notification, Status
+from notifier.notification.outcomes import SuppressionReason
+from notifier.notification.reading import NotificationFilter
+from notifier.notification.transitions import REPLAY
 from notifier.providers.standing import Standing, standings
 from notifier.queue.rabbitmq import topology
 from notifier.queue.rabbitmq.topology import TopologyReport
@@ -142,7 +133,7 @@ async def list_failed(
 async def replay_some(settings: DatabaseSettings, ids: Sequence[UUID]) -> int:
     """Replay these; returns how many were failed and could be replayed."""
     async with open_stores(settings) as stores:
-        results = [await stores.deliveries.move(REPLAY, each, service=None) for each in ids]
+        results = [await stores.orders.move(REPLAY, each, service=None) for each in ids]
     return sum(isinstance(result, Applied) for result in results)
 
 
@@ -156,9 +147,7 @@ async def replay_all(
     total = 0
     after: UUID | None = None
     async with open_stores(settings) as stores:
-        while page := await stores.deliveries.replay_failed(
-            channel=channel, limit=_PAGE, after=after
-        ):
+        while page := await stores.orders.replay_failed(channel=channel, limit=_PAGE, after=after):
             after = page[-1]
             total += len(page)
             advance(len(page))

@@ -36,16 +36,15 @@ from notifier.channels.registry import (
     rates_per_s,
     retry_policies,
 )
+from notifier.clock import Clock
 from notifier.delivery.deliverer import Deliverer, Lease
-from notifier.errors import (
-    NotifierError,
-    SchemaError,
-    SettingsError,
-    StoreUnavailableError,
-)
+from notifier.delivery.duties import DeliveryDuties, RelayPace
+from notifier.delivery.ports import ChannelAdapter, RescuePolicy, Upkeep
+from notifier.duty import purging
+from notifier.errors import NotifierError, SchemaError, SettingsError, StoreUnavailableError
 from notifier.intake.publishing import Publisher
 from notifier.intake.submission import Submitter
-from notifier.ports import ChannelAdapter, Clock, DeliveryStore, Queue, RescuePolicy
+from notifier.notification.queueing import Queue
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Gate
 from notifier.queue.memory import MemoryQueue
@@ -57,17 +56,24 @@ from notifier.store.captures import SqlCaptures
 from notifier.store.inbox import SqlInbox
 from notifier.store.keys import SqlKeyStore
 from notifier.store.kit.clock import DatabaseClock
+from notifier.store.kit.idempotency import SqlOnce
 from notifier.store.kit.occupying import sole_user
 from notifier.store.kit.opening import open_database, unprotected_host
-from notifier.store.notification.deliveries import SqlDeliveryStore, StoreSettings
+from notifier.store.notification.attempts import SqlLeases
+from notifier.store.notification.dead_letters import SqlDeadLetters
+from notifier.store.notification.intake import SqlIntake
+from notifier.store.notification.orders import SqlOrders
+from notifier.store.notification.publications import SqlPublications
 from notifier.store.notification.reading import SqlQueryStore
+from notifier.store.notification.settings import StoreSettings
+from notifier.store.notification.upkeep import SqlUpkeep
 from notifier.store.providers import SqlProviderStore
 from notifier.store.receipts import SqlReceiptStore
 from notifier.store.suppressions import SqlSuppressionStore
 from notifier.telemetry import configure_logging
 from notifier.worker.consumers import Consumers
-from notifier.worker.leases import Leases, ending_leases
-from notifier.worker.relay import Relay, RelaySettings
+from notifier.worker.leases import LeaseEnder, ending_leases
+from notifier.worker.relay import Relay
 from notifier.worker.stopping import StopBudget
 from notifier.worker.store_watch import StoreWatch
 from notifier.worker.supervisor import Supervisor, SupervisorSettings, beat, end_with_parent
@@ -100,7 +106,13 @@ class SystemClock:
 class Stores:
     """The database, by what is asked of it."""
 
-    deliveries: SqlDeliveryStore
+    intake: SqlIntake
+    publications: SqlPublications
+    leases: SqlLeases
+    upkeep: SqlUpkeep
+    dead_letters: SqlDeadLetters
+    orders: SqlOrders
+    once: SqlOnce
     queries: SqlQueryStore
     keys: SqlKeyStore
     inbox: SqlInbox
@@ -127,9 +139,16 @@ async def open_stores(
     settings: DatabaseSettings, store_settings: StoreSettings | None = None
 ) -> AsyncIterator[Stores]:
     """Open the database that the settings name."""
+    limits = store_settings or StoreSettings()
     async with open_database(settings.database_url.get_secret_value()) as database:
         yield Stores(
-            deliveries=SqlDeliveryStore(database, store_settings or StoreSettings()),
+            intake=SqlIntake(database, limits),
+            publications=SqlPublications(database, limits),
+            leases=SqlLeases(database, limits),
+            upkeep=SqlUpkeep(database, limits),
+            dead_letters=SqlDeadLetters(database),
+            orders=SqlOrders(database),
+            once=SqlOnce(database),
             queries=SqlQueryStore(database),
             keys=SqlKeyStore(database),
             inbox=SqlInbox(database),
@@ -158,7 +177,7 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
     ):
         await _check_schema(stores)
         patience_s = settings.relay.publish_grace_s * _PUBLISH_SHARE
-        publisher = Publisher(stores.deliveries, queue, patience_s=patience_s)
+        publisher = Publisher(stores.publications, queue, patience_s=patience_s)
         yield Services(stores=stores, queue=queue, publisher=publisher, clock=stores.clock)
         await publisher.drain(stop_budget(settings).drain_s)
 
@@ -273,8 +292,9 @@ async def _serve_api(settings: Settings, announce: Callable[[str], None]) -> Non
 
 def _api_services(settings: Settings, services: Services) -> ApiServices:
     return ApiServices(
-        submitter=Submitter(services.stores.deliveries, services.publisher),
-        deliveries=services.stores.deliveries,
+        submitter=Submitter(services.stores.intake, services.publisher),
+        once=services.stores.once,
+        orders=services.stores.orders,
         queries=services.stores.queries,
         keys=services.stores.keys,
         inbox=services.stores.inbox,
@@ -338,9 +358,9 @@ async def _workers_inside(settings: Settings, services: Services) -> AsyncIterat
 
 async def _work_inside(settings: Settings, services: Services) -> None:
     try:
-        await _take_over(services.stores.deliveries)
+        await _take_over(services.stores.upkeep)
         async with (
-            _running(_make_relay(settings, services).run()),
+            _running(_make_relay(_delivery_duties(settings, services), services.stores).run()),
             _consuming(settings, services, _INSIDE) as consumers,
         ):
             await _watch_store(services, consumers)
@@ -348,7 +368,7 @@ async def _work_inside(settings: Settings, services: Services) -> None:
         log.exception("workers.crashed")
 
 
-async def _take_over(store: DeliveryStore) -> None:
+async def _take_over(upkeep: Upkeep) -> None:
     """Take what the process before held and had queued, as soon as the database allows it.
 
     Until then the API answers, and nothing is sent: a lease must not be ended once this process
@@ -356,8 +376,8 @@ async def _take_over(store: DeliveryStore) -> None:
     """
     while True:
         try:
-            await store.end_leases(_INSIDE)
-            while await store.unpublish(_UNPUBLISH_AT_ONCE):
+            await upkeep.end_leases(_INSIDE)
+            while await upkeep.unpublish(_UNPUBLISH_AT_ONCE):
                 pass
         except NotifierError as error:
             log.warning("workers.delayed", reason=str(error))
@@ -371,7 +391,7 @@ async def _consuming(settings: Settings, services: Services, name: str) -> Async
     routes = make_routes(_parts(settings, services))
     gate = Gate(services.stores.providers, services.clock, rates_per_s(settings), BreakerSettings())
     deliverer = Deliverer(
-        store=services.stores.deliveries,
+        leases=services.stores.leases,
         publisher=services.publisher,
         routes=routes,
         gate=gate,
@@ -426,19 +446,25 @@ def stop_budget(settings: Settings) -> StopBudget:
     return StopBudget(grace_s=settings.worker.grace_s)
 
 
-def _make_relay(settings: Settings, services: Services) -> Relay:
-    return Relay(
-        store=services.stores.deliveries,
-        receipts=services.stores.receipts,
+def _delivery_duties(settings: Settings, services: Services) -> DeliveryDuties:
+    return DeliveryDuties(
+        upkeep=services.stores.upkeep,
+        dead_letters=services.stores.dead_letters,
         queue=services.queue,
         publisher=services.publisher,
         rescue={
             channel: RescuePolicy(max_attempts=policy.max_attempts, on_unknown=policy.on_unknown)
             for channel, policy in retry_policies(settings).items()
         },
-        settings=RelaySettings(
+        pace=RelayPace(
             due_every_s=settings.relay.due_every_s, repair_every_s=settings.relay.repair_every_s
         ),
+    )
+
+
+def _make_relay(delivery: DeliveryDuties, stores: Stores) -> Relay:
+    return Relay(
+        [*delivery.all(), purging(stores.once, "keys"), purging(stores.receipts, "receipts")]
     )
 
 
@@ -460,13 +486,14 @@ async def _run_workers(settings: Settings, environ: Mapping[str, str]) -> None:
     _warn_of_unprotected_database(settings)
     async with open_services(settings, f"relay@{socket.gethostname()}") as services:
         make_routes(_parts(settings, services))
-        relay = _make_relay(settings, services)
+        duties = _delivery_duties(settings, services)
+        relay = _make_relay(duties, services.stores)
         log.info("workers.started", processes=settings.worker.processes)
         relaying_or_not = relay.run() if settings.relay.enabled else _without_relay()
         async with (
             _watching_topology(settings),
             _running(relaying_or_not) as relaying,
-            ending_leases(services.stores.deliveries, relay.nudge) as leases,
+            ending_leases(services.stores.upkeep, duties.nudge) as leases,
             _running(_make_supervisor(settings, environ, leases).run()) as supervising,
         ):
             await _first(stop.wait(), relaying, supervising)
@@ -482,7 +509,9 @@ async def _watching_topology(settings: Settings) -> AsyncIterator[TopologyWatch]
         yield watch
 
 
-def _make_supervisor(settings: Settings, environ: Mapping[str, str], leases: Leases) -> Supervisor:
+def _make_supervisor(
+    settings: Settings, environ: Mapping[str, str], leases: LeaseEnder
+) -> Supervisor:
     return Supervisor(
         partial(_run_child, dict(environ)),
         supervisor_settings(settings),

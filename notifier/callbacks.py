@@ -9,16 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from notifier.notification.model import (
-    BOUNCE,
-    DELIVER,
-    SETTLE,
-    Fault,
-    JsonValue,
-    Receipt,
-    SuppressionReason,
-    Transition,
-)
+from notifier.notification.model import JsonValue
+from notifier.notification.outcomes import Fault, SuppressionReason
+from notifier.notification.transitions import BOUNCE, DELIVER, SETTLE, Transition
+from notifier.providers.receipt import Receipt
 from notifier.refusals.blame import Blame
 from notifier.refusals.sendgrid import judge_bounce
 from notifier.refusals.twilio import REFUSALS

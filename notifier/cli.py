@@ -17,10 +17,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from notifier import __version__, administration, bootstrap, development
+from notifier.access.keys import ApiKey
+from notifier.audience.suppression import Suppression
 from notifier.errors import NotifierError, SchemaError, SettingsError, TopologyError
 from notifier.listing import Cell, show
-from notifier.notification.model import Channel, Notification, Suppression, SuppressionReason
-from notifier.ports import ApiKey
+from notifier.notification.model import Channel, Notification
+from notifier.notification.outcomes import SuppressionReason
 from notifier.providers.standing import Standing
 from notifier.queue.rabbitmq.topology import Item
 from notifier.settings.groups import BrokerSettings, DatabaseSettings, KeySettings, Settings

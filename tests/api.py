@@ -21,30 +21,20 @@ from notifier.api.app import create_app
 from notifier.api.config import ApiConfig, ApiServices
 from notifier.api.kit.door import DoorLimits
 from notifier.api.kit.server import bind, make_server
+from notifier.delivery.ports import Claimed, Finish
 from notifier.intake.publishing import Publisher
 from notifier.intake.submission import Submitter
-from notifier.notification.model import (
-    FAIL,
-    Channel,
-    Claimed,
-    Envelope,
-    Fault,
-    Finish,
-    Lane,
-    Message,
-)
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, Lane, Message
+from notifier.notification.outcomes import Fault
+from notifier.notification.transitions import FAIL
 from notifier.queue.memory import MemoryQueue
 from notifier.store.captures import SqlCaptures
-from notifier.store.inbox import SqlInbox
-from notifier.store.keys import SqlKeyStore
 from notifier.store.kit.database import Patience
 from notifier.store.kit.opening import open_database
 from notifier.store.kit.upgrading import upgrade
-from notifier.store.notification.deliveries import SqlDeliveryStore, StoreSettings
-from notifier.store.notification.reading import SqlQueryStore
-from notifier.store.providers import SqlProviderStore
-from notifier.store.receipts import SqlReceiptStore
-from notifier.store.suppressions import SqlSuppressionStore
+from notifier.store.notification.settings import StoreSettings
+from tests.contract.store.stores import Stores, stores_over
 from tests.patience import AT_ALL_S, PATIENT, USUAL
 
 PEPPER = b"a pepper for the length of a test"
@@ -79,7 +69,7 @@ class Api:
     app: Starlette
     client: httpx2.AsyncClient
     services: ApiServices
-    store: SqlDeliveryStore
+    stores: Stores
     queue: MemoryQueue
     publisher: Publisher
     captures: SqlCaptures
@@ -113,10 +103,12 @@ class Api:
         """Let the delivery of a pending mail fail for good."""
         envelope = Envelope(id=id, channel=Channel.EMAIL, lane=Lane.NORMAL, attempt=0)
         token = uuid4()
-        claimed = await self.store.claim(envelope, lease_token=token, lease_s=60, leased_by="test")
+        claimed = await self.stores.leases.claim(
+            envelope, lease_token=token, lease_s=60, leased_by="test"
+        )
         assert isinstance(claimed, Claimed)
         fault = Fault(kind="permanent", code="550", message="no such mailbox")
-        assert await self.store.finish(
+        assert await self.stores.leases.finish(
             Finish(
                 id=id,
                 lease_token=token,
@@ -175,27 +167,24 @@ async def over(url: str, patience: Patience = USUAL, **settings: Any) -> AsyncIt
     """Build the API over the database at `url`, whose schema is up to date."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(url, patience))
-        store, queue, clock = (
-            SqlDeliveryStore(database, StoreSettings()),
-            MemoryQueue(),
-            ProcessClock(),
-        )
-        publisher = Publisher(store, queue)
+        stores = stores_over(database, url, StoreSettings())
+        queue, clock = MemoryQueue(), ProcessClock()
+        publisher = Publisher(stores.publications, queue)
         stack.push_async_callback(publisher.drain, 5)
-        captures = SqlCaptures(database)
         services = ApiServices(
-            submitter=Submitter(store, publisher),
-            deliveries=store,
-            queries=SqlQueryStore(database),
-            keys=SqlKeyStore(database),
-            inbox=SqlInbox(database),
-            providers=SqlProviderStore(database),
-            receipts=SqlReceiptStore(database),
-            suppressions=SqlSuppressionStore(database),
+            submitter=Submitter(stores.intake, publisher),
+            once=stores.once,
+            orders=stores.orders,
+            queries=stores.queries,
+            keys=stores.keys,
+            inbox=stores.inbox,
+            providers=stores.providers,
+            receipts=stores.receipts,
+            suppressions=stores.suppressions,
             queue=queue,
             clock=clock,
             new_id=compat.uuid7,
-            captures=captures,
+            captures=stores.captures,
         )
         app = create_app(services, replace(ApiConfig(pepper=PEPPER), **settings))
         client = await stack.enter_async_context(client_of(app))
@@ -203,10 +192,10 @@ async def over(url: str, patience: Patience = USUAL, **settings: Any) -> AsyncIt
             app=app,
             client=client,
             services=services,
-            store=store,
+            stores=stores,
             queue=queue,
             publisher=publisher,
-            captures=captures,
+            captures=stores.captures,
             clock=clock,
         )
 

@@ -1,7 +1,7 @@
 """One envelope into a queue, for tests that publish one at a time."""
 
-from notifier.notification.model import Envelope
-from notifier.ports import Queue
+from notifier.notification.envelope import Envelope
+from notifier.notification.queueing import Queue
 
 
 async def publish(queue: Queue, envelope: Envelope) -> None:

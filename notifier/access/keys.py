@@ -9,7 +9,10 @@ import hmac
 import re
 import secrets
 import string
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
 
 SCOPES = ("send", "read", "admin")
 """What a key may be for; `admin` implies the others and is not bound to its own service."""
@@ -63,3 +66,42 @@ def implied_scopes(scopes: frozenset[str]) -> frozenset[str]:
 
 def _random_text(chars: int) -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(chars))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A stored API key; the key itself is known to its holder alone."""
+
+    id: str
+    service: str
+    scopes: frozenset[str]
+    digest: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    is_usable: bool
+    """Neither expired nor revoked, by the database's clock, when it was read."""
+
+
+class KeyStore(Protocol):
+    """API keys."""
+
+    async def add(
+        self,
+        *,
+        id: str,
+        service: str,
+        scopes: Collection[str],
+        digest: str,
+        expires_at: datetime | None,
+    ) -> None:
+        """Store a new key."""
+
+    async def find(self, id: str) -> ApiKey | None:
+        """The key with this id."""
+
+    async def list(self) -> Sequence[ApiKey]:
+        """All keys, oldest first."""
+
+    async def revoke(self, id: str) -> bool:
+        """Revoke for good; False if there is no such key. Idempotent."""

@@ -9,20 +9,22 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic import JsonValue as PydanticJson
 
 from notifier.api.kit.problems import InvalidField
+from notifier.audience.inbox import InboxItem
+from notifier.audience.suppression import Suppression
+from notifier.intake.ports import Submission
 from notifier.notification.model import (
     Channel,
-    Fault,
     JsonValue,
     Lane,
     Notification,
     OnUnknown,
     Status,
-    Submission,
-    Suppression,
-    SuppressionReason,
     TimelineEntry,
 )
-from notifier.ports import Account, Capture, InboxItem, ProviderWord
+from notifier.notification.outcomes import Fault, SuppressionReason
+from notifier.notification.reading import Account
+from notifier.providers.account import ProviderWord
+from notifier.providers.captures import Capture
 from notifier.providers.standing import Standing
 
 

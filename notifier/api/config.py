@@ -4,21 +4,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from notifier.access.keys import KeyStore
+from notifier.audience.inbox import Inbox
+from notifier.audience.suppression import SuppressionStore
+from notifier.clock import Clock
+from notifier.idempotency import Once
 from notifier.intake.submission import Submitter
 from notifier.notification.model import Channel
-from notifier.ports import (
-    Captures,
-    Clock,
-    DeliveryStore,
-    Inbox,
-    KeyStore,
-    ProviderStore,
-    QueryStore,
-    Queue,
-    QueueMembers,
-    ReceiptStore,
-    SuppressionStore,
-)
+from notifier.notification.orders import Orders
+from notifier.notification.queueing import Queue, QueueMembers
+from notifier.notification.reading import QueryStore
+from notifier.providers.account import ProviderStore
+from notifier.providers.captures import Captures
+from notifier.providers.receipt import ReceiptStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +28,8 @@ class ApiServices:
     """
 
     submitter: Submitter
-    deliveries: DeliveryStore
+    once: Once
+    orders: Orders
     queries: QueryStore
     keys: KeyStore
     inbox: Inbox

@@ -35,8 +35,8 @@ from notifier.api.kit.querying import InboxQuery, next_page, parse_seq, read_que
 from notifier.api.kit.rooms import Room
 from notifier.audience.recipient import normalise
 from notifier.errors import RecipientError
+from notifier.idempotency import Applied, KeyReused, NotFound, Remembered, Unfinished
 from notifier.notification.model import Channel
-from notifier.ports import Applied, KeyReused, NotFound, Remembered, Unfinished
 
 PREFIX = "/api/v1/inbox"
 ENCODED_SLASH = "\x1f"

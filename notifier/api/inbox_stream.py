@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from notifier.api.kit.rooms import ConcurrencyLimit, Room
+from notifier.audience.inbox import Inbox, InboxItem
+from notifier.clock import Clock
 from notifier.errors import StoreUnavailableError
-from notifier.ports import Clock, Inbox, InboxItem
 from notifier.trouble import Trouble
 
 Address: TypeAlias = tuple[str, str]

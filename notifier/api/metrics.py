@@ -14,7 +14,9 @@ from starlette.responses import Response
 from notifier.api.config import ApiConfig, ApiServices
 from notifier.api.kit.operations import Operation, Reply, public
 from notifier.errors import NotifierError
-from notifier.ports import Backlog, ProviderState, PutOff, QueueDepth, QueueMembers
+from notifier.notification.queueing import QueueDepth, QueueMembers
+from notifier.notification.reading import Backlog
+from notifier.providers.account import ProviderState, PutOff
 from notifier.providers.standing import STATES, Standing, standings
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)

@@ -44,16 +44,11 @@ from notifier.api.kit.problems import (
 from notifier.api.kit.querying import NotificationQuery, next_page, read_query
 from notifier.api.kit.trace import traceparent
 from notifier.api.wire import BatchFrame, BatchRequest, NotificationRequest, Terms, read_model
-from notifier.notification.model import (
-    CANCEL,
-    REPLAY,
-    JsonValue,
-    Notification,
-    Status,
-    Submission,
-    Transition,
-)
-from notifier.ports import Applied, KeyReused, MoveResult, NotFound, Refused, Remembered
+from notifier.idempotency import Applied, KeyReused, NotFound, Remembered
+from notifier.intake.ports import Submission
+from notifier.notification.model import JsonValue, Notification, Status
+from notifier.notification.orders import MoveResult, Refused
+from notifier.notification.transitions import CANCEL, REPLAY, Transition
 
 PREFIX = "/api/v1/notifications"
 
@@ -195,7 +190,7 @@ class NotificationEndpoints:
         self, problem: ProblemError, request: Request, caller: Caller, body: bytes
     ) -> Response:
         earlier = await answered_before(
-            request, caller, body, self._config.pepper, self._services.deliveries
+            request, caller, body, self._config.pepper, self._services.once
         )
         if earlier is None:
             raise problem
@@ -232,7 +227,7 @@ class NotificationEndpoints:
             body=MovedView(id=id, status=move.transition.target).json_value(),
             headers={"Location": _location(request, id)},
         )
-        result = await self._services.deliveries.move(
+        result = await self._services.orders.move(
             move.transition,
             id,
             service=caller.sees,

@@ -16,7 +16,7 @@ from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply, public
 from notifier.api.kit.problems import UNKNOWN_HOST
 from notifier.api.kit.querying import CapturesQuery, next_page, read_query
-from notifier.ports import Captures
+from notifier.providers.captures import Captures
 
 _TAG = "Pages"
 _LINKS = {"docs": "/docs", "openapi": "/openapi.json", "health": "/healthz", "readiness": "/readyz"}

@@ -16,7 +16,7 @@ from notifier.api.kit.idempotency import Answer, idempotency, key_reused, rememb
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import INVALID, NOT_FOUND, invalid, not_found
 from notifier.api.wire import PauseRequest, read_strictly
-from notifier.ports import Applied, KeyReused, Remembered
+from notifier.idempotency import Applied, KeyReused, Remembered
 from notifier.providers.standing import standings
 
 PREFIX = "/api/v1/providers"

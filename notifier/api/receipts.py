@@ -27,15 +27,10 @@ from notifier.api.kit.problems import (
     UNAVAILABLE,
     ProblemError,
 )
-from notifier.api.signatures import (
-    Verify,
-    is_ecdsa,
-    is_mac,
-    is_signed_by_twilio,
-    sendgrid_verifier,
-)
+from notifier.api.signatures import Verify, is_ecdsa, is_mac, is_signed_by_twilio, sendgrid_verifier
 from notifier.callbacks import sendgrid_receipts, twilio_opt_in, twilio_receipt
-from notifier.notification.model import JsonValue, Receipt
+from notifier.notification.model import JsonValue
+from notifier.providers.receipt import Receipt
 
 log = structlog.get_logger(__name__)
 

@@ -63,9 +63,7 @@ def sendgrid_verifier(public_key: str) -> Verify:
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - an extra
         from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
         from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
-        from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
-            load_der_public_key,
-        )
+        from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
     except ImportError as error:
         raise SettingsError(
             "NOTIFIER_SENDGRID__WEBHOOK_PUBLIC_KEY needs a library: pip install notifier[sendgrid]"

@@ -34,8 +34,10 @@ from notifier.api.kit.querying import (
 )
 from notifier.api.wire import SuppressionRequest, read_strictly
 from notifier.audience.recipient import compared
-from notifier.notification.model import Channel, SuppressionReason
-from notifier.ports import Applied, KeyReused, Lifted, NotFound, Protected, Remembered
+from notifier.audience.suppression import Lifted, Protected
+from notifier.idempotency import Applied, KeyReused, NotFound, Remembered
+from notifier.notification.model import Channel
+from notifier.notification.outcomes import SuppressionReason
 
 log = structlog.get_logger(__name__)
 

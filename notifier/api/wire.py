@@ -32,14 +32,9 @@ from notifier.api.kit.problems import InvalidField
 from notifier.audience.recipient import has_control_characters, normalise
 from notifier.content.filling import fill_html, fill_text
 from notifier.errors import RecipientError, TemplateError
-from notifier.notification.model import (
-    Channel,
-    JsonValue,
-    Lane,
-    OnUnknown,
-    Submission,
-    SuppressionReason,
-)
+from notifier.intake.ports import Submission
+from notifier.notification.model import Channel, JsonValue, Lane, OnUnknown
+from notifier.notification.outcomes import SuppressionReason
 
 MAX_CONTENT_CHARS = 100_000
 MAX_HTML_CHARS = 500_000

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import aiohttp
 
 from notifier.channels._outcomes import Answer
-from notifier.notification.model import Transient, Unknown
+from notifier.notification.outcomes import Transient, Unknown
 
 _MAX_ANSWER_BYTES = 20_000
 

@@ -4,8 +4,9 @@ import asyncio
 
 import structlog
 
-from notifier.notification.model import Message, Outcome, Sent, Transient
-from notifier.ports import Inbox
+from notifier.audience.inbox import Inbox
+from notifier.notification.model import Message
+from notifier.notification.outcomes import Outcome, Sent, Transient
 
 log = structlog.get_logger(__name__)
 

@@ -4,16 +4,19 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
+from notifier.audience.inbox import Inbox
 from notifier.channels.email.sendgrid import SendGridAdapter, SendGridConfig
 from notifier.channels.email.smtp.adapter import SmtpAdapter
 from notifier.channels.email.smtp.config import SmtpConfig
 from notifier.channels.in_app import InAppAdapter
 from notifier.channels.sandbox import SandboxAdapter
 from notifier.channels.sms.twilio import TwilioAdapter, TwilioConfig
+from notifier.clock import Clock
+from notifier.delivery.ports import ChannelAdapter
 from notifier.delivery.retry import RetryPolicy
 from notifier.errors import SettingsError
 from notifier.notification.model import Channel, OnUnknown
-from notifier.ports import Captures, ChannelAdapter, Clock, Inbox
+from notifier.providers.captures import Captures
 from notifier.settings.environment import PREFIX
 from notifier.settings.groups import ChannelSettings, Settings
 

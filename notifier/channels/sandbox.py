@@ -4,8 +4,10 @@ import asyncio
 
 import structlog
 
-from notifier.notification.model import Message, Outcome, Sent, Transient
-from notifier.ports import Captures, ChannelAdapter
+from notifier.delivery.ports import ChannelAdapter
+from notifier.notification.model import Message
+from notifier.notification.outcomes import Outcome, Sent, Transient
+from notifier.providers.captures import Captures
 
 log = structlog.get_logger(__name__)
 

@@ -17,43 +17,35 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from notifier.clock import Clock
 from notifier.content.filling import fill_html, fill_text
+from notifier.delivery.ports import ChannelAdapter, Claimed, Finish, Leases, Miss, Snoozes
 from notifier.delivery.retry import RetryPolicy
-from notifier.errors import (
-    NotifierError,
-    StoreRefusedError,
-    StoreUnavailableError,
-    TemplateError,
-)
+from notifier.errors import NotifierError, StoreRefusedError, StoreUnavailableError, TemplateError
+from notifier.idempotency import NotFound
 from notifier.intake.publishing import Publisher
-from notifier.notification.model import (
-    EXPIRE,
-    FAIL,
-    INTERRUPT,
+from notifier.notification.envelope import Envelope, Settlement
+from notifier.notification.model import Channel, Message, OnUnknown
+from notifier.notification.outcomes import (
     PAUSED,
-    RETRY,
-    SNOOZE,
-    SUCCEED,
-    Channel,
-    Claimed,
-    Envelope,
     Fault,
-    Finish,
-    Message,
-    Miss,
-    OnUnknown,
     Outcome,
     Permanent,
     Sent,
-    Settlement,
-    Snoozes,
     SuppressionReason,
     Systemic,
     Transient,
-    Transition,
     Unknown,
 )
-from notifier.ports import ChannelAdapter, Clock, DeliveryStore, NotFound
+from notifier.notification.transitions import (
+    EXPIRE,
+    FAIL,
+    INTERRUPT,
+    RETRY,
+    SNOOZE,
+    SUCCEED,
+    Transition,
+)
 from notifier.providers.gate import Admission, Barred, Gate, GateClosedError
 
 log = structlog.get_logger(__name__)
@@ -134,7 +126,7 @@ class Deliverer:
     def __init__(
         self,
         *,
-        store: DeliveryStore,
+        leases: Leases,
         publisher: Publisher,
         routes: Mapping[Channel, Sequence[ChannelAdapter]],
         gate: Gate,
@@ -144,7 +136,7 @@ class Deliverer:
         random: Callable[[], float],
         new_token: Callable[[], UUID],
     ) -> None:
-        self._store = store
+        self._leases = leases
         self._publisher = publisher
         self._routes = {
             channel: {adapter.provider: adapter for adapter in adapters}
@@ -198,7 +190,7 @@ class Deliverer:
         """Claim; cancelled meanwhile, give back what was claimed all the same."""
         since_s = self._clock.monotonic_s()
         claim = partial(
-            self._store.claim,
+            self._leases.claim,
             envelope,
             lease_token=token,
             lease_s=self._lease.duration_s,
@@ -241,7 +233,7 @@ class Deliverer:
         if not _puts_off(outcome):
             return NO_SNOOZES
         try:
-            return await self._store.snoozes(claimed.id)
+            return await self._leases.snoozes(claimed.id)
         except NotifierError as error:
             cause = type(error).__name__
             log.warning("delivery.snoozes_unknown", id=str(claimed.id), error=cause)
@@ -389,10 +381,10 @@ class Deliverer:
             probe_s=self._lease.probe_s,
         )
         try:
-            return await record(partial(self._store.finish, finish))
+            return await record(partial(self._leases.finish, finish))
         except StoreRefusedError:
             # A provider's words that cannot be stored must not make it send again.
-            return await record(partial(self._store.finish, _without_words(finish)))
+            return await record(partial(self._leases.finish, _without_words(finish)))
 
 
 def render(claimed: Claimed) -> Message:

@@ -11,10 +11,12 @@ from typing import TypeAlias
 import structlog
 
 from notifier.errors import NotifierError, PublishError
+from notifier.intake.ports import Publications, Submission
 from notifier.intake.turns import Turns
 from notifier.intake.windows import WINDOWS, Window
-from notifier.notification.model import Channel, Envelope, Lane, Submission
-from notifier.ports import DeliveryStore, Queue, WorkQueue
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, Lane
+from notifier.notification.queueing import Queue, WorkQueue
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +93,7 @@ class Publisher:
 
     def __init__(
         self,
-        store: DeliveryStore,
+        publications: Publications,
         queue: Queue,
         *,
         windows: Mapping[Lane, Window] = WINDOWS,
@@ -101,7 +103,7 @@ class Publisher:
         crowd: int = 1_000,
         hold_back_s: float = 0.25,
     ) -> None:
-        self._store = store
+        self._publications = publications
         self._queue = queue
         self._max_batch = max_batch
         self._max_waiting = max_waiting
@@ -139,11 +141,13 @@ class Publisher:
 
     async def publish(self, envelopes: Sequence[Envelope]) -> int:
         """Publish all of them; returns how many the broker confirmed."""
-        return await self._hand_over(envelopes, self._queue.publish, self._store.mark_published)
+        return await self._hand_over(
+            envelopes, self._queue.publish, self._publications.mark_published
+        )
 
     async def bury(self, envelopes: Sequence[Envelope]) -> int:
         """Put the dead letters of failed notifications into their dead queues."""
-        return await self._hand_over(envelopes, self._queue.bury, self._store.mark_buried)
+        return await self._hand_over(envelopes, self._queue.bury, self._publications.mark_buried)
 
     async def drain(self, timeout_s: float) -> None:
         """Wait for what was offered, at most `timeout_s`; the relay has the rest."""

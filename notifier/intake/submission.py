@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
 
+from notifier.idempotency import Applied, Idempotency
+from notifier.intake.ports import InsertResult, Intake, Submission
 from notifier.intake.publishing import Publisher, queue_of
-from notifier.notification.model import Envelope, Submission
-from notifier.ports import Applied, DeliveryStore, Idempotency, InsertResult
+from notifier.notification.envelope import Envelope
 
 
 class Submitter:
     """Accepts one or many notifications."""
 
-    def __init__(self, store: DeliveryStore, publisher: Publisher) -> None:
-        self._store = store
+    def __init__(self, intake: Intake, publisher: Publisher) -> None:
+        self._intake = intake
         self._publisher = publisher
 
     async def submit(
@@ -28,7 +29,7 @@ class Submitter:
             StoreUnavailableError: it is not known to be stored; submit again with the same
                 Idempotency-Key.
         """
-        result = await self._store.insert(submissions, idempotency)
+        result = await self._intake.insert(submissions, idempotency)
         if isinstance(result, Applied):
             due = [
                 each

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from notifier.notification.model import Lane
-from notifier.ports import QueueDepth
+from notifier.notification.queueing import QueueDepth
 
 # Fewer would run out between two looks, as fast as some providers answer.
 _LEAST: Final = 16

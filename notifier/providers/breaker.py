@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final, NamedTuple, assert_never
 
-from notifier.notification.model import Outcome, Permanent, Sent, Systemic, Transient, Unknown
+from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
 
 _MAX_KNOWN: Final = 1_000
 

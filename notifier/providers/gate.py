@@ -15,17 +15,11 @@ from typing import Literal, assert_never
 
 import structlog
 
+from notifier.clock import Clock
 from notifier.errors import NotifierError, StoreUnavailableError
-from notifier.notification.model import (
-    Lane,
-    Outcome,
-    Permanent,
-    Sent,
-    Systemic,
-    Transient,
-    Unknown,
-)
-from notifier.ports import Clock, ProviderState, ProviderStore
+from notifier.notification.model import Lane
+from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
+from notifier.providers.account import ProviderState, ProviderStore
 from notifier.providers.breaker import BreakerSettings, Evidence, is_about_one
 from notifier.providers.pace import Pace
 from notifier.trouble import Trouble

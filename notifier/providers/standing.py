@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from notifier.notification.model import Channel
-from notifier.ports import ProviderState, ProviderWord, PutOff
+from notifier.providers.account import ProviderState, ProviderWord, PutOff
 
 STATES: Sequence[ProviderWord] = ("closed", "open", "paused", "throttled")
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import structlog
 
-from notifier.notification.model import Envelope, Settlement
-from notifier.ports import Handler
+from notifier.notification.envelope import Envelope, Settlement
+from notifier.notification.queueing import Handler
 
 log = structlog.get_logger(__name__)
 

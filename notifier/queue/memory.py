@@ -16,8 +16,9 @@ from uuid import UUID
 import structlog
 
 from notifier.errors import PublishError
-from notifier.notification.model import Channel, Envelope, Lane, Settlement
-from notifier.ports import Handler, QueueDepth
+from notifier.notification.envelope import Envelope, Settlement
+from notifier.notification.model import Channel, Lane
+from notifier.notification.queueing import Handler, QueueDepth
 from notifier.queue import message, topology
 from notifier.queue.handling import HANDLER_END_S, Backoff, handle
 from notifier.queue.message import Malformed

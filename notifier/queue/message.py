@@ -12,7 +12,8 @@ from uuid import UUID
 
 import orjson
 
-from notifier.notification.model import Channel, Envelope, Lane
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, Lane
 
 APP_ID = "notifier"
 CONTENT_TYPE = "application/json"

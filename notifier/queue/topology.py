@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from notifier.notification.model import Channel, Lane
-from notifier.ports import QueueDepth
+from notifier.notification.queueing import QueueDepth
 
 WORK_EXCHANGE = "notifications"
 DEAD_EXCHANGE = "notifications.dead"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
-from notifier.notification.model import (
+from notifier.notification.outcomes import (
     Outcome,
     Permanent,
     SuppressionReason,

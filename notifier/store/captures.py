@@ -7,7 +7,7 @@ from sqlalchemy import Boolean, Integer, Row, Text, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.notification.model import Channel, Message
-from notifier.ports import Capture
+from notifier.providers.captures import Capture
 from notifier.store.kit.batcher import Batcher
 from notifier.store.kit.database import Database
 from notifier.store.kit.sql import ID, Now, given_rows

@@ -29,16 +29,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from notifier.audience.inbox import InboxItem
+from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered, Unfinished
 from notifier.notification.model import Message
-from notifier.ports import (
-    Applied,
-    Idempotency,
-    InboxItem,
-    KeyReused,
-    NotFound,
-    Remembered,
-    Unfinished,
-)
 from notifier.store.kit import idempotency as keys
 from notifier.store.kit.batcher import Batcher
 from notifier.store.kit.database import Database, Work

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, Select, and_, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.ports import ApiKey
+from notifier.access.keys import ApiKey
 from notifier.store.kit.batcher import Batcher
 from notifier.store.kit.database import Database
 from notifier.store.kit.sql import Now

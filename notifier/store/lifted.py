@@ -12,7 +12,8 @@ from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.audience.recipient import compared
-from notifier.notification.model import Channel, SuppressionReason
+from notifier.notification.model import Channel
+from notifier.notification.outcomes import SuppressionReason
 from notifier.store.kit.sql import Now, UtcTime
 from notifier.store.notification.suppressing import Cause
 from notifier.store.tables import notifications as n

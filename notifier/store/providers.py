@@ -20,7 +20,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.ports import Applied, Idempotency, KeyReused, ProviderState, PutOff, Remembered
+from notifier.idempotency import Applied, Idempotency, KeyReused, Remembered
+from notifier.providers.account import ProviderState, PutOff
 from notifier.store import pacing
 from notifier.store.kit import idempotency as keys
 from notifier.store.kit.batcher import Batcher

@@ -13,16 +13,10 @@ from sqlalchemy import Text, delete, func, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification.model import (
-    BOUNCE,
-    DELIVER,
-    SETTLE,
-    Receipt,
-    Status,
-    SuppressionReason,
-    Transition,
-)
-from notifier.ports import Settled
+from notifier.notification.model import Status
+from notifier.notification.outcomes import SuppressionReason
+from notifier.notification.transitions import BOUNCE, DELIVER, SETTLE, Transition
+from notifier.providers.receipt import Receipt, Settled
 from notifier.store import lifted
 from notifier.store.kit.batcher import Batcher
 from notifier.store.kit.database import Database

@@ -21,17 +21,10 @@ from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.audience.recipient import compared
-from notifier.notification.model import Channel, Suppression, SuppressionReason
-from notifier.ports import (
-    Applied,
-    Idempotency,
-    KeyReused,
-    Lifted,
-    NotFound,
-    Protected,
-    Remembered,
-    SuppressionPlace,
-)
+from notifier.audience.suppression import Lifted, Protected, Suppression, SuppressionPlace
+from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
+from notifier.notification.model import Channel
+from notifier.notification.outcomes import SuppressionReason
 from notifier.store.kit import idempotency as keys
 from notifier.store.kit.database import Database
 from notifier.store.kit.distinct import values_of

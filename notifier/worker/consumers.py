@@ -8,8 +8,9 @@ from typing import Any
 import structlog
 
 from notifier.delivery.deliverer import Deliverer
-from notifier.notification.model import Channel, Envelope, Lane, Settlement
-from notifier.ports import Queue, Subscription
+from notifier.notification.envelope import Envelope, Settlement
+from notifier.notification.model import Channel, Lane
+from notifier.notification.queueing import Queue, Subscription
 from notifier.worker.slots import Slots, SlotsClosedError
 
 log = structlog.get_logger(__name__)

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import structlog
 
+from notifier.delivery.ports import Upkeep
 from notifier.errors import StoreUnavailableError
-from notifier.ports import DeliveryStore
 from notifier.worker.supervisor import Death
 
 log = structlog.get_logger(__name__)
@@ -18,7 +18,7 @@ TRIES = 20
 """How often to try again while the database is away; by then the leases end by themselves."""
 
 
-class Leases:
+class LeaseEnder:
     """Ends what a dead worker held at once, and once more a little later.
 
     A claim that was on its way when its worker died may wait for a lock, and commit after that.
@@ -26,12 +26,12 @@ class Leases:
 
     def __init__(
         self,
-        store: DeliveryStore,
+        upkeep: Upkeep,
         nudge: Callable[[], None],
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._store = store
+        self._upkeep = upkeep
         self._nudge = nudge
         self._sleep = sleep
         self._later: set[asyncio.Task[None]] = set()
@@ -60,7 +60,7 @@ class Leases:
 
     async def _end(self, worker: str) -> bool:
         try:
-            await self._store.end_leases(worker)
+            await self._upkeep.end_leases(worker)
         except StoreUnavailableError:
             log.warning("leases.left_to_time", child=worker)
             return False
@@ -69,10 +69,10 @@ class Leases:
 
 
 @asynccontextmanager
-async def ending_leases(store: DeliveryStore, nudge: Callable[[], None]) -> AsyncIterator[Leases]:
-    """Leases whose last work is done at the end of the block."""
-    leases = Leases(store, nudge)
+async def ending_leases(upkeep: Upkeep, nudge: Callable[[], None]) -> AsyncIterator[LeaseEnder]:
+    """Return what ends leases; its last work is done at the end of the block."""
+    ender = LeaseEnder(upkeep, nudge)
     try:
-        yield leases
+        yield ender
     finally:
-        await leases.settled()
+        await ender.settled()

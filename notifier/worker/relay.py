@@ -1,201 +1,28 @@
-"""The relay: whatever was accepted and is not on its way is brought on its way again."""
+"""The relay: does what has to be done again and again, so that nothing stays where it is."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Sequence
 
 import structlog
 
+from notifier.duty import Duty
 from notifier.errors import NotifierError
-from notifier.intake.publishing import Publisher
-from notifier.intake.windows import WINDOWS, Window
-from notifier.notification.model import Channel, Envelope, Lane
-from notifier.ports import DeliveryStore, Queue, QueueDepth, ReceiptStore, RescuePolicy, WorkQueue
 from notifier.trouble import Trouble
-from notifier.worker.letters import Letters
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelaySettings:
-    """How often the relay looks, and how much it takes at once.
-
-    What it took and could not publish comes up again after `hold_s`. Of what was
-    published to an empty queue a while ago and never claimed, `suspects` come up at once, and more
-    once these are taken: a consumer may hold them. In a queue with at most `drained_below` messages
-    ready, where more were published than there can be, up to `missing_batch` come up much earlier.
-    """
-
-    due_every_s: float = 1
-    rescue_every_s: float = 5
-    repair_every_s: float = 15
-    purge_every_s: float = 600
-    batch: int = 500
-    hold_s: float = 10
-    suspects: int = 10
-    drained_below: int = 10
-    missing_batch: int = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class Duty:
-    """Something the relay does again and again; `run` says whether there is more at once."""
-
-    name: str
-    every_s: float
-    run: Callable[[], Awaitable[bool]]
-    nudge: asyncio.Event = field(default_factory=asyncio.Event)
-
-
 class Relay:
-    """Publishes what is due, rescues what a dead worker left, and mends the dead queues.
+    """Does its duties, each by itself. Any number of relays may run at once."""
 
-    Any number of relays may run at once: the store gives each record to one of them.
-    """
-
-    def __init__(
-        self,
-        *,
-        store: DeliveryStore,
-        receipts: ReceiptStore,
-        queue: Queue,
-        publisher: Publisher,
-        rescue: Mapping[Channel, RescuePolicy],
-        settings: RelaySettings,
-        windows: Mapping[Lane, Window] = WINDOWS,
-    ) -> None:
-        self._store = store
-        self._receipts = receipts
-        self._queue = queue
-        self._publisher = publisher
-        self._rescue_policies = rescue
-        self._settings = settings
-        self._windows = windows
-        # Each by itself: no lane waits for what another has due.
-        self._due = {
-            lane: Duty(f"due.{lane}", settings.due_every_s, partial(self.publish_due, [lane]))
-            for lane in Lane
-        }
-        self._rescue = Duty("rescue", settings.rescue_every_s, self.rescue)
-        self._sweep = Duty("sweep", settings.repair_every_s, self.sweep)
-        self._letters = {channel: Letters() for channel in Channel}
-        self._grown: set[Channel] = set()
-        self._others = (
-            Duty("expire", settings.rescue_every_s, self.expire),
-            Duty("bury", settings.rescue_every_s, self.bury),
-            Duty("lost", settings.rescue_every_s, self.publish_lost),
-            self._sweep,
-            Duty("purge", settings.purge_every_s, self.purge),
-        )
+    def __init__(self, duties: Sequence[Duty]) -> None:
+        self._duties = duties
 
     async def run(self) -> None:
         """Run until cancelled; a database or broker that is away only delays."""
         async with asyncio.TaskGroup() as group:
-            for duty in (*self._due.values(), self._rescue, *self._others):
+            for duty in self._duties:
                 group.create_task(_repeat(duty))
-
-    def nudge(self) -> None:
-        """Look at once for ended leases, and for what they make due."""
-        self._rescue.nudge.set()
-
-    async def publish_due(self, lanes: Collection[Lane] = tuple(Lane)) -> bool:
-        """Publish what is pending, due and not in the broker, as far as its queue has room."""
-        queues = await self._store.due_queues(lanes)
-        return any([await self._top_up(queue) for queue in queues])
-
-    async def _top_up(self, queue: WorkQueue) -> bool:
-        channel, lane = queue
-        window = self._windows[lane]
-        room = window.portion(await self._queue.depth(channel, lane))
-        if not room:
-            again = self._due[lane].nudge.set
-            asyncio.get_running_loop().call_later(window.look_every_s, again)
-            return False
-        limit = min(room, self._settings.batch)
-        due = await self._store.take_due(limit, hold_s=self._settings.hold_s, queues=[queue])
-        return len(due) == await self._publisher.publish(due) > 0
-
-    def _nudge_due(self) -> None:
-        for duty in self._due.values():
-            duty.nudge.set()
-
-    async def rescue(self) -> bool:
-        """Take back what is processing under an ended lease."""
-        count = await self._store.rescue(self._settings.batch, self._rescue_policies)
-        if count:
-            log.warning("relay.rescued", count=count)
-            self._nudge_due()
-        return count == self._settings.batch
-
-    async def expire(self) -> bool:
-        """Expire what waited past its time."""
-        return await self._store.expire(self._settings.batch) == self._settings.batch
-
-    async def bury(self) -> bool:
-        """Bring failed notifications that have no dead letter into their dead queue."""
-        await self._queue.ping()
-        failed = await self._store.take_unburied(self._settings.batch, hold_s=self._settings.hold_s)
-        buried = await self._publisher.bury(failed)
-        return len(failed) == buried == self._settings.batch
-
-    async def publish_lost(self) -> bool:
-        """Publish again what a purged or deleted queue lost; never a plain backlog."""
-        found = await self._queue.depths()
-        self._look_at_letters([queue for queue in found if queue.lane is None])
-        depths = [
-            queue for queue in found if queue.lane and queue.ready <= self._settings.drained_below
-        ]
-        for queue in depths:
-            await self._unpublish_missing(queue)
-        empty = [(queue.channel, queue.lane) for queue in depths if queue.lane and not queue.ready]
-        limit = self._settings.suspects
-        lost = await self._store.take_lost(limit, hold_s=self._settings.hold_s, empty=empty)
-        if lost:
-            log.warning("relay.lost", count=len(lost))
-        return len(lost) == await self._publisher.publish(lost) == limit
-
-    async def _unpublish_missing(self, queue: QueueDepth) -> None:
-        count = await self._store.unpublish_missing(self._settings.missing_batch, queue=queue)
-        if count:
-            log.warning("relay.missing", queue=queue.name, count=count)
-            self._nudge_due()
-
-    def _look_at_letters(self, dead: Sequence[QueueDepth]) -> None:
-        """Have dead queues with news swept: the broker buries by itself what it gave up."""
-        now_s = asyncio.get_running_loop().time()
-        for queue in dead:
-            letters = self._letters[queue.channel]
-            if letters.are_news(queue.ready, now_s):
-                self._grown.add(queue.channel)
-                self._sweep.nudge.set()
-
-    async def sweep(self) -> bool:
-        """Remove dead letters that stand for no failure, and bring back what they stood for."""
-        grown, self._grown = self._grown, set()
-        for channel in grown.union(await self._store.channels_with_stale_dead_letters()):
-            started_s = asyncio.get_running_loop().time()
-            swept = await self._queue.sweep_dead(channel, self._stale)
-            await self._store.mark_unburied(channel, swept)
-            now_s = asyncio.get_running_loop().time()
-            self._letters[channel].swept(len(swept), now_s, now_s - started_s)
-        return False
-
-    async def _stale(self, letters: Sequence[Envelope]) -> Collection[Envelope]:
-        recalled = await self._store.recall(letters)
-        if recalled:
-            log.warning("relay.recalled", count=recalled)
-            self._nudge_due()
-        return await self._store.stale_dead_letters(letters)
-
-    async def purge(self) -> bool:
-        """Forget Idempotency-Keys and receipts that nobody will repeat."""
-        for letters in self._letters.values():
-            letters.forget()
-        await self._store.purge_idempotency_keys()
-        await self._receipts.purge()
-        return False
 
 
 async def _repeat(duty: Duty) -> None:

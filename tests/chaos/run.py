@@ -23,14 +23,7 @@ from tests.chaos.plot import draw
 from tests.chaos.records import Records, final_count
 from tests.chaos.report import DeadLetters, Duplicates, Report, Requests
 from tests.chaos.sabotage import sabotage
-from tests.chaos.stack import (
-    CONSUMERS,
-    LEASE_S,
-    PROCESSES,
-    RUNNERS,
-    Stack,
-    open_stack,
-)
+from tests.chaos.stack import CONSUMERS, LEASE_S, PROCESSES, RUNNERS, Stack, open_stack
 from tests.waiting import until
 
 # In-app notifications cannot be doubled: an inbox takes each once.

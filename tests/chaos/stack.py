@@ -20,13 +20,7 @@ from tests.chaos.injectors import BROKER, DATABASE
 from tests.chaos.links import Links, open_link
 from tests.chaos.outside import Outside
 from tests.chaos.providers import SENDGRID_KEY, TWILIO_SID, TWILIO_TOKEN
-from tests.e2e.processes import (
-    NOTIFIER,
-    WORKER_RUNNER,
-    children_of,
-    is_gone,
-    workers_of,
-)
+from tests.e2e.processes import NOTIFIER, WORKER_RUNNER, children_of, is_gone, workers_of
 from tests.programs import Base, Program
 from tests.services.processes import LOOPBACK, free_port, listens
 from tests.services.reaper import reaping

@@ -9,16 +9,14 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from notifier.audience.suppression import Protected
 from notifier.errors import StoreUnavailableError
-from notifier.notification.model import (
-    CANCEL,
-    DELIVER,
-    SUCCEED,
-    Channel,
-    Status,
-    SuppressionReason,
-)
-from notifier.ports import Idempotency, NotFound, Protected, Refused, Remembered, Settled
+from notifier.idempotency import Idempotency, NotFound, Remembered
+from notifier.notification.model import Channel, Status
+from notifier.notification.orders import Refused
+from notifier.notification.outcomes import SuppressionReason
+from notifier.notification.transitions import CANCEL, DELIVER, SUCCEED
+from notifier.providers.receipt import Settled
 from notifier.store.kit.reasons import NO_STANDBY
 from notifier.store.kit.upgrading import upgrade
 from tests.api import MAIL, PREFIX, over
@@ -136,7 +134,6 @@ async def outcome(ask: Ask) -> object:
 
 async def doors_of(stores: Stores) -> Mapping[str, tuple[Ask, Ask, object]]:
     """What changes something, what asks for it again, and what that is told at last."""
-    deliveries = stores.deliveries
     kept = [a_submission(), a_submission()]
     cancelled, keyed, read = [await stores.accept() for _ in range(3)]
     sent = await stores.ended(SUCCEED)
@@ -150,10 +147,10 @@ async def doors_of(stores: Stores) -> Mapping[str, tuple[Ask, Ask, object]]:
     will = SuppressionReason.UNSUBSCRIBED
     unsubscribe = partial(stores.suppressions.add, **theirs, reason=will)
     send_all_the_same = partial(stores.suppressions.remove, **theirs)
-    cancel = partial(deliveries.move, CANCEL, service=None)
-    insert = partial(deliveries.insert, kept, a_key("insert"))
-    refused = partial(deliveries.insert, [a_submission()], a_key("refused"))
-    find = partial(deliveries.remembered, service="orders", key="refused", fingerprint="f")
+    cancel = partial(stores.orders.move, CANCEL, service=None)
+    insert = partial(stores.intake.insert, kept, a_key("insert"))
+    refused = partial(stores.intake.insert, [a_submission()], a_key("refused"))
+    find = partial(stores.once.remembered, service="orders", key="refused", fingerprint="f")
     cancel_it = partial(cancel, cancelled.id)
     cancel_by_key = partial(cancel, keyed.id, idempotency=a_key("cancel"))
     mark_all = partial(stores.inbox.mark_read, "orders", read.recipient, None, a_key("read"))
@@ -161,7 +158,7 @@ async def doors_of(stores: Stores) -> Mapping[str, tuple[Ask, Ask, object]]:
     suppress = partial(stores.suppress, a_submission(recipient="listed@example.org"))
     settle = partial(stores.receipts.settle, [a_receipt(sent, DELIVER)])
     claim = partial(stores.claim, envelope_of(claimed))
-    finish = partial(deliveries.finish, an_end(ended, SUCCEED))
+    finish = partial(stores.leases.finish, an_end(ended, SUCCEED))
     remembered = Remembered("answer")
     return {
         "insert": (insert, insert, remembered),

@@ -11,7 +11,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from notifier.errors import QueueUnavailableError
-from notifier.notification.model import Channel, Envelope
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel
 from notifier.queue.rabbitmq.connection import RabbitSettings, Search
 from notifier.queue.rabbitmq.queue import RabbitQueue, open_rabbit_queue
 from notifier.queue.rabbitmq.topology import apply_topology, dead_queue_depths

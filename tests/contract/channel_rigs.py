@@ -6,15 +6,18 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeAlias, cast
 from uuid import UUID
 
+from notifier.audience.inbox import Inbox
 from notifier.channels.email.sendgrid import SendGridAdapter, SendGridConfig
 from notifier.channels.email.smtp.adapter import SmtpAdapter
 from notifier.channels.email.smtp.config import SmtpConfig
 from notifier.channels.in_app import InAppAdapter
 from notifier.channels.sandbox import SandboxAdapter
 from notifier.channels.sms.twilio import TwilioAdapter, TwilioConfig
+from notifier.delivery.ports import ChannelAdapter
 from notifier.errors import StoreUnavailableError
-from notifier.notification.model import Channel, Message, Permanent, Systemic, Transient
-from notifier.ports import Captures, ChannelAdapter, Inbox
+from notifier.notification.model import Channel, Message
+from notifier.notification.outcomes import Permanent, Systemic, Transient
+from notifier.providers.captures import Captures
 from tests.services.messages import ManualClock, a_message
 from tests.services.providers import (
     DropAfterTaking,

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 import structlog
 
-from notifier.notification.model import Outcome, Permanent, Sent, Systemic, Transient, Unknown
+from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
 from tests.contract.channel_rigs import (
     LOCAL,
     MAKE_REMOTE,

@@ -11,8 +11,9 @@ from uuid import uuid4
 import pytest
 
 from notifier.errors import PublishError
-from notifier.notification.model import Channel, Envelope, Lane, Settlement
-from notifier.ports import Queue
+from notifier.notification.envelope import Envelope, Settlement
+from notifier.notification.model import Channel, Lane
+from notifier.notification.queueing import Queue
 from notifier.queue import topology
 from notifier.queue.memory import MemoryQueue
 from notifier.queue.rabbitmq.connection import RabbitSettings

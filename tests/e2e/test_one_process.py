@@ -290,7 +290,7 @@ def test_a_start_while_others_write_to_the_database_ends_in_work(tmp_path: Path)
 async def leave_behind(url: str) -> None:
     """What a process before had queued, and what it held, when it was killed."""
     async with open_stores(url) as stores:
-        await stores.deliveries.mark_published([envelope_of(await stores.accept())])
+        await stores.publications.mark_published([envelope_of(await stores.accept())])
         await stores.claim(envelope_of(await stores.accept()), "inside")
 
 

@@ -22,31 +22,26 @@ from notifier.access import keys
 from notifier.api.app import create_app
 from notifier.api.config import ApiConfig, ApiServices
 from notifier.delivery.deliverer import Deliverer, Lease
+from notifier.delivery.duties import DeliveryDuties, RelayPace
+from notifier.delivery.ports import ChannelAdapter, RescuePolicy
 from notifier.delivery.retry import RetryPolicy
 from notifier.intake.publishing import Publisher
 from notifier.intake.submission import Submitter
-from notifier.notification.model import Channel, Message, OnUnknown, Outcome, Sent
-from notifier.ports import ChannelAdapter, RescuePolicy
+from notifier.notification.model import Channel, Message, OnUnknown
+from notifier.notification.outcomes import Outcome, Sent
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Gate
 from notifier.queue.rabbitmq.connection import RabbitSettings, Search
 from notifier.queue.rabbitmq.queue import RabbitQueue, open_rabbit_queue
 from notifier.queue.rabbitmq.topology import apply_topology
-from notifier.store.captures import SqlCaptures
-from notifier.store.inbox import SqlInbox
-from notifier.store.keys import SqlKeyStore
 from notifier.store.kit.opening import open_database
 from notifier.store.kit.upgrading import upgrade
-from notifier.store.notification.deliveries import SqlDeliveryStore, StoreSettings
-from notifier.store.notification.reading import SqlQueryStore
-from notifier.store.providers import SqlProviderStore
-from notifier.store.receipts import SqlReceiptStore
-from notifier.store.suppressions import SqlSuppressionStore
+from notifier.store.notification.settings import StoreSettings
 from notifier.worker.consumers import Consumers
-from notifier.worker.relay import Relay, RelaySettings
+from notifier.worker.relay import Relay
 from tests.api import MAIL, PEPPER, PREFIX, client_of
 from tests.clock import SystemClock
-from tests.contract.store.stores import Stores
+from tests.contract.store.stores import Stores, stores_over
 from tests.patience import AT_ALL_S
 from tests.services.postgres import Postgres
 from tests.services.rabbitmq import RabbitMq
@@ -62,7 +57,7 @@ BRISK = RabbitSettings(
     watch_s=0.5,
 )
 SOON = StoreSettings(grace_s=0.3)
-OFTEN = RelaySettings(due_every_s=0.1, rescue_every_s=0.2, repair_every_s=0.2, hold_s=1)
+OFTEN = RelayPace(due_every_s=0.1, rescue_every_s=0.2, repair_every_s=0.2, hold_s=1)
 LEASE = Lease(held_by="worker-1", probe_s=0.2)
 
 
@@ -103,8 +98,9 @@ class Node:
     async def api(self) -> AsyncIterator["Client"]:
         """Serve the API, to a client with a key of its own."""
         services = ApiServices(
-            submitter=Submitter(self.stores.deliveries, self.publisher),
-            deliveries=self.stores.deliveries,
+            submitter=Submitter(self.stores.intake, self.publisher),
+            once=self.stores.once,
+            orders=self.stores.orders,
             queries=self.stores.queries,
             keys=self.stores.keys,
             inbox=self.stores.inbox,
@@ -134,7 +130,7 @@ class Node:
     ) -> AsyncIterator[Consumers]:
         """Consume mail and hand it over to `adapter`."""
         deliverer = Deliverer(
-            store=self.stores.deliveries,
+            leases=self.stores.leases,
             publisher=self.publisher,
             routes={channel: [adapter] for channel in Channel},
             gate=Gate(self.stores.providers, SystemClock(), {}, BreakerSettings()),
@@ -151,22 +147,22 @@ class Node:
         finally:
             await consumers.stop(5)
 
-    def relay(self, settings: RelaySettings = OFTEN) -> Relay:
-        """A relay; `relaying` runs one."""
+    def duties(self, pace: RelayPace = OFTEN) -> DeliveryDuties:
+        """A relay's duties; `relaying` does them."""
         policy = RescuePolicy(max_attempts=8, on_unknown=OnUnknown.RESEND)
-        return Relay(
-            store=self.stores.deliveries,
-            receipts=self.stores.receipts,
+        return DeliveryDuties(
+            upkeep=self.stores.upkeep,
+            dead_letters=self.stores.dead_letters,
             queue=self.queue,
             publisher=self.publisher,
             rescue=dict.fromkeys(Channel, policy),
-            settings=settings,
+            pace=pace,
         )
 
     @asynccontextmanager
-    async def relaying(self, settings: RelaySettings = OFTEN) -> AsyncIterator[None]:
+    async def relaying(self, pace: RelayPace = OFTEN) -> AsyncIterator[None]:
         """Run a relay."""
-        running = asyncio.create_task(self.relay(settings).run())
+        running = asyncio.create_task(Relay(self.duties(pace).all()).run())
         try:
             yield
             assert not running.done()
@@ -260,19 +256,8 @@ async def open_node(
         open_database(database_url) as database,
         open_rabbit_queue(amqp_url, rabbit, SystemClock(), search=search) as queue,
     ):
-        stores = Stores(
-            url=database_url,
-            database=database,
-            deliveries=SqlDeliveryStore(database, store),
-            queries=SqlQueryStore(database),
-            keys=SqlKeyStore(database),
-            inbox=SqlInbox(database),
-            captures=SqlCaptures(database),
-            providers=SqlProviderStore(database),
-            receipts=SqlReceiptStore(database),
-            suppressions=SqlSuppressionStore(database),
-        )
-        publisher = Publisher(stores.deliveries, queue)
+        stores = stores_over(database, database_url, store)
+        publisher = Publisher(stores.publications, queue)
         yield Node(stores=stores, queue=queue, publisher=publisher)
         await publisher.drain(5)
 

@@ -127,9 +127,9 @@ async def _send(outside: Outside, count: int) -> list[UUID]:
     ):
         lanes = zip(range(count), cycle(Lane), strict=False)
         submissions = [replace(a_submission(), lane=lane) for _, lane in lanes]
-        await stores.deliveries.insert(submissions)
+        await stores.intake.insert(submissions)
         envelopes = [envelope_of(submission) for submission in submissions]
-        assert await Publisher(stores.deliveries, queue).publish(envelopes) == count
+        assert await Publisher(stores.publications, queue).publish(envelopes) == count
     return [submission.id for submission in submissions]
 
 

@@ -2,14 +2,7 @@
 
 import asyncio
 
-from tests.faults.brokers import (
-    BRISK,
-    Ledger,
-    accepted,
-    database_of,
-    open_node,
-    ready,
-)
+from tests.faults.brokers import BRISK, Ledger, accepted, database_of, open_node, ready
 from tests.services.postgres import Postgres
 from tests.services.rabbitmq import RabbitMq
 

@@ -6,17 +6,11 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
-from notifier.notification.model import Channel, Envelope, Settlement, Status
-from notifier.ports import DeliveryStore, Handler, Queue, Subscription
-from tests.faults.workers import (
-    SLOTS,
-    Journal,
-    Site,
-    SlowAdapter,
-    open_site,
-    relaying,
-    working,
-)
+from notifier.delivery.ports import Leases
+from notifier.notification.envelope import Envelope, Settlement
+from notifier.notification.model import Channel, Status
+from notifier.notification.queueing import Handler, Queue, Subscription
+from tests.faults.workers import SLOTS, Journal, Site, SlowAdapter, open_site, relaying, working
 from tests.services.postgres import Postgres
 
 AWAY_S = 1.5
@@ -44,10 +38,10 @@ class CountingQueue:
         return getattr(self._real, name)
 
 
-class CountingStore:
+class CountingLeases:
     """The real store; counts what workers ask of it."""
 
-    def __init__(self, real: DeliveryStore) -> None:
+    def __init__(self, real: Leases) -> None:
         self._real = real
         self.calls: Counter[str] = Counter()
 
@@ -70,13 +64,13 @@ async def test_without_a_database_messages_are_kept_and_results_recorded_afterwa
             queue=cast(Queue, queue),
             logs=site.logs,
         )
-        store = CountingStore(site.stores.deliveries)
+        store = CountingLeases(site.stores.leases)
         to_finish = await site.send(SLOTS // 2)
         to_claim = await site.accept(SLOTS)
         sent = to_finish + to_claim
         async with (
             relaying(site),
-            working(counted, {Channel.EMAIL: [adapter]}, store=cast(DeliveryStore, store)),
+            working(counted, {Channel.EMAIL: [adapter]}, leases=cast(Leases, store)),
         ):
             await adapter.has_taken(len(to_finish))
             await asyncio.to_thread(postgres.kill)

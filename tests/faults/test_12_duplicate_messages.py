@@ -4,7 +4,8 @@ import time
 from collections import Counter
 from dataclasses import replace
 
-from notifier.notification.model import Channel, Message, Outcome, Sent, Status, Transient
+from notifier.notification.model import Channel, Message, Status
+from notifier.notification.outcomes import Outcome, Sent, Transient
 from tests.faults.workers import QUICK, Ways, open_site, relaying, working
 from tests.services.postgres import Postgres
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
-from notifier.notification.model import Channel, Envelope, Lane, Status
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, Lane, Status
 from notifier.queue.rabbitmq.topology import apply_topology
 from tests.faults.workers import Journal, JournalAdapter, open_site, working
 from tests.queues import publish

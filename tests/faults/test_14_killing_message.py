@@ -5,8 +5,9 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+from notifier.delivery.ports import RescuePolicy
 from notifier.notification.model import Channel, OnUnknown, Status
-from notifier.ports import NotificationFilter, RescuePolicy
+from notifier.notification.reading import NotificationFilter
 from notifier.queue.rabbitmq.topology import apply_topology
 from tests.faults.workers import (
     QUICK,
@@ -96,15 +97,15 @@ async def test_what_a_killing_notification_took_along_twice_does_not_meet_it_a_t
     together = 40
     policy = RescuePolicy(max_attempts=8, on_unknown=OnUnknown.RESEND, spread_s=100)
     async with open_site(postgres, amqp_url) as site:
-        deliveries = site.stores.deliveries
+        upkeep = site.stores.upkeep
         envelopes = await site.accept(together)
         due_at_once = []
         for _ in range(2):
             for envelope in envelopes:
                 assert await site.stores.claim(envelope)
-            await deliveries.end_leases("worker-1")
-            assert await deliveries.rescue(together, {Channel.EMAIL: policy}) == together
-            envelopes = list(await deliveries.take_due(together, hold_s=0))
+            await upkeep.end_leases("worker-1")
+            assert await upkeep.rescue(together, {Channel.EMAIL: policy}) == together
+            envelopes = list(await upkeep.take_due(together, hold_s=0))
             due_at_once.append(len(envelopes))
         page = await site.stores.queries.list(
             NotificationFilter(), service=None, limit=together, after=None

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from notifier.notification.model import Channel, Envelope, Message, Outcome, Status
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, Message, Status
+from notifier.notification.outcomes import Outcome
 from tests.clock import SystemClock
 from tests.contract.store.stores import a_submission
 from tests.contract.worker.bench import Hold

@@ -60,7 +60,7 @@ async def test_what_outlives_its_lease_in_a_partition_is_sent_again_and_counted(
             gateway.freeze()
             async with other.workers(there):
                 await other.await_statuses(processing=SLOTS, sent=POSTS - SLOTS)
-                await other.stores.deliveries.end_leases("worker-1")
+                await other.stores.upkeep.end_leases("worker-1")
                 await other.await_statuses(sent=POSTS)
                 here.open.set()
                 await until_async(lambda: all_late(other))

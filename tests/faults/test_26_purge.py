@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from notifier.store.notification.deliveries import StoreSettings
+from notifier.store.notification.settings import StoreSettings
 from tests.faults.brokers import (
     SLOTS,
     WORK,
@@ -73,7 +73,7 @@ async def test_what_consumers_hold_for_a_while_is_not_published_again(
                 await until_ready(amqp_url, 0)
                 await node.stores.pass_time(SETTINGS.lost_after_s - PATIENCE_S)
                 for _ in range(3):
-                    await node.relay().publish_lost()
+                    await node.duties().publish_lost()
 
             assert await node.count("published_at IS NULL") == 0
             await until_ready(amqp_url, SLOTS)
@@ -88,7 +88,7 @@ async def test_a_backlog_is_not_published_again_for_its_age(
                 accepted(await client.post_many(count))
                 await node.publisher.drain(5)
                 await node.stores.pass_time(60)
-                await node.relay().publish_lost()
+                await node.duties().publish_lost()
                 assert await node.count("published_at IS NULL") == 0
 
             assert await asyncio.to_thread(ready, amqp_url) == POSTS + 10

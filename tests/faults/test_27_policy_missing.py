@@ -8,7 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from notifier.notification.model import Message, Outcome, Permanent
+from notifier.notification.model import Message
+from notifier.notification.outcomes import Outcome, Permanent
 from notifier.queue.rabbitmq.policies import TopologyWatch
 from tests.e2e.processes import WORKER_RUNNER, running
 from tests.faults.brokers import (

@@ -4,21 +4,21 @@ import asyncio
 
 from sqlalchemy import text
 
+from notifier.delivery.duties import RelayPace
 from notifier.queue.rabbitmq.connection import RabbitSettings
-from notifier.worker.relay import RelaySettings
 from tests.faults.brokers import Node, database_of, open_node, ready
 from tests.services.postgres import Postgres
 
 ROWS = 500
 RELAYS = 10
-SMALL = RelaySettings(batch=20)
+SMALL = RelayPace(batch=20)
 PATIENT = RabbitSettings(connection_name="notifier-test")
 """What a busy machine confirms late would rightly be published twice."""
 
 
-async def until_no_more(relay_of: Node, settings: RelaySettings = SMALL) -> None:
-    relay = relay_of.relay(settings)
-    while await relay.publish_due():
+async def until_no_more(relay_of: Node, settings: RelayPace = SMALL) -> None:
+    duties = relay_of.duties(settings)
+    while await duties.publish_due():
         pass
 
 
@@ -66,7 +66,7 @@ async def test_a_backlog_that_nobody_consumes_is_not_published_again(
             await until_no_more(node)
             for _ in range(6):
                 await node.stores.pass_time(301)
-                await asyncio.gather(*(node.relay().publish_lost() for _ in range(RELAYS)))
+                await asyncio.gather(*(node.duties().publish_lost() for _ in range(RELAYS)))
                 await until_no_more(node)
 
             assert await asyncio.to_thread(ready, amqp_url) == ROWS

@@ -17,21 +17,14 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from notifier.delivery.deliverer import Deliverer, Lease
+from notifier.delivery.ports import Claimed, Leases, RescuePolicy
 from notifier.delivery.retry import RetryPolicy
+from notifier.idempotency import NotFound
 from notifier.intake.publishing import Publisher
-from notifier.notification.model import (
-    Channel,
-    Claimed,
-    Envelope,
-    Message,
-    Outcome,
-    Sent,
-    Status,
-    Systemic,
-    Transient,
-    Unknown,
-)
-from notifier.ports import DeliveryStore, NotFound, ProviderState, ProviderStore, RescuePolicy
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, Message, Status
+from notifier.notification.outcomes import Outcome, Sent, Systemic, Transient, Unknown
+from notifier.providers.account import ProviderState, ProviderStore
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Gate
 from notifier.queue.memory import MemoryQueue
@@ -92,27 +85,27 @@ class World:
     async def accept(self) -> UUID:
         expires_at = datetime.now(UTC) + timedelta(seconds=OTP_S)
         submission = replace(a_submission(sensitive=True), expires_at=expires_at)
-        await self.stores.deliveries.insert([submission])
-        await self.stores.deliveries.unpublish(1_000)
+        await self.stores.intake.insert([submission])
+        await self.stores.upkeep.unpublish(1_000)
         return submission.id
 
     async def take(self, turn: Turn, deliverer: Deliverer) -> None:
         self.turn, self.paused_s = turn, turn.paused_s
         self.calls = deque(turn.calls)
         await self.pass_time(turn.wait_s)
-        await self.stores.deliveries.rescue(100, RESCUE)
-        for envelope in await self.stores.deliveries.take_due(100, hold_s=1):
+        await self.stores.upkeep.rescue(100, RESCUE)
+        for envelope in await self.stores.upkeep.take_due(100, hold_s=1):
             try:
                 await deliverer.deliver(envelope)
             except KilledError:
-                await self.stores.deliveries.end_leases(LEASE.held_by)
+                await self.stores.upkeep.end_leases(LEASE.held_by)
 
     def deliverer(self) -> Deliverer:
-        store = cast(DeliveryStore, SlowStore(self))
+        leases = cast(Leases, SlowLeases(self))
         gates = cast(ProviderStore, SlowProviders(self))
         return Deliverer(
-            store=store,
-            publisher=Publisher(store, MemoryQueue()),
+            leases=leases,
+            publisher=Publisher(self.stores.publications, MemoryQueue()),
             routes={Channel.EMAIL: [Provider(name, self) for name in PROVIDERS]},
             gate=Gate(gates, self.clock, {}, BREAKERS),
             policies=dict.fromkeys(Channel, POLICY),
@@ -123,19 +116,19 @@ class World:
         )
 
 
-class SlowStore:
-    """The real store, whose claims are answered late."""
+class SlowLeases:
+    """The real leases, whose claims are answered late."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
     async def claim(self, envelope: Envelope, **options: Any) -> Claimed | NotFound | None:
-        claimed = await self._world.stores.deliveries.claim(envelope, **options)
+        claimed = await self._world.stores.leases.claim(envelope, **options)
         await self._world.pass_time(self._world.turn.claim_takes_s)
         return claimed
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._world.stores.deliveries, name)
+        return getattr(self._world.stores.leases, name)
 
 
 class SlowProviders:
@@ -243,7 +236,7 @@ def test_whatever_delays_it_an_otp_is_not_handed_over_after_its_time(
             for turn in schedule:
                 await world.take(turn, deliverer)
             await world.take(Turn(wait_s=OTP_S), deliverer)
-            await stores.deliveries.expire(100)
+            await stores.upkeep.expire(100)
 
             assert all(at_s < deadline_s + ROUNDING_S for at_s in world.handed_over_s)
             assert (await stores.status(otp)).is_final
@@ -272,8 +265,8 @@ async def test_a_call_is_cut_off_when_the_time_of_its_otp_is_over(
         async with open_stores(f"sqlite:///{path}") as stores:
             world = World(stores=stores)
             deliverer = Deliverer(
-                store=stores.deliveries,
-                publisher=Publisher(stores.deliveries, MemoryQueue()),
+                leases=stores.leases,
+                publisher=Publisher(stores.publications, MemoryQueue()),
                 routes={Channel.EMAIL: [Deaf("first", world)]},
                 gate=Gate(stores.providers, SystemClock(), {}, BREAKERS),
                 policies=dict.fromkeys(Channel, POLICY),
@@ -284,7 +277,7 @@ async def test_a_call_is_cut_off_when_the_time_of_its_otp_is_over(
             )
             expires_at = datetime.now(UTC) + timedelta(seconds=left_s)
             started_s = asyncio.get_running_loop().time()
-            await stores.deliveries.insert([submission := a_submission(expires_at=expires_at)])
+            await stores.intake.insert([submission := a_submission(expires_at=expires_at)])
             await deliverer.deliver(
                 Envelope(id=submission.id, channel=Channel.EMAIL, lane=submission.lane, attempt=0)
             )

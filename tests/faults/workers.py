@@ -22,21 +22,18 @@ from uuid import UUID, uuid4
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
+from notifier.clock import Clock
 from notifier.delivery.deliverer import Deliverer, Lease
+from notifier.delivery.duties import DeliveryDuties, RelayPace
+from notifier.delivery.ports import ChannelAdapter, Claimed, Finish, Leases, RescuePolicy
 from notifier.delivery.retry import RetryPolicy
+from notifier.idempotency import NotFound
+from notifier.intake.ports import Submission
 from notifier.intake.publishing import Publisher
-from notifier.notification.model import (
-    Channel,
-    Claimed,
-    Envelope,
-    Finish,
-    Message,
-    Outcome,
-    Sent,
-    Status,
-    Submission,
-)
-from notifier.ports import ChannelAdapter, Clock, DeliveryStore, NotFound, Queue, RescuePolicy
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, Message, Status
+from notifier.notification.outcomes import Outcome, Sent
+from notifier.notification.queueing import Queue
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Gate
 from notifier.queue.rabbitmq.connection import RabbitSettings
@@ -44,7 +41,7 @@ from notifier.queue.rabbitmq.queue import open_rabbit_queue
 from notifier.telemetry import configure_logging
 from notifier.worker.consumers import Consumers
 from notifier.worker.leases import ending_leases
-from notifier.worker.relay import Relay, RelaySettings
+from notifier.worker.relay import Relay
 from notifier.worker.supervisor import Death, Supervisor, SupervisorSettings, beat, end_with_parent
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores, a_submission, envelope_of, open_stores
@@ -54,7 +51,7 @@ LIMIT_S = AT_ALL_S
 SLOTS = 8
 QUICK = RetryPolicy(schedule_s=(0.2,), snooze_s=0.2, jitter=0)
 LEASE = Lease(held_by="worker-1", probe_s=0.1)
-EAGER = RelaySettings(due_every_s=0.1, rescue_every_s=0.1, repair_every_s=0.2)
+EAGER = RelayPace(due_every_s=0.1, rescue_every_s=0.1, repair_every_s=0.2)
 
 
 # --- what is around the workers -------------------------------------------------------------
@@ -73,7 +70,7 @@ class Site:
     @property
     def publisher(self) -> Publisher:
         """A publisher of its own."""
-        return Publisher(self.stores.deliveries, self.queue)
+        return Publisher(self.stores.publications, self.queue)
 
     async def accept(self, count: int, **changes: Any) -> list[Envelope]:
         """Accept so many without publishing them."""
@@ -82,7 +79,7 @@ class Site:
 
     async def accept_all(self, submissions: Sequence[Submission]) -> list[Envelope]:
         """Accept these without publishing them."""
-        await self.stores.deliveries.insert(submissions)
+        await self.stores.intake.insert(submissions)
         return [envelope_of(submission) for submission in submissions]
 
     async def send(self, count: int, **changes: Any) -> list[Envelope]:
@@ -213,11 +210,11 @@ class Ways:
 Routes: TypeAlias = Mapping[Channel, Sequence[ChannelAdapter]]
 
 
-def make_deliverer(site: Site, routes: Routes, ways: Ways, store: DeliveryStore) -> Deliverer:
-    """A deliverer over the real stores, or what `store` makes of them."""
+def make_deliverer(site: Site, routes: Routes, ways: Ways, leases: Leases) -> Deliverer:
+    """A deliverer over the real stores, or what stands around their leases."""
     return Deliverer(
-        store=store,
-        publisher=Publisher(store, site.queue),
+        leases=leases,
+        publisher=site.publisher,
         routes=routes,
         gate=Gate(site.stores.providers, ways.clock, ways.rates_per_s, ways.breakers),
         policies=dict.fromkeys(Channel, ways.policy),
@@ -230,11 +227,11 @@ def make_deliverer(site: Site, routes: Routes, ways: Ways, store: DeliveryStore)
 
 @asynccontextmanager
 async def working(
-    site: Site, routes: Routes, ways: Ways | None = None, *, store: DeliveryStore | None = None
+    site: Site, routes: Routes, ways: Ways | None = None, *, leases: Leases | None = None
 ) -> AsyncIterator[Consumers]:
     """Consumers of one worker, as `notifier work` has them in each of its processes."""
     ways = ways or Ways()
-    deliverer = make_deliverer(site, routes, ways, store or site.stores.deliveries)
+    deliverer = make_deliverer(site, routes, ways, leases or site.stores.leases)
     consumers = Consumers(site.queue, deliverer, dict.fromkeys(routes, ways.slots))
     try:
         await consumers.start()
@@ -249,22 +246,22 @@ async def working(
 @asynccontextmanager
 async def relaying(
     site: Site, policy: RetryPolicy = QUICK, *, spread_s: float = 0.1
-) -> AsyncIterator[Relay]:
+) -> AsyncIterator[DeliveryDuties]:
     """A relay at its work."""
     rescue = RescuePolicy(
         max_attempts=policy.max_attempts, on_unknown=policy.on_unknown, spread_s=spread_s
     )
-    relay = Relay(
-        store=site.stores.deliveries,
-        receipts=site.stores.receipts,
+    duties = DeliveryDuties(
+        upkeep=site.stores.upkeep,
+        dead_letters=site.stores.dead_letters,
         queue=site.queue,
         publisher=site.publisher,
         rescue=dict.fromkeys(Channel, rescue),
-        settings=EAGER,
+        pace=EAGER,
     )
-    running = asyncio.create_task(relay.run())
+    running = asyncio.create_task(Relay(duties.all()).run())
     try:
-        yield relay
+        yield duties
     finally:
         running.cancel()
         await asyncio.wait({running})
@@ -402,10 +399,10 @@ class SlowAdapter(JournalAdapter):
         return outcome
 
 
-class TrappedStore:
-    """The real store, with the points around its calls."""
+class TrappedLeases:
+    """The real leases, with the points around their calls."""
 
-    def __init__(self, real: DeliveryStore, pitfall: Pitfall) -> None:
+    def __init__(self, real: Leases, pitfall: Pitfall) -> None:
         self._real = real
         self._pitfall = pitfall
 
@@ -450,9 +447,9 @@ async def _work(plan: Plan, name: str, link: Connection) -> None:
             queue=queue,
             logs=[],
         )
-        store = cast(DeliveryStore, TrappedStore(stores.deliveries, pitfall))
+        leases = cast(Leases, TrappedLeases(stores.leases, pitfall))
         ways = replace(plan.ways, lease=replace(plan.ways.lease, held_by=name))
-        async with working(site, {Channel.EMAIL: [adapter]}, ways, store=store):
+        async with working(site, {Channel.EMAIL: [adapter]}, ways, leases=leases):
             await stopped.wait()
     beating.cancel()
 
@@ -487,7 +484,7 @@ class Care:
 
 @asynccontextmanager
 async def spawned(
-    site: Site, relay: Relay, plan: Plan, care: Care | None = None
+    site: Site, duties: DeliveryDuties, plan: Plan, care: Care | None = None
 ) -> AsyncIterator[Flock]:
     """Workers in processes of their own, as a runner keeps them."""
     care = care or Care()
@@ -500,7 +497,7 @@ async def spawned(
         restart_min_s=care.restart_s,
         restart_max_s=care.restart_s,
     )
-    async with ending_leases(site.stores.deliveries, relay.nudge) as leases:
+    async with ending_leases(site.stores.upkeep, duties.nudge) as leases:
 
         async def on_death(death: Death) -> None:
             if care.ends_leases:
@@ -518,8 +515,8 @@ async def spawned(
                 await supervising
 
 
-async def die(site: Site, relay: Relay, plan: Plan, *, ends_leases: bool = True) -> None:
+async def die(site: Site, duties: DeliveryDuties, plan: Plan, *, ends_leases: bool = True) -> None:
     """Let one spawned worker fall into the trap of `plan`; nobody takes its place."""
     care = Care(restart_s=LIMIT_S, ends_leases=ends_leases)
-    async with spawned(site, relay, plan, care) as flock:
+    async with spawned(site, duties, plan, care) as flock:
         await flock.has_lost(1)

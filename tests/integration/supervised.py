@@ -16,13 +16,7 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from notifier.worker.supervisor import (
-    Death,
-    Supervisor,
-    SupervisorSettings,
-    beat,
-    end_with_parent,
-)
+from notifier.worker.supervisor import Death, Supervisor, SupervisorSettings, beat, end_with_parent
 
 CHILD_GRACE_S = 0.5
 

@@ -11,9 +11,9 @@ import pytest
 import structlog
 
 from notifier.access import keys
+from notifier.access.keys import ApiKey
 from notifier.api.app import create_app
 from notifier.api.config import ApiConfig
-from notifier.ports import ApiKey
 from notifier.store.kit.database import Database
 from tests.api import MAIL, PEPPER, PREFIX, Api, client_of, serving
 

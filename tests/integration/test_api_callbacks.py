@@ -15,18 +15,12 @@ from uuid_utils import compat
 
 from notifier.api.app import create_app
 from notifier.api.config import ApiConfig, TwilioCallbacks
+from notifier.delivery.ports import Claimed, Finish
 from notifier.errors import SettingsError
-from notifier.notification.model import (
-    RETRY,
-    SUCCEED,
-    Channel,
-    Claimed,
-    Envelope,
-    Fault,
-    Finish,
-    Lane,
-    Transition,
-)
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, Lane
+from notifier.notification.outcomes import Fault
+from notifier.notification.transitions import RETRY, SUCCEED, Transition
 from tests.api import MAIL, PEPPER, PREFIX, SMS, Api, client_of, serving
 from tests.callbacks import (
     AUTH_TOKEN,
@@ -58,14 +52,16 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 
 async def claim(api: Api, id: UUID, channel: Channel = Channel.SMS, attempt: int = 0) -> Claimed:
     envelope = Envelope(id=id, channel=channel, lane=Lane.NORMAL, attempt=attempt)
-    claimed = await api.store.claim(envelope, lease_token=uuid4(), lease_s=60, leased_by="test")
+    claimed = await api.stores.leases.claim(
+        envelope, lease_token=uuid4(), lease_s=60, leased_by="test"
+    )
     assert isinstance(claimed, Claimed)
     return claimed
 
 
 async def finish(api: Api, claimed: Claimed, transition: Transition = SUCCEED) -> None:
     is_sent = transition is SUCCEED
-    assert await api.store.finish(
+    assert await api.stores.leases.finish(
         Finish(
             id=claimed.id,
             lease_token=claimed.lease_token,
@@ -300,7 +296,7 @@ async def test_a_callback_settles_an_unknown_outcome(api: Api, told: str, status
     assert await status_of(api, id) == status
     assert (await api.client.get("/api/v1/account")).json()["balanced"]
     # Nobody sends again what arrived.
-    assert await api.store.take_due(10, hold_s=60) == []
+    assert await api.stores.upkeep.take_due(10, hold_s=60) == []
 
 
 async def test_a_callback_never_revives_what_failed_for_good(api: Api) -> None:

@@ -17,7 +17,7 @@ from notifier.api.app import create_app
 from notifier.api.config import ApiConfig
 from notifier.errors import QueueUnavailableError
 from notifier.notification.model import Channel, Status
-from notifier.ports import Queue, QueueDepth
+from notifier.notification.queueing import Queue, QueueDepth
 from notifier.store.kit.database import ANSWER_TIMEOUT_S
 from notifier.store.notification import accounting
 from tests.api import MAIL, PEPPER, PREFIX, SMS, Api, client_of, over, serving

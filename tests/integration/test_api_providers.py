@@ -11,8 +11,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from notifier.api.app import create_app
 from notifier.api.config import ApiConfig
-from notifier.notification.model import SNOOZE, Channel, Envelope, Fault, Finish, Lane
-from notifier.ports import QueueMembers
+from notifier.delivery.ports import Finish
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, Lane
+from notifier.notification.outcomes import Fault
+from notifier.notification.queueing import QueueMembers
+from notifier.notification.transitions import SNOOZE
 from tests.api import MAIL, PEPPER, PREFIX, Api, client_of, serving
 from tests.integration.test_api_operating import AwayQueue
 
@@ -64,8 +68,8 @@ async def put_off(api: Api) -> None:
     envelope = Envelope(
         id=UUID(answer.json()["id"]), channel=Channel.EMAIL, lane=Lane.NORMAL, attempt=0
     )
-    token, deliveries = uuid4(), api.services.deliveries
-    assert await deliveries.claim(envelope, lease_token=token, lease_s=60, leased_by="worker-1")
+    token, leases = uuid4(), api.stores.leases
+    assert await leases.claim(envelope, lease_token=token, lease_s=60, leased_by="worker-1")
     refused = Fault(kind="systemic", code="401", message="the key was refused")
     ending = Finish(
         id=envelope.id,
@@ -76,7 +80,7 @@ async def put_off(api: Api) -> None:
         fault=refused,
         delay_s=60,
     )
-    assert await deliveries.finish(ending)
+    assert await leases.finish(ending)
 
 
 async def test_what_waits_for_a_reason_of_ours_is_shown_with_its_provider(api: Api) -> None:

@@ -10,7 +10,9 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from notifier.notification.model import Channel, Claimed, Envelope, Lane
+from notifier.delivery.ports import Claimed
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, Lane
 from tests.api import MAIL, PREFIX, SMS, Api, serving
 
 SEND = f"{PREFIX}/send"
@@ -110,7 +112,9 @@ async def test_a_broken_trace_is_replaced_by_a_new_one(api: Api, broken: str) ->
 
 async def claim(api: Api, id: UUID) -> str | None:
     envelope = Envelope(id=id, channel=Channel.EMAIL, lane=Lane.NORMAL, attempt=0)
-    claimed = await api.store.claim(envelope, lease_token=uuid4(), lease_s=60, leased_by="test")
+    claimed = await api.stores.leases.claim(
+        envelope, lease_token=uuid4(), lease_s=60, leased_by="test"
+    )
     assert isinstance(claimed, Claimed)
     return claimed.traceparent
 

@@ -14,8 +14,8 @@ import uvicorn
 
 from notifier.api.app import create_app
 from notifier.api.config import ApiConfig
+from notifier.audience.inbox import Inbox, InboxItem
 from notifier.errors import StoreUnavailableError
-from notifier.ports import Inbox, InboxItem
 from tests.api import PEPPER, Api, listening, serving
 from tests.patience import AT_ALL_S
 

@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 
 from notifier import cli
 from notifier.errors import NotifierError, QueueUnavailableError, StoreUnavailableError
-from notifier.notification.model import Channel, Envelope, Lane
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, Lane
 from notifier.queue.rabbitmq.connection import RabbitSettings
 from notifier.queue.rabbitmq.queue import RabbitQueue, open_rabbit_queue
 from notifier.store.kit.database import Database

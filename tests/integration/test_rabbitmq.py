@@ -16,7 +16,8 @@ from pamqp.commands import Basic
 from structlog.testing import capture_logs
 
 from notifier.errors import PublishError, QueueUnavailableError
-from notifier.notification.model import Channel, Envelope, Lane, Settlement
+from notifier.notification.envelope import Envelope, Settlement
+from notifier.notification.model import Channel, Lane
 from notifier.queue import topology
 from notifier.queue.message import encode
 from notifier.queue.rabbitmq.connection import RabbitSettings, open_channel

@@ -6,7 +6,7 @@ import pytest
 
 from notifier.channels.email.sendgrid import SendGridAdapter, SendGridConfig
 from notifier.errors import SettingsError
-from notifier.notification.model import Outcome, Permanent, Sent, Systemic, Transient, Unknown
+from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
 from tests.services.messages import MESSAGE_ID, ManualClock, a_message
 from tests.services.providers import (
     BreakOffAnswer,

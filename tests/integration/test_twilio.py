@@ -7,15 +7,8 @@ import pytest
 
 from notifier.channels.sms.twilio import TwilioAdapter, TwilioConfig
 from notifier.errors import SettingsError
-from notifier.notification.model import (
-    Channel,
-    Outcome,
-    Permanent,
-    Sent,
-    Systemic,
-    Transient,
-    Unknown,
-)
+from notifier.notification.model import Channel
+from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
 from tests.services.messages import MESSAGE_ID, ManualClock, a_message
 from tests.services.providers import (
     BreakOffAnswer,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from notifier.channels.email.smtp.adapter import SmtpAdapter
 from notifier.channels.email.smtp.config import SmtpConfig
-from notifier.notification.model import Outcome, Sent
+from notifier.notification.outcomes import Outcome, Sent
 from tests.clock import SystemClock
 from tests.services.mail_servers import DOMAIN, MailServer
 from tests.services.messages import a_message

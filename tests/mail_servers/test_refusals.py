@@ -7,7 +7,7 @@ import pytest
 
 from notifier.channels.email.smtp.adapter import SmtpAdapter
 from notifier.channels.email.smtp.config import SmtpConfig
-from notifier.notification.model import Outcome, Permanent, Sent, Systemic, Transient
+from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient
 from tests.services.mail_servers import DOMAIN, MailServer, private_exim, private_postfix
 from tests.services.messages import ManualClock, a_message
 from tests.services.needed import needed

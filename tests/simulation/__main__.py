@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from notifier.notification.model import TRANSITIONS
+from notifier.notification.transitions import TRANSITIONS
 from tests.simulation.check import findings
 from tests.simulation.ended import Ended
 from tests.simulation.mutants import MUTANTS, Mutant, mutant, noticed

@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from notifier.notification.model import TRANSITIONS, OnUnknown, Status
+from notifier.notification.model import OnUnknown, Status
+from notifier.notification.transitions import TRANSITIONS
 from tests.simulation.ended import Ended, Happening
 from tests.simulation.epoch import EPOCH_S
 from tests.simulation.plan import STORE, Kind

@@ -14,8 +14,8 @@ import structlog
 
 from notifier import bootstrap
 from notifier.channels.registry import Parts, channel_settings
+from notifier.delivery.ports import ChannelAdapter
 from notifier.notification.model import Channel
-from notifier.ports import ChannelAdapter
 from notifier.store.kit.database import Database, Patience
 from notifier.worker import supervisor
 from tests.simulation.driver import connected_database

@@ -176,39 +176,39 @@ MUTANTS: Sequence[Mutant] = (
     # --- the relay --------------------------------------------------------------------------
     _mutant(
         "a-relay-publishes-what-is-due",
-        "worker.relay",
-        "for duty in (*self._due.values(), self._rescue, *self._others):",
-        "for duty in (self._rescue, *self._others):",
+        "delivery.duties",
+        "return (*self._due.values(), self._rescue, *self._others)",
+        "return (self._rescue, *self._others)",
         "kill, broker away",
         "stuck",
     ),
     _mutant(
         "a-relay-rescues",
-        "worker.relay",
-        "for duty in (*self._due.values(), self._rescue, *self._others):",
-        "for duty in (*self._due.values(), *self._others):",
+        "delivery.duties",
+        "return (*self._due.values(), self._rescue, *self._others)",
+        "return (*self._due.values(), *self._others)",
         "kill",
         "stuck",
     ),
     _mutant(
         "a-relay-buries",
-        "worker.relay",
-        '            Duty("bury", settings.rescue_every_s, self.bury),\n',
+        "delivery.duties",
+        '            Duty("bury", pace.rescue_every_s, self.bury),\n',
         "",
         "kill, provider weather",
         "stuck",
     ),
     _mutant(
         "a-relay-finds-what-is-lost",
-        "worker.relay",
-        '            Duty("lost", settings.rescue_every_s, self.publish_lost),\n',
+        "delivery.duties",
+        '            Duty("lost", pace.rescue_every_s, self.publish_lost),\n',
         "",
         "purge, queue deleted",
         "stuck",
     ),
     _mutant(
         "a-relay-sweeps-the-dead-queues",
-        "worker.relay",
+        "delivery.duties",
         "            self._sweep,\n",
         "",
         "confirm lost, provider weather",
@@ -233,7 +233,7 @@ MUTANTS: Sequence[Mutant] = (
     _mutant(
         "only-what-was-published-long-ago-is-taken-for-lost",
         "store.notification.upkeep",
-        "    .where(status_in(Status.PENDING), n.c.published_at.is_not(None), _is_up)\n)\n"
+        "    .where(status_in(Status.PENDING), n.c.published_at.is_not(None), is_up)\n)\n"
         "_TAKE_LOST",
         "    .where(status_in(Status.PENDING), n.c.published_at.is_not(None))\n)\n_TAKE_LOST",
         "broker cut",
@@ -241,7 +241,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "a-second-letter-is-looked-for",
-        "store.notification.upkeep",
+        "store.notification.dead_letters",
         "    stale_letter_at=case((_was_offered, Now()), else_=n.c.stale_letter_at)\n)\n\n\nasync",
         "    stale_letter_at=n.c.stale_letter_at\n)\n\n\nasync",
         "confirm lost, provider weather",
@@ -266,7 +266,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "a-mark-needs-the-attempt",
-        "store.notification.attempts",
+        "store.notification.publications",
         "        n.c.attempt == _named.c.attempt,\n        WithoutWaitingForDisk(),\n",
         "        WithoutWaitingForDisk(),\n",
         "confirms held, provider weather",
@@ -307,7 +307,7 @@ MUTANTS: Sequence[Mutant] = (
     _mutant(
         "a-dead-workers-leases-end",
         "worker.leases",
-        "            await self._store.end_leases(worker)\n",
+        "            await self._upkeep.end_leases(worker)\n",
         "            await asyncio.sleep(0)\n",
         "kill",
         "held",
@@ -428,8 +428,8 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "a-relay-expires",
-        "worker.relay",
-        '            Duty("expire", settings.rescue_every_s, self.expire),\n',
+        "delivery.duties",
+        '            Duty("expire", pace.rescue_every_s, self.expire),\n',
         "",
     ),
 )

@@ -7,15 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
-from notifier.notification.model import (
-    Message,
-    Outcome,
-    Permanent,
-    Sent,
-    Systemic,
-    Transient,
-    Unknown,
-)
+from notifier.notification.model import Message
+from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
 from tests.simulation.loop import Process, this_loop, this_process
 
 _LATENCY_S = (0.001, 0.05)

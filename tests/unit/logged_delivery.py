@@ -7,7 +7,8 @@ import asyncio
 import sys
 from dataclasses import replace
 
-from notifier.notification.model import Permanent, Submission
+from notifier.intake.ports import Submission
+from notifier.notification.outcomes import Permanent
 from notifier.store.kit.upgrading import upgrade
 from notifier.telemetry import configure_logging
 from tests.contract.store.stores import a_submission

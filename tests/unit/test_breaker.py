@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.notification.model import Outcome, Permanent, Sent, Systemic, Transient, Unknown
+from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
 from notifier.providers.breaker import BreakerSettings, Evidence
 
 SENT = Sent("id-1")

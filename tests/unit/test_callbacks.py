@@ -6,15 +6,10 @@ import pytest
 from uuid_utils import compat
 
 from notifier.callbacks import sendgrid_receipts, twilio_opt_in, twilio_receipt
-from notifier.notification.model import (
-    BOUNCE,
-    DELIVER,
-    SETTLE,
-    JsonValue,
-    Receipt,
-    SuppressionReason,
-    Transition,
-)
+from notifier.notification.model import JsonValue
+from notifier.notification.outcomes import SuppressionReason
+from notifier.notification.transitions import BOUNCE, DELIVER, SETTLE, Transition
+from notifier.providers.receipt import Receipt
 from tests.callbacks import message_form, status_form
 
 ID = compat.uuid7()

@@ -5,27 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.delivery.deliverer import Verdict, fault_of, interrupted, judge
+from notifier.delivery.ports import Claimed, Snoozes
 from notifier.delivery.retry import RetryPolicy
-from notifier.notification.model import (
+from notifier.notification.model import Channel, Lane, OnUnknown, Status
+from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
+from notifier.notification.transitions import (
     EXPIRE,
     FAIL,
     INTERRUPT,
     RETRY,
     SNOOZE,
     SUCCEED,
-    Channel,
-    Claimed,
-    Lane,
-    OnUnknown,
-    Outcome,
-    Permanent,
-    Sent,
-    Snoozes,
-    Status,
-    Systemic,
-    Transient,
     Transition,
-    Unknown,
 )
 from tests.unit.architecture import rows_of
 

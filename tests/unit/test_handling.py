@@ -3,7 +3,8 @@
 import asyncio
 from uuid import uuid4
 
-from notifier.notification.model import Channel, Envelope, Lane, Settlement
+from notifier.notification.envelope import Envelope, Settlement
+from notifier.notification.model import Channel, Lane
 from notifier.queue.handling import FIRST_PAUSE_S, LONGEST_PAUSE_S, REMEMBERED, Backoff
 
 

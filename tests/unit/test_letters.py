@@ -1,4 +1,4 @@
-from notifier.worker.letters import FEWER_FOR_S, MANY, REST, Letters
+from notifier.delivery.letters import FEWER_FOR_S, MANY, REST, Letters
 
 
 def swept(ready: int, removed: int = 0, at_s: float = 0, took_s: float = 1) -> Letters:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pamqp.commands import Basic
 
-from notifier.notification.model import Channel, Envelope, Lane
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, Lane
 from notifier.queue.message import (
     MAX_ATTEMPT,
     MAX_BODY_BYTES,

@@ -3,14 +3,14 @@ from itertools import chain
 
 import pytest
 
-from notifier.notification.model import (
+from notifier.notification.model import Status
+from notifier.notification.transitions import (
     CLAIM,
     INTERRUPT,
     REPLAY,
     SETTLE,
     SNOOZE,
     TRANSITIONS,
-    Status,
     Transition,
 )
 from tests.unit.architecture import rows_of, states_section

@@ -1,4 +1,4 @@
-from notifier.ports import QueueMembers
+from notifier.notification.queueing import QueueMembers
 from notifier.queue.rabbitmq.members import Cluster
 
 

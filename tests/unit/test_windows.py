@@ -2,7 +2,7 @@ import pytest
 
 from notifier.intake.windows import WINDOWS, Window
 from notifier.notification.model import Channel, Lane
-from notifier.ports import QueueDepth
+from notifier.notification.queueing import QueueDepth
 
 
 def a_depth(*, ready: int, consumers: int) -> QueueDepth:

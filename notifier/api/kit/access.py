@@ -10,14 +10,14 @@ from typing import NoReturn, TypeAlias
 
 from starlette.requests import Request
 
-from notifier.access.keys import PresentedKey, implied_scopes, parse
+from notifier.access.keys import ApiKey, KeyStore, PresentedKey, implied_scopes, parse
 from notifier.api.config import ApiConfig
 from notifier.api.kit.door import network_of
 from notifier.api.kit.headers import header
 from notifier.api.kit.problems import FORBIDDEN, RATE_LIMITED, UNAUTHENTICATED, ProblemError
 from notifier.api.kit.rooms import ConcurrencyLimit, Room, too_many_at_once
+from notifier.clock import Clock
 from notifier.errors import StoreUnavailableError
-from notifier.ports import ApiKey, Clock, KeyStore
 
 HEADERS_KEY = "notifier.headers"
 WINDOW_S = 60

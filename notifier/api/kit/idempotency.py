@@ -13,8 +13,8 @@ from starlette.responses import Response
 from notifier.api.kit.access import Caller
 from notifier.api.kit.headers import header_values
 from notifier.api.kit.problems import KEY_REUSED, ProblemError, invalid_parameter
+from notifier.idempotency import Idempotency, KeyReused, Once, Remembered
 from notifier.notification.model import JsonValue
-from notifier.ports import DeliveryStore, Idempotency, KeyReused, Remembered
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
@@ -91,7 +91,7 @@ def idempotency(
 
 
 async def answered_before(
-    request: Request, caller: Caller, body: bytes, pepper: bytes, store: DeliveryStore
+    request: Request, caller: Caller, body: bytes, pepper: bytes, once: Once
 ) -> Response | None:
     """Return the answer that `request` had when it came first; None if it comes first now.
 
@@ -103,7 +103,7 @@ async def answered_before(
     values = header_values(request.scope, b"idempotency-key")
     if not values:
         return None
-    found = await store.remembered(
+    found = await once.remembered(
         service=caller.service, key=_key(values), fingerprint=_fingerprint(request, body, pepper)
     )
     match found:

@@ -19,8 +19,9 @@ from notifier.api.wire import (
     read_model,
 )
 from notifier.audience.recipient import has_control_characters
-from notifier.notification.model import Channel, Status, Suppression
-from notifier.ports import NotificationFilter, SuppressionPlace
+from notifier.audience.suppression import Suppression, SuppressionPlace
+from notifier.notification.model import Channel, Status
+from notifier.notification.reading import NotificationFilter
 
 _METADATA = re.compile(r"metadata(?:\.(?P<dotted>.+)|\[(?P<bracketed>.+)\])", re.DOTALL)
 # What may be an address, or a telephone number.

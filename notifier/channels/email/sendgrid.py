@@ -8,29 +8,12 @@ from typing import TypeAlias
 import orjson
 
 from notifier.channels._extras import extra
-from notifier.channels._outcomes import (
-    Answer,
-    UnsendableError,
-    plain_id,
-    redact,
-    retry_after_s,
-)
-from notifier.channels.email.mailbox import (
-    parse_sender,
-    refuse_unsafe_headers,
-    wire_address,
-)
+from notifier.channels._outcomes import Answer, UnsendableError, plain_id, redact, retry_after_s
+from notifier.channels.email.mailbox import parse_sender, refuse_unsafe_headers, wire_address
+from notifier.clock import Clock
 from notifier.mailbox import Mailbox
-from notifier.notification.model import (
-    JsonValue,
-    Message,
-    Outcome,
-    Permanent,
-    Sent,
-    Transient,
-    Unknown,
-)
-from notifier.ports import Clock
+from notifier.notification.model import JsonValue, Message
+from notifier.notification.outcomes import Outcome, Permanent, Sent, Transient, Unknown
 from notifier.refusals.blame import outcome_of
 from notifier.refusals.http import is_about_one
 from notifier.refusals.sendgrid import Complaint, judge_answer
@@ -113,11 +96,7 @@ class SendGridAdapter:
 
 def _payload_builder(sender: Mailbox) -> Callable[[Message, str], Payload]:
     # An extra, slow to import, and without types.
-    from sendgrid.helpers.mail import (  # type: ignore[import-untyped]  # noqa: PLC0415
-        CustomArg,
-        From,
-        Mail,
-    )
+    from sendgrid.helpers.mail import CustomArg, From, Mail  # type: ignore[import-untyped]  # noqa: PLC0415
 
     def build(message: Message, recipient: str) -> Payload:
         mail = Mail(

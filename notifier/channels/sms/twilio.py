@@ -11,15 +11,11 @@ from typing import Protocol, TypeAlias, cast
 from urllib.parse import urlencode
 
 from notifier.channels._extras import extra
-from notifier.channels._outcomes import (
-    Answer,
-    plain_id,
-    redact,
-    retry_after_s,
-)
+from notifier.channels._outcomes import Answer, plain_id, redact, retry_after_s
+from notifier.clock import Clock
 from notifier.errors import SettingsError
-from notifier.notification.model import JsonValue, Message, Outcome, Sent, Transient, Unknown
-from notifier.ports import Clock
+from notifier.notification.model import JsonValue, Message
+from notifier.notification.outcomes import Outcome, Sent, Transient, Unknown
 from notifier.refusals.blame import Blame, Ruling, outcome_of
 from notifier.refusals.http import is_about_one
 from notifier.refusals.twilio import REFUSALS

@@ -14,8 +14,9 @@ from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
 from notifier.errors import QueueUnavailableError
-from notifier.notification.model import Channel, Envelope, Lane, Settlement
-from notifier.ports import Handler
+from notifier.notification.envelope import Envelope, Settlement
+from notifier.notification.model import Channel, Lane
+from notifier.notification.queueing import Handler
 from notifier.queue import message as codec
 from notifier.queue import topology
 from notifier.queue.handling import HANDLER_END_S, Backoff, handle

@@ -16,7 +16,8 @@ from aio_pika.exceptions import AMQPChannelError
 from aiormq import Channel as WireChannel
 
 from notifier.errors import QueueUnavailableError
-from notifier.notification.model import Channel, Envelope
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel
 from notifier.queue import message as codec
 from notifier.queue import topology
 from notifier.queue.message import Malformed

@@ -5,7 +5,7 @@ import asyncio
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity
 
-from notifier.ports import QueueDepth
+from notifier.notification.queueing import QueueDepth
 from notifier.queue.rabbitmq.connection import bounded, close_quietly, new_channel
 from notifier.queue.topology import QueueSpec
 

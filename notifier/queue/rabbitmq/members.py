@@ -5,7 +5,7 @@ import shlex
 from dataclasses import dataclass
 
 from notifier.notification.model import JsonValue
-from notifier.ports import QueueMembers
+from notifier.notification.queueing import QueueMembers
 from notifier.queue import topology
 from notifier.queue.rabbitmq.management import Management
 

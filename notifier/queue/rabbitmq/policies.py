@@ -6,7 +6,7 @@ from typing import TypeAlias, TypeVar
 
 import structlog
 
-from notifier.ports import QueueMembers
+from notifier.notification.queueing import QueueMembers
 from notifier.queue.rabbitmq import topology
 from notifier.queue.rabbitmq.management import ManagementError
 from notifier.queue.rabbitmq.members import Cluster

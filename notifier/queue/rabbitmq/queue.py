@@ -5,14 +5,7 @@ that publishes, and an ack on it would not be heard.
 """
 
 import asyncio
-from collections.abc import (
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Collection,
-    Iterator,
-    Sequence,
-)
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -22,9 +15,11 @@ from uuid import UUID, uuid4
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPChannelError, ChannelNotFoundEntity
 
+from notifier.clock import Clock
 from notifier.errors import PublishError, QueueUnavailableError
-from notifier.notification.model import Channel, Envelope, Lane
-from notifier.ports import Clock, Handler, QueueDepth
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, Lane
+from notifier.notification.queueing import Handler, QueueDepth
 from notifier.queue import message as codec
 from notifier.queue import topology
 from notifier.queue.handling import Backoff

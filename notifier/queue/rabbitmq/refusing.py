@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from aio_pika.exceptions import AMQPChannelError
 
 from notifier.errors import QueueUnavailableError
-from notifier.ports import QueueDepth
+from notifier.notification.queueing import QueueDepth
 from notifier.queue import topology
 from notifier.queue.rabbitmq.connection import Link
 from notifier.queue.rabbitmq.frames import Message

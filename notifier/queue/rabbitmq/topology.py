@@ -21,7 +21,7 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker, ConnectionClosedBy
 
 from notifier.errors import QueueUnavailableError, TopologyError
 from notifier.notification.model import Channel, JsonValue
-from notifier.ports import QueueMembers
+from notifier.notification.queueing import QueueMembers
 from notifier.queue import topology
 from notifier.queue.rabbitmq import reasons
 from notifier.queue.rabbitmq.address import BrokerAddress, Endpoint, parse_broker

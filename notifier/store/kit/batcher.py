@@ -4,10 +4,12 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeAlias, TypeVar
 
 from notifier.errors import StoreBusyError, StoreRefusedError, StoreUnavailableError
 from notifier.store.kit import reasons
+from notifier.store.kit.database import Database
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -115,6 +117,18 @@ class Batcher(Generic[Request, Answer]):
         for call in batch:
             if not call.future.done():
                 await self._settle([call])
+
+
+def batched(
+    database: Database,
+    work: Callable[[Database, Sequence[Request]], Awaitable[Sequence[Answer]]],
+    max_batch: int,
+    weigh: Callable[[Request], int] = lambda _request: 1,
+) -> Batcher[Request, Answer]:
+    """Return a batcher of `work` on the database, each caller within the database's time-out."""
+    return Batcher(
+        partial(work, database), max_batch=max_batch, timeout_s=database.timeout_s, weigh=weigh
+    )
 
 
 def _give_up(call: _Call[Request, Answer]) -> None:

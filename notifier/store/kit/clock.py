@@ -8,8 +8,8 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from notifier.clock import Clock
 from notifier.errors import NotifierError
-from notifier.ports import Clock
 from notifier.store.kit.database import Database
 from notifier.store.kit.sql import ClockSeconds
 

@@ -1,6 +1,7 @@
 """Idempotency-Keys: the answer of a request, kept in the transaction of its effect."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -20,7 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
 from notifier.errors import StoreBusyError
-from notifier.ports import Idempotency, KeyReused, Remembered
+from notifier.idempotency import Idempotency, KeyReused, Remembered
+from notifier.store.kit.database import Database
 from notifier.store.kit.sql import (
     ID,
     Now,
@@ -151,3 +153,22 @@ def _fields(idempotency: Idempotency) -> dict[str, object]:
 async def purge(connection: AsyncConnection) -> int:
     """Delete some of the keys that are older than a day; returns how many."""
     return (await connection.execute(_PURGE)).rowcount
+
+
+class SqlOnce:
+    """`Once` over SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def remembered(
+        self, *, service: str, key: str, fingerprint: str
+    ) -> Remembered | KeyReused | None:
+        wanted = Idempotency(service=service, key=key, fingerprint=fingerprint, answer="")
+        return await self._database.write(partial(find, wanted=wanted))
+
+    async def purge(self) -> int:
+        total = 0
+        while purged := await self._database.write(purge):
+            total += purged
+        return total

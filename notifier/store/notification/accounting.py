@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.notification.model import Status
-from notifier.ports import Account, Backlog
+from notifier.notification.reading import Account, Backlog
 from notifier.store.kit.sql import literal_text
 from notifier.store.notification import timeline
 from notifier.store.notification.changes import stands_at, status_in

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +15,6 @@ from sqlalchemy import (
     Integer,
     Select,
     Text,
-    Update,
     Uuid,
     and_,
     case,
@@ -29,30 +27,24 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification.model import (
-    CLAIM,
-    EXPIRE,
-    REPLAY,
-    SUPPRESS,
-    Claimed,
-    Envelope,
-    Finish,
-    Status,
-)
-from notifier.ports import NotFound
+from notifier.delivery.ports import Claimed, Finish, Snoozes
+from notifier.idempotency import NotFound
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Status
+from notifier.notification.transitions import CLAIM, EXPIRE, REPLAY, SUPPRESS
+from notifier.store.kit.batcher import batched
 from notifier.store.kit.database import Database
 from notifier.store.kit.sql import (
     ID,
     Now,
     SecondsFromNow,
     SecondsUntil,
-    WithoutWaitingForDisk,
     given_rows,
     is_key,
     literal_text,
     parameter,
 )
-from notifier.store.notification import suppressing, timeline, unknown
+from notifier.store.notification import snoozes, suppressing, timeline, unknown
 from notifier.store.notification.changes import (
     RETURNED,
     changes,
@@ -62,6 +54,7 @@ from notifier.store.notification.changes import (
     stands_at,
     unleased,
 )
+from notifier.store.notification.publications import _named
 from notifier.store.notification.rows import (
     RowJson,
     encode,
@@ -72,41 +65,9 @@ from notifier.store.notification.rows import (
     miss_rows,
     to_claimed,
 )
+from notifier.store.notification.settings import StoreSettings
 from notifier.store.notification.timeline import Noted
 from notifier.store.tables import notifications as n
-
-_named = locked(given_rows(id=ID, attempt=Integer))
-_lost_after_s = parameter("lost_after_s", Float)
-_most_s = _lost_after_s * 10.0
-_published_for_s = func.coalesce(-SecondsUntil(n.c.published_at), 0.0)
-# As long again as it was there: a consumer may hold it for long, and each suspicion doubles it.
-_suspect_in_s = case(
-    (_published_for_s < _lost_after_s, _lost_after_s),
-    (_published_for_s > _most_s, _most_s),
-    else_=_published_for_s,
-)
-# A mark that a crash of the server loses costs a second message, which the claim's fence stops.
-_MARK_PUBLISHED = (
-    update(n)
-    .where(
-        is_key(n.c.id, _named.c.id),
-        n.c.attempt == _named.c.attempt,
-        WithoutWaitingForDisk(),
-    )
-    .values(
-        published_at=func.coalesce(n.c.published_at, Now()), relay_at=SecondsFromNow(_suspect_in_s)
-    )
-)
-
-_is_current_letter = and_(stands_at(Status.FAILED), n.c.attempt == _named.c.attempt)
-_MARK_BURIED = (
-    update(n)
-    .where(is_key(n.c.id, _named.c.id))
-    .values(
-        dead_letter=or_(n.c.dead_letter, _is_current_letter),
-        stale_letter_at=case((_is_current_letter, n.c.stale_letter_at), else_=Now()),
-    )
-)
 
 _wanted = locked(
     given_rows(id=ID, attempt=Integer, lease_token=Uuid, lease_s=Float, by=Text),
@@ -276,33 +237,6 @@ class ClaimRequest:
     leased_by: str
 
 
-async def mark_published(
-    database: Database, published: Sequence[Sequence[Envelope]], *, lost_after_s: float
-) -> list[None]:
-    """Record that the broker has these."""
-    return await _mark(database, _MARK_PUBLISHED, published, lost_after_s=lost_after_s)
-
-
-async def mark_buried(database: Database, buried: Sequence[Sequence[Envelope]]) -> list[None]:
-    """Record that the dead queue has these; letters that are overtaken already are stale."""
-    return await _mark(database, _MARK_BURIED, buried)
-
-
-async def _mark(
-    database: Database,
-    statement: Update,
-    requests: Sequence[Sequence[Envelope]],
-    **parameters: object,
-) -> list[None]:
-    rows = joined(map(envelope_row, chain.from_iterable(requests)))
-
-    async def work(connection: AsyncConnection) -> None:
-        await connection.execute(statement, {"rows": rows, **parameters})
-
-    await database.write_at_once(work)
-    return [None] * len(requests)
-
-
 async def claim(
     database: Database, requests: Sequence[ClaimRequest]
 ) -> list[Claimed | NotFound | None]:
@@ -432,3 +366,28 @@ async def _late(
     ]
     await timeline.append(connection, events)
     return {timeline.ending_of(each) for each in late}
+
+
+class SqlLeases:
+    """`Leases` over SQL: concurrent callers share round trips."""
+
+    def __init__(self, database: Database, settings: StoreSettings) -> None:
+        self._database = database
+        ends = partial(finish, grace_s=settings.grace_s)
+        self._claim = batched(database, claim, settings.max_batch)
+        self._finish = batched(database, ends, settings.max_batch)
+
+    async def claim(
+        self, envelope: Envelope, *, lease_token: UUID, lease_s: float, leased_by: str
+    ) -> Claimed | NotFound | None:
+        return await self._claim.submit(
+            ClaimRequest(
+                envelope=envelope, lease_token=lease_token, lease_s=lease_s, leased_by=leased_by
+            )
+        )
+
+    async def finish(self, finish: Finish) -> bool:
+        return await self._finish.submit(checked(finish))
+
+    async def snoozes(self, id: UUID) -> Snoozes:
+        return await self._database.read(partial(snoozes.snoozes, id=id))

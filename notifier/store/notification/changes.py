@@ -20,7 +20,8 @@ from sqlalchemy import (
     update,
 )
 
-from notifier.notification.model import REPLAY, SETTLE, Status, Transition
+from notifier.notification.model import Status
+from notifier.notification.transitions import REPLAY, SETTLE, Transition
 from notifier.store.kit.sql import Now, is_key, literal_text
 from notifier.store.notification.rows import fault_columns
 from notifier.store.tables import notifications as n

@@ -25,8 +25,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification.model import SUPPRESS, Channel, Envelope, Lane, Status
-from notifier.ports import WorkQueue
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, Lane, Status
+from notifier.notification.queueing import WorkQueue
+from notifier.notification.transitions import SUPPRESS
 from notifier.store.kit.sql import (
     Now,
     SecondsFromNow,

@@ -1,5 +1,6 @@
 """Accepting notifications: records, their first event and the answer in one transaction."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,9 +30,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
 from notifier.errors import StoreBusyError
-from notifier.notification.model import SUPPRESS, Status, Submission
-from notifier.ports import Applied, Idempotency, InsertResult
+from notifier.idempotency import Applied, Idempotency
+from notifier.intake.ports import InsertResult, Submission
+from notifier.notification.model import Status
+from notifier.notification.transitions import SUPPRESS
 from notifier.store.kit import idempotency as keys
+from notifier.store.kit.batcher import batched
 from notifier.store.kit.database import Database
 from notifier.store.kit.sql import (
     ID,
@@ -47,6 +51,7 @@ from notifier.store.kit.sql import (
 from notifier.store.notification import timeline
 from notifier.store.notification.changes import ERASABLE, RETURNED
 from notifier.store.notification.rows import RowJson, joined, submission_row
+from notifier.store.notification.settings import StoreSettings
 from notifier.store.notification.suppressing import is_suppressed
 from notifier.store.notification.timeline import Noted
 from notifier.store.tables import notifications as n
@@ -245,3 +250,35 @@ def _result(wanted: Idempotency | None, kept: dict[keys.KeyName, Idempotency]) -
     if wanted is None or kept[keys.name_of(wanted)] is wanted:
         return Applied()
     return keys.answer_again(wanted, kept[keys.name_of(wanted)])
+
+
+_FEW = 10
+
+
+class SqlIntake:
+    """`Intake` over SQL: concurrent callers share round trips."""
+
+    def __init__(self, database: Database, settings: StoreSettings) -> None:
+        self._timeout_s = database.timeout_s
+        new = partial(insert_new, grace_s=settings.grace_s)
+        again = partial(insert_again, grace_s=settings.grace_s)
+        self._insert_few = batched(database, new, settings.max_insert, weigh=_rows)
+        self._insert_many = batched(database, new, settings.max_insert, weigh=_rows)
+        self._insert_again = batched(database, again, settings.max_insert, weigh=_rows)
+
+    async def insert(
+        self, submissions: Sequence[Submission], idempotency: Idempotency | None = None
+    ) -> InsertResult:
+        deadline = asyncio.get_running_loop().time() + self._timeout_s
+        asked = intake_of(submissions, idempotency)
+        # Whoever brings a thousand keeps nobody waiting who brings one.
+        inserting = self._insert_few if len(submissions) <= _FEW else self._insert_many
+        result = await inserting.submit(asked, deadline=deadline)
+        if result is not None:
+            return result
+        # Apart, so that nobody whose key is new waits for somebody else's.
+        return await self._insert_again.submit(asked, deadline=deadline)
+
+
+def _rows(asked: Intake) -> int:
+    return len(asked.rows)

@@ -1,17 +1,23 @@
 """One named transition of one notification, asked for by somebody outside the delivery path."""
 
+from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification.model import Status, Transition
-from notifier.ports import Applied, Idempotency, MoveResult, NotFound, Refused
+from notifier.idempotency import Applied, Idempotency, NotFound
+from notifier.notification.model import Channel, Status
+from notifier.notification.orders import MoveResult, Refused
+from notifier.notification.transitions import REPLAY, Transition
 from notifier.store.kit import idempotency as keys
+from notifier.store.kit.database import Database
 from notifier.store.kit.sql import ID, parameter
 from notifier.store.notification import timeline
-from notifier.store.notification.changes import changes
+from notifier.store.notification.changes import changes, status_in, taken
 from notifier.store.notification.rows import event_row
+from notifier.store.notification.taking import LIMIT
 from notifier.store.tables import notifications as n
 
 _FIND = (
@@ -44,3 +50,50 @@ async def move(
         return Applied()
     await connection.rollback()
     return Refused(Status(found.status)) if found else NotFound()
+
+
+class SqlOrders:
+    """`Orders` over SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def move(
+        self,
+        transition: Transition,
+        id: UUID,
+        *,
+        service: str | None,
+        idempotency: Idempotency | None = None,
+    ) -> MoveResult:
+        return await self._database.write(
+            partial(move, transition=transition, id=id, service=service, wanted=idempotency)
+        )
+
+    async def replay_failed(
+        self, *, channel: Channel | None, limit: int, after: UUID | None = None
+    ) -> Sequence[UUID]:
+        return await self._database.write(
+            partial(replay_failed, channel=channel, limit=limit, after=after)
+        )
+
+
+_replayable = select(n.c.id).where(
+    status_in(*REPLAY.sources),
+    n.c.content.is_not(None),
+    n.c.id > parameter("after", ID),
+    or_(parameter("which_channel").is_(None), n.c.channel == parameter("which_channel")),
+)
+_REPLAY = changes(REPLAY, taken(_replayable.order_by(n.c.id).limit(LIMIT)))
+
+
+async def replay_failed(
+    connection: AsyncConnection, *, channel: Channel | None, limit: int, after: UUID | None
+) -> Sequence[UUID]:
+    """REPLAY what failed and is not erased."""
+    parameters = {"which_channel": channel, "limit": limit, "after": after or UUID(int=0)}
+    result = (await connection.execute(_REPLAY, parameters)).all()
+    await timeline.append(
+        connection, [event_row(row.id, REPLAY.name, row.attempt) for row in result]
+    )
+    return sorted(row.id for row in result)

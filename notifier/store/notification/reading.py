@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.errors import SchemaError, StoreUnavailableError
 from notifier.notification.model import Notification, TimelineEntry
-from notifier.ports import Account, Backlog, NotificationFilter, Page
+from notifier.notification.reading import Account, Backlog, NotificationFilter, Page
 from notifier.store.kit.database import Database
 from notifier.store.kit.sql import ID, Now, parameter
 from notifier.store.migrations import problem_of

@@ -9,23 +9,22 @@ import orjson
 from sqlalchemy import Row
 
 from notifier.audience.recipient import compared
+from notifier.delivery.ports import Claimed, Finish
 from notifier.errors import StoreRefusedError
+from notifier.intake.ports import Submission
+from notifier.notification.envelope import Envelope
 from notifier.notification.model import (
     Channel,
-    Claimed,
-    Envelope,
-    Fault,
-    Finish,
     JsonValue,
     Lane,
     Message,
     Notification,
     OnUnknown,
-    Receipt,
     Status,
-    Submission,
     TimelineEntry,
 )
+from notifier.notification.outcomes import Fault
+from notifier.providers.receipt import Receipt
 from notifier.store.kit.sql import time_text
 
 RowJson: TypeAlias = bytes

@@ -30,7 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.audience.recipient import compared_forms
 from notifier.notification.model import Status
-from notifier.ports import NotificationFilter, Page
+from notifier.notification.reading import NotificationFilter, Page
 from notifier.store.kit.distinct import values_of
 from notifier.store.kit.sql import (
     ID,

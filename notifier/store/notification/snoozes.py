@@ -7,8 +7,11 @@ from uuid import UUID
 from sqlalchemy import Column, ColumnElement, Select, and_, case, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification.model import PAUSED, REPLAY, SNOOZE, Snoozes, Status
-from notifier.ports import PutOff
+from notifier.delivery.ports import Snoozes
+from notifier.notification.model import Status
+from notifier.notification.outcomes import PAUSED
+from notifier.notification.transitions import REPLAY, SNOOZE
+from notifier.providers.account import PutOff
 from notifier.store.kit.sql import ID, SecondsUntil, UtcTime, literal_text, parameter
 from notifier.store.notification.changes import status_in
 from notifier.store.tables import notification_events as events

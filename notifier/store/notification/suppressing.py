@@ -24,7 +24,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification.model import Channel, Fault, SuppressionReason
+from notifier.notification.model import Channel
+from notifier.notification.outcomes import Fault, SuppressionReason
 from notifier.store.kit.sql import (
     ID,
     AsciiLower,

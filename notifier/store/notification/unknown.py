@@ -7,7 +7,7 @@ from sqlalchemy import Integer, select
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification.model import Envelope
+from notifier.notification.envelope import Envelope
 from notifier.store.kit.sql import ID, Now, given_rows
 from notifier.store.notification.rows import envelope_row, joined
 from notifier.store.tables import notifications as n

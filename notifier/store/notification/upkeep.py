@@ -1,22 +1,16 @@
 """The relay's share: what is lost, abandoned or overdue, and the dead queues."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
-from uuid import UUID
+from functools import partial
 
 from sqlalchemy import (
     Boolean,
     Float,
     Integer,
-    Row,
-    Select,
     Text,
-    Update,
     and_,
     case,
     func,
-    literal,
-    literal_column,
     null,
     or_,
     select,
@@ -25,24 +19,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification.model import (
-    EXPIRE,
-    FAIL,
-    GIVE_UP,
-    RECALL,
-    REPLAY,
-    RESCUE,
-    Channel,
-    Envelope,
-    Fault,
-    Lane,
-    OnUnknown,
-    Status,
-    Transition,
-)
-from notifier.ports import QueueDepth, RescuePolicy
+from notifier.delivery.ports import RescuePolicy
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, Lane, OnUnknown, Status
+from notifier.notification.outcomes import Fault
+from notifier.notification.queueing import WORK_QUEUES, QueueDepth, WorkQueue
+from notifier.notification.transitions import EXPIRE, FAIL, RESCUE
+from notifier.store.kit.database import Database
 from notifier.store.kit.sql import (
-    ID,
     Chance,
     Now,
     SecondsFromNow,
@@ -51,25 +35,19 @@ from notifier.store.kit.sql import (
     literal_text,
     parameter,
 )
-from notifier.store.notification import timeline, unknown
+from notifier.store.notification import due, timeline
 from notifier.store.notification.changes import (
     RETURNED,
     changes,
-    either,
     erased,
-    locked,
     status_in,
     taken,
     unleased,
 )
-from notifier.store.notification.rows import (
-    encode,
-    envelope_row,
-    event_row,
-    fault_columns,
-    joined,
-    to_envelope,
-)
+from notifier.store.notification.rows import encode, event_row, fault_columns, joined
+from notifier.store.notification.settings import StoreSettings
+from notifier.store.notification.taking import LIMIT, held, is_up, take
+from notifier.store.notification.timeline import note_which
 from notifier.store.tables import notifications as n
 
 LEASE_ENDED = Fault(
@@ -78,37 +56,14 @@ LEASE_ENDED = Fault(
     message="the worker's lease ended before it recorded what became of the attempt",
 )
 
-GIVEN_UP = Fault(
-    kind="transient",
-    code="delivery_limit",
-    message="the broker gave its message up after too many deliveries that ended without an answer",
-)
-
-# A letter that becomes stale while a sweep is under way may have been seen before that.
-_SWEEP_S = 60.0
-
-_limit = parameter("limit", Integer)
-_hold_s = parameter("hold_s", Float)
-_is_up = n.c.relay_at <= Now()
-
-
-def _held(candidates: Select[tuple[UUID]]) -> Update:
-    picked = taken(candidates)
-    return (
-        update(n)
-        .where(is_key(n.c.id, picked.c.id))
-        .values(relay_at=SecondsFromNow(_hold_s))
-        .returning(n.c.id, n.c.channel, n.c.lane, n.c.attempt, n.c.traceparent)
-    )
-
 
 _empty = given_rows("empty", channel=Text, lane=Text)
 _lost = (
     select(n.c.id)
     .join_from(n, _empty, and_(n.c.channel == _empty.c.channel, n.c.lane == _empty.c.lane))
-    .where(status_in(Status.PENDING), n.c.published_at.is_not(None), _is_up)
+    .where(status_in(Status.PENDING), n.c.published_at.is_not(None), is_up)
 )
-_TAKE_LOST = _held(_lost.limit(_limit))
+_TAKE_LOST = held(_lost.limit(LIMIT))
 
 _missing = taken(
     select(n.c.id)
@@ -118,7 +73,7 @@ _missing = taken(
         n.c.lane == parameter("of_lane"),
         n.c.published_at <= SecondsFromNow(-parameter("missing_after_s", Float)),
     )
-    .limit(_limit)
+    .limit(LIMIT)
 )
 _are_missing = select(func.count()).select_from(_missing).scalar_subquery() > parameter(
     "held", Integer
@@ -130,23 +85,6 @@ _UNPUBLISH_MISSING = (
     .returning(n.c.id)
 )
 
-# In the words of its index: SQLite does not see that "= 0" means the same.
-_has_no_letter = literal_column("NOT notifications.dead_letter", Boolean())
-_unburied = select(n.c.id).where(status_in(Status.FAILED), _has_no_letter, _is_up)
-# Whoever was to bury it before, its worker or a relay, may have done so and not known: a publish
-# that timed out may still arrive. A sweep leaves one letter of each.
-_was_offered = n.c.relay_at > n.c.finished_at
-_TAKE_UNBURIED = _held(_unburied.order_by(n.c.relay_at).limit(_limit)).values(
-    stale_letter_at=case((_was_offered, Now()), else_=n.c.stale_letter_at)
-)
-
-
-async def take_unburied(
-    connection: AsyncConnection, *, limit: int, hold_s: float
-) -> Sequence[Envelope]:
-    """Take what failed and has no dead letter."""
-    return await _take(connection, _TAKE_UNBURIED, limit, hold_s)
-
 
 async def take_lost(
     connection: AsyncConnection,
@@ -157,7 +95,7 @@ async def take_lost(
 ) -> Sequence[Envelope]:
     """Take what was published to one of the `empty` queues and is there no more."""
     queues = joined(encode({"channel": channel, "lane": lane}) for channel, lane in empty)
-    return await _take(connection, _TAKE_LOST, limit, hold_s, empty=queues)
+    return await take(connection, _TAKE_LOST, limit, hold_s, empty=queues)
 
 
 async def unpublish_missing(
@@ -175,17 +113,6 @@ async def unpublish_missing(
     return len((await connection.execute(_UNPUBLISH_MISSING, parameters)).all())
 
 
-async def _take(
-    connection: AsyncConnection,
-    statement: Update,
-    limit: int,
-    hold_s: float,
-    **parameters: object,
-) -> Sequence[Envelope]:
-    result = await connection.execute(statement, {"limit": limit, "hold_s": hold_s, **parameters})
-    return [to_envelope(row) for row in result]
-
-
 _policies = given_rows(channel=Text, max_attempts=Integer, hold=Boolean, spread_s=Float)
 _lease_ended = and_(status_in(Status.PROCESSING), n.c.lease_until <= Now())
 _abandoned = taken(
@@ -198,7 +125,7 @@ _abandoned = taken(
     .join_from(n, _policies, n.c.channel == _policies.c.channel)
     .where(_lease_ended)
     .order_by(n.c.lease_until)
-    .limit(_limit)
+    .limit(LIMIT)
 )
 _holds = func.coalesce(n.c.on_unknown == literal_text(OnUnknown.HOLD), _abandoned.c.hold)
 _gives_up = or_(_holds, n.c.attempts_spent >= _abandoned.c.max_attempts)
@@ -245,7 +172,7 @@ async def rescue(
         for channel, policy in policies.items()
     )
     changed = (await connection.execute(_RESCUE, {"rows": rows, "limit": limit})).all()
-    await _note(connection, changed, RESCUE, FAIL, LEASE_ENDED)
+    await note_which(connection, changed, RESCUE, FAIL, LEASE_ENDED)
     return len(changed)
 
 
@@ -255,15 +182,7 @@ async def end_leases(connection: AsyncConnection, *, leased_by: str) -> int:
 
 
 _overdue = select(n.c.id).where(status_in(Status.PENDING), n.c.expires_at <= Now())
-_EXPIRE = changes(EXPIRE, taken(_overdue.order_by(n.c.expires_at).limit(_limit)))
-
-_replayable = select(n.c.id).where(
-    status_in(*REPLAY.sources),
-    n.c.content.is_not(None),
-    n.c.id > parameter("after", ID),
-    or_(parameter("which_channel").is_(None), n.c.channel == parameter("which_channel")),
-)
-_REPLAY = changes(REPLAY, taken(_replayable.order_by(n.c.id).limit(_limit)))
+_EXPIRE = changes(EXPIRE, taken(_overdue.order_by(n.c.expires_at).limit(LIMIT)))
 
 
 async def expire(connection: AsyncConnection, *, limit: int) -> int:
@@ -275,124 +194,8 @@ async def expire(connection: AsyncConnection, *, limit: int) -> int:
     return len(result)
 
 
-async def replay_failed(
-    connection: AsyncConnection, *, channel: Channel | None, limit: int, after: UUID | None
-) -> Sequence[UUID]:
-    """REPLAY what failed and is not erased."""
-    parameters = {"which_channel": channel, "limit": limit, "after": after or UUID(int=0)}
-    result = (await connection.execute(_REPLAY, parameters)).all()
-    await timeline.append(
-        connection, [event_row(row.id, REPLAY.name, row.attempt) for row in result]
-    )
-    return sorted(row.id for row in result)
-
-
-_STALE_CHANNELS = select(n.c.channel).where(n.c.stale_letter_at.is_not(None)).distinct()
-
-_letters = given_rows(id=ID, attempt=Integer)
-_CURRENT = select(n.c.id, n.c.attempt).join_from(
-    n,
-    _letters,
-    and_(
-        is_key(n.c.id, _letters.c.id),
-        n.c.attempt == _letters.c.attempt,
-        status_in(Status.FAILED),
-    ),
-)
-_removed = locked(given_rows(id=ID, attempt=Integer))
-_is_current = and_(status_in(Status.FAILED), n.c.attempt == _removed.c.attempt)
-_MARK_UNBURIED = (
-    update(n)
-    .where(is_key(n.c.id, _removed.c.id))
-    .values(
-        dead_letter=and_(n.c.dead_letter, ~_is_current),
-        stale_letter_at=case((_is_current, n.c.stale_letter_at), else_=null()),
-    )
-)
-_FORGET_STALE = (
-    update(n)
-    .where(
-        n.c.channel == parameter("which_channel"),
-        n.c.stale_letter_at.is_not(None),
-        n.c.stale_letter_at <= SecondsFromNow(literal(-_SWEEP_S)),
-    )
-    .values(stale_letter_at=null())
-)
-
-
-async def channels_with_stale_dead_letters(connection: AsyncConnection) -> Collection[Channel]:
-    """Return the channels whose dead queue should be swept."""
-    return {Channel(name) for name in await connection.scalars(_STALE_CHANNELS)}
-
-
-async def recall(connection: AsyncConnection, *, letters: Sequence[Envelope]) -> int:
-    """RECALL, or GIVE_UP, what is pending although its message lies in a dead queue."""
-    rows = joined(map(envelope_row, letters))
-    changed = (await connection.execute(_RECALL, {"rows": rows})).all()
-    await _note(connection, changed, RECALL, GIVE_UP, GIVEN_UP)
-    return len(changed)
-
-
-async def _note(
-    connection: AsyncConnection,
-    changed: Sequence[Row[Any]],
-    again: Transition,
-    end: Transition,
-    fault: Fault,
-) -> None:
-    """Add to the timelines which of the two each record went, and that this was why."""
-    transitions = [end if row.status == end.target else again for row in changed]
-    await timeline.append(
-        connection,
-        [
-            event_row(row.id, transition.name, row.attempt, fault=fault)
-            for row, transition in zip(changed, transitions, strict=True)
-        ],
-    )
-
-
-async def stale_dead_letters(
-    connection: AsyncConnection, *, envelopes: Sequence[Envelope]
-) -> Collection[Envelope]:
-    """Return those dead letters whose notification is not failed."""
-    result = await connection.execute(_CURRENT, {"rows": joined(map(envelope_row, envelopes))})
-    current = {(row.id, row.attempt) for row in result}
-    others = [each for each in envelopes if (each.id, each.attempt) not in current]
-    unknown_ids = await unknown.note(connection, others)
-    return [each for each in others if each.id not in unknown_ids]
-
-
 _published = taken(
-    select(n.c.id).where(status_in(Status.PENDING), n.c.published_at.is_not(None)).limit(_limit)
-)
-_with_letter = locked(given_rows(id=ID, attempt=Integer))
-# Every attempt ends with a fault of its own, or none: this one says that there was none since.
-_was_recalled = and_(n.c.fault_code.is_not(None), n.c.fault_code == literal_text(GIVEN_UP.code))
-_RECALL = (
-    update(n)
-    .where(
-        is_key(n.c.id, _with_letter.c.id),
-        n.c.attempt == _with_letter.c.attempt,
-        status_in(*RECALL.sources),
-        n.c.published_at.is_not(None),
-        # The letter of the failure that was replayed is none of the message published since.
-        n.c.stale_letter_at.is_(None),
-    )
-    .values(
-        status=case(
-            (_was_recalled, literal_text(GIVE_UP.target)), else_=literal_text(RECALL.target)
-        ),
-        # What else there may be of the old message, its letter first, stands for nothing now.
-        attempt=either(~_was_recalled, n.c.attempt, n.c.attempt + 1),
-        dead_letter=_was_recalled,
-        relay_at=Now(),
-        published_at=null(),
-        finished_at=case((_was_recalled, Now()), else_=null()),
-        updated_at=Now(),
-        **fault_columns(GIVEN_UP),
-        **erased(_was_recalled),
-    )
-    .returning(*RETURNED)
+    select(n.c.id).where(status_in(Status.PENDING), n.c.published_at.is_not(None)).limit(LIMIT)
 )
 
 _UNPUBLISH = (
@@ -403,16 +206,49 @@ _UNPUBLISH = (
 )
 
 
-async def mark_unburied(
-    connection: AsyncConnection, *, channel: Channel, envelopes: Sequence[Envelope]
-) -> None:
-    """Record a whole sweep of a dead queue and what it removed."""
-    if envelopes:
-        rows = joined(map(envelope_row, envelopes))
-        await connection.execute(_MARK_UNBURIED, {"rows": rows})
-    await connection.execute(_FORGET_STALE, {"which_channel": channel})
-
-
 async def unpublish(connection: AsyncConnection, *, limit: int) -> int:
     """Make what is pending, and was published, due for publishing again."""
     return len((await connection.execute(_UNPUBLISH, {"limit": limit})).all())
+
+
+class SqlUpkeep:
+    """`Upkeep` over SQL."""
+
+    def __init__(self, database: Database, settings: StoreSettings) -> None:
+        self._database = database
+        self._missing_after_s = settings.missing_after_s
+
+    async def due_queues(self, lanes: Collection[Lane] = tuple(Lane)) -> Sequence[WorkQueue]:
+        return await self._database.read(partial(due.due_queues, lanes=lanes))
+
+    async def take_due(
+        self, limit: int, *, hold_s: float, queues: Collection[WorkQueue] = WORK_QUEUES
+    ) -> Sequence[Envelope]:
+        return await self._database.write(
+            partial(due.take_due, limit=limit, hold_s=hold_s, queues=queues)
+        )
+
+    async def take_lost(
+        self, limit: int, *, hold_s: float, empty: Collection[tuple[Channel, Lane]]
+    ) -> Sequence[Envelope]:
+        if not empty:
+            return []
+        return await self._database.write(
+            partial(take_lost, limit=limit, hold_s=hold_s, empty=empty)
+        )
+
+    async def unpublish_missing(self, limit: int, *, queue: QueueDepth) -> int:
+        unpublish = partial(unpublish_missing, missing_after_s=self._missing_after_s)
+        return await self._database.write(partial(unpublish, limit=limit, queue=queue))
+
+    async def rescue(self, limit: int, policies: Mapping[Channel, RescuePolicy]) -> int:
+        return await self._database.write(partial(rescue, limit=limit, policies=policies))
+
+    async def end_leases(self, leased_by: str) -> int:
+        return await self._database.write(partial(end_leases, leased_by=leased_by))
+
+    async def expire(self, limit: int) -> int:
+        return await self._database.write(partial(expire, limit=limit))
+
+    async def unpublish(self, limit: int) -> int:
+        return await self._database.write(partial(unpublish, limit=limit))

@@ -4,34 +4,33 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import text, update
 from uuid_utils import compat
 
-from notifier.notification.model import (
-    Channel,
-    Claimed,
-    Envelope,
-    Fault,
-    Finish,
-    Lane,
-    Message,
-    Notification,
-    OnUnknown,
-    Status,
-    Submission,
-    SuppressionReason,
-    Transition,
-)
+from notifier.delivery.ports import Claimed, Finish
+from notifier.intake.ports import Submission
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, Lane, Message, Notification, OnUnknown, Status
+from notifier.notification.outcomes import Fault, SuppressionReason
+from notifier.notification.transitions import Transition
 from notifier.store.captures import SqlCaptures
 from notifier.store.inbox import SqlInbox
 from notifier.store.keys import SqlKeyStore
 from notifier.store.kit.database import Database, Patience
+from notifier.store.kit.idempotency import SqlOnce
 from notifier.store.kit.opening import open_database
 from notifier.store.kit.sql import UtcTime
-from notifier.store.notification.deliveries import SqlDeliveryStore, StoreSettings
+from notifier.store.notification.attempts import SqlLeases
+from notifier.store.notification.dead_letters import SqlDeadLetters
+from notifier.store.notification.intake import SqlIntake
+from notifier.store.notification.orders import SqlOrders
+from notifier.store.notification.publications import SqlPublications
 from notifier.store.notification.reading import SqlQueryStore
+from notifier.store.notification.settings import StoreSettings
+from notifier.store.notification.upkeep import SqlUpkeep
 from notifier.store.providers import SqlProviderStore
 from notifier.store.receipts import SqlReceiptStore
 from notifier.store.suppressions import SqlSuppressionStore
@@ -114,13 +113,30 @@ def an_end(claimed: Claimed, transition: Transition, **changes: object) -> Finis
 A_FAULT = Fault(kind="transient", code="421", message="try again later")
 
 
+class Together:
+    """Several objects as one that has the methods of them all."""
+
+    def __init__(self, *parts: object) -> None:
+        self._parts = parts
+
+    def __getattr__(self, name: str) -> Any:
+        part = next((each for each in self._parts if hasattr(each, name)), self._parts[0])
+        return getattr(part, name)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
     """Everything over one database, as one process has it."""
 
     url: str
     database: Database
-    deliveries: SqlDeliveryStore
+    intake: SqlIntake
+    publications: SqlPublications
+    leases: SqlLeases
+    upkeep: SqlUpkeep
+    dead_letters: SqlDeadLetters
+    orders: SqlOrders
+    once: SqlOnce
     queries: SqlQueryStore
     keys: SqlKeyStore
     inbox: SqlInbox
@@ -129,18 +145,31 @@ class Stores:
     receipts: SqlReceiptStore
     suppressions: SqlSuppressionStore
 
+    @property
+    def life(self) -> Any:
+        """All that moves notifications, as one: for whoever counts or hinders its calls."""
+        return Together(
+            self.intake,
+            self.publications,
+            self.leases,
+            self.upkeep,
+            self.dead_letters,
+            self.orders,
+            self.once,
+        )
+
     async def accept(self, submission: Submission | None = None) -> Submission:
         submission = submission or a_submission()
-        await self.deliveries.insert([submission])
+        await self.intake.insert([submission])
         return submission
 
     async def accept_many(self, count: int) -> list[Submission]:
         submissions = [a_submission() for _ in range(count)]
-        await self.deliveries.insert(submissions)
+        await self.intake.insert(submissions)
         return submissions
 
     async def claim(self, envelope: Envelope, by: str = "worker-1") -> Claimed | None:
-        found = await self.deliveries.claim(envelope, lease_token=uuid4(), lease_s=60, leased_by=by)
+        found = await self.leases.claim(envelope, lease_token=uuid4(), lease_s=60, leased_by=by)
         return found if isinstance(found, Claimed) else None
 
     async def claimed(self, submission: Submission | None = None) -> Claimed:
@@ -151,7 +180,7 @@ class Stores:
 
     async def ended(self, transition: Transition, submission: Submission | None = None) -> Claimed:
         claimed = await self.claimed(submission)
-        assert await self.deliveries.finish(an_end(claimed, transition, fault=A_FAULT))
+        assert await self.leases.finish(an_end(claimed, transition, fault=A_FAULT))
         return claimed
 
     async def get(self, id: UUID) -> Notification:
@@ -210,20 +239,29 @@ def _aged(column: str, url: str, seconds: float) -> object:
 async def open_stores(url: str, patience: Patience = PATIENT) -> AsyncIterator[Stores]:
     """Open a database the way a process does, if with more patience."""
     async with open_database(url, patience) as database:
-        yield Stores(
-            url=url,
-            database=database,
-            deliveries=SqlDeliveryStore(
-                database, StoreSettings(grace_s=GRACE_S, lost_after_s=LOST_AFTER_S)
-            ),
-            queries=SqlQueryStore(database),
-            keys=SqlKeyStore(database),
-            inbox=SqlInbox(database),
-            captures=SqlCaptures(database),
-            providers=SqlProviderStore(database),
-            receipts=SqlReceiptStore(database),
-            suppressions=SqlSuppressionStore(database),
-        )
+        yield stores_over(database, url, StoreSettings(grace_s=GRACE_S, lost_after_s=LOST_AFTER_S))
+
+
+def stores_over(database: Database, url: str, settings: StoreSettings) -> Stores:
+    """All stores over a database that is open."""
+    return Stores(
+        url=url,
+        database=database,
+        intake=SqlIntake(database, settings),
+        publications=SqlPublications(database, settings),
+        leases=SqlLeases(database, settings),
+        upkeep=SqlUpkeep(database, settings),
+        dead_letters=SqlDeadLetters(database),
+        orders=SqlOrders(database),
+        once=SqlOnce(database),
+        queries=SqlQueryStore(database),
+        keys=SqlKeyStore(database),
+        inbox=SqlInbox(database),
+        captures=SqlCaptures(database),
+        providers=SqlProviderStore(database),
+        receipts=SqlReceiptStore(database),
+        suppressions=SqlSuppressionStore(database),
+    )
 
 
 def ids(envelopes: Sequence[Envelope]) -> list[UUID]:

@@ -5,7 +5,12 @@ from uuid import uuid4
 
 import pytest
 
-from notifier.notification.model import (
+from notifier.delivery.ports import Claimed, Miss
+from notifier.idempotency import NotFound
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import OnUnknown, Status
+from notifier.notification.outcomes import Fault
+from notifier.notification.transitions import (
     CLAIM,
     EXPIRE,
     FAIL,
@@ -14,15 +19,8 @@ from notifier.notification.model import (
     RETRY,
     SNOOZE,
     SUCCEED,
-    Claimed,
-    Envelope,
-    Fault,
-    Miss,
-    OnUnknown,
-    Status,
     Transition,
 )
-from notifier.ports import NotFound
 from tests.contract.store.stores import A_FAULT, Stores, a_submission, an_end, envelope_of, ids
 
 BACK = [RETRY, SNOOZE, INTERRUPT]
@@ -33,7 +31,7 @@ async def test_a_notification_goes_from_pending_over_processing_to_sent(stores: 
     claimed = await stores.claimed()
     assert await stores.status(claimed.id) is Status.PROCESSING
 
-    assert await stores.deliveries.finish(an_end(claimed, SUCCEED, provider_id="<1@x>"))
+    assert await stores.leases.finish(an_end(claimed, SUCCEED, provider_id="<1@x>"))
 
     sent = await stores.get(claimed.id)
     assert (sent.status, sent.provider, sent.provider_id) == (Status.SENT, "smtp", "<1@x>")
@@ -94,7 +92,7 @@ async def test_an_id_that_no_notification_has_is_told_from_one_with_nothing_to_d
 async def test_ids_that_no_notification_has_are_counted_once_each(stores: Stores) -> None:
     for lost in [envelope_of(a_submission()) for _ in range(2)]:
         await claim(stores, lost)
-        assert await stores.deliveries.stale_dead_letters([lost]) == []
+        assert await stores.dead_letters.stale_dead_letters([lost]) == []
 
     assert (await stores.queries.account(service=None)).unknown_messages == 2
     assert (await stores.queries.account(service="orders")).unknown_messages == 2
@@ -102,7 +100,7 @@ async def test_ids_that_no_notification_has_are_counted_once_each(stores: Stores
 
 
 async def claim(stores: Stores, envelope: Envelope) -> Claimed | NotFound | None:
-    return await stores.deliveries.claim(
+    return await stores.leases.claim(
         envelope, lease_token=uuid4(), lease_s=60, leased_by="worker-1"
     )
 
@@ -148,9 +146,9 @@ async def test_an_attempt_that_goes_back_is_due_after_its_delay(
     stores: Stores, transition: Transition
 ) -> None:
     claimed = await stores.claimed()
-    await stores.deliveries.mark_published([envelope_of(claimed, 1)])
+    await stores.publications.mark_published([envelope_of(claimed, 1)])
 
-    await stores.deliveries.finish(an_end(claimed, transition, fault=A_FAULT, delay_s=30.5))
+    await stores.leases.finish(an_end(claimed, transition, fault=A_FAULT, delay_s=30.5))
 
     waiting = await stores.get(claimed.id)
     assert waiting.status is Status.PENDING
@@ -160,18 +158,18 @@ async def test_an_attempt_that_goes_back_is_due_after_its_delay(
     assert waiting.finished_at is None
     assert await stores.events(claimed.id) == ["accept", "claim", transition.name]
     await stores.pass_time(25)
-    assert await stores.deliveries.take_due(10, hold_s=1) == []
+    assert await stores.upkeep.take_due(10, hold_s=1) == []
     await stores.pass_time(6)
-    (envelope,) = await stores.deliveries.take_due(10, hold_s=1)
+    (envelope,) = await stores.upkeep.take_due(10, hold_s=1)
     assert envelope.attempt == 1
 
 
 async def test_an_interrupted_attempt_without_a_delay_is_due_at_once(stores: Stores) -> None:
     claimed = await stores.claimed()
 
-    await stores.deliveries.finish(an_end(claimed, INTERRUPT, delay_s=None))
+    await stores.leases.finish(an_end(claimed, INTERRUPT, delay_s=None))
 
-    assert ids(await stores.deliveries.take_due(10, hold_s=1)) == [claimed.id]
+    assert ids(await stores.upkeep.take_due(10, hold_s=1)) == [claimed.id]
 
 
 @pytest.mark.parametrize("transition", FINAL, ids=lambda transition: str(transition.name))
@@ -197,7 +195,7 @@ async def test_a_sensitive_notification_keeps_its_content_while_it_waits(stores:
 
 async def test_the_timeline_tells_what_a_provider_said(stores: Stores) -> None:
     claimed = await stores.claimed()
-    await stores.deliveries.finish(
+    await stores.leases.finish(
         an_end(claimed, RETRY, fault=A_FAULT, provider_id="id-1", delay_s=12.5)
     )
 
@@ -215,18 +213,18 @@ async def test_a_success_clears_the_fault_of_earlier_attempts(stores: Stores) ->
     claimed = await stores.claim(envelope_of(failed_once, 1))
     assert claimed is not None
 
-    await stores.deliveries.finish(an_end(claimed, SUCCEED))
+    await stores.leases.finish(an_end(claimed, SUCCEED))
 
     assert (await stores.get(claimed.id)).fault is None
 
 
 async def test_an_unknown_outcome_stays_marked(stores: Stores) -> None:
     claimed = await stores.claimed()
-    await stores.deliveries.finish(an_end(claimed, RETRY, outcome_unknown=True))
+    await stores.leases.finish(an_end(claimed, RETRY, outcome_unknown=True))
     again = await stores.claim(envelope_of(claimed, 1))
     assert again is not None
 
-    await stores.deliveries.finish(an_end(again, SUCCEED))
+    await stores.leases.finish(an_end(again, SUCCEED))
 
     assert (await stores.get(claimed.id)).outcome_unknown
     assert (await stores.queries.account(service=None)).outcome_unknown == 1
@@ -238,12 +236,12 @@ async def test_a_finish_without_the_lease_only_reaches_the_timeline(stores: Stor
 
     foreign = an_end(claimed, FAIL, lease_token=uuid4(), fault=A_FAULT)
 
-    assert not await stores.deliveries.finish(foreign)
+    assert not await stores.leases.finish(foreign)
     assert await stores.get(claimed.id) == before
     assert await stores.events(claimed.id) == ["accept", "claim", "late_completion"]
     assert (await stores.queries.timeline(claimed.id))[-1].fault == A_FAULT
     assert (await stores.queries.account(service=None)).late_completions == 1
-    assert await stores.deliveries.finish(an_end(claimed, SUCCEED))
+    assert await stores.leases.finish(an_end(claimed, SUCCEED))
 
 
 async def test_the_providers_that_were_missed_come_before_the_end_of_the_attempt(
@@ -256,7 +254,7 @@ async def test_the_providers_that_were_missed_come_before_the_end_of_the_attempt
         for name, fault in zip(("sendgrid", "mailgun"), faults, strict=True)
     )
 
-    assert await stores.deliveries.finish(an_end(claimed, SUCCEED, misses=misses))
+    assert await stores.leases.finish(an_end(claimed, SUCCEED, misses=misses))
 
     *_, first, second, end = await stores.queries.timeline(claimed.id)
     assert [each.event for each in (first, second, end)] == ["failover", "failover", "succeed"]
@@ -277,7 +275,7 @@ async def test_an_attempt_ends_once(stores: Stores) -> None:
     claimed = await stores.claimed()
 
     results = await asyncio.gather(
-        *(stores.deliveries.finish(an_end(claimed, end)) for end in (SUCCEED, FAIL, SUCCEED, RETRY))
+        *(stores.leases.finish(an_end(claimed, end)) for end in (SUCCEED, FAIL, SUCCEED, RETRY))
     )
 
     assert results == [True, False, True, False]
@@ -289,16 +287,16 @@ async def test_only_the_end_of_an_attempt_can_finish_it(stores: Stores) -> None:
     claimed = await stores.claimed()
 
     with pytest.raises(ValueError, match="does not end an attempt"):
-        await stores.deliveries.finish(an_end(claimed, REPLAY))
+        await stores.leases.finish(an_end(claimed, REPLAY))
 
 
 async def test_a_published_notification_does_not_come_up_again(stores: Stores) -> None:
     submission = await stores.accept()
 
-    await stores.deliveries.mark_published([envelope_of(submission)])
+    await stores.publications.mark_published([envelope_of(submission)])
 
     await stores.pass_time(500)
-    assert await stores.deliveries.take_due(10, hold_s=1) == []
+    assert await stores.upkeep.take_due(10, hold_s=1) == []
 
 
 @pytest.mark.parametrize("attempt", [0, 1, 2])
@@ -306,17 +304,17 @@ async def test_a_publish_mark_that_comes_after_the_claim_does_nothing(
     stores: Stores, attempt: int
 ) -> None:
     claimed = await stores.claimed()
-    await stores.deliveries.mark_published([envelope_of(claimed, attempt)])
+    await stores.publications.mark_published([envelope_of(claimed, attempt)])
 
-    await stores.deliveries.finish(an_end(claimed, INTERRUPT, delay_s=0.0))
-    await stores.deliveries.mark_published([envelope_of(claimed, 0)])
+    await stores.leases.finish(an_end(claimed, INTERRUPT, delay_s=0.0))
+    await stores.publications.mark_published([envelope_of(claimed, 0)])
 
-    assert ids(await stores.deliveries.take_due(10, hold_s=1)) == [claimed.id]
+    assert ids(await stores.upkeep.take_due(10, hold_s=1)) == [claimed.id]
 
 
 async def test_a_dead_letter_replays_and_claims_its_failed_notification(stores: Stores) -> None:
     failed = await stores.ended(FAIL)
-    await stores.deliveries.mark_buried([envelope_of(failed, 1)])
+    await stores.publications.mark_buried([envelope_of(failed, 1)])
 
     claimed = await stores.claim(envelope_of(failed, 1))
 
@@ -324,7 +322,7 @@ async def test_a_dead_letter_replays_and_claims_its_failed_notification(stores: 
     assert (claimed.attempt, claimed.attempts_spent) == (2, 1)
     assert await stores.events(failed.id) == ["accept", "claim", "fail", "replay", "claim"]
     assert (await stores.get(failed.id)).finished_at is None
-    assert await stores.deliveries.channels_with_stale_dead_letters() == set()
+    assert await stores.dead_letters.channels_with_stale_dead_letters() == set()
 
 
 async def test_dead_letters_and_new_envelopes_are_claimed_side_by_side(stores: Stores) -> None:

@@ -13,8 +13,10 @@ from notifier.errors import (
     StoreTooSlowError,
     StoreUnavailableError,
 )
-from notifier.notification.model import DELIVER, SUCCEED, Receipt
-from notifier.ports import Applied, NotificationFilter
+from notifier.idempotency import Applied
+from notifier.notification.reading import NotificationFilter
+from notifier.notification.transitions import DELIVER, SUCCEED
+from notifier.providers.receipt import Receipt
 from notifier.store.kit.database import ANSWER_TIMEOUT_S
 from notifier.store.kit.upgrading import upgrade
 from tests.contract.store.proxy import linked
@@ -42,11 +44,11 @@ def every_call(stores: Stores) -> list[Awaitable[object]]:
     submission = a_submission()
     a_receipt = Receipt(provider="twilio", event_id="1", id=submission.id, transition=DELIVER)
     return [
-        *(stores.deliveries.insert([a_submission()]) for _ in range(40)),
-        stores.deliveries.mark_published([envelope_of(submission)]),
+        *(stores.intake.insert([a_submission()]) for _ in range(40)),
+        stores.publications.mark_published([envelope_of(submission)]),
         stores.claim(envelope_of(submission)),
-        stores.deliveries.take_due(10, hold_s=1),
-        stores.deliveries.snoozes(submission.id),
+        stores.upkeep.take_due(10, hold_s=1),
+        stores.leases.snoozes(submission.id),
         stores.queries.get(submission.id, service=None),
         stores.queries.list(NotificationFilter(), service=None, limit=9, after=None),
         stores.queries.account(service=None),
@@ -118,13 +120,13 @@ async def test_a_stopped_server_is_away_and_comes_back(
 
         await asyncio.to_thread(mortal_postgres.kill)
         assert set(await refusals(every_call(stores))) == {StoreUnavailableError}
-        assert await refusals([stores.deliveries.finish(an_end(claimed, SUCCEED))]) == [
+        assert await refusals([stores.leases.finish(an_end(claimed, SUCCEED))]) == [
             StoreUnavailableError
         ]
 
         await asyncio.to_thread(mortal_postgres.start)
-        assert await stores.deliveries.finish(an_end(claimed, SUCCEED))
-        assert await stores.deliveries.insert([a_submission()]) == Applied()
+        assert await stores.leases.finish(an_end(claimed, SUCCEED))
+        assert await stores.intake.insert([a_submission()]) == Applied()
 
 
 @pytest.mark.parametrize("trusted_s", [0.0, 60.0])
@@ -150,8 +152,8 @@ async def test_cancelled_calls_leak_no_connection(stores: Stores) -> None:
         stores.queries.ping,
         lambda: stores.queries.account(service=None),
         stores.accept,
-        lambda: stores.deliveries.take_due(10, hold_s=1),
-        lambda: stores.deliveries.expire(10),
+        lambda: stores.upkeep.take_due(10, hold_s=1),
+        lambda: stores.upkeep.expire(10),
     ]
     for number in range(60):
         task = asyncio.ensure_future(calls[number % len(calls)]())
@@ -198,7 +200,7 @@ async def test_an_error_text_never_quotes_what_was_stored(stores: Stores) -> Non
     known = await stores.accept()
 
     with pytest.raises(StoreRefusedError) as caught:
-        await stores.deliveries.insert([known])
+        await stores.intake.insert([known])
 
     error: BaseException | None = caught.value
     assert error is not None

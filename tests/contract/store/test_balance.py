@@ -8,7 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from notifier.notification.model import (
+from notifier.delivery.ports import Claimed, RescuePolicy
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, OnUnknown, Status
+from notifier.notification.transitions import (
     CANCEL,
     EXPIRE,
     FAIL,
@@ -16,14 +19,8 @@ from notifier.notification.model import (
     RETRY,
     SNOOZE,
     SUCCEED,
-    Channel,
-    Claimed,
-    Envelope,
-    OnUnknown,
-    Status,
     Transition,
 )
-from notifier.ports import RescuePolicy
 from notifier.store.tables import notifications as n
 from tests.contract.store.stores import Stores, a_submission, an_end, envelope_of, open_stores
 
@@ -61,14 +58,14 @@ class World:
     async def finish(self, pick: int) -> None:
         if self.leases:
             lease = self.leases[pick % len(self.leases)]
-            await self.stores.deliveries.finish(an_end(lease, ENDS[pick % len(ENDS)]))
+            await self.stores.leases.finish(an_end(lease, ENDS[pick % len(ENDS)]))
 
     async def relay(self, pick: int) -> None:
         await self.stores.pass_time(40 + pick)
-        await self.stores.deliveries.rescue(2, POLICIES)
-        self.envelopes += await self.stores.deliveries.take_due(2, hold_s=1)
-        letters = await self.stores.deliveries.take_unburied(2, hold_s=1)
-        await self.stores.deliveries.mark_buried(letters)
+        await self.stores.upkeep.rescue(2, POLICIES)
+        self.envelopes += await self.stores.upkeep.take_due(2, hold_s=1)
+        letters = await self.stores.dead_letters.take_unburied(2, hold_s=1)
+        await self.stores.publications.mark_buried(letters)
         self.envelopes += letters
 
     async def cancel(self, pick: int) -> None:
@@ -80,7 +77,7 @@ class World:
     async def _move(self, transition: Transition, pick: int) -> None:
         if self.envelopes:
             chosen = self.envelopes[pick % len(self.envelopes)].id
-            await self.stores.deliveries.move(transition, chosen, service=None)
+            await self.stores.orders.move(transition, chosen, service=None)
 
 
 STEPS: list[Callable[[World, int], Awaitable[None]]] = [

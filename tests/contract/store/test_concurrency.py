@@ -10,8 +10,11 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from notifier.notification.model import SUCCEED, Channel, Envelope, OnUnknown
-from notifier.ports import Idempotency, RescuePolicy
+from notifier.delivery.ports import RescuePolicy
+from notifier.idempotency import Idempotency
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, OnUnknown
+from notifier.notification.transitions import SUCCEED
 from notifier.store import inbox
 from notifier.store.kit import idempotency
 from notifier.store.kit.address import parse_address
@@ -37,11 +40,11 @@ async def test_eight_workers_claim_the_same_envelopes_once_each(store_url: str) 
         envelopes = [envelope_of(each) for each in await workers[0].accept_many(200)]
 
         async def work(worker: Stores, order: list[Envelope]) -> list[UUID]:
-            publishing = [worker.deliveries.mark_published([each]) for each in order]
+            publishing = [worker.publications.mark_published([each]) for each in order]
             claims = [worker.claim(each) for each in order]
             results = await asyncio.gather(*claims, *publishing)
             claimed = [result for result in results if result]
-            ends = [worker.deliveries.finish(an_end(each, SUCCEED)) for each in claimed]
+            ends = [worker.leases.finish(an_end(each, SUCCEED)) for each in claimed]
             assert all(await asyncio.gather(*ends))
             return [each.id for each in claimed]
 
@@ -64,7 +67,7 @@ async def test_ten_relays_take_each_due_notification_once(store_url: str) -> Non
 
         async def relay(stores: Stores) -> list[UUID]:
             taken: list[UUID] = []
-            while batch := await stores.deliveries.take_due(50, hold_s=60):
+            while batch := await stores.upkeep.take_due(50, hold_s=60):
                 taken += [envelope.id for envelope in batch]
             return taken
 
@@ -83,8 +86,8 @@ async def test_rescuers_and_late_workers_agree_on_one_end(store_url: str) -> Non
         claimed = [each for each in await asyncio.gather(*map(worker.claim, envelopes)) if each]
         await worker.pass_time(61)
 
-        finishes = [worker.deliveries.finish(an_end(each, SUCCEED)) for each in claimed]
-        rescues = [relay.deliveries.rescue(30, policies) for relay in relays * 4]
+        finishes = [worker.leases.finish(an_end(each, SUCCEED)) for each in claimed]
+        rescues = [relay.upkeep.rescue(30, policies) for relay in relays * 4]
         results = await asyncio.gather(*finishes, *rescues)
 
         finished, rescued = sum(results[:100]), sum(results[100:])

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from notifier.notification.model import SUCCEED
-from notifier.ports import Idempotency
+from notifier.idempotency import Idempotency
+from notifier.notification.transitions import SUCCEED
 from tests.contract.store.stores import Stores, a_submission, an_end, envelope_of, open_stores
 
 _KEPT = text("SELECT DISTINCT how FROM commits")
@@ -77,14 +77,14 @@ async def test_what_is_answered_or_sent_waits_for_the_disk(
 
     submission = await stores.accept()
     assert await noted.since() == {"on"}
-    await stores.deliveries.insert([a_submission()], an_idempotency())
+    await stores.intake.insert([a_submission()], an_idempotency())
     assert await noted.since() == {"on"}
     await stores.accept_many(MANY)
     assert await noted.since() == {"on"}
     claimed = await stores.claim(envelope_of(submission))
     assert claimed is not None
     assert await noted.since() == {"on"}
-    await stores.deliveries.finish(an_end(claimed, SUCCEED))
+    await stores.leases.finish(an_end(claimed, SUCCEED))
     assert await noted.since() == {"on"}
 
 
@@ -95,7 +95,7 @@ async def test_what_only_costs_a_second_message_does_not_wait(
     submission = await stores.accept()
     await noted.since()
 
-    await stores.deliveries.mark_published([envelope_of(submission)])
+    await stores.publications.mark_published([envelope_of(submission)])
 
     assert await noted.since() == {"off"}
     # Nor does that outlast the transaction.

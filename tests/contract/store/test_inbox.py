@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered, Unfinished
 from notifier.notification.model import Message
-from notifier.ports import Applied, Idempotency, KeyReused, NotFound, Remembered, Unfinished
 from notifier.store.kit.database import Work
 from notifier.store.tables import inbox_items, inboxes
 from tests.contract.store.stores import Stores, a_message, a_submission, open_stores

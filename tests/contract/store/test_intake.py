@@ -9,8 +9,9 @@ from sqlalchemy import func, select
 from sqlalchemy import insert as insert_row
 
 from notifier.errors import StoreBusyError, StoreRefusedError
-from notifier.notification.model import Status, Submission
-from notifier.ports import Applied, Idempotency, InsertResult, KeyReused, Remembered
+from notifier.idempotency import Applied, Idempotency, KeyReused, Remembered
+from notifier.intake.ports import InsertResult, Submission
+from notifier.notification.model import Status
 from notifier.store.kit.sql import Now
 from notifier.store.tables import idempotency_keys, notification_events, notifications
 from tests.contract.store.proxy import linked
@@ -30,7 +31,7 @@ async def count(stores: Stores, table: object = notifications) -> int:
 async def test_a_notification_is_stored_as_it_was_asked_for(stores: Stores) -> None:
     asked = a_submission(expires_at=utc("2999-12-31T23:59:59.5+02:00"), sensitive=True)
 
-    assert await stores.deliveries.insert([asked]) == Applied()
+    assert await stores.intake.insert([asked]) == Applied()
 
     stored = await stores.get(asked.id)
     for name in ("service", "channel", "lane", "recipient", "subject", "content", "html"):
@@ -49,7 +50,7 @@ async def test_what_is_optional_may_be_missing(stores: Stores) -> None:
         a_submission(), subject=None, html=None, variables=None, metadata=None, traceparent=None
     )
 
-    await stores.deliveries.insert([asked])
+    await stores.intake.insert([asked])
 
     stored = await stores.get(asked.id)
     assert (stored.subject, stored.html, stored.variables) == (None, None, None)
@@ -60,7 +61,7 @@ async def test_of_several_notifications_all_or_none_are_stored(stores: Stores) -
     known = await stores.accept()
 
     with pytest.raises(StoreRefusedError):
-        await stores.deliveries.insert([a_submission(), known, a_submission()], a_key())
+        await stores.intake.insert([a_submission(), known, a_submission()], a_key())
 
     assert await count(stores) == 1
     assert await count(stores, notification_events) == 1
@@ -71,7 +72,7 @@ async def test_one_bad_request_does_not_spoil_those_that_came_with_it(stores: St
     known = await stores.accept()
     requests = [[a_submission()], [known], [a_submission()]]
 
-    results = await asyncio.gather(*map(stores.deliveries.insert, requests), return_exceptions=True)
+    results = await asyncio.gather(*map(stores.intake.insert, requests), return_exceptions=True)
 
     assert [type(result) for result in results] == [Applied, StoreRefusedError, Applied]
     assert await count(stores) == 3
@@ -87,18 +88,18 @@ async def test_text_that_postgresql_cannot_hold_is_refused_without_being_quoted(
         replace(a_submission(), metadata={text: "secret"}),
     ):
         with pytest.raises(StoreRefusedError) as caught:
-            await stores.deliveries.insert([bad])
+            await stores.intake.insert([bad])
         assert "secret" not in str(caught.value)
     assert await count(stores) == 0
 
 
 async def test_an_unpublished_notification_is_left_to_its_api_for_a_grace(stores: Stores) -> None:
     asked = await stores.accept()
-    assert await stores.deliveries.take_due(10, hold_s=1) == []
+    assert await stores.upkeep.take_due(10, hold_s=1) == []
 
     await stores.pass_time(5.5)
 
-    (envelope,) = await stores.deliveries.take_due(10, hold_s=1)
+    (envelope,) = await stores.upkeep.take_due(10, hold_s=1)
     assert (envelope.id, envelope.attempt) == (asked.id, 0)
     assert (envelope.channel, envelope.lane) == (asked.channel, asked.lane)
     assert envelope.traceparent == asked.traceparent
@@ -110,39 +111,39 @@ async def test_a_scheduled_notification_comes_up_when_its_time_has_come(stores: 
     scheduled = await stores.accept(a_submission(send_at=created_at + timedelta(seconds=90)))
     assert (await stores.get(scheduled.id)).due_at > created_at + timedelta(seconds=89)
 
-    assert ids(await stores.deliveries.take_due(10, hold_s=1_000)) == [late.id]
+    assert ids(await stores.upkeep.take_due(10, hold_s=1_000)) == [late.id]
     await stores.pass_time(60)
-    await stores.deliveries.take_due(10, hold_s=1_000)
+    await stores.upkeep.take_due(10, hold_s=1_000)
     await stores.pass_time(31)
-    assert ids(await stores.deliveries.take_due(10, hold_s=1_000)) == [scheduled.id]
+    assert ids(await stores.upkeep.take_due(10, hold_s=1_000)) == [scheduled.id]
 
 
 async def test_a_repeated_request_gets_the_first_answer_and_changes_nothing(
     stores: Stores,
 ) -> None:
-    assert await stores.deliveries.insert([a_submission()], a_key()) == Applied()
+    assert await stores.intake.insert([a_submission()], a_key()) == Applied()
 
-    again = await stores.deliveries.insert([a_submission()], a_key(answer="a2"))
+    again = await stores.intake.insert([a_submission()], a_key(answer="a2"))
 
     assert again == Remembered("a1")
     assert await count(stores) == 1
 
 
 async def test_a_key_used_for_another_request_is_refused(stores: Stores) -> None:
-    await stores.deliveries.insert([a_submission()], a_key())
+    await stores.intake.insert([a_submission()], a_key())
 
-    result = await stores.deliveries.insert([a_submission()], a_key(fingerprint="f2"))
+    result = await stores.intake.insert([a_submission()], a_key(fingerprint="f2"))
 
     assert result == KeyReused()
     assert await count(stores) == 1
 
 
 async def test_services_do_not_share_keys(stores: Stores) -> None:
-    await stores.deliveries.insert([a_submission()], a_key())
+    await stores.intake.insert([a_submission()], a_key())
 
     other = replace(a_key(), service="payments")
 
-    assert await stores.deliveries.insert([a_submission()], other) == Applied()
+    assert await stores.intake.insert([a_submission()], other) == Applied()
 
 
 def _split(results: Sequence[InsertResult]) -> tuple[int, int]:
@@ -156,7 +157,7 @@ async def test_fifty_equal_requests_at_once_give_one_row_and_fifty_answers(
 ) -> None:
     async with open_stores(stores.url) as other:
         inserts = [
-            (stores, other)[number % 2].deliveries.insert([a_submission()], a_key(answer="a"))
+            (stores, other)[number % 2].intake.insert([a_submission()], a_key(answer="a"))
             for number in range(50)
         ]
         results = await asyncio.gather(*inserts)
@@ -169,7 +170,7 @@ async def test_fifty_equal_requests_at_once_give_one_row_and_fifty_answers(
 async def test_everybody_in_a_batch_gets_an_answer_of_his_own(stores: Stores) -> None:
     lost = a_submission(recipient="lost@example.org")
     await stores.suppress(lost)
-    await stores.deliveries.insert([a_submission()], a_key("used", answer="then"))
+    await stores.intake.insert([a_submission()], a_key("used", answer="then"))
     many = [a_submission() for _ in range(20)]
     requests: list[tuple[list[Submission], Idempotency | None]] = [
         ([a_submission()], a_key("new")),
@@ -183,7 +184,7 @@ async def test_everybody_in_a_batch_gets_an_answer_of_his_own(stores: Stores) ->
         (many, a_key("many")),
     ]
 
-    results = await asyncio.gather(*(stores.deliveries.insert(*each) for each in requests))
+    results = await asyncio.gather(*(stores.intake.insert(*each) for each in requests))
 
     assert results == [
         Applied(),
@@ -214,13 +215,13 @@ async def test_a_key_s_answer_is_kept_only_with_what_it_answers(stores: Stores) 
     requests = [([a_submission()], a_key("good")), ([a_submission(), known], a_key("bad"))]
 
     results = await asyncio.gather(
-        *(stores.deliveries.insert(*each) for each in requests), return_exceptions=True
+        *(stores.intake.insert(*each) for each in requests), return_exceptions=True
     )
 
     assert [type(result) for result in results] == [Applied, StoreRefusedError]
     assert await count(stores) == 2
-    assert await stores.deliveries.insert([a_submission()], a_key("bad")) == Applied()
-    assert await stores.deliveries.insert([a_submission()], a_key("good")) == Remembered("a1")
+    assert await stores.intake.insert([a_submission()], a_key("bad")) == Applied()
+    assert await stores.intake.insert([a_submission()], a_key("good")) == Remembered("a1")
 
 
 async def test_a_key_costs_no_round_trip_more(postgres_store_url: str) -> None:
@@ -228,7 +229,7 @@ async def test_a_key_costs_no_round_trip_more(postgres_store_url: str) -> None:
 
         async def asked(key: Idempotency | None) -> int:
             before = link.round_trips
-            assert await stores.deliveries.insert([a_submission()], key) == Applied()
+            assert await stores.intake.insert([a_submission()], key) == Applied()
             return link.round_trips - before
 
         # The first connects and prepares; and after a pause the connection is tried first.
@@ -240,7 +241,7 @@ async def test_processes_that_use_the_same_keys_do_not_block_one_another(stores:
     names = [f"key-{number}" for number in range(20)]
     async with open_stores(stores.url) as other:
         inserts = [
-            store.deliveries.insert([a_submission()], a_key(name))
+            store.intake.insert([a_submission()], a_key(name))
             for store, order in ((stores, names), (other, names[::-1]))
             for name in order
         ]
@@ -256,9 +257,9 @@ async def test_a_key_that_another_transaction_is_about_to_keep_is_busy(store_url
             await connection.execute(insert_row(idempotency_keys).values(**key, created_at=Now()))
 
             with pytest.raises(StoreBusyError):
-                await stores.deliveries.insert([a_submission()], a_key())
+                await stores.intake.insert([a_submission()], a_key())
 
-        assert await stores.deliveries.insert([a_submission()], a_key()) == Applied()
+        assert await stores.intake.insert([a_submission()], a_key()) == Applied()
 
 
 @pytest.fixture(params=["postgres", "pooled"])
@@ -270,7 +271,7 @@ def server_url(request: pytest.FixtureRequest) -> str:
 @pytest.mark.parametrize("end", ["commit", "rollback"])
 async def test_nobody_waits_for_a_key_that_is_not_his(server_url: str, end: str) -> None:
     async with open_stores(server_url) as stores, open_stores(server_url) as other:
-        insert = stores.deliveries.insert
+        insert = stores.intake.insert
         async with other.database._writer.connect() as connection:  # noqa: SLF001
             held = asdict(a_key("held", answer="then"))
             await connection.execute(insert_row(idempotency_keys).values(**held, created_at=Now()))
@@ -294,29 +295,29 @@ async def test_nobody_waits_for_a_key_that_is_not_his(server_url: str, end: str)
 
 
 async def test_keys_are_forgotten_after_a_day(stores: Stores) -> None:
-    await stores.deliveries.insert([a_submission()], a_key("old"))
+    await stores.intake.insert([a_submission()], a_key("old"))
     await stores.pass_time(3_600)
-    await stores.deliveries.insert([a_submission()], a_key("young"))
+    await stores.intake.insert([a_submission()], a_key("young"))
     await stores.pass_time(82_900)
 
-    assert await stores.deliveries.purge_idempotency_keys() == 1
+    assert await stores.once.purge() == 1
 
-    assert await stores.deliveries.insert([a_submission()], a_key("old")) == Applied()
-    assert await stores.deliveries.insert([a_submission()], a_key("young")) == Remembered("a1")
+    assert await stores.intake.insert([a_submission()], a_key("old")) == Applied()
+    assert await stores.intake.insert([a_submission()], a_key("young")) == Remembered("a1")
 
 
 async def test_a_thousand_notifications_go_in_one_request(stores: Stores) -> None:
     many: list[Submission] = [a_submission() for _ in range(1_000)]
 
-    assert await stores.deliveries.insert(many, a_key()) == Applied()
+    assert await stores.intake.insert(many, a_key()) == Applied()
 
     assert await count(stores) == 1_000
 
 
 async def test_an_answer_is_remembered_for_its_request_alone(stores: Stores) -> None:
     key = Idempotency(service="orders", key="k", fingerprint="f", answer="accepted")
-    await stores.deliveries.insert([a_submission()], key)
-    remembered = stores.deliveries.remembered
+    await stores.intake.insert([a_submission()], key)
+    remembered = stores.once.remembered
 
     assert await remembered(service="orders", key="k", fingerprint="f") == Remembered("accepted")
     assert await remembered(service="orders", key="k", fingerprint="g") == KeyReused()

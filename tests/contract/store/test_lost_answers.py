@@ -8,21 +8,12 @@ from uuid import uuid4
 
 import pytest
 
+from notifier.delivery.ports import Claimed, RescuePolicy
 from notifier.errors import StoreUnavailableError
-from notifier.notification.model import (
-    EXPIRE,
-    FAIL,
-    INTERRUPT,
-    RETRY,
-    SUCCEED,
-    Channel,
-    Claimed,
-    Envelope,
-    OnUnknown,
-    Status,
-    Transition,
-)
-from notifier.ports import Applied, Idempotency, NotFound, Remembered, RescuePolicy
+from notifier.idempotency import Applied, Idempotency, NotFound, Remembered
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, OnUnknown, Status
+from notifier.notification.transitions import EXPIRE, FAIL, INTERRUPT, RETRY, SUCCEED, Transition
 from notifier.store.kit.database import Answer, Database, Work
 from tests.contract.store.proxy import linked
 from tests.contract.store.stores import (
@@ -54,7 +45,7 @@ async def lost(stores: Stores, call: Callable[[], Awaitable[object]]) -> None:
 
 
 async def claim(stores: Stores, envelope: Envelope) -> Claimed | None:
-    claim = stores.deliveries.claim
+    claim = stores.leases.claim
     found = await claim(envelope, lease_token=TOKEN, lease_s=60, leased_by="w")
     assert not isinstance(found, NotFound)
     return found
@@ -72,9 +63,9 @@ async def test_a_claim_whose_answer_was_lost_finds_itself_again(stores: Stores) 
     assert (claimed.attempt, claimed.attempts_spent, claimed.lease_token) == (1, 1, TOKEN)
     assert claimed.content == submission.content
     await stores.pass_time(50)
-    assert await stores.deliveries.rescue(9, HOLD) == 0
+    assert await stores.upkeep.rescue(9, HOLD) == 0
     assert await stores.claim(envelope) is None
-    assert await stores.deliveries.finish(an_end(claimed, SUCCEED))
+    assert await stores.leases.finish(an_end(claimed, SUCCEED))
     assert await stores.events(submission.id) == ["accept", "claim", "succeed"]
 
 
@@ -82,7 +73,7 @@ async def test_a_claim_that_was_rescued_meanwhile_is_void(stores: Stores) -> Non
     submission = await stores.accept()
     await lost(stores, lambda: claim(stores, envelope_of(submission)))
     await stores.pass_time(61)
-    await stores.deliveries.rescue(9, HOLD)
+    await stores.upkeep.rescue(9, HOLD)
 
     assert await claim(stores, envelope_of(submission)) is None
 
@@ -124,11 +115,11 @@ async def test_a_finish_whose_answer_was_lost_is_recorded_once(
 ) -> None:
     claimed = await stores.claimed()
     end = an_end(claimed, transition, fault=A_FAULT)
-    await lost(stores, lambda: stores.deliveries.finish(end))
+    await lost(stores, lambda: stores.leases.finish(end))
     before = await stores.get(claimed.id)
 
-    assert await stores.deliveries.finish(end)
-    assert await stores.deliveries.finish(replace(end))
+    assert await stores.leases.finish(end)
+    assert await stores.leases.finish(replace(end))
 
     assert await stores.get(claimed.id) == before
     assert await stores.events(claimed.id) == ["accept", "claim", transition.name]
@@ -138,13 +129,13 @@ async def test_a_finish_whose_answer_was_lost_is_recorded_once(
 async def test_a_finish_is_known_again_after_the_next_claim(stores: Stores) -> None:
     claimed = await stores.claimed()
     end = an_end(claimed, INTERRUPT, delay_s=0.0)
-    await lost(stores, lambda: stores.deliveries.finish(end))
+    await lost(stores, lambda: stores.leases.finish(end))
     current = await stores.claim(envelope_of(claimed, 1))
     assert current is not None
 
-    assert await stores.deliveries.finish(end)
+    assert await stores.leases.finish(end)
 
-    assert await stores.deliveries.finish(an_end(current, SUCCEED))
+    assert await stores.leases.finish(an_end(current, SUCCEED))
     assert await stores.events(claimed.id) == ["accept", "claim", "interrupt", "claim", "succeed"]
 
 
@@ -154,12 +145,12 @@ async def test_a_finish_after_a_rescue_is_late_and_noted_once(
 ) -> None:
     claimed = await stores.claimed()
     await stores.pass_time(61)
-    await stores.deliveries.rescue(9, HOLD)
+    await stores.upkeep.rescue(9, HOLD)
     end = an_end(claimed, transition)
-    await lost(stores, lambda: stores.deliveries.finish(end))
+    await lost(stores, lambda: stores.leases.finish(end))
 
     for _ in range(2):
-        assert not await stores.deliveries.finish(end)
+        assert not await stores.leases.finish(end)
 
     assert await stores.status(claimed.id) is Status.FAILED
     assert await stores.events(claimed.id) == ["accept", "claim", "fail", "late_completion"]
@@ -171,7 +162,7 @@ async def test_an_acceptance_whose_answer_was_lost_is_remembered_by_its_key(
 ) -> None:
     key = Idempotency(service="orders", key="k", fingerprint="f", answer="accepted")
     async with linked(postgres_store_url) as (url, link), open_stores(url) as stores:
-        insert = stores.deliveries.insert
+        insert = stores.intake.insert
         beside = [[a_submission()] for _ in range(others)]
         assert await insert([a_submission()], replace(key, key="before")) == Applied()
         link.loses_commits = True
@@ -200,8 +191,8 @@ async def test_a_link_that_breaks_in_the_commit_costs_neither_claim_nor_finish(
 
         link.loses_commits = True
         with pytest.raises(StoreUnavailableError):
-            await stores.deliveries.finish(an_end(claimed, SUCCEED))
+            await stores.leases.finish(an_end(claimed, SUCCEED))
         link.loses_commits = False
 
-        assert await stores.deliveries.finish(an_end(claimed, SUCCEED))
+        assert await stores.leases.finish(an_end(claimed, SUCCEED))
         assert await stores.events(submission.id) == ["accept", "claim", "succeed"]

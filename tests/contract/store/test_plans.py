@@ -11,10 +11,14 @@ from sqlalchemy import ClauseElement, text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from notifier.notification.model import SUCCEED, Channel, Envelope, Finish, Lane
-from notifier.ports import WORK_QUEUES, Idempotency
+from notifier.delivery.ports import Finish
+from notifier.idempotency import Idempotency
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, Lane
+from notifier.notification.queueing import WORK_QUEUES
+from notifier.notification.transitions import SUCCEED
 from notifier.store.kit import idempotency
-from notifier.store.notification import attempts, due, intake, unknown, upkeep
+from notifier.store.notification import attempts, due, intake, publications, unknown, upkeep
 from notifier.store.notification.attempts import ClaimRequest
 from notifier.store.notification.rows import (
     encode,
@@ -85,8 +89,8 @@ def _cases(ids: list[UUID]) -> dict[str, Case]:
     )
     ends = joined(map(finish_row, map(_finish, ids)))
     return {
-        "mark": Case(attempts._MARK_PUBLISHED, {"rows": rows, "lost_after_s": 600}),  # noqa: SLF001
-        "bury": Case(attempts._MARK_BURIED, {"rows": rows}),  # noqa: SLF001
+        "mark": Case(publications._MARK_PUBLISHED, {"rows": rows, "lost_after_s": 600}),  # noqa: SLF001
+        "bury": Case(publications._MARK_BURIED, {"rows": rows}),  # noqa: SLF001
         "claim": Case(attempts._CLAIM.both, {"rows": wanted}),  # noqa: SLF001
         "renew": Case(attempts._RENEW.both, {"rows": wanted}),  # noqa: SLF001
         "replay": Case(attempts._REPLAY.both, {"rows": rows}),  # noqa: SLF001
@@ -211,7 +215,7 @@ async def test_given_rows_are_not_compared_with_one_another(stores: Stores) -> N
     rows = joined(envelope_row(envelope_of(each)) for each in await stores.accept_many(ROWS))
     async with _session(stores) as session:
         for case in (
-            Case(attempts._MARK_PUBLISHED, {"rows": rows, "lost_after_s": 600}),  # noqa: SLF001
+            Case(publications._MARK_PUBLISHED, {"rows": rows, "lost_after_s": 600}),  # noqa: SLF001
             Case(attempts._FINISH.both, {"rows": ends, "misses": "[]", "grace_s": 5}),  # noqa: SLF001
             Case(intake._INSERT_NEW, {**_requests(), "grace_s": 5}),  # noqa: SLF001
         ):
@@ -236,9 +240,9 @@ async def test_what_may_be_lost_is_found_without_reading_what_is_not(
         if is_emptied:
             await _empty(stores)
         envelopes = [envelope_of(each) for each in await stores.accept_many(BACKLOG)]
-        await stores.deliveries.mark_published(envelopes[:ROWS])
+        await stores.publications.mark_published(envelopes[:ROWS])
         await stores.pass_time(10 * LOST_AFTER_S)
-        await stores.deliveries.mark_published(envelopes[ROWS:])
+        await stores.publications.mark_published(envelopes[ROWS:])
         queues = joined([encode({"channel": Channel.EMAIL, "lane": Lane.NORMAL})])
         parameters = {"limit": ROWS, "hold_s": 10, "empty": queues}
         statement, values = Case(upkeep._TAKE_LOST, parameters).named()  # noqa: SLF001
@@ -256,7 +260,7 @@ async def test_what_is_due_is_not_looked_for_among_what_others_have(
 ) -> None:
     async with open_stores(postgres_store_url) as stores, _session(stores) as session:
         await stores.accept(a_submission(service="a"))
-        await stores.deliveries.insert([a_submission(service="b") for _ in range(BACKLOG)])
+        await stores.intake.insert([a_submission(service="b") for _ in range(BACKLOG)])
         await _run(
             stores, "UPDATE notifications SET relay_at = now() - random() * interval '1 hour'"
         )

@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from notifier.ports import Applied, Idempotency, ProviderState, Remembered
+from notifier.idempotency import Applied, Idempotency, Remembered
+from notifier.providers.account import ProviderState
 from notifier.store import pacing
 from notifier.store.pacing import Turn, Wish
 from tests.contract.store.stores import Stores, open_stores

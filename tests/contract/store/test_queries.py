@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import delete, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification.model import CANCEL, FAIL, SUCCEED, Channel, Status
-from notifier.ports import Account, Backlog, NotificationFilter
+from notifier.notification.model import Channel, Status
+from notifier.notification.reading import Account, Backlog, NotificationFilter
+from notifier.notification.transitions import CANCEL, FAIL, SUCCEED
 from notifier.store.kit.sql import Now
 from notifier.store.notification import accounting, searching
 from notifier.store.tables import notification_events, notifications
@@ -67,7 +68,7 @@ async def test_filters_match_what_they_name(stores: Stores) -> None:
     await stores.accept(a_submission(recipient="a", metadata={"order": "1", "shop": "x"}))
     await stores.accept(a_submission(recipient="b", metadata={"order": "2", "shop": "x"}))
     sms = await stores.accept(a_submission(recipient="c", channel=Channel.SMS, metadata={}))
-    await stores.deliveries.move(CANCEL, sms.id, service=None)
+    await stores.orders.move(CANCEL, sms.id, service=None)
 
     for wanted, expected in (
         (NotificationFilter(recipient="a"), ["a"]),
@@ -164,7 +165,7 @@ async def test_pages_of_a_search_hold_each_once_wherever_they_end(
         for each in channels
     ]
     for each in accepted[::2]:
-        await stores.deliveries.move(CANCEL, each.id, service=None)
+        await stores.orders.move(CANCEL, each.id, service=None)
     cancelled = {each.id for each in accepted[::2]}
 
     for service in ("orders", None):
@@ -193,7 +194,7 @@ async def test_of_all_services_a_page_is_the_newest(
         for number in range(9)
     ]
     for each in mixed:
-        await stores.deliveries.move(CANCEL, each.id, service=None)
+        await stores.orders.move(CANCEL, each.id, service=None)
     newest_first = [each.id for each in reversed(mixed)]
 
     for most in (50, 2):
@@ -420,14 +421,14 @@ async def test_an_unknown_notification_has_no_timeline(stores: Stores) -> None:
 
 async def test_the_backlog_counts_what_is_under_way_or_in_doubt(stores: Stores) -> None:
     published = a_submission()
-    await stores.deliveries.insert([a_submission(), published])
-    await stores.deliveries.mark_published([envelope_of(published)])
+    await stores.intake.insert([a_submission(), published])
+    await stores.publications.mark_published([envelope_of(published)])
     running = await stores.claimed()
     doubtful = await stores.claimed()
     end = an_end(doubtful, FAIL, fault=A_FAULT, outcome_unknown=True)
-    assert await stores.deliveries.finish(end)
+    assert await stores.leases.finish(end)
     late = replace(an_end(running, SUCCEED), lease_token=uuid4())
-    assert not await stores.deliveries.finish(late)
+    assert not await stores.leases.finish(late)
 
     assert await stores.queries.backlog() == Backlog(
         pending=2, processing=1, outcome_unknown=1, late_completions=1, unknown_messages=0

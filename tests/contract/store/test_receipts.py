@@ -6,22 +6,21 @@ from functools import partial
 
 import pytest
 
-from notifier.notification.model import (
+from notifier.audience.suppression import Lifted
+from notifier.delivery.ports import Claimed
+from notifier.idempotency import NotFound
+from notifier.notification.model import Channel, Status
+from notifier.notification.outcomes import Fault, SuppressionReason
+from notifier.notification.transitions import (
     BOUNCE,
     DELIVER,
     FAIL,
     RETRY,
     SETTLE,
     SUCCEED,
-    Channel,
-    Claimed,
-    Fault,
-    Receipt,
-    Status,
-    SuppressionReason,
     Transition,
 )
-from notifier.ports import Lifted, NotFound, Settled
+from notifier.providers.receipt import Receipt, Settled
 from tests.contract.store.stores import (
     A_FAULT,
     Stores,
@@ -53,7 +52,7 @@ def a_receipt(claimed: Claimed, transition: Transition | None, **changes: object
 async def unknown(stores: Stores, transition: Transition) -> Claimed:
     claimed = await stores.claimed()
     end = an_end(claimed, transition, fault=UNKNOWN, outcome_unknown=True)
-    assert await stores.deliveries.finish(end)
+    assert await stores.leases.finish(end)
     return claimed
 
 
@@ -62,7 +61,7 @@ async def test_a_receipt_takes_what_was_sent_to_its_end(
     stores: Stores, transition: Transition
 ) -> None:
     sent = await stores.claimed()
-    assert await stores.deliveries.finish(an_end(sent, SUCCEED))
+    assert await stores.leases.finish(an_end(sent, SUCCEED))
     receipt = a_receipt(sent, transition)
 
     assert (await stores.receipts.settle([receipt])).changed == 1
@@ -95,21 +94,21 @@ async def test_an_unknown_outcome_is_settled_on_the_way(
     way = ["settle"] if told is SETTLE else ["settle", told.name]
     assert await stores.events(claimed.id) == ["accept", "claim", end.name, *way]
     await stores.pass_time(60)
-    assert await stores.deliveries.take_due(9, hold_s=1) == []
-    assert await stores.deliveries.take_unburied(9, hold_s=1) == []
+    assert await stores.upkeep.take_due(9, hold_s=1) == []
+    assert await stores.dead_letters.take_unburied(9, hold_s=1) == []
     assert await stores.claim(envelope_of(claimed, 1)) is None
     assert (await stores.queries.account(service=None)).is_balanced
 
 
 async def test_the_dead_letter_of_a_settled_failure_becomes_stale(stores: Stores) -> None:
     failed = await unknown(stores, FAIL)
-    await stores.deliveries.mark_buried([envelope_of(failed, 1)])
+    await stores.publications.mark_buried([envelope_of(failed, 1)])
 
     await stores.receipts.settle([a_receipt(failed, DELIVER)])
 
-    assert await stores.deliveries.channels_with_stale_dead_letters() == {failed.channel}
+    assert await stores.dead_letters.channels_with_stale_dead_letters() == {failed.channel}
     letter = envelope_of(failed, 1)
-    assert await stores.deliveries.stale_dead_letters([letter]) == [letter]
+    assert await stores.dead_letters.stale_dead_letters([letter]) == [letter]
 
 
 @pytest.mark.parametrize("end", [RETRY, FAIL], ids=lambda each: str(each.name))
@@ -185,7 +184,7 @@ async def test_a_receipt_while_it_is_sent_again_changes_nothing_yet(stores: Stor
     assert await stores.receipts.settle([receipt]) == Settled(0, (receipt,))
     assert await stores.status(again.id) is Status.PROCESSING
 
-    assert await stores.deliveries.finish(an_end(again, SUCCEED))
+    assert await stores.leases.finish(an_end(again, SUCCEED))
     assert (await stores.receipts.settle([receipt])).changed == 1
 
 

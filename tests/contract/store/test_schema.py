@@ -208,7 +208,7 @@ async def test_a_database_without_tables_says_what_to_run(empty_url: str) -> Non
         assert problem is not None
         assert "notifier db upgrade" in problem
         with pytest.raises(SchemaError, match="notifier db upgrade"):
-            await stores.deliveries.insert([a_submission()])
+            await stores.intake.insert([a_submission()])
 
 
 async def test_an_old_schema_says_what_to_run(empty_url: str) -> None:

@@ -1,16 +1,9 @@
 import pytest
 
-from notifier.notification.model import (
-    FAIL,
-    REPLAY,
-    RETRY,
-    SNOOZE,
-    Claimed,
-    Fault,
-    Snoozes,
-    Submission,
-    Transition,
-)
+from notifier.delivery.ports import Claimed, Snoozes
+from notifier.intake.ports import Submission
+from notifier.notification.outcomes import Fault
+from notifier.notification.transitions import FAIL, REPLAY, RETRY, SNOOZE, Transition
 from tests.contract.store.stores import Stores, an_end, envelope_of
 
 SYSTEMIC = Fault(kind="systemic", code="401", message="the key was refused")
@@ -23,14 +16,14 @@ async def attempt(
     """Make an attempt that ends so."""
     claimed = await stores.claim(envelope_of(submission, number))
     assert claimed is not None
-    assert await stores.deliveries.finish(an_end(claimed, transition, fault=fault))
+    assert await stores.leases.finish(an_end(claimed, transition, fault=fault))
     return claimed
 
 
 async def test_what_was_never_put_off_has_not_waited(stores: Stores) -> None:
     submission = await stores.accept()
 
-    assert await stores.deliveries.snoozes(submission.id) == Snoozes(count=0, for_s=0)
+    assert await stores.leases.snoozes(submission.id) == Snoozes(count=0, for_s=0)
 
 
 async def test_the_wait_runs_from_the_first_systemic_snooze(stores: Stores) -> None:
@@ -42,11 +35,11 @@ async def test_the_wait_runs_from_the_first_systemic_snooze(stores: Stores) -> N
     await attempt(stores, submission, 2, SNOOZE, SYSTEMIC)
     await stores.pass_time(40)
 
-    waited = await stores.deliveries.snoozes(submission.id)
+    waited = await stores.leases.snoozes(submission.id)
 
     assert waited.count == 2
     assert waited.for_s == pytest.approx(100, abs=3)
-    assert await stores.deliveries.snoozes(other.id) == Snoozes()
+    assert await stores.leases.snoozes(other.id) == Snoozes()
 
 
 async def test_a_provider_that_throttles_is_no_systemic_reason(stores: Stores) -> None:
@@ -55,7 +48,7 @@ async def test_a_provider_that_throttles_is_no_systemic_reason(stores: Stores) -
 
     await stores.pass_time(100)
 
-    waited = await stores.deliveries.snoozes(submission.id)
+    waited = await stores.leases.snoozes(submission.id)
 
     assert (waited.count, waited.for_s) == (0, 0)
     assert waited.in_all_s == pytest.approx(100, abs=3)
@@ -67,18 +60,18 @@ async def test_a_pause_by_an_operator_does_not_count(stores: Stores) -> None:
     await attempt(stores, submission, 0, SNOOZE, paused)
     await stores.pass_time(100)
 
-    assert await stores.deliveries.snoozes(submission.id) == Snoozes()
+    assert await stores.leases.snoozes(submission.id) == Snoozes()
 
 
 async def test_a_replay_begins_anew(stores: Stores) -> None:
     submission = await stores.accept()
     await attempt(stores, submission, 0, SNOOZE, SYSTEMIC)
     await attempt(stores, submission, 1, FAIL, SYSTEMIC)
-    await stores.deliveries.move(REPLAY, submission.id, service=None)
+    await stores.orders.move(REPLAY, submission.id, service=None)
 
-    assert await stores.deliveries.snoozes(submission.id) == Snoozes()
+    assert await stores.leases.snoozes(submission.id) == Snoozes()
     await attempt(stores, submission, 2, SNOOZE, SYSTEMIC)
-    assert (await stores.deliveries.snoozes(submission.id)).count == 1
+    assert (await stores.leases.snoozes(submission.id)).count == 1
 
 
 async def test_what_is_put_off_is_counted_by_provider_wherever_it_waits(stores: Stores) -> None:
@@ -89,7 +82,7 @@ async def test_what_is_put_off_is_counted_by_provider_wherever_it_waits(stores: 
     await attempt(stores, others[0], 0, SNOOZE, THROTTLED)
     await attempt(stores, others[1], 0, FAIL, SYSTEMIC)
     await attempt(stores, others[2], 0, RETRY, THROTTLED)
-    await stores.deliveries.mark_published([envelope_of(second, 1)])
+    await stores.publications.mark_published([envelope_of(second, 1)])
 
     (found,) = await stores.providers.put_off()
 

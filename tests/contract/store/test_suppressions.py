@@ -7,31 +7,14 @@ import pytest
 from sqlalchemy import Text, event, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification.model import (
-    FAIL,
-    REPLAY,
-    RETRY,
-    SUCCEED,
-    Channel,
-    Fault,
-    OnUnknown,
-    Receipt,
-    Status,
-    Submission,
-    Suppression,
-    SuppressionReason,
-)
-from notifier.ports import (
-    Applied,
-    Idempotency,
-    KeyReused,
-    Lifted,
-    NotFound,
-    Protected,
-    Remembered,
-    RescuePolicy,
-    SuppressionPlace,
-)
+from notifier.audience.suppression import Lifted, Protected, Suppression, SuppressionPlace
+from notifier.delivery.ports import RescuePolicy
+from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
+from notifier.intake.ports import Submission
+from notifier.notification.model import Channel, OnUnknown, Status
+from notifier.notification.outcomes import Fault, SuppressionReason
+from notifier.notification.transitions import FAIL, REPLAY, RETRY, SUCCEED
+from notifier.providers.receipt import Receipt
 from notifier.store.notification.suppressing import is_suppressed
 from tests.contract.store.stores import (
     A_FAULT,
@@ -97,7 +80,7 @@ async def test_addresses_are_compared_without_case_and_width_and_kept_as_written
     assert refused.recipient == sent_as
     await add(stores, listed_as)
     await add(stores, sent_as, reason="hard_bounce")
-    await stores.deliveries.finish(
+    await stores.leases.finish(
         an_end(refused, FAIL, fault=A_FAULT, suppress_as=SuppressionReason.REFUSED)
     )
     later = await stores.accept(a_submission(recipient=sent_as))
@@ -105,7 +88,7 @@ async def test_addresses_are_compared_without_case_and_width_and_kept_as_written
 
     assert await stores.claim(envelope_of(early)) is None
     await stores.pass_time(6)
-    assert await stores.deliveries.take_due(9, hold_s=1) == []
+    assert await stores.upkeep.take_due(9, hold_s=1) == []
 
     for each in (early, waiting, later, other):
         found = await stores.get(each.id)
@@ -349,7 +332,7 @@ async def test_what_is_for_a_suppressed_address_is_accepted_and_suppressed(
     ]
     await stores.suppress(unwanted)
 
-    result = await stores.deliveries.insert([others[0], unwanted, *others[1:]])
+    result = await stores.intake.insert([others[0], unwanted, *others[1:]])
 
     assert result == Applied(frozenset({unwanted.id}))
     assert [await stores.status(each.id) for each in others] == [Status.PENDING] * 3
@@ -363,7 +346,7 @@ async def test_what_is_for_a_suppressed_address_is_accepted_and_suppressed(
     assert account.is_balanced
     assert account.by_status[Status.SUPPRESSED] == 1
     await stores.pass_time(6)
-    assert ids(await stores.deliveries.take_due(9, hold_s=1)) == ids_of(others)
+    assert ids(await stores.upkeep.take_due(9, hold_s=1)) == ids_of(others)
 
 
 def ids_of(submissions: list[Submission]) -> list[UUID]:
@@ -379,7 +362,7 @@ async def test_what_waits_is_suppressed_when_its_time_comes(
     await stores.suppress(waiting)
     await stores.pass_time(6)
 
-    assert ids(await stores.deliveries.take_due(9, hold_s=1)) == [other.id]
+    assert ids(await stores.upkeep.take_due(9, hold_s=1)) == [other.id]
 
     suppressed = await stores.get(waiting.id)
     assert suppressed.status is Status.SUPPRESSED
@@ -388,7 +371,7 @@ async def test_what_waits_is_suppressed_when_its_time_comes(
     assert await stores.events(waiting.id) == ["accept", "suppress"]
     assert (await stores.get(other.id)).finished_at is None
     await stores.pass_time(60)
-    assert ids(await stores.deliveries.take_due(9, hold_s=1)) == [other.id]
+    assert ids(await stores.upkeep.take_due(9, hold_s=1)) == [other.id]
 
 
 async def test_a_retry_for_an_address_that_was_suppressed_meanwhile_is_suppressed(
@@ -399,7 +382,7 @@ async def test_a_retry_for_an_address_that_was_suppressed_meanwhile_is_suppresse
     await stores.suppress(submission)
     await stores.pass_time(31)
 
-    assert await stores.deliveries.take_due(9, hold_s=1) == []
+    assert await stores.upkeep.take_due(9, hold_s=1) == []
 
     assert await stores.events(submission.id) == ["accept", "claim", "retry", "suppress"]
 
@@ -411,7 +394,7 @@ async def test_what_waits_in_the_broker_is_suppressed_when_it_is_claimed(
     unwanted = await stores.accept(a_submission(recipient="grace@example.org", sensitive=sensitive))
     others = [await stores.accept() for _ in range(2)]
     envelopes = [envelope_of(each) for each in (others[0], unwanted, others[1])]
-    await stores.deliveries.mark_published(envelopes)
+    await stores.publications.mark_published(envelopes)
     await stores.suppress(unwanted)
 
     claims = await asyncio.gather(*map(stores.claim, envelopes))
@@ -430,20 +413,20 @@ async def test_a_claim_that_is_asked_for_again_finds_the_suppression(stores: Sto
     claimed = await stores.claimed()
     await stores.suppress(await stores.accept())
 
-    again = await stores.deliveries.claim(
+    again = await stores.leases.claim(
         envelope_of(claimed), lease_token=claimed.lease_token, lease_s=60, leased_by="worker-1"
     )
 
     assert again is None
     assert await stores.events(claimed.id) == ["accept", "claim", "suppress"]
-    assert not await stores.deliveries.finish(an_end(claimed, SUCCEED))
+    assert not await stores.leases.finish(an_end(claimed, SUCCEED))
 
 
 async def test_a_rescued_one_is_suppressed_when_it_is_claimed_again(stores: Stores) -> None:
     claimed = await stores.claimed()
     await stores.pass_time(61)
     policy = RescuePolicy(max_attempts=5, on_unknown=OnUnknown.RESEND)
-    await stores.deliveries.rescue(9, dict.fromkeys(Channel, policy))
+    await stores.upkeep.rescue(9, dict.fromkeys(Channel, policy))
     await stores.suppress(await stores.accept())
 
     assert await stores.claim(envelope_of(claimed, attempt=1)) is None
@@ -453,7 +436,7 @@ async def test_a_rescued_one_is_suppressed_when_it_is_claimed_again(stores: Stor
 
 async def test_a_dead_letter_moved_back_to_its_queue_is_suppressed(stores: Stores) -> None:
     failed = await stores.claimed()
-    await stores.deliveries.finish(
+    await stores.leases.finish(
         an_end(failed, FAIL, fault=A_FAULT, suppress_as=SuppressionReason.REFUSED)
     )
 
@@ -466,7 +449,7 @@ async def test_a_refused_address_is_suppressed_with_the_end_of_the_attempt(store
     claimed = [await stores.claimed() for _ in range(2)]
 
     for each in claimed:
-        assert await stores.deliveries.finish(
+        assert await stores.leases.finish(
             an_end(each, FAIL, fault=A_FAULT, suppress_as=SuppressionReason.REFUSED)
         )
 
@@ -474,14 +457,14 @@ async def test_a_refused_address_is_suppressed_with_the_end_of_the_attempt(store
     assert (suppression.recipient, suppression.reason) == (claimed[0].recipient, "refused")
     assert suppression.notification_id == claimed[0].id
     later = a_submission()
-    assert await stores.deliveries.insert([later]) == Applied(frozenset({later.id}))
+    assert await stores.intake.insert([later]) == Applied(frozenset({later.id}))
 
 
 async def test_who_opted_out_is_suppressed_as_unsubscribed(stores: Stores) -> None:
     claimed = await stores.claimed()
     stopped = an_end(claimed, FAIL, fault=A_FAULT, suppress_as=SuppressionReason.UNSUBSCRIBED)
 
-    assert await stores.deliveries.finish(stopped)
+    assert await stores.leases.finish(stopped)
 
     (suppression,) = await listed(stores)
     assert suppression.reason is SuppressionReason.UNSUBSCRIBED
@@ -490,7 +473,7 @@ async def test_who_opted_out_is_suppressed_as_unsubscribed(stores: Stores) -> No
 async def test_a_late_completion_suppresses_nobody(stores: Stores) -> None:
     claimed = await stores.ended(SUCCEED)
 
-    assert not await stores.deliveries.finish(
+    assert not await stores.leases.finish(
         an_end(claimed, FAIL, suppress_as=SuppressionReason.REFUSED)
     )
 
@@ -499,9 +482,9 @@ async def test_a_late_completion_suppresses_nobody(stores: Stores) -> None:
 
 async def test_a_replay_to_a_suppressed_address_ends_as_suppressed(stores: Stores) -> None:
     failed = await stores.claimed()
-    await stores.deliveries.finish(an_end(failed, FAIL, suppress_as=SuppressionReason.REFUSED))
-    await stores.deliveries.move(REPLAY, failed.id, service=None)
+    await stores.leases.finish(an_end(failed, FAIL, suppress_as=SuppressionReason.REFUSED))
+    await stores.orders.move(REPLAY, failed.id, service=None)
 
-    assert await stores.deliveries.take_due(9, hold_s=1) == []
+    assert await stores.upkeep.take_due(9, hold_s=1) == []
 
     assert await stores.status(failed.id) is Status.SUPPRESSED

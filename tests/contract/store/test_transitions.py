@@ -4,7 +4,10 @@ from uuid import UUID
 
 import pytest
 
-from notifier.notification.model import (
+from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
+from notifier.notification.model import Status
+from notifier.notification.orders import Refused
+from notifier.notification.transitions import (
     BOUNCE,
     CANCEL,
     CLAIM,
@@ -16,10 +19,8 @@ from notifier.notification.model import (
     SUCCEED,
     SUPPRESS,
     TRANSITIONS,
-    Status,
     Transition,
 )
-from notifier.ports import Applied, Idempotency, KeyReused, NotFound, Refused, Remembered
 from tests.contract.store.stores import Stores, a_submission, an_end, envelope_of
 
 WAYS: dict[Status, list[Transition]] = {
@@ -40,7 +41,7 @@ async def brought_to(
 ) -> UUID:
     submission = await stores.accept(a_submission(sensitive=sensitive))
     for transition in WAYS[status]:
-        moved = await stores.deliveries.move(transition, submission.id, service=None)
+        moved = await stores.orders.move(transition, submission.id, service=None)
         assert moved == Applied()
     if is_unknown:
         await stores.make_unknown(submission.id)
@@ -56,7 +57,7 @@ async def test_a_transition_applies_exactly_where_the_status_is_one_of_its_sourc
         before = await stores.get(moved_id)
         timeline = await stores.events(moved_id)
 
-        result = await stores.deliveries.move(transition, moved_id, service="orders")
+        result = await stores.orders.move(transition, moved_id, service="orders")
 
         if status in transition.sources:
             assert result == Applied(), transition.name
@@ -74,13 +75,13 @@ async def test_the_hot_path_keeps_to_the_same_sources(stores: Stores, status: St
     claimed = await stores.claimed()
     moved_id = claimed.id
     if status is not Status.PROCESSING:
-        assert await stores.deliveries.finish(an_end(claimed, FAIL))
+        assert await stores.leases.finish(an_end(claimed, FAIL))
         for transition in [REPLAY, *WAYS[status]]:
-            await stores.deliveries.move(transition, moved_id, service=None)
+            await stores.orders.move(transition, moved_id, service=None)
     attempt = 1
     assert await stores.status(moved_id) is status
 
-    assert await stores.deliveries.finish(an_end(claimed, SUCCEED)) is (status is Status.PROCESSING)
+    assert await stores.leases.finish(an_end(claimed, SUCCEED)) is (status is Status.PROCESSING)
     again = await stores.claim(envelope_of(claimed, attempt))
 
     assert (again is not None) is (status in {Status.PENDING, Status.FAILED})
@@ -93,7 +94,7 @@ async def test_whatever_door_leads_to_a_final_state_a_sensitive_content_is_erase
     for source in transition.sources - {Status.FAILED}:
         moved_id = await brought_to(stores, source, sensitive=True, is_unknown=transition is SETTLE)
 
-        await stores.deliveries.move(transition, moved_id, service=None)
+        await stores.orders.move(transition, moved_id, service=None)
 
         moved = await stores.get(moved_id)
         erasable = (moved.subject, moved.content, moved.html, moved.variables)
@@ -105,26 +106,26 @@ async def test_whatever_door_leads_to_a_final_state_a_sensitive_content_is_erase
 async def test_an_erased_notification_is_not_replayed(stores: Stores) -> None:
     moved_id = await brought_to(stores, Status.FAILED, sensitive=True)
 
-    assert await stores.deliveries.move(REPLAY, moved_id, service=None) == Refused(Status.FAILED)
-    assert await stores.deliveries.replay_failed(channel=None, limit=10) == []
+    assert await stores.orders.move(REPLAY, moved_id, service=None) == Refused(Status.FAILED)
+    assert await stores.orders.replay_failed(channel=None, limit=10) == []
 
 
 async def test_a_replayed_notification_starts_anew(stores: Stores) -> None:
     failed = await stores.ended(FAIL)
 
-    assert await stores.deliveries.move(REPLAY, failed.id, service=None) == Applied()
+    assert await stores.orders.move(REPLAY, failed.id, service=None) == Applied()
 
     replayed = await stores.get(failed.id)
     assert (replayed.status, replayed.attempts) == (Status.PENDING, 0)
     assert replayed.finished_at is None
-    (envelope,) = await stores.deliveries.take_due(10, hold_s=1)
+    (envelope,) = await stores.upkeep.take_due(10, hold_s=1)
     assert envelope.attempt == 1
 
 
 async def test_what_belongs_to_another_service_is_not_found(stores: Stores) -> None:
     submission = await stores.accept()
 
-    result = await stores.deliveries.move(CANCEL, submission.id, service="payments")
+    result = await stores.orders.move(CANCEL, submission.id, service="payments")
 
     assert result == NotFound()
     assert await stores.status(submission.id) is Status.PENDING
@@ -136,7 +137,7 @@ async def test_a_repeated_cancel_gets_the_first_answer(stores: Stores) -> None:
     other = Idempotency(service="orders", key="k", fingerprint="other", answer="a")
 
     results = [
-        await stores.deliveries.move(CANCEL, submission.id, service="orders", idempotency=each)
+        await stores.orders.move(CANCEL, submission.id, service="orders", idempotency=each)
         for each in (key, key, other)
     ]
 
@@ -147,11 +148,11 @@ async def test_a_repeated_cancel_gets_the_first_answer(stores: Stores) -> None:
 async def test_a_refused_move_keeps_no_key(stores: Stores) -> None:
     submission = await stores.accept()
     key = Idempotency(service="orders", key="k", fingerprint="f", answer="a")
-    refused = await stores.deliveries.move(REPLAY, submission.id, service="orders", idempotency=key)
+    refused = await stores.orders.move(REPLAY, submission.id, service="orders", idempotency=key)
     assert refused == Refused(Status.PENDING)
 
     assert (
-        await stores.deliveries.move(CANCEL, submission.id, service="orders", idempotency=key)
+        await stores.orders.move(CANCEL, submission.id, service="orders", idempotency=key)
         == Applied()
     )
 
@@ -160,4 +161,4 @@ async def test_a_refused_move_keeps_no_key(stores: Stores) -> None:
 async def test_what_is_known_is_not_settled(stores: Stores, status: Status) -> None:
     known = await brought_to(stores, status)
 
-    assert await stores.deliveries.move(SETTLE, known, service=None) == Refused(status)
+    assert await stores.orders.move(SETTLE, known, service=None) == Refused(status)

@@ -10,19 +10,13 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Executable, text
 
-from notifier.notification.model import (
-    CANCEL,
-    FAIL,
-    SUCCEED,
-    Channel,
-    Claimed,
-    Lane,
-    OnUnknown,
-    Status,
-    Submission,
-)
-from notifier.ports import QueueDepth, Refused, RescuePolicy
-from notifier.store.notification import attempts, intake
+from notifier.delivery.ports import Claimed, RescuePolicy
+from notifier.intake.ports import Submission
+from notifier.notification.model import Channel, Lane, OnUnknown, Status
+from notifier.notification.orders import Refused
+from notifier.notification.queueing import QueueDepth
+from notifier.notification.transitions import CANCEL, FAIL, SUCCEED
+from notifier.store.notification import attempts, intake, publications
 from notifier.store.notification.attempts import ClaimRequest
 from notifier.store.notification.rows import envelope_row, finish_row, joined, submission_row
 from tests.clock import SystemClock
@@ -61,7 +55,7 @@ async def somebody_waits(stores: Stores) -> None:
 async def test_a_claim_that_waits_for_a_mark_finds_what_it_names(postgres_store_url: str) -> None:
     async with open_stores(postgres_store_url) as stores:
         envelope = envelope_of(await stores.accept())
-        mark = attempts._MARK_PUBLISHED  # noqa: SLF001
+        mark = publications._MARK_PUBLISHED  # noqa: SLF001
         rows = joined([envelope_row(envelope)])
         async with held(stores, mark, rows=rows, lost_after_s=600) as commit:
             claimed, _ = await asyncio.gather(stores.claim(envelope), commit)
@@ -87,7 +81,7 @@ async def test_a_cancel_that_waits_for_a_claim_comes_too_late(postgres_store_url
         first = ClaimRequest(envelope=envelope, lease_token=uuid4(), lease_s=60, leased_by="first")
         rows = joined([attempts._claim_row(first)])  # noqa: SLF001
         async with held(stores, attempts._CLAIM.both, rows=rows) as commit:  # noqa: SLF001
-            cancel = stores.deliveries.move(CANCEL, envelope.id, service=None)
+            cancel = stores.orders.move(CANCEL, envelope.id, service=None)
             moved, _ = await asyncio.gather(cancel, commit)
 
     assert moved == Refused(Status.PROCESSING)
@@ -100,8 +94,8 @@ async def test_a_rescue_passes_by_what_is_being_finished(postgres_store_url: str
         rows = joined([finish_row(an_end(claimed, SUCCEED))])
         finish = attempts._FINISH.both  # noqa: SLF001
         async with held(stores, finish, rows=rows, misses="[]", grace_s=5) as commit:
-            assert await stores.deliveries.rescue(10, RESEND) == 0
-            late = stores.deliveries.finish(an_end(claimed, SUCCEED))
+            assert await stores.upkeep.rescue(10, RESEND) == 0
+            late = stores.leases.finish(an_end(claimed, SUCCEED))
             await asyncio.gather(late, commit)
 
         assert await stores.events(claimed.id) == ["accept", "claim", "succeed"]
@@ -115,7 +109,7 @@ async def test_who_brings_one_does_not_wait_for_who_brings_a_thousand(
         rows = joined([submission_row(many[0], None)])
         async with stores.database._writer.connect() as other:  # noqa: SLF001
             await other.execute(intake._INSERT.both, {"rows": rows, "grace_s": 5})  # noqa: SLF001
-            waiting = asyncio.create_task(stores.deliveries.insert(many))
+            waiting = asyncio.create_task(stores.intake.insert(many))
             await somebody_waits(stores)
             await stores.accept()
             is_waiting = not waiting.done()
@@ -134,7 +128,7 @@ EMPTY = QueueDepth(
 
 async def published(stores: Stores) -> Submission:
     submission = await stores.accept()
-    await stores.deliveries.mark_published([envelope_of(submission)])
+    await stores.publications.mark_published([envelope_of(submission)])
     return submission
 
 
@@ -147,14 +141,14 @@ async def failed(stores: Stores) -> Claimed:
 
 
 SHARES: Mapping[str, tuple[Prepared, Take]] = {
-    "due": (Stores.accept, lambda each: each.deliveries.take_due(9, hold_s=60)),
-    "lost": (published, lambda each: each.deliveries.take_lost(9, hold_s=60, empty=[EMAIL])),
-    "missing": (published, lambda each: each.deliveries.unpublish_missing(9, queue=EMPTY)),
-    "unpublished": (published, lambda each: each.deliveries.unpublish(9)),
-    "unburied": (failed, lambda each: each.deliveries.take_unburied(9, hold_s=60)),
-    "abandoned": (Stores.claimed, lambda each: each.deliveries.rescue(9, RESEND)),
-    "overdue": (short_lived, lambda each: each.deliveries.expire(9)),
-    "replayed": (failed, lambda each: each.deliveries.replay_failed(channel=None, limit=9)),
+    "due": (Stores.accept, lambda each: each.upkeep.take_due(9, hold_s=60)),
+    "lost": (published, lambda each: each.upkeep.take_lost(9, hold_s=60, empty=[EMAIL])),
+    "missing": (published, lambda each: each.upkeep.unpublish_missing(9, queue=EMPTY)),
+    "unpublished": (published, lambda each: each.upkeep.unpublish(9)),
+    "unburied": (failed, lambda each: each.dead_letters.take_unburied(9, hold_s=60)),
+    "abandoned": (Stores.claimed, lambda each: each.upkeep.rescue(9, RESEND)),
+    "overdue": (short_lived, lambda each: each.upkeep.expire(9)),
+    "replayed": (failed, lambda each: each.orders.replay_failed(channel=None, limit=9)),
 }
 
 

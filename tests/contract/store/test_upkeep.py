@@ -4,18 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from notifier.notification.model import (
-    FAIL,
-    REPLAY,
-    RETRY,
-    SUCCEED,
-    Channel,
-    Envelope,
-    Lane,
-    OnUnknown,
-    Status,
-)
-from notifier.ports import Applied, QueueDepth, RescuePolicy
+from notifier.delivery.ports import RescuePolicy
+from notifier.idempotency import Applied
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, Lane, OnUnknown, Status
+from notifier.notification.queueing import QueueDepth
+from notifier.notification.transitions import FAIL, REPLAY, RETRY, SUCCEED
 from notifier.store.notification.upkeep import LEASE_ENDED
 from tests.clock import SystemClock
 from tests.contract.store.stores import (
@@ -38,18 +32,18 @@ async def test_what_a_relay_took_comes_up_again_after_its_hold(stores: Stores) -
     submission = await stores.accept()
     await stores.pass_time(6)
 
-    assert ids(await stores.deliveries.take_due(10, hold_s=20)) == [submission.id]
+    assert ids(await stores.upkeep.take_due(10, hold_s=20)) == [submission.id]
     await stores.pass_time(15)
-    assert await stores.deliveries.take_due(10, hold_s=20) == []
+    assert await stores.upkeep.take_due(10, hold_s=20) == []
     await stores.pass_time(6)
-    assert ids(await stores.deliveries.take_due(10, hold_s=20)) == [submission.id]
+    assert ids(await stores.upkeep.take_due(10, hold_s=20)) == [submission.id]
 
 
 async def test_a_relay_takes_no_more_than_it_asked_for(stores: Stores) -> None:
     submissions = await stores.accept_many(5)
     await stores.pass_time(6)
 
-    taken = [ids(await stores.deliveries.take_due(2, hold_s=99)) for _ in range(3)]
+    taken = [ids(await stores.upkeep.take_due(2, hold_s=99)) for _ in range(3)]
 
     assert [len(batch) for batch in taken] == [2, 2, 1]
     assert sorted(itertools.chain(*taken)) == sorted(each.id for each in submissions)
@@ -60,10 +54,10 @@ async def test_urgent_ones_are_taken_first(stores: Stores) -> None:
         await stores.accept(replace(a_submission(), lane=lane))
     await stores.pass_time(6)
 
-    taken = await stores.deliveries.take_due(3, hold_s=99)
+    taken = await stores.upkeep.take_due(3, hold_s=99)
 
     assert [each.lane for each in taken] == [Lane.HIGH, Lane.HIGH, Lane.NORMAL]
-    assert await stores.deliveries.due_queues() == [(Channel.EMAIL, Lane.BULK)]
+    assert await stores.upkeep.due_queues() == [(Channel.EMAIL, Lane.BULK)]
 
 
 async def test_services_get_equal_shares_of_what_is_taken(stores: Stores) -> None:
@@ -71,9 +65,9 @@ async def test_services_get_equal_shares_of_what_is_taken(stores: Stores) -> Non
         await stores.accept(a_submission(service=service))
     await stores.pass_time(6)
 
-    taken = await stores.deliveries.take_due(3, hold_s=99)
+    taken = await stores.upkeep.take_due(3, hold_s=99)
     found = [(await stores.get(each.id)).service for each in taken]
-    rest = await stores.deliveries.take_due(9, hold_s=99)
+    rest = await stores.upkeep.take_due(9, hold_s=99)
 
     assert sorted(found) == ["codes", "news", "shop"]
     assert len(rest) == 4
@@ -86,7 +80,7 @@ async def test_more_services_than_may_be_taken_come_by_how_long_they_waited(
         await stores.accept(a_submission(service=service))
         await stores.pass_time(6)
 
-    taken = [await stores.deliveries.take_due(1, hold_s=99) for _ in range(3)]
+    taken = [await stores.upkeep.take_due(1, hold_s=99) for _ in range(3)]
     found = [(await stores.get(each.id)).service for (each,) in taken]
 
     assert found == ["c", "a", "b"]
@@ -96,13 +90,13 @@ async def test_only_what_is_for_the_queues_asked_for_is_taken(stores: Stores) ->
     email = await stores.accept()
     sms = await stores.accept(a_submission(channel=Channel.SMS))
     await stores.pass_time(6)
-    take_due = stores.deliveries.take_due
+    take_due = stores.upkeep.take_due
 
-    assert set(await stores.deliveries.due_queues()) == {
+    assert set(await stores.upkeep.due_queues()) == {
         (Channel.EMAIL, Lane.NORMAL),
         (Channel.SMS, Lane.NORMAL),
     }
-    assert await stores.deliveries.due_queues([Lane.HIGH]) == []
+    assert await stores.upkeep.due_queues([Lane.HIGH]) == []
     assert await take_due(9, hold_s=99, queues=[(Channel.EMAIL, Lane.HIGH)]) == []
     assert ids(await take_due(9, hold_s=99, queues=[(Channel.SMS, Lane.NORMAL)])) == [sms.id]
     assert ids(await take_due(9, hold_s=99)) == [email.id]
@@ -116,16 +110,16 @@ async def test_what_is_not_due_yet_hides_nothing_that_is(stores: Stores) -> None
     await stores.accept(a_submission(service="codes", send_at=later))
     await stores.pass_time(6)
 
-    assert ids(await stores.deliveries.take_due(9, hold_s=99)) == [due.id]
-    assert await stores.deliveries.due_queues() == []
+    assert ids(await stores.upkeep.take_due(9, hold_s=99)) == [due.id]
+    assert await stores.upkeep.due_queues() == []
 
 
 async def test_a_published_notification_is_lost_if_its_empty_queue_never_gave_it(
     stores: Stores,
 ) -> None:
     submission = await stores.accept()
-    await stores.deliveries.mark_published([envelope_of(submission)])
-    lost = stores.deliveries.take_lost
+    await stores.publications.mark_published([envelope_of(submission)])
+    lost = stores.upkeep.take_lost
 
     await stores.pass_time(590)
     assert await lost(10, hold_s=30, empty=EMAIL) == []
@@ -143,23 +137,23 @@ async def test_a_published_notification_is_lost_if_its_empty_queue_never_gave_it
 async def test_a_notification_published_again_is_not_lost_for_a_while(stores: Stores) -> None:
     submission = await stores.accept()
     for _ in range(2):
-        await stores.deliveries.mark_published([envelope_of(submission)])
+        await stores.publications.mark_published([envelope_of(submission)])
         await stores.pass_time(400)
 
-    assert await stores.deliveries.take_lost(10, hold_s=30, empty=EMAIL) == []
+    assert await stores.upkeep.take_lost(10, hold_s=30, empty=EMAIL) == []
 
 
 async def test_what_is_held_for_long_is_taken_for_lost_ever_more_rarely(stores: Stores) -> None:
     envelope = envelope_of(await stores.accept())
     age_s = 0.0
     for _ in range(6):
-        await stores.deliveries.mark_published([envelope])
+        await stores.publications.mark_published([envelope])
         wait_s = min(max(age_s, LOST_AFTER_S), 10 * LOST_AFTER_S)
         # A busy machine's own seconds count as well.
         await stores.pass_time(wait_s - SLACK_S)
-        assert await stores.deliveries.take_lost(10, hold_s=0, empty=EMAIL) == []
+        assert await stores.upkeep.take_lost(10, hold_s=0, empty=EMAIL) == []
         await stores.pass_time(2 * SLACK_S)
-        assert await stores.deliveries.take_lost(10, hold_s=0, empty=EMAIL) == [envelope]
+        assert await stores.upkeep.take_lost(10, hold_s=0, empty=EMAIL) == [envelope]
         age_s += wait_s + SLACK_S
 
     assert age_s > 20 * LOST_AFTER_S
@@ -169,14 +163,14 @@ async def test_an_ended_lease_is_rescued_and_its_outcome_unknown(stores: Stores)
     claimed = await stores.claimed()
     await stores.pass_time(61)
 
-    assert await stores.deliveries.rescue(10, RESEND) == 1
+    assert await stores.upkeep.rescue(10, RESEND) == 1
 
     rescued = await stores.get(claimed.id)
     assert rescued.status is Status.PENDING
     assert rescued.outcome_unknown
     assert (rescued.fault, rescued.attempts) == (LEASE_ENDED, 1)
     assert await stores.events(claimed.id) == ["accept", "claim", "rescue"]
-    (envelope,) = await stores.deliveries.take_due(10, hold_s=1)
+    (envelope,) = await stores.upkeep.take_due(10, hold_s=1)
     assert envelope.attempt == 1
 
 
@@ -198,7 +192,7 @@ async def test_a_notifications_own_wish_goes_before_its_channels(
     claimed = await stores.claimed(a_submission(on_unknown=wish))
     await stores.pass_time(61)
 
-    assert await stores.deliveries.rescue(10, policies) == 1
+    assert await stores.upkeep.rescue(10, policies) == 1
 
     assert await stores.status(claimed.id) is status
 
@@ -207,20 +201,20 @@ async def test_a_live_lease_is_not_rescued(stores: Stores) -> None:
     await stores.claimed()
     await stores.pass_time(55)
 
-    assert await stores.deliveries.rescue(10, RESEND) == 0
+    assert await stores.upkeep.rescue(10, RESEND) == 0
 
 
 async def test_a_worker_that_comes_too_late_overwrites_nothing(stores: Stores) -> None:
     late = await stores.claimed()
     await stores.pass_time(61)
-    await stores.deliveries.rescue(10, RESEND)
+    await stores.upkeep.rescue(10, RESEND)
     current = await stores.claim(envelope_of(late, 1))
     assert current is not None
 
-    assert not await stores.deliveries.finish(an_end(late, SUCCEED))
+    assert not await stores.leases.finish(an_end(late, SUCCEED))
 
     assert await stores.status(late.id) is Status.PROCESSING
-    assert await stores.deliveries.finish(an_end(current, SUCCEED))
+    assert await stores.leases.finish(an_end(current, SUCCEED))
     assert await stores.events(late.id) == [
         "accept", "claim", "rescue", "claim", "late_completion", "succeed",
     ]  # fmt: skip
@@ -233,7 +227,7 @@ async def test_a_channel_that_holds_fails_what_may_have_been_sent(
     claimed = await stores.claimed(a_submission(sensitive=sensitive))
     await stores.pass_time(61)
 
-    assert await stores.deliveries.rescue(10, HOLD) == 1
+    assert await stores.upkeep.rescue(10, HOLD) == 1
 
     held = await stores.get(claimed.id)
     assert (held.status, held.fault) == (Status.FAILED, LEASE_ENDED)
@@ -241,7 +235,7 @@ async def test_a_channel_that_holds_fails_what_may_have_been_sent(
     assert held.finished_at is not None
     assert (held.content is None) is sensitive
     assert await stores.events(claimed.id) == ["accept", "claim", "fail"]
-    assert ids(await stores.deliveries.take_unburied(10, hold_s=1)) == [claimed.id]
+    assert ids(await stores.dead_letters.take_unburied(10, hold_s=1)) == [claimed.id]
 
 
 async def test_a_notification_that_kills_its_workers_fails_in_the_end(stores: Stores) -> None:
@@ -253,7 +247,7 @@ async def test_a_notification_that_kills_its_workers_fails_in_the_end(stores: St
         assert claimed is not None
         assert claimed.attempts_spent == attempt + 1
         await stores.pass_time(61)
-        assert await stores.deliveries.rescue(10, RESEND) == 1
+        assert await stores.upkeep.rescue(10, RESEND) == 1
 
     assert await stores.status(submission.id) is Status.FAILED
 
@@ -264,8 +258,8 @@ async def test_a_channel_without_a_policy_blocks_no_other(stores: Stores) -> Non
     email = await stores.claimed()
     await stores.pass_time(61)
 
-    assert await stores.deliveries.rescue(1, {Channel.EMAIL: RESEND[Channel.EMAIL]}) == 1
-    assert await stores.deliveries.rescue(1, {}) == 0
+    assert await stores.upkeep.rescue(1, {Channel.EMAIL: RESEND[Channel.EMAIL]}) == 1
+    assert await stores.upkeep.rescue(1, {}) == 0
 
     assert await stores.status(email.id) is Status.PENDING
 
@@ -275,9 +269,9 @@ async def test_the_leases_of_a_dead_worker_end_at_once_and_no_others(stores: Sto
     await stores.claim(envelope_of(dead), by="worker-1")
     await stores.claim(envelope_of(alive), by="worker-2")
 
-    assert await stores.deliveries.end_leases("worker-1") == 1
+    assert await stores.upkeep.end_leases("worker-1") == 1
 
-    assert await stores.deliveries.rescue(10, RESEND) == 1
+    assert await stores.upkeep.rescue(10, RESEND) == 1
     assert await stores.status(dead.id) is Status.PENDING
     assert await stores.status(alive.id) is Status.PROCESSING
 
@@ -288,7 +282,7 @@ async def test_a_pending_notification_expires_when_its_time_has_passed(stores: S
     later = await stores.accept(a_submission(expires_at=now + timedelta(seconds=90)))
     await stores.pass_time(31)
 
-    assert await stores.deliveries.expire(10) == 1
+    assert await stores.upkeep.expire(10) == 1
 
     assert (await stores.get(soon.id)).content is None
     assert await stores.events(soon.id) == ["accept", "expire"]
@@ -297,16 +291,16 @@ async def test_a_pending_notification_expires_when_its_time_has_passed(stores: S
 
 async def test_a_failure_is_left_to_its_worker_to_bury_for_a_grace(stores: Stores) -> None:
     failed = await stores.ended(FAIL)
-    assert await stores.deliveries.take_unburied(10, hold_s=20) == []
+    assert await stores.dead_letters.take_unburied(10, hold_s=20) == []
 
     await stores.pass_time(6)
 
-    (letter,) = await stores.deliveries.take_unburied(10, hold_s=20)
+    (letter,) = await stores.dead_letters.take_unburied(10, hold_s=20)
     assert letter == envelope_of(failed, 1)
-    assert await stores.deliveries.take_unburied(10, hold_s=20) == []
-    await stores.deliveries.mark_buried([letter])
+    assert await stores.dead_letters.take_unburied(10, hold_s=20) == []
+    await stores.publications.mark_buried([letter])
     await stores.pass_time(100)
-    assert await stores.deliveries.take_unburied(10, hold_s=20) == []
+    assert await stores.dead_letters.take_unburied(10, hold_s=20) == []
 
 
 async def test_what_was_to_be_buried_before_may_have_two_letters_and_is_swept_for(
@@ -315,38 +309,38 @@ async def test_what_was_to_be_buried_before_may_have_two_letters_and_is_swept_fo
     letter = envelope_of(await stores.ended(FAIL), 1)
     await stores.pass_time(6)
 
-    assert list(await stores.deliveries.take_unburied(10, hold_s=1)) == [letter]
-    await stores.deliveries.mark_buried([letter])
+    assert list(await stores.dead_letters.take_unburied(10, hold_s=1)) == [letter]
+    await stores.publications.mark_buried([letter])
 
-    assert await stores.deliveries.channels_with_stale_dead_letters() == {Channel.EMAIL}
-    assert await stores.deliveries.stale_dead_letters([letter]) == []
+    assert await stores.dead_letters.channels_with_stale_dead_letters() == {Channel.EMAIL}
+    assert await stores.dead_letters.stale_dead_letters([letter]) == []
     await stores.pass_time(61)
-    await stores.deliveries.mark_unburied(Channel.EMAIL, [])
-    assert await stores.deliveries.channels_with_stale_dead_letters() == set()
+    await stores.dead_letters.mark_unburied(Channel.EMAIL, [])
+    assert await stores.dead_letters.channels_with_stale_dead_letters() == set()
 
 
 async def test_what_nobody_was_to_bury_before_has_one_letter(stores: Stores) -> None:
     await stores.claimed()
     await stores.pass_time(61)
-    await stores.deliveries.rescue(10, HOLD)
+    await stores.upkeep.rescue(10, HOLD)
 
-    (letter,) = await stores.deliveries.take_unburied(10, hold_s=1)
-    assert await stores.deliveries.channels_with_stale_dead_letters() == set()
+    (letter,) = await stores.dead_letters.take_unburied(10, hold_s=1)
+    assert await stores.dead_letters.channels_with_stale_dead_letters() == set()
 
     await stores.pass_time(2)
-    assert list(await stores.deliveries.take_unburied(10, hold_s=1)) == [letter]
-    assert await stores.deliveries.channels_with_stale_dead_letters() == {Channel.EMAIL}
+    assert list(await stores.dead_letters.take_unburied(10, hold_s=1)) == [letter]
+    assert await stores.dead_letters.channels_with_stale_dead_letters() == {Channel.EMAIL}
 
 
 async def _buried(stores: Stores, channel: Channel = Channel.EMAIL) -> Envelope:
     letter = envelope_of(await stores.ended(FAIL, a_submission(channel=channel)), 1)
-    await stores.deliveries.mark_buried([letter])
+    await stores.publications.mark_buried([letter])
     return letter
 
 
 async def _published(stores: Stores, *, sensitive: bool = False) -> Envelope:
     envelope = envelope_of(await stores.accept(a_submission(sensitive=sensitive)))
-    await stores.deliveries.mark_published([envelope])
+    await stores.publications.mark_published([envelope])
     return envelope
 
 
@@ -355,11 +349,11 @@ async def test_what_is_pending_while_its_message_lies_in_a_dead_queue_is_recalle
 ) -> None:
     given_up, waiting = await _published(stores), await _published(stores)
 
-    assert await stores.deliveries.recall([given_up]) == 1
-    assert await stores.deliveries.recall([given_up]) == 0
+    assert await stores.dead_letters.recall([given_up]) == 1
+    assert await stores.dead_letters.recall([given_up]) == 0
 
-    assert await stores.deliveries.stale_dead_letters([given_up]) == [given_up]
-    [due] = await stores.deliveries.take_due(10, hold_s=1)
+    assert await stores.dead_letters.stale_dead_letters([given_up]) == [given_up]
+    [due] = await stores.upkeep.take_due(10, hold_s=1)
     assert due == replace(given_up, attempt=1)
     found = await stores.get(given_up.id)
     assert (found.status, found.attempts) == (Status.PENDING, 0)
@@ -373,32 +367,32 @@ async def test_what_is_given_up_again_with_no_attempt_in_between_fails_and_keeps
     stores: Stores,
 ) -> None:
     first = await _published(stores, sensitive=True)
-    await stores.deliveries.recall([first])
+    await stores.dead_letters.recall([first])
     again = replace(first, attempt=1)
-    await stores.deliveries.mark_published([again])
+    await stores.publications.mark_published([again])
 
-    assert await stores.deliveries.recall([again]) == 1
+    assert await stores.dead_letters.recall([again]) == 1
 
     found = await stores.get(first.id)
     assert (found.status, found.content) == (Status.FAILED, None)
     assert found.fault is not None
     assert found.fault.code == "delivery_limit"
     assert await stores.events(first.id) == ["accept", "recall", "give_up"]
-    assert await stores.deliveries.stale_dead_letters([first, again]) == [first]
+    assert await stores.dead_letters.stale_dead_letters([first, again]) == [first]
     await stores.pass_time(60)
-    assert await stores.deliveries.take_unburied(10, hold_s=1) == []
+    assert await stores.dead_letters.take_unburied(10, hold_s=1) == []
 
 
 async def test_an_attempt_in_between_makes_the_next_letter_a_first_one(stores: Stores) -> None:
     first = await _published(stores)
-    await stores.deliveries.recall([first])
+    await stores.dead_letters.recall([first])
     claimed = await stores.claim(replace(first, attempt=1))
     assert claimed is not None
-    await stores.deliveries.finish(an_end(claimed, RETRY, delay_s=0, fault=A_FAULT))
+    await stores.leases.finish(an_end(claimed, RETRY, delay_s=0, fault=A_FAULT))
     again = replace(first, attempt=2)
-    await stores.deliveries.mark_published([again])
+    await stores.publications.mark_published([again])
 
-    assert await stores.deliveries.recall([again]) == 1
+    assert await stores.dead_letters.recall([again]) == 1
 
     assert await stores.status(first.id) is Status.PENDING
 
@@ -408,24 +402,24 @@ async def test_letters_of_what_is_not_in_the_broker_or_was_replayed_recall_nothi
 ) -> None:
     unpublished = envelope_of(await stores.accept())
     replayed = await _buried(stores)
-    await stores.deliveries.move(REPLAY, replayed.id, service=None)
-    await stores.deliveries.mark_published([replayed])
+    await stores.orders.move(REPLAY, replayed.id, service=None)
+    await stores.publications.mark_published([replayed])
     failed = await _buried(stores)
     claimed = envelope_of(await stores.claimed())
 
-    assert await stores.deliveries.recall([unpublished, replayed, failed, claimed]) == 0
+    assert await stores.dead_letters.recall([unpublished, replayed, failed, claimed]) == 0
 
 
 async def test_a_replay_makes_its_dead_letter_stale_until_it_is_swept(stores: Stores) -> None:
     replayed, failed = await _buried(stores), await _buried(stores)
-    assert await stores.deliveries.channels_with_stale_dead_letters() == set()
+    assert await stores.dead_letters.channels_with_stale_dead_letters() == set()
 
-    await stores.deliveries.move(REPLAY, replayed.id, service=None)
+    await stores.orders.move(REPLAY, replayed.id, service=None)
 
-    assert await stores.deliveries.channels_with_stale_dead_letters() == {Channel.EMAIL}
-    assert list(await stores.deliveries.stale_dead_letters([replayed, failed])) == [replayed]
-    await stores.deliveries.mark_unburied(Channel.EMAIL, [replayed])
-    assert await stores.deliveries.channels_with_stale_dead_letters() == set()
+    assert await stores.dead_letters.channels_with_stale_dead_letters() == {Channel.EMAIL}
+    assert list(await stores.dead_letters.stale_dead_letters([replayed, failed])) == [replayed]
+    await stores.dead_letters.mark_unburied(Channel.EMAIL, [replayed])
+    assert await stores.dead_letters.channels_with_stale_dead_letters() == set()
 
 
 async def test_dead_letters_that_no_sweep_finds_are_not_looked_for_for_ever(
@@ -433,58 +427,58 @@ async def test_dead_letters_that_no_sweep_finds_are_not_looked_for_for_ever(
 ) -> None:
     purged, other = await _buried(stores), await _buried(stores, Channel.SMS)
     for letter in (purged, other):
-        await stores.deliveries.move(REPLAY, letter.id, service=None)
+        await stores.orders.move(REPLAY, letter.id, service=None)
 
-    await stores.deliveries.mark_unburied(Channel.EMAIL, [])
-    assert len(await stores.deliveries.channels_with_stale_dead_letters()) == 2
+    await stores.dead_letters.mark_unburied(Channel.EMAIL, [])
+    assert len(await stores.dead_letters.channels_with_stale_dead_letters()) == 2
     await stores.pass_time(61)
-    await stores.deliveries.mark_unburied(Channel.EMAIL, [])
+    await stores.dead_letters.mark_unburied(Channel.EMAIL, [])
 
-    assert await stores.deliveries.channels_with_stale_dead_letters() == {Channel.SMS}
+    assert await stores.dead_letters.channels_with_stale_dead_letters() == {Channel.SMS}
 
 
 async def test_a_failure_after_a_replay_gets_a_dead_letter_of_its_own(stores: Stores) -> None:
     old = await _buried(stores)
-    await stores.deliveries.move(REPLAY, old.id, service=None)
+    await stores.orders.move(REPLAY, old.id, service=None)
     claimed = await stores.claim(old)
     assert claimed is not None
-    await stores.deliveries.finish(an_end(claimed, FAIL))
+    await stores.leases.finish(an_end(claimed, FAIL))
     await stores.pass_time(6)
 
-    (new,) = await stores.deliveries.take_unburied(10, hold_s=1)
-    await stores.deliveries.mark_buried([new])
+    (new,) = await stores.dead_letters.take_unburied(10, hold_s=1)
+    await stores.publications.mark_buried([new])
 
     assert new == replace(old, attempt=2)
-    assert list(await stores.deliveries.stale_dead_letters([old, new])) == [old]
-    await stores.deliveries.mark_unburied(Channel.EMAIL, [old])
+    assert list(await stores.dead_letters.stale_dead_letters([old, new])) == [old]
+    await stores.dead_letters.mark_unburied(Channel.EMAIL, [old])
     await stores.pass_time(100)
-    assert await stores.deliveries.channels_with_stale_dead_letters() == set()
-    assert await stores.deliveries.take_unburied(10, hold_s=1) == []
+    assert await stores.dead_letters.channels_with_stale_dead_letters() == set()
+    assert await stores.dead_letters.take_unburied(10, hold_s=1) == []
 
 
 async def test_a_letter_buried_after_its_replay_is_stale(stores: Stores) -> None:
     failed = await stores.ended(FAIL)
-    await stores.deliveries.move(REPLAY, failed.id, service=None)
+    await stores.orders.move(REPLAY, failed.id, service=None)
 
-    await stores.deliveries.mark_buried([envelope_of(failed, 1)])
+    await stores.publications.mark_buried([envelope_of(failed, 1)])
 
-    assert await stores.deliveries.channels_with_stale_dead_letters() == {Channel.EMAIL}
+    assert await stores.dead_letters.channels_with_stale_dead_letters() == {Channel.EMAIL}
 
 
 async def test_a_current_letter_that_was_removed_is_buried_again(stores: Stores) -> None:
     letter = await _buried(stores)
 
-    await stores.deliveries.mark_unburied(Channel.EMAIL, [letter])
+    await stores.dead_letters.mark_unburied(Channel.EMAIL, [letter])
 
     await stores.pass_time(6)
-    assert ids(await stores.deliveries.take_unburied(10, hold_s=1)) == [letter.id]
+    assert ids(await stores.dead_letters.take_unburied(10, hold_s=1)) == [letter.id]
 
 
 async def test_failed_notifications_are_replayed_in_order_of_their_ids(stores: Stores) -> None:
     failed = sorted([(await stores.ended(FAIL)).id for _ in range(4)])
     text = await stores.ended(FAIL, a_submission(channel=Channel.SMS))
     await stores.ended(RETRY)
-    replay = stores.deliveries.replay_failed
+    replay = stores.orders.replay_failed
 
     assert await replay(channel=Channel.EMAIL, limit=2) == failed[:2]
     assert await replay(channel=Channel.EMAIL, limit=2, after=failed[2]) == failed[3:]
@@ -492,12 +486,12 @@ async def test_failed_notifications_are_replayed_in_order_of_their_ids(stores: S
     assert await replay(channel=None, limit=9) == []
 
     assert await stores.events(text.id) == ["accept", "claim", "fail", "replay"]
-    assert len(await stores.deliveries.take_due(10, hold_s=1)) == 5
+    assert len(await stores.upkeep.take_due(10, hold_s=1)) == 5
 
 
 async def test_a_replay_by_its_dead_letter_and_by_the_api_claims_once(stores: Stores) -> None:
     letter = await _buried(stores)
-    assert await stores.deliveries.move(REPLAY, letter.id, service=None) == Applied()
+    assert await stores.orders.move(REPLAY, letter.id, service=None) == Applied()
 
     assert await stores.claim(letter) is not None
     assert await stores.claim(letter) is None
@@ -516,9 +510,9 @@ def a_queue(*, ready: int, consumers: int) -> QueueDepth:
 async def test_more_than_a_queue_can_hold_is_missing_and_due_again(stores: Stores) -> None:
     submissions = await stores.accept_many(6)
     for submission in submissions:
-        await stores.deliveries.mark_published([envelope_of(submission)])
+        await stores.publications.mark_published([envelope_of(submission)])
     await stores.accept(a_submission(channel=Channel.SMS, recipient="+491701234567"))
-    missing = stores.deliveries.unpublish_missing
+    missing = stores.upkeep.unpublish_missing
 
     assert await missing(9, queue=a_queue(ready=0, consumers=0)) == 0
     await stores.pass_time(9)
@@ -526,7 +520,7 @@ async def test_more_than_a_queue_can_hold_is_missing_and_due_again(stores: Store
     await stores.pass_time(2)
     assert await missing(9, queue=a_queue(ready=2, consumers=4)) == 0
     assert await missing(9, queue=a_queue(ready=2, consumers=3)) == 6
-    due = await stores.deliveries.take_due(9, hold_s=1)
+    due = await stores.upkeep.take_due(9, hold_s=1)
 
     assert set(ids(due)) >= {submission.id for submission in submissions}
     assert await missing(9, queue=a_queue(ready=0, consumers=0)) == 0

@@ -8,26 +8,22 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 from uuid import UUID, uuid4
 
+from notifier.clock import Clock
 from notifier.delivery.deliverer import Deliverer, Lease
+from notifier.delivery.duties import DeliveryDuties, RelayPace
+from notifier.delivery.ports import ChannelAdapter, DeadLetters, Leases, RescuePolicy, Upkeep
 from notifier.delivery.retry import RetryPolicy
+from notifier.intake.ports import Publications, Submission
 from notifier.intake.publishing import Publisher
 from notifier.intake.windows import WINDOWS, Window
-from notifier.notification.model import (
-    Channel,
-    Envelope,
-    Lane,
-    Message,
-    Notification,
-    Outcome,
-    Sent,
-    Settlement,
-    Submission,
-)
-from notifier.ports import ChannelAdapter, Clock, DeliveryStore, ProviderStore, Queue, RescuePolicy
+from notifier.notification.envelope import Envelope, Settlement
+from notifier.notification.model import Channel, Lane, Message, Notification
+from notifier.notification.outcomes import Outcome, Sent
+from notifier.notification.queueing import Queue
+from notifier.providers.account import ProviderStore
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Gate
 from notifier.queue.memory import MemoryQueue
-from notifier.worker.relay import Relay, RelaySettings
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores, a_submission, envelope_of, open_stores
 
@@ -159,7 +155,7 @@ class Bench:
     def deliverer(self) -> Deliverer:
         route: list[ChannelAdapter] = [self.adapter, *self.others]
         return Deliverer(
-            store=cast(DeliveryStore, self.store),
+            leases=cast(Leases, self.store),
             publisher=self.publisher,
             routes=dict.fromkeys(Channel, route),
             gate=self.gate(),
@@ -170,21 +166,21 @@ class Bench:
             new_token=uuid4,
         )
 
-    def relay(
+    def duties(
         self,
-        settings: RelaySettings | None = None,
+        pace: RelayPace | None = None,
         windows: Mapping[Lane, Window] = WINDOWS,
-    ) -> Relay:
+    ) -> DeliveryDuties:
         rescue = RescuePolicy(
             max_attempts=self.policy.max_attempts, on_unknown=self.policy.on_unknown
         )
-        return Relay(
-            store=cast(DeliveryStore, self.store),
-            receipts=self.stores.receipts,
+        return DeliveryDuties(
+            upkeep=cast(Upkeep, self.store),
+            dead_letters=cast(DeadLetters, self.store),
             queue=cast(Queue, self.queue),
             publisher=self.publisher,
             rescue=dict.fromkeys(Channel, rescue),
-            settings=settings or RelaySettings(),
+            pace=pace or RelayPace(),
             windows=windows,
         )
 
@@ -217,8 +213,8 @@ class Bench:
 async def open_bench(url: str) -> AsyncIterator[Bench]:
     async with open_stores(url) as stores:
         memory = MemoryQueue()
-        store, queue = Switch(stores.deliveries), Switch(memory)
-        publisher = Publisher(cast(DeliveryStore, store), cast(Queue, queue))
+        store, queue = Switch(stores.life), Switch(memory)
+        publisher = Publisher(cast(Publications, store), cast(Queue, queue))
         yield Bench(
             stores=stores,
             memory=memory,

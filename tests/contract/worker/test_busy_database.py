@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 
 from notifier.errors import StoreBusyError, StoreUnavailableError
-from notifier.notification.model import Outcome, Sent, Settlement, Status, Systemic, Transient
+from notifier.notification.envelope import Settlement
+from notifier.notification.model import Status
+from notifier.notification.outcomes import Outcome, Sent, Systemic, Transient
 from notifier.providers.breaker import BreakerSettings
 from tests.contract.store.stores import a_submission
 from tests.contract.worker.bench import Bench, within

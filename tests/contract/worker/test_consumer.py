@@ -8,8 +8,10 @@ import pytest
 from structlog.typing import EventDict
 
 from notifier.errors import QueueUnavailableError
-from notifier.notification.model import Channel, Envelope, Lane, Message, Outcome, Sent, Status
-from notifier.ports import Queue
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, Lane, Message, Status
+from notifier.notification.outcomes import Outcome, Sent
+from notifier.notification.queueing import Queue
 from notifier.worker.consumers import Consumers
 from tests.contract.store.stores import a_submission
 from tests.contract.worker.bench import LIMIT_S, Bench, Hold, within

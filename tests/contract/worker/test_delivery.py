@@ -6,26 +6,21 @@ from uuid import UUID
 import pytest
 from structlog.typing import EventDict
 
+from notifier.delivery.ports import RescuePolicy
 from notifier.delivery.retry import RetryPolicy
 from notifier.errors import StoreBusyError, StoreUnavailableError
-from notifier.notification.model import (
-    SUCCEED,
-    Channel,
-    Envelope,
-    Message,
-    Notification,
-    OnUnknown,
+from notifier.notification.envelope import Envelope, Settlement
+from notifier.notification.model import Channel, Message, Notification, OnUnknown, Status
+from notifier.notification.outcomes import (
     Outcome,
     Permanent,
     Sent,
-    Settlement,
-    Status,
     SuppressionReason,
     Systemic,
     Transient,
     Unknown,
 )
-from notifier.ports import RescuePolicy
+from notifier.notification.transitions import SUCCEED
 from tests.clock import SystemClock
 from tests.contract.store.stores import a_submission, an_end, envelope_of
 from tests.contract.worker.bench import LIMIT_S, Bench, Hold, within
@@ -111,7 +106,7 @@ async def test_a_failure_leaves_one_dead_letter(bench: Bench) -> None:
     await bench.stores.pass_time(60)
 
     assert bench.memory.ready("email_notifications.dead") == 1
-    assert await bench.stores.deliveries.take_unburied(10, hold_s=10) == []
+    assert await bench.stores.dead_letters.take_unburied(10, hold_s=10) == []
 
 
 @pytest.mark.parametrize("reason", [SuppressionReason.REFUSED, SuppressionReason.UNSUBSCRIBED])
@@ -387,7 +382,7 @@ async def test_a_worker_that_comes_too_late_is_noted_and_changes_nothing(bench: 
     async def be_rescued(_message: Message) -> Outcome:
         await bench.stores.pass_time(bench.lease.duration_s + 1)
         policy = RescuePolicy(max_attempts=8, on_unknown=OnUnknown.RESEND)
-        assert await bench.stores.deliveries.rescue(10, dict.fromkeys(Channel, policy)) == 1
+        assert await bench.stores.upkeep.rescue(10, dict.fromkeys(Channel, policy)) == 1
         return Permanent("550", "no such user")
 
     envelope = await bench.accept()
@@ -421,4 +416,4 @@ async def test_what_another_worker_holds_is_left_alone(bench: Bench) -> None:
     assert await bench.deliverer().deliver(envelope) is Settlement.ACK
 
     assert bench.adapter.messages == []
-    assert await bench.stores.deliveries.finish(an_end(claimed, SUCCEED))
+    assert await bench.stores.leases.finish(an_end(claimed, SUCCEED))

@@ -8,17 +8,9 @@ from structlog.typing import EventDict
 
 from notifier.delivery.retry import RetryPolicy
 from notifier.errors import SchemaError, StoreUnavailableError
-from notifier.notification.model import (
-    Channel,
-    Message,
-    OnUnknown,
-    Outcome,
-    Sent,
-    Settlement,
-    Status,
-    Systemic,
-    Transient,
-)
+from notifier.notification.envelope import Settlement
+from notifier.notification.model import Channel, Message, OnUnknown, Status
+from notifier.notification.outcomes import Outcome, Sent, Systemic, Transient
 from notifier.worker.consumers import Consumers
 from tests.contract.worker.bench import LIMIT_S, Bench, Hold, ScriptedAdapter, within
 

@@ -10,24 +10,19 @@ from structlog.typing import EventDict
 
 from notifier.delivery.retry import RetryPolicy
 from notifier.errors import StoreBusyError
-from notifier.notification.model import (
-    REPLAY,
-    Channel,
-    Envelope,
+from notifier.notification.envelope import Envelope, Settlement
+from notifier.notification.model import Channel, Lane, Message, OnUnknown, Status
+from notifier.notification.outcomes import (
     Fault,
-    Lane,
-    Message,
-    OnUnknown,
     Outcome,
     Permanent,
     Sent,
-    Settlement,
-    Status,
     Systemic,
     Transient,
     Unknown,
 )
-from notifier.ports import ProviderState
+from notifier.notification.transitions import REPLAY
+from notifier.providers.account import ProviderState
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Admission, Barred, Gate, GateClosedError
 from notifier.worker.consumers import Consumers
@@ -656,7 +651,7 @@ async def test_what_no_provider_took_is_tried_again_and_counts_once(bench: Bench
 async def pass_time(bench: Bench, envelope: Envelope, seconds: float) -> Envelope:
     """Let this time pass; returns what is then published of the notification."""
     await bench.stores.pass_time(seconds)
-    (due,) = await bench.stores.deliveries.take_due(10, hold_s=5)
+    (due,) = await bench.stores.upkeep.take_due(10, hold_s=5)
     assert due.id == envelope.id
     return due
 
@@ -683,8 +678,8 @@ async def test_what_is_refused_for_a_systemic_reason_fails_after_a_day_and_can_b
         "accept", *["claim", "snooze"] * 4, "claim", "fail",
     ]  # fmt: skip
 
-    await bench.stores.deliveries.move(REPLAY, envelope.id, service=None)
-    (envelope,) = await bench.stores.deliveries.take_due(10, hold_s=5)
+    await bench.stores.orders.move(REPLAY, envelope.id, service=None)
+    (envelope,) = await bench.stores.upkeep.take_due(10, hold_s=5)
     await within(bench.deliverer().deliver(envelope))
 
     assert await bench.stores.status(envelope.id) is Status.PENDING

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from notifier.notification.model import Lane, Outcome, Permanent, Sent, Systemic, Transient, Unknown
+from notifier.notification.model import Lane
+from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Admission, Barred, Gate
 from tests.contract.store.stores import Stores, open_stores

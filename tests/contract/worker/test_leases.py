@@ -5,11 +5,11 @@ from typing import cast
 import asyncpg
 import pytest
 
+from notifier.delivery.ports import Claimed, RescuePolicy, Upkeep
 from notifier.errors import StoreBusyError, StoreUnavailableError
-from notifier.notification.model import Channel, Claimed, OnUnknown, Status
-from notifier.ports import DeliveryStore, RescuePolicy
+from notifier.notification.model import Channel, OnUnknown, Status
 from notifier.store.kit.upgrading import upgrade
-from notifier.worker.leases import Leases
+from notifier.worker.leases import LeaseEnder
 from notifier.worker.supervisor import Death
 from tests.contract.worker.bench import Bench, open_bench, within
 
@@ -43,8 +43,8 @@ class Desk:
         self.bench = bench
         self.nudges = 0
         self.pause = Pause()
-        store = cast(DeliveryStore, bench.store)
-        self.leases = Leases(store, self._nudge, sleep=self.pause)
+        store = cast(Upkeep, bench.store)
+        self.leases = LeaseEnder(store, self._nudge, sleep=self.pause)
 
     def _nudge(self) -> None:
         self.nudges += 1
@@ -55,7 +55,7 @@ class Desk:
         return claimed
 
     async def rescue(self) -> int:
-        return await self.bench.stores.deliveries.rescue(10, POLICIES)
+        return await self.bench.stores.upkeep.rescue(10, POLICIES)
 
 
 @pytest.fixture

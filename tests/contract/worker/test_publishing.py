@@ -5,10 +5,12 @@ from typing import cast
 import pytest
 
 from notifier.errors import PublishError, QueueUnavailableError, StoreUnavailableError
+from notifier.intake.ports import Publications
 from notifier.intake.publishing import MANY, Publisher
 from notifier.intake.windows import Window
-from notifier.notification.model import Channel, Envelope, Lane, Settlement
-from notifier.ports import DeliveryStore, Queue
+from notifier.notification.envelope import Envelope, Settlement
+from notifier.notification.model import Channel, Lane
+from notifier.notification.queueing import Queue
 from tests.contract.store.stores import a_submission
 from tests.contract.worker.bench import LIMIT_S, Bench, within
 
@@ -30,7 +32,7 @@ def a_publisher(
     window: Window = WIDE,
 ) -> Publisher:
     return Publisher(
-        cast(DeliveryStore, bench.store),
+        cast(Publications, bench.store),
         cast(Queue, bench.queue),
         max_batch=max_batch,
         max_waiting=max_waiting,
@@ -44,7 +46,7 @@ def a_publisher(
 async def due(bench: Bench) -> int:
     """How many notifications a relay finds, long after their API should have published them."""
     await bench.stores.pass_time(30)
-    return len(await bench.stores.deliveries.take_due(100, hold_s=0))
+    return len(await bench.stores.upkeep.take_due(100, hold_s=0))
 
 
 async def test_what_is_offered_is_published_and_marked(bench: Bench) -> None:

@@ -4,47 +4,44 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from typing import cast
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
 
+from notifier.delivery.duties import DeliveryDuties, RelayPace
 from notifier.delivery.retry import RetryPolicy
+from notifier.duty import Purgeable, purging
 from notifier.errors import QueueUnavailableError, StoreUnavailableError
+from notifier.idempotency import Applied
+from notifier.intake.ports import Submission
 from notifier.intake.windows import WINDOWS, Window
-from notifier.notification.model import (
-    FAIL,
-    REPLAY,
-    Channel,
-    Envelope,
-    Lane,
-    OnUnknown,
-    Settlement,
-    Status,
-    Submission,
-)
-from notifier.ports import Applied
+from notifier.notification.envelope import Envelope, Settlement
+from notifier.notification.model import Channel, Lane, OnUnknown, Status
+from notifier.notification.transitions import FAIL, REPLAY
 from notifier.store.tables import notifications
 from notifier.worker.consumers import Consumers
-from notifier.worker.relay import Relay, RelaySettings
+from notifier.worker.relay import Relay
 from tests.clock import SystemClock
 from tests.contract.store.stores import LOST_AFTER_S, a_submission, envelope_of, ids
 from tests.contract.worker.bench import LIMIT_S, Bench, within
 
 WORK, DEAD = "email_notifications", "email_notifications.dead"
-OFTEN = RelaySettings(due_every_s=0.01, rescue_every_s=0.01, repair_every_s=0.01)
+OFTEN = RelayPace(due_every_s=0.01, rescue_every_s=0.01, repair_every_s=0.01)
 NEVER_S = 3_600
 HELD = 40
 
 
 @asynccontextmanager
 async def relaying(
-    bench: Bench, settings: RelaySettings, windows: Mapping[Lane, Window] = WINDOWS
-) -> AsyncIterator[Relay]:
-    relay = bench.relay(settings, windows=windows)
-    running = asyncio.create_task(relay.run())
+    bench: Bench, pace: RelayPace, windows: Mapping[Lane, Window] = WINDOWS
+) -> AsyncIterator[DeliveryDuties]:
+    duties = bench.duties(pace, windows=windows)
+    keys = purging(cast(Purgeable, bench.store), "keys", every_s=pace.forget_every_s)
+    running = asyncio.create_task(Relay([*duties.all(), keys]).run())
     try:
-        yield relay
+        yield duties
         assert not running.done()
     finally:
         # A cancelled connecting leaves aiosqlite's thread behind, which outlives the test's loop.
@@ -62,14 +59,14 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 async def test_what_its_api_did_not_publish_is_published_once(bench: Bench) -> None:
     for _ in range(3):
         await bench.accept()
-    relay = bench.relay()
+    duties = bench.duties()
 
-    await relay.publish_due()
+    await duties.publish_due()
     assert bench.memory.ready(WORK) == 0
     await bench.stores.pass_time(10)
-    await relay.publish_due()
+    await duties.publish_due()
     await bench.stores.pass_time(60)
-    await relay.publish_due()
+    await duties.publish_due()
 
     assert bench.memory.ready(WORK) == 3
 
@@ -79,7 +76,7 @@ async def test_what_two_relays_publish_at_once_is_published_once(bench: Bench) -
         await bench.accept()
     await bench.stores.pass_time(10)
 
-    await asyncio.gather(*(bench.relay().publish_due() for _ in range(4)))
+    await asyncio.gather(*(bench.duties().publish_due() for _ in range(4)))
 
     assert bench.memory.ready(WORK) == 20
 
@@ -88,11 +85,11 @@ async def test_whatever_was_published_says_that_there_may_be_more(bench: Bench) 
     for _ in range(3):
         await bench.accept()
     await bench.stores.pass_time(10)
-    relay = bench.relay(RelaySettings(batch=2))
+    duties = bench.duties(RelayPace(batch=2))
 
-    assert await relay.publish_due()
-    assert await relay.publish_due()
-    assert not await relay.publish_due()
+    assert await duties.publish_due()
+    assert await duties.publish_due()
+    assert not await duties.publish_due()
     assert bench.memory.ready(WORK) == 3
 
 
@@ -100,13 +97,13 @@ async def test_what_could_not_be_published_comes_up_again_after_its_hold(bench: 
     await bench.accept()
     await bench.stores.pass_time(10)
     bench.queue.failures["publish"].append(QueueUnavailableError("away"))
-    relay = bench.relay()
+    duties = bench.duties()
 
-    await relay.publish_due()
-    await relay.publish_due()
+    await duties.publish_due()
+    await duties.publish_due()
     assert bench.memory.ready(WORK) == 0
     await bench.stores.pass_time(10.1)
-    await relay.publish_due()
+    await duties.publish_due()
 
     assert bench.memory.ready(WORK) == 1
 
@@ -115,12 +112,12 @@ async def test_a_broker_that_is_away_is_given_nothing_to_hold(bench: Bench) -> N
     await bench.accept()
     await bench.stores.pass_time(10)
     bench.queue.is_away = QueueUnavailableError("away")
-    relay = bench.relay()
+    duties = bench.duties()
 
     with pytest.raises(QueueUnavailableError):
-        await relay.publish_due()
+        await duties.publish_due()
     bench.queue.is_away = None
-    await relay.publish_due()
+    await duties.publish_due()
 
     assert bench.memory.ready(WORK) == 1
 
@@ -129,12 +126,12 @@ async def test_a_broker_that_is_away_is_given_no_letters_to_hold(bench: Bench) -
     await bench.stores.ended(FAIL)
     await bench.stores.pass_time(10)
     bench.queue.is_away = QueueUnavailableError("away")
-    relay = bench.relay()
+    duties = bench.duties()
 
     with pytest.raises(QueueUnavailableError):
-        await relay.bury()
+        await duties.bury()
     bench.queue.is_away = None
-    await relay.bury()
+    await duties.bury()
 
     assert bench.memory.ready(DEAD) == 1
 
@@ -143,10 +140,10 @@ async def test_a_plain_backlog_is_left_alone_however_old(bench: Bench) -> None:
     envelopes = [await bench.accept() for _ in range(12)]
     await bench.publisher.publish(envelopes)
     await bench.stores.pass_time(10 * LOST_AFTER_S)
-    relay = bench.relay()
+    duties = bench.duties()
 
-    await relay.publish_lost()
-    await relay.publish_due()
+    await duties.publish_lost()
+    await duties.publish_due()
 
     assert bench.memory.ready(WORK) == 12
 
@@ -155,15 +152,15 @@ async def test_a_purged_queue_is_filled_again(bench: Bench) -> None:
     envelopes = [await bench.accept() for _ in range(12)]
     await bench.publisher.publish(envelopes)
     await bench.memory.move(WORK, "sms_notifications")
-    relay = bench.relay()
+    duties = bench.duties()
 
-    await relay.publish_lost()
-    await relay.publish_due()
+    await duties.publish_lost()
+    await duties.publish_due()
     assert bench.memory.ready(WORK) == 0
     await bench.stores.pass_time(11)
     for _ in range(3):
-        await relay.publish_lost()
-        await relay.publish_due()
+        await duties.publish_lost()
+        await duties.publish_due()
 
     assert bench.memory.ready(WORK) == 12
 
@@ -181,14 +178,14 @@ async def test_what_consumers_might_hold_is_published_again_once_it_is_lost_for_
         return Settlement.ACK
 
     consumers = await bench.memory.subscribe(Channel.EMAIL, Lane.NORMAL, take, consumers=12)
-    relay = bench.relay()
+    duties = bench.duties()
 
     await bench.stores.pass_time(LOST_AFTER_S - 1)
-    await relay.publish_lost()
-    await relay.publish_due()
+    await duties.publish_lost()
+    await duties.publish_due()
     assert taken.empty()
     await bench.stores.pass_time(2)
-    while await relay.publish_lost():
+    while await duties.publish_lost():
         pass
     again = [await within(taken.get()) for _ in envelopes]
     await consumers.close()
@@ -204,20 +201,20 @@ async def test_of_what_waits_at_the_gate_few_messages_are_doubled_and_no_send(
     await bench.publisher.publish(envelopes)
     await bench.stores.providers.pause("scripted", reason="maintenance")
     consumers = Consumers(bench.memory, bench.deliverer(), {Channel.EMAIL: HELD})
-    relay = bench.relay()
+    duties = bench.duties()
 
     await consumers.start()
     await until(lambda: is_ready(bench, 0))
     for _ in range(5):
         await bench.stores.pass_time(10 * LOST_AFTER_S)
-        while await relay.publish_lost():
+        while await duties.publish_lost():
             pass
     doubled = bench.memory.ready(WORK)
     await bench.stores.providers.resume("scripted")
     await until(lambda: is_ready(bench, 0))
     await consumers.stop(LIMIT_S)
 
-    assert 0 < doubled <= RelaySettings().suspects
+    assert 0 < doubled <= RelayPace().suspects
     assert Counter(each.id for each in bench.adapter.messages) == Counter(ids(envelopes))
 
 
@@ -252,12 +249,12 @@ async def test_a_queue_with_much_due_is_filled_up_to_its_window_and_on_as_it_emp
         return Settlement.ACK
 
     window = Window(4, unattended=4, look_every_s=0.001)
-    relay = bench.relay(windows=dict.fromkeys(Lane, window))
-    while await relay.publish_due():
+    duties = bench.duties(windows=dict.fromkeys(Lane, window))
+    while await duties.publish_due():
         pass
     assert 3 <= bench.memory.ready(WORK) <= 4
 
-    never = RelaySettings(due_every_s=NEVER_S, rescue_every_s=NEVER_S, repair_every_s=NEVER_S)
+    never = RelayPace(due_every_s=NEVER_S, rescue_every_s=NEVER_S, repair_every_s=NEVER_S)
     async with relaying(bench, never, windows=dict.fromkeys(Lane, window)):
         await bench.queue.called("depth")
         assert bench.memory.ready(WORK) <= 4
@@ -275,17 +272,17 @@ async def test_the_leases_of_a_dead_worker_are_rescued_and_published_at_once(
     await bench.publisher.publish([envelope])
     assert await bench.stores.claim(envelope, by="dead")
     await bench.memory.move(WORK, DEAD)
-    never = RelaySettings(due_every_s=NEVER_S, rescue_every_s=NEVER_S, repair_every_s=NEVER_S)
+    never = RelayPace(due_every_s=NEVER_S, rescue_every_s=NEVER_S, repair_every_s=NEVER_S)
 
     async def has_looked_everywhere() -> bool:
         counts = bench.store.counts
         has_begun = counts["due_queues"] == len(Lane) and counts["rescue"] == 1
         return has_begun and not bench.store.under_way
 
-    async with relaying(bench, never) as relay:
+    async with relaying(bench, never) as duties:
         await until(has_looked_everywhere)
-        assert await bench.stores.deliveries.end_leases("dead") == 1
-        relay.nudge()
+        assert await bench.stores.upkeep.end_leases("dead") == 1
+        duties.nudge()
         await until(lambda: is_ready(bench, 1))
 
     found = await bench.stores.get(envelope.id)
@@ -300,13 +297,13 @@ async def test_a_channel_that_holds_fails_what_is_rescued_and_buries_it(bench: B
     bench.policy = RetryPolicy(on_unknown=OnUnknown.HOLD)
     envelope = await bench.accept()
     await bench.stores.claim(envelope, by="dead")
-    await bench.stores.deliveries.end_leases("dead")
-    relay = bench.relay()
+    await bench.stores.upkeep.end_leases("dead")
+    duties = bench.duties()
 
-    await relay.rescue()
+    await duties.rescue()
     await bench.stores.pass_time(10)
-    await relay.bury()
-    await relay.bury()
+    await duties.bury()
+    await duties.bury()
 
     assert await bench.stores.status(envelope.id) is Status.FAILED
     assert bench.memory.ready(DEAD) == 1
@@ -314,13 +311,13 @@ async def test_a_channel_that_holds_fails_what_is_rescued_and_buries_it(bench: B
 
 async def test_a_failure_that_its_worker_did_not_bury_is_buried_once(bench: Bench) -> None:
     await bench.stores.ended(FAIL)
-    relay = bench.relay()
+    duties = bench.duties()
 
-    await relay.bury()
+    await duties.bury()
     assert bench.memory.ready(DEAD) == 0
     for _ in range(3):
         await bench.stores.pass_time(60)
-        await relay.bury()
+        await duties.bury()
 
     assert bench.memory.ready(DEAD) == 1
 
@@ -330,14 +327,14 @@ async def test_the_dead_letters_of_replayed_notifications_are_swept_and_no_other
 ) -> None:
     replayed, failed = await bench.stores.ended(FAIL), await bench.stores.ended(FAIL)
     await bench.stores.pass_time(10)
-    relay = bench.relay()
-    await relay.bury()
+    duties = bench.duties()
+    await duties.bury()
     bench.memory.inject(DEAD, b"not ours")
-    moved = await bench.stores.deliveries.move(REPLAY, replayed.id, service=None)
+    moved = await bench.stores.orders.move(REPLAY, replayed.id, service=None)
 
-    await relay.sweep()
+    await duties.sweep()
     await bench.stores.pass_time(60)
-    await relay.sweep()
+    await duties.sweep()
 
     assert isinstance(moved, Applied)
     assert bench.memory.ready(DEAD) == 2
@@ -351,12 +348,12 @@ async def test_a_letter_that_no_notification_stands_for_stays_and_is_counted(
     lost = [envelope_of(a_submission()) for _ in range(2)]
     await bench.memory.bury(lost)
     await bench.stores.pass_time(10)
-    relay = bench.relay()
-    await relay.bury()
+    duties = bench.duties()
+    await duties.bury()
 
     for _ in range(2):
-        await relay.publish_lost()
-        await relay.sweep()
+        await duties.publish_lost()
+        await duties.sweep()
 
     account = await bench.stores.queries.account(service=None)
     assert account.unknown_messages == len(lost)
@@ -366,12 +363,12 @@ async def test_a_letter_that_no_notification_stands_for_stays_and_is_counted(
 async def test_what_waits_past_its_time_expires(bench: Bench) -> None:
     expires_at = SystemClock().now() + timedelta(seconds=30)
     envelope = await bench.accept(a_submission(expires_at=expires_at))
-    relay = bench.relay()
+    duties = bench.duties()
 
-    await relay.expire()
+    await duties.expire()
     assert await bench.stores.status(envelope.id) is Status.PENDING
     await bench.stores.pass_time(31)
-    await relay.expire()
+    await duties.expire()
 
     assert await bench.stores.status(envelope.id) is Status.EXPIRED
 
@@ -410,12 +407,12 @@ DUTIES = (
     "take_unburied",
     "take_lost",
     "channels_with_stale_dead_letters",
-    "purge_idempotency_keys",
+    "purge",
 )
 
 
 async def test_a_running_relay_sees_to_all_its_duties_again_and_again(bench: Bench) -> None:
-    always = replace(OFTEN, purge_every_s=0.01)
+    always = replace(OFTEN, forget_every_s=0.01)
     async with relaying(bench, always):
         for _ in range(3):
             await bench.store.called(*DUTIES)
@@ -431,7 +428,7 @@ async def test_a_running_relay_publishes_what_a_queue_lost(bench: Bench) -> None
 
 
 async def test_an_unknown_worker_leaves_no_leases_to_end(bench: Bench) -> None:
-    assert await bench.stores.deliveries.end_leases(str(uuid4())) == 0
+    assert await bench.stores.upkeep.end_leases(str(uuid4())) == 0
 
 
 async def is_in_broker(bench: Bench, envelope: Envelope) -> bool:
@@ -483,14 +480,14 @@ async def test_a_message_that_the_broker_gives_up_again_and_again_fails(bench: B
 
 async def test_letters_that_are_no_news_are_left_in_peace(bench: Bench) -> None:
     await bury_one(bench)
-    relay = bench.relay()
+    duties = bench.duties()
     swept = 0
 
     async def sweep() -> None:
         nonlocal swept
         before = bench.store.counts["recall"]
-        await relay.publish_lost()
-        await relay.sweep()
+        await duties.publish_lost()
+        await duties.sweep()
         swept += bench.store.counts["recall"] - before
 
     for _ in range(3):
@@ -504,7 +501,7 @@ async def test_letters_that_are_no_news_are_left_in_peace(bench: Bench) -> None:
     await sweep()
     assert swept == 2
 
-    await relay.purge()
+    await duties.forget_letters()
     async with asyncio.timeout(LIMIT_S):
         while swept < 3:
             await sweep()

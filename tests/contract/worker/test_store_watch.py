@@ -12,8 +12,9 @@ import pytest
 from structlog.typing import EventDict
 
 from notifier.errors import StoreUnavailableError
-from notifier.notification.model import Channel, Envelope, Lane, Settlement, Status
-from notifier.ports import Handler, Queue, Subscription
+from notifier.notification.envelope import Envelope, Settlement
+from notifier.notification.model import Channel, Lane, Status
+from notifier.notification.queueing import Handler, Queue, Subscription
 from notifier.queue.rabbitmq.connection import RabbitSettings
 from notifier.queue.rabbitmq.queue import open_rabbit_queue
 from notifier.worker.consumers import Consumers
@@ -68,7 +69,7 @@ class Worker:
     def __init__(self, bench: Bench, queue: CountingQueue) -> None:
         self.bench = replace(
             bench,
-            store=Switch(bench.stores.deliveries),
+            store=Switch(bench.stores.life),
             providers=Switch(bench.stores.providers),
             adapter=ScriptedAdapter(),
         )

@@ -11,12 +11,7 @@ from tests.simulation.broker import frames
 from tests.simulation.broker.entities import Entities
 from tests.simulation.broker.faults import Faults
 from tests.simulation.broker.publishing import Confirms, Incoming
-from tests.simulation.broker.queues import (
-    Consumer,
-    Delivery,
-    in_order_of_recovery,
-    together,
-)
+from tests.simulation.broker.queues import Consumer, Delivery, in_order_of_recovery, together
 from tests.simulation.broker.refusal import Refusal
 
 Handler: TypeAlias = Callable[["Channel", Any], None]

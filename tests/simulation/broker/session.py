@@ -10,14 +10,7 @@ from pamqp.commands import Channel as ChannelMethod
 from pamqp.commands import Connection as Method
 from pamqp.exceptions import PAMQPException
 
-from tests.simulation.broker import (
-    consuming,
-    declaring,
-    frames,
-    greeting,
-    publishing,
-    refusal,
-)
+from tests.simulation.broker import consuming, declaring, frames, greeting, publishing, refusal
 from tests.simulation.broker.channel import Channel, Handler
 from tests.simulation.broker.entities import Entities
 from tests.simulation.broker.faults import Faults

@@ -4,7 +4,7 @@ import pytest
 from uuid_utils import compat
 
 from notifier.callbacks import twilio_receipt
-from notifier.notification.model import SuppressionReason
+from notifier.notification.outcomes import SuppressionReason
 from notifier.refusals.blame import Blame
 from notifier.refusals.http import is_about_one
 from notifier.refusals.twilio import REFUSALS

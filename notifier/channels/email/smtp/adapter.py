@@ -18,17 +18,10 @@ from notifier.channels.email.smtp.diagnosis import MisconfiguredError, unusual_m
 from notifier.channels.email.smtp.opening import Opening, OpeningError
 from notifier.channels.email.smtp.replies import queue_id
 from notifier.channels.email.smtp.session import CLOSING, Link, Progress, RefusedError
+from notifier.clock import Clock
 from notifier.errors import SettingsError
-from notifier.notification.model import (
-    Message,
-    Outcome,
-    Permanent,
-    Sent,
-    Systemic,
-    Transient,
-    Unknown,
-)
-from notifier.ports import Clock
+from notifier.notification.model import Message
+from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
 from notifier.refusals.blame import outcome_of
 from notifier.refusals.smtp import Phase, Reply, parse_reply, ruling
 

@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 import structlog
 
-from notifier.ports import Clock
+from notifier.clock import Clock
 
 log = structlog.get_logger(__name__)
 

@@ -1,0 +1,64 @@
+"""What accepting and publishing notifications ask of the database."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeAlias
+from uuid import UUID
+
+from notifier.idempotency import Applied, Idempotency, KeyReused, Remembered
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, JsonValue, Lane, OnUnknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A notification as its service asked for it: validated, not yet stored.
+
+    `recipient` is in its channel's normal form; `send_at` and `expires_at` are aware UTC times;
+    `content`, `subject` and `html` are templates that `variables` fill.
+    """
+
+    id: UUID
+    service: str
+    channel: Channel
+    lane: Lane
+    recipient: str
+    content: str
+    subject: str | None = None
+    html: str | None = None
+    variables: Mapping[str, JsonValue] | None = None
+    metadata: Mapping[str, str] | None = None
+    send_at: datetime | None = None
+    expires_at: datetime | None = None
+    sensitive: bool = False
+    on_unknown: OnUnknown | None = None
+    """Its own wish; None leaves it to the channel's policy."""
+    traceparent: str | None = None
+
+
+InsertResult: TypeAlias = Applied | Remembered | KeyReused
+
+
+class Intake(Protocol):
+    """Accepting notifications."""
+
+    async def insert(
+        self, submissions: Sequence[Submission], idempotency: Idempotency | None = None
+    ) -> InsertResult:
+        """Store all of `submissions` as pending, or none of them, and the answer with them.
+
+        Returns when it is committed. Those whose recipient is on the service's suppression list
+        are suppressed at once. The others without `send_at` are left to the caller to publish;
+        the relay takes up what was not.
+        """
+
+
+class Publications(Protocol):
+    """What of them is in the broker."""
+
+    async def mark_published(self, envelopes: Sequence[Envelope]) -> None:
+        """Record that the broker confirmed them; a no-op for one that was claimed since."""
+
+    async def mark_buried(self, envelopes: Sequence[Envelope]) -> None:
+        """Record that dead letters of these failed notifications are in the dead queue."""

@@ -1,0 +1,110 @@
+"""Reading notifications: what can be asked for, and the port."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from notifier.notification.model import Channel, Notification, Status, TimelineEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationFilter:
+    """Which notifications to list; empty fields match everything.
+
+    `recipient` is what somebody typed; addresses are compared without case and width.
+    """
+
+    statuses: Collection[Status] = ()
+    channels: Collection[Channel] = ()
+    recipient: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Notifications, newest first; where it `goes_on_after` an id, there may be more.
+
+    Such a page may hold fewer than were asked for, even none: what is rare is looked for among
+    so many at a time.
+    """
+
+    items: Sequence[Notification]
+    goes_on_after: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The equation, for so many notifications; older ones follow where it `goes_on_after` an id.
+
+    The states are counted from the records; `accepted` from the timeline, or from the ids where
+    it is of a part.
+    """
+
+    accepted: int
+    by_status: Mapping[Status, int]
+    outcome_unknown: int
+    late_completions: int
+    unknown_messages: int
+    """Ids that messages named and no service's notification has."""
+    goes_on_after: UUID | None = None
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether every accepted notification stands in exactly one state."""
+        return self.accepted == sum(self.by_status.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """How much is not done with, over all services; of each about a million at most.
+
+    Cheap however much is stored.
+    """
+
+    pending: int
+    processing: int
+    outcome_unknown: int
+    late_completions: int
+    unknown_messages: int
+
+
+class QueryStore(Protocol):
+    """Reading notifications. `service` None means: of every service."""
+
+    async def get(self, id: UUID, *, service: str | None) -> Notification | None:
+        """One notification."""
+
+    async def timeline(self, id: UUID) -> Sequence[TimelineEntry]:
+        """Its timeline, oldest first; where it is very long, the newest 250 entries."""
+
+    async def list(
+        self, filter: NotificationFilter, *, service: str | None, limit: int, after: UUID | None
+    ) -> Page:
+        """A page of those older than `after`; its cost has a bound, however many there are."""
+
+    async def count(self, filter: NotificationFilter, *, service: str | None) -> int:
+        """How many there are; it takes time in proportion."""
+
+    async def account(self, *, service: str | None, after: UUID | None = None) -> Account:
+        """The account of the newest of those older than `after`, consistent in itself."""
+
+    async def backlog(self) -> Backlog:
+        """What is under way or in doubt, counted from partial indexes."""
+
+    async def ping(self) -> None:
+        """Return if the database answers."""
+
+    async def prove(self) -> None:
+        """Return if the database takes writes.
+
+        What became of the last ones is believed; where that was bad or long ago, a small one is
+        tried. Raises StoreUnavailableError with the database's own words for it, which hold no
+        value of ours.
+        """
+
+    async def schema_problem(self) -> str | None:
+        """What is wrong with the schema and what to run, or None."""

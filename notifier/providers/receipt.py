@@ -1,0 +1,62 @@
+"""Receipts: what providers report of what they took."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from notifier.notification.outcomes import Fault, SuppressionReason
+from notifier.notification.transitions import Transition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a provider's callback says of a notification that it was handed.
+
+    `id` is ours, as the provider gave it back; None where only `number` is known. `event_id`
+    tells one callback from another. `transition` is SETTLE, DELIVER or BOUNCE, or None where the
+    event only concerns the suppression list.
+    """
+
+    provider: str
+    event_id: str
+    id: UUID | None
+    transition: Transition | None
+    provider_id: str | None = None
+    fault: Fault | None = None
+    suppress_as: SuppressionReason | None = None
+    """Puts the recipient on its service's suppression list, for this reason."""
+    lift: SuppressionReason | None = None
+    """Takes the recipient off that list, if it is there for this reason and not since later."""
+    number: str | None = None
+    """Whose number `lift` is about, for all services, where no notification is known."""
+    at: datetime | None = None
+    """When it happened, as the provider has it; None for now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of receipts: `changed` is how many had an effect.
+
+    `early` are those that came while an attempt was under way: they were not taken, and apply
+    once they are given again after it.
+    """
+
+    changed: int
+    early: Sequence[Receipt] = ()
+
+
+class ReceiptStore(Protocol):
+    """What providers report afterwards."""
+
+    async def settle(self, receipts: Sequence[Receipt]) -> Settled:
+        """Apply each receipt once, forward only.
+
+        SETTLE applies to a record whose outcome is unknown; DELIVER and BOUNCE settle such a
+        record on their way. A receipt for an unknown notification, one known already, or one
+        that would go backwards changes nothing.
+        """
+
+    async def purge(self) -> int:
+        """Forget receipts older than a week, which no provider repeats; returns how many."""

@@ -1,0 +1,20 @@
+"""How long others are given, and how much is done at once."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """How long others are given before a relay takes over, and the size of batches.
+
+    A notification that its API has not published, and a failure that its worker has not buried,
+    are left to a relay after `grace_s`; a published one is taken for lost after `lost_after_s`,
+    and ever more rarely where that does not help, or after `missing_after_s` where there are more
+    of them than the broker can hold.
+    """
+
+    grace_s: float = 5
+    lost_after_s: float = 60
+    missing_after_s: float = 10
+    max_batch: int = 200
+    max_insert: int = 1_000
