@@ -21,7 +21,7 @@ from notifier.providers.standing import Standing, standings
 from notifier.queue.rabbitmq import topology
 from notifier.queue.rabbitmq.topology import TopologyReport
 from notifier.settings.groups import BrokerSettings, DatabaseSettings, KeySettings
-from notifier.store.kit.upgrading import upgrade
+from notifier.store.upgrading import upgrade
 
 _PAGE = 500
 

@@ -37,7 +37,8 @@ from notifier.channels.registry import (
     retry_policies,
 )
 from notifier.clock import Clock
-from notifier.delivery.deliverer import Deliverer, Lease
+from notifier.delivery.attempt import Lease
+from notifier.delivery.deliverer import Deliverer
 from notifier.delivery.duties import DeliveryDuties, RelayPace
 from notifier.delivery.ports import ChannelAdapter, RescuePolicy, Upkeep
 from notifier.duty import purging
@@ -67,8 +68,8 @@ from notifier.store.notification.publications import SqlPublications
 from notifier.store.notification.reading import SqlQueryStore
 from notifier.store.notification.settings import StoreSettings
 from notifier.store.notification.upkeep import SqlUpkeep
-from notifier.store.providers import SqlProviderStore
-from notifier.store.receipts import SqlReceiptStore
+from notifier.store.providers.accounts import SqlProviderStore
+from notifier.store.receipts.applying import SqlReceiptStore
 from notifier.store.suppressions import SqlSuppressionStore
 from notifier.telemetry import configure_logging
 from notifier.worker.consumers import Consumers

@@ -32,8 +32,8 @@ from notifier.queue.memory import MemoryQueue
 from notifier.store.captures import SqlCaptures
 from notifier.store.kit.database import Patience
 from notifier.store.kit.opening import open_database
-from notifier.store.kit.upgrading import upgrade
 from notifier.store.notification.settings import StoreSettings
+from notifier.store.upgrading import upgrade
 from tests.contract.store.stores import Stores, stores_over
 from tests.patience import AT_ALL_S, PATIENT, USUAL
 

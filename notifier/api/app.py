@@ -14,7 +14,7 @@ from notifier.api.config import ApiConfig, ApiServices
 from notifier.api.health import OperateEndpoints
 from notifier.api.inbox import InboxEndpoints
 from notifier.api.inbox_stream import InboxFeed
-from notifier.api.kit.access import Gate, KeyRing
+from notifier.api.kit.access import Doorkeeper, KeyRing
 from notifier.api.kit.middleware import RequestFrame, Rooms
 from notifier.api.kit.openapi import openapi_document
 from notifier.api.kit.operations import Operation, Reply, public, routes
@@ -40,11 +40,11 @@ def create_app(
     _silence_stream_bodies()
     feed = InboxFeed(services.inbox, services.clock, poll_s=config.stream_poll_s)
     ring = KeyRing(services.keys, services.clock, pepper=config.pepper, ttl_s=config.key_cache_s)
-    gate = Gate(ring, config, services.clock)
+    doorkeeper = Doorkeeper(ring, config, services.clock)
     metrics = Metrics(services, config) if config.has_metrics else None
-    operations = _operations(services, config, gate, feed, metrics)
+    operations = _operations(services, config, doorkeeper, feed, metrics)
     app = Starlette(
-        routes=[*routes(operations, gate), static_files()],
+        routes=[*routes(operations, doorkeeper), static_files()],
         lifespan=_closing(feed, lifespan or (lambda _: nullcontext())),
     )
     app.router.redirect_slashes = False
@@ -68,17 +68,17 @@ def _rooms(config: ApiConfig) -> Rooms:
 def _operations(
     services: ApiServices,
     config: ApiConfig,
-    gate: Gate,
+    doorkeeper: Doorkeeper,
     feed: InboxFeed,
     metrics: Metrics | None,
 ) -> Sequence[Operation]:
     found: list[Operation] = [
-        *NotificationEndpoints(services, config, gate).operations(),
+        *NotificationEndpoints(services, config, doorkeeper).operations(),
         *InboxEndpoints(
             services=services,
             config=config,
             feed=feed,
-            gate=gate,
+            doorkeeper=doorkeeper,
             streams=Room(config.max_streams, max(1, config.max_streams // 2)),
             tabs=Room(config.max_streams, config.max_streams_per_inbox),
         ).operations(),

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from notifier.api.answers import InboxItemView, InboxView
 from notifier.api.config import ApiConfig, ApiServices
 from notifier.api.inbox_stream import Address, InboxFeed
-from notifier.api.kit.access import Caller, Gate
+from notifier.api.kit.access import Caller, Doorkeeper
 from notifier.api.kit.body import read_empty_body
 from notifier.api.kit.idempotency import Answer, idempotency, key_reused, remembered
 from notifier.api.kit.operations import HeaderParameter, Operation, Reply
@@ -86,7 +86,7 @@ class InboxEndpoints:
     services: ApiServices
     config: ApiConfig
     feed: InboxFeed
-    gate: Gate
+    doorkeeper: Doorkeeper
     streams: Room
     """By service."""
     tabs: Room
@@ -165,7 +165,7 @@ class InboxEndpoints:
             address,
             after,
             lifetime_s=self.config.stream_lifetime_s,
-            is_welcome=partial(self.gate.still_admits, request, "read"),
+            is_welcome=partial(self.doorkeeper.still_admits, request, "read"),
         )
         async with aclosing(items):
             async for item in items:

@@ -22,7 +22,7 @@ from notifier.api.answers import (
     SummaryView,
 )
 from notifier.api.config import ApiConfig, ApiServices
-from notifier.api.kit.access import Caller, Gate
+from notifier.api.kit.access import Caller, Doorkeeper
 from notifier.api.kit.body import parse_json, read_body, read_empty_body, require_json
 from notifier.api.kit.idempotency import (
     Answer,
@@ -75,8 +75,8 @@ _REPLAY = _Move(REPLAY, HTTPStatus.ACCEPTED, "replayed")
 class NotificationEndpoints:
     """Serves notifications to the services that they belong to."""
 
-    def __init__(self, services: ApiServices, config: ApiConfig, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, services: ApiServices, config: ApiConfig, doorkeeper: Doorkeeper) -> None:
+        self._doorkeeper = doorkeeper
         self._services = services
         self._config = config
         self._channels = config.channels
@@ -108,7 +108,7 @@ class NotificationEndpoints:
         frame = read_model(BatchFrame, parse_json(body, max_values=_MAX_BATCH_VALUES))
         if isinstance(frame, list):
             raise invalid(frame)
-        self._gate.charge(request, caller, len(frame.notifications))
+        self._doorkeeper.charge(request, caller, len(frame.notifications))
         checked = await _check_items(frame.notifications, terms)
         submissions, view = self._sorted_out(checked, request, caller, terms.now)
         if not submissions:

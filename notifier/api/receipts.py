@@ -45,7 +45,7 @@ _FIRST_WAIT_S = 0.1
 _TAKEN: Mapping[int, Reply] = {204: Reply(description="Taken, or of no use")}
 
 
-class Settler:
+class ReceiptDesk:
     """Gives receipts to the store, and waits for attempts that are under way meanwhile."""
 
     def __init__(self, services: ApiServices, config: ApiConfig) -> None:
@@ -53,20 +53,20 @@ class Settler:
         self._config = config
         self._waiting = 0
 
-    async def settle(self, provider: str, receipts: Sequence[Receipt]) -> None:
+    async def apply(self, provider: str, receipts: Sequence[Receipt]) -> None:
         """Apply `receipts`.
 
         Raises:
             ProblemError: 503, some came during an attempt that goes on; the provider is to call
                 again.
         """
-        settled = await self._receipts.settle(receipts)
-        early = settled.early
+        applied = await self._receipts.apply(receipts)
+        early = applied.early
         log.info(
             "callback.taken",
             provider=provider,
             receipts=len(receipts),
-            changed=settled.changed,
+            changed=applied.changed,
             early=len(early),
         )
         if early and not await self._wait(early):
@@ -79,16 +79,16 @@ class Settler:
             return False
         self._waiting += 1
         try:
-            return await self._settle_later(early)
+            return await self._apply_later(early)
         finally:
             self._waiting -= 1
 
-    async def _settle_later(self, early: Sequence[Receipt]) -> bool:
+    async def _apply_later(self, early: Sequence[Receipt]) -> bool:
         waited_s, wait_s = 0.0, _FIRST_WAIT_S
         while early and waited_s < self._config.callback_patience_s:
             await asyncio.sleep(wait_s)
             waited_s, wait_s = waited_s + wait_s, wait_s * 2
-            early = (await self._receipts.settle(early)).early
+            early = (await self._receipts.apply(early)).early
         return not early
 
 
@@ -97,7 +97,7 @@ class TwilioEndpoint:
     """Takes Twilio's status callbacks and incoming messages."""
 
     callbacks: TwilioCallbacks
-    settler: Settler
+    desk: ReceiptDesk
     config: ApiConfig
 
     def operations(self) -> Sequence[Operation]:
@@ -129,14 +129,14 @@ class TwilioEndpoint:
         """Apply one status callback."""
         id = request.path_params["id"]
         form = await self._form(request, f"{self.callbacks.base_url}/{id}")
-        return await self._settle(twilio_receipt(id, form))
+        return await self._apply(twilio_receipt(id, form))
 
     async def take_message(self, request: Request) -> Response:
         """Apply one incoming message."""
-        return await self._settle(twilio_opt_in(await self._form(request, self.callbacks.base_url)))
+        return await self._apply(twilio_opt_in(await self._form(request, self.callbacks.base_url)))
 
-    async def _settle(self, receipt: Receipt | None) -> Response:
-        await self.settler.settle("twilio", [receipt] if receipt else [])
+    async def _apply(self, receipt: Receipt | None) -> Response:
+        await self.desk.apply("twilio", [receipt] if receipt else [])
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
     async def _form(self, request: Request, url: str) -> Mapping[str, str]:
@@ -160,7 +160,7 @@ class SendGridEndpoint:
     verify: Verify
     services: ApiServices
     config: ApiConfig
-    settler: Settler
+    desk: ReceiptDesk
 
     def operation(self) -> Operation:
         """Declare the endpoint."""
@@ -194,7 +194,7 @@ class SendGridEndpoint:
         )
         if not self.verify(signature, timestamp.encode() + body):
             raise _refused("sendgrid")
-        await self.settler.settle("sendgrid", list(sendgrid_receipts(_events(body))))
+        await self.desk.apply("sendgrid", list(sendgrid_receipts(_events(body))))
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
     def _is_fresh(self, timestamp: str) -> bool:
@@ -210,14 +210,14 @@ def callback_operations(services: ApiServices, config: ApiConfig) -> Sequence[Op
     Raises:
         SettingsError: SendGrid's key is none.
     """
-    settler = Settler(services, config)
+    desk = ReceiptDesk(services, config)
     found: list[Operation] = []
     if config.twilio_callbacks:
-        twilio = TwilioEndpoint(config.twilio_callbacks, settler, config)
+        twilio = TwilioEndpoint(config.twilio_callbacks, desk, config)
         found += twilio.operations()
     if config.sendgrid_public_key:
         verify = sendgrid_verifier(config.sendgrid_public_key)
-        found.append(SendGridEndpoint(verify, services, config, settler).operation())
+        found.append(SendGridEndpoint(verify, services, config, desk).operation())
     return found
 
 

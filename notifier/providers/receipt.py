@@ -36,7 +36,7 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class AppliedReceipts:
     """What became of receipts: `changed` is how many had an effect.
 
     `early` are those that came while an attempt was under way: they were not taken, and apply
@@ -50,7 +50,7 @@ class Settled:
 class ReceiptStore(Protocol):
     """What providers report afterwards."""
 
-    async def settle(self, receipts: Sequence[Receipt]) -> Settled:
+    async def apply(self, receipts: Sequence[Receipt]) -> AppliedReceipts:
         """Apply each receipt once, forward only.
 
         SETTLE applies to a record whose outcome is unknown; DELIVER and BOUNCE settle such a

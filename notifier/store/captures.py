@@ -3,16 +3,35 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, Integer, Row, Text, insert, select
+from sqlalchemy import Boolean, Column, Index, Integer, Row, Table, Text, Uuid, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.notification.model import Channel, Message
 from notifier.providers.captures import Capture
 from notifier.store.kit.batcher import Batcher
 from notifier.store.kit.database import Database
-from notifier.store.kit.sql import ID, Now, given_rows
-from notifier.store.notification.rows import RowJson, joined, message_row
-from notifier.store.tables import captures
+from notifier.store.kit.rows import RowJson, joined
+from notifier.store.kit.sql import ID, Now, UtcTime, given_rows
+from notifier.store.kit.tables import Serial, metadata
+from notifier.store.notification.rows import message_row
+
+captures = Table(
+    "captures",
+    metadata,
+    Column("seq", Serial, primary_key=True),
+    Column("notification_id", Uuid, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("subject", Text),
+    Column("text", Text),
+    Column("html", Text),
+    Column("sensitive", Boolean, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("captured_at", UtcTime, nullable=False),
+    Index("ix_captures_channel_seq", "channel", "seq"),
+)
+
 
 _MAX_BATCH = 200
 

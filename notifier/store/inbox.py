@@ -14,10 +14,13 @@ from weakref import WeakValueDictionary
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     Row,
     Select,
     Subquery,
+    Table,
     Text,
+    Uuid,
     and_,
     func,
     insert,
@@ -35,10 +38,36 @@ from notifier.notification.model import Message
 from notifier.store.kit import idempotency as keys
 from notifier.store.kit.batcher import Batcher
 from notifier.store.kit.database import Database, Work
-from notifier.store.kit.sql import ID, JsonObject, Now, given_rows, parameter
-from notifier.store.notification.rows import encode, joined, message_row
-from notifier.store.tables import inbox_items as items
-from notifier.store.tables import inboxes
+from notifier.store.kit.rows import encode, joined
+from notifier.store.kit.sql import ID, JsonObject, Now, UtcTime, given_rows, parameter
+from notifier.store.kit.tables import metadata, partial_index
+from notifier.store.notification.rows import message_row
+
+inboxes = Table(
+    "inboxes",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("recipient", Text, primary_key=True),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("unread", BigInteger, nullable=False),
+)
+
+inbox_items = Table(
+    "inbox_items",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("recipient", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("notification_id", Uuid, nullable=False, unique=True),
+    Column("subject", Text),
+    Column("text", Text, nullable=False),
+    Column("html", Text),
+    Column("metadata", JsonObject),
+    Column("created_at", UtcTime, nullable=False),
+    Column("read_at", UtcTime),
+    partial_index("ix_inbox_items_unread", "service", "recipient", "seq", where="read_at IS NULL"),
+)
+
 
 MarkResult: TypeAlias = Applied | Remembered | KeyReused | NotFound | Unfinished
 
@@ -84,16 +113,16 @@ _number = func.row_number().over(
     partition_by=(_given.c.service, _given.c.recipient), order_by=_given.c.id
 )
 _ADD = (
-    insert(items)
+    insert(inbox_items)
     .from_select(
         ["notification_id", *_given.c.keys()[1:], "seq", "created_at"],
         select(*_given.c, inboxes.c.last_seq + _number, Now())
         .join_from(_given, inboxes, _is_of(_given))
         .where(
-            ~select(literal(1)).where(items.c.notification_id == _given.c.id).exists(),
+            ~select(literal(1)).where(inbox_items.c.notification_id == _given.c.id).exists(),
         ),
     )
-    .returning(items.c.service, items.c.recipient)
+    .returning(inbox_items.c.service, inbox_items.c.recipient)
 )
 _added = given_rows(service=Text, recipient=Text, added=BigInteger)
 _COUNT = (
@@ -103,30 +132,33 @@ _COUNT = (
 )
 
 _in_inbox = and_(
-    items.c.service == parameter("which_service"), items.c.recipient == parameter("which_recipient")
+    inbox_items.c.service == parameter("which_service"),
+    inbox_items.c.recipient == parameter("which_recipient"),
 )
-_FIND = select(items.c.seq).where(_in_inbox, items.c.notification_id == parameter("which_id", ID))
-_is_unread = and_(_in_inbox, items.c.read_at.is_(None))
+_FIND = select(inbox_items.c.seq).where(
+    _in_inbox, inbox_items.c.notification_id == parameter("which_id", ID)
+)
+_is_unread = and_(_in_inbox, inbox_items.c.read_at.is_(None))
 _READ_ONE = (
-    update(items)
-    .where(_is_unread, items.c.notification_id == parameter("which_id", ID))
+    update(inbox_items)
+    .where(_is_unread, inbox_items.c.notification_id == parameter("which_id", ID))
     .values(read_at=Now())
 )
 # The newest first: from there on downwards, what was marked before is not come across again.
 _newest = (
-    select(items.c.seq)
-    .where(_is_unread, items.c.seq < parameter("before", BigInteger))
-    .order_by(items.c.seq.desc())
+    select(inbox_items.c.seq)
+    .where(_is_unread, inbox_items.c.seq < parameter("before", BigInteger))
+    .order_by(inbox_items.c.seq.desc())
     .limit(_MOST_READ)
     .subquery()
 )
 _FIND_MANY = select(func.min(_newest.c.seq), func.count())
 _READ_MANY = (
-    update(items)
+    update(inbox_items)
     .where(
         _is_unread,
-        items.c.seq >= parameter("first", BigInteger),
-        items.c.seq < parameter("before", BigInteger),
+        inbox_items.c.seq >= parameter("first", BigInteger),
+        inbox_items.c.seq < parameter("before", BigInteger),
     )
     .values(read_at=Now())
 )
@@ -171,18 +203,18 @@ class SqlInbox:
     async def page(
         self, service: str, recipient: str, *, limit: int, before: int | None, unread_only: bool
     ) -> Sequence[InboxItem]:
-        query = _of(service, recipient).order_by(items.c.seq.desc()).limit(limit)
+        query = _of(service, recipient).order_by(inbox_items.c.seq.desc()).limit(limit)
         if before is not None:
-            query = query.where(items.c.seq < before)
+            query = query.where(inbox_items.c.seq < before)
         if unread_only:
-            query = query.where(items.c.read_at.is_(None))
+            query = query.where(inbox_items.c.read_at.is_(None))
         return await self._database.search(_reading(query))
 
     async def since(
         self, service: str, recipient: str, seq: int, *, limit: int
     ) -> Sequence[InboxItem]:
-        query = _of(service, recipient).where(items.c.seq > seq)
-        query = query.order_by(items.c.seq).limit(limit)
+        query = _of(service, recipient).where(inbox_items.c.seq > seq)
+        query = query.order_by(inbox_items.c.seq).limit(limit)
         return await self._database.read(_reading(query))
 
     async def unread_count(self, service: str, recipient: str) -> int:
@@ -307,7 +339,9 @@ def _counts_of(added: Mapping[tuple[str, str], int]) -> str:
 
 
 def _of(service: str, recipient: str) -> Select[Any]:
-    return select(items).where(items.c.service == service, items.c.recipient == recipient)
+    return select(inbox_items).where(
+        inbox_items.c.service == service, inbox_items.c.recipient == recipient
+    )
 
 
 def _to_item(row: Row[Any]) -> InboxItem:

@@ -5,20 +5,35 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import Column, Row, Select, Table, Text, and_, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.access.keys import ApiKey
 from notifier.store.kit.batcher import Batcher
 from notifier.store.kit.database import Database
-from notifier.store.kit.sql import Now
-from notifier.store.tables import api_keys as keys
+from notifier.store.kit.sql import Now, UtcTime
+from notifier.store.kit.tables import metadata
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("service", Text, nullable=False),
+    # Names, separated by spaces.
+    Column("scopes", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("revoked_at", UtcTime),
+)
+
 
 _is_usable = and_(
-    keys.c.revoked_at.is_(None), or_(keys.c.expires_at.is_(None), keys.c.expires_at > Now())
+    api_keys.c.revoked_at.is_(None),
+    or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > Now()),
 )
 _MAX_FOUND = 100
-_SELECT = select(*keys.c, _is_usable.label("is_usable"))
+_SELECT = select(*api_keys.c, _is_usable.label("is_usable"))
 
 
 class SqlKeyStore:
@@ -38,7 +53,7 @@ class SqlKeyStore:
         digest: str,
         expires_at: datetime | None,
     ) -> None:
-        statement = insert(keys).values(
+        statement = insert(api_keys).values(
             id=id,
             service=service,
             scopes=" ".join(sorted(scopes)),
@@ -56,13 +71,13 @@ class SqlKeyStore:
         return await self._finding.submit(id)
 
     async def list(self) -> Sequence[ApiKey]:
-        return await self._keys(_SELECT.order_by(keys.c.created_at, keys.c.id))
+        return await self._keys(_SELECT.order_by(api_keys.c.created_at, api_keys.c.id))
 
     async def revoke(self, id: str) -> bool:
         statement = (
-            update(keys)
-            .where(keys.c.id == id)
-            .values(revoked_at=func.coalesce(keys.c.revoked_at, Now()))
+            update(api_keys)
+            .where(api_keys.c.id == id)
+            .values(revoked_at=func.coalesce(api_keys.c.revoked_at, Now()))
         )
 
         async def work(connection: AsyncConnection) -> bool:
@@ -71,7 +86,7 @@ class SqlKeyStore:
         return await self._database.write(work)
 
     async def _find_all(self, ids: Sequence[str]) -> Sequence[ApiKey | None]:
-        found = await self._keys(_SELECT.where(keys.c.id.in_(set(ids))))
+        found = await self._keys(_SELECT.where(api_keys.c.id.in_(set(ids))))
         by_id = {key.id: key for key in found}
         return [by_id.get(id) for id in ids]
 

@@ -36,7 +36,7 @@ from notifier.store.notification.suppressing import (
     is_suppressed,
     note_lifted,
 )
-from notifier.store.tables import suppressions
+from notifier.store.notification.tables import suppressions
 
 _WHY = (suppressions.c.reason, suppressions.c.notification_id)
 _KEY = (suppressions.c.service, suppressions.c.channel, suppressions.c.recipient)

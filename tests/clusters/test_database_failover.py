@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from notifier.errors import NotifierError
-from notifier.store.kit.upgrading import upgrade
+from notifier.store.upgrading import upgrade
 from tests.contract.store.stores import open_stores
 from tests.faults.brokers import (
     DEAD,

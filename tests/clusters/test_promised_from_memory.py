@@ -16,9 +16,9 @@ from notifier.notification.model import Channel, Status
 from notifier.notification.orders import Refused
 from notifier.notification.outcomes import SuppressionReason
 from notifier.notification.transitions import CANCEL, DELIVER, SUCCEED
-from notifier.providers.receipt import Settled
+from notifier.providers.receipt import AppliedReceipts
 from notifier.store.kit.reasons import NO_STANDBY
-from notifier.store.kit.upgrading import upgrade
+from notifier.store.upgrading import upgrade
 from tests.api import MAIL, PREFIX, over
 from tests.contract.store.stores import (
     Stores,
@@ -156,7 +156,7 @@ async def doors_of(stores: Stores) -> Mapping[str, tuple[Ask, Ask, object]]:
     mark_all = partial(stores.inbox.mark_read, "orders", read.recipient, None, a_key("read"))
     pause = partial(stores.providers.pause, "smtp", reason="r", idempotency=a_key("pause"))
     suppress = partial(stores.suppress, a_submission(recipient="listed@example.org"))
-    settle = partial(stores.receipts.settle, [a_receipt(sent, DELIVER)])
+    apply_all = partial(stores.receipts.apply, [a_receipt(sent, DELIVER)])
     claim = partial(stores.claim, envelope_of(claimed))
     finish = partial(stores.leases.finish, an_end(ended, SUCCEED))
     remembered = Remembered("answer")
@@ -170,7 +170,7 @@ async def doors_of(stores: Stores) -> Mapping[str, tuple[Ask, Ask, object]]:
         "suppress": (suppress, suppress, None),
         "lift": (lift, lift, NotFound()),
         "what the recipient wants": (unsubscribe, send_all_the_same, Protected(will)),
-        "settle": (settle, settle, Settled(0, ())),
+        "settle": (apply_all, apply_all, AppliedReceipts(0, ())),
         "claim": (claim, claim, None),
         "finish": (finish, finish, True),
     }

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from notifier import cli
 from notifier.store.kit import reaching
-from notifier.store.kit.upgrading import upgrade
+from notifier.store.upgrading import upgrade
 from tests.api import MAIL, PREFIX, Api, over
 from tests.clusters.test_database_failover import works
 from tests.contract.store.proxy import linked

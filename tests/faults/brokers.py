@@ -21,7 +21,8 @@ from uuid_utils import compat
 from notifier.access import keys
 from notifier.api.app import create_app
 from notifier.api.config import ApiConfig, ApiServices
-from notifier.delivery.deliverer import Deliverer, Lease
+from notifier.delivery.attempt import Lease
+from notifier.delivery.deliverer import Deliverer
 from notifier.delivery.duties import DeliveryDuties, RelayPace
 from notifier.delivery.ports import ChannelAdapter, RescuePolicy
 from notifier.delivery.retry import RetryPolicy
@@ -35,8 +36,8 @@ from notifier.queue.rabbitmq.connection import RabbitSettings, Search
 from notifier.queue.rabbitmq.queue import RabbitQueue, open_rabbit_queue
 from notifier.queue.rabbitmq.topology import apply_topology
 from notifier.store.kit.opening import open_database
-from notifier.store.kit.upgrading import upgrade
 from notifier.store.notification.settings import StoreSettings
+from notifier.store.upgrading import upgrade
 from notifier.worker.consumers import Consumers
 from notifier.worker.relay import Relay
 from tests.api import MAIL, PEPPER, PREFIX, client_of

@@ -14,7 +14,7 @@ from notifier.queue.rabbitmq.connection import RabbitSettings
 from notifier.queue.rabbitmq.queue import open_rabbit_queue
 from notifier.queue.rabbitmq.topology import apply_topology
 from notifier.queue.topology import dead_queue
-from notifier.store.kit.upgrading import upgrade
+from notifier.store.upgrading import upgrade
 from tests.clock import SystemClock
 from tests.contract.store.stores import a_submission, envelope_of, open_stores
 from tests.e2e.processes import WORKER_RUNNER, Running, running

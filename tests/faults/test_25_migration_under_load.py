@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from notifier.store import migrations
 from notifier.store.kit.opening import open_database
-from notifier.store.kit.upgrading import upgrade
+from notifier.store.upgrading import upgrade
 from tests.faults.brokers import Ledger, accepted, open_node
 from tests.services.postgres import Postgres
 

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from notifier.delivery.deliverer import Deliverer, Lease
+from notifier.delivery.attempt import Lease
+from notifier.delivery.deliverer import Deliverer
 from notifier.delivery.ports import Claimed, Leases, RescuePolicy
 from notifier.delivery.retry import RetryPolicy
 from notifier.idempotency import NotFound
@@ -28,7 +29,7 @@ from notifier.providers.account import ProviderState, ProviderStore
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Gate
 from notifier.queue.memory import MemoryQueue
-from notifier.store.kit.upgrading import upgrade
+from notifier.store.upgrading import upgrade
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores, a_submission, open_stores
 from tests.services.messages import ManualClock

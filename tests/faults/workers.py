@@ -23,7 +23,8 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from notifier.clock import Clock
-from notifier.delivery.deliverer import Deliverer, Lease
+from notifier.delivery.attempt import Lease
+from notifier.delivery.deliverer import Deliverer
 from notifier.delivery.duties import DeliveryDuties, RelayPace
 from notifier.delivery.ports import ChannelAdapter, Claimed, Finish, Leases, RescuePolicy
 from notifier.delivery.retry import RetryPolicy
@@ -180,7 +181,7 @@ async def fresh_database(postgres: Databases) -> AsyncIterator[str]:
 
 
 def _upgrade(url: str) -> None:
-    from notifier.store.kit.upgrading import upgrade  # noqa: PLC0415  slow, and not for children
+    from notifier.store.upgrading import upgrade  # noqa: PLC0415  slow, and not for children
 
     asyncio.run(upgrade(url))
 

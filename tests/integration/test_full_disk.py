@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from notifier.store.kit.upgrading import upgrade
+from notifier.store.upgrading import upgrade
 from tests.api import MAIL, PREFIX, Api, over
 from tests.services.errors import ServiceUnavailableError
 from tests.services.small_disk import PostgresOnSmallDisks, postgres_on_small_disks

@@ -21,8 +21,8 @@ from notifier.queue.rabbitmq.connection import RabbitSettings
 from notifier.queue.rabbitmq.queue import RabbitQueue, open_rabbit_queue
 from notifier.store.kit.database import Database
 from notifier.store.kit.opening import open_database
-from notifier.store.kit.upgrading import upgrade
 from notifier.store.notification.reading import SqlQueryStore
+from notifier.store.upgrading import upgrade
 from tests.api import MAIL, PREFIX, Api, over, serving
 from tests.clock import SystemClock
 from tests.patience import AT_ALL_S

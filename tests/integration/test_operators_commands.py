@@ -16,7 +16,7 @@ import pytest
 
 from notifier import __version__, cli
 from notifier.access import keys
-from notifier.store.kit.upgrading import upgrade
+from notifier.store.upgrading import upgrade
 from tests.services.rabbitmq import RabbitMq
 
 Command: TypeAlias = Callable[[str], tuple[int, str, str]]

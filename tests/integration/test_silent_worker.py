@@ -11,7 +11,7 @@ import pytest
 from notifier import bootstrap
 from notifier.queue.memory import MemorySubscription
 from notifier.settings.groups import Settings
-from notifier.store.kit.upgrading import upgrade
+from notifier.store.upgrading import upgrade
 from notifier.worker.consumers import Consumers
 from tests.patience import AT_ALL_S
 

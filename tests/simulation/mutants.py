@@ -91,7 +91,7 @@ MUTANTS: Sequence[Mutant] = (
     _mutant(
         "a-claim-is-asked-again-while-the-database-is-away",
         "delivery.deliverer",
-        "return await _while_store_is_away(claim, probe_s=self._lease.probe_s,"
+        "return await while_store_is_away(claim, probe_s=self._lease.probe_s,"
         " closing=self._closing)",
         "return await claim()",
         "database away",
@@ -125,7 +125,7 @@ MUTANTS: Sequence[Mutant] = (
     _mutant(
         "an-end-that-a-stop-cuts-off-is-recorded",
         "delivery.deliverer",
-        "                self._finish(claimed, handover, verdict, is_stopping=True),\n",
+        "                self._finish(claimed, handover, decision, is_stopping=True),\n",
         "",
         "stop, provider weather",
         "rescued",
@@ -141,7 +141,7 @@ MUTANTS: Sequence[Mutant] = (
     # --- providers --------------------------------------------------------------------------
     _mutant(
         "nobody-else-is-asked-after-an-unknown-outcome",
-        "delivery.deliverer",
+        "delivery.judging",
         "        case Systemic() | Transient():\n            return True\n"
         "        case Sent() | Permanent() | Unknown():\n",
         "        case Systemic() | Transient() | Unknown():\n            return True\n"
@@ -151,7 +151,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "what-is-in-doubt-is-held-where-that-is-wanted",
-        "delivery.deliverer",
+        "delivery.judging",
         "    if isinstance(outcome, Unknown) and policy.on_unknown is OnUnknown.HOLD:\n",
         "    if isinstance(outcome, Unknown) and False:\n",
         "provider weather",
@@ -363,7 +363,7 @@ MUTANTS: Sequence[Mutant] = (
     _mutant(
         "a-batch-is-split-row-by-row",
         "store.kit.batcher",
-        "            await self._settle_one_by_one(batch, error)\n        except Exception",
+        "            await self._answer_one_by_one(batch, error)\n        except Exception",
         "            _refuse(batch, error)\n        except Exception",
     ),
     _mutant(
@@ -404,19 +404,19 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "a-receipt-waits-for-the-end-of-an-attempt",
-        "store.receipts",
+        "store.receipts.applying",
         "    return is_under_way and receipt.transition is not None\n",
         "    return False\n",
     ),
     _mutant(
         "a-receipt-counts-once",
-        "store.receipts",
+        "store.receipts.applying",
         "    return [receipt for event, receipt in firsts.items() if event in new]\n",
         "    return [receipt for event, receipt in firsts.items() if event in new or True]\n",
     ),
     _mutant(
         "a-receipt-settles-only-what-is-in-doubt",
-        "store.receipts",
+        "store.receipts.applying",
         "        if not is_unknown:\n            return ()\n",
         "",
     ),

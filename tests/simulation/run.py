@@ -21,7 +21,7 @@ from pathlib import Path
 
 from notifier import administration
 from notifier.settings.groups import KeySettings
-from notifier.store.kit.upgrading import upgrade
+from notifier.store.upgrading import upgrade
 from tests.simulation.check import findings
 from tests.simulation.coverage import covered
 from tests.simulation.ended import Ended

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from notifier.intake.ports import Submission
 from notifier.notification.outcomes import Permanent
-from notifier.store.kit.upgrading import upgrade
+from notifier.store.upgrading import upgrade
 from notifier.telemetry import configure_logging
 from tests.contract.store.stores import a_submission
 from tests.contract.worker.bench import open_bench

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.delivery.deliverer import Verdict, fault_of, interrupted, judge
+from notifier.delivery.judging import Decision, fault_of, interrupted, judge
 from notifier.delivery.ports import Claimed, Snoozes
 from notifier.delivery.retry import RetryPolicy
 from notifier.notification.model import Channel, Lane, OnUnknown, Status
@@ -62,7 +62,7 @@ def judged(
     expires_in_s: float | None = None,
     elapsed_s: float = 0,
     snoozes: Snoozes = NEVER_SNOOZED,
-) -> Verdict:
+) -> Decision:
     policy = RetryPolicy(
         schedule_s=(10, 60), max_attempts=2, snooze_s=30, jitter=0, on_unknown=on_unknown
     )
@@ -71,23 +71,23 @@ def judged(
 
 
 # For each outcome and policy: with attempts left, without, and with too little time in both cases.
-TABLE: dict[tuple[Outcome, OnUnknown], tuple[Verdict, Verdict, Transition, Transition]] = {
-    (SENT, RESEND): (Verdict(SUCCEED), Verdict(SUCCEED), SUCCEED, SUCCEED),
-    (SENT, HOLD): (Verdict(SUCCEED), Verdict(SUCCEED), SUCCEED, SUCCEED),
-    (LATER, RESEND): (Verdict(RETRY, 10), Verdict(FAIL), EXPIRE, FAIL),
-    (LATER, HOLD): (Verdict(RETRY, 10), Verdict(FAIL), EXPIRE, FAIL),
-    (LATER_S, RESEND): (Verdict(RETRY, 500), Verdict(FAIL), EXPIRE, FAIL),
-    (LATER_S, HOLD): (Verdict(RETRY, 500), Verdict(FAIL), EXPIRE, FAIL),
-    (THROTTLED, RESEND): (Verdict(SNOOZE, 30), Verdict(SNOOZE, 30), EXPIRE, EXPIRE),
-    (THROTTLED, HOLD): (Verdict(SNOOZE, 30), Verdict(SNOOZE, 30), EXPIRE, EXPIRE),
-    (THROTTLED_S, RESEND): (Verdict(SNOOZE, 500), Verdict(SNOOZE, 500), EXPIRE, EXPIRE),
-    (THROTTLED_S, HOLD): (Verdict(SNOOZE, 500), Verdict(SNOOZE, 500), EXPIRE, EXPIRE),
-    (NEVER, RESEND): (Verdict(FAIL), Verdict(FAIL), FAIL, FAIL),
-    (NEVER, HOLD): (Verdict(FAIL), Verdict(FAIL), FAIL, FAIL),
-    (OURS, RESEND): (Verdict(SNOOZE, 30), Verdict(SNOOZE, 30), EXPIRE, EXPIRE),
-    (OURS, HOLD): (Verdict(SNOOZE, 30), Verdict(SNOOZE, 30), EXPIRE, EXPIRE),
-    (MAYBE, RESEND): (Verdict(RETRY, 10), Verdict(FAIL), EXPIRE, FAIL),
-    (MAYBE, HOLD): (Verdict(FAIL), Verdict(FAIL), FAIL, FAIL),
+TABLE: dict[tuple[Outcome, OnUnknown], tuple[Decision, Decision, Transition, Transition]] = {
+    (SENT, RESEND): (Decision(SUCCEED), Decision(SUCCEED), SUCCEED, SUCCEED),
+    (SENT, HOLD): (Decision(SUCCEED), Decision(SUCCEED), SUCCEED, SUCCEED),
+    (LATER, RESEND): (Decision(RETRY, 10), Decision(FAIL), EXPIRE, FAIL),
+    (LATER, HOLD): (Decision(RETRY, 10), Decision(FAIL), EXPIRE, FAIL),
+    (LATER_S, RESEND): (Decision(RETRY, 500), Decision(FAIL), EXPIRE, FAIL),
+    (LATER_S, HOLD): (Decision(RETRY, 500), Decision(FAIL), EXPIRE, FAIL),
+    (THROTTLED, RESEND): (Decision(SNOOZE, 30), Decision(SNOOZE, 30), EXPIRE, EXPIRE),
+    (THROTTLED, HOLD): (Decision(SNOOZE, 30), Decision(SNOOZE, 30), EXPIRE, EXPIRE),
+    (THROTTLED_S, RESEND): (Decision(SNOOZE, 500), Decision(SNOOZE, 500), EXPIRE, EXPIRE),
+    (THROTTLED_S, HOLD): (Decision(SNOOZE, 500), Decision(SNOOZE, 500), EXPIRE, EXPIRE),
+    (NEVER, RESEND): (Decision(FAIL), Decision(FAIL), FAIL, FAIL),
+    (NEVER, HOLD): (Decision(FAIL), Decision(FAIL), FAIL, FAIL),
+    (OURS, RESEND): (Decision(SNOOZE, 30), Decision(SNOOZE, 30), EXPIRE, EXPIRE),
+    (OURS, HOLD): (Decision(SNOOZE, 30), Decision(SNOOZE, 30), EXPIRE, EXPIRE),
+    (MAYBE, RESEND): (Decision(RETRY, 10), Decision(FAIL), EXPIRE, FAIL),
+    (MAYBE, HOLD): (Decision(FAIL), Decision(FAIL), FAIL, FAIL),
 }
 
 
@@ -139,13 +139,13 @@ def test_what_waits_for_a_systemic_reason_fails_once_its_time_is_over(outcome: O
     almost = Snoozes(count=9, for_s=86_399)
 
     assert judged(outcome, snoozes=almost).transition is SNOOZE
-    assert judged(outcome, snoozes=A_DAY) == Verdict(FAIL)
+    assert judged(outcome, snoozes=A_DAY) == Decision(FAIL)
 
 
 def test_a_throttled_one_is_put_off_for_a_week() -> None:
-    assert judged(THROTTLED, snoozes=A_DAY) == Verdict(SNOOZE, 30)
-    assert judged(THROTTLED, snoozes=Snoozes(in_all_s=604_799)) == Verdict(SNOOZE, 30)
-    assert judged(THROTTLED, snoozes=A_WEEK) == Verdict(FAIL)
+    assert judged(THROTTLED, snoozes=A_DAY) == Decision(SNOOZE, 30)
+    assert judged(THROTTLED, snoozes=Snoozes(in_all_s=604_799)) == Decision(SNOOZE, 30)
+    assert judged(THROTTLED, snoozes=A_WEEK) == Decision(FAIL)
 
 
 def test_a_refusal_that_may_be_the_recipients_is_asked_about_ever_more_rarely() -> None:
@@ -155,7 +155,7 @@ def test_a_refusal_that_may_be_the_recipients_is_asked_about_ever_more_rarely() 
     ]
 
     assert delays == [30, 60, 120, 1_920, 3_600, 3_600]
-    assert judged(OURS, snoozes=Snoozes(count=1_000, for_s=1)) == Verdict(SNOOZE, 30)
+    assert judged(OURS, snoozes=Snoozes(count=1_000, for_s=1)) == Decision(SNOOZE, 30)
 
 
 def test_the_second_delay_is_the_schedules_second_step() -> None:
@@ -163,12 +163,12 @@ def test_the_second_delay_is_the_schedules_second_step() -> None:
 
     verdict = judge(LATER, a_claimed(attempts_spent=2), policy, 0, lambda: 0.5)
 
-    assert verdict == Verdict(RETRY, 60)
+    assert verdict == Decision(RETRY, 60)
 
 
 def test_the_time_since_the_claim_is_no_longer_left() -> None:
-    assert judged(LATER, expires_in_s=20, elapsed_s=9) == Verdict(RETRY, 10)
-    assert judged(LATER, expires_in_s=20, elapsed_s=10) == Verdict(EXPIRE)
+    assert judged(LATER, expires_in_s=20, elapsed_s=9) == Decision(RETRY, 10)
+    assert judged(LATER, expires_in_s=20, elapsed_s=10) == Decision(EXPIRE)
 
 
 @given(
@@ -210,8 +210,8 @@ def test_whatever_is_judged_goes_on_in_time_or_ends(
 
 
 def test_an_interruption_costs_no_attempt_unless_the_channel_holds() -> None:
-    assert interrupted(RetryPolicy(on_unknown=RESEND)) == Verdict(INTERRUPT, 0)
-    assert interrupted(RetryPolicy(on_unknown=HOLD)) == Verdict(FAIL)
+    assert interrupted(RetryPolicy(on_unknown=RESEND)) == Decision(INTERRUPT, 0)
+    assert interrupted(RetryPolicy(on_unknown=HOLD)) == Decision(FAIL)
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)

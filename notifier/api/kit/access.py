@@ -132,7 +132,7 @@ class FixedWindow:
             self._ends_at_s = now_s + WINDOW_S
 
 
-class Gate:
+class Doorkeeper:
     """Lets a request in, or raises the problem that answers it."""
 
     def __init__(self, ring: KeyRing, config: ApiConfig, clock: Clock) -> None:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from notifier.api.kit.access import ANYBODY, Caller, Gate
+from notifier.api.kit.access import ANYBODY, Caller, Doorkeeper
 from notifier.api.kit.problems import (
     BODY_TIMEOUT,
     BODY_TOO_LARGE,
@@ -103,7 +103,7 @@ def public(handler: Callable[[Request], Awaitable[Response]]) -> Handler:
     return handle
 
 
-def routes(operations: Iterable[Operation], gate: Gate) -> Sequence[Route]:
+def routes(operations: Iterable[Operation], doorkeeper: Doorkeeper) -> Sequence[Route]:
     """Return the routes that serve `operations` to those that `gate` lets in, one for each path.
 
     One route knows all methods of its path, and can tell them to who asks for another.
@@ -111,21 +111,23 @@ def routes(operations: Iterable[Operation], gate: Gate) -> Sequence[Route]:
     by_path: dict[str, list[Operation]] = {}
     for operation in operations:
         by_path.setdefault(operation.path, []).append(operation)
-    return [_route(path, found, gate) for path, found in by_path.items()]
+    return [_route(path, found, doorkeeper) for path, found in by_path.items()]
 
 
-def _route(path: str, operations: Sequence[Operation], gate: Gate) -> Route:
+def _route(path: str, operations: Sequence[Operation], doorkeeper: Doorkeeper) -> Route:
     by_method = {each.method: each for each in operations}
 
-    return Route(path, _Endpoint(by_method, gate), methods=list(by_method), name=operations[0].id)
+    return Route(
+        path, _Endpoint(by_method, doorkeeper), methods=list(by_method), name=operations[0].id
+    )
 
 
 class _Endpoint:
     """Serves the operations of one path, as plain ASGI: the router adds nothing around it."""
 
-    def __init__(self, by_method: Mapping[str, Operation], gate: Gate) -> None:
+    def __init__(self, by_method: Mapping[str, Operation], doorkeeper: Doorkeeper) -> None:
         self._by_method = by_method
-        self._gate = gate
+        self._doorkeeper = doorkeeper
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
@@ -134,19 +136,19 @@ class _Endpoint:
         if operation.scope is None:
             response = await operation.handler(request, ANYBODY)
         else:
-            caller = await self._gate.admit(request, operation.scope)
+            caller = await self._doorkeeper.admit(request, operation.scope)
             scope[SERVICE_KEY] = caller.service
             response = await self._answer(operation, request, caller)
         await response(scope, receive, send)
 
     async def _answer(self, operation: Operation, request: Request, caller: Caller) -> Response:
-        gate = self._gate
-        gate.enter(caller)
+        doorkeeper = self._doorkeeper
+        doorkeeper.enter(caller)
         try:
             if operation.is_gathered:
                 return await operation.handler(request, caller)
             is_reading = operation.method == "GET"
-            async with gate.reading(caller) if is_reading else gate.changing(caller):
+            async with doorkeeper.reading(caller) if is_reading else doorkeeper.changing(caller):
                 return await operation.handler(request, caller)
         finally:
-            gate.leave(caller)
+            doorkeeper.leave(caller)

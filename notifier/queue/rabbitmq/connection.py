@@ -139,8 +139,8 @@ async def _end(connection: AbortableConnection, timeout_s: float) -> None:
         await asyncio.wait({closing}, timeout=timeout_s)
 
 
-class Link:
-    """One connection, replaced whenever it is lost. `prepare` is called on each new one.
+class Connection:
+    """A connection, replaced whenever it is lost. `prepare` is called on each new one.
 
     Each attempt asks the next broker of the URL, and when all were asked the next address of each:
     one that takes connections and then says nothing holds up the others for one time-out.
@@ -174,7 +174,7 @@ class Link:
         """Why there is no connection, while there is none."""
 
     @property
-    def connection(self) -> AbstractConnection | None:
+    def current(self) -> AbstractConnection | None:
         """The connection, or None while there is none."""
         return self._connection
 

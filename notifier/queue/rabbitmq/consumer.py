@@ -21,9 +21,9 @@ from notifier.queue import message as codec
 from notifier.queue import topology
 from notifier.queue.handling import HANDLER_END_S, Backoff, handle
 from notifier.queue.message import Malformed
-from notifier.queue.rabbitmq.connection import Link, RabbitSettings, bounded, open_channel
+from notifier.queue.rabbitmq.connection import Connection, RabbitSettings, bounded, open_channel
 from notifier.queue.rabbitmq.declaring import declare_queue
-from notifier.queue.rabbitmq.publisher import Outlet
+from notifier.queue.rabbitmq.publisher import RabbitPublisher
 from notifier.queue.rabbitmq.renewing import is_worn, renewed
 
 log = structlog.get_logger(__name__)
@@ -44,7 +44,7 @@ class Source:
     lane: Lane
     handler: Handler
     backoff: Backoff
-    outlet: Outlet
+    publisher: RabbitPublisher
 
     @property
     def queue(self) -> str:
@@ -104,8 +104,10 @@ class RabbitSubscription:
     a handler; a consumer attaches again once the message in hand is done with.
     """
 
-    def __init__(self, link: Link, source: Source, settings: RabbitSettings, count: int) -> None:
-        self._link = link
+    def __init__(
+        self, connection: Connection, source: Source, settings: RabbitSettings, count: int
+    ) -> None:
+        self._connection = connection
         self._source = source
         self._settings = settings
         tag = f"{settings.connection_name} {source.queue}"
@@ -154,7 +156,7 @@ class RabbitSubscription:
 
     async def _run(self) -> None:
         while await self._is_wanted.wait():
-            connection = await self._link.up()
+            connection = await self._connection.up()
             try:
                 await self._consume(connection)
             except ChannelNotFoundEntity:
@@ -235,7 +237,7 @@ class RabbitSubscription:
         except AMQPChannelError as error:
             log.info("consumer.already_gone", reason=type(error).__name__)
         except QueueUnavailableError:
-            self._link.drop(attachment.connection)
+            self._connection.drop(attachment.connection)
 
     async def _cancel(self, attachment: Attachment) -> None:
         """Cancel all consumers. The broker is asked to answer for the last alone.
@@ -278,7 +280,7 @@ class RabbitSubscription:
             exchange=topology.WORK_EXCHANGE,
             routing_key=topology.routing_key(self._source.channel, self._source.lane),
         )
-        sending = asyncio.create_task(self._source.outlet.send([copy]))
+        sending = asyncio.create_task(self._source.publisher.send([copy]))
         while not sending.done():
             # Cut off, it would leave two of them.
             with suppress(asyncio.CancelledError):
@@ -300,7 +302,7 @@ class RabbitSubscription:
         in_a_row = 0
         while True:
             await asyncio.sleep(self._settings.watch_s)
-            found = await self._look(self._link.connection)
+            found = await self._look(self._connection.current)
             in_a_row = in_a_row + 1 if found else 0
             self._problem = found if in_a_row >= DOUBTS else None
 
@@ -332,7 +334,7 @@ class RabbitSubscription:
         except AMQPChannelError:
             return 0
         except QueueUnavailableError:
-            self._link.drop(connection)
+            self._connection.drop(connection)
             return None
 
 

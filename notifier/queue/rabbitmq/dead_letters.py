@@ -22,7 +22,7 @@ from notifier.queue import message as codec
 from notifier.queue import topology
 from notifier.queue.message import Malformed
 from notifier.queue.rabbitmq.connection import bounded, open_channel
-from notifier.queue.rabbitmq.publisher import Outlet
+from notifier.queue.rabbitmq.publisher import RabbitPublisher
 from notifier.queue.rabbitmq.renewing import is_worn, renewed
 
 Stale: TypeAlias = Callable[[Sequence[Envelope]], Awaitable[Collection[Envelope]]]
@@ -43,11 +43,15 @@ class Sweep:
     """
 
     def __init__(
-        self, connection: AbstractConnection, channel: Channel, outlet: Outlet, timeout_s: float
+        self,
+        connection: AbstractConnection,
+        channel: Channel,
+        publisher: RabbitPublisher,
+        timeout_s: float,
     ) -> None:
         self._connection = connection
         self._channel = channel
-        self._outlet = outlet
+        self._publisher = publisher
         self._timeout_s = timeout_s
         self._queue = topology.dead_queue(channel)
         self._kept: set[tuple[UUID, int]] = set()
@@ -126,7 +130,7 @@ class Sweep:
             exchange=topology.DEAD_EXCHANGE,
             routing_key=topology.routing_key(channel, lane),
         )
-        if await self._outlet.send([copy]) == [None]:
+        if await self._publisher.send([copy]) == [None]:
             await letter.ack()
 
     async def _give_back(self, amqp: AbstractChannel) -> None:

@@ -27,7 +27,7 @@ _content_head = Struct(">HxxQ").pack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Publish:
     """What is published: `properties` is the property list of its content header, encoded.
 
     `id` is the message_id in it, by which a returned message is recognised: unique on a channel.
@@ -63,7 +63,7 @@ class Batch:
     def __post_init__(self) -> None:
         self.unanswered = len(self.fates)
 
-    def settle(self, index: int, fate: Fate) -> None:
+    def resolve(self, index: int, fate: Fate) -> None:
         """Note what the broker said of one message."""
         self.fates[index] = fate
         self.unanswered -= 1
@@ -89,14 +89,14 @@ class _Confirmation:
         return False
 
     def set_result(self, _frame: object) -> None:
-        self.batch.settle(self.index, Fate.CONFIRMED)
+        self.batch.resolve(self.index, Fate.CONFIRMED)
 
     def set_exception(self, error: Exception) -> None:
         returned = isinstance(error, PublishError)
-        self.batch.settle(self.index, Fate.RETURNED if returned else Fate.REFUSED)
+        self.batch.resolve(self.index, Fate.RETURNED if returned else Fate.REFUSED)
 
 
-async def publish(channel: Channel, messages: Sequence[Message]) -> Batch:
+async def publish(channel: Channel, messages: Sequence[Publish]) -> Batch:
     """Write `messages`, at least one, persistent or not as their properties say, as mandatory.
 
     Returns once they are on their way. The broker numbers what it gets, so nothing else may come
@@ -119,13 +119,13 @@ async def publish(channel: Channel, messages: Sequence[Message]) -> Batch:
     return batch
 
 
-def forget(channel: Channel, messages: Sequence[Message]) -> None:
+def forget(channel: Channel, messages: Sequence[Publish]) -> None:
     """Let go of the ids of messages that are answered for."""
     for message in messages:
         channel.message_id_delivery_tag.pop(message.id, None)
 
 
-def _frames(channel: Channel, messages: Sequence[Message]) -> Iterator[bytes]:
+def _frames(channel: Channel, messages: Sequence[Publish]) -> Iterator[bytes]:
     number = channel.number
     for message in messages:
         yield _publish_frame(number, message.exchange, message.routing_key)

@@ -1,4 +1,4 @@
-"""Publishing with the broker's confirmation, over one link."""
+"""Publishing with the broker's confirmation, over one connection."""
 
 import asyncio
 import time
@@ -14,8 +14,8 @@ from aiormq import Channel
 from notifier.errors import PublishError, QueueUnavailableError
 from notifier.evidence import Evidence
 from notifier.queue.rabbitmq import frames, reasons
-from notifier.queue.rabbitmq.connection import Link, bounded, close_quietly, new_channel
-from notifier.queue.rabbitmq.frames import Batch, Fate, Message
+from notifier.queue.rabbitmq.connection import Connection, bounded, close_quietly, new_channel
+from notifier.queue.rabbitmq.frames import Batch, Fate, Publish
 from notifier.queue.rabbitmq.refusing import Refusals
 
 log = structlog.get_logger(__name__)
@@ -39,21 +39,26 @@ class _Pipe:
     waiting: int = field(default=0)
 
 
-class Outlet:
+class RabbitPublisher:
     """Publishes on one channel and replaces it after a time-out, and after a refusal.
 
     RabbitMQ 3.10 refuses all that comes on a channel whose first message to a queue came just
     after the node died that led it, until that node is back; a channel opened later it serves.
 
-    While the link is down, or the broker has blocked the connection (an alarm), publishing fails
-    at once. `declare`, where it is allowed, is called before the next message once one had
-    nowhere to go. `refusals` tell why messages were refused.
+    While the connection is down, or blocked by the broker (an alarm), publishing fails at once.
+    `declare`, where it is allowed, is called before the next message once one had nowhere to go.
+    `refusals` tell why messages were refused.
     """
 
     def __init__(
-        self, link: Link, *, timeout_s: float, declare: Declare | None, refusals: Refusals
+        self,
+        connection: Connection,
+        *,
+        timeout_s: float,
+        declare: Declare | None,
+        refusals: Refusals,
     ) -> None:
-        self._link = link
+        self._connection = connection
         self._refusals = refusals
         self._timeout_s = timeout_s
         self._declare = declare
@@ -63,7 +68,7 @@ class Outlet:
         self._lacks_queues = False
         self._evidence = Evidence("broker", time.monotonic)
 
-    async def send(self, messages: Sequence[Message]) -> list[PublishError | None]:
+    async def send(self, messages: Sequence[Publish]) -> list[PublishError | None]:
         """Publish messages together; returns once the broker has answered for all of them.
 
         That takes at most the time-out, and where it refused some a second or two. The answers
@@ -84,7 +89,7 @@ class Outlet:
         self._note(errors, is_probe=False)
         return errors
 
-    async def prove(self, probe: Message, look: Callable[[], Awaitable[str | None]]) -> str | None:
+    async def prove(self, probe: Publish, look: Callable[[], Awaitable[str | None]]) -> str | None:
         """Return why the broker takes no messages, as the last ones found; None if it does.
 
         Where that is not known, or was bad, `probe` is published, which no queue is bound for;
@@ -107,7 +112,7 @@ class Outlet:
             self._evidence.failed(str(failed), is_probe=is_probe)
 
     async def _publish(
-        self, messages: Sequence[Message], timeout_s: float
+        self, messages: Sequence[Publish], timeout_s: float
     ) -> tuple[Sequence[Fate], str]:
         """Publish messages together; what became of each, and why it is not known of some."""
         pipe: _Pipe | None = None
@@ -133,15 +138,15 @@ class Outlet:
         return fates, reason
 
     async def close(self) -> None:
-        """Close the channel; the link is left to its owner."""
+        """Close the channel; the connection is left to its owner."""
         self._retire(self._pipe)
         if self._closing:
             await asyncio.wait(self._closing)
 
     def _usable_pipe(self) -> _Pipe | None:
-        connection = self._link.connection
+        connection = self._connection.current
         if connection is None:
-            raise PublishError(f"the broker is away: {self._link.problem}")
+            raise PublishError(f"the broker is away: {self._connection.problem}")
         if _is_blocked(connection):
             raise PublishError(_IN_ALARM)
         pipe = self._pipe
@@ -154,7 +159,7 @@ class Outlet:
             pipe = self._usable_pipe()
             if pipe is None:
                 self._retire(self._pipe)
-                self._pipe = pipe = await self._open_on(await self._link.up())
+                self._pipe = pipe = await self._open_on(await self._connection.up())
             return pipe
 
     async def _open_on(self, connection: AbstractConnection) -> _Pipe:
@@ -167,14 +172,14 @@ class Outlet:
             underlay = cast(Channel, await channel.get_underlay_channel())
             return _Pipe(connection, channel, underlay, opened_at_s=time.monotonic())
         except (QueueUnavailableError, AMQPChannelError) as error:
-            self._link.drop(connection)
+            self._connection.drop(connection)
             raise PublishError(
                 f"the broker opens no channel: {reasons.of_connecting(error)}"
             ) from error
 
     def _give_up(self, pipe: _Pipe | None) -> None:
         if pipe is None:
-            self._link.drop(self._link.connection)
+            self._connection.drop(self._connection.current)
         else:
             self._retire(pipe)
 
@@ -185,7 +190,7 @@ class Outlet:
             if not pipe.waiting:
                 self._close(pipe)
 
-    def _release(self, pipe: _Pipe | None, messages: Sequence[Message]) -> None:
+    def _release(self, pipe: _Pipe | None, messages: Sequence[Publish]) -> None:
         if pipe is not None:
             frames.forget(pipe.channel, messages)
             pipe.waiting -= 1

@@ -24,13 +24,19 @@ from notifier.queue import message as codec
 from notifier.queue import topology
 from notifier.queue.handling import Backoff
 from notifier.queue.rabbitmq import reasons
-from notifier.queue.rabbitmq.connection import Link, RabbitSettings, Search, bounded, open_channel
+from notifier.queue.rabbitmq.connection import (
+    Connection,
+    RabbitSettings,
+    Search,
+    bounded,
+    open_channel,
+)
 from notifier.queue.rabbitmq.consumer import RabbitSubscription, Source
 from notifier.queue.rabbitmq.dead_letters import Sweep
 from notifier.queue.rabbitmq.declaring import declare_all, declare_missing, report_missing
-from notifier.queue.rabbitmq.frames import Message
+from notifier.queue.rabbitmq.frames import Publish
 from notifier.queue.rabbitmq.gauge import Gauge, depth_of
-from notifier.queue.rabbitmq.publisher import Outlet
+from notifier.queue.rabbitmq.publisher import RabbitPublisher
 from notifier.queue.rabbitmq.refusing import Refusals
 
 
@@ -51,16 +57,16 @@ async def open_rabbit_queue(
     prepare = partial(
         declare_missing if settings.declare else report_missing, settings.call_timeout_s
     )
-    link = partial(Link, url, settings=settings, prepare=prepare, search=search)
-    publishing, consuming = link(purpose="publish"), link(purpose="consume")
+    connection = partial(Connection, url, settings=settings, prepare=prepare, search=search)
+    publishing, consuming = connection(purpose="publish"), connection(purpose="consume")
     running = {asyncio.create_task(each.run()) for each in (publishing, consuming)}
-    outlet = Outlet(
+    publisher = RabbitPublisher(
         publishing,
         timeout_s=settings.publish_timeout_s,
         declare=partial(declare_all, settings.call_timeout_s) if settings.declare else None,
         refusals=Refusals(consuming),
     )
-    queue = RabbitQueue(outlet, consuming, settings, clock)
+    queue = RabbitQueue(publisher, consuming, settings, clock)
     try:
         await asyncio.gather(publishing.tried(), consuming.tried())
         yield queue
@@ -75,9 +81,13 @@ class RabbitQueue:
     """The message broker. Made by `open_rabbit_queue`."""
 
     def __init__(
-        self, outlet: Outlet, consuming: Link, settings: RabbitSettings, clock: Clock
+        self,
+        publisher: RabbitPublisher,
+        consuming: Connection,
+        settings: RabbitSettings,
+        clock: Clock,
     ) -> None:
-        self._outlet = outlet
+        self._publisher = publisher
         self._consuming = consuming
         self._gauge = Gauge(settings.call_timeout_s)
         self._settings = settings
@@ -96,7 +106,11 @@ class RabbitQueue:
         self, channel: Channel, lane: Lane, handler: Handler, *, consumers: int
     ) -> RabbitSubscription:
         source = Source(
-            channel=channel, lane=lane, handler=handler, backoff=Backoff(), outlet=self._outlet
+            channel=channel,
+            lane=lane,
+            handler=handler,
+            backoff=Backoff(),
+            publisher=self._publisher,
         )
         subscription = RabbitSubscription(self._consuming, source, self._settings, consumers)
         self._subscriptions.append(subscription)
@@ -127,7 +141,7 @@ class RabbitQueue:
     ) -> Sequence[Envelope]:
         timeout_s = self._settings.call_timeout_s
         with _no_refusals():
-            sweep = Sweep(self._connection(), channel, self._outlet, timeout_s)
+            sweep = Sweep(self._connection(), channel, self._publisher, timeout_s)
             return await sweep.remove(stale)
 
     async def ping(self) -> None:
@@ -144,13 +158,13 @@ class RabbitQueue:
         nowhere = Envelope(id=UUID(int=0), channel=Channel.EMAIL, lane=Lane.BULK, attempt=0)
         probe = self._message(topology.WORK_EXCHANGE, nowhere, int(self._clock.now().timestamp()))
         probe = replace(probe, routing_key=topology.NOWHERE)
-        if problem := await self._outlet.prove(probe, self._lacking):
+        if problem := await self._publisher.prove(probe, self._lacking):
             raise QueueUnavailableError(problem)
 
     async def close(self) -> None:
         """End all subscriptions and publishing."""
         closing = [subscription.close() for subscription in self._subscriptions]
-        await asyncio.gather(*closing, self._outlet.close())
+        await asyncio.gather(*closing, self._publisher.close())
 
     async def _lacking(self) -> str | None:
         """Say which queues are missing."""
@@ -166,11 +180,11 @@ class RabbitQueue:
     ) -> Sequence[PublishError | None]:
         sent_at_s = int(self._clock.now().timestamp())
         messages = [self._message(exchange, each, sent_at_s) for each in envelopes]
-        return await self._outlet.send(messages)
+        return await self._publisher.send(messages)
 
-    def _message(self, exchange: str, envelope: Envelope, sent_at_s: int) -> Message:
+    def _message(self, exchange: str, envelope: Envelope, sent_at_s: int) -> Publish:
         message_id = f"{self._name}-{next(self._numbers)}"
-        return Message(
+        return Publish(
             id=message_id,
             exchange=exchange,
             routing_key=topology.routing_key(envelope.channel, envelope.lane),
@@ -186,7 +200,7 @@ class RabbitQueue:
                 yield channel
 
     def _connection(self) -> AbstractConnection:
-        connection = self._consuming.connection
+        connection = self._consuming.current
         if connection is None:
             raise QueueUnavailableError(f"the broker is away: {self._consuming.problem}")
         return connection

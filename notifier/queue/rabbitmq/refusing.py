@@ -7,8 +7,8 @@ from aio_pika.exceptions import AMQPChannelError
 from notifier.errors import QueueUnavailableError
 from notifier.notification.queueing import QueueDepth
 from notifier.queue import topology
-from notifier.queue.rabbitmq.connection import Link
-from notifier.queue.rabbitmq.frames import Message
+from notifier.queue.rabbitmq.connection import Connection
+from notifier.queue.rabbitmq.frames import Publish
 from notifier.queue.rabbitmq.gauge import Gauge
 from notifier.queue.topology import QueueSpec
 
@@ -17,19 +17,19 @@ _TIMEOUT_S = 1.0
 
 
 class Refusals:
-    """Asks on `link`, on which the broker reads although it blocks those that publish."""
+    """Asks on `connection`, on which the broker reads although it blocks those that publish."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._gauge = Gauge(_TIMEOUT_S)
 
-    async def reasons(self, refused: Sequence[Message]) -> dict[Message, str]:
+    async def reasons(self, refused: Sequence[Publish]) -> dict[Publish, str]:
         """Say of each message why it was refused; each queue is asked once."""
         told = {spec: why_refused(await self._depth(spec)) for spec in {*map(_queue_of, refused)}}
         return {message: told[_queue_of(message)] for message in refused}
 
     async def _depth(self, spec: QueueSpec | None) -> QueueDepth | None:
-        connection = self._link.connection
+        connection = self._connection.current
         if spec is None or connection is None:
             return None
         try:
@@ -51,7 +51,7 @@ def why_refused(depth: QueueDepth | None) -> str:
     return f"{_REFUSED}: its queue is full, or has lost its leader"
 
 
-def _queue_of(message: Message) -> QueueSpec | None:
+def _queue_of(message: Publish) -> QueueSpec | None:
     return next(
         (
             spec

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from pamqp.commands import Basic
 
-from notifier.queue.rabbitmq.frames import Message
+from notifier.queue.rabbitmq.frames import Publish
 
 WORN_DELIVERIES = 10
 """Half of the limit of work queues, and of RabbitMQ 4's own where a policy is missing."""
@@ -24,7 +24,7 @@ def is_worn(headers: Mapping[str, object] | None) -> bool:
 
 def renewed(
     properties: Basic.Properties, body: bytes, *, exchange: str, routing_key: str
-) -> Message:
+) -> Publish:
     """Return the same message, as one that was never delivered; `properties` is changed."""
     properties.headers = {
         name: value
@@ -32,7 +32,7 @@ def renewed(
         if name not in _BROKER_HEADERS
     }
     properties.message_id = properties.message_id or uuid4().hex
-    return Message(
+    return Publish(
         id=properties.message_id,
         exchange=exchange,
         routing_key=routing_key,

@@ -75,7 +75,7 @@ class Batcher(Generic[Request, Answer]):
     async def _run_all(self) -> None:
         try:
             while batch := self._next_batch():
-                await self._settle(batch)
+                await self._answer(batch)
         finally:
             self._running = {each for each in self._running if each is not asyncio.current_task()}
             if not self._running:
@@ -96,11 +96,11 @@ class Batcher(Generic[Request, Answer]):
             batch.append(self._waiting.popleft())
         return batch
 
-    async def _settle(self, batch: Sequence[_Call[Request, Answer]]) -> None:
+    async def _answer(self, batch: Sequence[_Call[Request, Answer]]) -> None:
         try:
             answers = await self._run([call.request for call in batch])
         except (StoreBusyError, StoreRefusedError) as error:
-            await self._settle_one_by_one(batch, error)
+            await self._answer_one_by_one(batch, error)
         except Exception as error:  # noqa: BLE001  each caller gets it, whatever it is
             _refuse(batch, error)
         else:
@@ -108,7 +108,7 @@ class Batcher(Generic[Request, Answer]):
                 if not call.future.done():
                     call.future.set_result(answer)
 
-    async def _settle_one_by_one(
+    async def _answer_one_by_one(
         self, batch: Sequence[_Call[Request, Answer]], error: Exception
     ) -> None:
         if len(batch) == 1:
@@ -116,7 +116,7 @@ class Batcher(Generic[Request, Answer]):
             return
         for call in batch:
             if not call.future.done():
-                await self._settle([call])
+                await self._answer([call])
 
 
 def batched(

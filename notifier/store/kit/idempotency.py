@@ -7,8 +7,11 @@ from uuid import UUID
 
 from sqlalchemy import (
     Boolean,
+    Column,
     ColumnElement,
     FromClause,
+    Index,
+    Table,
     Text,
     delete,
     literal,
@@ -23,16 +26,29 @@ from sqlalchemy.sql.dml import ReturningInsert
 from notifier.errors import StoreBusyError
 from notifier.idempotency import Idempotency, KeyReused, Remembered
 from notifier.store.kit.database import Database
+from notifier.store.kit.rows import RowJson, encode, joined
 from notifier.store.kit.sql import (
     ID,
     Now,
     SecondsFromNow,
+    UtcTime,
     WithoutWaitingLong,
     given_rows,
     literal_text,
 )
-from notifier.store.notification.rows import RowJson, encode, joined
-from notifier.store.tables import idempotency_keys as keys
+from notifier.store.kit.tables import metadata
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Index("ix_idempotency_keys_created_at", "created_at"),
+)
+
 
 KeyName: TypeAlias = tuple[str, str]
 
@@ -47,25 +63,29 @@ def _keeping(given: FromClause, condition: ColumnElement[bool]) -> ReturningInse
     # In one order for everybody, so that two transactions never wait for one another.
     rows = select(*(given.c[name] for name in _KEPT), Now()).where(condition)
     return (
-        insert(keys)
+        insert(idempotency_keys)
         .from_select([*_KEPT, "created_at"], rows.order_by(given.c.service, given.c.key))
         .on_conflict_do_nothing()
-        .returning(keys.c.service, keys.c.key)
+        .returning(idempotency_keys.c.service, idempotency_keys.c.key)
     )
 
 
 _given = given_rows("rows", **_KEPT)
 # SQLite needs the WHERE to tell ON CONFLICT from a join's ON.
 _KEEP = _keeping(_given, literal_column("true", Boolean))
-_FIND = select(keys).join_from(
-    keys, _given, (keys.c.service == _given.c.service) & (keys.c.key == _given.c.key)
+_FIND = select(idempotency_keys).join_from(
+    idempotency_keys,
+    _given,
+    (idempotency_keys.c.service == _given.c.service) & (idempotency_keys.c.key == _given.c.key),
 )
 _old = (
-    select(keys.c.service, keys.c.key)
-    .where(keys.c.created_at <= SecondsFromNow(literal(-_KEPT_S)))
+    select(idempotency_keys.c.service, idempotency_keys.c.key)
+    .where(idempotency_keys.c.created_at <= SecondsFromNow(literal(-_KEPT_S)))
     .limit(_PURGE_BATCH)
 )
-_PURGE = delete(keys).where(tuple_(keys.c.service, keys.c.key).in_(_old))
+_PURGE = delete(idempotency_keys).where(
+    tuple_(idempotency_keys.c.service, idempotency_keys.c.key).in_(_old)
+)
 
 _asked = select(given_rows("keys", request=ID, **_KEPT)).cte("asked")
 # Whoever shares the statement is not to wait long for a transaction that has one of the keys.

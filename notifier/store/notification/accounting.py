@@ -31,9 +31,9 @@ from notifier.store.notification.searching import (
     Span,
     every_service,
 )
-from notifier.store.tables import notification_events as events
-from notifier.store.tables import notifications as n
-from notifier.store.tables import unknown_messages
+from notifier.store.notification.tables import notification_events as events
+from notifier.store.notification.tables import notifications as n
+from notifier.store.notification.tables import unknown_messages
 
 ACCOUNTED = 100_000
 """How many notifications an account covers at most."""

@@ -34,6 +34,7 @@ from notifier.notification.model import Status
 from notifier.notification.transitions import CLAIM, EXPIRE, REPLAY, SUPPRESS
 from notifier.store.kit.batcher import batched
 from notifier.store.kit.database import Database
+from notifier.store.kit.rows import RowJson, encode, joined
 from notifier.store.kit.sql import (
     ID,
     Now,
@@ -48,26 +49,23 @@ from notifier.store.notification import snoozes, suppressing, timeline, unknown
 from notifier.store.notification.changes import (
     RETURNED,
     changes,
-    either,
     erased,
     locked,
+    set_where,
     stands_at,
     unleased,
 )
 from notifier.store.notification.publications import _named
 from notifier.store.notification.rows import (
-    RowJson,
-    encode,
     envelope_row,
     event_row,
     finish_row,
-    joined,
     miss_rows,
     to_claimed,
 )
 from notifier.store.notification.settings import StoreSettings
+from notifier.store.notification.tables import notifications as n
 from notifier.store.notification.timeline import Noted
-from notifier.store.tables import notifications as n
 
 _wanted = locked(
     given_rows(id=ID, attempt=Integer, lease_token=Uuid, lease_s=Float, by=Text),
@@ -89,7 +87,7 @@ _leases = (
             (_wanted.c.is_suppressed, literal_text(SUPPRESS.target)),
             else_=literal_text(CLAIM.target),
         ),
-        finished_at=either(_is_over, n.c.finished_at, Now()),
+        finished_at=set_where(n.c.finished_at, Now(), when=_is_over),
         updated_at=Now(),
         **{name: case((_is_over, null()), else_=value) for name, value in _leased.items()},
         **erased(_is_over),
@@ -133,8 +131,8 @@ def _only_over(leased: FromClause) -> Select[Any]:
 
 _CLAIM = Noted(
     _leases.where(n.c.attempt == _wanted.c.attempt, stands_at(*CLAIM.sources)).values(
-        attempt=either(~_is_over, n.c.attempt, n.c.attempt + 1),
-        attempts_spent=either(~_is_over, n.c.attempts_spent, n.c.attempts_spent + 1),
+        attempt=set_where(n.c.attempt, n.c.attempt + 1, when=~_is_over),
+        attempts_spent=set_where(n.c.attempts_spent, n.c.attempts_spent + 1, when=~_is_over),
     ),
     _claimed,
 )
@@ -179,16 +177,16 @@ _finishes = (
     .values(
         status=_ended.c.target,
         attempts_spent=n.c.attempts_spent + _ended.c.counts_attempt,
-        due_at=either(_is_back, n.c.due_at, _due_again),
+        due_at=set_where(n.c.due_at, _due_again, when=_is_back),
         # Whoever records a failure buries it; a relay takes it up only if that does not happen.
         relay_at=case(
             (_is_back, _due_again),
             (_has_failed, SecondsFromNow(parameter("grace_s", Float))),
             else_=n.c.relay_at,
         ),
-        published_at=either(_is_back, n.c.published_at, null()),
-        sent_at=either(_ended.c.target == literal_text(Status.SENT), n.c.sent_at, Now()),
-        finished_at=either(~_is_back, n.c.finished_at, Now()),
+        published_at=set_where(n.c.published_at, null(), when=_is_back),
+        sent_at=set_where(n.c.sent_at, Now(), when=_ended.c.target == literal_text(Status.SENT)),
+        finished_at=set_where(n.c.finished_at, Now(), when=~_is_back),
         updated_at=Now(),
         outcome_unknown=or_(n.c.outcome_unknown, _ended.c.outcome_unknown),
         **{

@@ -24,7 +24,7 @@ from notifier.notification.model import Status
 from notifier.notification.transitions import REPLAY, SETTLE, Transition
 from notifier.store.kit.sql import Now, is_key, literal_text
 from notifier.store.notification.rows import fault_columns
-from notifier.store.tables import notifications as n
+from notifier.store.notification.tables import notifications as n
 
 ERASABLE = (n.c.subject, n.c.content, n.c.html, n.c.variables)
 
@@ -128,6 +128,6 @@ def taken(candidates: Select[Any]) -> CTE:
     return candidates.with_for_update(of=n, skip_locked=True).cte("picked")
 
 
-def either(condition: ColumnElement[bool], column: Column[Any], value: Any) -> ColumnElement[Any]:
+def set_where(column: Column[Any], value: Any, *, when: ColumnElement[bool]) -> ColumnElement[Any]:
     """Return `value` where the condition holds, else the column unchanged."""
-    return case((condition, value), else_=column)
+    return case((when, value), else_=column)

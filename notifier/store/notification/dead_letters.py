@@ -11,6 +11,7 @@ from notifier.notification.model import Channel, Status
 from notifier.notification.outcomes import Fault
 from notifier.notification.transitions import GIVE_UP, RECALL
 from notifier.store.kit.database import Database
+from notifier.store.kit.rows import joined
 from notifier.store.kit.sql import (
     ID,
     Now,
@@ -21,11 +22,11 @@ from notifier.store.kit.sql import (
     parameter,
 )
 from notifier.store.notification import unknown
-from notifier.store.notification.changes import RETURNED, either, erased, locked, status_in
-from notifier.store.notification.rows import envelope_row, fault_columns, joined
-from notifier.store.notification.taking import LIMIT, held, is_up, take
+from notifier.store.notification.changes import RETURNED, erased, locked, set_where, status_in
+from notifier.store.notification.rows import envelope_row, fault_columns
+from notifier.store.notification.tables import notifications as n
+from notifier.store.notification.taking import given_limit, held, is_up, take
 from notifier.store.notification.timeline import note_which
-from notifier.store.tables import notifications as n
 
 GIVEN_UP = Fault(
     kind="transient",
@@ -42,7 +43,7 @@ _unburied = select(n.c.id).where(status_in(Status.FAILED), _has_no_letter, is_up
 # Whoever was to bury it before, its worker or a relay, may have done so and not known: a publish
 # that timed out may still arrive. A sweep leaves one letter of each.
 _was_offered = n.c.relay_at > n.c.finished_at
-_TAKE_UNBURIED = held(_unburied.order_by(n.c.relay_at).limit(LIMIT)).values(
+_TAKE_UNBURIED = held(_unburied.order_by(n.c.relay_at).limit(given_limit)).values(
     stale_letter_at=case((_was_offered, Now()), else_=n.c.stale_letter_at)
 )
 
@@ -129,7 +130,7 @@ _RECALL = (
             (_was_recalled, literal_text(GIVE_UP.target)), else_=literal_text(RECALL.target)
         ),
         # What else there may be of the old message, its letter first, stands for nothing now.
-        attempt=either(~_was_recalled, n.c.attempt, n.c.attempt + 1),
+        attempt=set_where(n.c.attempt, n.c.attempt + 1, when=~_was_recalled),
         dead_letter=_was_recalled,
         relay_at=Now(),
         published_at=null(),

@@ -29,6 +29,7 @@ from notifier.notification.envelope import Envelope
 from notifier.notification.model import Channel, Lane, Status
 from notifier.notification.queueing import WorkQueue
 from notifier.notification.transitions import SUPPRESS
+from notifier.store.kit.rows import encode, joined
 from notifier.store.kit.sql import (
     Now,
     SecondsFromNow,
@@ -39,10 +40,10 @@ from notifier.store.kit.sql import (
     parameter,
 )
 from notifier.store.notification import timeline
-from notifier.store.notification.changes import either, erased
-from notifier.store.notification.rows import encode, event_row, joined, to_envelope
+from notifier.store.notification.changes import erased, set_where
+from notifier.store.notification.rows import event_row, to_envelope
 from notifier.store.notification.suppressing import is_suppressed
-from notifier.store.tables import notifications as n
+from notifier.store.notification.tables import notifications as n
 
 _c = n.alias("candidate")
 _waits = and_(_c.c.status == literal_text(Status.PENDING), _c.c.published_at.is_(None))
@@ -116,10 +117,10 @@ _TAKE = (
     update(n)
     .where(is_key(n.c.id, _picked.c.id))
     .values(
-        status=either(_picked.c.is_suppressed, n.c.status, literal_text(SUPPRESS.target)),
+        status=set_where(n.c.status, literal_text(SUPPRESS.target), when=_picked.c.is_suppressed),
         relay_at=SecondsFromNow(parameter("hold_s", Float)),
-        finished_at=either(_picked.c.is_suppressed, n.c.finished_at, Now()),
-        updated_at=either(_picked.c.is_suppressed, n.c.updated_at, Now()),
+        finished_at=set_where(n.c.finished_at, Now(), when=_picked.c.is_suppressed),
+        updated_at=set_where(n.c.updated_at, Now(), when=_picked.c.is_suppressed),
         **erased(_picked.c.is_suppressed),
     )
     .returning(n.c.id, n.c.channel, n.c.lane, n.c.attempt, n.c.traceparent, n.c.status)

@@ -37,6 +37,7 @@ from notifier.notification.transitions import SUPPRESS
 from notifier.store.kit import idempotency as keys
 from notifier.store.kit.batcher import batched
 from notifier.store.kit.database import Database
+from notifier.store.kit.rows import RowJson, joined
 from notifier.store.kit.sql import (
     ID,
     JsonObject,
@@ -50,11 +51,11 @@ from notifier.store.kit.sql import (
 )
 from notifier.store.notification import timeline
 from notifier.store.notification.changes import ERASABLE, RETURNED
-from notifier.store.notification.rows import RowJson, joined, submission_row
+from notifier.store.notification.rows import submission_row
 from notifier.store.notification.settings import StoreSettings
 from notifier.store.notification.suppressing import is_suppressed
+from notifier.store.notification.tables import notifications as n
 from notifier.store.notification.timeline import Noted
-from notifier.store.tables import notifications as n
 
 _GIVEN: Mapping[str, SqlType] = {
     "id": ID,

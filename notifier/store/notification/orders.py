@@ -17,8 +17,8 @@ from notifier.store.kit.sql import ID, parameter
 from notifier.store.notification import timeline
 from notifier.store.notification.changes import changes, status_in, taken
 from notifier.store.notification.rows import event_row
-from notifier.store.notification.taking import LIMIT
-from notifier.store.tables import notifications as n
+from notifier.store.notification.tables import notifications as n
+from notifier.store.notification.taking import given_limit
 
 _FIND = (
     select(n.c.id, n.c.status, n.c.attempt)
@@ -84,7 +84,7 @@ _replayable = select(n.c.id).where(
     n.c.id > parameter("after", ID),
     or_(parameter("which_channel").is_(None), n.c.channel == parameter("which_channel")),
 )
-_REPLAY = changes(REPLAY, taken(_replayable.order_by(n.c.id).limit(LIMIT)))
+_REPLAY = changes(REPLAY, taken(_replayable.order_by(n.c.id).limit(given_limit)))
 
 
 async def replay_failed(

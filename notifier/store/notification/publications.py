@@ -11,6 +11,7 @@ from notifier.notification.envelope import Envelope
 from notifier.notification.model import Status
 from notifier.store.kit.batcher import Batcher, batched
 from notifier.store.kit.database import Database
+from notifier.store.kit.rows import joined
 from notifier.store.kit.sql import (
     ID,
     Now,
@@ -22,9 +23,9 @@ from notifier.store.kit.sql import (
     parameter,
 )
 from notifier.store.notification.changes import locked, stands_at
-from notifier.store.notification.rows import envelope_row, joined
+from notifier.store.notification.rows import envelope_row
 from notifier.store.notification.settings import StoreSettings
-from notifier.store.tables import notifications as n
+from notifier.store.notification.tables import notifications as n
 
 _named = locked(given_rows(id=ID, attempt=Integer))
 _lost_after_s = parameter("lost_after_s", Float)

@@ -12,13 +12,13 @@ from notifier.errors import SchemaError, StoreUnavailableError
 from notifier.notification.model import Notification, TimelineEntry
 from notifier.notification.reading import Account, Backlog, NotificationFilter, Page
 from notifier.store.kit.database import Database
+from notifier.store.kit.idempotency import idempotency_keys
 from notifier.store.kit.sql import ID, Now, parameter
 from notifier.store.migrations import problem_of
 from notifier.store.notification import accounting, searching
 from notifier.store.notification.rows import to_notification, to_timeline_entry
-from notifier.store.tables import idempotency_keys
-from notifier.store.tables import notification_events as events
-from notifier.store.tables import notifications as n
+from notifier.store.notification.tables import notification_events as events
+from notifier.store.notification.tables import notifications as n
 
 _MOST_ENTRIES = 250
 _TIMELINE = (

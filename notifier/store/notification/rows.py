@@ -1,16 +1,14 @@
 """Between the core's values and rows: JSON texts on the way in, result rows on the way out."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy import Row
 
 from notifier.audience.recipient import compared
 from notifier.delivery.ports import Claimed, Finish
-from notifier.errors import StoreRefusedError
 from notifier.intake.ports import Submission
 from notifier.notification.envelope import Envelope
 from notifier.notification.model import (
@@ -25,43 +23,8 @@ from notifier.notification.model import (
 )
 from notifier.notification.outcomes import Fault
 from notifier.providers.receipt import Receipt
+from notifier.store.kit.rows import RowJson, encode
 from notifier.store.kit.sql import time_text
-
-RowJson: TypeAlias = bytes
-"""One row of a statement's `rows`, encoded by whoever asks for it."""
-
-_ESCAPED_NUL = rb"\u0000"
-
-
-def encode(row: Mapping[str, object]) -> RowJson:
-    """Return a row as JSON.
-
-    Raises:
-        StoreRefusedError: a text holds what PostgreSQL cannot store, NUL or a lone surrogate.
-    """
-    try:
-        encoded = orjson.dumps(row)
-    except TypeError:
-        raise StoreRefusedError("a text is not valid Unicode") from None
-    # The escape of NUL, or the text of a backslash and what looks like the rest of it.
-    if _ESCAPED_NUL in encoded and any("\0" in text for text in _texts(row)):
-        raise StoreRefusedError("a text holds a NUL character")
-    return encoded
-
-
-def _texts(row: Mapping[str, object]) -> Iterable[str]:
-    for value in row.values():
-        match value:
-            case str():
-                yield value
-            case dict():
-                yield from value.keys()
-                yield from _texts(value)
-
-
-def joined(rows: Iterable[RowJson]) -> str:
-    """Return the parameter `rows` of a statement."""
-    return f"[{b','.join(rows).decode()}]"
 
 
 def submission_row(submission: Submission, request: UUID | None = None) -> RowJson:

@@ -32,6 +32,7 @@ from notifier.audience.recipient import compared_forms
 from notifier.notification.model import Status
 from notifier.notification.reading import NotificationFilter, Page
 from notifier.store.kit.distinct import values_of
+from notifier.store.kit.rows import encode, joined
 from notifier.store.kit.sql import (
     ID,
     Explained,
@@ -43,8 +44,8 @@ from notifier.store.kit.sql import (
     literal_text,
 )
 from notifier.store.notification.changes import status_in
-from notifier.store.notification.rows import encode, joined, to_notification
-from notifier.store.tables import notifications as n
+from notifier.store.notification.rows import to_notification
+from notifier.store.notification.tables import notifications as n
 
 _LOOKED_AT = 10_000
 _FEW = 1_000

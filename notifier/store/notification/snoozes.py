@@ -14,8 +14,8 @@ from notifier.notification.transitions import REPLAY, SNOOZE
 from notifier.providers.account import PutOff
 from notifier.store.kit.sql import ID, SecondsUntil, UtcTime, literal_text, parameter
 from notifier.store.notification.changes import status_in
-from notifier.store.tables import notification_events as events
-from notifier.store.tables import notifications as n
+from notifier.store.notification.tables import notification_events as events
+from notifier.store.notification.tables import notifications as n
 
 SYSTEMIC = "systemic"
 """The kind of fault that stands for a refusal of us, or for an open breaker."""

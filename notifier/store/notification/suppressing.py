@@ -26,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.notification.model import Channel
 from notifier.notification.outcomes import Fault, SuppressionReason
+from notifier.store.kit.rows import encode, joined
 from notifier.store.kit.sql import (
     ID,
     AsciiLower,
@@ -38,9 +39,9 @@ from notifier.store.kit.sql import (
     time_text,
 )
 from notifier.store.notification import timeline
-from notifier.store.notification.rows import encode, event_row, joined
-from notifier.store.tables import notifications as n
-from notifier.store.tables import suppressions
+from notifier.store.notification.rows import event_row
+from notifier.store.notification.tables import notifications as n
+from notifier.store.notification.tables import suppressions
 
 Lifted: TypeAlias = Sequence[Row[Any, Any]]
 """Of each that was on the list: the notification that brought it, if one did, and why."""

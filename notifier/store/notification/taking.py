@@ -10,10 +10,10 @@ from notifier.notification.envelope import Envelope
 from notifier.store.kit.sql import Now, SecondsFromNow, is_key, parameter
 from notifier.store.notification.changes import taken
 from notifier.store.notification.rows import to_envelope
-from notifier.store.tables import notifications as n
+from notifier.store.notification.tables import notifications as n
 
-LIMIT = parameter("limit", Integer)
-HOLD_S = parameter("hold_s", Float)
+given_limit = parameter("limit", Integer)
+given_hold_s = parameter("hold_s", Float)
 is_up = n.c.relay_at <= Now()
 
 
@@ -23,7 +23,7 @@ def held(candidates: Select[tuple[UUID]]) -> Update:
     return (
         update(n)
         .where(is_key(n.c.id, picked.c.id))
-        .values(relay_at=SecondsFromNow(HOLD_S))
+        .values(relay_at=SecondsFromNow(given_hold_s))
         .returning(n.c.id, n.c.channel, n.c.lane, n.c.attempt, n.c.traceparent)
     )
 

@@ -29,10 +29,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.delivery.ports import Finish
 from notifier.notification.outcomes import Fault
 from notifier.notification.transitions import Transition
+from notifier.store.kit.rows import RowJson, encode, joined
 from notifier.store.kit.sql import ID, Now, given_rows, is_key
 from notifier.store.notification.changes import RETURNED
-from notifier.store.notification.rows import RowJson, encode, event_row, joined
-from notifier.store.tables import notification_events, notifications
+from notifier.store.notification.rows import event_row
+from notifier.store.notification.tables import notification_events, notifications
 
 Ending: TypeAlias = tuple[UUID, int, str, str | None]
 """A notification, an attempt of it, what ended that, and at which provider."""

@@ -8,10 +8,11 @@ from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.notification.envelope import Envelope
+from notifier.store.kit.rows import joined
 from notifier.store.kit.sql import ID, Now, given_rows
-from notifier.store.notification.rows import envelope_row, joined
-from notifier.store.tables import notifications as n
-from notifier.store.tables import unknown_messages as unknown
+from notifier.store.notification.rows import envelope_row
+from notifier.store.notification.tables import notifications as n
+from notifier.store.notification.tables import unknown_messages as unknown
 
 _named = given_rows(id=ID, attempt=Integer)
 # As a join PostgreSQL may go through the whole table for it.

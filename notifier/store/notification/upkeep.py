@@ -26,6 +26,7 @@ from notifier.notification.outcomes import Fault
 from notifier.notification.queueing import WORK_QUEUES, QueueDepth, WorkQueue
 from notifier.notification.transitions import EXPIRE, FAIL, RESCUE
 from notifier.store.kit.database import Database
+from notifier.store.kit.rows import encode, joined
 from notifier.store.kit.sql import (
     Chance,
     Now,
@@ -44,11 +45,11 @@ from notifier.store.notification.changes import (
     taken,
     unleased,
 )
-from notifier.store.notification.rows import encode, event_row, fault_columns, joined
+from notifier.store.notification.rows import event_row, fault_columns
 from notifier.store.notification.settings import StoreSettings
-from notifier.store.notification.taking import LIMIT, held, is_up, take
+from notifier.store.notification.tables import notifications as n
+from notifier.store.notification.taking import given_limit, held, is_up, take
 from notifier.store.notification.timeline import note_which
-from notifier.store.tables import notifications as n
 
 LEASE_ENDED = Fault(
     kind="unknown",
@@ -63,7 +64,7 @@ _lost = (
     .join_from(n, _empty, and_(n.c.channel == _empty.c.channel, n.c.lane == _empty.c.lane))
     .where(status_in(Status.PENDING), n.c.published_at.is_not(None), is_up)
 )
-_TAKE_LOST = held(_lost.limit(LIMIT))
+_TAKE_LOST = held(_lost.limit(given_limit))
 
 _missing = taken(
     select(n.c.id)
@@ -73,7 +74,7 @@ _missing = taken(
         n.c.lane == parameter("of_lane"),
         n.c.published_at <= SecondsFromNow(-parameter("missing_after_s", Float)),
     )
-    .limit(LIMIT)
+    .limit(given_limit)
 )
 _are_missing = select(func.count()).select_from(_missing).scalar_subquery() > parameter(
     "held", Integer
@@ -125,7 +126,7 @@ _abandoned = taken(
     .join_from(n, _policies, n.c.channel == _policies.c.channel)
     .where(_lease_ended)
     .order_by(n.c.lease_until)
-    .limit(LIMIT)
+    .limit(given_limit)
 )
 _holds = func.coalesce(n.c.on_unknown == literal_text(OnUnknown.HOLD), _abandoned.c.hold)
 _gives_up = or_(_holds, n.c.attempts_spent >= _abandoned.c.max_attempts)
@@ -182,7 +183,7 @@ async def end_leases(connection: AsyncConnection, *, leased_by: str) -> int:
 
 
 _overdue = select(n.c.id).where(status_in(Status.PENDING), n.c.expires_at <= Now())
-_EXPIRE = changes(EXPIRE, taken(_overdue.order_by(n.c.expires_at).limit(LIMIT)))
+_EXPIRE = changes(EXPIRE, taken(_overdue.order_by(n.c.expires_at).limit(given_limit)))
 
 
 async def expire(connection: AsyncConnection, *, limit: int) -> int:
@@ -195,7 +196,9 @@ async def expire(connection: AsyncConnection, *, limit: int) -> int:
 
 
 _published = taken(
-    select(n.c.id).where(status_in(Status.PENDING), n.c.published_at.is_not(None)).limit(LIMIT)
+    select(n.c.id)
+    .where(status_in(Status.PENDING), n.c.published_at.is_not(None))
+    .limit(given_limit)
 )
 
 _UNPUBLISH = (

@@ -6,8 +6,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from notifier.store.kit.upgrading import upgrade
-from notifier.store.tables import metadata
+from notifier.store.kit.tables import metadata
+from notifier.store.upgrading import upgrade
 from tests.contract.store.stores import Stores, open_stores
 from tests.services.pgbouncer import PgBouncer
 from tests.services.postgres import Postgres

@@ -23,6 +23,7 @@ from notifier.store.kit.database import Database, Patience
 from notifier.store.kit.idempotency import SqlOnce
 from notifier.store.kit.opening import open_database
 from notifier.store.kit.sql import UtcTime
+from notifier.store.kit.tables import metadata
 from notifier.store.notification.attempts import SqlLeases
 from notifier.store.notification.dead_letters import SqlDeadLetters
 from notifier.store.notification.intake import SqlIntake
@@ -30,11 +31,12 @@ from notifier.store.notification.orders import SqlOrders
 from notifier.store.notification.publications import SqlPublications
 from notifier.store.notification.reading import SqlQueryStore
 from notifier.store.notification.settings import StoreSettings
+from notifier.store.notification.tables import notifications
 from notifier.store.notification.upkeep import SqlUpkeep
-from notifier.store.providers import SqlProviderStore
-from notifier.store.receipts import SqlReceiptStore
+from notifier.store.providers.accounts import SqlProviderStore
+from notifier.store.providers.tables import providers
+from notifier.store.receipts.applying import SqlReceiptStore
 from notifier.store.suppressions import SqlSuppressionStore
-from notifier.store.tables import metadata, notifications, providers
 from tests.patience import PATIENT
 
 GRACE_S = 5.0

@@ -11,7 +11,7 @@ from notifier.errors import StoreUnavailableError
 from notifier.store.kit import reaching
 from notifier.store.kit.database import Patience
 from notifier.store.kit.opening import open_database
-from notifier.store.kit.upgrading import upgrade
+from notifier.store.upgrading import upgrade
 from tests.contract.store.stores import open_stores
 from tests.patience import PATIENT, USUAL
 from tests.services.certificates import Certificates, make_certificates

@@ -18,7 +18,7 @@ from notifier.notification.reading import NotificationFilter
 from notifier.notification.transitions import DELIVER, SUCCEED
 from notifier.providers.receipt import Receipt
 from notifier.store.kit.database import ANSWER_TIMEOUT_S
-from notifier.store.kit.upgrading import upgrade
+from notifier.store.upgrading import upgrade
 from tests.contract.store.proxy import linked
 from tests.contract.store.stores import (
     Stores,
@@ -62,7 +62,7 @@ def every_call(stores: Stores) -> list[Awaitable[object]]:
         stores.providers.put_off(),
         stores.providers.throttle("smtp", for_s=1),
         stores.providers.reserve("smtp", rate_per_s=1, patience_s=1),
-        stores.receipts.settle([a_receipt]),
+        stores.receipts.apply([a_receipt]),
         stores.suppress(submission),
     ]
 

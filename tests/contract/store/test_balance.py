@@ -21,7 +21,7 @@ from notifier.notification.transitions import (
     SUCCEED,
     Transition,
 )
-from notifier.store.tables import notifications as n
+from notifier.store.notification.tables import notifications as n
 from tests.contract.store.stores import Stores, a_submission, an_end, envelope_of, open_stores
 
 POLICIES = {Channel.EMAIL: RescuePolicy(max_attempts=2, on_unknown=OnUnknown.RESEND)}

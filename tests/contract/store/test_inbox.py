@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered, Unfinished
 from notifier.notification.model import Message
+from notifier.store.inbox import inbox_items, inboxes
 from notifier.store.kit.database import Work
-from notifier.store.tables import inbox_items, inboxes
 from tests.contract.store.stores import Stores, a_message, a_submission, open_stores
 from tests.patience import AT_ALL_S
 

@@ -12,8 +12,9 @@ from notifier.errors import StoreBusyError, StoreRefusedError
 from notifier.idempotency import Applied, Idempotency, KeyReused, Remembered
 from notifier.intake.ports import InsertResult, Submission
 from notifier.notification.model import Status
+from notifier.store.kit.idempotency import idempotency_keys
 from notifier.store.kit.sql import Now
-from notifier.store.tables import idempotency_keys, notification_events, notifications
+from notifier.store.notification.tables import notification_events, notifications
 from tests.contract.store.proxy import linked
 from tests.contract.store.stores import Stores, a_submission, ids, open_stores, utc
 from tests.patience import HASTY

@@ -18,15 +18,10 @@ from notifier.notification.model import Channel, Lane
 from notifier.notification.queueing import WORK_QUEUES
 from notifier.notification.transitions import SUCCEED
 from notifier.store.kit import idempotency
+from notifier.store.kit.rows import encode, joined
 from notifier.store.notification import attempts, due, intake, publications, unknown, upkeep
 from notifier.store.notification.attempts import ClaimRequest
-from notifier.store.notification.rows import (
-    encode,
-    envelope_row,
-    finish_row,
-    joined,
-    submission_row,
-)
+from notifier.store.notification.rows import envelope_row, finish_row, submission_row
 from tests.contract.store.stores import (
     LOST_AFTER_S,
     Stores,

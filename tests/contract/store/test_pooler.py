@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.errors import SettingsError, StoreUnavailableError
 from notifier.store.kit.database import Database
 from notifier.store.kit.opening import open_database
-from notifier.store.kit.upgrading import upgrade
+from notifier.store.upgrading import upgrade
 from tests.contract.store.stores import a_submission, open_stores
 from tests.services.certificates import Certificates, make_certificates
 from tests.services.pgbouncer import PgBouncer, private_pgbouncer

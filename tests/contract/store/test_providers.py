@@ -7,8 +7,8 @@ import pytest
 
 from notifier.idempotency import Applied, Idempotency, Remembered
 from notifier.providers.account import ProviderState
-from notifier.store import pacing
-from notifier.store.pacing import Turn, Wish
+from notifier.store.providers import pacing
+from notifier.store.providers.pacing import Turn, Wish
 from tests.contract.store.stores import Stores, open_stores
 
 

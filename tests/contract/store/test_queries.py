@@ -12,7 +12,7 @@ from notifier.notification.reading import Account, Backlog, NotificationFilter
 from notifier.notification.transitions import CANCEL, FAIL, SUCCEED
 from notifier.store.kit.sql import Now
 from notifier.store.notification import accounting, searching
-from notifier.store.tables import notification_events, notifications
+from notifier.store.notification.tables import notification_events, notifications
 from tests.contract.store.stores import (
     A_FAULT,
     Stores,

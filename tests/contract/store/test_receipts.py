@@ -20,7 +20,7 @@ from notifier.notification.transitions import (
     SUCCEED,
     Transition,
 )
-from notifier.providers.receipt import Receipt, Settled
+from notifier.providers.receipt import AppliedReceipts, Receipt
 from tests.contract.store.stores import (
     A_FAULT,
     Stores,
@@ -64,7 +64,7 @@ async def test_a_receipt_takes_what_was_sent_to_its_end(
     assert await stores.leases.finish(an_end(sent, SUCCEED))
     receipt = a_receipt(sent, transition)
 
-    assert (await stores.receipts.settle([receipt])).changed == 1
+    assert (await stores.receipts.apply([receipt])).changed == 1
 
     ended = await stores.get(sent.id)
     assert (ended.status, ended.fault) == (transition.target, receipt.fault)
@@ -82,15 +82,15 @@ async def test_an_unknown_outcome_is_settled_on_the_way(
 ) -> None:
     claimed = await unknown(stores, end)
 
-    assert (await stores.receipts.settle([a_receipt(claimed, told)])).changed == 1
+    assert (await stores.receipts.apply([a_receipt(claimed, told)])).changed == 1
 
-    settled = await stores.get(claimed.id)
-    assert settled.status is told.target
-    assert (settled.provider, settled.provider_id) == ("sendgrid", "sg-1")
-    assert settled.fault == (A_BOUNCE if told is BOUNCE else None)
-    assert settled.sent_at is not None
-    assert settled.finished_at is not None
-    assert settled.outcome_unknown
+    applied = await stores.get(claimed.id)
+    assert applied.status is told.target
+    assert (applied.provider, applied.provider_id) == ("sendgrid", "sg-1")
+    assert applied.fault == (A_BOUNCE if told is BOUNCE else None)
+    assert applied.sent_at is not None
+    assert applied.finished_at is not None
+    assert applied.outcome_unknown
     way = ["settle"] if told is SETTLE else ["settle", told.name]
     assert await stores.events(claimed.id) == ["accept", "claim", end.name, *way]
     await stores.pass_time(60)
@@ -104,7 +104,7 @@ async def test_the_dead_letter_of_a_settled_failure_becomes_stale(stores: Stores
     failed = await unknown(stores, FAIL)
     await stores.publications.mark_buried([envelope_of(failed, 1)])
 
-    await stores.receipts.settle([a_receipt(failed, DELIVER)])
+    await stores.receipts.apply([a_receipt(failed, DELIVER)])
 
     assert await stores.dead_letters.channels_with_stale_dead_letters() == {failed.channel}
     letter = envelope_of(failed, 1)
@@ -119,7 +119,7 @@ async def test_what_is_known_not_to_be_sent_is_never_revived(
     claimed = await stores.ended(end)
     before = await stores.get(claimed.id)
 
-    assert (await stores.receipts.settle([a_receipt(claimed, told)])).changed == 0
+    assert (await stores.receipts.apply([a_receipt(claimed, told)])).changed == 0
 
     assert await stores.get(claimed.id) == before
 
@@ -128,7 +128,7 @@ async def test_receipts_never_go_backwards(stores: Stores) -> None:
     sent = await stores.ended(SUCCEED)
     order = (DELIVER, SETTLE, DELIVER, BOUNCE, DELIVER, BOUNCE, SETTLE)
 
-    changed = [(await stores.receipts.settle([a_receipt(sent, each)])).changed for each in order]
+    changed = [(await stores.receipts.apply([a_receipt(sent, each)])).changed for each in order]
 
     assert changed == [1, 0, 0, 1, 0, 0, 0]
     assert await stores.status(sent.id) is Status.BOUNCED
@@ -144,7 +144,7 @@ async def test_receipts_of_one_call_build_on_one_another(stores: Stores) -> None
         a_receipt(second, DELIVER),
     ]
 
-    assert (await stores.receipts.settle(receipts)).changed == 3
+    assert (await stores.receipts.apply(receipts)).changed == 3
 
     assert (await stores.events(first.id))[-3:] == ["settle", "deliver", "bounce"]
     assert (await stores.events(second.id))[-2:] == ["settle", "bounce"]
@@ -156,13 +156,13 @@ async def test_an_event_counts_once_whoever_brings_it(store_url: str) -> None:
         receipts = [a_receipt(each, DELIVER) for each in sent]
 
         calls = [
-            stores.receipts.settle(batch)
+            stores.receipts.apply(batch)
             for stores in (one, two)
             for batch in (receipts, receipts[::-1], receipts[5:] + receipts[:5])
         ]
 
         assert sum(each.changed for each in await asyncio.gather(*calls)) == 20
-        assert (await one.receipts.settle(receipts + receipts)).changed == 0
+        assert (await one.receipts.apply(receipts + receipts)).changed == 0
         events = [await one.events(each.id) for each in sent]
         assert all(each.count("deliver") == 1 for each in events)
 
@@ -172,7 +172,7 @@ async def test_two_providers_may_use_the_same_event_id(stores: Stores) -> None:
     first = a_receipt(sent, DELIVER, event_id="1")
     second = a_receipt(sent, BOUNCE, event_id="1", provider="twilio")
 
-    assert (await stores.receipts.settle([first, second])).changed == 2
+    assert (await stores.receipts.apply([first, second])).changed == 2
 
 
 async def test_a_receipt_while_it_is_sent_again_changes_nothing_yet(stores: Stores) -> None:
@@ -181,11 +181,11 @@ async def test_a_receipt_while_it_is_sent_again_changes_nothing_yet(stores: Stor
     assert again is not None
     receipt = a_receipt(again, DELIVER)
 
-    assert await stores.receipts.settle([receipt]) == Settled(0, (receipt,))
+    assert await stores.receipts.apply([receipt]) == AppliedReceipts(0, (receipt,))
     assert await stores.status(again.id) is Status.PROCESSING
 
     assert await stores.leases.finish(an_end(again, SUCCEED))
-    assert (await stores.receipts.settle([receipt])).changed == 1
+    assert (await stores.receipts.apply([receipt])).changed == 1
 
 
 async def test_a_receipt_for_nothing_we_know_is_no_error(stores: Stores) -> None:
@@ -197,8 +197,8 @@ async def test_a_receipt_for_nothing_we_know_is_no_error(stores: Stores) -> None
     )
     nameless = a_receipt(await stores.claimed(), None, id=None, suppress_as=A_REASON)
 
-    assert (await stores.receipts.settle([stranger, nameless])).changed == 0
-    assert (await stores.receipts.settle([])).changed == 0
+    assert (await stores.receipts.apply([stranger, nameless])).changed == 0
+    assert (await stores.receipts.apply([])).changed == 0
 
 
 @pytest.mark.parametrize("transition", [BOUNCE, None])
@@ -209,9 +209,9 @@ async def test_a_receipt_puts_its_address_on_the_suppression_list_once(
     sent = [await stores.ended(SUCCEED) for _ in range(2)]
     receipts = [a_receipt(each, transition, suppress_as=reason) for each in sent]
 
-    settled = await stores.receipts.settle(receipts)
+    applied = await stores.receipts.apply(receipts)
 
-    assert settled.changed == (2 if transition else 1)
+    assert applied.changed == (2 if transition else 1)
     (suppression,) = await stores.suppressions.list(service=None, channel=None, limit=9, after=None)
     assert suppression.reason == reason
     assert suppression.recipient == sent[0].recipient
@@ -236,12 +236,12 @@ async def test_resubscribing_lifts_an_unsubscription_and_nothing_else(
     stores: Stores, reason: SuppressionReason
 ) -> None:
     first, second = [await stores.ended(SUCCEED) for _ in range(2)]
-    await stores.receipts.settle([a_receipt(first, None, suppress_as=reason)])
+    await stores.receipts.apply([a_receipt(first, None, suppress_as=reason)])
 
-    settled = await stores.receipts.settle([a_receipt(second, None, lift=UNSUBSCRIBED)])
+    applied = await stores.receipts.apply([a_receipt(second, None, lift=UNSUBSCRIBED)])
 
     is_lifted = reason is UNSUBSCRIBED
-    assert settled.changed == is_lifted
+    assert applied.changed == is_lifted
     assert await listed(stores) == ([] if is_lifted else [reason])
     assert ((await stores.events(first.id))[-1] == "unsuppress") == is_lifted
 
@@ -254,40 +254,40 @@ async def test_what_happened_last_wins_in_one_call(stores: Stores, *, is_late: b
         a_receipt(sent, None, lift=UNSUBSCRIBED, at=ago(30)),
     ]
 
-    await stores.receipts.settle(receipts[::-1] if is_late else receipts)
+    await stores.receipts.apply(receipts[::-1] if is_late else receipts)
 
     assert await listed(stores) == []
 
 
 async def test_an_older_resubscription_lifts_no_newer_unsubscription(stores: Stores) -> None:
     sent = await stores.ended(SUCCEED)
-    await stores.receipts.settle([a_receipt(sent, None, suppress_as=UNSUBSCRIBED, at=ago(30))])
+    await stores.receipts.apply([a_receipt(sent, None, suppress_as=UNSUBSCRIBED, at=ago(30))])
 
     late = a_receipt(sent, None, lift=UNSUBSCRIBED, at=ago(60))
 
-    assert (await stores.receipts.settle([late])).changed == 0
+    assert (await stores.receipts.apply([late])).changed == 0
     assert await listed(stores) == [UNSUBSCRIBED]
 
 
 async def test_an_older_unsubscription_that_comes_late_changes_nothing(stores: Stores) -> None:
     first, second = [await stores.ended(SUCCEED) for _ in range(2)]
-    await stores.receipts.settle([a_receipt(first, None, lift=UNSUBSCRIBED, at=ago(30))])
+    await stores.receipts.apply([a_receipt(first, None, lift=UNSUBSCRIBED, at=ago(30))])
 
     late = a_receipt(second, None, suppress_as=UNSUBSCRIBED, at=ago(60))
-    assert (await stores.receipts.settle([late])).changed == 0
+    assert (await stores.receipts.apply([late])).changed == 0
     assert await listed(stores) == []
 
     newer = a_receipt(second, None, suppress_as=UNSUBSCRIBED, at=ago(10))
-    assert (await stores.receipts.settle([newer])).changed == 1
+    assert (await stores.receipts.apply([newer])).changed == 1
     assert await listed(stores) == [UNSUBSCRIBED]
 
 
 async def test_a_late_complaint_counts_whatever_was_lifted(stores: Stores) -> None:
     sent = await stores.ended(SUCCEED)
-    await stores.receipts.settle([a_receipt(sent, None, lift=UNSUBSCRIBED, at=ago(30))])
+    await stores.receipts.apply([a_receipt(sent, None, lift=UNSUBSCRIBED, at=ago(30))])
     complaint = SuppressionReason.SPAM_REPORT
 
-    await stores.receipts.settle([a_receipt(sent, None, suppress_as=complaint, at=ago(60))])
+    await stores.receipts.apply([a_receipt(sent, None, suppress_as=complaint, at=ago(60))])
 
     assert await listed(stores) == [complaint]
 
@@ -300,7 +300,7 @@ async def test_of_a_complaint_and_an_unsubscription_the_complaint_stays(stores: 
         a_receipt(sent, None, suppress_as=UNSUBSCRIBED, at=ago(30)),
     ]
 
-    await stores.receipts.settle(receipts)
+    await stores.receipts.apply(receipts)
 
     assert await listed(stores) == [complaint]
 
@@ -308,20 +308,20 @@ async def test_of_a_complaint_and_an_unsubscription_the_complaint_stays(stores: 
 async def test_a_clock_ahead_of_ours_counts_as_now(stores: Stores) -> None:
     sent = await stores.ended(SUCCEED)
     ahead = ago(-3_600)
-    await stores.receipts.settle([a_receipt(sent, None, suppress_as=UNSUBSCRIBED, at=ahead)])
+    await stores.receipts.apply([a_receipt(sent, None, suppress_as=UNSUBSCRIBED, at=ahead)])
 
-    await stores.receipts.settle([a_receipt(sent, None, lift=UNSUBSCRIBED, at=ahead)])
+    await stores.receipts.apply([a_receipt(sent, None, lift=UNSUBSCRIBED, at=ahead)])
 
     assert await listed(stores) == []
 
 
 async def test_a_complaint_takes_the_place_of_an_unsubscription(stores: Stores) -> None:
     sent = await stores.ended(SUCCEED)
-    await stores.receipts.settle([a_receipt(sent, None, suppress_as=UNSUBSCRIBED)])
+    await stores.receipts.apply([a_receipt(sent, None, suppress_as=UNSUBSCRIBED)])
     complaint = SuppressionReason.SPAM_REPORT
 
-    await stores.receipts.settle([a_receipt(sent, None, suppress_as=complaint)])
-    await stores.receipts.settle([a_receipt(sent, None, lift=UNSUBSCRIBED)])
+    await stores.receipts.apply([a_receipt(sent, None, suppress_as=complaint)])
+    await stores.receipts.apply([a_receipt(sent, None, lift=UNSUBSCRIBED)])
 
     assert await listed(stores) == [complaint]
 
@@ -343,23 +343,23 @@ async def test_a_number_is_lifted_from_the_lists_of_all_services(stores: Stores)
         a_receipt(await stores.claimed(), None, lift=UNSUBSCRIBED), id=None, number=number
     )
 
-    assert (await stores.receipts.settle([start])).changed == 1
+    assert (await stores.receipts.apply([start])).changed == 1
 
     assert sorted(await listed(stores)) == ["hard_bounce", "manual", "unsubscribed"]
-    assert (await stores.receipts.settle([start])).changed == 0
+    assert (await stores.receipts.apply([start])).changed == 0
 
 
 async def test_a_complaint_while_it_is_sent_again_counts_at_once(stores: Stores) -> None:
     again = await stores.claimed()
     complaint = a_receipt(again, None, suppress_as=SuppressionReason.SPAM_REPORT)
 
-    assert await stores.receipts.settle([complaint]) == Settled(1)
+    assert await stores.receipts.apply([complaint]) == AppliedReceipts(1)
 
 
 async def test_a_known_event_does_not_suppress_again(stores: Stores) -> None:
     sent = await stores.ended(SUCCEED)
     receipt = a_receipt(sent, None, fault=A_FAULT, suppress_as=A_REASON)
-    assert (await stores.receipts.settle([receipt])).changed == 1
+    assert (await stores.receipts.apply([receipt])).changed == 1
     remove = partial(
         stores.suppressions.remove,
         service=sent.service,
@@ -369,13 +369,13 @@ async def test_a_known_event_does_not_suppress_again(stores: Stores) -> None:
     )
     assert await remove() == Lifted(frozenset({A_REASON}))
 
-    assert (await stores.receipts.settle([receipt])).changed == 0
+    assert (await stores.receipts.apply([receipt])).changed == 0
     assert await remove() == NotFound()
 
 
 async def test_receipts_are_forgotten_after_a_week(stores: Stores) -> None:
     sent = await stores.ended(SUCCEED)
-    await stores.receipts.settle([a_receipt(sent, DELIVER), a_receipt(sent, BOUNCE)])
+    await stores.receipts.apply([a_receipt(sent, DELIVER), a_receipt(sent, BOUNCE)])
     await stores.pass_time(7 * 86_400 - 60)
     assert await stores.receipts.purge() == 0
     await stores.pass_time(61)
@@ -388,4 +388,4 @@ async def test_a_long_call_is_settled_whole(stores: Stores) -> None:
     sent = await stores.ended(SUCCEED)
     strangers = [a_receipt(sent, DELIVER, id=a_submission().id) for _ in range(1_200)]
 
-    assert (await stores.receipts.settle([*strangers, a_receipt(sent, DELIVER)])).changed == 1
+    assert (await stores.receipts.apply([*strangers, a_receipt(sent, DELIVER)])).changed == 1

@@ -28,21 +28,26 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from notifier.errors import SchemaError, SettingsError, StoreUnavailableError
 from notifier.notification.model import Status
-from notifier.store import inbox, migrations, pacing, providers, receipts
+from notifier.store import inbox, migrations
 from notifier.store.kit import idempotency
 from notifier.store.kit.opening import open_database
 from notifier.store.kit.sql import Now
-from notifier.store.kit.upgrading import upgrade
+from notifier.store.kit.tables import metadata
 from notifier.store.notification import (
     attempts,
+    dead_letters,
     due,
     intake,
+    publications,
     snoozes,
     suppressing,
     timeline,
     upkeep,
 )
-from notifier.store.tables import metadata, notifications, suppressions
+from notifier.store.notification.tables import notifications, suppressions
+from notifier.store.providers import accounts, pacing
+from notifier.store.receipts import applying
+from notifier.store.upgrading import upgrade
 from tests.contract.store.stores import Stores, a_submission, open_stores
 from tests.services.processes import free_port
 
@@ -318,8 +323,8 @@ async def _plan_of_a_look(connection: AsyncConnection) -> str:
 
 
 _HOT = (
-    attempts, due, idempotency, inbox, intake, pacing, providers, receipts, snoozes,
-    suppressing, timeline, upkeep,
+    accounts, applying, attempts, dead_letters, due, idempotency, inbox, intake, pacing,
+    publications, snoozes, suppressing, timeline, upkeep,
 )  # fmt: skip
 _SMALL = {"_STATES"}
 # One statement that writes several tables: test_plans looks at it.

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.errors import StoreUnavailableError
 from notifier.store.kit import sessions
-from notifier.store.kit.upgrading import upgrade
+from notifier.store.upgrading import upgrade
 from tests.contract.store.stores import Stores, open_stores
 from tests.patience import USUAL
 

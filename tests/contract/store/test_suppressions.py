@@ -122,7 +122,7 @@ async def test_what_the_recipient_asked_for_comes_off_with_a_reason_only(
         )
         for each in (listed_before, other)
     ]
-    assert (await stores.receipts.settle(receipts)).early == ()
+    assert (await stores.receipts.apply(receipts)).early == ()
     remove = partial(stores.suppressions.remove, service="orders", channel=Channel.EMAIL)
 
     assert await remove(recipient=listed_before.recipient) == Protected(SuppressionReason(will))

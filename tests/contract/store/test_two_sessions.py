@@ -16,9 +16,10 @@ from notifier.notification.model import Channel, Lane, OnUnknown, Status
 from notifier.notification.orders import Refused
 from notifier.notification.queueing import QueueDepth
 from notifier.notification.transitions import CANCEL, FAIL, SUCCEED
+from notifier.store.kit.rows import joined
 from notifier.store.notification import attempts, intake, publications
 from notifier.store.notification.attempts import ClaimRequest
-from notifier.store.notification.rows import envelope_row, finish_row, joined, submission_row
+from notifier.store.notification.rows import envelope_row, finish_row, submission_row
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores, a_submission, an_end, envelope_of, open_stores
 from tests.patience import USUAL

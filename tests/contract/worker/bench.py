@@ -9,7 +9,8 @@ from typing import Any, TypeAlias, cast
 from uuid import UUID, uuid4
 
 from notifier.clock import Clock
-from notifier.delivery.deliverer import Deliverer, Lease
+from notifier.delivery.attempt import Lease
+from notifier.delivery.deliverer import Deliverer
 from notifier.delivery.duties import DeliveryDuties, RelayPace
 from notifier.delivery.ports import ChannelAdapter, DeadLetters, Leases, RescuePolicy, Upkeep
 from notifier.delivery.retry import RetryPolicy

@@ -8,7 +8,7 @@ import pytest
 from notifier.delivery.ports import Claimed, RescuePolicy, Upkeep
 from notifier.errors import StoreBusyError, StoreUnavailableError
 from notifier.notification.model import Channel, OnUnknown, Status
-from notifier.store.kit.upgrading import upgrade
+from notifier.store.upgrading import upgrade
 from notifier.worker.leases import LeaseEnder
 from notifier.worker.supervisor import Death
 from tests.contract.worker.bench import Bench, open_bench, within

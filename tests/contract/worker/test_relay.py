@@ -20,7 +20,7 @@ from notifier.intake.windows import WINDOWS, Window
 from notifier.notification.envelope import Envelope, Settlement
 from notifier.notification.model import Channel, Lane, OnUnknown, Status
 from notifier.notification.transitions import FAIL, REPLAY
-from notifier.store.tables import notifications
+from notifier.store.notification.tables import notifications
 from notifier.worker.consumers import Consumers
 from notifier.worker.relay import Relay
 from tests.clock import SystemClock

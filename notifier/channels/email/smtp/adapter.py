@@ -17,7 +17,7 @@ from notifier.channels.email.smtp.connections import Connections, Limits, NotOpe
 from notifier.channels.email.smtp.diagnosis import MisconfiguredError, unusual_mode
 from notifier.channels.email.smtp.opening import Opening, OpeningError
 from notifier.channels.email.smtp.replies import queue_id
-from notifier.channels.email.smtp.session import CLOSING, Link, Progress, RefusedError
+from notifier.channels.email.smtp.session import CLOSING, Progress, RefusedError, Session
 from notifier.clock import Clock
 from notifier.errors import SettingsError
 from notifier.notification.model import Message
@@ -79,37 +79,37 @@ class SmtpAdapter:
     async def close(self) -> None:
         await self._connections.close()
 
-    async def _open(self) -> Link:
+    async def _open(self) -> Session:
         opening = Opening(self._config, self._tls, self._helo_name, has_worked=self._has_worked)
-        link = await opening.run()
+        session = await opening.run()
         self._has_worked = True
-        return link
+        return session
 
     async def _hand_over(self, mail: Mail, progress: Progress) -> Reply:
-        link = await self._connections.take()
+        session = await self._connections.take()
         while True:
-            was_idle = link.idle_since_s is not None
+            was_idle = session.idle_since_s is not None
             try:
-                return await self._carry(link, mail, progress)
+                return await self._carry(session, mail, progress)
             except Exception as error:
                 if not (was_idle and _is_stale(error, progress.phase)):
                     raise
             progress.phase = Phase.CONNECT
-            link = await self._connections.take(proven=True)
+            session = await self._connections.take(proven=True)
 
-    async def _carry(self, link: Link, mail: Mail, progress: Progress) -> Reply:
+    async def _carry(self, session: Session, mail: Mail, progress: Progress) -> Reply:
         is_intact = False
         try:
-            reply = await link.carry(mail, progress)
+            reply = await session.carry(mail, progress)
             is_intact = True
         except RefusedError as error:
-            is_intact = error.leaves_link_usable
+            is_intact = error.leaves_session_usable
             raise
         except UnsendableError:
             is_intact = True
             raise
         finally:
-            self._connections.release(link, is_intact=is_intact)
+            self._connections.release(session, is_intact=is_intact)
         return reply
 
     def _explain(self, error: Exception, phase: Phase, message: Message) -> Outcome:

@@ -12,7 +12,7 @@ from notifier.channels.email.smtp.diagnosis import (
     MisconfiguredError,
     misconfiguration,
 )
-from notifier.channels.email.smtp.session import Link, Offers, Progress
+from notifier.channels.email.smtp.session import Offers, Progress, Session
 from notifier.channels.email.smtp.wire import SmtpWire
 from notifier.refusals.smtp import Phase, parse_reply
 
@@ -84,8 +84,8 @@ class Opening:
         )
         self._transport: asyncio.BaseTransport | None = None
 
-    async def run(self) -> Link:
-        """Return a link that is ready for mails; one that fails is closed.
+    async def run(self) -> Session:
+        """Return a session that is ready for mails; one that fails is closed.
 
         Raises:
             OpeningError: it did not come about.
@@ -95,7 +95,7 @@ class Opening:
             # What is left of a mail's time is for the mail.
             async with asyncio.timeout(self._config.timeout_s * _SHARE_OF_TIME):
                 await self._open(progress)
-            return self._link()
+            return self._session()
         except Exception as error:
             self._abort()
             cause = await misconfiguration(
@@ -124,7 +124,7 @@ class Opening:
         is_odd = self._config.port == IMPLICIT_TLS_PORT and self._config.security != "tls"
         return _ODD_SILENCE_S if is_odd else None
 
-    def _link(self) -> Link:
+    def _session(self) -> Session:
         # What aiosmtplib keeps of a connection is not needed for mails, and let go here.
         if self._client.transport is None:
             raise aiosmtplib.SMTPServerDisconnected("Connection lost")
@@ -133,7 +133,7 @@ class Opening:
             smtputf8=self._client.supports_extension("smtputf8"),
             pipelining=self._client.supports_extension("pipelining"),
         )
-        return Link(self._config, SmtpWire(self._client.transport), offers)
+        return Session(self._config, SmtpWire(self._client.transport), offers)
 
     def _abort(self) -> None:
         transport = self._client.transport or self._transport

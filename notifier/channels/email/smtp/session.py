@@ -31,7 +31,7 @@ class RefusedError(Exception):
         self.reply = parse_reply(reply.code, reply.text)
 
     @property
-    def leaves_link_usable(self) -> bool:
+    def leaves_session_usable(self) -> bool:
         return is_plain_refusal(self.reply.code)
 
 
@@ -56,7 +56,7 @@ _RSET = _Step(Phase.MAIL, b"RSET")
 _DATA = _Step(Phase.DATA, b"DATA", _START_INPUT // 100)
 
 
-class Link:
+class Session:
     """One connection, ready for mails. Where a method fails its caller decides what becomes of it.
 
     Where the server offers PIPELINING (RFC 2920), all commands of a mail go in one write.
@@ -104,7 +104,7 @@ class Link:
         """Say goodbye, for two seconds at most, and close."""
         try:
             async with asyncio.timeout(_GOODBYE_S):
-                await self._settle()
+                await self._read_unread()
                 self._wire.send(b"QUIT")
                 await self._wire.read()
         except OSError:
@@ -135,7 +135,7 @@ class Link:
             None if self.idle_since_s is None else self._wire.limit(self._config.reuse_timeout_s)
         )
         try:
-            await self._settle()
+            await self._read_unread()
             if self._offers.pipelining:
                 self._wire.send(*(step.command for step in steps))
                 self._unanswered = steps.copy()
@@ -160,7 +160,7 @@ class Link:
         if step is _RSET:
             self._has_open_transaction = False
 
-    async def _settle(self) -> None:
+    async def _read_unread(self) -> None:
         """Read what a refusal left unread, so that the next reply is the next command's."""
         while self._unanswered:
             step = self._unanswered.pop(0)

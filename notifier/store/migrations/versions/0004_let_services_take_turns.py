@@ -1,7 +1,7 @@
 """Index what is due by who sent it.
 
 PostgreSQL builds that index once the revisions are committed, beside those who write: see
-`notifier.store.kit.indexing`.
+`notifier.store.indexing`.
 """
 
 import sqlalchemy as sa

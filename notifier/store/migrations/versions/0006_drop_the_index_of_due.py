@@ -1,6 +1,6 @@
 """Drop the index of what is due by time alone: relays look by who sent it.
 
-PostgreSQL drops it beside those who write: see `notifier.store.kit.indexing`. Relays of code before
+PostgreSQL drops it beside those who write: see `notifier.store.indexing`. Relays of code before
 0004 then go through all that is due, and sort it.
 """
 

@@ -4,7 +4,7 @@ import pytest
 
 from notifier.channels.email.mime import Mail
 from notifier.channels.email.smtp.config import SmtpConfig
-from notifier.channels.email.smtp.session import Link, Offers, Progress
+from notifier.channels.email.smtp.session import Offers, Progress, Session
 from notifier.channels.email.smtp.wire import SmtpWire
 from notifier.refusals.smtp import Phase
 from tests.services.recording_transport import RecordingTransport
@@ -21,9 +21,9 @@ class TestContent:
         self.transport, self.progress = RecordingTransport(), Progress()
         self.wire = SmtpWire(self.transport)
         offers = Offers(size=False, smtputf8=False, pipelining=pipelining)
-        link = Link(SmtpConfig(host="x", sender="a@x.io"), self.wire, offers)
+        session = Session(SmtpConfig(host="x", sender="a@x.io"), self.wire, offers)
         self.mail = Mail("a@x.io", "b@x.io", CONTENT)
-        self.sending = asyncio.create_task(link.carry(self.mail, self.progress))
+        self.sending = asyncio.create_task(session.carry(self.mail, self.progress))
         replies = [b"250 OK\r\n", b"250 OK\r\n", b"354 go\r\n"]
         for reply in [b"".join(replies)] if pipelining else replies:
             await asyncio.sleep(0)

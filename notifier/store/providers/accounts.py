@@ -22,14 +22,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.idempotency import Applied, Idempotency, KeyReused, Remembered
 from notifier.providers.account import ProviderState, PutOff
-from notifier.store import pacing
 from notifier.store.kit import idempotency as keys
 from notifier.store.kit.batcher import Batcher
 from notifier.store.kit.database import Database
 from notifier.store.kit.sql import Now, SecondsFromNow, SecondsUntil, parameter
 from notifier.store.notification import snoozes
-from notifier.store.pacing import Turn, Wish
-from notifier.store.tables import providers as p
+from notifier.store.providers import pacing
+from notifier.store.providers.pacing import Turn, Wish
+from notifier.store.providers.tables import providers as p
 
 _MAX_BATCH = 500
 

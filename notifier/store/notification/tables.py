@@ -1,14 +1,12 @@
-"""The tables, for PostgreSQL and SQLite alike."""
+"""The tables of notifications, and those that their statements join."""
 
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
     Float,
     Index,
     Integer,
-    MetaData,
     Table,
     Text,
     Uuid,
@@ -17,21 +15,7 @@ from sqlalchemy import (
 
 from notifier.notification.model import Status
 from notifier.store.kit.sql import AsciiLower, ComparedBy, JsonObject, UtcTime
-
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-    }
-)
-
-_Serial = BigInteger().with_variant(Integer(), "sqlite")
-
-
-def _partial_index(name: str, *columns: str, where: str) -> Index:
-    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
-
+from notifier.store.kit.tables import Serial, metadata, partial_index
 
 _STATUSES = ", ".join(f"'{status}'" for status in Status)
 
@@ -115,31 +99,31 @@ notifications = Table(
         postgresql_concurrently=True,
         info={"later": True},
     ),
-    _partial_index(
+    partial_index(
         "ix_notifications_lost",
         "channel",
         "lane",
         "relay_at",
         where="status = 'pending' AND published_at IS NOT NULL",
     ),
-    _partial_index("ix_notifications_leased", "lease_until", where="status = 'processing'"),
-    _partial_index(
+    partial_index("ix_notifications_leased", "lease_until", where="status = 'processing'"),
+    partial_index(
         "ix_notifications_expiring",
         "expires_at",
         where="status = 'pending' AND expires_at IS NOT NULL",
     ),
-    _partial_index("ix_notifications_failed", "id", where="status = 'failed'"),
-    _partial_index(
+    partial_index("ix_notifications_failed", "id", where="status = 'failed'"),
+    partial_index(
         "ix_notifications_unburied", "relay_at", where="status = 'failed' AND NOT dead_letter"
     ),
-    _partial_index("ix_notifications_outcome_unknown", "service", where="outcome_unknown"),
-    _partial_index("ix_notifications_stale_letter", "channel", where="stale_letter_at IS NOT NULL"),
+    partial_index("ix_notifications_outcome_unknown", "service", where="outcome_unknown"),
+    partial_index("ix_notifications_stale_letter", "channel", where="stale_letter_at IS NOT NULL"),
 )
 
 notification_events = Table(
     "notification_events",
     metadata,
-    Column("id", _Serial, primary_key=True),
+    Column("id", Serial, primary_key=True),
     Column("notification_id", Uuid, nullable=False),
     Column("service", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
@@ -152,8 +136,8 @@ notification_events = Table(
     Column("fault_message", Text),
     Column("delay_s", Float),
     Index("ix_notification_events_notification_id_id", "notification_id", "id"),
-    _partial_index("ix_notification_events_accept", "service", where="event = 'accept'"),
-    _partial_index(
+    partial_index("ix_notification_events_accept", "service", where="event = 'accept'"),
+    partial_index(
         "ix_notification_events_late_completion", "service", where="event = 'late_completion'"
     ),
 )
@@ -164,98 +148,6 @@ unknown_messages = Table(
     # What a message names, and no notification has.
     Column("id", Uuid, primary_key=True),
     Column("found_at", UtcTime, nullable=False),
-)
-
-idempotency_keys = Table(
-    "idempotency_keys",
-    metadata,
-    Column("service", Text, primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("fingerprint", Text, nullable=False),
-    Column("answer", Text, nullable=False),
-    Column("created_at", UtcTime, nullable=False),
-    Index("ix_idempotency_keys_created_at", "created_at"),
-)
-
-api_keys = Table(
-    "api_keys",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("service", Text, nullable=False),
-    # Names, separated by spaces.
-    Column("scopes", Text, nullable=False),
-    Column("digest", Text, nullable=False),
-    Column("created_at", UtcTime, nullable=False),
-    Column("expires_at", UtcTime),
-    Column("revoked_at", UtcTime),
-)
-
-inboxes = Table(
-    "inboxes",
-    metadata,
-    Column("service", Text, primary_key=True),
-    Column("recipient", Text, primary_key=True),
-    Column("last_seq", BigInteger, nullable=False),
-    Column("unread", BigInteger, nullable=False),
-)
-
-inbox_items = Table(
-    "inbox_items",
-    metadata,
-    Column("service", Text, primary_key=True),
-    Column("recipient", Text, primary_key=True),
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("notification_id", Uuid, nullable=False, unique=True),
-    Column("subject", Text),
-    Column("text", Text, nullable=False),
-    Column("html", Text),
-    Column("metadata", JsonObject),
-    Column("created_at", UtcTime, nullable=False),
-    Column("read_at", UtcTime),
-    _partial_index("ix_inbox_items_unread", "service", "recipient", "seq", where="read_at IS NULL"),
-)
-
-captures = Table(
-    "captures",
-    metadata,
-    Column("seq", _Serial, primary_key=True),
-    Column("notification_id", Uuid, nullable=False),
-    Column("service", Text, nullable=False),
-    Column("channel", Text, nullable=False),
-    Column("recipient", Text, nullable=False),
-    Column("subject", Text),
-    Column("text", Text),
-    Column("html", Text),
-    Column("sensitive", Boolean, nullable=False),
-    Column("attempt", Integer, nullable=False),
-    Column("captured_at", UtcTime, nullable=False),
-    Index("ix_captures_channel_seq", "channel", "seq"),
-)
-
-providers = Table(
-    "providers",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("is_paused", Boolean, nullable=False),
-    Column("pause_reason", Text),
-    # Since when its breaker is open; NULL: closed.
-    Column("opened_at", UtcTime),
-    Column("open_until", UtcTime),
-    Column("probe_until", UtcTime),
-    Column("reason", Text),
-    Column("trips", Integer, nullable=False),
-    Column("throttled_until", UtcTime),
-    # Seconds since 1970: SQLite's times are too coarse for fast paces.
-    Column("next_turn_s", Float),
-)
-
-receipts = Table(
-    "receipts",
-    metadata,
-    Column("provider", Text, primary_key=True),
-    Column("event_id", Text, primary_key=True),
-    Column("created_at", UtcTime, nullable=False),
-    Index("ix_receipts_created_at", "created_at"),
 )
 
 suppressions = Table(

@@ -16,8 +16,8 @@ from notifier.notification.model import Channel
 from notifier.notification.outcomes import SuppressionReason
 from notifier.store.kit.sql import Now, UtcTime
 from notifier.store.notification.suppressing import Cause
-from notifier.store.tables import notifications as n
-from notifier.store.tables import receipts
+from notifier.store.notification.tables import notifications as n
+from notifier.store.receipts.tables import receipts
 
 _PROVIDER = "lifted"
 

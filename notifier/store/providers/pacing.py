@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.store.kit.sql import ClockSeconds, parameter
-from notifier.store.tables import providers
+from notifier.store.providers.tables import providers
 
 _which = providers.c.name == parameter("which")
 _LOCK = (

@@ -11,10 +11,10 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from notifier.errors import SchemaError, StoreBusyError, StoreUnavailableError
 from notifier.store import migrations
+from notifier.store.indexing import build_later_indexes
 from notifier.store.kit import reasons
 from notifier.store.kit.address import PostgresAddress
 from notifier.store.kit.database import translated
-from notifier.store.kit.indexing import build_later_indexes
 from notifier.store.kit.opening import parse_url
 from notifier.store.kit.postgres import create_postgres_engine
 from notifier.store.kit.sqlite import create_sqlite_engine

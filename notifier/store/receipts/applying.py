@@ -16,17 +16,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.notification.model import Status
 from notifier.notification.outcomes import SuppressionReason
 from notifier.notification.transitions import BOUNCE, DELIVER, SETTLE, Transition
-from notifier.providers.receipt import Receipt, Settled
-from notifier.store import lifted
+from notifier.providers.receipt import AppliedReceipts, Receipt
 from notifier.store.kit.batcher import Batcher
 from notifier.store.kit.database import Database
+from notifier.store.kit.rows import RowJson, encode, joined
 from notifier.store.kit.sql import ID, Now, SecondsFromNow, given_rows, is_key
 from notifier.store.notification import suppressing, timeline
 from notifier.store.notification.changes import changes
-from notifier.store.notification.rows import RowJson, encode, event_row, fault_columns, joined
+from notifier.store.notification.rows import event_row, fault_columns
 from notifier.store.notification.suppressing import Cause
-from notifier.store.tables import notifications as n
-from notifier.store.tables import receipts
+from notifier.store.notification.tables import notifications as n
+from notifier.store.receipts import lifted
+from notifier.store.receipts.tables import receipts
 
 _MAX_BATCH = 500
 _KEPT_S = 7 * 86_400.0
@@ -108,20 +109,20 @@ class SqlReceiptStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._settle = Batcher(
-            self._settle_all, max_batch=_MAX_BATCH, timeout_s=database.timeout_s, weigh=len
+        self._apply = Batcher(
+            self._apply_all, max_batch=_MAX_BATCH, timeout_s=database.timeout_s, weigh=len
         )
 
-    async def settle(self, receipts: Sequence[Receipt]) -> Settled:
+    async def apply(self, receipts: Sequence[Receipt]) -> AppliedReceipts:
         effects: list[Effect] = []
         for start in range(0, len(receipts), _MAX_BATCH):
-            effects += await self._settle.submit(receipts[start : start + _MAX_BATCH])
+            effects += await self._apply.submit(receipts[start : start + _MAX_BATCH])
         early = tuple(
             receipt
             for receipt, effect in zip(receipts, effects, strict=True)
             if effect is Effect.EARLY
         )
-        return Settled(effects.count(Effect.CHANGE), early)
+        return AppliedReceipts(effects.count(Effect.CHANGE), early)
 
     async def purge(self) -> int:
         total = 0
@@ -129,16 +130,14 @@ class SqlReceiptStore:
             total += purged
         return total
 
-    async def _settle_all(
-        self, requests: Sequence[Sequence[Receipt]]
-    ) -> Sequence[Sequence[Effect]]:
+    async def _apply_all(self, requests: Sequence[Sequence[Receipt]]) -> Sequence[Sequence[Effect]]:
         flat = [receipt for request in requests for receipt in request]
-        effects = await self._database.write(partial(settle, receipts=flat))
+        effects = await self._database.write(partial(apply, receipts=flat))
         ends = accumulate((len(request) for request in requests), initial=0)
         return [effects[start:end] for start, end in pairwise(ends)]
 
 
-async def settle(connection: AsyncConnection, receipts: Sequence[Receipt]) -> list[Effect]:
+async def apply(connection: AsyncConnection, receipts: Sequence[Receipt]) -> list[Effect]:
     """Apply these receipts in their order; says of each what came of it."""
     records = await _lock(connection, receipts)
     # What is being sent again takes no receipt; one that the provider repeats may apply later.

@@ -7,7 +7,7 @@ from sqlalchemy import Column, Index, MetaData, Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.schema import CreateIndex, DropIndex, ExecutableDDLElement
 
-from notifier.store.tables import notifications
+from notifier.store.notification.tables import notifications
 
 # Not that of the revisions, and not waited for: whoever builds an index waits for all whose
 # statement began before.
