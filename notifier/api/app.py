@@ -20,10 +20,11 @@ from notifier.api.kit.openapi import openapi_document
 from notifier.api.kit.operations import Operation, Reply, public, routes
 from notifier.api.kit.rooms import Room
 from notifier.api.metrics import Metrics
-from notifier.api.notifications import NotificationEndpoints
-from notifier.api.pages import SandboxEndpoints, docs_operation, home_operation, static_files
+from notifier.api.notifications.endpoints import NotificationEndpoints
+from notifier.api.pages import docs_operation, home_operation, static_files
 from notifier.api.providers import ProviderEndpoints
 from notifier.api.receipts import callback_operations
+from notifier.api.sandbox import SandboxEndpoints
 from notifier.api.suppressions import SuppressionEndpoints
 
 Lifespan: TypeAlias = Callable[[Starlette], AbstractAsyncContextManager[None]]

@@ -4,23 +4,113 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Annotated, Literal, Self
 
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notifier.api.answers import AccountView, HealthView, PartView, ReadinessView
 from notifier.api.config import ApiConfig, ApiServices
 from notifier.api.kit.access import Caller
 from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply, public
-from notifier.api.kit.querying import AccountQuery, next_page, read_query
+from notifier.api.kit.querying import After, QueryModel, next_page, read_query
+from notifier.api.kit.views import View
 from notifier.errors import NotifierError, SchemaError
-from notifier.notification.model import Channel
+from notifier.notification.model import Channel, Status
+from notifier.notification.reading import Account
 from notifier.providers.standing import channel_problem, standings
 
 _TAG = "Operation"
 _BROKER_AWAY = "the broker does not answer"
 _DATABASE_AWAY = "the database does not answer"
+
+
+class AccountView(View):
+    """The account of the newest 100,000: each of them stands in exactly one state."""
+
+    accepted: int
+    by_status: Annotated[dict[Status, int], Field(description="Every status, zeros included.")]
+    balanced: Annotated[bool, Field(description="Whether accepted is the sum of by_status.")]
+    outcome_unknown: int
+    late_completions: int
+    unknown_messages: Annotated[
+        int,
+        Field(description="Ids that messages named and the database lost, or never had."),
+    ]
+    queues: Annotated[
+        dict[str, int] | None,
+        Field(description="Messages ready in each of the broker's queues, of all services."),
+    ]
+    queues_problem: Annotated[str | None, Field(description="Why queues is null.")]
+    next: Annotated[
+        str | None,
+        Field(description="Path of the account of those before these; null if there are none."),
+    ]
+
+    @classmethod
+    def of(
+        cls,
+        account: Account,
+        depths: Mapping[str, int] | None,
+        problem: str | None,
+        older: str | None,
+    ) -> Self:
+        """View `account`, whose `older` ones are there, beside the broker's `depths`."""
+        return cls(
+            accepted=account.accepted,
+            by_status={each: account.by_status.get(each, 0) for each in Status},
+            balanced=account.is_balanced,
+            outcome_unknown=account.outcome_unknown,
+            late_completions=account.late_completions,
+            unknown_messages=account.unknown_messages,
+            queues=None if depths is None else dict(depths),
+            queues_problem=problem,
+            next=older,
+        )
+
+
+class PartView(View):
+    """Whether one thing that notifier needs is there."""
+
+    ok: bool
+    problem: Annotated[
+        str | None, Field(description="What the last that was asked of it met, in its own words.")
+    ]
+
+
+class ReadinessView(View):
+    """Whether notifier accepts notifications, and whether they go on from here."""
+
+    status: Annotated[
+        Literal["ready", "degraded", "unavailable"],
+        Field(
+            description="degraded: accepts, but the broker takes no messages or a channel has no "
+            "provider that may be asked, so delivery waits."
+        ),
+    ]
+    database: PartView
+    broker: PartView
+    channels: Annotated[
+        dict[Channel, PartView],
+        Field(description="Whether a provider may be asked; empty while that is not known."),
+    ]
+    clock: Annotated[
+        PartView,
+        Field(description="Whether this machine's clock agrees with the database's, which counts."),
+    ]
+
+
+class HealthView(View):
+    """The process is alive."""
+
+    status: Literal["alive"] = "alive"
+
+
+class AccountQuery(QueryModel):
+    """Which notifications to give the account of."""
+
+    after: After = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

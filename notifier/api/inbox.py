@@ -3,19 +3,20 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Annotated, Any, Self, cast
 from uuid import UUID
 
 import anyio
 import orjson
+from pydantic import Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from notifier.api.answers import InboxItemView, InboxView
 from notifier.api.config import ApiConfig, ApiServices
 from notifier.api.inbox_stream import Address, InboxFeed
 from notifier.api.kit.access import Caller, Doorkeeper
@@ -31,8 +32,10 @@ from notifier.api.kit.problems import (
     invalid_parameter,
     not_found,
 )
-from notifier.api.kit.querying import InboxQuery, next_page, parse_seq, read_query
+from notifier.api.kit.querying import Flag, Limit, QueryModel, Seq, next_page, parse_seq, read_query
 from notifier.api.kit.rooms import Room
+from notifier.api.kit.views import View
+from notifier.audience.inbox import InboxItem
 from notifier.audience.recipient import normalise
 from notifier.errors import RecipientError
 from notifier.idempotency import Applied, KeyReused, NotFound, Remembered, Unfinished
@@ -77,6 +80,49 @@ class _Stream(EventSourceResponse):
             await super().__call__(scope, receive, send)
         finally:
             self._give_back()
+
+
+class InboxItemView(View):
+    """A notification in an inbox."""
+
+    seq: Annotated[int, Field(description="Counts up by one in each inbox; the stream's id.")]
+    id: Annotated[UUID, Field(description="The notification's id.")]
+    subject: str | None
+    text: str
+    html: str | None
+    metadata: dict[str, str]
+    created_at: datetime
+    read_at: datetime | None
+
+    @classmethod
+    def of(cls, item: InboxItem) -> Self:
+        """View `item`."""
+        return cls(
+            seq=item.seq,
+            id=item.notification_id,
+            subject=item.subject,
+            text=item.text,
+            html=item.html,
+            metadata=dict(item.metadata),
+            created_at=item.created_at,
+            read_at=item.read_at,
+        )
+
+
+class InboxView(View):
+    """One page of an inbox, newest first."""
+
+    unread_count: int
+    items: list[InboxItemView]
+    next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
+
+
+class InboxQuery(QueryModel):
+    """Which part of an inbox to show."""
+
+    limit: Limit = 50
+    after: Seq | None = None
+    unread: Annotated[Flag, Field(description="Only what was not read.")] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +264,13 @@ class InboxEndpoints:
                 handler=self.stream,
                 scope="read",
                 headers=(_LAST_EVENT_ID,),
-                replies={200: Reply(description="The stream", media_type="text/event-stream")},
+                replies={
+                    200: Reply(
+                        description="The stream",
+                        event=InboxItemView,
+                        media_type="text/event-stream",
+                    )
+                },
             ),
         )
 

@@ -2,27 +2,106 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
-from typing import Literal
+from typing import Annotated, Literal, Self
 
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notifier.api.answers import OrderedView, ProvidersView, ProviderView
 from notifier.api.config import ApiConfig, ApiServices
 from notifier.api.kit.access import Caller
 from notifier.api.kit.body import parse_json, read_body, read_empty_body, require_json
+from notifier.api.kit.checking import read_strictly
+from notifier.api.kit.fields import single_line
 from notifier.api.kit.idempotency import Answer, idempotency, key_reused, remembered
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import INVALID, NOT_FOUND, invalid, not_found
-from notifier.api.wire import PauseRequest, read_strictly
+from notifier.api.kit.views import View
 from notifier.idempotency import Applied, KeyReused, Remembered
-from notifier.providers.standing import standings
+from notifier.notification.model import Channel
+from notifier.providers.account import ProviderWord
+from notifier.providers.standing import Standing, standings
 
 PREFIX = "/api/v1/providers"
 
 _TAG = "Providers"
 _MAX_VALUES = 10
+
+
+class PauseRequest(BaseModel):
+    """Why a provider is not to be asked."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    reason: Annotated[
+        str,
+        StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}$"),
+        AfterValidator(single_line),
+        Field(description="One line, for other operators."),
+    ]
+
+
+class ProviderView(View):
+    """A provider account, as all workers share it."""
+
+    name: str
+    channels: Annotated[list[Channel], Field(description="Those that it serves here.")]
+    state: Annotated[
+        ProviderWord,
+        Field(
+            description="closed: traffic flows. open: it failed, and is asked again later. "
+            "paused: by an operator. throttled: it asked for a pause."
+        ),
+    ]
+    reason: str | None
+    opened_at: datetime | None
+    closed_for_s: Annotated[
+        float, Field(description="Seconds until it is asked again, if it is not paused.")
+    ]
+    trips: Annotated[
+        int, Field(description="How often in a row its breaker opened without a success between.")
+    ]
+    put_off: Annotated[
+        int,
+        Field(
+            description="Notifications that wait since it refused us, or because its breaker is "
+            "open; of more than 10,000 that wait for anything, the first are looked at."
+        ),
+    ]
+    put_off_oldest_s: Annotated[
+        float | None, Field(description="Seconds since the oldest of them was accepted.")
+    ]
+
+    @classmethod
+    def of(cls, standing: Standing) -> Self:
+        """View `standing`."""
+        state = standing.state
+        return cls(
+            name=state.name,
+            channels=list(standing.channels),
+            state=state.word,
+            reason=state.reason,
+            opened_at=state.opened_at,
+            closed_for_s=state.closed_for_s,
+            trips=state.trips,
+            put_off=standing.put_off.count,
+            put_off_oldest_s=standing.put_off.oldest_s if standing.put_off.count else None,
+        )
+
+
+class ProvidersView(View):
+    """Every provider that is configured here, or ever was in trouble."""
+
+    items: list[ProviderView]
+
+
+class OrderedView(View):
+    """What an operator ordered a provider to be."""
+
+    name: str
+    state: Literal["closed", "paused"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

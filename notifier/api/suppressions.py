@@ -1,18 +1,25 @@
 """The endpoints for suppression lists: the addresses that a service must not send to."""
 
 import hmac
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
+from typing import Annotated, Self
+from urllib.parse import quote, unquote
+from uuid import UUID
 
 import structlog
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notifier.api.answers import SuppressedView, SuppressionsView, SuppressionView
 from notifier.api.config import ApiConfig, ApiServices
 from notifier.api.kit.access import Caller
 from notifier.api.kit.body import parse_json, read_body, require_json
+from notifier.api.kit.checking import read_strictly
+from notifier.api.kit.fields import WireRecipient, WireType, in_normal_form
 from notifier.api.kit.idempotency import Answer, idempotency, key_reused, remembered
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import (
@@ -25,16 +32,16 @@ from notifier.api.kit.problems import (
     not_found,
 )
 from notifier.api.kit.querying import (
-    ServiceQuery,
-    SuppressionQuery,
-    SuppressionsQuery,
+    Limit,
+    QueryModel,
+    Service,
     next_page,
+    number_with_plus,
     read_query,
-    suppression_place,
 )
-from notifier.api.wire import SuppressionRequest, read_strictly
-from notifier.audience.recipient import compared
-from notifier.audience.suppression import Lifted, Protected
+from notifier.api.kit.views import View
+from notifier.audience.recipient import compared, has_control_characters
+from notifier.audience.suppression import Lifted, Protected, Suppression, SuppressionPlace
 from notifier.idempotency import Applied, KeyReused, NotFound, Remembered
 from notifier.notification.model import Channel
 from notifier.notification.outcomes import SuppressionReason
@@ -45,6 +52,138 @@ PREFIX = "/api/v1/suppressions"
 
 _TAG = "Suppressions"
 _MAX_VALUES = 20
+
+
+def _reason(value: object) -> SuppressionReason:
+    known = {each.value: each for each in SuppressionReason}
+    if not isinstance(value, str) or value not in known:
+        message = f"expected one of {', '.join(known)}"
+        raise ValueError(message)
+    return known[value]
+
+
+class SuppressionRequest(BaseModel):
+    """An address not to send to."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    type: Annotated[WireType, Field(description="The channel. `in-app` means `in_app`.")]
+    recipient: WireRecipient
+    reason: Annotated[
+        SuppressionReason,
+        BeforeValidator(_reason),
+        WithJsonSchema({"type": "string", "enum": [each.value for each in SuppressionReason]}),
+        Field(description="Why."),
+    ] = SuppressionReason.MANUAL
+
+
+class SuppressedView(View):
+    """An address that is on a service's suppression list."""
+
+    service: str
+    type: Channel
+    recipient: str
+
+
+class SuppressionView(SuppressedView):
+    """An address on a service's suppression list, and how it came there."""
+
+    reason: SuppressionReason
+    notification_id: Annotated[
+        UUID | None, Field(description="The notification that showed it; null: put there by hand.")
+    ]
+    created_at: datetime
+
+    @classmethod
+    def of(cls, it: Suppression) -> Self:
+        """View `it`."""
+        return cls(
+            service=it.service,
+            type=it.channel,
+            recipient=it.recipient,
+            reason=it.reason,
+            notification_id=it.notification_id,
+            created_at=it.created_at,
+        )
+
+
+class SuppressionsView(View):
+    """One page of suppressions."""
+
+    items: list[SuppressionView]
+    next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
+
+
+# What may be an address, or a telephone number.
+_ADDRESS = re.compile(r"@|\d(?:[\s./()-]*\d){6}")
+
+
+def suppression_place(suppression: Suppression) -> str:
+    """Return where `suppression` stands, as `after` takes it."""
+    parts = (suppression.channel, suppression.service, suppression.compared)
+    return ",".join(quote(part, safe="") for part in parts)
+
+
+def _place(value: object) -> SuppressionPlace:
+    parts = [unquote(part) for part in str(value).split(",")]
+    if len(parts) != 3 or parts[0] not in set(Channel):  # noqa: PLR2004 - channel, service, recipient
+        message = "expected what an earlier answer's next says"
+        raise ValueError(message)
+    return SuppressionPlace(parts[2], parts[1], Channel(parts[0]))
+
+
+def _without_address(reason: str) -> str:
+    if has_control_characters(reason):
+        message = "expected one line"
+        raise ValueError(message)
+    if not reason.strip():
+        message = "expected words"
+        raise ValueError(message)
+    if _ADDRESS.search(reason):
+        message = "expected words without an address: it is kept in the log"
+        raise ValueError(message)
+    return reason
+
+
+class ServiceQuery(QueryModel):
+    """Whose suppression list."""
+
+    service: Service = None
+
+
+class SuppressionQuery(ServiceQuery):
+    """Which suppression."""
+
+    type: Annotated[WireType, Field(description="The channel.")]
+    recipient: Annotated[
+        str,
+        BeforeValidator(number_with_plus),
+        Field(min_length=1, max_length=320),
+        AfterValidator(in_normal_form),
+    ]
+    reason: Annotated[
+        str | None,
+        AfterValidator(_without_address),
+        Field(
+            min_length=1,
+            max_length=200,
+            description="Why, in one line without the address. Needed, with the scope admin, "
+            "where the recipient unsubscribed or reported spam.",
+        ),
+    ] = None
+
+
+class SuppressionsQuery(ServiceQuery):
+    """Which suppressions to list."""
+
+    type: Annotated[WireType | None, Field(description="Only of this channel.")] = None
+    limit: Limit = 50
+    after: Annotated[
+        SuppressionPlace | None,
+        BeforeValidator(_place),
+        WithJsonSchema({"type": "string"}),
+        Field(description="Where the last page ended, from its `next`."),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

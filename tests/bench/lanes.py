@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import aiohttp
 
-from notifier.api.wire import parse_time
+from notifier.api.kit.fields import parse_time
 from notifier.notification.model import Channel, Lane
 from notifier.queue.topology import work_queue
 from tests.bench.draining import quickest

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from notifier.api.wire import NotificationRequest, Terms, parse_time
+from notifier.api.kit.fields import parse_time
+from notifier.api.notifications.requests import NotificationRequest, Terms
 from notifier.notification.model import Channel, Lane
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -11,7 +11,6 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from notifier import __version__
-from notifier.api.answers import InboxItemView, ProblemView
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import (
     BUSY,
@@ -22,6 +21,7 @@ from notifier.api.kit.problems import (
     UNAVAILABLE,
     Problem,
 )
+from notifier.api.kit.views import ProblemView
 from notifier.notification.model import JsonValue
 
 _REF = "#/components/schemas/{model}"
@@ -243,8 +243,9 @@ def _header(name: str) -> JsonValue:
 
 def _schemas(operations: Sequence[Operation]) -> JsonValue:
     taken = [each.body for each in operations if each.body]
-    given: list[type[BaseModel]] = [InboxItemView, ProblemView]
-    given += [reply.model for each in operations for reply in each.replies.values() if reply.model]
+    replies = [reply for each in operations for reply in each.replies.values()]
+    shown = [model for reply in replies for model in (reply.model, reply.event)]
+    given: list[type[BaseModel]] = [ProblemView, *filter(None, shown)]
     modes: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {}
     modes |= {(model, "validation"): None for model in taken}
     modes |= {(model, "serialization"): None for model in given}

@@ -43,6 +43,8 @@ class Reply:
 
     description: str
     model: type[BaseModel] | None = None
+    event: type[BaseModel] | None = None
+    """What each event of a stream holds."""
     media_type: str = "application/json"
     headers: tuple[str, ...] = ()
 

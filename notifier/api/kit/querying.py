@@ -2,30 +2,18 @@
 
 import re
 from typing import Annotated, TypeVar
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import urlencode
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from starlette.requests import Request
 
 from notifier.api.kit.body import unstorable
+from notifier.api.kit.checking import read_model
+from notifier.api.kit.fields import WireTime
 from notifier.api.kit.problems import InvalidField, invalid
-from notifier.api.wire import (
-    MetadataName,
-    MetadataValue,
-    WireTime,
-    WireType,
-    in_normal_form,
-    read_model,
-)
-from notifier.audience.recipient import has_control_characters
-from notifier.audience.suppression import Suppression, SuppressionPlace
-from notifier.notification.model import Channel, Status
-from notifier.notification.reading import NotificationFilter
 
 _METADATA = re.compile(r"metadata(?:\.(?P<dotted>.+)|\[(?P<bracketed>.+)\])", re.DOTALL)
-# What may be an address, or a telephone number.
-_ADDRESS = re.compile(r"@|\d(?:[\s./()-]*\d){6}")
 _SPACE = re.compile(r"(?<=\d) (?=\d\d:\d\d$)", re.ASCII)
 _NUMBER_WITHOUT_PLUS = re.compile(r" [1-9][\d\s()./-]{5,30}", re.ASCII)
 _MAX_SEQ = 2**63 - 1
@@ -94,11 +82,13 @@ Service = Annotated[
 ]
 
 
-class _Query(BaseModel):
+class QueryModel(BaseModel):
+    """A query string."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-def _number_with_plus(value: object) -> object:
+def number_with_plus(value: object) -> object:
     """A + that nobody escaped arrives as a space; a number begins with one."""
     if isinstance(value, str) and _NUMBER_WITHOUT_PLUS.fullmatch(value):
         return f"+{value[1:]}"
@@ -112,137 +102,7 @@ After = Annotated[
 ]
 
 
-class AccountQuery(_Query):
-    """Which notifications to give the account of."""
-
-    after: After = None
-
-
-class NotificationQuery(_Query):
-    """Which notifications to list."""
-
-    service: Service = None
-    status: Annotated[list[Status], Field(max_length=20, description="Any of these.")] = []
-    type: Annotated[list[WireType], Field(max_length=20, description="Any of these.")] = []
-    recipient: Annotated[
-        str | None,
-        BeforeValidator(_number_with_plus),
-        Field(
-            min_length=1,
-            max_length=320,
-            description="This recipient; addresses without regard to case, numbers in any writing.",
-        ),
-    ] = None
-    metadata: Annotated[
-        dict[MetadataName, MetadataValue],
-        Field(
-            max_length=20,
-            description="All of these; write `metadata.order_id=42` or `metadata[order_id]=42`.",
-            json_schema_extra={"additionalProperties": False},
-        ),
-    ] = {}
-    created_from: Annotated[Time | None, Field(description="At this time or later.")] = None
-    created_before: Annotated[Time | None, Field(description="Before this time.")] = None
-    limit: Limit = 50
-    after: After = None
-
-    def filter(self) -> NotificationFilter:
-        """Return it as the store understands it."""
-        return NotificationFilter(
-            statuses=frozenset(self.status),
-            channels=frozenset(self.type),
-            recipient=self.recipient,
-            metadata=self.metadata,
-            created_from=self.created_from,
-            created_before=self.created_before,
-        )
-
-
-class InboxQuery(_Query):
-    """Which part of an inbox to show."""
-
-    limit: Limit = 50
-    after: Seq | None = None
-    unread: Annotated[Flag, Field(description="Only what was not read.")] = False
-
-
-class CapturesQuery(_Query):
-    """Which captures to show."""
-
-    limit: Limit = 50
-    after: Seq | None = None
-    type: Annotated[WireType | None, Field(description="Only of this channel.")] = None
-
-
-def suppression_place(suppression: Suppression) -> str:
-    """Return where `suppression` stands, as `after` takes it."""
-    parts = (suppression.channel, suppression.service, suppression.compared)
-    return ",".join(quote(part, safe="") for part in parts)
-
-
-def _place(value: object) -> SuppressionPlace:
-    parts = [unquote(part) for part in str(value).split(",")]
-    if len(parts) != 3 or parts[0] not in set(Channel):  # noqa: PLR2004 - channel, service, recipient
-        message = "expected what an earlier answer's next says"
-        raise ValueError(message)
-    return SuppressionPlace(parts[2], parts[1], Channel(parts[0]))
-
-
-def _without_address(reason: str) -> str:
-    if has_control_characters(reason):
-        message = "expected one line"
-        raise ValueError(message)
-    if not reason.strip():
-        message = "expected words"
-        raise ValueError(message)
-    if _ADDRESS.search(reason):
-        message = "expected words without an address: it is kept in the log"
-        raise ValueError(message)
-    return reason
-
-
-class ServiceQuery(_Query):
-    """Whose suppression list."""
-
-    service: Service = None
-
-
-class SuppressionQuery(ServiceQuery):
-    """Which suppression."""
-
-    type: Annotated[WireType, Field(description="The channel.")]
-    recipient: Annotated[
-        str,
-        BeforeValidator(_number_with_plus),
-        Field(min_length=1, max_length=320),
-        AfterValidator(in_normal_form),
-    ]
-    reason: Annotated[
-        str | None,
-        AfterValidator(_without_address),
-        Field(
-            min_length=1,
-            max_length=200,
-            description="Why, in one line without the address. Needed, with the scope admin, "
-            "where the recipient unsubscribed or reported spam.",
-        ),
-    ] = None
-
-
-class SuppressionsQuery(ServiceQuery):
-    """Which suppressions to list."""
-
-    type: Annotated[WireType | None, Field(description="Only of this channel.")] = None
-    limit: Limit = 50
-    after: Annotated[
-        SuppressionPlace | None,
-        BeforeValidator(_place),
-        WithJsonSchema({"type": "string"}),
-        Field(description="Where the last page ended, from its `next`."),
-    ] = None
-
-
-Query = TypeVar("Query", bound=_Query)
+Query = TypeVar("Query", bound=QueryModel)
 
 _LISTS = ("status", "type")
 
@@ -269,7 +129,7 @@ def next_page(request: Request, after: object) -> str:
     return f"{request.url.path}?{urlencode([*kept, ('after', str(after))])}"
 
 
-def _is_list(model: type[_Query], name: str) -> bool:
+def _is_list(model: type[QueryModel], name: str) -> bool:
     return name in model.model_fields and model.model_fields[name].default == []
 
 

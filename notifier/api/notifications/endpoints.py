@@ -11,19 +11,10 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notifier.api.answers import (
-    AcceptedView,
-    BatchItemView,
-    BatchView,
-    MovedView,
-    NotificationView,
-    PageView,
-    StatusView,
-    SummaryView,
-)
 from notifier.api.config import ApiConfig, ApiServices
 from notifier.api.kit.access import Caller, Doorkeeper
 from notifier.api.kit.body import parse_json, read_body, read_empty_body, require_json
+from notifier.api.kit.checking import read_model
 from notifier.api.kit.idempotency import (
     Answer,
     answered_before,
@@ -41,9 +32,25 @@ from notifier.api.kit.problems import (
     invalid,
     not_found,
 )
-from notifier.api.kit.querying import NotificationQuery, next_page, read_query
+from notifier.api.kit.querying import next_page, read_query
 from notifier.api.kit.trace import traceparent
-from notifier.api.wire import BatchFrame, BatchRequest, NotificationRequest, Terms, read_model
+from notifier.api.notifications.answers import (
+    AcceptedView,
+    BatchItemView,
+    BatchView,
+    MovedView,
+    NotificationView,
+    PageView,
+    StatusView,
+    SummaryView,
+)
+from notifier.api.notifications.requests import (
+    BatchFrame,
+    BatchRequest,
+    NotificationQuery,
+    NotificationRequest,
+    Terms,
+)
 from notifier.idempotency import Applied, KeyReused, NotFound, Remembered
 from notifier.intake.ports import Submission
 from notifier.notification.model import JsonValue, Notification, Status

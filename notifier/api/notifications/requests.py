@@ -1,15 +1,9 @@
-"""What clients send: models that check every field and report all that are wrong at once.
+"""What clients send and ask for."""
 
-Bodies are parsed by `notifier.api.kit.body` first, so models see plain JSON values. Checks that
-need more than one field sit on the later field and are silent when an earlier one is wrong.
-"""
-
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import islice
-from typing import Annotated, TypeVar
+from datetime import datetime, timedelta
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import (
@@ -18,23 +12,30 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
-    ValidationError,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
 )
 from pydantic import JsonValue as PydanticJson
-from pydantic_core import ErrorDetails, to_json
+from pydantic_core import to_json
 
-from notifier.api.kit.body import Path, is_plainly_storable, pointer, unstorable
+from notifier.api.kit.body import Path
+from notifier.api.kit.checking import read_strictly
+from notifier.api.kit.fields import (
+    MetadataName,
+    MetadataValue,
+    WireRecipient,
+    WireTime,
+    WireType,
+    single_line,
+)
 from notifier.api.kit.problems import InvalidField
-from notifier.audience.recipient import has_control_characters, normalise
+from notifier.api.kit.querying import After, Limit, QueryModel, Service, Time, number_with_plus
 from notifier.content.filling import fill_html, fill_text
-from notifier.errors import RecipientError, TemplateError
+from notifier.errors import TemplateError
 from notifier.intake.ports import Submission
-from notifier.notification.model import Channel, JsonValue, Lane, OnUnknown
-from notifier.notification.outcomes import SuppressionReason
+from notifier.notification.model import Channel, JsonValue, Lane, OnUnknown, Status
+from notifier.notification.reading import NotificationFilter
 
 MAX_CONTENT_CHARS = 100_000
 MAX_HTML_CHARS = 500_000
@@ -43,49 +44,81 @@ MAX_SUBJECT_CHARS = 998
 MAX_VARIABLES_BYTES = 100_000
 MAX_BATCH = 1_000
 MAX_DELAY = timedelta(days=366)
-
-_RFC3339 = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
-)
-_TYPES: Mapping[str, Channel] = {**{each.value: each for each in Channel}, "in-app": Channel.IN_APP}
 _LANES: Mapping[str, Lane] = {each.value: each for each in Lane}
-_VALUE_ERROR = "Value error, "
-_DETAILS = {
-    "extra_forbidden": "unknown field",
-    "missing": "this field is required",
-    "model_type": "expected an object",
-    "dict_type": "expected an object",
-    "list_type": "expected an array",
-    "string_type": "expected a string",
-    "bool_type": "expected true or false",
-}
 
 
-def parse_time(value: object) -> datetime:
-    """Read an RFC 3339 time with its offset, as UTC.
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What requests are checked against, besides themselves."""
 
-    Raises:
-        ValueError: it is anything else; the message says what is expected.
-    """
-    expected = "expected an RFC 3339 time with an offset, such as 2027-01-31T18:00:00+01:00"
-    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
-        raise ValueError(expected)
-    try:
-        return datetime.fromisoformat(value.upper()).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(expected) from error
+    now: datetime
+    channels: frozenset[Channel]
 
 
-def parse_type(value: object) -> Channel:
-    """Read a notification's type.
-
-    Raises:
-        ValueError: there is no such type.
-    """
-    if not isinstance(value, str) or value not in _TYPES:
-        message = "expected one of email, sms, in_app"
+def _bounded(variables: dict[str, PydanticJson]) -> dict[str, PydanticJson]:
+    if len(to_json(variables)) > MAX_VARIABLES_BYTES:
+        message = f"expected at most {MAX_VARIABLES_BYTES} bytes of JSON"
         raise ValueError(message)
-    return _TYPES[value]
+    return variables
+
+
+def _terms(info: ValidationInfo) -> Terms:
+    terms: Terms = (info.context or {})["terms"]
+    return terms
+
+
+def _filled(template: str, info: ValidationInfo, *, max_chars: int, is_html: bool = False) -> str:
+    if "variables" not in info.data:
+        return template
+    fill = fill_html if is_html else fill_text
+    try:
+        text = fill(template, info.data["variables"] or {}, max_chars=max_chars)
+    except TemplateError as error:
+        raise ValueError(str(error)) from error
+    if not text.strip():
+        message = "empty once its variables are filled in"
+        raise ValueError(message)
+    return text
+
+
+class NotificationQuery(QueryModel):
+    """Which notifications to list."""
+
+    service: Service = None
+    status: Annotated[list[Status], Field(max_length=20, description="Any of these.")] = []  # noqa: RUF012 - pydantic copies it
+    type: Annotated[list[WireType], Field(max_length=20, description="Any of these.")] = []  # noqa: RUF012 - pydantic copies it
+    recipient: Annotated[
+        str | None,
+        BeforeValidator(number_with_plus),
+        Field(
+            min_length=1,
+            max_length=320,
+            description="This recipient; addresses without regard to case, numbers in any writing.",
+        ),
+    ] = None
+    metadata: Annotated[
+        dict[MetadataName, MetadataValue],
+        Field(
+            max_length=20,
+            description="All of these; write `metadata.order_id=42` or `metadata[order_id]=42`.",
+            json_schema_extra={"additionalProperties": False},
+        ),
+    ] = {}  # noqa: RUF012 - pydantic copies it
+    created_from: Annotated[Time | None, Field(description="At this time or later.")] = None
+    created_before: Annotated[Time | None, Field(description="Before this time.")] = None
+    limit: Limit = 50
+    after: After = None
+
+    def filter(self) -> NotificationFilter:
+        """Return it as the store understands it."""
+        return NotificationFilter(
+            statuses=frozenset(self.status),
+            channels=frozenset(self.type),
+            recipient=self.recipient,
+            metadata=self.metadata,
+            created_from=self.created_from,
+            created_before=self.created_before,
+        )
 
 
 def _lane(value: object) -> Lane:
@@ -105,32 +138,6 @@ def _on_unknown(value: object) -> OnUnknown | None:
     return known[value]
 
 
-def _bounded(variables: dict[str, PydanticJson]) -> dict[str, PydanticJson]:
-    if len(to_json(variables)) > MAX_VARIABLES_BYTES:
-        message = f"expected at most {MAX_VARIABLES_BYTES} bytes of JSON"
-        raise ValueError(message)
-    return variables
-
-
-def _single_line(subject: str) -> str:
-    if has_control_characters(subject):
-        message = "control characters and line breaks are not allowed"
-        raise ValueError(message)
-    return subject
-
-
-WireTime = Annotated[
-    datetime,
-    BeforeValidator(parse_time),
-    WithJsonSchema(
-        {"type": "string", "format": "date-time", "examples": ["2027-01-31T18:00:00+01:00"]}
-    ),
-]
-WireType = Annotated[
-    Channel,
-    BeforeValidator(parse_type),
-    WithJsonSchema({"type": "string", "enum": list(_TYPES)}),
-]
 WireLane = Annotated[
     Lane,
     BeforeValidator(_lane),
@@ -148,44 +155,6 @@ WireOnUnknown = Annotated[
         }
     ),
 ]
-MetadataName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
-MetadataValue = Annotated[str, StringConstraints(max_length=500)]
-
-
-def in_normal_form(recipient: str, info: ValidationInfo) -> str:
-    """Bring `recipient` into the normal form of the model's earlier field `type`.
-
-    Raises:
-        ValueError: it is no recipient of that type.
-    """
-    if "type" not in info.data:
-        return recipient
-    try:
-        return normalise(info.data["type"], recipient)
-    except RecipientError as error:
-        raise ValueError(str(error)) from error
-
-
-WireRecipient = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=320,
-        description="An email address, a telephone number with + and its country's code, or a "
-        "user id of up to 200 printable characters. What is never part of an address is left out: "
-        "white space around it, invisible characters, a dot at the end, and what is written "
-        "between the digits of a number.",
-    ),
-    AfterValidator(in_normal_form),
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What requests are checked against, besides themselves."""
-
-    now: datetime
-    channels: frozenset[Channel]
 
 
 _EXAMPLES: list[JsonValue] = [
@@ -322,8 +291,8 @@ class NotificationRequest(BaseModel):
                 message = "an SMS has no subject"
                 raise ValueError(message)
             case _, str():
-                _single_line(subject)
-                _single_line(_filled(subject, info, max_chars=MAX_SUBJECT_CHARS))
+                single_line(subject)
+                single_line(_filled(subject, info, max_chars=MAX_SUBJECT_CHARS))
         return subject
 
     @field_validator("html")
@@ -403,119 +372,3 @@ class BatchFrame(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
 
     notifications: Annotated[list[PydanticJson], Field(min_length=1, max_length=MAX_BATCH)]
-
-
-def _reason(value: object) -> SuppressionReason:
-    known = {each.value: each for each in SuppressionReason}
-    if not isinstance(value, str) or value not in known:
-        message = f"expected one of {', '.join(known)}"
-        raise ValueError(message)
-    return known[value]
-
-
-class SuppressionRequest(BaseModel):
-    """An address not to send to."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    type: Annotated[WireType, Field(description="The channel. `in-app` means `in_app`.")]
-    recipient: WireRecipient
-    reason: Annotated[
-        SuppressionReason,
-        BeforeValidator(_reason),
-        WithJsonSchema({"type": "string", "enum": [each.value for each in SuppressionReason]}),
-        Field(description="Why."),
-    ] = SuppressionReason.MANUAL
-
-
-class PauseRequest(BaseModel):
-    """Why a provider is not to be asked."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    reason: Annotated[
-        str,
-        StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}$"),
-        AfterValidator(_single_line),
-        Field(description="One line, for other operators."),
-    ]
-
-
-MAX_ERRORS = 100
-_MAX_LISTED = 1_000
-_MAX_NAME = 200
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def read_strictly(
-    model: type[Model],
-    value: JsonValue,
-    *,
-    path: Path = (),
-    context: Mapping[str, object] | None = None,
-) -> Model | list[InvalidField]:
-    """Check `value`, found at `path` of the body; what is wrong with it otherwise.
-
-    That is all of it, or the first `MAX_ERRORS`.
-    """
-    wrong = [] if is_plainly_storable(value) else list(islice(unstorable(value, path), MAX_ERRORS))
-    checked = read_model(model, value, path=path, context=context)
-    if not isinstance(checked, list):
-        return wrong or checked
-    known = {each.where for each in wrong}
-    return wrong + [each for each in checked if each.where not in known]
-
-
-def read_model(
-    model: type[Model],
-    value: object,
-    *,
-    path: Path = (),
-    context: Mapping[str, object] | None = None,
-    are_parameters: bool = False,
-) -> Model | list[InvalidField]:
-    """Check `value` against `model`; all that is wrong with it, or a part of it, otherwise."""
-    try:
-        return model.model_validate(value, context=dict(context or {}))
-    except ValidationError as error:
-        if error.error_count() > _MAX_LISTED:
-            return [InvalidField(pointer(path), f"{error.error_count()} things are wrong with it")]
-        errors = error.errors(include_url=False, include_context=False, include_input=False)
-        found = _invalid_fields(errors[:MAX_ERRORS], path, are_parameters=are_parameters)
-        return list(found)
-
-
-def _invalid_fields(
-    errors: Iterable[ErrorDetails], path: Path, *, are_parameters: bool
-) -> Iterable[InvalidField]:
-    for error in errors:
-        # Names of dict keys are reported one level below the key, as [key].
-        location = tuple(
-            part if isinstance(part, int) else part[:_MAX_NAME]
-            for part in error["loc"]
-            if part != "[key]"
-        )
-        detail = _DETAILS.get(error["type"], error["msg"].removeprefix(_VALUE_ERROR))
-        if are_parameters:
-            yield InvalidField(".".join(map(str, location)), detail, is_parameter=True)
-        else:
-            yield InvalidField(pointer((*path, *location)), detail)
-
-
-def _terms(info: ValidationInfo) -> Terms:
-    terms: Terms = (info.context or {})["terms"]
-    return terms
-
-
-def _filled(template: str, info: ValidationInfo, *, max_chars: int, is_html: bool = False) -> str:
-    if "variables" not in info.data:
-        return template
-    fill = fill_html if is_html else fill_text
-    try:
-        text = fill(template, info.data["variables"] or {}, max_chars=max_chars)
-    except TemplateError as error:
-        raise ValueError(str(error)) from error
-    if not text.strip():
-        message = "empty once its variables are filled in"
-        raise ValueError(message)
-    return text

@@ -1,0 +1,40 @@
+"""What every answer is made of."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from notifier.notification.model import JsonValue
+
+
+class View(BaseModel):
+    """An answer, or a part of one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def json_value(self) -> dict[str, JsonValue]:
+        """Return it as JSON, times as RFC 3339."""
+        value: dict[str, JsonValue] = self.model_dump(mode="json")
+        return value
+
+
+class ProblemView(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: Annotated[str, Field(description="A URI for this kind of problem; never changes.")]
+    title: str
+    status: int
+    code: Annotated[str, Field(description="The end of `type`.")]
+    detail: str
+    instance: Annotated[str, Field(description="Names this occurrence, with the X-Request-ID.")]
+    errors: Annotated[
+        list["InvalidFieldView"] | None, Field(description="Everything that is invalid.")
+    ] = None
+
+
+class InvalidFieldView(BaseModel):
+    """One invalid field of the body, or one invalid parameter or header."""
+
+    pointer: Annotated[str | None, Field(description="JSON pointer into the body.")] = None
+    parameter: Annotated[str | None, Field(description="Name of a parameter or header.")] = None
+    detail: str

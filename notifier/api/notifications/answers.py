@@ -1,0 +1,236 @@
+"""What clients get, made from the core's values."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import Field
+from pydantic import JsonValue as PydanticJson
+
+from notifier.api.kit.problems import InvalidField
+from notifier.api.kit.views import InvalidFieldView, View
+from notifier.intake.ports import Submission
+from notifier.notification.model import (
+    Channel,
+    Lane,
+    Notification,
+    OnUnknown,
+    Status,
+    TimelineEntry,
+)
+from notifier.notification.outcomes import Fault
+
+
+class FaultView(View):
+    """Why an attempt did not succeed."""
+
+    kind: Annotated[str, Field(description="transient, permanent, systemic or unknown.")]
+    code: Annotated[str, Field(description="The provider's code, or ours.")]
+    message: str
+
+    @classmethod
+    def of(cls, fault: Fault | None) -> Self | None:
+        """View `fault`."""
+        return cls(kind=fault.kind, code=fault.code, message=fault.message) if fault else None
+
+
+class TimelineView(View):
+    """One event in a notification's life."""
+
+    at: datetime
+    event: Annotated[str, Field(description="accept, claim, succeed, retry, fail, ...")]
+    attempt: int
+    provider: str | None
+    provider_id: str | None
+    error: FaultView | None
+    delay_s: Annotated[float | None, Field(description="Seconds until the next attempt.")]
+
+    @classmethod
+    def of(cls, entry: TimelineEntry) -> Self:
+        """View `entry`."""
+        return cls(
+            at=entry.at,
+            event=entry.event,
+            attempt=entry.attempt,
+            provider=entry.provider,
+            provider_id=entry.provider_id,
+            error=FaultView.of(entry.fault),
+            delay_s=entry.delay_s,
+        )
+
+
+class AcceptedView(View):
+    """A notification that was accepted: stored for good, and on its way."""
+
+    id: UUID
+    status: Literal["pending"] = "pending"
+    type: Channel
+    priority: Lane
+    send_at: Annotated[datetime | None, Field(description="null: at once.")]
+
+    @classmethod
+    def of(cls, submission: Submission) -> Self:
+        """View `submission`."""
+        return cls(
+            id=submission.id,
+            type=submission.channel,
+            priority=submission.lane,
+            send_at=submission.send_at,
+        )
+
+
+class BatchItemView(View):
+    """What became of one item of a batch: its id, or what is wrong with it."""
+
+    status: Literal["pending", "rejected"]
+    id: UUID | None
+    errors: Annotated[
+        list[InvalidFieldView] | None, Field(description="Pointers into the whole body.")
+    ]
+
+    @classmethod
+    def accepted(cls, submission: Submission) -> Self:
+        """View an item that was accepted."""
+        return cls(status="pending", id=submission.id, errors=None)
+
+    @classmethod
+    def rejected(cls, errors: Sequence[InvalidField]) -> Self:
+        """View an item that was not."""
+        views = [InvalidFieldView(pointer=each.where, detail=each.detail) for each in errors]
+        return cls(status="rejected", id=None, errors=views)
+
+
+class BatchView(View):
+    """What became of a batch, item by item and in its order."""
+
+    accepted: int
+    rejected: int
+    items: list[BatchItemView]
+
+
+class MovedView(View):
+    """A notification whose status was changed on request."""
+
+    id: UUID
+    status: Status
+
+
+class _Standing(View):
+    id: UUID
+    type: Channel
+    priority: Lane
+    status: Status
+    attempts: Annotated[int, Field(description="Attempts that count against the limit.")]
+    created_at: datetime
+    updated_at: datetime
+    due_at: Annotated[
+        datetime | None, Field(description="When it is tried (again); null once it is not.")
+    ]
+    expires_at: datetime | None
+    sent_at: Annotated[datetime | None, Field(description="When a provider took it.")]
+    finished_at: datetime | None
+    provider: str | None
+    provider_id: str | None
+    error: Annotated[FaultView | None, Field(description="The last error.")]
+    outcome_unknown: Annotated[
+        bool, Field(description="Whether an attempt may have reached the recipient unrecorded.")
+    ]
+
+
+_ENTRIES = "Oldest first; of more than 250 entries the newest."
+
+
+class StatusView(_Standing):
+    """Where a notification stands, and how it came there."""
+
+    history: Annotated[list[TimelineView], Field(description=_ENTRIES)]
+
+    @classmethod
+    def of(cls, it: Notification, timeline: Sequence[TimelineEntry]) -> Self:
+        """View where `it` stands."""
+        history = [TimelineView.of(each) for each in timeline]
+        return cls.model_validate({**_standing_of(it), "history": history})
+
+
+class SummaryView(_Standing):
+    """A notification without its content."""
+
+    service: str
+    recipient: str
+    sensitive: bool
+    on_unknown: Annotated[
+        OnUnknown | None, Field(description="Its own wish; null: its channel's policy.")
+    ]
+    metadata: dict[str, str]
+
+    @classmethod
+    def of(cls, it: Notification) -> Self:
+        """View `it`."""
+        return cls.model_validate(_summary(it))
+
+
+class NotificationView(SummaryView):
+    """A whole notification. Of a sensitive one, content is never shown."""
+
+    subject: str | None
+    content: Annotated[str | None, Field(description="null once erased, or if sensitive.")]
+    html: str | None
+    variables: dict[str, PydanticJson] | None
+    timeline: Annotated[list[TimelineView], Field(description=_ENTRIES)]
+
+    @classmethod
+    def whole(cls, it: Notification, timeline: Sequence[TimelineEntry]) -> Self:
+        """View all of `it` that may be seen."""
+        shown = not it.sensitive
+        return cls.model_validate(
+            {
+                **_summary(it),
+                "subject": it.subject if shown else None,
+                "content": it.content if shown else None,
+                "html": it.html if shown else None,
+                "variables": dict(it.variables) if shown and it.variables is not None else None,
+                "timeline": [TimelineView.of(each) for each in timeline],
+            }
+        )
+
+
+class PageView(View):
+    """One page of notifications, newest first."""
+
+    items: list[SummaryView]
+    next: Annotated[
+        str | None,
+        Field(description="Path of the next page, null on the last; a page may be short."),
+    ]
+
+
+def _summary(it: Notification) -> dict[str, object]:
+    return {
+        **_standing_of(it),
+        "service": it.service,
+        "recipient": it.recipient,
+        "sensitive": it.sensitive,
+        "on_unknown": it.on_unknown,
+        "metadata": dict(it.metadata),
+    }
+
+
+def _standing_of(it: Notification) -> dict[str, object]:
+    return {
+        "id": it.id,
+        "type": it.channel,
+        "priority": it.lane,
+        "status": it.status,
+        "attempts": it.attempts,
+        "created_at": it.created_at,
+        "updated_at": it.updated_at,
+        "due_at": it.due_at if it.status is Status.PENDING else None,
+        "expires_at": it.expires_at,
+        "sent_at": it.sent_at,
+        "finished_at": it.finished_at,
+        "provider": it.provider,
+        "provider_id": it.provider_id,
+        "error": FaultView.of(it.fault),
+        "outcome_unknown": it.outcome_unknown,
+    }
