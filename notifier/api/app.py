@@ -7,7 +7,6 @@ from typing import TypeAlias
 
 import orjson
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import Response
 
 from notifier.api.config import ApiConfig, ApiServices
@@ -15,12 +14,16 @@ from notifier.api.health import OperateEndpoints
 from notifier.api.inbox import InboxEndpoints
 from notifier.api.inbox_stream import InboxFeed
 from notifier.api.kit.access import Doorkeeper, KeyRing
+from notifier.api.kit.calls import Call
 from notifier.api.kit.middleware import RequestFrame, Rooms
 from notifier.api.kit.openapi import openapi_document
-from notifier.api.kit.operations import Operation, Reply, public, routes
+from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.rooms import Room
+from notifier.api.kit.serving import Desk, routes
 from notifier.api.metrics import Metrics
-from notifier.api.notifications.endpoints import NotificationEndpoints
+from notifier.api.notifications.moving import MovingEndpoints
+from notifier.api.notifications.reading import ReadingEndpoints
+from notifier.api.notifications.sending import SendingEndpoints
 from notifier.api.pages import docs_operation, home_operation, static_files
 from notifier.api.providers import ProviderEndpoints
 from notifier.api.receipts import callback_operations
@@ -44,8 +47,14 @@ def create_app(
     doorkeeper = Doorkeeper(ring, config, services.clock)
     metrics = Metrics(services, config) if config.has_metrics else None
     operations = _operations(services, config, doorkeeper, feed, metrics)
+    desk = Desk(
+        once=services.once,
+        pepper=config.pepper,
+        max_body_bytes=config.max_body_bytes,
+        body_timeout_s=config.body_timeout_s,
+    )
     app = Starlette(
-        routes=[*routes(operations, doorkeeper), static_files()],
+        routes=[*routes(operations, doorkeeper, desk), static_files()],
         lifespan=_closing(feed, lifespan or (lambda _: nullcontext())),
     )
     app.router.redirect_slashes = False
@@ -74,9 +83,18 @@ def _operations(
     metrics: Metrics | None,
 ) -> Sequence[Operation]:
     found: list[Operation] = [
-        *NotificationEndpoints(services, config, doorkeeper).operations(),
+        *SendingEndpoints(
+            submitter=services.submitter,
+            clock=services.clock,
+            new_id=services.new_id,
+            channels=config.channels,
+            max_batch_bytes=config.max_batch_bytes,
+            doorkeeper=doorkeeper,
+        ).operations(),
+        *ReadingEndpoints(queries=services.queries).operations(),
+        *MovingEndpoints(orders=services.orders).operations(),
         *InboxEndpoints(
-            services=services,
+            inbox=services.inbox,
             config=config,
             feed=feed,
             doorkeeper=doorkeeper,
@@ -84,8 +102,10 @@ def _operations(
             tabs=Room(config.max_streams, config.max_streams_per_inbox),
         ).operations(),
         *OperateEndpoints(services=services, config=config).operations(),
-        *ProviderEndpoints(services=services, config=config).operations(),
-        *SuppressionEndpoints(services=services, config=config).operations(),
+        *ProviderEndpoints(providers=services.providers, routes=config.routes).operations(),
+        *SuppressionEndpoints(
+            suppressions=services.suppressions, pepper=config.pepper
+        ).operations(),
         *callback_operations(services, config),
         home_operation(),
         docs_operation(),
@@ -98,8 +118,8 @@ def _operations(
 
 
 def _openapi_operation(others: Sequence[Operation]) -> Operation:
-    async def openapi(request: Request) -> Response:
-        root: str = request.scope.get("root_path", "")
+    async def openapi(call: Call[None, None]) -> Response:
+        root: str = call.request.scope.get("root_path", "")
         served = {**document, "servers": [{"url": root or "/"}]}
         return Response(orjson.dumps(served), media_type="application/json")
 
@@ -109,7 +129,7 @@ def _openapi_operation(others: Sequence[Operation]) -> Operation:
         path="/openapi.json",
         summary="This description (OpenAPI 3.1)",
         tag="Pages",
-        handler=public(openapi),
+        serve=openapi,
         replies={200: Reply(description="The document")},
     )
     document = openapi_document([*others, operation])

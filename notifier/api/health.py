@@ -7,14 +7,13 @@ from http import HTTPStatus
 from typing import Annotated, Literal, Self
 
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
 from notifier.api.config import ApiConfig, ApiServices
-from notifier.api.kit.access import Caller
+from notifier.api.kit.calls import Call
 from notifier.api.kit.idempotency import Answer
-from notifier.api.kit.operations import Operation, Reply, public
-from notifier.api.kit.querying import After, QueryModel, next_page, read_query
+from notifier.api.kit.operations import Operation, Reply
+from notifier.api.kit.querying import After, QueryModel, next_page
 from notifier.api.kit.views import View
 from notifier.errors import NotifierError, SchemaError
 from notifier.notification.model import Channel, Status
@@ -124,23 +123,24 @@ class OperateEndpoints:
         """Declare the endpoints."""
         return (self._account_operation(), *self._probe_operations())
 
-    async def account(self, request: Request, caller: Caller) -> Response:
+    async def account(self, call: Call[None, AccountQuery]) -> Response:
         """Show the account, and the broker's queues beside it."""
-        after = read_query(AccountQuery, request).after
-        account = await self.services.queries.account(service=caller.sees, after=after)
+        account = await self.services.queries.account(
+            service=call.caller.sees, after=call.query.after
+        )
         depths, problem = await self._depths()
-        older = next_page(request, account.goes_on_after) if account.goes_on_after else None
+        older = next_page(call.request, account.goes_on_after) if account.goes_on_after else None
         view = AccountView.of(account, depths, problem, older)
         return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
 
-    async def health(self, request: Request) -> Response:
+    async def health(self, call: Call[None, None]) -> Response:
         """Show that the process is alive."""
-        del request
+        del call
         return Answer(status=HTTPStatus.OK, body=HealthView().json_value()).response()
 
-    async def readiness(self, request: Request) -> Response:
+    async def readiness(self, call: Call[None, None]) -> Response:
         """Show whether notifications are accepted, and whether they go on from here."""
-        del request
+        del call
         database, broker, channels = await asyncio.gather(
             self._database_problem(),
             self._broker_problem(),
@@ -225,7 +225,7 @@ class OperateEndpoints:
             "the newest 100,000; `next` leads to the account of those before, and the sum of all "
             "is that of everything. While the broker is away, `queues` is null.",
             tag=_TAG,
-            handler=self.account,
+            serve=self.account,
             scope="read",
             query=AccountQuery,
             replies={200: Reply(description="The account", model=AccountView)},
@@ -239,7 +239,7 @@ class OperateEndpoints:
                 path="/healthz",
                 summary="Whether the process is alive",
                 tag=_TAG,
-                handler=public(self.health),
+                serve=self.health,
                 replies={200: Reply(description="It is", model=HealthView)},
             ),
             Operation(
@@ -248,7 +248,7 @@ class OperateEndpoints:
                 path="/readyz",
                 summary="Whether notifications are accepted",
                 tag=_TAG,
-                handler=public(self.readiness),
+                serve=self.readiness,
                 replies={
                     200: Reply(description="They are", model=ReadinessView),
                     503: Reply(

@@ -17,11 +17,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from notifier.api.config import ApiConfig, ApiServices
+from notifier.api.config import ApiConfig
 from notifier.api.inbox_stream import Address, InboxFeed
-from notifier.api.kit.access import Caller, Doorkeeper
-from notifier.api.kit.body import read_empty_body
-from notifier.api.kit.idempotency import Answer, idempotency, key_reused, remembered
+from notifier.api.kit.access import Doorkeeper
+from notifier.api.kit.calls import Call
+from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import HeaderParameter, Operation, Reply
 from notifier.api.kit.problems import (
     INVALID,
@@ -32,13 +32,13 @@ from notifier.api.kit.problems import (
     invalid_parameter,
     not_found,
 )
-from notifier.api.kit.querying import Flag, Limit, QueryModel, Seq, next_page, parse_seq, read_query
+from notifier.api.kit.querying import Flag, Limit, QueryModel, Seq, parse_seq
 from notifier.api.kit.rooms import Room
 from notifier.api.kit.views import View
-from notifier.audience.inbox import InboxItem
+from notifier.audience.inbox import Inbox, InboxItem
 from notifier.audience.recipient import normalise
 from notifier.errors import RecipientError
-from notifier.idempotency import Applied, KeyReused, NotFound, Remembered, Unfinished
+from notifier.idempotency import NotFound, Unfinished
 from notifier.notification.model import Channel
 
 PREFIX = "/api/v1/inbox"
@@ -129,7 +129,7 @@ class InboxQuery(QueryModel):
 class InboxEndpoints:
     """Serves inboxes to the services that they belong to."""
 
-    services: ApiServices
+    inbox: Inbox
     config: ApiConfig
     feed: InboxFeed
     doorkeeper: Doorkeeper
@@ -142,36 +142,35 @@ class InboxEndpoints:
         """Declare the endpoints."""
         return (*self._reading(), *self._marking())
 
-    async def page(self, request: Request, caller: Caller) -> Response:
+    async def page(self, call: Call[None, InboxQuery]) -> Response:
         """Show a page of an inbox."""
-        query = read_query(InboxQuery, request)
-        address = _address(request, caller)
-        found = await self.services.inbox.page(
+        query, address = call.query, _address(call)
+        found = await self.inbox.page(
             *address, limit=query.limit + 1, before=query.after, unread_only=query.unread
         )
-        shown = found[: query.limit]
+        shown, next_page = call.page(found, query.limit, lambda item: item.seq)
         view = InboxView(
-            unread_count=await self.services.inbox.unread_count(*address),
+            unread_count=await self.inbox.unread_count(*address),
             items=[InboxItemView.of(each) for each in shown],
-            next=next_page(request, shown[-1].seq) if len(found) > len(shown) else None,
+            next=next_page,
         )
         return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
 
-    async def read_all(self, request: Request, caller: Caller) -> Response:
+    async def read_all(self, call: Call[None, None]) -> Response:
         """Mark all of an inbox as read."""
-        return await self._mark(request, caller, None)
+        return await self._mark(call, None)
 
-    async def read_one(self, request: Request, caller: Caller) -> Response:
+    async def read_one(self, call: Call[None, None]) -> Response:
         """Mark one item of an inbox as read."""
-        return await self._mark(request, caller, request.path_params["id"])
+        return await self._mark(call, call.named("id"))
 
-    async def stream(self, request: Request, caller: Caller) -> Response:
+    async def stream(self, call: Call[None, None]) -> Response:
         """Stream what comes into an inbox, as server-sent events."""
-        address = _address(request, caller)
-        last_seen = _last_event_id(request)
+        address = _address(call)
+        last_seen = _last_event_id(call.request)
         after = await self.feed.head(address) if last_seen is None else last_seen
         return _Stream(
-            self._events(request, address, after),
+            self._events(call.request, address, after),
             place=self._take_place(address),
             ping=self.config.stream_keep_alive_s,
             ping_message_factory=lambda: ServerSentEvent(comment="keep-alive"),
@@ -218,18 +217,14 @@ class InboxEndpoints:
                 data = orjson.dumps(InboxItemView.of(item).json_value()).decode()
                 yield ServerSentEvent(id=str(item.seq), event="notification", data=data)
 
-    async def _mark(self, request: Request, caller: Caller, id: UUID | None) -> Response:
-        address = _address(request, caller)
-        body = await read_empty_body(request, timeout_s=self.config.body_timeout_s)
-        answer = Answer(status=HTTPStatus.NO_CONTENT)
-        kept = idempotency(request, caller, body, answer, self.config.pepper)
-        match await self.services.inbox.mark_read(*address, id, kept):
-            case Applied():
-                return answer.response()
-            case Remembered(earlier):
-                return remembered(earlier)
-            case KeyReused():
-                raise key_reused()
+    async def _mark(self, call: Call[None, None], id: UUID | None) -> Response:
+        mark = partial(self.inbox.mark_read, *_address(call), id)
+        result: Response | NotFound | Unfinished = await call.once(
+            mark, Answer(status=HTTPStatus.NO_CONTENT)
+        )
+        match result:
+            case Response() as response:
+                return response
             case NotFound():
                 raise not_found()
             case Unfinished(left):
@@ -246,7 +241,7 @@ class InboxEndpoints:
                 path=f"{PREFIX}/{{recipient}}",
                 summary="A recipient's inbox, newest first",
                 tag=_TAG,
-                handler=self.page,
+                serve=self.page,
                 scope="read",
                 query=InboxQuery,
                 replies={200: Reply(description="One page", model=InboxView)},
@@ -261,7 +256,7 @@ class InboxEndpoints:
                 "whose data is an inbox item. The stream ends now and then; reconnect with "
                 "Last-Event-ID and nothing is lost or doubled.",
                 tag=_TAG,
-                handler=self.stream,
+                serve=self.stream,
                 scope="read",
                 headers=(_LAST_EVENT_ID,),
                 replies={
@@ -283,7 +278,7 @@ class InboxEndpoints:
                 path=f"{PREFIX}/{{recipient}}/read",
                 summary="Mark all of an inbox as read",
                 tag=_TAG,
-                handler=self.read_all,
+                serve=self.read_all,
                 scope="read",
                 is_idempotent=True,
                 replies=done,
@@ -294,7 +289,7 @@ class InboxEndpoints:
                 path=f"{PREFIX}/{{recipient}}/{{id:uuid}}/read",
                 summary="Mark one item of an inbox as read",
                 tag=_TAG,
-                handler=self.read_one,
+                serve=self.read_one,
                 scope="read",
                 is_idempotent=True,
                 replies=done,
@@ -303,10 +298,10 @@ class InboxEndpoints:
         )
 
 
-def _address(request: Request, caller: Caller) -> Address:
-    recipient = request.path_params["recipient"].replace(ENCODED_SLASH, "/")
+def _address(call: Call[Any, Any]) -> Address:
+    recipient = call.named("recipient").replace(ENCODED_SLASH, "/")
     try:
-        return caller.service, normalise(Channel.IN_APP, recipient)
+        return call.caller.service, normalise(Channel.IN_APP, recipient)
     except RecipientError as error:
         raise invalid_parameter("recipient", str(error)) from error
 

@@ -8,11 +8,11 @@ from typing import TypeVar
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
-from starlette.requests import Request
 from starlette.responses import Response
 
 from notifier.api.config import ApiConfig, ApiServices
-from notifier.api.kit.operations import Operation, Reply, public
+from notifier.api.kit.calls import Call
+from notifier.api.kit.operations import Operation, Reply
 from notifier.errors import NotifierError
 from notifier.notification.queueing import QueueDepth, QueueMembers
 from notifier.notification.reading import Backlog
@@ -78,13 +78,13 @@ class Metrics(Collector):
             path="/metrics",
             summary="Metrics in the text format of Prometheus",
             tag="Operation",
-            handler=public(self.show),
+            serve=self.show,
             replies={200: Reply(description="The metrics", media_type="text/plain")},
         )
 
-    async def show(self, request: Request) -> Response:
+    async def show(self, call: Call[None, None]) -> Response:
         """Show all metrics."""
-        del request
+        del call
         async with self._reading:
             began_s = self._services.clock.monotonic_s()
             if began_s >= self._stale_at_s:

@@ -3,13 +3,13 @@
 from http import HTTPStatus
 from typing import Literal
 
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from notifier.api.kit.calls import Call
 from notifier.api.kit.idempotency import Answer
-from notifier.api.kit.operations import Operation, Reply, public
+from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.page import html_page
 from notifier.api.kit.views import View
 
@@ -39,9 +39,9 @@ def static_files() -> Mount:
 def home_operation() -> Operation:
     """Declare the door: people get to the description, programs to what there is."""
 
-    async def home(request: Request) -> Response:
-        root: str = request.scope.get("root_path", "")
-        if "text/html" in request.headers.get("accept", ""):
+    async def home(call: Call[None, None]) -> Response:
+        root: str = call.request.scope.get("root_path", "")
+        if "text/html" in call.request.headers.get("accept", ""):
             return RedirectResponse(f"{root}/docs", HTTPStatus.SEE_OTHER)
         links = {name: f"{root}{path}" for name, path in _LINKS.items()}
         return Answer(status=HTTPStatus.OK, body={"name": "notifier", **links}).response()
@@ -52,7 +52,7 @@ def home_operation() -> Operation:
         path="/",
         summary="Where to find what",
         tag=_TAG,
-        handler=public(home),
+        serve=home,
         replies={
             200: Reply(description="The links", model=HomeView),
             303: Reply(description="To /docs, for browsers", headers=("Location",)),
@@ -64,8 +64,8 @@ def docs_operation() -> Operation:
     """Declare the page that describes the API."""
     page = html_page("docs.html", _CSP)
 
-    async def docs(request: Request) -> Response:
-        del request
+    async def docs(call: Call[None, None]) -> Response:
+        del call
         return page
 
     return Operation(
@@ -74,6 +74,6 @@ def docs_operation() -> Operation:
         path="/docs",
         summary="This description as a page",
         tag=_TAG,
-        handler=public(docs),
+        serve=docs,
         replies={200: Reply(description="The page", media_type="text/html")},
     )

@@ -1,27 +1,23 @@
 """The endpoints for providers: how they stand, and an operator's pause."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
-from starlette.requests import Request
 from starlette.responses import Response
 
-from notifier.api.config import ApiConfig, ApiServices
-from notifier.api.kit.access import Caller
-from notifier.api.kit.body import parse_json, read_body, read_empty_body, require_json
-from notifier.api.kit.checking import read_strictly
+from notifier.api.kit.calls import Call
 from notifier.api.kit.fields import single_line
-from notifier.api.kit.idempotency import Answer, idempotency, key_reused, remembered
+from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
-from notifier.api.kit.problems import INVALID, NOT_FOUND, invalid, not_found
+from notifier.api.kit.problems import INVALID, NOT_FOUND, not_found
 from notifier.api.kit.views import View
-from notifier.idempotency import Applied, KeyReused, Remembered
 from notifier.notification.model import Channel
-from notifier.providers.account import ProviderWord
+from notifier.providers.account import ProviderStore, ProviderWord
 from notifier.providers.standing import Standing, standings
 
 PREFIX = "/api/v1/providers"
@@ -106,52 +102,40 @@ class OrderedView(View):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderEndpoints:
-    """Shows and pauses provider accounts, which all services share."""
+    """Shows and orders provider accounts, which all services share."""
 
-    services: ApiServices
-    config: ApiConfig
+    providers: ProviderStore
+    routes: Mapping[Channel, Sequence[str]]
+    """The channels that are on, with their providers."""
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoints."""
         return (self._listing(), *self._ordering())
 
-    async def show(self, request: Request, caller: Caller) -> Response:
+    async def show(self, call: Call[None, None]) -> Response:
         """Show every provider."""
-        del request, caller
-        states = await self.services.providers.states()
-        put_off = await self.services.providers.put_off()
-        found = standings(self.config.routes, states, put_off)
+        del call
+        states = await self.providers.states()
+        put_off = await self.providers.put_off()
+        found = standings(self.routes, states, put_off)
         view = ProvidersView(items=[ProviderView.of(each) for each in found.values()])
         return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
 
-    async def pause(self, request: Request, caller: Caller) -> Response:
+    async def pause(self, call: Call[PauseRequest, None]) -> Response:
         """Keep a provider from being asked."""
-        require_json(request.scope)
-        body = await read_body(
-            request,
-            max_bytes=self.config.max_body_bytes,
-            timeout_s=self.config.body_timeout_s,
-        )
-        wanted = read_strictly(PauseRequest, parse_json(body, max_values=_MAX_VALUES))
-        if isinstance(wanted, list):
-            raise invalid(wanted)
-        name, answer = await self._name(request), _ordered(request, "paused")
-        kept = idempotency(request, caller, body, answer, self.config.pepper)
-        result = await self.services.providers.pause(name, reason=wanted.reason, idempotency=kept)
-        return _response(result, answer)
+        name = await self._known(call.named("name"))
+        pause = partial(self.providers.pause, name, reason=call.body.reason)
+        return await call.once(pause, _ordered(name, "paused"))
 
-    async def resume(self, request: Request, caller: Caller) -> Response:
+    async def resume(self, call: Call[None, None]) -> Response:
         """Let a provider be asked again."""
-        body = await read_empty_body(request, timeout_s=self.config.body_timeout_s)
-        name, answer = await self._name(request), _ordered(request, "closed")
-        kept = idempotency(request, caller, body, answer, self.config.pepper)
-        return _response(await self.services.providers.resume(name, kept), answer)
+        name = await self._known(call.named("name"))
+        return await call.once(partial(self.providers.resume, name), _ordered(name, "closed"))
 
-    async def _name(self, request: Request) -> str:
-        name: str = request.path_params["name"]
-        if any(name in providers for providers in self.config.routes.values()):
+    async def _known(self, name: str) -> str:
+        if any(name in providers for providers in self.routes.values()):
             return name
-        if name not in {state.name for state in await self.services.providers.states()}:
+        if name not in {state.name for state in await self.providers.states()}:
             raise not_found()
         return name
 
@@ -163,7 +147,7 @@ class ProviderEndpoints:
             summary="The providers, and whether they may be asked",
             description="Those that are configured here, and those that ever were in trouble.",
             tag=_TAG,
-            handler=self.show,
+            serve=self.show,
             scope="read",
             replies={200: Reply(description="All of them", model=ProvidersView)},
         )
@@ -178,7 +162,7 @@ class ProviderEndpoints:
                 description="What waits for it keeps its attempts, and goes to the channel's next "
                 "provider if there is one.",
                 tag=_TAG,
-                handler=self.pause,
+                serve=self.pause,
                 scope="admin",
                 body=PauseRequest,
                 is_idempotent=True,
@@ -191,7 +175,7 @@ class ProviderEndpoints:
                 path=f"{PREFIX}/{{name}}/resume",
                 summary="End a provider's pause, and close its breaker",
                 tag=_TAG,
-                handler=self.resume,
+                serve=self.resume,
                 scope="admin",
                 is_idempotent=True,
                 replies={200: Reply(description="Closed: traffic flows", model=OrderedView)},
@@ -200,16 +184,5 @@ class ProviderEndpoints:
         )
 
 
-def _ordered(request: Request, state: Literal["closed", "paused"]) -> Answer:
-    view = OrderedView(name=request.path_params["name"], state=state)
-    return Answer(status=HTTPStatus.OK, body=view.json_value())
-
-
-def _response(result: Applied | Remembered | KeyReused, answer: Answer) -> Response:
-    match result:
-        case Applied():
-            return answer.response()
-        case Remembered(earlier):
-            return remembered(earlier)
-        case KeyReused():
-            raise key_reused()
+def _ordered(name: str, state: Literal["closed", "paused"]) -> Answer:
+    return Answer(status=HTTPStatus.OK, body=OrderedView(name=name, state=state).json_value())

@@ -18,7 +18,8 @@ from starlette.responses import Response
 
 from notifier.api.config import ApiConfig, ApiServices, TwilioCallbacks
 from notifier.api.kit.body import read_body
-from notifier.api.kit.operations import HeaderParameter, Operation, Reply, public
+from notifier.api.kit.calls import Call
+from notifier.api.kit.operations import HeaderParameter, Operation, Reply
 from notifier.api.kit.problems import (
     BAD_SIGNATURE,
     INVALID,
@@ -109,7 +110,7 @@ class TwilioEndpoint:
             summary="Twilio tells what became of an SMS",
             description=_SIGNED_FORM,
             tag=_TAG,
-            handler=public(self.take),
+            serve=self.take,
             headers=(_required("X-Twilio-Signature", "HMAC-SHA1 in base64."),),
             replies=_TAKEN,
             problems=(BAD_SIGNATURE, NOT_FOUND),
@@ -121,19 +122,21 @@ class TwilioEndpoint:
             summary="Twilio tells of a message that came in",
             description=f"{_SIGNED_FORM} START takes its sender off the suppression lists, where "
             "STOP had put it; other messages have no effect.",
-            handler=public(self.take_message),
+            serve=self.take_message,
         )
         return (status, message)
 
-    async def take(self, request: Request) -> Response:
+    async def take(self, call: Call[None, None]) -> Response:
         """Apply one status callback."""
-        id = request.path_params["id"]
-        form = await self._form(request, f"{self.callbacks.base_url}/{id}")
+        id = call.named("id")
+        form = await self._form(call.request, f"{self.callbacks.base_url}/{id}")
         return await self._apply(twilio_receipt(id, form))
 
-    async def take_message(self, request: Request) -> Response:
+    async def take_message(self, call: Call[None, None]) -> Response:
         """Apply one incoming message."""
-        return await self._apply(twilio_opt_in(await self._form(request, self.callbacks.base_url)))
+        return await self._apply(
+            twilio_opt_in(await self._form(call.request, self.callbacks.base_url))
+        )
 
     async def _apply(self, receipt: Receipt | None) -> Response:
         await self.desk.apply("twilio", [receipt] if receipt else [])
@@ -171,7 +174,7 @@ class SendGridEndpoint:
             summary="SendGrid tells what became of mails",
             description="An array of events, signed by ECDSA over timestamp and body.",
             tag=_TAG,
-            handler=public(self.take),
+            serve=self.take,
             headers=(
                 _required("X-Twilio-Email-Event-Webhook-Signature", "ECDSA in base64."),
                 _required("X-Twilio-Email-Event-Webhook-Timestamp", "Unix time in seconds."),
@@ -180,15 +183,15 @@ class SendGridEndpoint:
             problems=(BAD_SIGNATURE, MALFORMED_JSON, INVALID),
         )
 
-    async def take(self, request: Request) -> Response:
+    async def take(self, call: Call[None, None]) -> Response:
         """Apply one array of events."""
-        headers = request.headers
+        headers = call.request.headers
         timestamp = headers.get("x-twilio-email-event-webhook-timestamp", "")
         signature = headers.get("x-twilio-email-event-webhook-signature", "")
         if not self._is_fresh(timestamp) or not is_ecdsa(signature):
             raise _refused("sendgrid")
         body = await read_body(
-            request,
+            call.request,
             max_bytes=self.config.max_callback_bytes,
             timeout_s=self.config.callback_timeout_s,
         )

@@ -8,16 +8,16 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
+from notifier.api.kit.calls import Call
 from notifier.api.kit.fields import WireType
 from notifier.api.kit.hosts import require_known_host
 from notifier.api.kit.idempotency import Answer
-from notifier.api.kit.operations import Operation, Reply, public
+from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.page import html_page
 from notifier.api.kit.problems import UNKNOWN_HOST
-from notifier.api.kit.querying import Limit, QueryModel, Seq, next_page, read_query
+from notifier.api.kit.querying import Limit, QueryModel, Seq
 from notifier.api.kit.views import View
 from notifier.notification.model import Channel
 from notifier.providers.captures import Capture, Captures
@@ -92,8 +92,8 @@ class SandboxEndpoints:
         """Declare the endpoints."""
         page = html_page("sandbox.html", _SANDBOX_CSP)
 
-        async def sandbox(request: Request) -> Response:
-            require_known_host(request, self.allowed_hosts)
+        async def sandbox(call: Call[None, None]) -> Response:
+            require_known_host(call.request, self.allowed_hosts)
             return page
 
         return (
@@ -103,7 +103,7 @@ class SandboxEndpoints:
                 path="/sandbox",
                 summary="What the sandbox provider captured, as a page",
                 tag="Sandbox",
-                handler=public(sandbox),
+                serve=sandbox,
                 replies={200: Reply(description="The page", media_type="text/html")},
                 problems=(UNKNOWN_HOST,),
             ),
@@ -115,23 +115,20 @@ class SandboxEndpoints:
                 description="Of all services and without an API key: the sandbox is a tool for "
                 "development, and is not there in production unless it was asked for.",
                 tag="Sandbox",
-                handler=public(self.messages),
+                serve=self.messages,
                 query=CapturesQuery,
                 replies={200: Reply(description="One page", model=CapturesView)},
                 problems=(UNKNOWN_HOST,),
             ),
         )
 
-    async def messages(self, request: Request) -> Response:
+    async def messages(self, call: Call[None, CapturesQuery]) -> Response:
         """Show a page of captures."""
-        require_known_host(request, self.allowed_hosts)
-        query = read_query(CapturesQuery, request)
+        require_known_host(call.request, self.allowed_hosts)
+        query = call.query
         found = await self.captures.page(
             limit=query.limit + 1, before=query.after, channel=query.type
         )
-        shown = found[: query.limit]
-        view = CapturesView(
-            items=[CaptureView.of(each) for each in shown],
-            next=next_page(request, shown[-1].seq) if len(found) > len(shown) else None,
-        )
+        shown, next_page = call.page(found, query.limit, lambda capture: capture.seq)
+        view = CapturesView(items=[CaptureView.of(each) for each in shown], next=next_page)
         return Answer(status=HTTPStatus.OK, body=view.json_value()).response()

@@ -3,8 +3,9 @@
 import hmac
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Self
 from urllib.parse import quote, unquote
@@ -12,15 +13,11 @@ from uuid import UUID
 
 import structlog
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
-from starlette.requests import Request
 from starlette.responses import Response
 
-from notifier.api.config import ApiConfig, ApiServices
-from notifier.api.kit.access import Caller
-from notifier.api.kit.body import parse_json, read_body, require_json
-from notifier.api.kit.checking import read_strictly
+from notifier.api.kit.calls import Call
 from notifier.api.kit.fields import WireRecipient, WireType, in_normal_form
-from notifier.api.kit.idempotency import Answer, idempotency, key_reused, remembered
+from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import (
     FORBIDDEN,
@@ -31,18 +28,17 @@ from notifier.api.kit.problems import (
     invalid,
     not_found,
 )
-from notifier.api.kit.querying import (
-    Limit,
-    QueryModel,
-    Service,
-    next_page,
-    number_with_plus,
-    read_query,
-)
+from notifier.api.kit.querying import Limit, QueryModel, Service, number_with_plus
 from notifier.api.kit.views import View
 from notifier.audience.recipient import compared, has_control_characters
-from notifier.audience.suppression import Lifted, Protected, Suppression, SuppressionPlace
-from notifier.idempotency import Applied, KeyReused, NotFound, Remembered
+from notifier.audience.suppression import (
+    Lifted,
+    Protected,
+    Suppression,
+    SuppressionPlace,
+    SuppressionStore,
+)
+from notifier.idempotency import NotFound
 from notifier.notification.model import Channel
 from notifier.notification.outcomes import SuppressionReason
 
@@ -190,65 +186,45 @@ class SuppressionsQuery(ServiceQuery):
 class SuppressionEndpoints:
     """Serves suppression lists to the services that they belong to."""
 
-    services: ApiServices
-    config: ApiConfig
+    suppressions: SuppressionStore
+    pepper: bytes = field(repr=False)
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoints."""
         return (self._listing(), self._adding(), self._removing())
 
-    async def show_page(self, request: Request, caller: Caller) -> Response:
+    async def show_page(self, call: Call[None, SuppressionsQuery]) -> Response:
         """Show a page of a list."""
-        query = read_query(SuppressionsQuery, request)
-        found = await self.services.suppressions.list(
-            service=caller.sees if query.service is None else caller.may_name(query.service),
+        query = call.query
+        found = await self.suppressions.list(
+            service=call.seeing(query.service),
             channel=query.type,
             limit=query.limit + 1,
             after=query.after,
         )
-        shown = found[: query.limit]
-        more = len(found) > len(shown)
-        view = SuppressionsView(
-            items=[SuppressionView.of(each) for each in shown],
-            next=next_page(request, suppression_place(shown[-1])) if more else None,
-        )
+        shown, next_page = call.page(found, query.limit, suppression_place)
+        view = SuppressionsView(items=[SuppressionView.of(each) for each in shown], next=next_page)
         return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
 
-    async def add(self, request: Request, caller: Caller) -> Response:
+    async def add(self, call: Call[SuppressionRequest, ServiceQuery]) -> Response:
         """Put an address on a list."""
-        service = caller.may_name(read_query(ServiceQuery, request).service)
-        require_json(request.scope)
-        body = await read_body(
-            request,
-            max_bytes=self.config.max_body_bytes,
-            timeout_s=self.config.body_timeout_s,
-        )
-        wanted = read_strictly(SuppressionRequest, parse_json(body, max_values=_MAX_VALUES))
-        if isinstance(wanted, list):
-            raise invalid(wanted)
+        service, wanted = call.acting_for(call.query.service), call.body
         view = SuppressedView(service=service, type=wanted.type, recipient=wanted.recipient)
-        answer = Answer(status=HTTPStatus.OK, body=view.json_value())
-        result = await self.services.suppressions.add(
+        add = partial(
+            self.suppressions.add,
             service=service,
             channel=wanted.type,
             recipient=wanted.recipient,
             reason=wanted.reason,
-            idempotency=idempotency(request, caller, body, answer, self.config.pepper),
         )
-        match result:
-            case Applied():
-                return answer.response()
-            case Remembered(earlier):
-                return remembered(earlier)
-            case KeyReused():
-                raise key_reused()
+        return await call.once(add, Answer(status=HTTPStatus.OK, body=view.json_value()))
 
-    async def remove(self, request: Request, caller: Caller) -> Response:
+    async def remove(self, call: Call[None, SuppressionQuery]) -> Response:
         """Take an address off a list."""
-        query = read_query(SuppressionQuery, request)
-        service = caller.may_name(query.service)
-        is_operator = caller.sees is None
-        result = await self.services.suppressions.remove(
+        query = call.query
+        service = call.acting_for(query.service)
+        is_operator = call.caller.sees is None
+        result = await self.suppressions.remove(
             service=service,
             channel=query.type,
             recipient=query.recipient,
@@ -262,7 +238,7 @@ class SuppressionEndpoints:
                     type=query.type,
                     suppression=self._name(service, query.type, query.recipient),
                     reasons=sorted(reasons),
-                    key=caller.key_id,
+                    key=call.caller.key_id,
                     why=query.reason,
                 )
                 return Answer(status=HTTPStatus.NO_CONTENT).response()
@@ -274,7 +250,7 @@ class SuppressionEndpoints:
     def _name(self, service: str, channel: Channel, recipient: str) -> str:
         """Return what stands for an entry in the log, the same each time."""
         entry = "\0".join((service, channel, compared(channel, recipient)))
-        return hmac.digest(self.config.pepper, entry.encode(), "sha256").hex()[:16]
+        return hmac.digest(self.pepper, entry.encode(), "sha256").hex()[:16]
 
     def _listing(self) -> Operation:
         return Operation(
@@ -284,7 +260,7 @@ class SuppressionEndpoints:
             summary="Addresses that are not sent to, in their order",
             description="Of the key's service; with the scope admin of all, or of `service`.",
             tag=_TAG,
-            handler=self.show_page,
+            serve=self.show_page,
             scope="read",
             query=SuppressionsQuery,
             replies={200: Reply(description="One page", model=SuppressionsView)},
@@ -299,7 +275,7 @@ class SuppressionEndpoints:
             description="What is sent to it later ends as `suppressed` before it is queued, and "
             "so does what is waiting. An address that is on the list already keeps its reason.",
             tag=_TAG,
-            handler=self.add,
+            serve=self.add,
             scope="send",
             query=ServiceQuery,
             body=SuppressionRequest,
@@ -318,7 +294,7 @@ class SuppressionEndpoints:
             "key's id and without the address, and is in the timeline of the notification that "
             "brought it.",
             tag=_TAG,
-            handler=self.remove,
+            serve=self.remove,
             scope="send",
             query=SuppressionQuery,
             replies={204: Reply(description="It is off the list")},

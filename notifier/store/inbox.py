@@ -38,6 +38,7 @@ from notifier.notification.model import Message
 from notifier.store.kit import idempotency as keys
 from notifier.store.kit.batcher import Batcher
 from notifier.store.kit.database import Database, Work
+from notifier.store.kit.idempotency import write_once
 from notifier.store.kit.rows import encode, joined
 from notifier.store.kit.sql import ID, JsonObject, Now, UtcTime, given_rows, parameter
 from notifier.store.kit.tables import metadata, partial_index
@@ -233,9 +234,8 @@ class SqlInbox:
     ) -> MarkResult:
         inbox = {"which_service": service, "which_recipient": recipient}
         if notification_id is not None:
-            return await self._database.write(
-                partial(_mark_one, inbox=inbox, id=notification_id, wanted=idempotency)
-            )
+            mark = partial(_mark_one, inbox=inbox, id=notification_id)
+            return await write_once(self._database, idempotency, mark)
         # One after the other, so that what is delivered next waits for no more than one of them.
         step = self._steps.setdefault((service, recipient), asyncio.Lock())
         before = _END
@@ -281,13 +281,10 @@ def _inbox_of(message: Message) -> tuple[str, str]:
 
 
 async def _mark_one(
-    connection: AsyncConnection, *, inbox: InboxName, id: UUID, wanted: Idempotency | None
-) -> MarkResult:
-    if wanted and (earlier := await keys.keep(connection, [wanted])):
-        return keys.answer_again(wanted, earlier[keys.name_of(wanted)])
+    connection: AsyncConnection, *, inbox: InboxName, id: UUID
+) -> Applied | NotFound:
     await _lock(connection, inbox)
     if await connection.scalar(_FIND, {**inbox, "which_id": id}) is None:
-        await connection.rollback()
         return NotFound()
     read = (await connection.execute(_READ_ONE, {**inbox, "which_id": id})).rowcount
     await connection.execute(_COUNT_READ, {**inbox, "newly_read": read})

@@ -25,9 +25,9 @@ from notifier.audience.suppression import Lifted, Protected, Suppression, Suppre
 from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
 from notifier.notification.model import Channel
 from notifier.notification.outcomes import SuppressionReason
-from notifier.store.kit import idempotency as keys
 from notifier.store.kit.database import Database
 from notifier.store.kit.distinct import values_of
+from notifier.store.kit.idempotency import write_once
 from notifier.store.kit.sql import Now
 from notifier.store.notification.rows import as_written
 from notifier.store.notification.suppressing import (
@@ -79,15 +79,13 @@ class SqlSuppressionStore:
         is_weaker = and_(is_for(entry), ~is_recipients_will())
         willed = update(suppressions).where(is_weaker).values(reason=reason)
 
-        async def work(connection: AsyncConnection) -> Applied | Remembered | KeyReused:
-            if idempotency and (earlier := await keys.keep(connection, [idempotency])):
-                return keys.answer_again(idempotency, earlier[keys.name_of(idempotency)])
+        async def work(connection: AsyncConnection) -> Applied:
             if reason.is_recipients_will:
                 await connection.execute(willed)
             await connection.execute(statement)
             return Applied()
 
-        return await self._database.write(work)
+        return await write_once(self._database, idempotency, work)
 
     async def remove(
         self, *, service: str, channel: Channel, recipient: str, why: str | None = None

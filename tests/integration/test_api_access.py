@@ -258,7 +258,7 @@ async def test_a_failure_of_our_own_is_logged_without_its_words_and_told_without
     assert "secret" not in answer.text + str(lines)
     failed = next(each for each in lines if each["event"] == "http.failed")
     assert failed["error"] == "RuntimeError"
-    assert any("notifications.py" in each for each in failed["where"])
+    assert any("reading.py" in each for each in failed["where"])
 
 
 def keys_id() -> str:

@@ -69,50 +69,56 @@ def key_reused() -> ProblemError:
     return ProblemError(KEY_REUSED, "It came with another request. Use a new key for a new one.")
 
 
-def idempotency(
-    request: Request, caller: Caller, body: bytes, answer: Answer, pepper: bytes
-) -> Idempotency | None:
-    """Return what the store is to keep with the effect of `request`; None without a key.
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What an idempotent request is known by, with its body as it came."""
 
-    The fingerprint is an HMAC: a bare hash of a short body could be guessed back.
+    request: Request
+    caller: Caller
+    body: bytes
+    pepper: bytes
+    """The fingerprint is an HMAC: a bare hash of a short body could be guessed back."""
+    once: Once
 
-    Raises:
-        ProblemError: 422, the header is no key.
-    """
-    values = header_values(request.scope, b"idempotency-key")
-    if not values:
-        return None
-    return Idempotency(
-        service=caller.service,
-        key=_key(values),
-        fingerprint=_fingerprint(request, body, pepper),
-        answer=answer.stored(),
-    )
+    def of(self, answer: Answer) -> Idempotency | None:
+        """Return what the store is to keep with the effect of the request; None without a key.
 
-
-async def answered_before(
-    request: Request, caller: Caller, body: bytes, pepper: bytes, once: Once
-) -> Response | None:
-    """Return the answer that `request` had when it came first; None if it comes first now.
-
-    For requests that are refused: what was valid then may have become invalid with time.
-
-    Raises:
-        ProblemError: 422, its key came with another request, or is none.
-    """
-    values = header_values(request.scope, b"idempotency-key")
-    if not values:
-        return None
-    found = await once.remembered(
-        service=caller.service, key=_key(values), fingerprint=_fingerprint(request, body, pepper)
-    )
-    match found:
-        case Remembered(earlier):
-            return remembered(earlier)
-        case KeyReused():
-            raise key_reused()
-        case None:
+        Raises:
+            ProblemError: 422, the header is no key.
+        """
+        values = header_values(self.request.scope, b"idempotency-key")
+        if not values:
             return None
+        return Idempotency(
+            service=self.caller.service,
+            key=_key(values),
+            fingerprint=_fingerprint(self.request, self.body, self.pepper),
+            answer=answer.stored(),
+        )
+
+    async def earlier(self) -> Response | None:
+        """Return the answer that the request had when it came first; None if it comes first now.
+
+        For requests that are refused: what was valid then may have become invalid with time.
+
+        Raises:
+            ProblemError: 422, its key came with another request, or is none.
+        """
+        values = header_values(self.request.scope, b"idempotency-key")
+        if not values:
+            return None
+        found = await self.once.remembered(
+            service=self.caller.service,
+            key=_key(values),
+            fingerprint=_fingerprint(self.request, self.body, self.pepper),
+        )
+        match found:
+            case Remembered(earlier):
+                return remembered(earlier)
+            case KeyReused():
+                raise key_reused()
+            case None:
+                return None
 
 
 def _fingerprint(request: Request, body: bytes, pepper: bytes) -> str:

@@ -20,7 +20,6 @@ from notifier.api.inbox import PREFIX as INBOX_PREFIX
 from notifier.api.kit.access import HEADERS_KEY, RawHeader
 from notifier.api.kit.door import network_of
 from notifier.api.kit.headers import header
-from notifier.api.kit.operations import ROUTE_KEY
 from notifier.api.kit.problems import (
     REQUEST_ID_KEY,
     UNAVAILABLE,
@@ -30,6 +29,7 @@ from notifier.api.kit.problems import (
     problem_response,
 )
 from notifier.api.kit.rooms import HELD_KEY, PROBES, SERVICE_KEY, Held, Room
+from notifier.api.kit.serving import ROUTE_KEY
 
 log = structlog.get_logger(__name__)
 

@@ -1,16 +1,13 @@
 """One declaration per endpoint: the router and the OpenAPI document are both made from it."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
-from notifier.api.kit.access import ANYBODY, Caller, Doorkeeper
+from notifier.api.kit.calls import Call
 from notifier.api.kit.problems import (
     BODY_TIMEOUT,
     BODY_TOO_LARGE,
@@ -30,11 +27,12 @@ from notifier.api.kit.problems import (
     URL_TOO_LONG,
     Problem,
 )
-from notifier.api.kit.rooms import SERVICE_KEY
+from notifier.api.kit.querying import QueryModel
+from notifier.notification.model import JsonValue
 
-Handler: TypeAlias = Callable[[Request, Caller], Awaitable[Response]]
+Serve: TypeAlias = Callable[[Call[Any, Any]], Awaitable[Response]]
+Check: TypeAlias = Callable[[JsonValue], object]
 _OF_ANY_REQUEST = (HEAD_TIMEOUT, URL_TOO_LONG, HEAD_TOO_LARGE, INTERNAL, UNAVAILABLE)
-ROUTE_KEY = "notifier.route"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,19 +58,28 @@ class HeaderParameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """An endpoint. `scope` None means that it needs no API key."""
+    """An endpoint, and what it is served with.
+
+    `scope` None means that it needs no API key. `body` and `query` are read and checked before it
+    is served; `check` does so in a way of its own, and returns a list of what is wrong.
+    """
 
     id: str
     method: str
     path: str
     summary: str
     tag: str
-    handler: Handler
+    serve: Serve
     replies: Mapping[int, Reply]
     description: str = ""
     scope: str | None = None
     body: type[BaseModel] | None = None
-    query: type[BaseModel] | None = None
+    check: Check | None = None
+    max_values: int = 20
+    """JSON values in the body, at most."""
+    max_bytes: int | None = None
+    """Bytes of the body, at most; None for what the API takes of any."""
+    query: type[QueryModel] | None = None
     headers: tuple[HeaderParameter, ...] = ()
     problems: tuple[Problem, ...] = ()
     is_idempotent: bool = field(default=False)
@@ -93,64 +100,3 @@ class Operation:
         if self.query or self.headers:
             found.append(INVALID)
         return tuple(dict.fromkeys(found))
-
-
-def public(handler: Callable[[Request], Awaitable[Response]]) -> Handler:
-    """Make a handler of one that does not care who asks."""
-
-    async def handle(request: Request, caller: Caller) -> Response:
-        del caller
-        return await handler(request)
-
-    return handle
-
-
-def routes(operations: Iterable[Operation], doorkeeper: Doorkeeper) -> Sequence[Route]:
-    """Return the routes that serve `operations` to those that `gate` lets in, one for each path.
-
-    One route knows all methods of its path, and can tell them to who asks for another.
-    """
-    by_path: dict[str, list[Operation]] = {}
-    for operation in operations:
-        by_path.setdefault(operation.path, []).append(operation)
-    return [_route(path, found, doorkeeper) for path, found in by_path.items()]
-
-
-def _route(path: str, operations: Sequence[Operation], doorkeeper: Doorkeeper) -> Route:
-    by_method = {each.method: each for each in operations}
-
-    return Route(
-        path, _Endpoint(by_method, doorkeeper), methods=list(by_method), name=operations[0].id
-    )
-
-
-class _Endpoint:
-    """Serves the operations of one path, as plain ASGI: the router adds nothing around it."""
-
-    def __init__(self, by_method: Mapping[str, Operation], doorkeeper: Doorkeeper) -> None:
-        self._by_method = by_method
-        self._doorkeeper = doorkeeper
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, send)
-        operation = self._by_method["GET" if request.method == "HEAD" else request.method]
-        scope[ROUTE_KEY] = operation.path
-        if operation.scope is None:
-            response = await operation.handler(request, ANYBODY)
-        else:
-            caller = await self._doorkeeper.admit(request, operation.scope)
-            scope[SERVICE_KEY] = caller.service
-            response = await self._answer(operation, request, caller)
-        await response(scope, receive, send)
-
-    async def _answer(self, operation: Operation, request: Request, caller: Caller) -> Response:
-        doorkeeper = self._doorkeeper
-        doorkeeper.enter(caller)
-        try:
-            if operation.is_gathered:
-                return await operation.handler(request, caller)
-            is_reading = operation.method == "GET"
-            async with doorkeeper.reading(caller) if is_reading else doorkeeper.changing(caller):
-                return await operation.handler(request, caller)
-        finally:
-            doorkeeper.leave(caller)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -24,8 +24,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
 from notifier.errors import StoreBusyError
-from notifier.idempotency import Idempotency, KeyReused, Remembered
-from notifier.store.kit.database import Database
+from notifier.idempotency import Applied, Idempotency, KeyReused, Remembered
+from notifier.store.kit.database import Database, Work
 from notifier.store.kit.rows import RowJson, encode, joined
 from notifier.store.kit.sql import (
     ID,
@@ -49,6 +49,8 @@ idempotency_keys = Table(
     Index("ix_idempotency_keys_created_at", "created_at"),
 )
 
+
+Other = TypeVar("Other")
 
 KeyName: TypeAlias = tuple[str, str]
 
@@ -173,6 +175,25 @@ def _fields(idempotency: Idempotency) -> dict[str, object]:
 async def purge(connection: AsyncConnection) -> int:
     """Delete some of the keys that are older than a day; returns how many."""
     return (await connection.execute(_PURGE)).rowcount
+
+
+async def write_once(
+    database: Database, wanted: Idempotency | None, work: Work[Applied | Other]
+) -> Applied | Remembered | KeyReused | Other:
+    """Run `work` in a transaction unless it was before, and keep its answer with its effect.
+
+    What does not come to Applied changes nothing, and keeps no key.
+    """
+
+    async def once(connection: AsyncConnection) -> Applied | Remembered | KeyReused | Other:
+        if wanted and (earlier := await keep(connection, [wanted])):
+            return answer_again(wanted, earlier[name_of(wanted)])
+        result = await work(connection)
+        if not isinstance(result, Applied):
+            await connection.rollback()
+        return result
+
+    return await database.write(once)
 
 
 class SqlOnce:

@@ -11,8 +11,8 @@ from notifier.idempotency import Applied, Idempotency, NotFound
 from notifier.notification.model import Channel, Status
 from notifier.notification.orders import MoveResult, Refused
 from notifier.notification.transitions import REPLAY, Transition
-from notifier.store.kit import idempotency as keys
 from notifier.store.kit.database import Database
+from notifier.store.kit.idempotency import write_once
 from notifier.store.kit.sql import ID, parameter
 from notifier.store.notification import timeline
 from notifier.store.notification.changes import changes, status_in, taken
@@ -37,45 +37,15 @@ async def move(
     transition: Transition,
     id: UUID,
     service: str | None,
-    wanted: Idempotency | None,
-) -> MoveResult:
-    """Apply any transition that needs nothing but its name; a refusal keeps no key."""
-    if wanted and (earlier := await keys.keep(connection, [wanted])):
-        return keys.answer_again(wanted, earlier[keys.name_of(wanted)])
+) -> Applied | Refused | NotFound:
+    """Apply any transition that needs nothing but its name."""
     found = (
         await connection.execute(_FIND, {"which_id": id, "which_service": service})
     ).one_or_none()
     if found and (await connection.execute(changes(transition, _named), {"which_id": id})).all():
         await timeline.append(connection, [event_row(id, transition.name, found.attempt)])
         return Applied()
-    await connection.rollback()
     return Refused(Status(found.status)) if found else NotFound()
-
-
-class SqlOrders:
-    """`Orders` over SQL."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def move(
-        self,
-        transition: Transition,
-        id: UUID,
-        *,
-        service: str | None,
-        idempotency: Idempotency | None = None,
-    ) -> MoveResult:
-        return await self._database.write(
-            partial(move, transition=transition, id=id, service=service, wanted=idempotency)
-        )
-
-    async def replay_failed(
-        self, *, channel: Channel | None, limit: int, after: UUID | None = None
-    ) -> Sequence[UUID]:
-        return await self._database.write(
-            partial(replay_failed, channel=channel, limit=limit, after=after)
-        )
 
 
 _replayable = select(n.c.id).where(
@@ -97,3 +67,28 @@ async def replay_failed(
         connection, [event_row(row.id, REPLAY.name, row.attempt) for row in result]
     )
     return sorted(row.id for row in result)
+
+
+class SqlOrders:
+    """`Orders` over SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def move(
+        self,
+        transition: Transition,
+        id: UUID,
+        *,
+        service: str | None,
+        idempotency: Idempotency | None = None,
+    ) -> MoveResult:
+        change = partial(move, transition=transition, id=id, service=service)
+        return await write_once(self._database, idempotency, change)
+
+    async def replay_failed(
+        self, *, channel: Channel | None, limit: int, after: UUID | None = None
+    ) -> Sequence[UUID]:
+        return await self._database.write(
+            partial(replay_failed, channel=channel, limit=limit, after=after)
+        )

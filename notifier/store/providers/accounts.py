@@ -22,9 +22,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.idempotency import Applied, Idempotency, KeyReused, Remembered
 from notifier.providers.account import ProviderState, PutOff
-from notifier.store.kit import idempotency as keys
 from notifier.store.kit.batcher import Batcher
 from notifier.store.kit.database import Database
+from notifier.store.kit.idempotency import write_once
 from notifier.store.kit.sql import Now, SecondsFromNow, SecondsUntil, parameter
 from notifier.store.notification import snoozes
 from notifier.store.providers import pacing
@@ -159,13 +159,11 @@ class SqlProviderStore:
         parameters: Mapping[str, object],
         idempotency: Idempotency | None,
     ) -> Applied | Remembered | KeyReused:
-        async def work(connection: AsyncConnection) -> Applied | Remembered | KeyReused:
-            if idempotency and (earlier := await keys.keep(connection, [idempotency])):
-                return keys.answer_again(idempotency, earlier[keys.name_of(idempotency)])
+        async def work(connection: AsyncConnection) -> Applied:
             await connection.execute(statement, parameters)
             return Applied()
 
-        return await self._database.write(work)
+        return await write_once(self._database, idempotency, work)
 
     async def _change(self, statement: Executable, parameters: Mapping[str, object]) -> int:
         async def work(connection: AsyncConnection) -> int:

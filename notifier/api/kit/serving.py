@@ -1,0 +1,114 @@
+"""Serving operations: each request is let in, read and checked before its endpoint sees it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from notifier.api.kit.access import ANYBODY, Caller, Doorkeeper
+from notifier.api.kit.body import parse_json, read_body, read_empty_body, require_json
+from notifier.api.kit.calls import Call
+from notifier.api.kit.checking import read_strictly
+from notifier.api.kit.idempotency import Keeping
+from notifier.api.kit.operations import Operation
+from notifier.api.kit.problems import invalid
+from notifier.api.kit.querying import read_query
+from notifier.api.kit.rooms import SERVICE_KEY
+from notifier.idempotency import Once
+
+ROUTE_KEY = "notifier.route"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Reads what operations declare, and serves them."""
+
+    once: Once
+    pepper: bytes = field(repr=False)
+    max_body_bytes: int
+    body_timeout_s: float
+
+    async def serve(self, operation: Operation, request: Request, caller: Caller) -> Response:
+        """Read and check the request, and answer it."""
+        query = read_query(operation.query, request) if operation.query else None
+        body = await self._read(operation, request)
+        keeping = Keeping(request, caller, body, self.pepper, self.once)
+        call = partial(
+            Call,
+            request=request,
+            caller=caller,
+            query=query,
+            keeping=keeping if operation.is_idempotent else None,
+        )
+        if operation.body is None:
+            return await operation.serve(call(body=None))
+        check = operation.check or partial(read_strictly, operation.body)
+        checked = check(parse_json(body, max_values=operation.max_values))
+        if isinstance(checked, list):
+            return await call(body=None).refuse(invalid(checked))
+        return await operation.serve(call(body=checked))
+
+    async def _read(self, operation: Operation, request: Request) -> bytes:
+        if operation.body is not None:
+            require_json(request.scope)
+            limit = operation.max_bytes or self.max_body_bytes
+            return await read_body(request, max_bytes=limit, timeout_s=self.body_timeout_s)
+        if operation.is_idempotent:
+            return await read_empty_body(request, timeout_s=self.body_timeout_s)
+        return b""
+
+
+def routes(operations: Iterable[Operation], doorkeeper: Doorkeeper, desk: Desk) -> Sequence[Route]:
+    """Return the routes that serve `operations` to those let in, one for each path.
+
+    One route knows all methods of its path, and can tell them to who asks for another.
+    """
+    by_path: dict[str, list[Operation]] = {}
+    for operation in operations:
+        by_path.setdefault(operation.path, []).append(operation)
+    return [_route(path, found, doorkeeper, desk) for path, found in by_path.items()]
+
+
+def _route(path: str, operations: Sequence[Operation], doorkeeper: Doorkeeper, desk: Desk) -> Route:
+    by_method = {each.method: each for each in operations}
+    endpoint = _Endpoint(by_method, doorkeeper, desk)
+    return Route(path, endpoint, methods=list(by_method), name=operations[0].id)
+
+
+class _Endpoint:
+    """Serves the operations of one path, as plain ASGI: the router adds nothing around it."""
+
+    def __init__(
+        self, by_method: Mapping[str, Operation], doorkeeper: Doorkeeper, desk: Desk
+    ) -> None:
+        self._by_method = by_method
+        self._doorkeeper = doorkeeper
+        self._desk = desk
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        operation = self._by_method["GET" if request.method == "HEAD" else request.method]
+        scope[ROUTE_KEY] = operation.path
+        if operation.scope is None:
+            response = await self._desk.serve(operation, request, ANYBODY)
+        else:
+            caller = await self._doorkeeper.admit(request, operation.scope)
+            scope[SERVICE_KEY] = caller.service
+            response = await self._answer(operation, request, caller)
+        await response(scope, receive, send)
+
+    async def _answer(self, operation: Operation, request: Request, caller: Caller) -> Response:
+        doorkeeper = self._doorkeeper
+        doorkeeper.enter(caller)
+        try:
+            if operation.is_gathered:
+                return await self._desk.serve(operation, request, caller)
+            is_reading = operation.method == "GET"
+            async with doorkeeper.reading(caller) if is_reading else doorkeeper.changing(caller):
+                return await self._desk.serve(operation, request, caller)
+        finally:
+            doorkeeper.leave(caller)
