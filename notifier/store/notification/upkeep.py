@@ -1,14 +1,12 @@
 """The relay's share: what is lost, abandoned or overdue, and the dead queues."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     Boolean,
     Float,
     Integer,
-    Row,
     Select,
     Text,
     Update,
@@ -28,7 +26,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.notification.model import (
     EXPIRE,
     FAIL,
-    GIVE_UP,
     RECALL,
     REPLAY,
     RESCUE,
@@ -38,7 +35,6 @@ from notifier.notification.model import (
     Lane,
     OnUnknown,
     Status,
-    Transition,
 )
 from notifier.ports import QueueDepth, RescuePolicy
 from notifier.store.kit.sql import (
@@ -55,7 +51,6 @@ from notifier.store.notification import timeline, unknown
 from notifier.store.notification.changes import (
     RETURNED,
     changes,
-    either,
     erased,
     locked,
     status_in,
@@ -245,7 +240,11 @@ async def rescue(
         for channel, policy in policies.items()
     )
     changed = (await connection.execute(_RESCUE, {"rows": rows, "limit": limit})).all()
-    await _note(connection, changed, RESCUE, FAIL, LEASE_ENDED)
+    rescued = ((row, FAIL if row.status == FAIL.target else RESCUE) for row in changed)
+    await timeline.append(
+        connection,
+        [event_row(row.id, to.name, row.attempt, fault=LEASE_ENDED) for row, to in rescued],
+    )
     return len(changed)
 
 
@@ -326,29 +325,14 @@ async def channels_with_stale_dead_letters(connection: AsyncConnection) -> Colle
 
 
 async def recall(connection: AsyncConnection, *, letters: Sequence[Envelope]) -> int:
-    """RECALL, or GIVE_UP, what is pending although its message lies in a dead queue."""
+    """RECALL what is pending although its message lies in a dead queue."""
     rows = joined(map(envelope_row, letters))
     changed = (await connection.execute(_RECALL, {"rows": rows})).all()
-    await _note(connection, changed, RECALL, GIVE_UP, GIVEN_UP)
-    return len(changed)
-
-
-async def _note(
-    connection: AsyncConnection,
-    changed: Sequence[Row[Any]],
-    again: Transition,
-    end: Transition,
-    fault: Fault,
-) -> None:
-    """Add to the timelines which of the two each record went, and that this was why."""
-    transitions = [end if row.status == end.target else again for row in changed]
     await timeline.append(
         connection,
-        [
-            event_row(row.id, transition.name, row.attempt, fault=fault)
-            for row, transition in zip(changed, transitions, strict=True)
-        ],
+        [event_row(row.id, RECALL.name, row.attempt, fault=GIVEN_UP) for row in changed],
     )
+    return len(changed)
 
 
 async def stale_dead_letters(
@@ -366,8 +350,6 @@ _published = taken(
     select(n.c.id).where(status_in(Status.PENDING), n.c.published_at.is_not(None)).limit(_limit)
 )
 _with_letter = locked(given_rows(id=ID, attempt=Integer))
-# Every attempt ends with a fault of its own, or none: this one says that there was none since.
-_was_recalled = and_(n.c.fault_code.is_not(None), n.c.fault_code == literal_text(GIVEN_UP.code))
 _RECALL = (
     update(n)
     .where(
@@ -379,18 +361,12 @@ _RECALL = (
         n.c.stale_letter_at.is_(None),
     )
     .values(
-        status=case(
-            (_was_recalled, literal_text(GIVE_UP.target)), else_=literal_text(RECALL.target)
-        ),
         # What else there may be of the old message, its letter first, stands for nothing now.
-        attempt=either(~_was_recalled, n.c.attempt, n.c.attempt + 1),
-        dead_letter=_was_recalled,
+        attempt=n.c.attempt + 1,
         relay_at=Now(),
         published_at=null(),
-        finished_at=case((_was_recalled, Now()), else_=null()),
         updated_at=Now(),
         **fault_columns(GIVEN_UP),
-        **erased(_was_recalled),
     )
     .returning(*RETURNED)
 )
