@@ -195,8 +195,8 @@ class DeadLetters(Protocol):
         """Bring back what is pending although these, its messages, lie in a dead queue.
 
         Returns how many it were. RECALL makes it due for publishing, as another attempt, so that
-        its letter becomes stale. GIVE_UP where that was done before, and no attempt was made
-        since: a message that kills whoever takes it. Its letter then is that of a failure.
+        its letter becomes stale, however often the broker gives it up: nobody took it, or it
+        would have been claimed.
         """
 
     async def stale_dead_letters(self, envelopes: Sequence[Envelope]) -> Collection[Envelope]:

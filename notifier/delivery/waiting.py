@@ -41,10 +41,13 @@ async def while_store_is_away(
     closing: asyncio.Event | None = None,
 ) -> Answer:
     """Make `call`, again and again while the store is away, until patience ends or `closing`."""
+    ended = closing or asyncio.Event()
     try:
         return await call()
     except StoreUnavailableError:
-        return await _retrying(patience_s, probe_s, closing or asyncio.Event())(call)
+        if ended.is_set():
+            raise
+        return await _retrying(patience_s, probe_s, ended)(call)
 
 
 def _retrying(patience_s: float, probe_s: float, ended: asyncio.Event) -> AsyncRetrying:

@@ -39,8 +39,6 @@ SNOOZE = _transition("snooze", Status.PROCESSING, Status.PENDING, -1)
 RESCUE = _transition("rescue", Status.PROCESSING, Status.PENDING)
 RECALL = _transition("recall", Status.PENDING, Status.PENDING)
 """The broker gave its message up, after more deliveries than its delivery limit allows."""
-GIVE_UP = _transition("give_up", Status.PENDING, Status.FAILED)
-"""The broker gave up the message of a recalled one, too, with no attempt in between."""
 REPLAY = _transition("replay", Status.FAILED, Status.PENDING)
 CANCEL = _transition("cancel", Status.PENDING, Status.CANCELLED)
 EXPIRE = _transition("expire", (Status.PENDING, Status.PROCESSING), Status.EXPIRED)
@@ -51,6 +49,6 @@ SETTLE = _transition("settle", (Status.PENDING, Status.FAILED), Status.SENT)
 BOUNCE = _transition("bounce", (Status.SENT, Status.DELIVERED), Status.BOUNCED)
 
 TRANSITIONS = (
-    CLAIM, SUCCEED, RETRY, FAIL, INTERRUPT, SNOOZE, RESCUE, RECALL, GIVE_UP, REPLAY, CANCEL, EXPIRE,
+    CLAIM, SUCCEED, RETRY, FAIL, INTERRUPT, SNOOZE, RESCUE, RECALL, REPLAY, CANCEL, EXPIRE,
     SUPPRESS, DELIVER, SETTLE, BOUNCE,
 )  # fmt: skip

@@ -30,7 +30,7 @@ async def handle(handler: Handler, envelope: Envelope) -> Settlement:
         return await handler(envelope)
     except asyncio.CancelledError:
         return Settlement.REQUEUE
-    # The boundary: whatever it is, the message goes back, and the broker's limit ends it.
+    # The boundary: whatever it is, the message goes back. What has a claim fails of its attempts.
     except Exception:
         log.exception("queue.handler_failed", id=str(envelope.id))
         return Settlement.CRASHED

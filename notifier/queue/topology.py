@@ -21,8 +21,11 @@ NOWHERE = "nowhere"
 QUEUE_ARGUMENTS: Mapping[str, str] = MappingProxyType({"x-queue-type": "quorum"})
 
 MAX_LENGTH = 1_000_000
-CRASH_LOOP_LIMIT = 20
-"""Deliveries of one message before it is dead-lettered: not retries, those are in the database."""
+DELIVERY_LIMIT = 20
+"""Deliveries of one message that fail before it is dead-lettered, and the relay makes it anew.
+
+They are no attempts, which are counted in the database: most fail as their consumers are lost.
+"""
 UNLIMITED_DELIVERIES = 1_000_000_000
 """RabbitMQ 4 drops a message after 20 deliveries by default; -1 (no limit) is refused by 3.10."""
 
@@ -140,7 +143,7 @@ POLICIES = (
                 "dead-letter-strategy": "at-least-once",
                 "overflow": "reject-publish",
                 "max-length": MAX_LENGTH,
-                "delivery-limit": CRASH_LOOP_LIMIT,
+                "delivery-limit": DELIVERY_LIMIT,
             }
         ),
         preferences=_SPREAD_LEADERS,

@@ -25,7 +25,7 @@ from notifier.queue.rabbitmq.consumer import RabbitSubscription
 from notifier.queue.rabbitmq.queue import RabbitQueue, open_rabbit_queue
 from notifier.queue.rabbitmq.renewing import WORN_DELIVERIES
 from notifier.queue.rabbitmq.topology import apply_topology
-from notifier.queue.topology import CRASH_LOOP_LIMIT
+from notifier.queue.topology import DELIVERY_LIMIT
 from tests.clock import SystemClock
 from tests.gateway import Gateway, gateway_to
 from tests.patience import AT_ALL_S
@@ -774,7 +774,7 @@ async def test_no_number_of_stops_takes_a_message_to_the_dead_queue(
         async with opened(amqp_url) as queue:
             sent = an_envelope()
             await publish(queue, sent)
-            for _ in range(2 * CRASH_LOOP_LIMIT):
+            for _ in range(2 * DELIVERY_LIMIT):
                 handler = Untouched()
                 running = await queue.subscribe(Channel.EMAIL, Lane.NORMAL, handler, consumers=2)
                 await until(handler.is_reached)

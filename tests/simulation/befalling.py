@@ -40,6 +40,8 @@ class Befallen(Protocol):
     def act(self, work: Coroutine[Any, Any, None]) -> None: ...
     def failed_ids(self) -> list[UUID]: ...
 
+    def row_of(self, wish: Wish) -> str: ...
+
     def note_happening(
         self, fault: Fault, whom: Collection[Process] | None, for_s: float = 0.0
     ) -> None: ...
@@ -129,6 +131,47 @@ def _database_cut(world: Befallen, fault: Fault) -> None:
             connection.cut()
 
 
+def _database_parted(world: Befallen, fault: Fault) -> None:
+    if alive := _alive(world):
+        process = _one(alive, fault)
+        world.note_happening(fault, [process], fault.for_s)
+        is_silent = fault.level < 0.5
+        server = world.database.process
+        world.network.part(process, server, fault.for_s, is_silent=is_silent)
+
+
+def _database_frozen(world: Befallen, fault: Fault) -> None:
+    _freeze_server(world, fault, world.database.process)
+
+
+def _broker_frozen(world: Befallen, fault: Fault) -> None:
+    _freeze_server(world, fault, world.broker_process)
+
+
+def _freeze_server(world: Befallen, fault: Fault, server: Process) -> None:
+    world.note_happening(fault, None, fault.for_s)
+    server.freeze()
+    world.keeper.post(fault.for_s, server.thaw)
+
+
+def _row_busy(world: Befallen, fault: Fault) -> None:
+    if told := _told(world):
+        world.note_happening(fault, None, fault.for_s)
+        world.database.busy_row = world.row_of(_one(told, fault))
+
+        def end() -> None:
+            world.database.busy_row = ""
+
+        world.keeper.post(fault.for_s, end)
+
+
+def _row_refused(world: Befallen, fault: Fault) -> None:
+    world.note_happening(fault, (), _FOR_EVER_S)
+    wish = _one(world.ended.wishes, fault)
+    wish.is_unacceptable = True
+    world.database.refused_text = wish.body["recipient"]
+
+
 def _provider_weather(world: Befallen, fault: Fault) -> None:
     provider = _one(list(world.providers.values()), fault)
     fate = _one(list(Fate)[1:], replace(fault, who=fault.level))
@@ -152,6 +195,12 @@ def _broker_cut(world: Befallen, fault: Fault) -> None:
         world.note_happening(fault, [process])
         for connection in world.network.between(process, world.broker_process):
             connection.cut()
+
+
+def _consumers_forgotten(world: Befallen, fault: Fault) -> None:
+    if queues := _queues(world):
+        world.note_happening(fault, None)
+        world.broker_process.run(world.broker.forget_consumers, _one(queues, fault))
 
 
 def _alarm(world: Befallen, fault: Fault) -> None:
@@ -239,9 +288,15 @@ _ACTS: Mapping[Kind, Callable[[Befallen, Fault], None]] = {
     Kind.DATABASE_SLOW: _database_slow,
     Kind.ANSWER_LOST: _answer_lost,
     Kind.DATABASE_CUT: _database_cut,
+    Kind.DATABASE_PARTED: _database_parted,
+    Kind.DATABASE_FROZEN: _database_frozen,
+    Kind.ROW_BUSY: _row_busy,
+    Kind.ROW_REFUSED: _row_refused,
     Kind.PROVIDER_WEATHER: _provider_weather,
     Kind.BROKER_AWAY: _broker_away,
     Kind.BROKER_CUT: _broker_cut,
+    Kind.BROKER_FROZEN: _broker_frozen,
+    Kind.CONSUMERS_FORGOTTEN: _consumers_forgotten,
     Kind.ALARM: _alarm,
     Kind.PUBLISHES_REFUSED: _publishes_refused,
     Kind.CONFIRMS_HELD: _confirms_held,

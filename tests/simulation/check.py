@@ -10,6 +10,7 @@ from uuid import UUID
 
 from notifier.notification.model import OnUnknown, Status
 from notifier.notification.transitions import TRANSITIONS
+from tests.simulation.clients import Wish
 from tests.simulation.ended import Ended, Happening
 from tests.simulation.epoch import EPOCH_S
 from tests.simulation.plan import STORE, Kind
@@ -17,6 +18,10 @@ from tests.simulation.providers import SILENT, Call, Fate
 
 _FRESH_S = 5.0
 """A fault leaves the work that it disturbed behind for a moment."""
+_EXACT_S = 3.0
+"""How well a process knows the database's time."""
+_MEASURED_S = 16.0
+"""How long after its clock, or itself, was set it knows the time."""
 _SEND_S = 12.0
 _MAX_ATTEMPTS = 4
 _LONGEST_TAIL_S = 700.0
@@ -84,8 +89,8 @@ def _about_clients(ended: Ended) -> Iterator[str]:
     stored = {UUID(record["id"]) for record in ended.records}
     told = Counter(wish.told for wish in ended.wishes if wish.told is not None)
     for wish in ended.wishes:
-        if wish.refusal is not None and wish.expires_in_s is not None:
-            continue  # it came too late to be asked for
+        if wish.refusal is not None and _may_be_refused(wish, ended):
+            continue
         if wish.refusal is not None:
             yield f"refused: client {wish.number} was told {wish.refusal}"
         elif wish.told is None:
@@ -103,6 +108,28 @@ def _about_clients(ended: Ended) -> Iterator[str]:
         f"foreign: {call.id} was handed over and is not stored"
         for call in ended.journal
         if call.id not in stored
+    )
+
+
+def _may_be_refused(wish: Wish, ended: Ended) -> bool:
+    """Whether the database takes none of it, or it came too late to be asked for."""
+    if wish.is_unacceptable:
+        return True
+    if wish.expires_in_s is None:
+        return False
+    left_s = wish.asked_s + wish.expires_in_s - wish.refused_s
+    return left_s < _EXACT_S or _may_be_off(ended, wish.refused_s)
+
+
+def _may_be_off(ended: Ended, at_s: float) -> bool:
+    """Whether a machine with a wrong clock may not have asked the database for the time yet."""
+    if not any(each.kind is Kind.CLOCK and each.at_s <= at_s for each in ended.happenings):
+        return False
+    return any(
+        each.at_s > at_s - _MEASURED_S
+        if each.kind is Kind.CLOCK
+        else each.kind in _STOPPING and each.overlaps(at_s - _MEASURED_S, at_s)
+        for each in ended.happenings
     )
 
 
@@ -232,7 +259,7 @@ def _uncaused(case: _Case, causes: "_Causes") -> Iterator[str]:
 
 
 _STOPPING = {Kind.KILL, Kind.FREEZE, Kind.STOP, *STORE}
-_RETURNING = {Kind.KILL, Kind.FREEZE}
+_RETURNING = {Kind.KILL, Kind.FREEZE, Kind.BROKER_AWAY, Kind.BROKER_CUT}
 
 
 class _Causes:

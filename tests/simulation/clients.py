@@ -1,4 +1,4 @@
-"""Clients of a world: each sends a notification until it is told that it was accepted."""
+"""Clients of a world: each asks for something until it is told that it was accepted."""
 
 import asyncio
 import random
@@ -13,11 +13,12 @@ import orjson
 
 from tests.simulation.epoch import EPOCH_S
 from tests.simulation.loop import this_loop
-from tests.simulation.web import Request, Site
+from tests.simulation.web import Request, Response, Site
 
 _TIMEOUT_S = 10.0
 _BACKOFF_S = (0.05, 2.0)
 _SHARE_TIMED = 0.2
+_NOTIFICATIONS = "/api/v1/notifications"
 
 
 @dataclass(slots=True)
@@ -32,20 +33,26 @@ class Wish:
     told_s: float | None = None
     others: list[UUID] = field(default_factory=list)
     """Further ids that it was told: there must be none."""
+    asked_s: float = 0.0
+    """When it was asked for first: its times count from then on."""
     refusal: str | None = None
+    refused_s: float = 0.0
     is_cancelled: bool = False
     """Whether somebody tried to take it back."""
     is_suppressed: bool = False
     """Whether its recipient was put on the suppression list."""
+    is_unacceptable: bool = False
+    """Whether the database takes it, and what is asked for with it, under no circumstances."""
 
-    def asked(self, now: datetime) -> bytes:
-        """The body of its request, if it is made for the first time `now`."""
+    def asked(self) -> Mapping[str, Any]:
+        """What its request says of it."""
+        now = datetime.fromtimestamp(EPOCH_S + self.asked_s, UTC)
         times = {
             name: (now + timedelta(seconds=delay_s)).isoformat()
             for name, delay_s in (("send_at", self.send_in_s), ("expires_at", self.expires_in_s))
             if delay_s is not None
         }
-        return orjson.dumps({**self.body, **times})
+        return {**self.body, **times}
 
 
 def wishes(count: int, chance: random.Random) -> list[Wish]:
@@ -70,28 +77,57 @@ def _body(number: int, chance: random.Random) -> Mapping[str, Any]:
 
 
 async def send(
-    wish: Wish, key: str, sites: Sequence[Site], chance: random.Random, until_s: float
+    wishes: Sequence[Wish], key: str, sites: Sequence[Site], chance: random.Random, until_s: float
 ) -> None:
-    """Ask until it is accepted, as a client with an Idempotency-Key does."""
-    headers = {
-        "authorization": f"Bearer {key}",
-        "content-type": "application/json",
-        "idempotency-key": f"wish-{wish.number}",
-    }
-    now = datetime.fromtimestamp(EPOCH_S + this_loop().time(), UTC)
-    request = Request("POST", "/api/v1/notifications/send", headers, wish.asked(now))
-    while wish.told is None and this_loop().time() < until_s:
+    """Ask for these together until that is accepted, as a client with an Idempotency-Key does."""
+    for wish in wishes:
+        wish.asked_s = this_loop().time()
+    request = _request(wishes, key)
+    while this_loop().time() < until_s:
         try:
             response = await chance.choice(sites).ask(request, _TIMEOUT_S)
         except OSError:
             response = None
         if response is not None and response.status == HTTPStatus.ACCEPTED:
-            wish.told, wish.told_s = UUID(response.json()["id"]), this_loop().time()
-        elif response is not None and _is_final(response.status):
-            wish.refusal = f"{response.status} {bytes(response.body).decode()}"
+            _take(response, wishes)
             return
+        if response is not None and _is_final(response.status):
+            _give_up(response, wishes)
+            return
+        await asyncio.sleep(chance.uniform(*_BACKOFF_S))
+
+
+def _request(wishes: Sequence[Wish], key: str) -> Request:
+    headers = {
+        "authorization": f"Bearer {key}",
+        "content-type": "application/json",
+        "idempotency-key": f"wish-{wishes[0].number}",
+    }
+    if len(wishes) == 1:
+        return Request("POST", f"{_NOTIFICATIONS}/send", headers, orjson.dumps(wishes[0].asked()))
+    body = orjson.dumps({"notifications": [wish.asked() for wish in wishes]})
+    return Request("POST", f"{_NOTIFICATIONS}/batch", headers, body)
+
+
+def _take(response: Response, wishes: Sequence[Wish]) -> None:
+    """Keep what was accepted of these."""
+    answer = response.json()
+    for wish, item in zip(wishes, answer.get("items", [answer]), strict=True):
+        if item["id"] is None:
+            _refuse(wish, str(item["errors"]))
         else:
-            await asyncio.sleep(chance.uniform(*_BACKOFF_S))
+            wish.told, wish.told_s = UUID(item["id"]), this_loop().time()
+
+
+def _give_up(response: Response, wishes: Sequence[Wish]) -> None:
+    is_one_unacceptable = any(wish.is_unacceptable for wish in wishes)
+    for wish in wishes:
+        wish.is_unacceptable = is_one_unacceptable
+        _refuse(wish, f"{response.status} {bytes(response.body).decode()}")
+
+
+def _refuse(wish: Wish, words: str) -> None:
+    wish.refusal, wish.refused_s = words, this_loop().time()
 
 
 def _is_final(status: int) -> bool:

@@ -27,6 +27,7 @@ _IDLE_S = 5.0
 _STATEMENT_S = (0.0002, 0.003)
 _ID = re.compile(r"\b[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\b")
 _BUSY = 5
+_CONSTRAINT = 19
 _BUSY_TEXT = "database is locked"
 
 
@@ -53,6 +54,10 @@ class DatabaseServer:
         """How many of the transactions that write are refused as if another held their rows."""
         self.slow_s = 0.0
         """What every statement takes longer."""
+        self.busy_row = ""
+        """Text, such as an id: who writes something with it is refused as if another held it."""
+        self.refused_text = ""
+        """What the database stores under no circumstances."""
         self.lost_answers: deque[Callable[[], None]] = deque()
         self.writer: _Session | None = None
         self.waiting: deque[_Session] = deque()
@@ -216,6 +221,8 @@ class _Session(asyncio.Protocol):
         return str(process)
 
     def _executed(self, asked: Asked) -> Answered | Refused:
+        if (refused := self._refusal(asked)) is not None:
+            return refused
         sql = self._server.in_world_time(asked.sql)
         try:
             run: Callable[..., sqlite3.Cursor]
@@ -233,6 +240,18 @@ class _Session(asyncio.Protocol):
             cursor.lastrowid,
             is_in_transaction=self._file.in_transaction,
         )
+
+    def _refusal(self, asked: Asked) -> Refused | None:
+        """Why this one is refused for what it writes; None if it is not."""
+        busy, refused = self._server.busy_row, self._server.refused_text
+        if not self._file.in_transaction or not (busy or refused):
+            return None
+        given = str(asked.parameters)
+        if busy and busy in given:
+            return Refused(sqlite3.OperationalError, _BUSY_TEXT, _BUSY)
+        if refused and refused in given:
+            return Refused(sqlite3.IntegrityError, "constraint failed", _CONSTRAINT)
+        return None
 
     def _answer(self, answer: Answered | Refused) -> None:
         self._is_working = False

@@ -1,9 +1,10 @@
 """What is left of a world at its end."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from tests.simulation.clients import Wish
 from tests.simulation.plan import Kind, Plan
@@ -11,6 +12,10 @@ from tests.simulation.providers import Call
 
 DEAD_S = 12.0
 """How long after its death a worker may still hold something."""
+KEPT_S = 28.0
+"""How long a worker without the database may keep what it cannot claim."""
+LATE_S = 15.0
+"""How long after its time something may still wait to expire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +54,24 @@ class Ended:
     statements: int = 0
     letters: int | None = None
     """How many dead letters the broker holds; None where it dies with its process."""
+    published: list[tuple[str, str, Sequence[float]]] = field(default_factory=list)
+    """The queue, the id and the times of each message that was put there more than once."""
     returns: Counter[str] = field(default_factory=Counter)
     """How often each message came back to its queue."""
     dropped: int = 0
     """What the broker had no queue for, and did not say so."""
     held_by_dead: list[tuple[str, str, float, float]] = field(default_factory=list)
     """Ids under the lease of a worker that was dead for long: by whom, its death, and when."""
+    reported: list[UUID] = field(default_factory=list)
+    """Of which the API took a callback that said what became of them."""
+    misnoted: list[tuple[str, int, float]] = field(default_factory=list)
+    """Ids and attempts that are noted as published, and that the broker never took; and when."""
+    overdue: list[tuple[str, float, float]] = field(default_factory=list)
+    """Ids that are pending long after they expired; when that was, and when it was seen."""
+    kept: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    """Since when a worker could not reach the database, and when it was seen to keep what waits."""
+    again: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How often a worker that was asked to end was handed each message."""
     deaths: dict[str, float] = field(default_factory=dict)
     """When each worker died."""
     trace: list[str] = field(default_factory=list)

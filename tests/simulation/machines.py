@@ -93,6 +93,7 @@ class Nursery:
         self.settings = settings
         self.living: list[WorldChild] = []
         self.deaths: dict[str, float] = {}
+        self.asked_to_end: set[str] = set()
         self.crashes: list[str] = []
         self._numbers = count(1)
 
@@ -140,6 +141,7 @@ class WorldChild(supervisor.Child):
 
     def terminate(self) -> None:
         """As SIGTERM does."""
+        self._nursery.asked_to_end.add(self.name)
         self.worker.post(0, self.worker.stopping.set)
 
     def _exit(self, task: "asyncio.Task[str | None]") -> None:

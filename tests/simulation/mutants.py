@@ -71,6 +71,8 @@ MUTANTS: Sequence[Mutant] = (
         "store.notification.attempts",
         "_leases.where(n.c.attempt == _wanted.c.attempt, stands_at(*CLAIM.sources)).values(",
         "_leases.where(n.c.attempt == _wanted.c.attempt).values(",
+        "cancel, pause",
+        "unlawful",
     ),
     _mutant(
         "a-claim-looks-at-the-attempt",
@@ -111,7 +113,7 @@ MUTANTS: Sequence[Mutant] = (
         "store.notification.attempts",
         "        n.c.lease_token == _ended.c.lease_token,\n",
         "",
-        "freeze",
+        "database parted, freeze",
         "unlawful doubled",
     ),
     _mutant(
@@ -135,7 +137,7 @@ MUTANTS: Sequence[Mutant] = (
         "store.notification.attempts",
         "    await timeline.append(connection, events)\n",
         "",
-        "freeze",
+        "database parted, freeze",
         "unnoted",
     ),
     # --- providers --------------------------------------------------------------------------
@@ -195,8 +197,8 @@ MUTANTS: Sequence[Mutant] = (
         "delivery.duties",
         '            Duty("bury", pace.rescue_every_s, self.bury),\n',
         "",
-        "kill, provider weather",
-        "stuck",
+        "broker away, provider weather",
+        "stuck letters",
     ),
     _mutant(
         "a-relay-finds-what-is-lost",
@@ -211,7 +213,7 @@ MUTANTS: Sequence[Mutant] = (
         "delivery.duties",
         "            self._sweep,\n",
         "",
-        "confirm lost, provider weather",
+        "replay, provider weather",
         "stuck letters",
     ),
     _mutant(
@@ -236,16 +238,16 @@ MUTANTS: Sequence[Mutant] = (
         "    .where(status_in(Status.PENDING), n.c.published_at.is_not(None), is_up)\n)\n"
         "_TAKE_LOST",
         "    .where(status_in(Status.PENDING), n.c.published_at.is_not(None))\n)\n_TAKE_LOST",
-        "broker cut",
-        "vanished",
+        "pause",
+        "twice vanished",
     ),
     _mutant(
         "a-second-letter-is-looked-for",
         "store.notification.dead_letters",
         "    stale_letter_at=case((_was_offered, Now()), else_=n.c.stale_letter_at)\n)\n\n\nasync",
         "    stale_letter_at=n.c.stale_letter_at\n)\n\n\nasync",
-        "confirm lost, provider weather",
-        "letters",
+        "confirms held, provider weather",
+        "stuck letters",
     ),
     # --- the broker -------------------------------------------------------------------------
     _mutant(
@@ -254,7 +256,7 @@ MUTANTS: Sequence[Mutant] = (
         "                await _answered(batch)\n",
         "                fates = [Fate.CONFIRMED] * len(messages)\n",
         "broker cut, broker away",
-        "vanished missing",
+        "misnoted",
     ),
     _mutant(
         "what-has-no-queue-comes-back",
@@ -270,7 +272,7 @@ MUTANTS: Sequence[Mutant] = (
         "        n.c.attempt == _named.c.attempt,\n        WithoutWaitingForDisk(),\n",
         "        WithoutWaitingForDisk(),\n",
         "confirms held, provider weather",
-        "missing vanished",
+        "misnoted early",
     ),
     _mutant(
         "what-comes-while-it-pauses-is-held",
@@ -279,7 +281,7 @@ MUTANTS: Sequence[Mutant] = (
         "                await self._is_detached.wait()\n",
         "",
         "stop",
-        "bounced recalled",
+        "again bounced recalled",
     ),
     # --- stops and deaths -------------------------------------------------------------------
     _mutant(
@@ -294,14 +296,14 @@ MUTANTS: Sequence[Mutant] = (
         "        self._deliverer.close()\n"
         "        await _settled(subscription.pause() for subscription in self._subscriptions)\n",
         "stop",
-        "bounced recalled",
+        "again bounced recalled",
     ),
     _mutant(
         "the-gate-closes-at-a-stop",
         "delivery.deliverer",
         "        self._closing.set()\n        self._gate.close()\n",
         "        self._closing.set()\n",
-        "stop, provider weather",
+        "stop, pause",
         "interrupted",
     ),
     _mutant(
@@ -339,10 +341,10 @@ MUTANTS: Sequence[Mutant] = (
     _mutant(
         "a-dead-worker-is-started-again",
         "worker.supervisor",
-        "            death = await self._live(index)\n",
-        "            death = await self._live(index)\n            await asyncio.sleep(1e9)\n",
+        "await asyncio.gather(self._tell(death), asyncio.sleep(delay_s))\n",
+        "await asyncio.gather(self._tell(death), asyncio.sleep(1e9))\n",
         "kill",
-        "stuck held",
+        "stuck",
     ),
     # --- clients ----------------------------------------------------------------------------
     _mutant(
@@ -358,6 +360,8 @@ MUTANTS: Sequence[Mutant] = (
         "bootstrap",
         "        strikes = strikes + 1 if problem else 0\n",
         "        strikes = 0\n",
+        "consumers forgotten",
+        "stuck slow",
     ),
     # --- held by other tests ----------------------------------------------------------------
     _mutant(
@@ -365,6 +369,8 @@ MUTANTS: Sequence[Mutant] = (
         "store.kit.batcher",
         "            await self._answer_one_by_one(batch, error)\n        except Exception",
         "            _refuse(batch, error)\n        except Exception",
+        "row refused",
+        "refused",
     ),
     _mutant(
         "a-slot-that-came-too-late-goes-on",
@@ -377,6 +383,8 @@ MUTANTS: Sequence[Mutant] = (
         "worker.store_watch",
         "            await self._consumers.let_go()\n",
         "",
+        "database parted",
+        "kept",
     ),
     _mutant(
         "what-the-database-does-not-know-is-buried",
@@ -389,12 +397,16 @@ MUTANTS: Sequence[Mutant] = (
         "store.kit.clock",
         "        return self._machine.now() - timedelta(seconds=self._ahead_s)\n",
         "        return self._machine.now()\n",
+        "clock",
+        "refused",
     ),
     _mutant(
         "what-comes-back-counts-as-not-published",
         "queue.rabbitmq.frames",
         "Fate.RETURNED if returned else Fate.REFUSED",
         "Fate.CONFIRMED if returned else Fate.REFUSED",
+        "queue deleted",
+        "misnoted",
     ),
     _mutant(
         "an-offer-that-waited-too-long-is-left-to-a-relay",
@@ -407,6 +419,8 @@ MUTANTS: Sequence[Mutant] = (
         "store.receipts.applying",
         "    return is_under_way and receipt.transition is not None\n",
         "    return False\n",
+        "provider weather",
+        "unheard",
     ),
     _mutant(
         "a-receipt-counts-once",
@@ -425,21 +439,20 @@ MUTANTS: Sequence[Mutant] = (
         "store.notification.attempts",
         "_is_overdue = and_(n.c.expires_at.is_not(None), n.c.expires_at <= Now())",
         "_is_overdue = and_(n.c.expires_at.is_(None), n.c.expires_at <= Now())",
+        "pause",
+        "overdue",
     ),
     _mutant(
         "a-relay-expires",
         "delivery.duties",
         '            Duty("expire", pace.rescue_every_s, self.expire),\n',
         "",
+        "pause",
+        "waiting",
     ),
 )
 
 UNNOTICED: Mapping[str, str] = {
-    "a-worker-ends-whose-consumers-are-silent": (
-        "tests/integration/test_silent_worker.py::"
-        "test_a_worker_ends_itself_when_its_consumers_stay_without_consuming:"
-        " the broker of a world forgets no consumer"
-    ),
     "a-batch-is-split-row-by-row": (
         "tests/unit/store/test_batcher.py::test_a_row_that_spoils_its_batch_is_refused_alone:"
         " no client of a world sends what the database refuses, and who is busy asks again"
@@ -447,11 +460,6 @@ UNNOTICED: Mapping[str, str] = {
     "a-slot-that-came-too-late-goes-on": (
         "tests/unit/test_slots.py::test_a_waiter_cancelled_as_its_turn_comes_hands_the_slot_on:"
         " only a worker that ends cancels who waits"
-    ),
-    "a-worker-without-its-database-lets-go": (
-        "tests/contract/worker/test_store_watch.py::"
-        "test_what_a_worker_without_its_database_held_is_delivered_by_another:"
-        " the database of a world is away from everybody, or from one for a moment"
     ),
     "what-the-database-does-not-know-is-buried": (
         "tests/contract/worker/test_delivery.py::"
@@ -509,12 +517,10 @@ SOUGHT = frozenset(
         "a-dead-worker-is-started-again",
         "a-dead-workers-leases-are-looked-for-again",
         "a-hung-worker-is-killed",
-        "a-late-completion-is-noted",
         "a-mark-needs-the-attempt",
         "a-relay-buries",
         "a-relay-sweeps-the-dead-queues",
         "a-second-letter-is-looked-for",
-        "an-end-needs-the-lease",
         "an-end-that-a-stop-cuts-off-is-recorded",
         "consumers-are-cancelled-before-the-gate-closes",
         "leases-end-once-the-database-is-back",

@@ -7,6 +7,7 @@ kernel would end them.
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from tests.simulation.loop import Process, WorldLoop
@@ -23,6 +24,7 @@ class Network:
         self._loop = loop
         self._chance = chance
         self._listeners: dict[tuple[str, int], _Listener] = {}
+        self._partings: dict[frozenset[Process], _Parting] = {}
 
     def listen(
         self, host: str, port: int, process: Process, serve: Callable[[], asyncio.Protocol]
@@ -46,6 +48,7 @@ class Network:
         listener = self._listeners.get((host, port))
         if listener is None or listener.process.is_dead:
             raise ConnectionRefusedError(f"nobody listens on {host}:{port}")
+        await self._overcome_parting(self._loop.process, listener.process)
         connection = Connection(self, self._loop.process, listener.process)
         self.connections = [each for each in self.connections if not each.is_over]
         self.connections.append(connection)
@@ -59,9 +62,38 @@ class Network:
         """The connections of these two."""
         return [each for each in self.connections if each.is_between(one, other)]
 
+    def part(self, one: Process, other: Process, for_s: float, *, is_silent: bool) -> None:
+        """Let nothing pass between these two for so long, or until an earlier parting ends.
+
+        Where that `is_silent`, all waits; otherwise connections end, and new ones are refused.
+        """
+        until_s = self._loop.time() + max(for_s, self._parted_for_s(one, other))
+        self._partings[frozenset((one, other))] = _Parting(until_s, is_silent)
+        for connection in self.between(one, other):
+            if is_silent:
+                connection.hold(until_s)
+            else:
+                connection.cut()
+
+    async def _overcome_parting(self, one: Process, other: Process) -> None:
+        while (left_s := self._parted_for_s(one, other)) > 0:
+            if not self._partings[frozenset((one, other))].is_silent:
+                raise ConnectionRefusedError("the network is parted")
+            await asyncio.sleep(left_s)
+
+    def _parted_for_s(self, one: Process, other: Process) -> float:
+        parting = self._partings.get(frozenset((one, other)))
+        return 0 if parting is None else parting.until_s - self._loop.time()
+
     def latency_s(self) -> float:
         """How long the next piece is under way."""
         return self._chance.uniform(*_LATENCY_S)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parting:
+    until_s: float
+    is_silent: bool
 
 
 class _Listener:
@@ -90,6 +122,10 @@ class Connection:
         """Whether it connects these two."""
         return {self.client.process, self.server.process} == {one, other}
 
+    def hold(self, until_s: float) -> None:
+        """Keep what is sent from now on from arriving before this time."""
+        self.client.held_until_s = self.server.held_until_s = until_s
+
     def cut(self) -> None:
         """End it for both at once; what is under way is lost."""
         self.client.lose(ConnectionResetError("the network was cut"))
@@ -105,6 +141,7 @@ class _End(asyncio.Transport):
         self.known: dict[str, object] = {"peername": ("world", 0), "sockname": ("world", 0)}
         super().__init__(self.known)
         self.process = process
+        self.held_until_s = 0.0
         self._network = network
         self._loop = process.loop
         self._protocol: asyncio.Protocol | None = None
@@ -200,7 +237,8 @@ class _End(asyncio.Transport):
         self.process.post(0, self._lost, error)
 
     def _post_to_peer(self, callback: Callable[..., None], *args: Any) -> None:
-        arrival_s = max(self._loop.time() + self._network.latency_s(), self._last_arrival_s)
+        soon_s = self._loop.time() + self._network.latency_s()
+        arrival_s = max(soon_s, self._last_arrival_s, self.held_until_s)
         self._last_arrival_s = arrival_s
         self.peer.process.post(arrival_s - self._loop.time(), callback, *args)
 

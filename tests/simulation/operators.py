@@ -61,13 +61,14 @@ class Operator:
 
 async def call_back(
     id: UUID, status: str, sid: str, sites: Sequence[Site], chance: random.Random
-) -> None:
-    """Tell, as Twilio does, what became of a message; again if it is not taken."""
+) -> bool:
+    """Tell, as Twilio does, what became of a message, again and again; whether that was taken."""
     form = {"MessageSid": sid, "AccountSid": "AC" + "0" * 32, "MessageStatus": status}
     signature = twilio_signature(f"{BASE_URL}/{id}", form)
     headers = {"content-type": FORM["Content-Type"], "x-twilio-signature": signature}
     request = Request("POST", f"/callbacks/twilio/{id}", headers, urlencode(form).encode())
-    await insisted(request, sites, chance)
+    response = await insisted(request, sites, chance)
+    return response is not None and response.status < HTTPStatus.BAD_REQUEST
 
 
 async def insisted(

@@ -19,9 +19,15 @@ class Kind(StrEnum):
     DATABASE_SLOW = "database slow"
     ANSWER_LOST = "answer lost"
     DATABASE_CUT = "database cut"
+    DATABASE_PARTED = "database parted"
+    DATABASE_FROZEN = "database frozen"
+    ROW_BUSY = "row busy"
+    ROW_REFUSED = "row refused"
     PROVIDER_WEATHER = "provider weather"
     BROKER_AWAY = "broker away"
     BROKER_CUT = "broker cut"
+    BROKER_FROZEN = "broker frozen"
+    CONSUMERS_FORGOTTEN = "consumers forgotten"
     ALARM = "alarm"
     PUBLISHES_REFUSED = "publishes refused"
     CONFIRMS_HELD = "confirms held"
@@ -41,8 +47,11 @@ STORE = {
     Kind.DATABASE_SLOW,
     Kind.ANSWER_LOST,
     Kind.DATABASE_CUT,
+    Kind.DATABASE_PARTED,
+    Kind.DATABASE_FROZEN,
+    Kind.ROW_BUSY,
 }
-"""What goes wrong with the database."""
+"""What goes wrong with the database, and may keep a process from recording something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,8 @@ class Plan:
     """Whether a provider calls back."""
     one_process: bool
     faults: Sequence[Fault]
+    batch: int = 1
+    """How many notifications a client sends at once."""
 
     def as_data(self) -> dict[str, Any]:
         """The plan as JSON has it."""
@@ -129,6 +140,7 @@ def plan_of(seed: int, only: Sequence[Kind] = ()) -> Plan:
             (_fault(chance, kinds, load_s) for _ in range(chance.randint(1, 9))),
             key=lambda fault: fault.at_s,
         ),
+        batch=chance.choice((1, 1, 1, 5)),
     )
 
 
@@ -157,5 +169,6 @@ def smaller(plan: Plan) -> Sequence[Plan]:
         replace(plan, runners=1),
         replace(plan, apis=1),
         replace(plan, providers=1),
+        replace(plan, batch=1),
     ]
     return [*fewer, *(each for each in lower if each != plan and each.is_possible)]

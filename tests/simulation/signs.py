@@ -7,20 +7,23 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-from notifier.notification.model import OnUnknown
+from notifier.notification.model import OnUnknown, Status
 from tests.simulation.check import NOTES, findings
-from tests.simulation.ended import Ended, Happening
+from tests.simulation.ended import DEAD_S, Ended, Happening
 from tests.simulation.plan import STORE, Kind
 from tests.simulation.providers import SILENT, Call, Fate
 
 _HARMLESS = {
     Kind.PROVIDER_WEATHER,
+    Kind.ROW_REFUSED,
     Kind.CLOCK,
     Kind.PAUSE,
     Kind.REPLAY,
     Kind.CANCEL,
     Kind.SUPPRESS,
 }
+_HINDERING = set(Kind) - _HARMLESS - STORE
+"""What may keep a worker from giving back what it has."""
 _EMPTYING = {Kind.PURGE, Kind.QUEUE_DELETED}
 _HOLDING = {*STORE, Kind.FREEZE, Kind.PROVIDER_WEATHER, Kind.PAUSE}
 """While these last, messages may be in a consumer's hand for long."""
@@ -31,6 +34,8 @@ _LONGEST_CALLS_S = 30.0
 _IN_A_ROW = 5
 _KNOWN_AFTER_S = 3.0
 _OPEN_S = 28.0
+_LOST_AFTER_S = 30.0
+"""Nothing that was published is taken for lost, or missing, sooner."""
 _MS_S = 0.01
 
 
@@ -41,11 +46,13 @@ def closely(ended: Ended) -> list[str]:
 
 def _signs(ended: Ended) -> Iterator[str]:
     yield from _about_messages(ended)
+    yield from _about_publishing(ended)
     yield from _about_leases(ended)
     yield from _about_calls(ended)
     yield from _about_log(ended)
     yield from _about_processes(ended)
     yield from _about_times(ended)
+    yield from _about_reports(ended)
 
 
 def _happened(ended: Ended, kinds: Collection[Kind]) -> bool:
@@ -70,8 +77,25 @@ def _about_messages(ended: Ended) -> Iterator[str]:
     # Whoever sweeps a dead queue gives all its letters back.
     returns = {name: n for name, n in ended.returns.items() if ".dead:" not in name}
     message, most = max(returns.items(), key=lambda each: each[1], default=("", 0))
-    if most > ends + _FEW:
+    if most > (ends + _FEW if ends else 0):
         yield f"bounced: {message} came back {most} times, for {ends} ends"
+    for (worker, message), count in ended.again.items():
+        if count > 1:
+            yield f"again: {message} came {count} times to {worker}, which was asked to end"
+
+    for (worker, id_), (since_s, at_s) in ended.kept.items():
+        if not any(_between(ended, _HINDERING, since_s, at_s, worker)):
+            yield f"kept: {id_} is kept at {at_s:.2f} by {worker}, which cannot reach the database"
+
+
+def _about_publishing(ended: Ended) -> Iterator[str]:
+    for queue, id_, times in ended.published:
+        for earlier_s, later_s in pairwise(times):
+            if later_s - earlier_s < _LOST_AFTER_S and not _is_troubled(ended, earlier_s, later_s):
+                yield f"twice: {id_} was put into {queue} at {earlier_s:.2f} and {later_s:.2f}"
+    for id_, attempt, at_s in ended.misnoted:
+        name = f"{UUID(id_)} attempt {attempt}"
+        yield f"misnoted: {name} is noted as published at {at_s:.2f}, and the broker had none"
 
 
 def _gives_back(happening: Happening) -> bool:
@@ -92,8 +116,11 @@ def _about_leases(ended: Ended) -> Iterator[str]:
                 break
     for id_, worker, died_s, at_s in ended.held_by_dead:
         runner = worker.partition(":")[0]
-        troubles = {*STORE, Kind.KILL, Kind.STOP, Kind.FREEZE}
-        if not any(_between(ended, troubles, died_s, at_s, runner)):
+        if any(_between(ended, {Kind.KILL, Kind.STOP, Kind.FREEZE}, died_s, at_s, runner)):
+            continue
+        troubles = _between(ended, STORE, died_s, at_s, runner)
+        since_s = max([died_s, *(each.until_s for each in troubles)])
+        if at_s - since_s > DEAD_S:
             yield f"held: {id_} at {at_s:.2f} by {worker}, which died at {died_s:.2f}"
 
 
@@ -184,6 +211,14 @@ def _about_processes(ended: Ended) -> Iterator[str]:
                 yield f"undead: {line['child']} hung, and was not killed"
 
 
+def _is_troubled(ended: Ended, from_s: float, to_s: float) -> bool:
+    """Whether there was anything between these times, or just before, but what is harmless."""
+    return any(
+        each.kind not in _HARMLESS and each.overlaps(from_s - _PATIENCE_S, to_s)
+        for each in ended.happenings
+    )
+
+
 def _is_calm(ended: Ended) -> bool:
     return not ended.happenings or {each.kind for each in ended.happenings} == {
         Kind.PROVIDER_WEATHER
@@ -231,6 +266,31 @@ def _about_times(ended: Ended) -> Iterator[str]:
             waited_s = (_time(later) - _time(earlier)).total_seconds()
             if waited_s < earlier["delay_s"] - _MS_S:
                 yield f"early: {id_} was claimed {waited_s:.2f} s after {earlier['event']}"
+
+    yield from _about_expiry(ended)
+
+
+def _about_expiry(ended: Ended) -> Iterator[str]:
+    """Nothing begins once it has expired, and nothing waits for long after that."""
+    ends = {row["id"]: row["expires_at"] for row in ended.records if row["expires_at"]}
+    for row in ended.timeline:
+        end = ends.get(row["notification_id"])
+        if end and row["event"] == "claim" and _time(row) > datetime.fromisoformat(end):
+            yield f"overdue: {row['notification_id']} was claimed at {row['at']}, expired at {end}"
+    troubles = {*STORE, Kind.KILL, Kind.STOP, Kind.FREEZE}
+    for id_, expired_s, seen_s in ended.overdue:
+        if not any(
+            each.kind in troubles and each.overlaps(expired_s, seen_s) for each in ended.happenings
+        ):
+            yield f"waiting: {id_} expired at {expired_s:.2f}, and is pending at {seen_s:.2f}"
+
+
+def _about_reports(ended: Ended) -> Iterator[str]:
+    reported = {str(id_) for id_ in ended.reported}
+    for row in ended.records:
+        id_ = str(UUID(row["id"]))
+        if id_ in reported and row["status"] == Status.SENT:
+            yield f"unheard: {id_} is sent, and its provider told what became of it"
 
 
 def _time(event: Mapping[str, Any]) -> datetime:

@@ -254,6 +254,38 @@ def test_deleting_a_queue_cancels_its_consumers() -> None:
     played(script)
 
 
+def test_consumers_that_are_forgotten_are_not_told_and_keep_what_they_have() -> None:
+    async def script(broker: Broker) -> None:
+        async with connected(URL) as client:
+            line = await opened(await client.line(), b"1", b"2")
+            await line.prefetch(1)
+            await line.consume(EMAIL, "c")
+            tag = (await line.await_mail()).tag
+            assert broker.held_by("c") == [b"1"]
+
+            broker.forget_consumers(EMAIL)
+            line.ack(tag)
+
+            await line.finds(EMAIL, ready=1)
+            assert bodies_in(broker, EMAIL) == [b"2"]
+            assert broker.held_by("c") == []
+
+    played(script)
+
+
+def test_what_clients_put_into_queues_is_remembered() -> None:
+    async def script(broker: Broker) -> None:
+        async with connected(URL) as client:
+            await opened(await client.line(), b"1")
+            broker.purge(EMAIL)
+
+            assert broker.has_taken(EMAIL, b"1")
+            assert not broker.has_taken(EMAIL, b"2")
+            assert not broker.has_taken(DEAD, b"1")
+
+    played(script)
+
+
 @pytest.mark.parametrize("version", [V3_10, V4_0, V4_3], ids=lambda version: version.name)
 def test_moving_is_publishing_by_the_name_of_the_queue(version: Version) -> None:
     async def script(broker: Broker) -> None:

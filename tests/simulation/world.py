@@ -3,15 +3,20 @@
 import asyncio
 import random
 import sqlite3
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import closing
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from notifier import bootstrap
-from notifier.queue import topology
+from notifier.notification.envelope import Envelope
+from notifier.notification.model import Channel, Lane
+from notifier.queue import message, topology
 from notifier.settings.groups import Settings
 from tests.callbacks import AUTH_TOKEN, BASE_URL
 from tests.simulation import clients, doors
@@ -20,13 +25,13 @@ from tests.simulation.broker.publishing import UNNOTICED
 from tests.simulation.broker.server import Broker
 from tests.simulation.clients import Wish
 from tests.simulation.database import DatabaseServer
-from tests.simulation.ended import DEAD_S, Ended, Happening
+from tests.simulation.ended import DEAD_S, KEPT_S, LATE_S, Ended, Happening
 from tests.simulation.epoch import EPOCH_S
 from tests.simulation.loop import Process, WorldLoop, this_loop, this_process
 from tests.simulation.machines import Machine, Nursery
 from tests.simulation.network import Network
 from tests.simulation.operators import Operator, call_back
-from tests.simulation.plan import Fault, Plan
+from tests.simulation.plan import Fault, Kind, Plan
 from tests.simulation.providers import Call, Provider, WorldAdapter, fair_weather
 from tests.simulation.reality import unreal
 from tests.simulation.web import Site
@@ -37,6 +42,14 @@ SETTLE_S = 2_500.0
 _SHARE_DELIVERED = 0.8
 _OPEN = "SELECT count(*) FROM notifications WHERE status IN ('pending', 'processing')"
 _LEASED = "SELECT id, leased_by FROM notifications WHERE status = 'processing'"
+_PUBLISHED = """
+SELECT id, channel, lane, attempt FROM notifications
+WHERE status = 'pending' AND published_at IS NOT NULL
+"""
+_ENDING = """
+SELECT id, expires_at FROM notifications WHERE status = 'pending' AND expires_at IS NOT NULL
+"""
+_WAITING = "SELECT id, attempt FROM notifications WHERE status = 'pending'"
 _LOOK_S = 5.0
 _EMAIL = ("smtp", "sendgrid")
 
@@ -72,7 +85,7 @@ class World:
             self.chance["database"],
             tell,
         )
-        self.database.looks.append(self._look_at_leases)
+        self.database.looks.append(self._look)
         self.broker_process = Process("broker", self.loop)
         self.broker: Broker = self.broker_process.run(
             partial(Broker, self.loop, journal=self._hear)
@@ -157,7 +170,20 @@ class World:
             self.tell(words)
         if " is back (" in words:
             self.ended.returns[words.partition(" is back (")[0]] += 1
+        elif " to notifier-worker@" in words:
+            self._hear_of_delivery(words)
         self.ended.dropped += words.endswith(UNNOTICED)
+
+    def _hear_of_delivery(self, words: str) -> None:
+        message, _, to = words.partition(" to notifier-worker@")
+        worker = to.split()[0]
+        if worker in self.nursery.asked_to_end:
+            self.ended.again[worker, message] += 1
+
+    def row_of(self, wish: Wish) -> str:
+        """What a statement that writes a notification's row names it by."""
+        assert wish.told is not None
+        return wish.told.hex
 
     def note_log(self, event: Mapping[str, Any]) -> None:
         """Keep a line of notifier's log."""
@@ -175,7 +201,7 @@ class World:
         chance = self.chance["clients"]
         self.ended.wishes = clients.wishes(self.plan.notifications, random.Random(self.plan.load))
         until_s = self.plan.ends_s + 120
-        sending = [client.spawn(self._wish(wish, chance, until_s)) for wish in self.ended.wishes]
+        sending = [client.spawn(self._send(some, chance, until_s)) for some in self._requests()]
         for fault in self.plan.faults:
             self.keeper.post(fault.at_s, befall, self, fault)
         await asyncio.sleep(self.plan.ends_s)
@@ -184,9 +210,13 @@ class World:
         await self._settle()
         self._read()
 
-    async def _wish(self, wish: Wish, chance: random.Random, until_s: float) -> None:
+    def _requests(self) -> Iterator[Sequence[Wish]]:
+        wishes, size = self.ended.wishes, self.plan.batch
+        return (wishes[at : at + size] for at in range(0, len(wishes), size))
+
+    async def _send(self, wishes: Sequence[Wish], chance: random.Random, until_s: float) -> None:
         await asyncio.sleep(2 + chance.uniform(0, self.plan.load_s))
-        await clients.send(wish, self._key, self.sites, chance, until_s)
+        await clients.send(wishes, self._key, self.sites, chance, until_s)
 
     async def _settle(self) -> None:
         end_s = self.loop.time() + SETTLE_S
@@ -217,16 +247,53 @@ class World:
 
         async def later() -> None:
             await asyncio.sleep(chance.choice((0.0, 0.3, 5.0)) * chance.random())
-            await call_back(call.id, status, call.provider_id, self.sites, chance)
+            if await call_back(call.id, status, call.provider_id, self.sites, chance):
+                self.ended.reported.append(call.id)
 
         self._callbacks.append(this_process().spawn(later()))
 
-    def _look_at_leases(self) -> None:
-        """Look for what is under the lease of a worker that died long ago."""
+    def _look(self) -> None:
+        """Look from time to time for what is not to be."""
         now_s = self.loop.time()
-        if now_s - self._looked_s < _LOOK_S:
+        if now_s - self._looked_s >= _LOOK_S:
+            self._looked_s = now_s
+            self._look_at_leases(now_s)
+            self._look_at_published(now_s)
+            self._look_at_overdue(now_s)
+            self._look_at_parted(now_s)
+
+    def _look_at_published(self, now_s: float) -> None:
+        """Look for what is noted as published, and never was."""
+        if self.plan.one_process:
             return
-        self._looked_s = now_s
+        for id_, channel, lane, attempt in self._asked(_PUBLISHED):
+            envelope = Envelope(
+                id=UUID(id_), channel=Channel(channel), lane=Lane(lane), attempt=attempt
+            )
+            queue = topology.work_queue(envelope.channel, envelope.lane)
+            if not self.broker.has_taken(queue, message.encode(envelope)):
+                self.ended.misnoted.append((id_, attempt, now_s))
+
+    def _look_at_overdue(self, now_s: float) -> None:
+        """Look for what should have expired long ago."""
+        for id_, expires_at in self._asked(_ENDING):
+            expires_s = datetime.fromisoformat(expires_at).timestamp() - EPOCH_S
+            if now_s - expires_s > LATE_S:
+                self.ended.overdue.append((id_, expires_s, now_s))
+
+    def _look_at_parted(self, now_s: float) -> None:
+        """Look for what is kept by who cannot reach the database for long."""
+        for each in self.ended.happenings:
+            if each.kind is Kind.DATABASE_PARTED and each.at_s + KEPT_S < now_s < each.until_s:
+                waiting = {(UUID(id_).hex, attempt) for id_, attempt in self._asked(_WAITING)}
+                for worker in each.whom or ():
+                    for body in self.broker.held_by(f"notifier-worker@{worker} "):
+                        named = orjson.loads(body)
+                        if (UUID(named["id"]).hex, named["attempt"]) in waiting:
+                            self.ended.kept[worker, named["id"]] = (each.at_s, now_s)
+
+    def _look_at_leases(self, now_s: float) -> None:
+        """Look for what is under the lease of a worker that died long ago."""
         for id_, worker in self._asked(_LEASED):
             died_s = self.nursery.deaths.get(worker, now_s)
             if now_s - died_s > DEAD_S:
@@ -235,6 +302,11 @@ class World:
     def _read(self) -> None:
         if not self.plan.one_process:
             self.ended.letters = self._letters()
+            self.ended.published = [
+                (queue, orjson.loads(body)["id"], times)
+                for (queue, body), times in self.broker.taken.items()
+                if len(times) > 1
+            ]
         with closing(sqlite3.connect(self._path)) as file:
             file.row_factory = sqlite3.Row
             for table, rows in (

@@ -9,24 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.notification.envelope import Envelope
 from notifier.notification.model import Channel, Status
 from notifier.notification.outcomes import Fault
-from notifier.notification.transitions import GIVE_UP, RECALL
+from notifier.notification.transitions import RECALL
 from notifier.store.kit.database import Database
 from notifier.store.kit.rows import joined
-from notifier.store.kit.sql import (
-    ID,
-    Now,
-    SecondsFromNow,
-    given_rows,
-    is_key,
-    literal_text,
-    parameter,
-)
-from notifier.store.notification import unknown
-from notifier.store.notification.changes import RETURNED, erased, locked, set_where, status_in
-from notifier.store.notification.rows import envelope_row, fault_columns
+from notifier.store.kit.sql import ID, Now, SecondsFromNow, given_rows, is_key, parameter
+from notifier.store.notification import timeline, unknown
+from notifier.store.notification.changes import RETURNED, locked, status_in
+from notifier.store.notification.rows import envelope_row, event_row, fault_columns
 from notifier.store.notification.tables import notifications as n
 from notifier.store.notification.taking import given_limit, held, is_up, take
-from notifier.store.notification.timeline import note_which
 
 GIVEN_UP = Fault(
     kind="transient",
@@ -94,10 +85,13 @@ async def channels_with_stale_dead_letters(connection: AsyncConnection) -> Colle
 
 
 async def recall(connection: AsyncConnection, *, letters: Sequence[Envelope]) -> int:
-    """RECALL, or GIVE_UP, what is pending although its message lies in a dead queue."""
+    """RECALL what is pending although its message lies in a dead queue."""
     rows = joined(map(envelope_row, letters))
     changed = (await connection.execute(_RECALL, {"rows": rows})).all()
-    await note_which(connection, changed, RECALL, GIVE_UP, GIVEN_UP)
+    await timeline.append(
+        connection,
+        [event_row(row.id, RECALL.name, row.attempt, fault=GIVEN_UP) for row in changed],
+    )
     return len(changed)
 
 
@@ -113,8 +107,6 @@ async def stale_dead_letters(
 
 
 _with_letter = locked(given_rows(id=ID, attempt=Integer))
-# Every attempt ends with a fault of its own, or none: this one says that there was none since.
-_was_recalled = and_(n.c.fault_code.is_not(None), n.c.fault_code == literal_text(GIVEN_UP.code))
 _RECALL = (
     update(n)
     .where(
@@ -126,18 +118,12 @@ _RECALL = (
         n.c.stale_letter_at.is_(None),
     )
     .values(
-        status=case(
-            (_was_recalled, literal_text(GIVE_UP.target)), else_=literal_text(RECALL.target)
-        ),
         # What else there may be of the old message, its letter first, stands for nothing now.
-        attempt=set_where(n.c.attempt, n.c.attempt + 1, when=~_was_recalled),
-        dead_letter=_was_recalled,
+        attempt=n.c.attempt + 1,
         relay_at=Now(),
         published_at=null(),
-        finished_at=case((_was_recalled, Now()), else_=null()),
         updated_at=Now(),
         **fault_columns(GIVEN_UP),
-        **erased(_was_recalled),
     )
     .returning(*RETURNED)
 )

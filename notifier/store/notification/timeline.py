@@ -27,12 +27,9 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.delivery.ports import Finish
-from notifier.notification.outcomes import Fault
-from notifier.notification.transitions import Transition
 from notifier.store.kit.rows import RowJson, encode, joined
 from notifier.store.kit.sql import ID, Now, given_rows, is_key
 from notifier.store.notification.changes import RETURNED
-from notifier.store.notification.rows import event_row
 from notifier.store.notification.tables import notification_events, notifications
 
 Ending: TypeAlias = tuple[UUID, int, str, str | None]
@@ -197,21 +194,3 @@ async def endings(connection: AsyncConnection, finishes: Iterable[Finish]) -> Co
     rows = joined(encode({"id": each.id.hex, "attempt": each.attempt}) for each in finishes)
     result = await connection.execute(_ENDINGS, {"rows": rows})
     return {(row.notification_id, row.attempt, row.event, row.provider) for row in result}
-
-
-async def note_which(
-    connection: AsyncConnection,
-    changed: Sequence[Row[Any]],
-    again: Transition,
-    end: Transition,
-    fault: Fault,
-) -> None:
-    """Add to the timelines which of the two each record went, and that this was why."""
-    transitions = [end if row.status == end.target else again for row in changed]
-    await append(
-        connection,
-        [
-            event_row(row.id, transition.name, row.attempt, fault=fault)
-            for row, transition in zip(changed, transitions, strict=True)
-        ],
-    )

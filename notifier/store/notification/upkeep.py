@@ -49,7 +49,6 @@ from notifier.store.notification.rows import event_row, fault_columns
 from notifier.store.notification.settings import StoreSettings
 from notifier.store.notification.tables import notifications as n
 from notifier.store.notification.taking import given_limit, held, is_up, take
-from notifier.store.notification.timeline import note_which
 
 LEASE_ENDED = Fault(
     kind="unknown",
@@ -173,7 +172,11 @@ async def rescue(
         for channel, policy in policies.items()
     )
     changed = (await connection.execute(_RESCUE, {"rows": rows, "limit": limit})).all()
-    await note_which(connection, changed, RESCUE, FAIL, LEASE_ENDED)
+    rescued = ((row, FAIL if row.status == FAIL.target else RESCUE) for row in changed)
+    await timeline.append(
+        connection,
+        [event_row(row.id, to.name, row.attempt, fault=LEASE_ENDED) for row, to in rescued],
+    )
     return len(changed)
 
 

@@ -12,15 +12,7 @@ from notifier.notification.queueing import QueueDepth
 from notifier.notification.transitions import FAIL, REPLAY, RETRY, SUCCEED
 from notifier.store.notification.upkeep import LEASE_ENDED
 from tests.clock import SystemClock
-from tests.contract.store.stores import (
-    A_FAULT,
-    LOST_AFTER_S,
-    Stores,
-    a_submission,
-    an_end,
-    envelope_of,
-    ids,
-)
+from tests.contract.store.stores import LOST_AFTER_S, Stores, a_submission, an_end, envelope_of, ids
 
 RESEND = {channel: RescuePolicy(max_attempts=3, on_unknown=OnUnknown.RESEND) for channel in Channel}
 HOLD = {channel: RescuePolicy(max_attempts=3, on_unknown=OnUnknown.HOLD) for channel in Channel}
@@ -338,8 +330,8 @@ async def _buried(stores: Stores, channel: Channel = Channel.EMAIL) -> Envelope:
     return letter
 
 
-async def _published(stores: Stores, *, sensitive: bool = False) -> Envelope:
-    envelope = envelope_of(await stores.accept(a_submission(sensitive=sensitive)))
+async def _published(stores: Stores) -> Envelope:
+    envelope = envelope_of(await stores.accept())
     await stores.publications.mark_published([envelope])
     return envelope
 
@@ -363,38 +355,23 @@ async def test_what_is_pending_while_its_message_lies_in_a_dead_queue_is_recalle
     assert await stores.events(waiting.id) == ["accept"]
 
 
-async def test_what_is_given_up_again_with_no_attempt_in_between_fails_and_keeps_its_letter(
+async def test_what_nobody_claims_is_recalled_however_often_the_broker_gives_it_up(
     stores: Stores,
 ) -> None:
-    first = await _published(stores, sensitive=True)
-    await stores.dead_letters.recall([first])
-    again = replace(first, attempt=1)
-    await stores.publications.mark_published([again])
+    message = await _published(stores)
 
-    assert await stores.dead_letters.recall([again]) == 1
+    for attempt in range(1, 6):
+        assert await stores.dead_letters.recall([message]) == 1
+        [message] = await stores.upkeep.take_due(10, hold_s=1)
+        assert message.attempt == attempt
+        await stores.publications.mark_published([message])
 
-    found = await stores.get(first.id)
-    assert (found.status, found.content) == (Status.FAILED, None)
+    found = await stores.get(message.id)
+    assert (found.status, found.attempts) == (Status.PENDING, 0)
     assert found.fault is not None
     assert found.fault.code == "delivery_limit"
-    assert await stores.events(first.id) == ["accept", "recall", "give_up"]
-    assert await stores.dead_letters.stale_dead_letters([first, again]) == [first]
-    await stores.pass_time(60)
-    assert await stores.dead_letters.take_unburied(10, hold_s=1) == []
-
-
-async def test_an_attempt_in_between_makes_the_next_letter_a_first_one(stores: Stores) -> None:
-    first = await _published(stores)
-    await stores.dead_letters.recall([first])
-    claimed = await stores.claim(replace(first, attempt=1))
-    assert claimed is not None
-    await stores.leases.finish(an_end(claimed, RETRY, delay_s=0, fault=A_FAULT))
-    again = replace(first, attempt=2)
-    await stores.publications.mark_published([again])
-
-    assert await stores.dead_letters.recall([again]) == 1
-
-    assert await stores.status(first.id) is Status.PENDING
+    assert await stores.events(message.id) == ["accept", *["recall"] * 5]
+    assert await stores.claim(message) is not None
 
 
 async def test_letters_of_what_is_not_in_the_broker_or_was_replayed_recall_nothing(

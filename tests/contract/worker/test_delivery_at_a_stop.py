@@ -12,7 +12,7 @@ from notifier.notification.envelope import Settlement
 from notifier.notification.model import Channel, Message, OnUnknown, Status
 from notifier.notification.outcomes import Outcome, Sent, Systemic, Transient
 from notifier.worker.consumers import Consumers
-from tests.contract.worker.bench import LIMIT_S, Bench, Hold, ScriptedAdapter, within
+from tests.contract.worker.bench import LIMIT_S, Bench, Hold, ScriptedAdapter, Switch, within
 
 REFUSED = Transient("connection_refused", "not sent")
 AWAY = StoreUnavailableError("away")
@@ -135,6 +135,20 @@ async def test_a_claim_that_waits_for_the_database_is_given_back_at_once(bench: 
     deliverer.close()
 
     assert await within(delivery) is Settlement.REQUEUE
+
+
+async def test_a_claim_that_fails_once_its_worker_lets_go_is_not_asked_again(bench: Bench) -> None:
+    class Leaving:
+        async def claim(self, *_arguments: object, **_options: object) -> None:
+            deliverer.close()
+            raise AWAY
+
+    envelope = await bench.accept()
+    bench.store = Switch(Leaving())
+    deliverer = bench.deliverer()
+
+    assert await within(deliverer.deliver(envelope)) is Settlement.REQUEUE
+    assert bench.store.counts["claim"] == 1
 
 
 async def test_a_stop_does_not_spend_its_grace_on_those_who_wait_at_the_gate(

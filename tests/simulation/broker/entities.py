@@ -1,5 +1,6 @@
 """Exchanges, queues and bindings, and the way of a message to its queues."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -39,8 +40,14 @@ class Entities:
         self.journal = journal
         self.exchanges: dict[str, Exchange] = {}
         self.queues: dict[str, Queue] = {}
+        self.taken: defaultdict[tuple[str, bytes], list[float]] = defaultdict(list)
+        """When clients put messages into queues: by the queues' names and the bodies."""
         self._policies = policies
         self._now_s = now_s
+
+    def note_taken(self, queue: str, body: bytes) -> None:
+        """Keep that a client put a message with this body into `queue`."""
+        self.taken[queue, body].append(self._now_s())
 
     def apply(self, policies: Sequence[Policy]) -> None:
         """Put other policies in the place of those that are in effect."""

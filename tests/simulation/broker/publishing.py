@@ -102,7 +102,11 @@ def _complete(channel: "Channel", incoming: Incoming, properties: bytes) -> None
         wire.entities.journal(f"{letter.id} of {wire.name} goes to {names}")
     if not targets and method.mandatory:
         _return(channel, letter)
-    _answer(channel, is_refused=not _is_taken(channel, letter, targets))
+    is_taken = _is_taken(channel, letter, targets)
+    if is_taken:
+        for target in targets:
+            wire.entities.note_taken(target.name, letter.body)
+    _answer(channel, is_refused=not is_taken)
 
 
 def _is_taken(channel: "Channel", letter: Letter, targets: Sequence[Queue]) -> bool:

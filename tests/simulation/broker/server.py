@@ -1,7 +1,7 @@
 """The broker: what clients connect to, and what operators and accidents do to it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from notifier.queue import topology
@@ -116,6 +116,32 @@ class Broker:
         self._tell(f"{queue} is deleted")
         self._entities.delete_queue(queue)
         self._house.flush()
+
+    def forget_consumers(self, queue: str) -> None:
+        """Serve the consumers of `queue` no more, and tell nobody."""
+        found = self._entities.queues[queue]
+        consumers = list(found.consumers)
+        for consumer in consumers:
+            found.detach(consumer)
+        self._tell(f"{len(consumers)} consumers of {queue} are forgotten")
+
+    def held_by(self, tag: str) -> Sequence[bytes]:
+        """The bodies of what consumers whose tags begin so have in hand."""
+        return [
+            delivery.letter.body
+            for queue in self._entities.queues.values()
+            for delivery in queue.unacked
+            if delivery.consumer is not None and delivery.consumer.tag.startswith(tag)
+        ]
+
+    def has_taken(self, queue: str, body: bytes) -> bool:
+        """Whether a client ever put a message with this body into `queue`."""
+        return (queue, body) in self._entities.taken
+
+    @property
+    def taken(self) -> Mapping[tuple[str, bytes], Sequence[float]]:
+        """When clients put messages into queues: by the queues' names and the bodies."""
+        return self._entities.taken
 
     def move(self, source: str, target: str) -> int:
         """Move what is ready in `source`, as a shovel does; how many messages `target` took."""
