@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from urllib.parse import unquote
 
 _BETWEEN_URLS = re.compile(r",\s*(?=[a-z]+://)", re.IGNORECASE)
+_BEGIN = "its parameters begin with ?, and & is only between them; in a name write %26 for &"
 _ESCAPE = "write %40 for @, %2F for /, %3F for ? and %23 for # in user and password"
 
 
@@ -40,6 +41,8 @@ def split_place(text: str, known: Collection[str], otherwise: str) -> Place:
     if " " in place or not text.isprintable():
         raise ValueError("it holds a space, or a character that nobody can see")
     login, _, hosts = authority.rpartition("@")
+    if re.search("&.*=", f"{hosts}/{path}"):
+        raise ValueError(_BEGIN)
     user, colon, password = login.partition(":")
     return Place(
         user=unquote(user) or None,

@@ -135,6 +135,7 @@ def test_a_password_is_the_same_for_every_client(written: str, password: str) ->
         (f"amqp://ada:{CANARY}#x@broker/", "write %40 for @, %2F for /"),
         (f"amqp://ada:{CANARY}?x@broker/", "write %40 for @, %2F for /"),
         (f"amqp://ada:{CANARY}@bro ker/", "it holds a space"),
+        (f"amqps://ada:{CANARY}@broker/v&verify=verify_none", "its parameters begin with ?"),
         ("amqps://broker/?cafil=x", "there is no parameter 'cafil'; is cafile meant?"),
         ("amqps://broker/?x=y", "there is no parameter 'x'; see docs/connections.md"),
         ("amqps://broker/?cacertfile=/missing", "cacertfile: its file cannot be read (FileNotF"),

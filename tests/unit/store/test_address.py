@@ -142,6 +142,16 @@ def test_a_wrong_parameter_is_told_by_its_name(query: str, told: str) -> None:
     assert told in refusal(f"postgresql://ada:{CANARY}@db/name?{query}")
 
 
+@pytest.mark.parametrize("place", ["db/name", "db", "db:5432/name", "/name"])
+def test_parameters_without_a_question_mark_are_told(place: str) -> None:
+    told = "its parameters begin with ?, and & is only between them"
+
+    assert told in refusal(f"postgresql://ada:a&b=c@{place}&sslmode=require")
+    assert told in refusal(f"postgresql://ada:a&b=c@{place}&sslmode=require?sslcert=x")
+    assert parse_address("postgresql://db/a&b").database == "a&b"
+    assert parse_address("postgresql://db/a%26b=c").database == "a&b=c"
+
+
 @pytest.mark.parametrize(
     "url",
     [
