@@ -2,7 +2,7 @@
 
 import sys
 
-from notifier.cli import run
+from notifier.commands.app import run
 
 
 def main() -> None:

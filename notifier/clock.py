@@ -1,6 +1,7 @@
-"""The clock."""
+"""The clock: what time it is, and how much has passed."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+from time import monotonic
 from typing import Protocol
 
 
@@ -12,3 +13,15 @@ class Clock(Protocol):
 
     def monotonic_s(self) -> float:
         """Seconds that only ever grow."""
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    def now(self) -> datetime:
+        """The current time, aware, UTC."""
+        return datetime.now(UTC)  # noqa: TID251  this is the Clock
+
+    def monotonic_s(self) -> float:
+        """Seconds that only ever grow."""
+        return monotonic()

@@ -27,7 +27,9 @@ def logging_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
     That would write to what was the output of its test, for all the tests to come.
     """
-    monkeypatch.setattr("notifier.bootstrap.configure_logging", lambda **_settings: None)
+    monkeypatch.setattr(
+        "notifier.composition.resources.configure_logging", lambda **_settings: None
+    )
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from notifier.administration import create_key
+from notifier.commands.keys import create_key
 from notifier.settings.groups import KeySettings
 from tests.attacks.raw import ask
 from tests.callbacks import SendGridSigner

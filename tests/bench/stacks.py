@@ -9,7 +9,7 @@ from pathlib import Path
 
 import aiohttp
 
-from notifier import administration
+from notifier.commands import database, keys, topology
 from notifier.settings.groups import Settings
 from tests.bench.place import Place
 from tests.bench.wrk import Endpoint
@@ -153,10 +153,10 @@ def _settings(place: Place, smtp_port: int, port: int) -> dict[str, str]:
 async def _prepare(environ: Mapping[str, str]) -> tuple[str, str]:
     """Make the schema, the topology and an API key for each of two services."""
     settings = Settings.from_env(environ)
-    await administration.upgrade_schema(settings)
-    report = await asyncio.to_thread(administration.apply_topology, settings)
+    await database.upgrade_schema(settings)
+    report = await asyncio.to_thread(topology.apply_topology, settings)
     assert report.is_complete, report
-    create = partial(administration.create_key, settings, scopes=("send", "read"), lifetime=None)
+    create = partial(keys.create_key, settings, scopes=("send", "read"), lifetime=None)
     return await create("bench"), await create("crowd")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import aiohttp
 
-from notifier import administration
+from notifier.commands import database, keys, topology
 from notifier.queue.topology import WORK_QUEUES
 from notifier.settings.groups import Settings
 from tests.chaos.injectors import BROKER, DATABASE
@@ -254,10 +254,10 @@ def _settings(smtp_port: int, http_port: int) -> dict[str, str]:
 async def _prepare(environ: Mapping[str, str]) -> str:
     """Make the schema, the topology and an API key."""
     settings = Settings.from_env(environ)
-    await administration.upgrade_schema(settings)
-    report = await asyncio.to_thread(administration.apply_topology, settings)
+    await database.upgrade_schema(settings)
+    report = await asyncio.to_thread(topology.apply_topology, settings)
     assert report.is_complete, report
-    return await administration.create_key(settings, "chaos", ("send", "read"), None)
+    return await keys.create_key(settings, "chaos", ("send", "read"), None)
 
 
 async def _answers(session: aiohttp.ClientSession, url: str) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import make_url
 from structlog.testing import capture_logs
 
-from notifier import cli
+from notifier.commands import app
 from notifier.store.kit import reaching
 from notifier.store.upgrading import upgrade
 from tests.api import MAIL, PREFIX, Api, over
@@ -106,12 +106,12 @@ def test_a_command_says_in_one_line_that_it_was_led_to_a_standby(
 ) -> None:
     database = asynchronous_pair.create_database()
     monkeypatch.setenv("NOTIFIER_DATABASE_URL", asynchronous_pair.primary.url(database))
-    assert cli.run(["db", "upgrade"]) == 0
+    assert app.run(["db", "upgrade"]) == 0
     asynchronous_pair.primary.wait_for_standby()
     capsys.readouterr()
     monkeypatch.setenv("NOTIFIER_DATABASE_URL", asynchronous_pair.standby.url(database))
 
-    code = cli.run(["db", "upgrade"])
+    code = app.run(["db", "upgrade"])
 
     line = capsys.readouterr().err
     assert code == 1

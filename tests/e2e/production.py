@@ -12,8 +12,8 @@ from typing import Any
 import asyncpg
 import httpx2
 
-from notifier import administration
 from notifier.access.keys import SCOPES
+from notifier.commands import keys
 from notifier.settings.groups import Settings
 from tests.e2e.client import Service, service_at
 from tests.e2e.processes import NOTIFIER, WORKER_RUNNER, Running, run, running
@@ -202,7 +202,7 @@ class Production:
     def service(self, name: str) -> Service:
         """A client of the API, with a key of a service of its own."""
         settings = Settings.from_env(self.environ)
-        key = asyncio.run(administration.create_key(settings, name, SCOPES[:2], None))
+        key = asyncio.run(keys.create_key(settings, name, SCOPES[:2], None))
         return self._stack.enter_context(service_at(self.url, key))
 
     def run(self, *arguments: str) -> str:

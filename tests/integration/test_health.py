@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
-from notifier import cli
+from notifier.commands import app
 from notifier.errors import NotifierError, QueueUnavailableError, StoreUnavailableError
 from notifier.notification.envelope import Envelope
 from notifier.notification.model import Channel, Lane
@@ -208,7 +208,7 @@ def test_a_command_says_in_one_line_why_there_is_no_broker(
     port = {"port": str(free_port())} if "port" in changes else {}
     monkeypatch.setenv("NOTIFIER_BROKER_URL", with_parts(amqp_url, **(changes | port)))
 
-    code = cli.run(["topology", "apply"])
+    code = app.run(["topology", "apply"])
 
     line = capsys.readouterr().err
     assert code == 1
@@ -224,7 +224,7 @@ def test_a_command_says_in_one_line_why_there_is_no_database(
     url = with_parts(postgres_url, password="canary-1")
     monkeypatch.setenv("NOTIFIER_DATABASE_URL", url)
 
-    code = cli.run(["db", "upgrade"])
+    code = app.run(["db", "upgrade"])
 
     line = capsys.readouterr().err
     assert code == 1

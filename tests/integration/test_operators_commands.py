@@ -14,8 +14,9 @@ from typing import TypeAlias
 
 import pytest
 
-from notifier import __version__, cli
+from notifier import __version__
 from notifier.access import keys
+from notifier.commands import app
 from notifier.store.upgrading import upgrade
 from tests.services.rabbitmq import RabbitMq
 
@@ -32,7 +33,7 @@ def command(
     monkeypatch.setenv("NOTIFIER_DATABASE_URL", url)
 
     def run(line: str) -> tuple[int, str, str]:
-        code = cli.run(line.split())
+        code = app.run(line.split())
         out, err = capsys.readouterr()
         return code, out, err
 
@@ -110,17 +111,17 @@ def test_every_list_is_to_be_had_as_json_and_by_service(
 
 
 def test_the_reason_of_a_pause_stays_one_cell(command: Command) -> None:
-    assert cli.run(["providers", "pause", "smtp", "--reason", "a\tb\nc"]) == 0
+    assert app.run(["providers", "pause", "smtp", "--reason", "a\tb\nc"]) == 0
 
     assert command("providers list")[1].splitlines()[-1].endswith("\ta b c")
 
 
 def test_a_reason_of_nothing_is_no_reason(command: Command) -> None:
     where = ["anna@example.com", "--service", "orders", "--type", "email"]
-    assert cli.run(["suppressions", "add", *where, "--reason", "unsubscribed"]) == 0
+    assert app.run(["suppressions", "add", *where, "--reason", "unsubscribed"]) == 0
 
     for nothing in ("", "  "):
-        assert cli.run(["suppressions", "remove", *where, "--reason", nothing]) == 2
+        assert app.run(["suppressions", "remove", *where, "--reason", nothing]) == 2
 
     assert "anna@example.com" in command("suppressions list")[1]
 
@@ -128,7 +129,7 @@ def test_a_reason_of_nothing_is_no_reason(command: Command) -> None:
 def test_nobodys_list_takes_no_address(command: Command) -> None:
     where = ["anna@example.com", "--type", "email", "--service", ""]
 
-    assert cli.run(["suppressions", "add", *where]) == 2
+    assert app.run(["suppressions", "add", *where]) == 2
 
     assert len(command("suppressions list")[1].splitlines()) == 1
 

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from notifier import bootstrap
+from notifier.composition import workers
 from notifier.queue.memory import MemorySubscription
 from notifier.settings.groups import Settings
 from notifier.store.upgrading import upgrade
@@ -21,8 +21,8 @@ ENDED = "a consumer ended"
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look again without a pause; the test's own process is no worker to be spared."""
-    monkeypatch.setattr("notifier.bootstrap._WATCH_S", 0)
-    monkeypatch.setattr("notifier.bootstrap.spare_collector", lambda: None)
+    monkeypatch.setattr("notifier.composition.workers._WATCH_S", 0)
+    monkeypatch.setattr("notifier.composition.workers.spare_collector", lambda: None)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ async def test_a_worker_ends_itself_when_its_consumers_stay_without_consuming(
 
     with link, parent:
         async with asyncio.timeout(AT_ALL_S):
-            problem = await bootstrap._work(settings, "worker-1", link)  # noqa: SLF001
+            problem = await workers._work(settings, "worker-1", link)  # noqa: SLF001
 
     # What sys.exit writes; and with that the exit code is 1, so that it is started again.
     assert problem == f"notifier worker: {ENDED}"
@@ -67,6 +67,6 @@ async def test_a_worker_ends_itself_when_its_consumers_stay_without_consuming(
 async def test_a_worker_bears_consumers_that_come_back() -> None:
     looks = Looks([ENDED, ENDED, None, ENDED, None, ENDED, ENDED, ENDED, "not looked at"])
 
-    await bootstrap._silent(cast("Consumers", looks))  # noqa: SLF001
+    await workers._silent(cast("Consumers", looks))  # noqa: SLF001
 
     assert list(looks.left) == ["not looked at"]

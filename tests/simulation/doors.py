@@ -7,13 +7,14 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any, Protocol
 from unittest import mock
 
 import structlog
 
-from notifier import bootstrap
 from notifier.channels.registry import Parts, channel_settings
+from notifier.composition import api, one_process, resources, workers
 from notifier.delivery.ports import ChannelAdapter
 from notifier.notification.model import Channel
 from notifier.store.kit.database import Database, Patience
@@ -79,13 +80,14 @@ def opened_into(world: _Opened) -> Iterator[None]:
         "make_routes": make_routes,
         "bind": lambda *_where: contextlib.nullcontext(),
         "serve": serve,
-        "_watching_topology": watching_topology,
-        "_stop_signal": lambda: this_process().stopping,
+        "watching_topology": watching_topology,
+        "stop_signal": lambda: this_process().stopping,
         "spare_collector": lambda: None,
     }
     with contextlib.ExitStack() as stack:
-        for name, door in doors.items():
-            stack.enter_context(mock.patch.object(bootstrap, name, door))
+        for module, (name, door) in product((resources, api, workers, one_process), doors.items()):
+            if hasattr(module, name):
+                stack.enter_context(mock.patch.object(module, name, door))
         stack.enter_context(mock.patch.object(supervisor, "Child", world.nursery.start))
         _log_into(world)
         yield

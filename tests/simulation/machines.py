@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import Any
 
-from notifier import bootstrap
+from notifier.composition import workers
 from notifier.settings.groups import Settings
 from notifier.worker import supervisor
 from tests.simulation.loop import Process, WorldLoop, this_loop, this_process
@@ -125,7 +125,7 @@ class WorldChild(supervisor.Child):
         runner.on_death.append(self._lose_parent)
         self.worker.on_death.append(lambda: nursery.note_death(self))
         self.worker.on_death.append(lambda: runner.post(0.001, self._on_death))
-        work = bootstrap._work(nursery.settings, name, self)  # type: ignore[arg-type]  # noqa: SLF001
+        work = workers._work(nursery.settings, name, self)  # type: ignore[arg-type]  # noqa: SLF001
         task = self.worker.spawn(work)
         task.add_done_callback(self._exit)
 

@@ -357,7 +357,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "a-worker-ends-whose-consumers-are-silent",
-        "bootstrap",
+        "composition.workers",
         "        strikes = strikes + 1 if problem else 0\n",
         "        strikes = 0\n",
         "consumers forgotten",

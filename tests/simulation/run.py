@@ -19,7 +19,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from notifier import administration
+from notifier.commands import keys
 from notifier.settings.groups import KeySettings
 from notifier.store.upgrading import upgrade
 from tests.simulation.check import findings
@@ -84,7 +84,7 @@ async def _prepared(path: Path) -> str:
     url = f"sqlite:///{path}"
     await upgrade(url)
     settings = KeySettings.from_env({"NOTIFIER_DATABASE_URL": url, "NOTIFIER_KEY_PEPPER": PEPPER})
-    return await administration.create_key(settings, "shop", ["send", "read", "admin"], None)
+    return await keys.create_key(settings, "shop", ["send", "read", "admin"], None)
 
 
 def _warm_up(made: Template) -> None:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import orjson
 
-from notifier import bootstrap
+from notifier.composition import api, resources, workers
 from notifier.notification.envelope import Envelope
 from notifier.notification.model import Channel, Lane
 from notifier.queue import message, topology
@@ -335,14 +335,14 @@ class World:
         return [self._machine(f"runner{n}", self._work) for n in range(1, self.plan.runners + 1)]
 
     def _machine(self, name: str, main: Any) -> Machine:
-        grace_s = bootstrap.stop_budget(self.settings).runner_s
+        grace_s = resources.stop_budget(self.settings).runner_s
         return Machine(self.loop, name, self.keeper, self.nursery, main, grace_s)
 
     async def _serve(self) -> None:
-        await bootstrap._serve_api(self.settings, lambda _url: None)  # noqa: SLF001
+        await api._serve_api(self.settings, lambda _url: None)  # noqa: SLF001
 
     async def _work(self) -> None:
-        await bootstrap._run_workers(self.settings, {})  # noqa: SLF001
+        await workers._run_workers(self.settings, {})  # noqa: SLF001
 
     def _environ(self) -> dict[str, str]:
         plan = self.plan

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier import development
+from notifier.composition import development
 from notifier.errors import SettingsError
 from notifier.settings.groups import Settings
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from notifier import cli
 from notifier.api.kit.problems import CATALOGUE
+from notifier.commands import app
 from tests.api import serving
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,7 +86,7 @@ def _anchors(page: Path) -> Iterator[str]:
 
 
 def _commands() -> Iterator[str]:
-    root = get_command(cli.app)
+    root = get_command(app.app)
     for name, command in getattr(root, "commands", {}).items():
         inner = getattr(command, "commands", None)
         yield from [name] if inner is None else [f"{name} {each}" for each in inner]

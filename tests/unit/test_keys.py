@@ -1,7 +1,7 @@
 import pytest
 
 from notifier.access.keys import implied_scopes, is_service_name, mint, parse
-from notifier.administration import create_key
+from notifier.commands.keys import create_key
 from notifier.errors import SettingsError
 from notifier.settings.groups import KeySettings
 

@@ -2,7 +2,8 @@
 
 from dataclasses import asdict
 
-from notifier.bootstrap import lease_of, stop_budget, supervisor_settings
+from notifier.composition.resources import stop_budget
+from notifier.composition.workers import lease_of, supervisor_settings
 from notifier.queue.rabbitmq.connection import RabbitSettings
 from notifier.settings.groups import Settings
 from notifier.store.kit.database import ANSWER_TIMEOUT_S

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import orjson
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -56,3 +57,12 @@ def _text(cell: Cell) -> str:
             text = " ".join(cell)
     # A tab or a line's end would make two cells, or two rows.
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+OfService = Annotated[str | None, typer.Option("--service", help="Only this service's.")]
+
+
+def say(line: str) -> None:
+    """Print one line."""
+    Console(highlight=False, soft_wrap=True).print(line, markup=False)

@@ -1,0 +1,1 @@
+"""The command line: what operators and process managers do. One group a file."""

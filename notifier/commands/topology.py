@@ -1,0 +1,72 @@
+"""The broker's queues and policies."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import asdict
+
+import typer
+
+from notifier.commands.showing import AsJson, say, show
+from notifier.errors import SettingsError, TopologyError
+from notifier.queue.rabbitmq import topology
+from notifier.queue.rabbitmq.topology import Item, TopologyReport
+from notifier.settings.groups import BrokerSettings
+
+group = typer.Typer(help="The broker's queues and policies.", no_args_is_help=True)
+
+
+_ITEM = ("kind", "name", "state", "detail")
+
+
+@group.command()
+def apply() -> None:
+    """Make exchanges, queues, bindings and policies. Safe to run again."""
+    report = apply_topology(BrokerSettings.from_env(os.environ))
+    _say_items(report.items)
+    if not report.is_complete:
+        raise TopologyError("not all of it could be made; see the lines above")
+
+
+@group.command()
+def check(*, as_json: AsJson = False) -> None:
+    """Look whether all of it is there and in effect; changes nothing. Exit code 1 if not."""
+    report = check_topology(BrokerSettings.from_env(os.environ))
+    if as_json:
+        show(_ITEM, [asdict(item) for item in report.items], as_json=True)
+    else:
+        _say_items(report.items)
+    if not report.is_complete:
+        raise TopologyError("not all of it is as it must be; see what failed above")
+
+
+def apply_topology(settings: BrokerSettings) -> TopologyReport:
+    """Make what the broker lacks.
+
+    Raises:
+        SettingsError: there is no broker, or the settings are wrong.
+        TopologyError, QueueUnavailableError: it could not be made.
+    """
+    return topology.apply_topology(*_broker(settings))
+
+
+def check_topology(settings: BrokerSettings) -> TopologyReport:
+    """Look what the broker lacks; changes nothing.
+
+    Raises:
+        SettingsError: there is no broker, or the settings are wrong.
+        QueueUnavailableError: it could not be looked at.
+    """
+    return topology.check_topology(*_broker(settings))
+
+
+def _say_items(items: Iterable[Item]) -> None:
+    for item in items:
+        say(f"{item.state:7}{item.kind:10}{item.name}{f': {item.detail}' if item.detail else ''}")
+
+
+def _broker(settings: BrokerSettings) -> tuple[str, str | None]:
+    url = settings.broker_url.get_secret_value()
+    if url.startswith("memory:"):
+        raise SettingsError("NOTIFIER_BROKER_URL: memory:// has no broker with queues")
+    management_url = settings.broker_management_url
+    return url, management_url.get_secret_value() if management_url else None

@@ -1,0 +1,1 @@
+"""What is made of what, and in which mode: nobody else knows."""

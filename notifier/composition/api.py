@@ -1,0 +1,118 @@
+"""What the API is made of."""
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+import structlog
+import uvloop
+from uuid_utils.compat import uuid7
+
+from notifier.api.app import create_app
+from notifier.api.config import ApiConfig, ApiServices, TwilioCallbacks
+from notifier.api.kit.door import DoorLimits
+from notifier.api.kit.server import bind, serve
+from notifier.channels.registry import channel_settings
+from notifier.composition.one_process import workers_inside
+from notifier.composition.resources import (
+    Resources,
+    has_workers_inside,
+    open_resources,
+    spare_collector,
+    warn_of_unprotected_database,
+)
+from notifier.composition.workers import watching_topology
+from notifier.intake.submission import Submitter
+from notifier.settings.groups import ApiSettings, Settings
+
+log = structlog.get_logger(__name__)
+
+
+def serve_api(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve the API until SIGTERM or SIGINT; `announce` is called with its URL when it is ready.
+
+    Where the workers are inside, the caller is `alone`.
+
+    Raises:
+        SettingsError, SchemaError: it cannot start like this.
+    """
+    uvloop.run(_serve_api(settings, announce))
+
+
+def log_start(url: str) -> None:
+    """Say in the log that the API is ready at `url`."""
+    log.info("api.started", url=url)
+
+
+async def _serve_api(settings: Settings, announce: Callable[[str], None]) -> None:
+    channel_settings(settings)
+    warn_of_unprotected_database(settings)
+    with bind(settings.host, settings.port) as listener:
+        async with open_resources(settings, "api") as resources, AsyncExitStack() as stack:
+            api = _api_services(settings, resources)
+            # The runner watches too: this is for the metrics.
+            if settings.metrics and not has_workers_inside(settings):
+                watch = await stack.enter_async_context(watching_topology(settings))
+                api = replace(
+                    api,
+                    are_policies_ok=lambda: watch.is_ok,
+                    queue_members=lambda: watch.members,
+                )
+            await stack.enter_async_context(workers_inside(settings, resources))
+            app = create_app(api, _api_config(settings))
+            spare_collector()
+            limits = _door_limits(settings.api)
+            await serve(app, listener, announce, limits, app.state.note_refusal)
+    log.info("api.stopped")
+
+
+def _api_services(settings: Settings, resources: Resources) -> ApiServices:
+    return ApiServices(
+        submitter=Submitter(resources.stores.intake, resources.publisher),
+        once=resources.stores.once,
+        orders=resources.stores.orders,
+        queries=resources.stores.queries,
+        keys=resources.stores.keys,
+        inbox=resources.stores.inbox,
+        providers=resources.stores.providers,
+        receipts=resources.stores.receipts,
+        suppressions=resources.stores.suppressions,
+        captures=resources.stores.captures if settings.sandbox_page else None,
+        queue=resources.queue,
+        clock=resources.clock,
+        new_id=uuid7,
+        clock_problem=resources.stores.clock.problem,
+    )
+
+
+def _api_config(settings: Settings) -> ApiConfig:
+    return ApiConfig(
+        pepper=settings.key_pepper.get_secret_value().encode(),
+        routes={channel: group.providers for channel, group in channel_settings(settings).items()},
+        twilio_callbacks=_twilio_callbacks(settings),
+        sendgrid_public_key=settings.sendgrid.webhook_public_key,
+        allowed_hosts=settings.api.allowed_hosts,
+        has_metrics=settings.metrics,
+        max_body_bytes=settings.api.max_body_bytes,
+        max_batch_bytes=settings.api.max_batch_bytes,
+        requests_per_minute=settings.api.rate_limit,
+    )
+
+
+def _door_limits(settings: ApiSettings) -> DoorLimits:
+    return DoorLimits(
+        max_connections=settings.max_connections,
+        max_per_address=settings.max_connections_per_address,
+        trusted_proxies=settings.trusted_proxies,
+        head_s=settings.head_timeout_s,
+    )
+
+
+def _twilio_callbacks(settings: Settings) -> TwilioCallbacks | None:
+    twilio = settings.twilio
+    if twilio.status_callback_base_url is None or twilio.auth_token is None:
+        return None
+    return TwilioCallbacks(
+        base_url=twilio.status_callback_base_url.rstrip("/"),
+        auth_token=twilio.auth_token.get_secret_value(),
+    )

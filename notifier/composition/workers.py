@@ -1,0 +1,246 @@
+"""What a worker runner and its workers are made of."""
+
+import asyncio
+import random
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from itertools import chain
+from multiprocessing.connection import Connection
+from uuid import uuid4
+
+import structlog
+import uvloop
+
+from notifier.channels.registry import (
+    Parts,
+    channel_settings,
+    make_routes,
+    rates_per_s,
+    retry_policies,
+)
+from notifier.composition.resources import (
+    Resources,
+    Stores,
+    has_workers_inside,
+    open_resources,
+    set_up_logging,
+    spare_collector,
+    stop_budget,
+    warn_of_unprotected_database,
+)
+from notifier.composition.running import first_of, running, stop_signal
+from notifier.delivery.attempt import Lease
+from notifier.delivery.deliverer import Deliverer
+from notifier.delivery.duties import DeliveryDuties, RelayPace
+from notifier.delivery.ports import ChannelAdapter, RescuePolicy
+from notifier.duty import purging
+from notifier.errors import SettingsError
+from notifier.providers.breaker import BreakerSettings
+from notifier.providers.gate import Gate
+from notifier.queue.rabbitmq.policies import TopologyWatch
+from notifier.settings.groups import Settings
+from notifier.worker.consumers import Consumers
+from notifier.worker.leases import LeaseEnder, ending_leases
+from notifier.worker.relay import Relay
+from notifier.worker.store_watch import StoreWatch
+from notifier.worker.supervisor import Supervisor, SupervisorSettings, beat, end_with_parent
+
+log = structlog.get_logger(__name__)
+
+_WATCH_S = 5
+_PATIENCE = 3
+
+
+@asynccontextmanager
+async def consuming(
+    settings: Settings, resources: Resources, name: str
+) -> AsyncIterator[Consumers]:
+    """Consume and deliver for the length of the block, as the worker of this name."""
+    routes = make_routes(parts_of(settings, resources))
+    gate = Gate(
+        resources.stores.providers, resources.clock, rates_per_s(settings), BreakerSettings()
+    )
+    deliverer = Deliverer(
+        leases=resources.stores.leases,
+        publisher=resources.publisher,
+        routes=routes,
+        gate=gate,
+        policies=retry_policies(settings),
+        lease=lease_of(settings, name),
+        clock=resources.clock,
+        random=random.SystemRandom().random,
+        new_token=uuid4,
+    )
+    slots = {channel: group.consumers for channel, group in channel_settings(settings).items()}
+    consumers = Consumers(resources.queue, deliverer, slots)
+    try:
+        await consumers.start()
+        yield consumers
+    finally:
+        budget = stop_budget(settings)
+        await consumers.stop(budget.grace_s)
+        await _close(chain.from_iterable(routes.values()), budget.close_s)
+
+
+async def _close(adapters: Iterable[ChannelAdapter], timeout_s: float) -> None:
+    """Give back their connections; a provider that does not let go keeps nobody."""
+    closing = [asyncio.ensure_future(adapter.close()) for adapter in adapters]
+    if closing:
+        _, late = await asyncio.wait(closing, timeout=timeout_s)
+        for task in late:
+            task.cancel()
+
+
+def parts_of(settings: Settings, resources: Resources) -> Parts:
+    """Return what adapters are made of."""
+    return Parts(
+        settings=settings,
+        clock=resources.clock,
+        inbox=resources.stores.inbox,
+        captures=resources.stores.captures,
+    )
+
+
+def lease_of(settings: Settings, name: str) -> Lease:
+    """How long the worker of this name may hold what it claimed."""
+    lease_s = settings.worker.lease_s
+    return Lease(
+        held_by=name,
+        duration_s=lease_s,
+        send_timeout_s=lease_s - 10,
+        stop_patience_s=stop_budget(settings).record_s,
+    )
+
+
+def delivery_duties(settings: Settings, resources: Resources) -> DeliveryDuties:
+    """Return what a relay does for notifications."""
+    return DeliveryDuties(
+        upkeep=resources.stores.upkeep,
+        dead_letters=resources.stores.dead_letters,
+        queue=resources.queue,
+        publisher=resources.publisher,
+        rescue={
+            channel: RescuePolicy(max_attempts=policy.max_attempts, on_unknown=policy.on_unknown)
+            for channel, policy in retry_policies(settings).items()
+        },
+        pace=RelayPace(
+            due_every_s=settings.relay.due_every_s, repair_every_s=settings.relay.repair_every_s
+        ),
+    )
+
+
+def make_relay(delivery: DeliveryDuties, stores: Stores) -> Relay:
+    """Return a relay that does those duties, and has the stores forget what is old."""
+    return Relay(
+        [*delivery.all(), purging(stores.once, "keys"), purging(stores.receipts, "receipts")]
+    )
+
+
+def run_workers(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Run the relay and NOTIFIER_WORKER__PROCESSES workers until SIGTERM or SIGINT.
+
+    The children read the same settings from `environ`.
+
+    Raises:
+        SettingsError, SchemaError: it cannot start like this.
+    """
+    if has_workers_inside(settings):
+        raise SettingsError("NOTIFIER_BROKER_URL: the workers of memory:// are in the API")
+    uvloop.run(_run_workers(settings, environ))
+
+
+async def _run_workers(settings: Settings, environ: Mapping[str, str]) -> None:
+    stop = stop_signal()
+    warn_of_unprotected_database(settings)
+    async with open_resources(settings, f"relay@{socket.gethostname()}") as resources:
+        make_routes(parts_of(settings, resources))
+        duties = delivery_duties(settings, resources)
+        relay = make_relay(duties, resources.stores)
+        log.info("workers.started", processes=settings.worker.processes)
+        relaying_or_not = relay.run() if settings.relay.enabled else _without_relay()
+        async with (
+            watching_topology(settings),
+            running(relaying_or_not) as relaying,
+            ending_leases(resources.stores.upkeep, duties.nudge) as leases,
+            running(_make_supervisor(settings, environ, leases).run()) as supervising,
+        ):
+            await first_of(stop.wait(), relaying, supervising)
+        log.info("workers.stopped")
+
+
+@asynccontextmanager
+async def watching_topology(settings: Settings) -> AsyncIterator[TopologyWatch]:
+    """Watch the broker's policies and queue members beside the block."""
+    management = settings.broker_management_url
+    url = settings.broker_url.get_secret_value()
+    watch = TopologyWatch(url, management.get_secret_value() if management else None)
+    async with running(watch.run()):
+        yield watch
+
+
+def _make_supervisor(
+    settings: Settings, environ: Mapping[str, str], leases: LeaseEnder
+) -> Supervisor:
+    return Supervisor(
+        partial(_run_child, dict(environ)),
+        supervisor_settings(settings),
+        leases.end,
+    )
+
+
+def supervisor_settings(settings: Settings) -> SupervisorSettings:
+    """How the runner keeps its workers."""
+    return SupervisorSettings(
+        processes=settings.worker.processes,
+        grace_s=stop_budget(settings).worker_s,
+        hung_after_s=settings.worker.hung_after_s,
+    )
+
+
+async def _without_relay() -> None:
+    log.warning("relay.disabled")
+    await asyncio.Event().wait()
+
+
+def _run_child(environ: Mapping[str, str], name: str, link: Connection) -> None:
+    settings = Settings.from_env(environ)
+    set_up_logging(settings)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent(link, stop_budget(settings).worker_s)
+    sys.exit(uvloop.run(_work(settings, name, link)))
+
+
+async def _work(settings: Settings, name: str, link: Connection) -> str | None:
+    """Consume until SIGTERM; returns why it ended otherwise."""
+    stop = stop_signal()
+    async with (
+        running(beat(link)),
+        open_resources(settings, f"worker@{name}") as resources,
+        consuming(settings, resources, name) as consumers,
+        running(watch_store(resources, consumers)) as watching,
+    ):
+        spare_collector()
+        log.info("worker.started", worker=name)
+        silence = asyncio.ensure_future(_silent(consumers))
+        problem: str | None = await first_of(stop.wait(), silence, watching)
+    return problem
+
+
+async def watch_store(resources: Resources, consumers: Consumers) -> None:
+    """Let go of messages while this process has no database."""
+    await StoreWatch(resources.stores.queries.prove, consumers).run()
+
+
+async def _silent(consumers: Consumers) -> str:
+    """Return once consumers were found not consuming several times in a row."""
+    strikes = 0
+    problem = None
+    while strikes < _PATIENCE:
+        await asyncio.sleep(_WATCH_S)
+        problem = consumers.problem()
+        strikes = strikes + 1 if problem else 0
+    return f"notifier worker: {problem}"
