@@ -1,0 +1,189 @@
+"""Reading settings: from variables to checked and frozen values."""
+
+import re
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args, get_origin
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+from notifier.errors import SettingsError
+from notifier.settings.environment import PREFIX, given
+from notifier.urls import each_url
+
+FieldPath: TypeAlias = tuple[str, ...]
+Nested: TypeAlias = "dict[str, str | Nested]"
+
+
+_A_YEAR_S = 31_536_000
+_UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)", re.IGNORECASE)
+# Words that other programs have for the same.
+_SYNONYMS = {"warn": "warning", "ssl": "tls", "text": "console"}
+_COMMENT = re.compile(r"\s#")
+
+
+def _split(value: object) -> object:
+    """The parts of a list as people write one: with a comma at its end, or as JSON."""
+    if not isinstance(value, str):
+        return value
+    inner = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    parts = [part.strip().strip("\"'").strip() for part in inner.split(",")]
+    return parts[:-1] if parts[-1] == "" and len(parts) > 1 else parts
+
+
+def _folded(value: object) -> object:
+    return [part.lower() for part in value] if isinstance(value, list) else value
+
+
+def _seconds(value: object) -> object:
+    if isinstance(value, str) and (duration := _DURATION.fullmatch(value)):
+        return float(duration[1]) * _UNITS_S[duration[2].lower()]
+    return value
+
+
+def _host(value: str) -> str:
+    host = value.removeprefix("[").removesuffix("]") if value.startswith("[") else value
+    if re.search(r"[\s/@#,\[\]]", host) or (host.count(":") == 1):
+        raise ValueError("expected a host's name or address alone, without scheme, port or path")
+    return host
+
+
+def _base_url(value: str) -> str:
+    expected = "expected https://host or http://host, perhaps with a port and a path"
+    try:
+        url = urlsplit(value)
+        is_whole = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        raise ValueError(expected) from None
+    if not is_whole or url.query or url.fragment or re.search(r"\s", value):
+        raise ValueError(expected)
+    return value.rstrip("/")
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ip_network(value, strict=False))
+    except ValueError:
+        raise ValueError("expected addresses or networks, such as 10.0.0.0/8") from None
+
+
+def secret_base_urls(value: SecretStr) -> SecretStr:
+    """Check URLs of one cluster, with the login in them."""
+    urls = [_base_url(url) for url in each_url(value.get_secret_value())]
+    logins = {(at.username, at.password) for at in map(urlsplit, urls) if at.username}
+    if len(logins) > 1:
+        raise ValueError("its URLs differ in user or password: they must be of one cluster")
+    return SecretStr(",".join(urls))
+
+
+Seconds: TypeAlias = Annotated[
+    float, BeforeValidator(_seconds), Field(gt=0, le=_A_YEAR_S, allow_inf_nan=False)
+]
+Names: TypeAlias = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    BeforeValidator(_folded),
+    BeforeValidator(_split),
+]
+Networks: TypeAlias = Annotated[
+    tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_split)
+]
+Schedule: TypeAlias = Annotated[tuple[Seconds, ...], BeforeValidator(_split), Field(min_length=1)]
+Host: TypeAlias = Annotated[str, AfterValidator(_host)]
+BaseUrl: TypeAlias = Annotated[str, AfterValidator(_base_url)]
+
+
+RATE = "Calls a second that all workers together make; unlimited if unset."
+
+RatePerS: TypeAlias = Annotated[float, Field(gt=0, le=100_000)]
+
+
+class Group(BaseModel):
+    """Settings that belong together; words are taken in any case."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _in_any_case(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields[info.field_name or ""]
+        if get_origin(field.annotation) is not Literal or not isinstance(value, str):
+            return value
+        choices = {choice.lower(): choice for choice in get_args(field.annotation)}
+        word = value.lower()
+        return choices.get(word) or choices.get(_SYNONYMS.get(word, word), value)
+
+
+class Environment(Group):
+    """Settings as they are read from variables; variables of others are none of its business."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read and check the settings; an empty variable counts as one that is not set.
+
+        Raises:
+            SettingsError: one line that names the first variable that is missing or wrong. It
+                never repeats a value.
+        """
+        known = {_variable(fields): fields for fields in _fields_of(cls)}
+        is_complete = cls.model_config.get("extra") == "forbid"
+        values = given(environ, known, is_complete=is_complete)
+        found = {known[name]: value for name, value in values.items()}
+        try:
+            return cls.model_validate(_nested(found))
+        except ValidationError as error:
+            raise SettingsError(_first_problem(error, found)) from None
+
+
+def _first_problem(error: ValidationError, found: Mapping[FieldPath, str]) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "too_short" and "min_length" in first["ctx"]:
+        message = f"expected {first['ctx']['min_length']} characters or more"
+    fields = tuple(part for part in first["loc"] if isinstance(part, str))
+    if not fields:
+        return message
+    name = _variable(fields)
+    if first["type"] == "missing":
+        return f"{name}: is not set; see docs/settings.md"
+    if _COMMENT.search(found.get(fields, "")):
+        message += "; an env file's comment needs a line of its own"
+    return f"{name}: {message}"
+
+
+def _variable(fields: FieldPath) -> str:
+    return PREFIX + "__".join(fields).upper()
+
+
+def _fields_of(model: type[BaseModel], group: FieldPath = ()) -> Iterator[FieldPath]:
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _fields_of(inner, (*group, name))
+        else:
+            yield (*group, name)
+
+
+def _nested(given: Mapping[FieldPath, str]) -> Nested:
+    nested: Nested = {}
+    for (*groups, field), value in given.items():
+        group = nested
+        for name in groups:
+            inner = group.setdefault(name, {})
+            assert isinstance(inner, dict)  # noqa: S101  no field is a group
+            group = inner
+        group[field] = value
+    return nested
