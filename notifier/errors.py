@@ -47,3 +47,11 @@ class TemplateError(NotifierError):
 
 class RecipientError(NotifierError):
     """A recipient is not an address of its channel; the message says what is expected."""
+
+
+class UnsignedError(NotifierError):
+    """A callback is not signed by its provider, or not for this URL and body."""
+
+
+class MalformedError(NotifierError):
+    """A callback's body is not what its provider sends."""

@@ -8,8 +8,8 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from notifier.composition.settings import ALL_SETTINGS
 from notifier.settings.environment import PREFIX
-from notifier.settings.groups import Settings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
 
@@ -38,8 +38,8 @@ This page is written from the code by `python scripts/settings_page.py`.
 
 def page() -> str:
     """The whole page."""
-    tables = [_table("General", Settings, ())]
-    for name, field in Settings.model_fields.items():
+    tables = [_table("General", ALL_SETTINGS, ())]
+    for name, field in ALL_SETTINGS.model_fields.items():
         if _is_group(field):
             group = field.annotation
             tables.append(_table((group.__doc__ or "").rstrip("."), group, (name,)))
@@ -52,7 +52,11 @@ def _table(title: str, group: Any, path: tuple[str, ...]) -> str:
 
 
 def _rows(group: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
-    for name, field in group.model_fields.items():
+    # What it has of its own goes first.
+    fields = sorted(
+        group.model_fields.items(), key=lambda each: each[0] not in group.__annotations__
+    )
+    for name, field in fields:
         if not _is_group(field):
             variable = PREFIX + "__".join([*path, name]).upper()
             yield f"| `{variable}` | {_default(field)} | {field.description}{_choice(field)} |\n"

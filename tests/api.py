@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 import httpx2
@@ -21,6 +21,7 @@ from notifier.api.app import create_app
 from notifier.api.config import ApiConfig, ApiServices
 from notifier.api.kit.door import DoorLimits
 from notifier.api.kit.server import bind, make_server
+from notifier.clock import Clock
 from notifier.delivery.ports import Claimed, Finish
 from notifier.intake.publishing import Publisher
 from notifier.intake.submission import Submitter
@@ -28,6 +29,7 @@ from notifier.notification.envelope import Envelope
 from notifier.notification.model import Channel, Lane, Message
 from notifier.notification.outcomes import Fault
 from notifier.notification.transitions import FAIL
+from notifier.providers.receipt import CallbackRoute
 from notifier.queue.memory import MemoryQueue
 from notifier.store.captures import SqlCaptures
 from notifier.store.kit.database import Patience
@@ -60,6 +62,10 @@ class ProcessClock:
 
     def monotonic_s(self) -> float:
         return time.monotonic() + self.ahead_s
+
+
+Callbacks: TypeAlias = Callable[[Clock], Sequence[CallbackRoute]]
+"""How providers report, by the API's clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +169,9 @@ async def serving(folder: Path, **settings: Any) -> AsyncIterator[Api]:
 
 
 @asynccontextmanager
-async def over(url: str, patience: Patience = USUAL, **settings: Any) -> AsyncIterator[Api]:
+async def over(
+    url: str, patience: Patience = USUAL, *, callbacks: Callbacks | None = None, **settings: Any
+) -> AsyncIterator[Api]:
     """Build the API over the database at `url`, whose schema is up to date."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(url, patience))
@@ -186,7 +194,9 @@ async def over(url: str, patience: Patience = USUAL, **settings: Any) -> AsyncIt
             new_id=compat.uuid7,
             captures=stores.captures,
         )
-        app = create_app(services, replace(ApiConfig(pepper=PEPPER), **settings))
+        routes = callbacks(clock) if callbacks else ()
+        config = replace(ApiConfig(pepper=PEPPER, callbacks=routes), **settings)
+        app = create_app(services, config)
         client = await stack.enter_async_context(client_of(app))
         yield Api(
             app=app,

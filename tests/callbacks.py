@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -12,6 +12,18 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from notifier.channels.email.sendgrid.receipts import event_route
+from notifier.channels.sms.twilio.receipts import message_route, status_route
+from notifier.clock import Clock
+from notifier.providers.receipt import CallbackRoute
+
+
+def twilio_routes() -> Sequence[CallbackRoute]:
+    """Return how an account with AUTH_TOKEN reports to BASE_URL."""
+    token = AUTH_TOKEN.encode()
+    return status_route(BASE_URL, token), message_route(BASE_URL, token)
+
 
 BASE_URL = "https://notify.example.com/callbacks/twilio"
 AUTH_TOKEN = "the token of an account that there is not"
@@ -79,6 +91,10 @@ class SendGridSigner:
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
         return base64.b64encode(der).decode()
+
+    def routes(self, clock: Clock) -> Sequence[CallbackRoute]:
+        """Return how its events come in."""
+        return (event_route(self.public_key, clock),)
 
     def signed(self, events: object, timestamp: int) -> dict[str, Any]:
         """Return what a client needs to post `events` as SendGrid does."""

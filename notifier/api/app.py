@@ -26,7 +26,7 @@ from notifier.api.notifications.reading import ReadingEndpoints
 from notifier.api.notifications.sending import SendingEndpoints
 from notifier.api.pages import docs_operation, home_operation, static_files
 from notifier.api.providers import ProviderEndpoints
-from notifier.api.receipts import callback_operations
+from notifier.api.receipts import ReceiptDesk, ReceiptEndpoints
 from notifier.api.sandbox import SandboxEndpoints
 from notifier.api.suppressions import SuppressionEndpoints
 
@@ -106,7 +106,15 @@ def _operations(
         *SuppressionEndpoints(
             suppressions=services.suppressions, pepper=config.pepper
         ).operations(),
-        *callback_operations(services, config),
+        *ReceiptEndpoints(
+            routes=config.callbacks,
+            desk=ReceiptDesk(
+                services.receipts,
+                patience_s=config.callback_patience_s,
+                max_waiting=config.max_waiting_callbacks,
+            ),
+            body_timeout_s=config.callback_timeout_s,
+        ).operations(),
         home_operation(),
         docs_operation(),
     ]

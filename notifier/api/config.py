@@ -16,7 +16,7 @@ from notifier.notification.queueing import Queue, QueueMembers
 from notifier.notification.reading import QueryStore
 from notifier.providers.account import ProviderStore
 from notifier.providers.captures import Captures
-from notifier.providers.receipt import ReceiptStore
+from notifier.providers.receipt import CallbackRoute, ReceiptStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,18 +48,6 @@ class ApiServices:
     """Which nodes of the broker's cluster hold the queues; empty if it is none, or nobody knows."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TwilioCallbacks:
-    """Where Twilio's callbacks come in, and what signs them.
-
-    `base_url` is public: what Twilio calls is that, a slash and the notification's id; with
-    incoming messages it calls just that.
-    """
-
-    base_url: str
-    auth_token: str = field(repr=False)
-
-
 def _every_channel() -> Mapping[Channel, Sequence[str]]:
     return dict.fromkeys(Channel, ())
 
@@ -71,10 +59,8 @@ class ApiConfig:
     pepper: bytes = field(repr=False)
     routes: Mapping[Channel, Sequence[str]] = field(default_factory=_every_channel)
     """The channels that are on, with their providers; notifications for others are refused."""
-    twilio_callbacks: TwilioCallbacks | None = None
-    """With these, Twilio's status callbacks are taken."""
-    sendgrid_public_key: str | None = None
-    """With this key (DER in base64), the events that SendGrid signs with it are taken."""
+    callbacks: Sequence[CallbackRoute] = ()
+    """How providers report here."""
     allowed_hosts: Sequence[str] = ()
     """Names, besides addresses and localhost, under which the sandbox's captures are served."""
     has_metrics: bool = False
@@ -98,7 +84,6 @@ class ApiConfig:
     max_concurrent_callbacks: int = 200
     """Callbacks under way, half of them of one address."""
     max_concurrent_probes: int = 50
-    max_callback_bytes: int = 1024 * 1024
     callback_timeout_s: float = 5
     """How long the body of a callback may take."""
     requests_per_minute: int = 60_000

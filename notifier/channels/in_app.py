@@ -5,7 +5,9 @@ import asyncio
 import structlog
 
 from notifier.audience.inbox import Inbox
-from notifier.notification.model import Message
+from notifier.channels.provider import NoSettings, Parts, Provider
+from notifier.delivery.ports import ChannelAdapter
+from notifier.notification.model import Channel, Message
 from notifier.notification.outcomes import Outcome, Sent, Transient
 
 log = structlog.get_logger(__name__)
@@ -33,3 +35,10 @@ class InAppAdapter:
 
     async def close(self) -> None:
         """Nothing to give back."""
+
+
+def _make(_channel: Channel, _own: NoSettings, parts: Parts) -> ChannelAdapter:
+    return InAppAdapter(parts.inbox)
+
+
+IN_APP = Provider(name="in_app", channels=(Channel.IN_APP,), settings=NoSettings, make=_make)

@@ -4,8 +4,10 @@ import asyncio
 
 import structlog
 
+from notifier.channels.in_app import InAppAdapter
+from notifier.channels.provider import NoSettings, Parts, Provider
 from notifier.delivery.ports import ChannelAdapter
-from notifier.notification.model import Message
+from notifier.notification.model import Channel, Message
 from notifier.notification.outcomes import Outcome, Sent, Transient
 from notifier.providers.captures import Captures
 
@@ -43,3 +45,11 @@ class SandboxAdapter:
     async def close(self) -> None:
         if self._then is not None:
             await self._then.close()
+
+
+def _make(channel: Channel, _own: NoSettings, parts: Parts) -> ChannelAdapter:
+    inbox = InAppAdapter(parts.inbox) if channel is Channel.IN_APP else None
+    return SandboxAdapter(parts.captures, then=inbox)
+
+
+SANDBOX = Provider(name="sandbox", channels=tuple(Channel), settings=NoSettings, make=_make)

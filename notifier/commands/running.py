@@ -13,6 +13,7 @@ from notifier.composition import development
 from notifier.composition.api import log_start, serve_api
 from notifier.composition.one_process import alone
 from notifier.composition.resources import set_up_logging
+from notifier.composition.settings import read_settings
 from notifier.composition.workers import run_workers
 from notifier.settings.groups import Settings
 
@@ -25,7 +26,7 @@ def dev(
 ) -> None:
     """Run everything in one process: API, workers, SQLite, sandbox. Nothing is needed."""
     environ = development.environment(folder, os.environ)
-    settings = Settings.from_env(environ)
+    settings = read_settings(environ)
     set_up_logging(settings)
     with alone(settings):
         asyncio.run(upgrade_schema(settings))
@@ -55,6 +56,6 @@ def work() -> None:
 
 
 def _settings() -> Settings:
-    settings = Settings.from_env(os.environ)
+    settings = read_settings(os.environ)
     set_up_logging(settings)
     return settings

@@ -9,10 +9,11 @@ import uvloop
 from uuid_utils.compat import uuid7
 
 from notifier.api.app import create_app
-from notifier.api.config import ApiConfig, ApiServices, TwilioCallbacks
+from notifier.api.config import ApiConfig, ApiServices
 from notifier.api.kit.door import DoorLimits
 from notifier.api.kit.server import bind, serve
-from notifier.channels.registry import channel_settings
+from notifier.channels.registry import callback_routes, channel_settings
+from notifier.clock import Clock
 from notifier.composition.one_process import workers_inside
 from notifier.composition.resources import (
     Resources,
@@ -59,7 +60,7 @@ async def _serve_api(settings: Settings, announce: Callable[[str], None]) -> Non
                     queue_members=lambda: watch.members,
                 )
             await stack.enter_async_context(workers_inside(settings, resources))
-            app = create_app(api, _api_config(settings))
+            app = create_app(api, _api_config(settings, resources.clock))
             spare_collector()
             limits = _door_limits(settings.api)
             await serve(app, listener, announce, limits, app.state.note_refusal)
@@ -85,12 +86,11 @@ def _api_services(settings: Settings, resources: Resources) -> ApiServices:
     )
 
 
-def _api_config(settings: Settings) -> ApiConfig:
+def _api_config(settings: Settings, clock: Clock) -> ApiConfig:
     return ApiConfig(
         pepper=settings.key_pepper.get_secret_value().encode(),
         routes={channel: group.providers for channel, group in channel_settings(settings).items()},
-        twilio_callbacks=_twilio_callbacks(settings),
-        sendgrid_public_key=settings.sendgrid.webhook_public_key,
+        callbacks=callback_routes(settings, clock),
         allowed_hosts=settings.api.allowed_hosts,
         has_metrics=settings.metrics,
         max_body_bytes=settings.api.max_body_bytes,
@@ -105,14 +105,4 @@ def _door_limits(settings: ApiSettings) -> DoorLimits:
         max_per_address=settings.max_connections_per_address,
         trusted_proxies=settings.trusted_proxies,
         head_s=settings.head_timeout_s,
-    )
-
-
-def _twilio_callbacks(settings: Settings) -> TwilioCallbacks | None:
-    twilio = settings.twilio
-    if twilio.status_callback_base_url is None or twilio.auth_token is None:
-        return None
-    return TwilioCallbacks(
-        base_url=twilio.status_callback_base_url.rstrip("/"),
-        auth_token=twilio.auth_token.get_secret_value(),
     )

@@ -15,13 +15,8 @@ from uuid import uuid4
 import structlog
 import uvloop
 
-from notifier.channels.registry import (
-    Parts,
-    channel_settings,
-    make_routes,
-    rates_per_s,
-    retry_policies,
-)
+from notifier.channels.provider import Parts
+from notifier.channels.registry import channel_settings, make_routes, rates_per_s, retry_policies
 from notifier.composition.resources import (
     Resources,
     Stores,
@@ -33,6 +28,7 @@ from notifier.composition.resources import (
     warn_of_unprotected_database,
 )
 from notifier.composition.running import first_of, running, stop_signal
+from notifier.composition.settings import read_settings
 from notifier.delivery.attempt import Lease
 from notifier.delivery.deliverer import Deliverer
 from notifier.delivery.duties import DeliveryDuties, RelayPace
@@ -69,7 +65,7 @@ async def consuming(
         publisher=resources.publisher,
         routes=routes,
         gate=gate,
-        policies=retry_policies(settings),
+        policies=retry_policies(settings, resources.clock),
         lease=lease_of(settings, name),
         clock=resources.clock,
         random=random.SystemRandom().random,
@@ -125,7 +121,7 @@ def delivery_duties(settings: Settings, resources: Resources) -> DeliveryDuties:
         publisher=resources.publisher,
         rescue={
             channel: RescuePolicy(max_attempts=policy.max_attempts, on_unknown=policy.on_unknown)
-            for channel, policy in retry_policies(settings).items()
+            for channel, policy in retry_policies(settings, resources.clock).items()
         },
         pace=RelayPace(
             due_every_s=settings.relay.due_every_s, repair_every_s=settings.relay.repair_every_s
@@ -207,7 +203,7 @@ async def _without_relay() -> None:
 
 
 def _run_child(environ: Mapping[str, str], name: str, link: Connection) -> None:
-    settings = Settings.from_env(environ)
+    settings = read_settings(environ)
     set_up_logging(settings)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent(link, stop_budget(settings).worker_s)

@@ -1,6 +1,6 @@
 """Receipts: what providers report of what they took."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -60,3 +60,36 @@ class ReceiptStore(Protocol):
 
     async def purge(self) -> int:
         """Forget receipts older than a week, which no provider repeats; returns how many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callback:
+    """What a provider called with; `id` is of the notification that the path names, if it does.
+
+    The names of `headers` are in lower case.
+    """
+
+    headers: Mapping[str, str]
+    body: bytes
+    id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackRoute:
+    """One way in which a provider calls back.
+
+    `may_be_signed` is asked before the body is read: whether the headers can be those of a signed
+    call. `read` raises UnsignedError for what nobody signed, and MalformedError.
+    """
+
+    provider: str
+    name: str
+    path: str
+    """After /callbacks/; may hold {id:uuid}."""
+    summary: str
+    description: str
+    signed_by: Mapping[str, str]
+    """The headers that say who calls, and what they hold."""
+    max_body_bytes: int
+    may_be_signed: Callable[[Mapping[str, str]], bool]
+    read: Callable[[Callback], Sequence[Receipt]]

@@ -1,14 +1,11 @@
 """Settings: the NOTIFIER_* variables, checked and frozen."""
 
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr, model_validator
 
 from notifier.mailbox import parse_mailbox
 from notifier.settings.reading import (
-    RATE,
-    BaseUrl,
     Environment,
     Group,
     Host,
@@ -19,7 +16,6 @@ from notifier.settings.reading import (
     Seconds,
     secret_base_urls,
 )
-from notifier.sms_sender import parse_sms_sender
 
 
 def _sender(value: str) -> str:
@@ -102,85 +98,13 @@ class InAppSettings(ChannelSettings):
     )
 
 
-class SmtpSettings(Group):
-    """The SMTP provider."""
+class ProviderSettings(Group):
+    """What every provider has that calls over a network."""
 
-    host: Host = Field("localhost", description="Host of the mail server.")
-    port: int = Field(
-        587,
-        ge=1,
-        le=65_535,
-        description="Port of the mail server; usually 587 with `starttls`, 465 with `tls`.",
-    )
-    security: Literal["starttls", "tls", "none"] = Field(
-        "starttls",
-        description="`starttls`: refuse a server that offers none; `tls`: from the start; `none`: "
-        "in the clear, without login.",
-    )
-    username: str | None = Field(
-        None, description="User to log in as; not with `none`. Without it, no login."
-    )
-    password: SecretStr | None = Field(None, description="Password of that user.")
-    ca_path: Path | None = Field(
-        None, description="File of certificates (PEM) to trust instead of the system's."
-    )
-    helo_name: str | None = Field(
-        None,
-        description="Name that a mail server is greeted with: this host's, with its domain, as the "
-        "DNS knows it. Without it, what the host calls itself if that has a domain, else "
-        "`[127.0.0.1]`.",
-    )
-    timeout_s: Seconds = Field(
-        30,
-        description="Seconds for one mail: waiting for a connection, opening one if need be, up to "
-        "the last reply.",
-    )
-    max_connections: int | None = Field(
-        None,
-        ge=1,
-        le=1_000,
-        description="Connections of one process at once, at most; as many as "
-        "NOTIFIER_EMAIL__CONSUMERS if unset. A server that bears fewer is not asked for more: see "
-        "[Connections to a mail server](operations.md#connections-to-a-mail-server).",
-    )
-    rate_per_s: RatePerS | None = Field(None, description=RATE)
-
-
-class SendgridSettings(Group):
-    """The SendGrid provider."""
-
-    api_key: SecretStr | None = Field(None, description="API key with the scope mail.send.")
-    base_url: BaseUrl = Field(
-        "https://api.sendgrid.com", description="Where the provider's API is."
-    )
     timeout_s: Seconds = Field(15, description="Seconds for one request.")
-    rate_per_s: RatePerS | None = Field(None, description=RATE)
-    webhook_public_key: str | None = Field(
-        None,
-        description="Verification key of its event webhook (base64); its events are taken at "
-        "/callbacks/sendgrid if set.",
+    rate_per_s: RatePerS | None = Field(
+        None, description="Calls a second that all workers together make; unlimited if unset."
     )
-
-
-class TwilioSettings(Group):
-    """The Twilio provider."""
-
-    account_sid: str | None = Field(None, description="Account SID, AC...")
-    auth_token: SecretStr | None = Field(None, description="Auth token.")
-    sender: Annotated[str, AfterValidator(parse_sms_sender)] | None = Field(
-        None,
-        description="A number in E.164, a short code, a name of up to 11 letters, digits and "
-        "spaces with at least one letter, or a messaging service's SID (MG...).",
-    )
-    status_callback_base_url: BaseUrl | None = Field(
-        None,
-        description="URL that Twilio reports a message's fate to, a slash and the notification's "
-        "id added: the public address of this API with /callbacks/twilio. Without it Twilio "
-        "reports nothing.",
-    )
-    base_url: BaseUrl = Field("https://api.twilio.com", description="Where the provider's API is.")
-    timeout_s: Seconds = Field(15, description="Seconds for one request.")
-    rate_per_s: RatePerS | None = Field(None, description=RATE)
 
 
 class WorkerSettings(Group):
@@ -302,7 +226,7 @@ class BrokerSettings(Environment):
 
 
 class Settings(KeySettings, BrokerSettings):
-    """Everything that can be set.
+    """Everything that can be set; providers add a group each.
 
     Each field is a variable: `email.sender` is NOTIFIER_EMAIL__SENDER. Any of them can come from
     a file instead: NOTIFIER_KEY_PEPPER_FILE=/run/secrets/pepper.
@@ -337,20 +261,16 @@ class Settings(KeySettings, BrokerSettings):
     email: EmailSettings = EmailSettings()
     sms: SmsSettings = SmsSettings()
     in_app: InAppSettings = InAppSettings()
-    smtp: SmtpSettings = SmtpSettings()
-    sendgrid: SendgridSettings = SendgridSettings()
-    twilio: TwilioSettings = TwilioSettings()
     worker: WorkerSettings = WorkerSettings()
     relay: RelaySettings = RelaySettings()
     api: ApiSettings = ApiSettings()
 
     @model_validator(mode="after")
     def _sends_end_before_leases(self) -> Self:
-        for name in ("smtp", "sendgrid", "twilio"):
-            timeout_s = getattr(self, name).timeout_s
-            if timeout_s > self.worker.lease_s - 10:
+        for name, group in self:
+            if isinstance(group, ProviderSettings) and group.timeout_s > self.worker.lease_s - 10:
                 raise ValueError(
                     f"NOTIFIER_WORKER__LEASE_S: must be at least 10 s longer than "
-                    f"NOTIFIER_{name.upper()}__TIMEOUT_S ({timeout_s:g} s)"
+                    f"NOTIFIER_{name.upper()}__TIMEOUT_S ({group.timeout_s:g} s)"
                 )
         return self

@@ -104,8 +104,6 @@ Host: TypeAlias = Annotated[str, AfterValidator(_host)]
 BaseUrl: TypeAlias = Annotated[str, AfterValidator(_base_url)]
 
 
-RATE = "Calls a second that all workers together make; unlimited if unset."
-
 RatePerS: TypeAlias = Annotated[float, Field(gt=0, le=100_000)]
 
 

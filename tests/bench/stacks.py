@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 
 from notifier.commands import database, keys, topology
-from notifier.settings.groups import Settings
+from notifier.composition.settings import read_settings
 from tests.bench.place import Place
 from tests.bench.wrk import Endpoint
 from tests.e2e.processes import CHECKOUT, NOTIFIER, WORKER_RUNNER
@@ -152,7 +152,7 @@ def _settings(place: Place, smtp_port: int, port: int) -> dict[str, str]:
 
 async def _prepare(environ: Mapping[str, str]) -> tuple[str, str]:
     """Make the schema, the topology and an API key for each of two services."""
-    settings = Settings.from_env(environ)
+    settings = read_settings(environ)
     await database.upgrade_schema(settings)
     report = await asyncio.to_thread(topology.apply_topology, settings)
     assert report.is_complete, report

@@ -14,8 +14,8 @@ from pathlib import Path
 import aiohttp
 
 from notifier.commands import database, keys, topology
+from notifier.composition.settings import read_settings
 from notifier.queue.topology import WORK_QUEUES
-from notifier.settings.groups import Settings
 from tests.chaos.injectors import BROKER, DATABASE
 from tests.chaos.links import Links, open_link
 from tests.chaos.outside import Outside
@@ -253,7 +253,7 @@ def _settings(smtp_port: int, http_port: int) -> dict[str, str]:
 
 async def _prepare(environ: Mapping[str, str]) -> str:
     """Make the schema, the topology and an API key."""
-    settings = Settings.from_env(environ)
+    settings = read_settings(environ)
     await database.upgrade_schema(settings)
     report = await asyncio.to_thread(topology.apply_topology, settings)
     assert report.is_complete, report

@@ -7,12 +7,12 @@ from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 from notifier.audience.inbox import Inbox
-from notifier.channels.email.sendgrid import SendGridAdapter, SendGridConfig
+from notifier.channels.email.sendgrid.adapter import SendGridAdapter, SendGridConfig
 from notifier.channels.email.smtp.adapter import SmtpAdapter
 from notifier.channels.email.smtp.config import SmtpConfig
 from notifier.channels.in_app import InAppAdapter
 from notifier.channels.sandbox import SandboxAdapter
-from notifier.channels.sms.twilio import TwilioAdapter, TwilioConfig
+from notifier.channels.sms.twilio.adapter import TwilioAdapter, TwilioConfig
 from notifier.delivery.ports import ChannelAdapter
 from notifier.errors import StoreUnavailableError
 from notifier.notification.model import Channel, Message

@@ -11,15 +11,13 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.routing import Route
 
-from notifier.api.config import TwilioCallbacks
 from notifier.notification.model import Channel
 from tests.api import PREFIX, Api, listening, serving
-from tests.callbacks import AUTH_TOKEN, BASE_URL, SendGridSigner
+from tests.callbacks import SendGridSigner, twilio_routes
 
 EVERYTHING: Mapping[str, Any] = {
     "has_metrics": True,
-    "twilio_callbacks": TwilioCallbacks(base_url=BASE_URL, auth_token=AUTH_TOKEN),
-    "sendgrid_public_key": SendGridSigner().public_key,
+    "callbacks": lambda clock: [*twilio_routes(), *SendGridSigner().routes(clock)],
     "routes": dict.fromkeys(Channel, ("smtp",)),
 }
 

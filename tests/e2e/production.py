@@ -14,7 +14,7 @@ import httpx2
 
 from notifier.access.keys import SCOPES
 from notifier.commands import keys
-from notifier.settings.groups import Settings
+from notifier.composition.settings import read_settings
 from tests.e2e.client import Service, service_at
 from tests.e2e.processes import NOTIFIER, WORKER_RUNNER, Running, run, running
 from tests.patience import AT_ALL_S
@@ -201,7 +201,7 @@ class Production:
 
     def service(self, name: str) -> Service:
         """A client of the API, with a key of a service of its own."""
-        settings = Settings.from_env(self.environ)
+        settings = read_settings(self.environ)
         key = asyncio.run(keys.create_key(settings, name, SCOPES[:2], None))
         return self._stack.enter_context(service_at(self.url, key))
 

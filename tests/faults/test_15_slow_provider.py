@@ -5,8 +5,8 @@ import time
 
 import asyncpg
 
-from notifier.channels.email.sendgrid import SendGridAdapter, SendGridConfig
-from notifier.channels.sms.twilio import TwilioAdapter, TwilioConfig
+from notifier.channels.email.sendgrid.adapter import SendGridAdapter, SendGridConfig
+from notifier.channels.sms.twilio.adapter import TwilioAdapter, TwilioConfig
 from notifier.notification.model import Channel, Status
 from tests.clock import SystemClock
 from tests.faults.workers import SLOTS, open_site, relaying, working

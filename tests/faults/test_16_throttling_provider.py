@@ -2,7 +2,7 @@
 
 from contextlib import AsyncExitStack
 
-from notifier.channels.sms.twilio import TwilioAdapter, TwilioConfig
+from notifier.channels.sms.twilio.adapter import TwilioAdapter, TwilioConfig
 from notifier.notification.model import Channel, Status
 from notifier.providers.breaker import BreakerSettings
 from tests.clock import SystemClock

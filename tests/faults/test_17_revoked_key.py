@@ -1,6 +1,6 @@
 """A provider refuses our key, and takes it again: nothing fails, everything is sent."""
 
-from notifier.channels.email.sendgrid import SendGridAdapter, SendGridConfig
+from notifier.channels.email.sendgrid.adapter import SendGridAdapter, SendGridConfig
 from notifier.notification.model import Channel, Status
 from notifier.providers.breaker import BreakerSettings
 from tests.clock import SystemClock

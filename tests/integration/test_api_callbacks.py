@@ -14,7 +14,9 @@ from twilio.request_validator import RequestValidator  # type: ignore[import-unt
 from uuid_utils import compat
 
 from notifier.api.app import create_app
-from notifier.api.config import ApiConfig, TwilioCallbacks
+from notifier.api.config import ApiConfig
+from notifier.channels.email.sendgrid.receipts import event_route
+from notifier.clock import SystemClock
 from notifier.delivery.ports import Claimed, Finish
 from notifier.errors import SettingsError
 from notifier.notification.envelope import Envelope
@@ -31,6 +33,7 @@ from tests.callbacks import (
     signed_form,
     signed_message,
     status_form,
+    twilio_routes,
     twilio_signature,
 )
 from tests.patience import AT_ALL_S
@@ -43,8 +46,7 @@ UNKNOWN = Fault(kind="unknown", code="timeout", message="no answer")
 async def api(tmp_path: Path) -> AsyncIterator[Api]:
     async with serving(
         tmp_path,
-        twilio_callbacks=TwilioCallbacks(base_url=BASE_URL, auth_token=AUTH_TOKEN),
-        sendgrid_public_key=SIGNER.public_key,
+        callbacks=lambda clock: [*twilio_routes(), *SIGNER.routes(clock)],
         callback_patience_s=0.2,
     ) as it:
         yield it
@@ -248,7 +250,7 @@ async def test_a_stale_timestamp_is_refused_before_the_body(api: Api) -> None:
 async def test_bodies_that_never_come_take_no_places_of_sends(tmp_path: Path) -> None:
     settings = {"max_concurrent_requests": 2, "max_concurrent_callbacks": 4}
     async with serving(
-        tmp_path, sendgrid_public_key=SIGNER.public_key, callback_timeout_s=0.5, **settings
+        tmp_path, callbacks=SIGNER.routes, callback_timeout_s=0.5, **settings
     ) as api:
         headers = SIGNER.signed([], int(api.clock.now().timestamp()))["headers"]
         async with client_of(api.app) as anyone:
@@ -474,8 +476,6 @@ async def test_callbacks_are_there_only_where_they_can_be_checked(api: Api) -> N
 
 
 @pytest.mark.parametrize("key", ["no base64!", base64.b64encode(b"no key").decode()])
-async def test_a_wrong_verification_key_is_told_at_the_start(api: Api, key: str) -> None:
-    config = ApiConfig(pepper=PEPPER, sendgrid_public_key=key)
-
+def test_a_wrong_verification_key_is_told_at_the_start(key: str) -> None:
     with pytest.raises(SettingsError, match="NOTIFIER_SENDGRID__WEBHOOK_PUBLIC_KEY"):
-        create_app(api.services, config)
+        event_route(key, SystemClock())

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from notifier.channels.email.sendgrid import SendGridAdapter, SendGridConfig
+from notifier.channels.email.sendgrid.adapter import SendGridAdapter, SendGridConfig
 from notifier.errors import SettingsError
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
 from tests.services.messages import MESSAGE_ID, ManualClock, a_message

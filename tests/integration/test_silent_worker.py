@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 
 from notifier.composition import workers
+from notifier.composition.settings import read_settings
 from notifier.queue.memory import MemorySubscription
 from notifier.settings.groups import Settings
 from notifier.store.upgrading import upgrade
@@ -29,7 +30,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 async def settings(tmp_path: Path) -> Settings:
     url = f"sqlite:///{tmp_path / 'notifier.db'}"
     await upgrade(url)
-    return Settings.from_env(
+    return read_settings(
         {
             "NOTIFIER_DATABASE_URL": url,
             "NOTIFIER_BROKER_URL": "memory://",

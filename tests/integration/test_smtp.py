@@ -11,12 +11,12 @@ import pytest
 import uvloop
 from structlog.testing import capture_logs
 
+from notifier.channels.email.replies import Phase
 from notifier.channels.email.smtp.adapter import SmtpAdapter
 from notifier.channels.email.smtp.config import SmtpConfig
 from notifier.channels.email.smtp.diagnosis import misconfiguration
 from notifier.errors import SettingsError
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
-from notifier.refusals.smtp import Phase
 from tests.clock import SystemClock
 from tests.patience import AT_ALL_S
 from tests.services.certificates import Certificates, make_certificates

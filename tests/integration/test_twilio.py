@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from notifier.channels.sms.twilio import TwilioAdapter, TwilioConfig
+from notifier.channels.sms.twilio.adapter import TwilioAdapter, TwilioConfig
 from notifier.errors import SettingsError
 from notifier.notification.model import Channel
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown

@@ -13,7 +13,8 @@ from unittest import mock
 
 import structlog
 
-from notifier.channels.registry import Parts, channel_settings
+from notifier.channels.provider import Parts
+from notifier.channels.registry import channel_settings
 from notifier.composition import api, one_process, resources, workers
 from notifier.delivery.ports import ChannelAdapter
 from notifier.notification.model import Channel

@@ -14,10 +14,10 @@ from uuid import UUID
 import orjson
 
 from notifier.composition import api, resources, workers
+from notifier.composition.settings import read_settings
 from notifier.notification.envelope import Envelope
 from notifier.notification.model import Channel, Lane
 from notifier.queue import message, topology
-from notifier.settings.groups import Settings
 from tests.callbacks import AUTH_TOKEN, BASE_URL
 from tests.simulation import clients, doors
 from tests.simulation.befalling import befall
@@ -104,7 +104,7 @@ class World:
             )
             for name in (*_EMAIL[: plan.providers], "twilio")
         }
-        self.settings = Settings.from_env(self._environ())
+        self.settings = read_settings(self._environ())
         self.acts: list[asyncio.Task[None]] = []
         self.nursery = Nursery(self.settings)
         self.sites = [Site(self.chance["network"]) for _ in range(plan.apis)]

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from uuid_utils import compat
 
-from notifier.callbacks import sendgrid_receipts, twilio_opt_in, twilio_receipt
+from notifier.channels.email.sendgrid.receipts import sendgrid_receipts
+from notifier.channels.sms.twilio.receipts import twilio_opt_in, twilio_receipt
 from notifier.notification.model import JsonValue
 from notifier.notification.outcomes import SuppressionReason
 from notifier.notification.transitions import BOUNCE, DELIVER, SETTLE, Transition

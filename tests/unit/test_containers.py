@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # has no types of its own
 
-from notifier.settings.groups import Settings, WorkerSettings
+from notifier.composition.settings import read_settings
+from notifier.settings.groups import WorkerSettings
 from notifier.worker.stopping import StopBudget
 from tests.services import postgres, rabbitmq
 
@@ -35,7 +36,7 @@ def stages() -> list[list[str]]:
 def test_the_compose_file_names_settings_that_exist(name: str, services: dict[str, Any]) -> None:
     environment = {key: str(value) for key, value in services[name]["environment"].items()}
 
-    settings = Settings.from_env(environment)
+    settings = read_settings(environment)
 
     assert (settings.host, settings.port) == ("0.0.0.0", 8_000)  # noqa: S104  in the container
 
@@ -100,7 +101,7 @@ def test_a_cluster_is_asked_by_settings_that_exist(path: str, services: dict[str
 
     for name in OURS:
         environment = merged(services, changes, name)
-        settings = Settings.from_env(environment)
+        settings = read_settings(environment)
         url = settings.broker_url if "rabbitmq" in path else settings.database_url
         servers = {server for server in changes if server not in OURS}
         hosts = url.get_secret_value().rpartition("@")[2].partition("/")[0].split(",")

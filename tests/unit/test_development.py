@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from notifier.composition import development
+from notifier.composition.settings import read_settings
 from notifier.errors import SettingsError
-from notifier.settings.groups import Settings
 
 
 def test_what_is_set_wins_over_what_is_usual(tmp_path: Path) -> None:
@@ -16,7 +16,7 @@ def test_what_is_set_wins_over_what_is_usual(tmp_path: Path) -> None:
         "NOTIFIER_EMAIL__PROVIDERS": "'smtp'",
     }
 
-    settings = Settings.from_env(development.environment(tmp_path / "data", environ))
+    settings = read_settings(development.environment(tmp_path / "data", environ))
 
     assert settings.port == 9_000
     assert settings.database_url.get_secret_value().endswith("/data/notifier.db")

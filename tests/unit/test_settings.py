@@ -7,7 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from notifier.channels.email.sendgrid.provider import SENDGRID
+from notifier.channels.email.smtp.provider import SMTP
 from notifier.channels.registry import channel_settings
+from notifier.channels.sms.twilio.provider import TWILIO
+from notifier.composition.settings import read_settings
 from notifier.errors import SettingsError
 from notifier.mailbox import parse_mailbox
 from notifier.settings.groups import BrokerSettings, DatabaseSettings, Settings
@@ -28,12 +32,12 @@ SECRETS = {
 
 
 def read(**more: str) -> Settings:
-    return Settings.from_env(NEEDED | {f"NOTIFIER_{name}": value for name, value in more.items()})
+    return read_settings(NEEDED | {f"NOTIFIER_{name}": value for name, value in more.items()})
 
 
 def refusal(environ: Mapping[str, str]) -> str:
     with pytest.raises(SettingsError) as caught:
-        Settings.from_env(environ)
+        read_settings(environ)
     shown = "".join(traceback.format_exception(caught.value))
     assert CANARY not in shown
     assert "\n" not in str(caught.value)
@@ -41,7 +45,7 @@ def refusal(environ: Mapping[str, str]) -> str:
 
 
 def test_what_is_needed_is_enough() -> None:
-    settings = Settings.from_env(NEEDED)
+    settings = read_settings(NEEDED)
 
     assert settings.database_url.get_secret_value() == NEEDED["NOTIFIER_DATABASE_URL"]
     assert (settings.host, settings.port) == ("127.0.0.1", 8_000)
@@ -69,21 +73,21 @@ def test_groups_lists_numbers_and_switches_are_read() -> None:
         SMTP__CA_PATH="/etc/ca.pem",
     )
 
-    assert (settings.smtp.host, settings.smtp.port) == ("mail.example.org", 2525)
+    assert (SMTP.own(settings).host, SMTP.own(settings).port) == ("mail.example.org", 2525)
     assert list(settings.email.providers) == ["sendgrid", "smtp"]
     assert list(settings.sms.retry_schedule_s) == [5, 10.5]
     assert not settings.declare_topology
-    assert settings.smtp.ca_path == Path("/etc/ca.pem")
+    assert SMTP.own(settings).ca_path == Path("/etc/ca.pem")
 
 
 def test_the_variables_of_others_and_of_tests_are_left_alone() -> None:
     others = {"PATH": "/bin", "SMTP__HOST": "x", "NOTIFIER_TEST_DATABASE_URL": "x"}
 
-    assert Settings.from_env(NEEDED | others) == Settings.from_env(NEEDED)
+    assert read_settings(NEEDED | others) == read_settings(NEEDED)
 
 
 def test_an_empty_variable_is_not_set() -> None:
-    assert read(SMTP__USERNAME="", SMTP__PORT=" ", HOST='""') == Settings.from_env(NEEDED)
+    assert read(SMTP__USERNAME="", SMTP__PORT=" ", HOST='""') == read_settings(NEEDED)
 
 
 # --- as platforms and people have them -----------------------------------------------------
@@ -113,7 +117,7 @@ def injected(service: str, port: int, protocol: str = "tcp") -> dict[str, str]:
 def test_what_a_platform_tells_of_a_service_is_left_alone(service: str) -> None:
     environ = NEEDED | injected(service, 8_000) | injected(service, 53, "udp")
 
-    assert Settings.from_env(environ) == Settings.from_env(NEEDED)
+    assert read_settings(environ) == read_settings(NEEDED)
     assert DatabaseSettings.from_env(environ) == DatabaseSettings.from_env(NEEDED)
 
 
@@ -131,22 +135,22 @@ def test_what_surrounds_a_value_in_an_env_file_is_left_out(around: str, tmp_path
     rest = {name: value for name, value in NEEDED.items() if name != "NOTIFIER_KEY_PEPPER"}
     path = around.format(tmp_path / "pepper")
 
-    by_itself = Settings.from_env(rest | {"NOTIFIER_KEY_PEPPER": around.format(value)})
-    by_file = Settings.from_env(rest | {"NOTIFIER_KEY_PEPPER_FILE": path})
+    by_itself = read_settings(rest | {"NOTIFIER_KEY_PEPPER": around.format(value)})
+    by_file = read_settings(rest | {"NOTIFIER_KEY_PEPPER_FILE": path})
 
-    assert by_itself == by_file == Settings.from_env(NEEDED)
+    assert by_itself == by_file == read_settings(NEEDED)
 
 
 def test_quotation_marks_that_belong_to_a_value_stay() -> None:
     for value in ['"a" and "b"', '"', "it's", "'a\" "]:
-        password = read(SMTP__PASSWORD=value).smtp.password
+        password = SMTP.own(read(SMTP__PASSWORD=value)).password
         assert password is not None
         assert password.get_secret_value() == value.strip()
 
 
 @pytest.mark.parametrize("prefix", ["export ", "\ufeff", " "])
 def test_a_name_is_read_as_env_files_write_it(prefix: str) -> None:
-    assert Settings.from_env(NEEDED | {f"{prefix}NOTIFIER_PORT": "9000"}).port == 9_000
+    assert read_settings(NEEDED | {f"{prefix}NOTIFIER_PORT": "9000"}).port == 9_000
 
 
 def test_words_are_read_in_any_case() -> None:
@@ -156,7 +160,7 @@ def test_words_are_read_in_any_case() -> None:
     )  # fmt: skip
 
     assert (settings.log_level, settings.log_format) == ("INFO", "console")
-    assert (settings.smtp.security, settings.email.on_unknown) == ("tls", "hold")
+    assert (SMTP.own(settings).security, settings.email.on_unknown) == ("tls", "hold")
     assert settings.email.providers == ("smtp", "sendgrid")
     assert settings.metrics
     assert settings.sandbox_page
@@ -166,7 +170,7 @@ def test_the_words_of_other_programs_are_understood() -> None:
     settings = read(LOG_LEVEL="Warn", LOG_FORMAT="text", SMTP__SECURITY="SSL")
 
     assert (settings.log_level, settings.log_format) == ("WARNING", "console")
-    assert settings.smtp.security == "tls"
+    assert SMTP.own(settings).security == "tls"
 
 
 def test_a_list_is_read_as_json_too() -> None:
@@ -186,8 +190,8 @@ def test_a_duration_may_have_a_unit(given: str, seconds: float) -> None:
 def test_the_slash_at_the_end_of_a_url_does_not_matter() -> None:
     settings = read(SENDGRID__BASE_URL="https://mail.example/api/", SMTP__HOST="[::1]")
 
-    assert settings.sendgrid.base_url == "https://mail.example/api"
-    assert settings.smtp.host == "::1"
+    assert SENDGRID.own(settings).base_url == "https://mail.example/api"
+    assert SMTP.own(settings).host == "::1"
 
 
 def test_a_comment_after_a_value_is_told() -> None:
@@ -300,7 +304,7 @@ def test_a_lease_that_ends_with_a_providers_time_is_refused_by_both_names() -> N
 
     assert told.startswith("NOTIFIER_WORKER__LEASE_S: ")
     assert "NOTIFIER_SMTP__TIMEOUT_S" in told
-    assert read(SMTP__TIMEOUT_S="50").smtp.timeout_s == 50
+    assert SMTP.own(read(SMTP__TIMEOUT_S="50")).timeout_s == 50
 
 
 def test_a_short_pepper_is_told_how_long_it_has_to_be() -> None:
@@ -310,7 +314,7 @@ def test_a_short_pepper_is_told_how_long_it_has_to_be() -> None:
 
 
 def test_a_provider_that_is_named_twice_is_refused() -> None:
-    settings = Settings.from_env(NEEDED | {"NOTIFIER_EMAIL__PROVIDERS": "sandbox,SANDBOX"})
+    settings = read_settings(NEEDED | {"NOTIFIER_EMAIL__PROVIDERS": "sandbox,SANDBOX"})
 
     with pytest.raises(SettingsError, match="NOTIFIER_EMAIL__PROVIDERS: name each provider once"):
         channel_settings(settings)
@@ -328,7 +332,7 @@ def with_file(path: Path, content: str) -> dict[str, str]:
 def test_any_setting_can_come_from_a_file(tmp_path: Path) -> None:
     environ = with_file(tmp_path / "pepper", f"{CANARY}-{CANARY}\n")
 
-    assert Settings.from_env(environ) == Settings.from_env(NEEDED)
+    assert read_settings(environ) == read_settings(NEEDED)
 
 
 def test_a_setting_and_its_file_are_not_both_given(tmp_path: Path) -> None:
@@ -375,15 +379,15 @@ def test_a_command_reads_only_what_it_needs() -> None:
 
 
 def test_nothing_secret_is_shown() -> None:
-    settings = Settings.from_env(SECRETS)
+    settings = read_settings(SECRETS)
 
     for shown in (repr(settings), str(settings), settings.model_dump_json()):
         assert CANARY not in shown
 
 
 def test_every_setting_whose_name_tells_a_secret_is_one() -> None:
-    settings = Settings.from_env(SECRETS)
-    groups = [settings, settings.smtp, settings.sendgrid, settings.twilio]
+    settings = read_settings(SECRETS)
+    groups = [settings, SMTP.own(settings), SENDGRID.own(settings), TWILIO.own(settings)]
 
     for group in groups:
         for name in type(group).model_fields:
@@ -401,6 +405,6 @@ def test_every_setting_whose_name_tells_a_secret_is_one() -> None:
 def test_whatever_is_wrong_is_told_in_one_line_without_its_value(name: str, value: str) -> None:
     environ = NEEDED | {f"NOTIFIER_{name}": value}
     if name == "KEY_PEPPER" and len(value) >= 16:
-        Settings.from_env(environ)
+        read_settings(environ)
     else:
         assert refusal(environ).startswith(f"NOTIFIER_{name}: ")

@@ -5,7 +5,7 @@ import runpy
 from collections.abc import Callable
 from pathlib import Path
 
-from notifier.settings.groups import Settings
+from notifier.composition.settings import ALL_SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "settings.md"
@@ -20,7 +20,7 @@ def test_every_variable_on_the_page_is_one_that_the_settings_know() -> None:
     shown = re.findall(r"^\| `(NOTIFIER_[A-Z_]+)`", page(), re.MULTILINE)
 
     for variable in shown:
-        fields = Settings.model_fields
+        fields = ALL_SETTINGS.model_fields
         *groups, name = variable.removeprefix("NOTIFIER_").lower().split("__")
         for group in groups:
             annotation = fields[group].annotation

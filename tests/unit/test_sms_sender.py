@@ -1,6 +1,6 @@
 import pytest
 
-from notifier.sms_sender import is_messaging_service, parse_sms_sender
+from notifier.channels.sms.twilio.sender import is_messaging_service, parse_sms_sender
 
 SID = f"MG{'0f' * 16}"
 

@@ -3,10 +3,10 @@ import asyncio
 import pytest
 
 from notifier.channels.email.mime import Mail
+from notifier.channels.email.replies import Phase
 from notifier.channels.email.smtp.config import SmtpConfig
 from notifier.channels.email.smtp.session import Offers, Progress, Session
 from notifier.channels.email.smtp.wire import SmtpWire
-from notifier.refusals.smtp import Phase
 from tests.services.recording_transport import RecordingTransport
 
 CONTENT = b"Subject: x\r\n\r\nx\r\n.\r\n"

@@ -3,14 +3,14 @@
 from dataclasses import asdict
 
 from notifier.composition.resources import stop_budget
+from notifier.composition.settings import read_settings
 from notifier.composition.workers import lease_of, supervisor_settings
 from notifier.queue.rabbitmq.connection import RabbitSettings
-from notifier.settings.groups import Settings
 from notifier.store.kit.database import ANSWER_TIMEOUT_S
 from notifier.worker.leases import AGAIN_S
 from notifier.worker.stopping import StopBudget
 
-SETTINGS = Settings.from_env(
+SETTINGS = read_settings(
     {
         "NOTIFIER_DATABASE_URL": "sqlite:///x.db",
         "NOTIFIER_BROKER_URL": "memory://",

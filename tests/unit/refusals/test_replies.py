@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.refusals.blame import Blame
-from notifier.refusals.smtp import Phase, parse_reply, ruling
+from notifier.channels.email.replies import Phase, parse_reply, ruling
+from notifier.channels.refusals.blame import Blame
 
 Row = tuple[Phase, str, Blame]
 

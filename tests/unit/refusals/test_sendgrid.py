@@ -2,10 +2,10 @@
 
 import pytest
 
-from notifier.refusals.blame import Blame
-from notifier.refusals.enhanced import STATUSES
-from notifier.refusals.sendgrid import Complaint, judge_answer, judge_bounce
-from notifier.refusals.smtp import Phase, parse_reply, ruling
+from notifier.channels.email.replies import Phase, parse_reply, ruling
+from notifier.channels.email.sendgrid.refusals import Complaint, judge_answer, judge_bounce
+from notifier.channels.refusals.blame import Blame
+from notifier.channels.refusals.enhanced import STATUSES
 
 GONE, RECIPIENT, NOW = Blame.GONE, Blame.RECIPIENT, Blame.RECIPIENT_NOW
 MESSAGE, OURS, RATE, UNKNOWN = Blame.MESSAGE, Blame.OURS, Blame.RATE, Blame.UNKNOWN

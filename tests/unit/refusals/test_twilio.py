@@ -3,11 +3,11 @@
 import pytest
 from uuid_utils import compat
 
-from notifier.callbacks import twilio_receipt
+from notifier.channels.refusals.blame import Blame
+from notifier.channels.refusals.http import is_about_one
+from notifier.channels.sms.twilio.receipts import twilio_receipt
+from notifier.channels.sms.twilio.refusals import REFUSALS
 from notifier.notification.outcomes import SuppressionReason
-from notifier.refusals.blame import Blame
-from notifier.refusals.http import is_about_one
-from notifier.refusals.twilio import REFUSALS
 from tests.callbacks import status_form
 
 OURS = ("20003", "21212", "21603", "21606", "21609", "21659", "21660", "21661", "21701", "21703",

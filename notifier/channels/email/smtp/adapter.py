@@ -12,18 +12,18 @@ import structlog
 from notifier.channels._outcomes import UnsendableError, redact
 from notifier.channels.email.mailbox import parse_sender
 from notifier.channels.email.mime import Mail, compose
+from notifier.channels.email.replies import Phase, Reply, parse_reply, ruling
 from notifier.channels.email.smtp.config import SmtpConfig
 from notifier.channels.email.smtp.connections import Connections, Limits, NotOpenedError
 from notifier.channels.email.smtp.diagnosis import MisconfiguredError, unusual_mode
 from notifier.channels.email.smtp.opening import Opening, OpeningError
 from notifier.channels.email.smtp.replies import queue_id
 from notifier.channels.email.smtp.session import CLOSING, Progress, RefusedError, Session
+from notifier.channels.refusals.blame import outcome_of
 from notifier.clock import Clock
 from notifier.errors import SettingsError
 from notifier.notification.model import Message
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
-from notifier.refusals.blame import outcome_of
-from notifier.refusals.smtp import Phase, Reply, parse_reply, ruling
 
 log = structlog.get_logger(__name__)
 

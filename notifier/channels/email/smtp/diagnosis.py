@@ -7,8 +7,8 @@ import ssl
 
 import aiosmtplib
 
+from notifier.channels.email.replies import Phase
 from notifier.channels.email.smtp.config import SmtpConfig
-from notifier.refusals.smtp import Phase
 
 IMPLICIT_TLS_PORT = 465
 _SUBMISSION_PORTS = (25, 587)

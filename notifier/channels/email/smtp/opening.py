@@ -6,6 +6,7 @@ from typing import cast
 
 import aiosmtplib
 
+from notifier.channels.email.replies import Phase, parse_reply
 from notifier.channels.email.smtp.config import SmtpConfig
 from notifier.channels.email.smtp.diagnosis import (
     IMPLICIT_TLS_PORT,
@@ -14,7 +15,6 @@ from notifier.channels.email.smtp.diagnosis import (
 )
 from notifier.channels.email.smtp.session import Offers, Progress, Session
 from notifier.channels.email.smtp.wire import SmtpWire
-from notifier.refusals.smtp import Phase, parse_reply
 
 _AUTH_METHODS = ("plain", "login", "cram-md5")
 _TRY_ANOTHER_METHOD = (504, 534)

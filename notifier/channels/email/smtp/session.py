@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from notifier.channels._outcomes import UnsendableError
 from notifier.channels.email.mime import Mail
+from notifier.channels.email.replies import Phase, Reply, parse_reply
 from notifier.channels.email.smtp.config import SmtpConfig
 from notifier.channels.email.smtp.wire import RawReply, SmtpWire
-from notifier.refusals.smtp import Phase, Reply, parse_reply
 
 CLOSING = 421
 _GOODBYE_S = 2.0

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from notifier.refusals.blame import Blame, Ruling
-from notifier.refusals.enhanced import for_now, status_of
-from notifier.refusals.words import MAX_CHARS, phrase, plain_words
+from notifier.channels.refusals.blame import Blame, Ruling
+from notifier.channels.refusals.enhanced import for_now, status_of
+from notifier.channels.refusals.words import MAX_CHARS, phrase, plain_words
 
 _TRANSIENT, _PERMANENT = 4, 5
 _CLOSING = 421

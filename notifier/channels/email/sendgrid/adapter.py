@@ -10,13 +10,13 @@ import orjson
 from notifier.channels._extras import extra
 from notifier.channels._outcomes import Answer, UnsendableError, plain_id, redact, retry_after_s
 from notifier.channels.email.mailbox import parse_sender, refuse_unsafe_headers, wire_address
+from notifier.channels.email.sendgrid.refusals import Complaint, judge_answer
+from notifier.channels.refusals.blame import outcome_of
+from notifier.channels.refusals.http import is_about_one
 from notifier.clock import Clock
 from notifier.mailbox import Mailbox
 from notifier.notification.model import JsonValue, Message
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Transient, Unknown
-from notifier.refusals.blame import outcome_of
-from notifier.refusals.http import is_about_one
-from notifier.refusals.sendgrid import Complaint, judge_answer
 
 _ACCEPTED = 202
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from notifier.refusals.blame import Ruling
+from notifier.channels.refusals.blame import Ruling
 
 _OF_THE_SESSION = frozenset({401, 404, 405, 407, 429})
 

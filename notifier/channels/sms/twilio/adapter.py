@@ -12,14 +12,14 @@ from urllib.parse import urlencode
 
 from notifier.channels._extras import extra
 from notifier.channels._outcomes import Answer, plain_id, redact, retry_after_s
+from notifier.channels.refusals.blame import Blame, Ruling, outcome_of
+from notifier.channels.refusals.http import is_about_one
+from notifier.channels.sms.twilio.refusals import REFUSALS
+from notifier.channels.sms.twilio.sender import is_messaging_service, parse_sms_sender
 from notifier.clock import Clock
 from notifier.errors import SettingsError
 from notifier.notification.model import JsonValue, Message
 from notifier.notification.outcomes import Outcome, Sent, Transient, Unknown
-from notifier.refusals.blame import Blame, Ruling, outcome_of
-from notifier.refusals.http import is_about_one
-from notifier.refusals.twilio import REFUSALS
-from notifier.sms_sender import is_messaging_service, parse_sms_sender
 
 _CREATED = 201
 

@@ -8,7 +8,7 @@ in Exchange Online", and Exchange Server's "NDRs").
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from notifier.refusals.blame import Blame
+from notifier.channels.refusals.blame import Blame
 
 GONE, RECIPIENT, NOW = Blame.GONE, Blame.RECIPIENT, Blame.RECIPIENT_NOW
 MESSAGE, OURS, RATE, MOMENT = Blame.MESSAGE, Blame.OURS, Blame.RATE, Blame.MOMENT

@@ -10,10 +10,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from notifier.refusals.blame import Blame, Ruling
-from notifier.refusals.http import HttpTable
-from notifier.refusals.smtp import Phase, parse_reply, ruling
-from notifier.refusals.words import phrase, plain_words
+from notifier.channels.email.replies import Phase, parse_reply, ruling
+from notifier.channels.refusals.blame import Blame, Ruling
+from notifier.channels.refusals.http import HttpTable
+from notifier.channels.refusals.words import phrase, plain_words
 
 REFUSALS = HttpTable(
     codes={},

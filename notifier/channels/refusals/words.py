@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from notifier.refusals.blame import Blame
+from notifier.channels.refusals.blame import Blame
 
 MAX_CHARS = 2_000
 _IP = re.compile(

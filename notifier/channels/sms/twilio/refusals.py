@@ -6,8 +6,8 @@ the answer's status: Twilio adds codes, and splits the meaning of old ones.
 
 from collections.abc import Mapping
 
-from notifier.refusals.blame import Blame, Ruling
-from notifier.refusals.http import HttpTable
+from notifier.channels.refusals.blame import Blame, Ruling
+from notifier.channels.refusals.http import HttpTable
 
 _HANDSET_UNREACHABLE_S = 1_800.0
 _QUOTA_S = 300.0

@@ -1,0 +1,85 @@
+"""What a provider is: everything that the rest of notifier has to know of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from notifier.audience.inbox import Inbox
+from notifier.clock import Clock
+from notifier.delivery.ports import ChannelAdapter
+from notifier.errors import SettingsError
+from notifier.notification.model import Channel
+from notifier.providers.captures import Captures
+from notifier.providers.receipt import CallbackRoute
+from notifier.settings.groups import ProviderSettings, Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What adapters are made of."""
+
+    settings: Settings
+    clock: Clock
+    inbox: Inbox
+    captures: Captures
+
+
+class NoSettings(ProviderSettings):
+    """Those of a provider that calls nobody."""
+
+
+Own = TypeVar("Own", bound=ProviderSettings)
+
+
+def _no_callbacks(_own: ProviderSettings, _clock: Clock) -> Sequence[CallbackRoute]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider(Generic[Own]):
+    """A provider, as its module gives it to the registry.
+
+    `make` returns its adapter for a channel, and `callbacks` how it reports afterwards, if it is
+    set up to; both raise SettingsError for what it cannot be made of. `variables` are those that
+    set what the adapter calls otherwise, by how its words begin.
+    """
+
+    name: str
+    channels: Sequence[Channel]
+    make: Callable[[Channel, Own, Parts], ChannelAdapter]
+    settings: type[Own]
+    callbacks: Callable[[Own, Clock], Sequence[CallbackRoute]] = _no_callbacks
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def has_settings(self) -> bool:
+        """Whether something of it can be set."""
+        return self.settings is not NoSettings
+
+    def own(self, settings: Settings) -> Own:
+        """Return its group of the settings."""
+        group = getattr(settings, self.name, None) if self.has_settings else self.settings()
+        assert isinstance(group, self.settings)  # noqa: S101  composition adds a group for each
+        return group
+
+    def adapter(self, channel: Channel, parts: Parts) -> ChannelAdapter:
+        """Make its adapter.
+
+        Raises:
+            SettingsError: a setting is wrong or lacks; names its variable.
+        """
+        try:
+            return self.make(channel, self.own(parts.settings), parts)
+        except SettingsError as error:
+            raise SettingsError(self._with_variable(str(error))) from error
+
+    def callback_routes(self, settings: Settings, clock: Clock) -> Sequence[CallbackRoute]:
+        """Return how it reports here. Raises as `adapter`."""
+        return self.callbacks(self.own(settings), clock)
+
+    def _with_variable(self, problem: str) -> str:
+        """Adapters know their fields, operators their variables."""
+        for words, variable in self.variables.items():
+            if problem.startswith(words):
+                return f"{variable}{problem.removeprefix(words)}"
+        return problem
