@@ -169,7 +169,7 @@ class ProcessNode:
             check=False,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=AT_ALL_S,
         )
         if done.returncode:
             raise RuntimeError(f"{program} {' '.join(arguments)}: {done.stdout}{done.stderr}")

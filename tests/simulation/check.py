@@ -259,7 +259,7 @@ def _uncaused(case: _Case, causes: "_Causes") -> Iterator[str]:
 
 
 _STOPPING = {Kind.KILL, Kind.FREEZE, Kind.STOP, *STORE}
-_RETURNING = {Kind.KILL, Kind.FREEZE, Kind.BROKER_AWAY, Kind.BROKER_CUT}
+_RETURNING = {Kind.KILL, Kind.FREEZE, Kind.BROKER_AWAY, Kind.BROKER_CUT, Kind.BROKER_FROZEN}
 
 
 class _Causes:

@@ -1,7 +1,7 @@
 """Messages that went back so often that the broker's delivery limit is near, made anew.
 
 Where a broker counts what is given back untouched (before RabbitMQ 4.3), a message that waits
-through many deployments, or a letter through many sweeps, would end as if it killed its consumers.
+through many deployments, or a letter through many sweeps, would go as if it killed its consumers.
 """
 
 from collections.abc import Mapping
