@@ -17,8 +17,8 @@ from starlette.types import ASGIApp
 from uuid_utils import compat
 
 from notifier.access import keys
-from notifier.api.app import create_app
-from notifier.api.config import ApiConfig, ApiServices
+from notifier.api.app import ApiPorts, create_app
+from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.door import DoorLimits
 from notifier.api.kit.server import bind, make_server
 from notifier.clock import Clock
@@ -74,7 +74,7 @@ class Api:
 
     app: Starlette
     client: httpx2.AsyncClient
-    services: ApiServices
+    services: ApiPorts
     stores: Stores
     queue: MemoryQueue
     publisher: Publisher
@@ -179,7 +179,7 @@ async def over(
         queue, clock = MemoryQueue(), ProcessClock()
         publisher = Publisher(stores.publications, queue)
         stack.push_async_callback(publisher.drain, 5)
-        services = ApiServices(
+        services = ApiPorts(
             submitter=Submitter(stores.intake, publisher),
             once=stores.once,
             orders=stores.orders,

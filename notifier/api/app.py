@@ -3,18 +3,22 @@
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass
 from typing import TypeAlias
+from uuid import UUID
 
 import orjson
 from starlette.applications import Starlette
 from starlette.responses import Response
 
-from notifier.api.config import ApiConfig, ApiServices
-from notifier.api.health import OperateEndpoints
+from notifier.access.keys import KeyStore
+from notifier.api.health import HealthEndpoints
+from notifier.api.inbox import PREFIX as INBOX_PREFIX
 from notifier.api.inbox import InboxEndpoints
 from notifier.api.inbox_stream import InboxFeed
 from notifier.api.kit.access import Doorkeeper, KeyRing
 from notifier.api.kit.calls import Call
+from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.middleware import RequestFrame, Rooms
 from notifier.api.kit.openapi import openapi_document
 from notifier.api.kit.operations import Operation, Reply
@@ -29,26 +33,64 @@ from notifier.api.providers import ProviderEndpoints
 from notifier.api.receipts import ReceiptDesk, ReceiptEndpoints
 from notifier.api.sandbox import SandboxEndpoints
 from notifier.api.suppressions import SuppressionEndpoints
+from notifier.audience.inbox import Inbox
+from notifier.audience.suppression import SuppressionStore
+from notifier.clock import Clock
+from notifier.idempotency import Once
+from notifier.intake.submission import Submitter
+from notifier.notification.orders import Orders
+from notifier.notification.queueing import Queue, QueueMembers
+from notifier.notification.reading import QueryStore
+from notifier.providers.account import ProviderStore
+from notifier.providers.captures import Captures
+from notifier.providers.receipt import ReceiptStore
 
 Lifespan: TypeAlias = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
-def create_app(
-    services: ApiServices, config: ApiConfig, lifespan: Lifespan | None = None
-) -> Starlette:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiPorts:
+    """What the API's endpoints work with.
+
+    With `captures`, the sandbox page and its endpoint are mounted; they need no API key.
+    `new_id` makes time-ordered ids (UUIDv7).
+    """
+
+    submitter: Submitter
+    once: Once
+    orders: Orders
+    queries: QueryStore
+    keys: KeyStore
+    inbox: Inbox
+    providers: ProviderStore
+    receipts: ReceiptStore
+    suppressions: SuppressionStore
+    queue: Queue
+    clock: Clock
+    new_id: Callable[[], UUID]
+    captures: Captures | None = None
+    are_policies_ok: Callable[[], bool | None] = lambda: None
+    """Whether the broker's policies are in effect; None if nobody could look."""
+    clock_problem: Callable[[], str | None] = lambda: None
+    """How far this machine's clock is off the database's; None while they agree."""
+    queue_members: Callable[[], Sequence[QueueMembers]] = tuple
+    """Which nodes of the broker's cluster hold the queues; empty if it is none, or nobody knows."""
+
+
+def create_app(ports: ApiPorts, config: ApiConfig, lifespan: Lifespan | None = None) -> Starlette:
     """Build the application; `lifespan` is entered while it is served.
 
     It may be mounted into another application, which then has to enter its lifespan. Whoever
     refuses a request before it gets here tells `app.state.note_refusal`.
     """
     _silence_stream_bodies()
-    feed = InboxFeed(services.inbox, services.clock, poll_s=config.stream_poll_s)
-    ring = KeyRing(services.keys, services.clock, pepper=config.pepper, ttl_s=config.key_cache_s)
-    doorkeeper = Doorkeeper(ring, config, services.clock)
-    metrics = Metrics(services, config) if config.has_metrics else None
-    operations = _operations(services, config, doorkeeper, feed, metrics)
+    feed = InboxFeed(ports.inbox, ports.clock, poll_s=config.stream_poll_s)
+    ring = KeyRing(ports.keys, ports.clock, pepper=config.pepper, ttl_s=config.key_cache_s)
+    doorkeeper = Doorkeeper(ring, config, ports.clock)
+    metrics = _metrics(ports, config) if config.has_metrics else None
+    operations = _operations(ports, config, doorkeeper, feed, metrics)
     desk = Desk(
-        once=services.once,
+        once=ports.once,
         pepper=config.pepper,
         max_body_bytes=config.max_body_bytes,
         body_timeout_s=config.body_timeout_s,
@@ -59,10 +101,23 @@ def create_app(
     )
     app.router.redirect_slashes = False
     # Instead of the framework's own layers, which would only catch what this answers for anyway.
-    frame = RequestFrame(app.router, _rooms(config), metrics.observe if metrics else None)
+    observe = metrics.observe if metrics else None
+    frame = RequestFrame(app.router, _rooms(config), observe, slashes_under=INBOX_PREFIX)
     app.middleware_stack = frame
     app.state.note_refusal = frame.note_refusal
     return app
+
+
+def _metrics(ports: ApiPorts, config: ApiConfig) -> Metrics:
+    return Metrics(
+        queries=ports.queries,
+        queue=ports.queue,
+        providers=ports.providers,
+        clock=ports.clock,
+        are_policies_ok=ports.are_policies_ok,
+        queue_members=ports.queue_members,
+        config=config,
+    )
 
 
 def _rooms(config: ApiConfig) -> Rooms:
@@ -76,53 +131,78 @@ def _rooms(config: ApiConfig) -> Rooms:
 
 
 def _operations(
-    services: ApiServices,
+    ports: ApiPorts,
     config: ApiConfig,
     doorkeeper: Doorkeeper,
     feed: InboxFeed,
     metrics: Metrics | None,
 ) -> Sequence[Operation]:
     found: list[Operation] = [
-        *SendingEndpoints(
-            submitter=services.submitter,
-            clock=services.clock,
-            new_id=services.new_id,
-            channels=config.channels,
-            max_batch_bytes=config.max_batch_bytes,
-            doorkeeper=doorkeeper,
-        ).operations(),
-        *ReadingEndpoints(queries=services.queries).operations(),
-        *MovingEndpoints(orders=services.orders).operations(),
-        *InboxEndpoints(
-            inbox=services.inbox,
-            config=config,
-            feed=feed,
-            doorkeeper=doorkeeper,
-            streams=Room(config.max_streams, max(1, config.max_streams // 2)),
-            tabs=Room(config.max_streams, config.max_streams_per_inbox),
-        ).operations(),
-        *OperateEndpoints(services=services, config=config).operations(),
-        *ProviderEndpoints(providers=services.providers, routes=config.routes).operations(),
-        *SuppressionEndpoints(
-            suppressions=services.suppressions, pepper=config.pepper
-        ).operations(),
-        *ReceiptEndpoints(
-            routes=config.callbacks,
-            desk=ReceiptDesk(
-                services.receipts,
-                patience_s=config.callback_patience_s,
-                max_waiting=config.max_waiting_callbacks,
-            ),
-            body_timeout_s=config.callback_timeout_s,
-        ).operations(),
+        *_on_notifications(ports, config, doorkeeper),
+        *_on_inboxes(ports, config, doorkeeper, feed),
+        *_on_the_service(ports, config),
+        *ProviderEndpoints(providers=ports.providers, routes=config.routes).operations(),
+        *SuppressionEndpoints(suppressions=ports.suppressions, pepper=config.pepper).operations(),
+        *_on_callbacks(ports, config),
         home_operation(),
         docs_operation(),
     ]
     if metrics:
         found.append(metrics.operation())
-    if services.captures:
-        found += SandboxEndpoints(services.captures, config.allowed_hosts).operations()
+    if ports.captures:
+        found += SandboxEndpoints(ports.captures, config.allowed_hosts).operations()
     return [*found, _openapi_operation(found)]
+
+
+def _on_notifications(
+    ports: ApiPorts, config: ApiConfig, doorkeeper: Doorkeeper
+) -> Sequence[Operation]:
+    sending = SendingEndpoints(
+        submitter=ports.submitter,
+        clock=ports.clock,
+        new_id=ports.new_id,
+        channels=config.channels,
+        max_batch_bytes=config.max_batch_bytes,
+        doorkeeper=doorkeeper,
+    )
+    reading = ReadingEndpoints(queries=ports.queries)
+    moving = MovingEndpoints(orders=ports.orders)
+    return (*sending.operations(), *reading.operations(), *moving.operations())
+
+
+def _on_inboxes(
+    ports: ApiPorts, config: ApiConfig, doorkeeper: Doorkeeper, feed: InboxFeed
+) -> Sequence[Operation]:
+    return InboxEndpoints(
+        inbox=ports.inbox,
+        config=config,
+        feed=feed,
+        doorkeeper=doorkeeper,
+        streams=Room(config.max_streams, max(1, config.max_streams // 2)),
+        tabs=Room(config.max_streams, config.max_streams_per_inbox),
+    ).operations()
+
+
+def _on_the_service(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:
+    return HealthEndpoints(
+        queries=ports.queries,
+        queue=ports.queue,
+        providers=ports.providers,
+        clock_problem=ports.clock_problem,
+        routes=config.routes,
+        probe_timeout_s=config.probe_timeout_s,
+    ).operations()
+
+
+def _on_callbacks(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:
+    desk = ReceiptDesk(
+        ports.receipts,
+        patience_s=config.callback_patience_s,
+        max_waiting=config.max_waiting_callbacks,
+    )
+    return ReceiptEndpoints(
+        routes=config.callbacks, desk=desk, body_timeout_s=config.callback_timeout_s
+    ).operations()
 
 
 def _openapi_operation(others: Sequence[Operation]) -> Operation:

@@ -9,7 +9,6 @@ from typing import Annotated, Literal, Self
 from pydantic import Field
 from starlette.responses import Response
 
-from notifier.api.config import ApiConfig, ApiServices
 from notifier.api.kit.calls import Call
 from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
@@ -17,7 +16,9 @@ from notifier.api.kit.querying import After, QueryModel, next_page
 from notifier.api.kit.views import View
 from notifier.errors import NotifierError, SchemaError
 from notifier.notification.model import Channel, Status
-from notifier.notification.reading import Account
+from notifier.notification.queueing import Queue
+from notifier.notification.reading import Account, QueryStore
+from notifier.providers.account import ProviderStore
 from notifier.providers.standing import channel_problem, standings
 
 _TAG = "Operation"
@@ -113,11 +114,17 @@ class AccountQuery(QueryModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OperateEndpoints:
+class HealthEndpoints:
     """Says how notifier itself is doing."""
 
-    services: ApiServices
-    config: ApiConfig
+    queries: QueryStore
+    queue: Queue
+    providers: ProviderStore
+    clock_problem: Callable[[], str | None]
+    """How far this machine's clock is off the database's; None while they agree."""
+    routes: Mapping[Channel, Sequence[str]]
+    """The channels that are on, with their providers."""
+    probe_timeout_s: float
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoints."""
@@ -125,9 +132,7 @@ class OperateEndpoints:
 
     async def account(self, call: Call[None, AccountQuery]) -> Response:
         """Show the account, and the broker's queues beside it."""
-        account = await self.services.queries.account(
-            service=call.caller.sees, after=call.query.after
-        )
+        account = await self.queries.account(service=call.caller.sees, after=call.query.after)
         depths, problem = await self._depths()
         older = next_page(call.request, account.goes_on_after) if account.goes_on_after else None
         view = AccountView.of(account, depths, problem, older)
@@ -152,7 +157,7 @@ class OperateEndpoints:
             database=_part(database),
             broker=_part(broker),
             channels={channel: _part(problem) for channel, problem in channels.items()},
-            clock=_part(self.services.clock_problem()),
+            clock=_part(self.clock_problem()),
         )
         status = HTTPStatus.SERVICE_UNAVAILABLE if database else HTTPStatus.OK
         headers = {"Retry-After": "2"} if database else {}
@@ -161,8 +166,8 @@ class OperateEndpoints:
     async def _depths(self) -> tuple[Mapping[str, int] | None, str | None]:
         """Return how many messages each queue has, or why that is not known."""
         try:
-            async with asyncio.timeout(self.config.probe_timeout_s):
-                depths = await self.services.queue.depths()
+            async with asyncio.timeout(self.probe_timeout_s):
+                depths = await self.queue.depths()
         except NotifierError as error:
             return None, str(error)
         except TimeoutError:
@@ -171,34 +176,31 @@ class OperateEndpoints:
 
     async def _channel_problems(self) -> Mapping[Channel, str | None]:
         try:
-            async with asyncio.timeout(self.config.probe_timeout_s):
-                states = await self.services.providers.states()
+            async with asyncio.timeout(self.probe_timeout_s):
+                states = await self.providers.states()
         except (NotifierError, TimeoutError):
             return {}
-        found = standings(self.config.routes, states)
+        found = standings(self.routes, states)
         return {
-            channel: channel_problem(providers, found)
-            for channel, providers in self.config.routes.items()
+            channel: channel_problem(providers, found) for channel, providers in self.routes.items()
         }
 
     async def _broker_problem(self) -> str | None:
-        queue = self.services.queue
         # The exchange may be missing although it takes what goes nowhere.
-        failure = await self._failure((queue.prove, queue.ping), _BROKER_AWAY)
+        failure = await self._failure((self.queue.prove, self.queue.ping), _BROKER_AWAY)
         return str(failure) if failure else None
 
     async def _database_problem(self) -> str | None:
-        queries = self.services.queries
         looked, proved = await asyncio.gather(
-            self._failure((queries.ping, self._look_at_schema), _DATABASE_AWAY),
-            self._failure((queries.prove,), _DATABASE_AWAY),
+            self._failure((self.queries.ping, self._look_at_schema), _DATABASE_AWAY),
+            self._failure((self.queries.prove,), _DATABASE_AWAY),
         )
         # A write tells more of why there is no answer, and less of what lacks in the tables.
         found = looked if isinstance(looked, SchemaError) else proved or looked
         return str(found) if found else None
 
     async def _look_at_schema(self) -> None:
-        if problem := await self.services.queries.schema_problem():
+        if problem := await self.queries.schema_problem():
             raise SchemaError(problem)
 
     async def _failure(
@@ -206,7 +208,7 @@ class OperateEndpoints:
     ) -> NotifierError | None:
         """Return what the first probe that fails raises, or `silent` if one says nothing."""
         try:
-            async with asyncio.timeout(self.config.probe_timeout_s):
+            async with asyncio.timeout(self.probe_timeout_s):
                 for probe in probes:
                     await probe()
         except NotifierError as error:

@@ -17,11 +17,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from notifier.api.config import ApiConfig
 from notifier.api.inbox_stream import Address, InboxFeed
 from notifier.api.kit.access import Doorkeeper
 from notifier.api.kit.calls import Call
+from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.idempotency import Answer
+from notifier.api.kit.middleware import ENCODED_SLASH
 from notifier.api.kit.operations import HeaderParameter, Operation, Reply
 from notifier.api.kit.problems import (
     INVALID,
@@ -42,8 +43,6 @@ from notifier.idempotency import NotFound, Unfinished
 from notifier.notification.model import Channel
 
 PREFIX = "/api/v1/inbox"
-ENCODED_SLASH = "\x1f"
-"""Stands for an encoded slash within a path's segment; no recipient holds it otherwise."""
 
 _TAG = "Inbox"
 _RECONNECT_MS = 2_000
@@ -234,40 +233,7 @@ class InboxEndpoints:
                 raise ProblemError(UNAVAILABLE, detail, headers=headers, members=members)
 
     def _reading(self) -> Sequence[Operation]:
-        return (
-            Operation(
-                id="getInbox",
-                method="GET",
-                path=f"{PREFIX}/{{recipient}}",
-                summary="A recipient's inbox, newest first",
-                tag=_TAG,
-                serve=self.page,
-                scope="read",
-                query=InboxQuery,
-                replies={200: Reply(description="One page", model=InboxView)},
-                problems=(INVALID,),
-            ),
-            Operation(
-                id="streamInbox",
-                method="GET",
-                path=f"{PREFIX}/{{recipient}}/stream",
-                summary="What comes into an inbox, live",
-                description="Server-sent events: `notification`, whose id is the item's seq and "
-                "whose data is an inbox item. The stream ends now and then; reconnect with "
-                "Last-Event-ID and nothing is lost or doubled.",
-                tag=_TAG,
-                serve=self.stream,
-                scope="read",
-                headers=(_LAST_EVENT_ID,),
-                replies={
-                    200: Reply(
-                        description="The stream",
-                        event=InboxItemView,
-                        media_type="text/event-stream",
-                    )
-                },
-            ),
-        )
+        return (self._get_inbox(), self._stream_inbox())
 
     def _marking(self) -> Sequence[Operation]:
         done = {204: Reply(description="Marked")}
@@ -295,6 +261,42 @@ class InboxEndpoints:
                 replies=done,
                 problems=(NOT_FOUND,),
             ),
+        )
+
+    def _get_inbox(self) -> Operation:
+        return Operation(
+            id="getInbox",
+            method="GET",
+            path=f"{PREFIX}/{{recipient}}",
+            summary="A recipient's inbox, newest first",
+            tag=_TAG,
+            serve=self.page,
+            scope="read",
+            query=InboxQuery,
+            replies={200: Reply(description="One page", model=InboxView)},
+            problems=(INVALID,),
+        )
+
+    def _stream_inbox(self) -> Operation:
+        return Operation(
+            id="streamInbox",
+            method="GET",
+            path=f"{PREFIX}/{{recipient}}/stream",
+            summary="What comes into an inbox, live",
+            description="Server-sent events: `notification`, whose id is the item's seq and "
+            "whose data is an inbox item. The stream ends now and then; reconnect with "
+            "Last-Event-ID and nothing is lost or doubled.",
+            tag=_TAG,
+            serve=self.stream,
+            scope="read",
+            headers=(_LAST_EVENT_ID,),
+            replies={
+                200: Reply(
+                    description="The stream",
+                    event=InboxItemView,
+                    media_type="text/event-stream",
+                )
+            },
         )
 
 

@@ -1,7 +1,7 @@
 """What Prometheus scrapes: requests of this process, and how notifier as a whole stands."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -10,13 +10,14 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 from starlette.responses import Response
 
-from notifier.api.config import ApiConfig, ApiServices
 from notifier.api.kit.calls import Call
+from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.operations import Operation, Reply
+from notifier.clock import Clock
 from notifier.errors import NotifierError
-from notifier.notification.queueing import QueueDepth, QueueMembers
-from notifier.notification.reading import Backlog
-from notifier.providers.account import ProviderState, PutOff
+from notifier.notification.queueing import Queue, QueueDepth, QueueMembers
+from notifier.notification.reading import Backlog, QueryStore
+from notifier.providers.account import ProviderState, ProviderStore, PutOff
 from notifier.providers.standing import STATES, Standing, standings
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -42,8 +43,23 @@ class _Snapshot:
 class Metrics(Collector):
     """Counts requests, and reads the rest from database and broker every few seconds at most."""
 
-    def __init__(self, services: ApiServices, config: ApiConfig) -> None:
-        self._services = services
+    def __init__(
+        self,
+        *,
+        queries: QueryStore,
+        queue: Queue,
+        providers: ProviderStore,
+        clock: Clock,
+        are_policies_ok: Callable[[], bool | None],
+        queue_members: Callable[[], Sequence[QueueMembers]],
+        config: ApiConfig,
+    ) -> None:
+        self._queries = queries
+        self._queue = queue
+        self._providers = providers
+        self._clock = clock
+        self._are_policies_ok = are_policies_ok
+        self._queue_members = queue_members
         self._config = config
         self._registry = CollectorRegistry()
         self._requests = Counter(
@@ -86,7 +102,7 @@ class Metrics(Collector):
         """Show all metrics."""
         del call
         async with self._reading:
-            began_s = self._services.clock.monotonic_s()
+            began_s = self._clock.monotonic_s()
             if began_s >= self._stale_at_s:
                 self._snapshot = await self._read()
                 self._stale_at_s = self._fresh_until_s(began_s)
@@ -103,7 +119,7 @@ class Metrics(Collector):
         yield up
         if seen.backlog is not None:
             yield from _of_backlog(seen.backlog)
-        policies_ok = self._services.are_policies_ok()
+        policies_ok = self._are_policies_ok()
         if policies_ok is not None:
             yield GaugeMetricFamily(
                 "notifier_topology_ok",
@@ -111,23 +127,23 @@ class Metrics(Collector):
                 value=float(policies_ok),
             )
         yield _of_depths(seen.depths or ())
-        yield from _of_members(self._services.queue_members())
-        yield from _of_providers(seen.providers)
+        yield from _of_members(self._queue_members())
+        yield from _of_accounts(seen.providers)
         if seen.knows_put_off:
             yield from _of_put_off(seen.providers)
 
     def _fresh_until_s(self, began_s: float) -> float:
-        now_s = self._services.clock.monotonic_s()
+        now_s = self._clock.monotonic_s()
         return now_s + self._config.metrics_cache_s * max(1, (now_s - began_s) / _QUICK_S)
 
     async def _read(self) -> _Snapshot:
         backlog, depths, states, put_off, takes_writes, takes_messages = await asyncio.gather(
-            self._answer(self._services.queries.backlog()),
-            self._answer(self._services.queue.depths()),
-            self._answer(self._services.providers.states()),
-            self._answer(self._services.providers.put_off()),
-            self._succeeds(self._services.queries.prove()),
-            self._succeeds(self._services.queue.prove()),
+            self._answer(self._queries.backlog()),
+            self._answer(self._queue.depths()),
+            self._answer(self._providers.states()),
+            self._answer(self._providers.put_off()),
+            self._succeeds(self._queries.prove()),
+            self._succeeds(self._queue.prove()),
         )
         providers = () if states is None else self._standings(states, put_off or ())
         return _Snapshot(
@@ -205,7 +221,7 @@ def _of_members(queues: Sequence[QueueMembers]) -> Iterable[Metric]:
     yield from (members, online, leaders)
 
 
-def _of_providers(providers: Sequence[Standing]) -> Iterable[Metric]:
+def _of_accounts(providers: Sequence[Standing]) -> Iterable[Metric]:
     state = _gauge("notifier_provider_state", "1 for the state it is in.", "provider", "state")
     trips = _gauge("notifier_provider_trips", "Trips without a success between.", "provider")
     for each in providers:

@@ -107,19 +107,22 @@ class SandboxEndpoints:
                 replies={200: Reply(description="The page", media_type="text/html")},
                 problems=(UNKNOWN_HOST,),
             ),
-            Operation(
-                id="listCaptures",
-                method="GET",
-                path="/api/v1/sandbox/messages",
-                summary="What the sandbox provider captured, newest first",
-                description="Of all services and without an API key: the sandbox is a tool for "
-                "development, and is not there in production unless it was asked for.",
-                tag="Sandbox",
-                serve=self.messages,
-                query=CapturesQuery,
-                replies={200: Reply(description="One page", model=CapturesView)},
-                problems=(UNKNOWN_HOST,),
-            ),
+            self._listing(),
+        )
+
+    def _listing(self) -> Operation:
+        return Operation(
+            id="listCaptures",
+            method="GET",
+            path="/api/v1/sandbox/messages",
+            summary="What the sandbox provider captured, newest first",
+            description="Of all services and without an API key: the sandbox is a tool for "
+            "development, and is not there in production unless it was asked for.",
+            tag="Sandbox",
+            serve=self.messages,
+            query=CapturesQuery,
+            replies={200: Reply(description="One page", model=CapturesView)},
+            problems=(UNKNOWN_HOST,),
         )
 
     async def messages(self, call: Call[None, CapturesQuery]) -> Response:

@@ -8,8 +8,8 @@ import structlog
 import uvloop
 from uuid_utils.compat import uuid7
 
-from notifier.api.app import create_app
-from notifier.api.config import ApiConfig, ApiServices
+from notifier.api.app import ApiPorts, create_app
+from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.door import DoorLimits
 from notifier.api.kit.server import bind, serve
 from notifier.channels.registry import callback_routes, channel_settings
@@ -50,7 +50,7 @@ async def _serve_api(settings: Settings, announce: Callable[[str], None]) -> Non
     warn_of_unprotected_database(settings)
     with bind(settings.host, settings.port) as listener:
         async with open_resources(settings, "api") as resources, AsyncExitStack() as stack:
-            api = _api_services(settings, resources)
+            api = _api_ports(settings, resources)
             # The runner watches too: this is for the metrics.
             if settings.metrics and not has_workers_inside(settings):
                 watch = await stack.enter_async_context(watching_topology(settings))
@@ -67,8 +67,8 @@ async def _serve_api(settings: Settings, announce: Callable[[str], None]) -> Non
     log.info("api.stopped")
 
 
-def _api_services(settings: Settings, resources: Resources) -> ApiServices:
-    return ApiServices(
+def _api_ports(settings: Settings, resources: Resources) -> ApiPorts:
+    return ApiPorts(
         submitter=Submitter(resources.stores.intake, resources.publisher),
         once=resources.stores.once,
         orders=resources.stores.orders,

@@ -19,8 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils import compat
 
 from notifier.access import keys
-from notifier.api.app import create_app
-from notifier.api.config import ApiConfig, ApiServices
+from notifier.api.app import ApiPorts, create_app
+from notifier.api.kit.config import ApiConfig
 from notifier.delivery.attempt import Lease
 from notifier.delivery.deliverer import Deliverer
 from notifier.delivery.duties import DeliveryDuties, RelayPace
@@ -98,7 +98,7 @@ class Node:
     @asynccontextmanager
     async def api(self) -> AsyncIterator["Client"]:
         """Serve the API, to a client with a key of its own."""
-        services = ApiServices(
+        services = ApiPorts(
             submitter=Submitter(self.stores.intake, self.publisher),
             once=self.stores.once,
             orders=self.stores.orders,

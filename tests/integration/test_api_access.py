@@ -13,7 +13,7 @@ import structlog
 from notifier.access import keys
 from notifier.access.keys import ApiKey
 from notifier.api.app import create_app
-from notifier.api.config import ApiConfig
+from notifier.api.kit.config import ApiConfig
 from notifier.store.kit.database import Database
 from tests.api import MAIL, PEPPER, PREFIX, Api, client_of, serving
 

@@ -14,7 +14,7 @@ from twilio.request_validator import RequestValidator  # type: ignore[import-unt
 from uuid_utils import compat
 
 from notifier.api.app import create_app
-from notifier.api.config import ApiConfig
+from notifier.api.kit.config import ApiConfig
 from notifier.channels.email.sendgrid.receipts import event_route
 from notifier.clock import SystemClock
 from notifier.delivery.ports import Claimed, Finish

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from notifier.api.app import create_app
-from notifier.api.config import ApiConfig
+from notifier.api.kit.config import ApiConfig
 from notifier.store.kit.clock import DatabaseClock
 from notifier.store.notification.reading import SqlQueryStore
 from tests.api import MAIL, PEPPER, PREFIX, Api, client_of, serving

@@ -14,7 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from notifier.api.app import create_app
-from notifier.api.config import ApiConfig
+from notifier.api.kit.config import ApiConfig
 from notifier.errors import QueueUnavailableError
 from notifier.notification.model import Channel, Status
 from notifier.notification.queueing import Queue, QueueDepth

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from notifier.api.app import create_app
-from notifier.api.config import ApiConfig
+from notifier.api.kit.config import ApiConfig
 from notifier.delivery.ports import Finish
 from notifier.notification.envelope import Envelope
 from notifier.notification.model import Channel, Lane

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from notifier.api.app import create_app
-from notifier.api.config import ApiConfig
+from notifier.api.kit.config import ApiConfig
 from tests.api import MAIL, PEPPER, PREFIX, Api, client_of, serving
 from tests.patience import AT_ALL_S
 

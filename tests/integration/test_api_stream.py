@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 
 from notifier.api.app import create_app
-from notifier.api.config import ApiConfig
+from notifier.api.kit.config import ApiConfig
 from notifier.audience.inbox import Inbox, InboxItem
 from notifier.errors import StoreUnavailableError
 from tests.api import PEPPER, Api, listening, serving

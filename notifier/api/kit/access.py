@@ -11,7 +11,7 @@ from typing import NoReturn, TypeAlias
 from starlette.requests import Request
 
 from notifier.access.keys import ApiKey, KeyStore, PresentedKey, implied_scopes, parse
-from notifier.api.config import ApiConfig
+from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.door import network_of
 from notifier.api.kit.headers import header
 from notifier.api.kit.problems import FORBIDDEN, RATE_LIMITED, UNAUTHENTICATED, ProblemError

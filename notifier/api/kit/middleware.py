@@ -15,8 +15,6 @@ import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from notifier.api.inbox import ENCODED_SLASH
-from notifier.api.inbox import PREFIX as INBOX_PREFIX
 from notifier.api.kit.access import HEADERS_KEY, RawHeader
 from notifier.api.kit.door import network_of
 from notifier.api.kit.headers import header
@@ -37,6 +35,8 @@ Observe: TypeAlias = Callable[[str, str, int, float], None]
 """Is told of every request: method, route, status, and seconds until its end."""
 
 CALLBACKS = "/callbacks/"
+ENCODED_SLASH = "\x1f"
+"""Stands for an encoded slash within a path's segment; nothing in one holds it otherwise."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _FRAMES = 12
@@ -72,10 +72,13 @@ class RequestFrame:
     """Names every request, answers for failures, adds headers and writes the access log.
 
     The log holds the route, never the path, the query or the client's address: paths of inboxes
-    hold recipients.
+    hold recipients. Paths under `slashes_under` may have encoded slashes within a segment.
     """
 
-    def __init__(self, app: ASGIApp, rooms: Rooms, observe: Observe | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, rooms: Rooms, observe: Observe | None, *, slashes_under: str
+    ) -> None:
+        self._slashes_under = slashes_under
         self._app = app
         self._observe = observe
         self._rooms = rooms
@@ -92,7 +95,7 @@ class RequestFrame:
             await self._app(scope, receive, send)
             return
         scope[REQUEST_ID_KEY] = _request_id(scope)
-        _keep_encoded_slashes(scope)
+        _keep_encoded_slashes(scope, self._slashes_under)
         response = _Response(scope, send)
         started_s = time.perf_counter()
         # Nothing takes it back: the server runs each request in a context of its own.
@@ -166,10 +169,10 @@ def _request_id(scope: Scope) -> str:
     return given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
 
 
-def _keep_encoded_slashes(scope: Scope) -> None:
-    """Let a recipient hold a slash: servers decode %2F before the router splits the path."""
+def _keep_encoded_slashes(scope: Scope, under: str) -> None:
+    """Let a segment hold a slash: servers decode %2F before the router splits the path."""
     raw: bytes = scope.get("raw_path") or b""
-    if b"%2f" not in raw.lower() or not scope["path"].startswith(f"{INBOX_PREFIX}/"):
+    if b"%2f" not in raw.lower() or not scope["path"].startswith(f"{under}/"):
         return
     parts = re.split(r"%2f", raw.decode("ascii").partition("?")[0], flags=re.IGNORECASE)
     scope["path"] = ENCODED_SLASH.join(unquote(part) for part in parts)

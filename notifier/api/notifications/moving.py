@@ -19,6 +19,8 @@ from notifier.notification.model import Status
 from notifier.notification.orders import Orders, Refused
 from notifier.notification.transitions import CANCEL, REPLAY, Transition
 
+_PROBLEMS = (NOT_FOUND, WRONG_STATE, INVALID)
+
 
 @dataclass(frozen=True, slots=True)
 class _Move:
@@ -39,37 +41,7 @@ class MovingEndpoints:
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoints."""
-        problems = (NOT_FOUND, WRONG_STATE, INVALID)
-        return (
-            Operation(
-                id="cancelNotification",
-                method="POST",
-                path=f"{PREFIX}/{{id:uuid}}/cancel",
-                summary="Cancel a notification that is still pending",
-                tag=TAG,
-                serve=self.cancel,
-                scope="send",
-                is_idempotent=True,
-                replies={
-                    200: Reply(description="Cancelled", model=MovedView, headers=("Location",))
-                },
-                problems=problems,
-            ),
-            Operation(
-                id="replayNotification",
-                method="POST",
-                path=f"{PREFIX}/{{id:uuid}}/replay",
-                summary="Send a failed notification again",
-                tag=TAG,
-                serve=self.replay,
-                scope="send",
-                is_idempotent=True,
-                replies={
-                    202: Reply(description="Pending again", model=MovedView, headers=("Location",))
-                },
-                problems=problems,
-            ),
-        )
+        return (self._cancel_notification(), self._replay_notification())
 
     async def cancel(self, call: Call[None, None]) -> Response:
         """Take one notification back before it is handed over."""
@@ -95,6 +67,36 @@ class MovingEndpoints:
                 raise not_found()
             case Refused(status):
                 raise _wrong_state(status, move)
+
+    def _cancel_notification(self) -> Operation:
+        return Operation(
+            id="cancelNotification",
+            method="POST",
+            path=f"{PREFIX}/{{id:uuid}}/cancel",
+            summary="Cancel a notification that is still pending",
+            tag=TAG,
+            serve=self.cancel,
+            scope="send",
+            is_idempotent=True,
+            replies={200: Reply(description="Cancelled", model=MovedView, headers=("Location",))},
+            problems=_PROBLEMS,
+        )
+
+    def _replay_notification(self) -> Operation:
+        return Operation(
+            id="replayNotification",
+            method="POST",
+            path=f"{PREFIX}/{{id:uuid}}/replay",
+            summary="Send a failed notification again",
+            tag=TAG,
+            serve=self.replay,
+            scope="send",
+            is_idempotent=True,
+            replies={
+                202: Reply(description="Pending again", model=MovedView, headers=("Location",))
+            },
+            problems=_PROBLEMS,
+        )
 
 
 def _wrong_state(status: Status, move: _Move) -> ProblemError:

@@ -17,6 +17,8 @@ from notifier.api.notifications.requests import NotificationQuery
 from notifier.notification.model import JsonValue, Notification
 from notifier.notification.reading import QueryStore
 
+_STATUS = {200: Reply(description="Where it stands", model=StatusView)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingEndpoints:
@@ -26,55 +28,11 @@ class ReadingEndpoints:
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoints."""
-        status = {200: Reply(description="Where it stands", model=StatusView)}
         return (
-            Operation(
-                id="getStatus",
-                method="GET",
-                path=f"{PREFIX}/{{id:uuid}}/status",
-                summary="Where a notification stands",
-                tag=TAG,
-                serve=self.status,
-                scope="read",
-                replies=status,
-                problems=(NOT_FOUND,),
-            ),
-            Operation(
-                id="getStatusShort",
-                method="GET",
-                path="/notifications/{id:uuid}/status",
-                summary="Where a notification stands, by a shorter path",
-                tag=TAG,
-                serve=self.status,
-                scope="read",
-                replies=status,
-                problems=(NOT_FOUND,),
-            ),
-            Operation(
-                id="getNotification",
-                method="GET",
-                path=f"{PREFIX}/{{id:uuid}}",
-                summary="A notification and its timeline",
-                tag=TAG,
-                serve=self.show,
-                scope="read",
-                replies={200: Reply(description="All of it", model=NotificationView)},
-                problems=(NOT_FOUND,),
-            ),
-            Operation(
-                id="listNotifications",
-                method="GET",
-                path=PREFIX,
-                summary="Notifications, newest first",
-                description="A page costs no more than a bound, however many there are. What is "
-                "rare is looked for among some thousands at a time: a page may hold fewer than "
-                "`limit`, even none, and have a `next`. Follow that until it is null.",
-                tag=TAG,
-                serve=self.show_page,
-                scope="read",
-                query=NotificationQuery,
-                replies={200: Reply(description="One page", model=PageView)},
-            ),
+            self._get_status(),
+            self._get_status_short(),
+            self._get_notification(),
+            self._list_notifications(),
         )
 
     async def status(self, call: Call[None, None]) -> Response:
@@ -109,6 +67,61 @@ class ReadingEndpoints:
         if found is None:
             raise not_found()
         return found
+
+    def _get_status(self) -> Operation:
+        return Operation(
+            id="getStatus",
+            method="GET",
+            path=f"{PREFIX}/{{id:uuid}}/status",
+            summary="Where a notification stands",
+            tag=TAG,
+            serve=self.status,
+            scope="read",
+            replies=_STATUS,
+            problems=(NOT_FOUND,),
+        )
+
+    def _get_status_short(self) -> Operation:
+        return Operation(
+            id="getStatusShort",
+            method="GET",
+            path="/notifications/{id:uuid}/status",
+            summary="Where a notification stands, by a shorter path",
+            tag=TAG,
+            serve=self.status,
+            scope="read",
+            replies=_STATUS,
+            problems=(NOT_FOUND,),
+        )
+
+    def _get_notification(self) -> Operation:
+        return Operation(
+            id="getNotification",
+            method="GET",
+            path=f"{PREFIX}/{{id:uuid}}",
+            summary="A notification and its timeline",
+            tag=TAG,
+            serve=self.show,
+            scope="read",
+            replies={200: Reply(description="All of it", model=NotificationView)},
+            problems=(NOT_FOUND,),
+        )
+
+    def _list_notifications(self) -> Operation:
+        return Operation(
+            id="listNotifications",
+            method="GET",
+            path=PREFIX,
+            summary="Notifications, newest first",
+            description="A page costs no more than a bound, however many there are. What is "
+            "rare is looked for among some thousands at a time: a page may hold fewer than "
+            "`limit`, even none, and have a `next`. Follow that until it is null.",
+            tag=TAG,
+            serve=self.show_page,
+            scope="read",
+            query=NotificationQuery,
+            replies={200: Reply(description="One page", model=PageView)},
+        )
 
 
 def _ok(value: JsonValue) -> Response:

@@ -49,45 +49,7 @@ class SendingEndpoints:
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoints."""
-        return (
-            Operation(
-                id="sendNotification",
-                method="POST",
-                path=f"{PREFIX}/send",
-                summary="Send a notification",
-                description="202 means that it is stored for good: it will reach a final state.",
-                tag=TAG,
-                serve=self.send,
-                scope="send",
-                body=NotificationRequest,
-                check=self._check,
-                max_values=_MAX_SEND_VALUES,
-                is_idempotent=True,
-                is_gathered=True,
-                replies={
-                    202: Reply(description="Accepted", model=AcceptedView, headers=("Location",))
-                },
-            ),
-            Operation(
-                id="sendBatch",
-                method="POST",
-                path=f"{PREFIX}/batch",
-                summary="Send up to 1,000 notifications",
-                description="In one transaction, with an answer per item, in order. A bad item "
-                "spoils no other; if all are bad, the problem holds the same items. "
-                "Each item counts in the rate limit.",
-                tag=TAG,
-                serve=self.send_batch,
-                scope="send",
-                body=BatchRequest,
-                check=partial(read_model, BatchFrame),
-                max_values=_MAX_BATCH_VALUES,
-                max_bytes=self.max_batch_bytes,
-                is_idempotent=True,
-                is_gathered=True,
-                replies={202: Reply(description="Accepted, all or some", model=BatchView)},
-            ),
-        )
+        return (self._send_notification(), self._send_batch())
 
     async def send(self, call: Call[NotificationRequest, None]) -> Response:
         """Accept one notification."""
@@ -148,6 +110,45 @@ class SendingEndpoints:
         self, submissions: Sequence[Submission], call: Call[Any, None], answer: Answer
     ) -> Response:
         return await call.once(partial(self.submitter.submit, submissions), answer)
+
+    def _send_notification(self) -> Operation:
+        return Operation(
+            id="sendNotification",
+            method="POST",
+            path=f"{PREFIX}/send",
+            summary="Send a notification",
+            description="202 means that it is stored for good: it will reach a final state.",
+            tag=TAG,
+            serve=self.send,
+            scope="send",
+            body=NotificationRequest,
+            check=self._check,
+            max_values=_MAX_SEND_VALUES,
+            is_idempotent=True,
+            is_gathered=True,
+            replies={202: Reply(description="Accepted", model=AcceptedView, headers=("Location",))},
+        )
+
+    def _send_batch(self) -> Operation:
+        return Operation(
+            id="sendBatch",
+            method="POST",
+            path=f"{PREFIX}/batch",
+            summary="Send up to 1,000 notifications",
+            description="In one transaction, with an answer per item, in order. A bad item "
+            "spoils no other; if all are bad, the problem holds the same items. "
+            "Each item counts in the rate limit.",
+            tag=TAG,
+            serve=self.send_batch,
+            scope="send",
+            body=BatchRequest,
+            check=partial(read_model, BatchFrame),
+            max_values=_MAX_BATCH_VALUES,
+            max_bytes=self.max_batch_bytes,
+            is_idempotent=True,
+            is_gathered=True,
+            replies={202: Reply(description="Accepted, all or some", model=BatchView)},
+        )
 
 
 async def _check_items(

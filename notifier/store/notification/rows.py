@@ -167,25 +167,9 @@ def to_claimed(row: Sequence[Any]) -> Claimed:
     """Read a notification that was just claimed, its columns in the order of the claim's."""
     # By position, since attributes of a row are slow and there are many of both.
     (
-        id,
-        service,
-        _status,
-        attempt,
-        channel,
-        lane,
-        recipient,
-        subject,
-        content,
-        html,
-        variables,
-        metadata,
-        sensitive,
-        attempts_spent,
-        lease_token,
-        on_unknown,
-        traceparent,
-        expires_in_s,
-    ) = row
+        id, service, _status, attempt, channel, lane, recipient, subject, content, html, variables,
+        metadata, sensitive, attempts_spent, lease_token, on_unknown, traceparent, expires_in_s,
+    ) = row  # fmt: skip
     return Claimed(
         id=id,
         service=service,

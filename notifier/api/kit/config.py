@@ -1,51 +1,10 @@
-"""What the API is built from: its services and its settings."""
+"""The API's settings."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from uuid import UUID
 
-from notifier.access.keys import KeyStore
-from notifier.audience.inbox import Inbox
-from notifier.audience.suppression import SuppressionStore
-from notifier.clock import Clock
-from notifier.idempotency import Once
-from notifier.intake.submission import Submitter
 from notifier.notification.model import Channel
-from notifier.notification.orders import Orders
-from notifier.notification.queueing import Queue, QueueMembers
-from notifier.notification.reading import QueryStore
-from notifier.providers.account import ProviderStore
-from notifier.providers.captures import Captures
-from notifier.providers.receipt import CallbackRoute, ReceiptStore
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiServices:
-    """What the API's endpoints work with.
-
-    With `captures`, the sandbox page and its endpoint are mounted; they need no API key.
-    `new_id` makes time-ordered ids (UUIDv7).
-    """
-
-    submitter: Submitter
-    once: Once
-    orders: Orders
-    queries: QueryStore
-    keys: KeyStore
-    inbox: Inbox
-    providers: ProviderStore
-    receipts: ReceiptStore
-    suppressions: SuppressionStore
-    queue: Queue
-    clock: Clock
-    new_id: Callable[[], UUID]
-    captures: Captures | None = None
-    are_policies_ok: Callable[[], bool | None] = lambda: None
-    """Whether the broker's policies are in effect; None if nobody could look."""
-    clock_problem: Callable[[], str | None] = lambda: None
-    """How far this machine's clock is off the database's; None while they agree."""
-    queue_members: Callable[[], Sequence[QueueMembers]] = tuple
-    """Which nodes of the broker's cluster hold the queues; empty if it is none, or nobody knows."""
+from notifier.providers.receipt import CallbackRoute
 
 
 def _every_channel() -> Mapping[Channel, Sequence[str]]:
