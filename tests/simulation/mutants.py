@@ -458,7 +458,7 @@ UNNOTICED: Mapping[str, str] = {
         " no client of a world sends what the database refuses, and who is busy asks again"
     ),
     "a-slot-that-came-too-late-goes-on": (
-        "tests/unit/test_slots.py::test_a_waiter_cancelled_as_its_turn_comes_hands_the_slot_on:"
+        "tests/unit/worker/test_slots.py::test_a_waiter_cancelled_as_its_turn_comes_hands_the_slot_on:"
         " only a worker that ends cancels who waits"
     ),
     "what-the-database-does-not-know-is-buried": (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from notifier.composition.settings import ALL_SETTINGS
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "settings.md"
 page: Callable[[], str] = runpy.run_path(str(ROOT / "scripts" / "settings_page.py"))["page"]
 
