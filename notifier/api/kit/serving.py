@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -36,21 +35,17 @@ class Desk:
         """Read and check the request, and answer it."""
         query = read_query(operation.query, request) if operation.query else None
         body = await self._read(operation, request)
-        keeping = Keeping(request, caller, body, self.pepper, self.once)
-        call = partial(
-            Call,
-            request=request,
-            caller=caller,
-            query=query,
-            keeping=keeping if operation.is_idempotent else None,
-        )
+        keeping = None
+        if operation.is_idempotent:
+            keeping = Keeping(request, caller, body, self.pepper, self.once)
         if operation.body is None:
-            return await operation.serve(call(body=None))
-        check = operation.check or partial(read_strictly, operation.body)
-        checked = check(parse_json(body, max_values=operation.max_values))
+            return await operation.serve(Call(request, caller, None, query, keeping))
+        value = parse_json(body, max_values=operation.max_values)
+        check = operation.check
+        checked = check(value) if check else read_strictly(operation.body, value)
         if isinstance(checked, list):
-            return await call(body=None).refuse(invalid(checked))
-        return await operation.serve(call(body=checked))
+            return await Call(request, caller, None, query, keeping).refuse(invalid(checked))
+        return await operation.serve(Call(request, caller, checked, query, keeping))
 
     async def _read(self, operation: Operation, request: Request) -> bytes:
         if operation.body is not None:
