@@ -132,8 +132,13 @@ class Deliverer:
 
     async def _give_back(self, claim: Callable[[], Awaitable[Claimed | NotFound | None]]) -> None:
         """Interrupt what a claim took whose answer never came: made again, it has the same."""
+        interrupting = asyncio.create_task(self._interrupt(claim))
+        await ended_within(interrupting, self._lease.stop_patience_s)
+
+    async def _interrupt(self, claim: Callable[[], Awaitable[Claimed | NotFound | None]]) -> None:
         with suppress(NotifierError):
-            if isinstance(claimed := await claim(), Claimed):
+            claimed = await while_store_is_away(claim, probe_s=self._lease.probe_s)
+            if isinstance(claimed, Claimed):
                 unasked = Handover(next(iter(self._routes[claimed.channel])))
                 await self._finish(claimed, unasked, Decision(INTERRUPT, 0), is_stopping=True)
 

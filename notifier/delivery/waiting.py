@@ -40,14 +40,14 @@ async def while_store_is_away(
     patience_s: float = inf,
     closing: asyncio.Event | None = None,
 ) -> Answer:
-    """Make `call`, again and again while the store is away, until patience ends or `closing`."""
-    ended = closing or asyncio.Event()
+    """Make `call`, again and again while the store is away, until patience ends or `closing`.
+
+    At least once more: what was not answered may have been carried out.
+    """
     try:
         return await call()
     except StoreUnavailableError:
-        if ended.is_set():
-            raise
-        return await _retrying(patience_s, probe_s, ended)(call)
+        return await _retrying(patience_s, probe_s, closing or asyncio.Event())(call)
 
 
 def _retrying(patience_s: float, probe_s: float, ended: asyncio.Event) -> AsyncRetrying:

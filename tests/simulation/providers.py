@@ -13,7 +13,8 @@ from tests.simulation.loop import Process, this_loop, this_process
 
 _LATENCY_S = (0.001, 0.05)
 _WORK_S = (0.005, 0.4)
-_TIMEOUT_S = 10.0
+TIMEOUT_S = 10.0
+"""How long an answer is waited for."""
 
 
 class Fate(StrEnum):
@@ -142,7 +143,7 @@ class WorldAdapter:
         latency_s = self._server.chance.uniform(*_LATENCY_S)
         self._server.process.post(latency_s, self._server.receive, call, process, answer)
         try:
-            async with asyncio.timeout(_TIMEOUT_S):
+            async with asyncio.timeout(TIMEOUT_S):
                 return await answer
         except TimeoutError:
             return Unknown("timeout", "no answer")

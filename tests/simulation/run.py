@@ -62,7 +62,12 @@ class Verdict:
     @property
     def kinds(self) -> set[str]:
         """The kinds of its findings."""
-        return {finding.partition(":")[0] for finding in self.findings}
+        return set(map(kind_of, self.findings))
+
+
+def kind_of(finding: str) -> str:
+    """What a finding is: its first word."""
+    return finding.partition(":")[0]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from notifier.notification.model import OnUnknown, Status
 from tests.simulation.check import NOTES, findings
 from tests.simulation.ended import DEAD_S, Ended, Happening
 from tests.simulation.plan import STORE, Kind
-from tests.simulation.providers import SILENT, Call, Fate
+from tests.simulation.providers import SILENT, TIMEOUT_S, Call, Fate
 
 _HARMLESS = {
     Kind.PROVIDER_WEATHER,
@@ -31,6 +31,8 @@ _FEW = 4
 _PATIENCE_S = 8.0
 """A worker without its database lets go a little later."""
 _LONGEST_CALLS_S = 30.0
+_RECORDED_S = 1.5
+"""How long it takes to ask another provider, or to record what came of a call."""
 _IN_A_ROW = 5
 _KNOWN_AFTER_S = 3.0
 _OPEN_S = 28.0
@@ -242,11 +244,19 @@ def _is_noted(events: Sequence[Mapping[str, Any]], attempt: int) -> bool:
 
 
 def _may_be_interrupted(ended: Ended, line: Mapping[str, Any]) -> bool:
-    grace_s, at_s = ended.plan.grace_s, line["at_s"]
+    """Whether calls may have lasted longer than the grace, as many as were cut off."""
+    grace_s, at_s, worker = ended.plan.grace_s, line["at_s"], line["process"]
     troubles = {*STORE, Kind.FREEZE}
-    return grace_s < _LONGEST_CALLS_S or any(
-        _between(ended, troubles, at_s - grace_s, at_s, line["process"])
-    )
+    if any(_between(ended, troubles, at_s - grace_s, at_s, worker)):
+        return True
+    calls = sum(call.worker == worker and _is_under_way(call, at_s) for call in ended.journal)
+    return grace_s < _LONGEST_CALLS_S and calls >= line["in_flight"]
+
+
+def _is_under_way(call: Call, at_s: float) -> bool:
+    """Whether it had not ended long before."""
+    end_s = call.told_s or call.began_s + TIMEOUT_S
+    return call.began_s <= at_s <= end_s + _RECORDED_S
 
 
 def _has_died(ended: Ended, line: Mapping[str, Any]) -> bool:

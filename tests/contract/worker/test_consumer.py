@@ -8,10 +8,10 @@ import pytest
 from structlog.typing import EventDict
 
 from notifier.errors import QueueUnavailableError
-from notifier.notification.envelope import Envelope
+from notifier.notification.envelope import Envelope, Settlement
 from notifier.notification.model import Channel, Lane, Message, Status
 from notifier.notification.outcomes import Outcome, Sent
-from notifier.notification.queueing import Queue
+from notifier.notification.queueing import Handler, Queue, Subscription
 from notifier.worker.consumers import Consumers
 from tests.contract.store.stores import a_submission
 from tests.contract.worker.bench import LIMIT_S, Bench, Hold, within
@@ -179,6 +179,42 @@ async def test_a_broker_that_is_away_does_not_keep_a_stop_from_finishing(bench: 
         await within(stopping)
 
     assert await statuses(bench, envelope) == [Status.SENT]
+
+
+async def test_what_waits_is_given_back_once_no_consumer_is_left(bench: Bench) -> None:
+    class Slow:
+        def __init__(self) -> None:
+            self.handlers: list[Handler] = []
+            self.pausing = Hold()
+
+        async def subscribe(
+            self, _channel: Channel, _lane: Lane, handler: Handler, *, consumers: int
+        ) -> Subscription:
+            self.handlers += [handler] * consumers
+            return cast(Subscription, self)
+
+        async def pause(self) -> None:
+            await self.pausing.passed()
+
+        async def close(self) -> None:
+            pass
+
+    slow, sends = Slow(), Sends(bench, 1)
+    consumers = Consumers(cast(Queue, slow), bench.deliverer(), {Channel.EMAIL: 1})
+    await consumers.start()
+    in_flight = asyncio.ensure_future(slow.handlers[0](await bench.accept()))
+    await sends.arrival()
+    waiting = asyncio.ensure_future(slow.handlers[1](await bench.accept()))
+    stopping = asyncio.create_task(consumers.stop(LIMIT_S))
+    await within(slow.pausing.reached.wait())
+    await settled(bench)
+    assert not waiting.done()
+
+    slow.pausing.released.set()
+    sends.holds[0].released.set()
+    await within(stopping)
+
+    assert (await in_flight, await waiting) == (Settlement.ACK, Settlement.REQUEUE)
 
 
 async def test_a_defect_gives_the_message_back_and_is_logged_without_its_text(

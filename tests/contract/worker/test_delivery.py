@@ -292,6 +292,24 @@ async def test_a_claim_that_a_shutdown_cut_off_is_given_back_untouched(
     assert bench.adapter.messages == []
 
 
+async def test_a_claim_that_a_shutdown_cut_off_is_given_back_once_the_database_is_back(
+    bench: Bench,
+) -> None:
+    envelope = await bench.accept()
+    hold = bench.store.hold("claim")
+    delivery = asyncio.create_task(bench.deliverer().deliver(envelope))
+    await within(hold.reached.wait())
+    bench.store.failures["claim"].extend([AWAY, AWAY])
+    hold.released.set()
+
+    delivery.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await within(delivery)
+
+    found, events = await record_of(bench, envelope.id)
+    assert (found.status, found.attempts, events[-1]) == (Status.PENDING, 0, "interrupt")
+
+
 async def test_an_end_that_is_being_recorded_is_recorded_in_spite_of_a_shutdown(
     bench: Bench,
 ) -> None:
