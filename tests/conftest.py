@@ -9,12 +9,12 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.services.needed import needed
-from tests.services.pgbouncer import PgBouncer, private_pgbouncer
-from tests.services.postgres import Postgres, private_postgres
-from tests.services.rabbitmq import RabbitMq, private_rabbitmq
-from tests.services.smtp import SmtpServer
-from tests.services.smtp import smtp_server as running_smtp_server
+from tests.servers.needed import needed
+from tests.servers.pgbouncer import PgBouncer, private_pgbouncer
+from tests.servers.postgres import Postgres, private_postgres
+from tests.servers.rabbitmq import RabbitMq, private_rabbitmq
+from tests.servers.smtp import SmtpServer
+from tests.servers.smtp import smtp_server as running_smtp_server
 
 # How fast examples come says something about the machine and its other work alone.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -69,6 +69,6 @@ def pgbouncer(postgres: Postgres) -> Iterator[PgBouncer]:
 
 @pytest.fixture
 def smtp_server() -> Iterator[SmtpServer]:
-    """A mail server without TLS and AUTH; `tests.services.smtp` has them."""
+    """A mail server without TLS and AUTH; `tests.servers.smtp` has them."""
     with running_smtp_server() as server:
         yield server

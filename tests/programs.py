@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.e2e.processes import CHECKOUT, environment
 from tests.patience import AT_ALL_S
-from tests.services.reaper import Reaper
+from tests.servers.reaper import Reaper
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from tests.bench.place import Place, Servers
 from tests.bench.results import Sample
 from tests.bench.wrk import Endpoint, post
-from tests.services.processes import LOOPBACK, free_port
+from tests.servers.processes import LOOPBACK, free_port
 from tests.waiting import require
 
 _CALLERS = 64

@@ -13,9 +13,9 @@ import asyncpg
 from tests.bench.sink import Sink
 from tests.bench.tools import Tool, smtp_sink, wrk
 from tests.programs import Base, Program
-from tests.services.postgres import Postgres, private_postgres
-from tests.services.rabbitmq import RabbitMq, private_rabbitmq
-from tests.services.reaper import reaping
+from tests.servers.postgres import Postgres, private_postgres
+from tests.servers.rabbitmq import RabbitMq, private_rabbitmq
+from tests.servers.reaper import reaping
 from tests.witness import witness_of
 
 # As a small server would be set up. What is counted by pg_stat_statements costs a little, so it is

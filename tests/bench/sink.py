@@ -6,7 +6,7 @@ import re
 
 from tests.bench.tools import Tool
 from tests.programs import Base, Program
-from tests.services.processes import LOOPBACK, free_port, listens
+from tests.servers.processes import LOOPBACK, free_port, listens
 from tests.waiting import require
 
 _BACKLOG = 4_096

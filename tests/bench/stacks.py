@@ -15,7 +15,7 @@ from tests.bench.place import Place
 from tests.bench.wrk import Endpoint
 from tests.e2e.processes import CHECKOUT, NOTIFIER, WORKER_RUNNER
 from tests.programs import Program
-from tests.services.processes import LOOPBACK, free_port
+from tests.servers.processes import LOOPBACK, free_port
 from tests.waiting import require
 
 _START_S = 60

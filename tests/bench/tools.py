@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.services.debian import CHECKOUT, library_path, unpacked
-from tests.services.errors import ServiceUnavailableError, WayClosedError
+from tests.servers.debian import CHECKOUT, library_path, unpacked
+from tests.servers.errors import ServiceUnavailableError, WayClosedError
 
 
 @dataclass(frozen=True, slots=True)

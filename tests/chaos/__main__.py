@@ -16,10 +16,10 @@ from tests.chaos.outside import Outside, one_of_each
 from tests.chaos.plan import KINDS_OF_CLUSTER, KINDS_OF_ONE
 from tests.chaos.run import Options, run
 from tests.chaos.screen import Screen, summary
-from tests.services.cluster import private_cluster
-from tests.services.postgres import private_postgres
-from tests.services.postgres_pair import private_postgres_pair
-from tests.services.rabbitmq import private_rabbitmq
+from tests.servers.cluster import private_cluster
+from tests.servers.postgres import private_postgres
+from tests.servers.postgres_pair import private_postgres_pair
+from tests.servers.rabbitmq import private_rabbitmq
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 _EACH_FAULT_S, _EACH_CLUSTER_FAULT_S = 6, 30

@@ -9,8 +9,8 @@ from functools import partial
 from tests.chaos.injectors import BROKER, DATABASE, Injector, Injectors, in_thread, on, on_each
 from tests.chaos.outside import Outside, alarm, purge
 from tests.chaos.plan import KINDS_OF_CLUSTER, Kind, Planned
-from tests.services.cluster import Cluster, Member
-from tests.services.postgres_pair import PostgresPair
+from tests.servers.cluster import Cluster, Member
+from tests.servers.postgres_pair import PostgresPair
 
 NET_TICKTIME_S = 15
 _UNNOTICED_S = 5

@@ -10,8 +10,8 @@ from functools import partial
 from notifier.queue.topology import WORK_QUEUES
 from tests.chaos.injectors import BROKER, DATABASE, Injectors, in_thread, on
 from tests.chaos.plan import KINDS_OF_ONE, NEED_OWN_BROKER, Kind, Planned
-from tests.services.postgres import Postgres
-from tests.services.rabbitmq import RabbitMq, vhost_of
+from tests.servers.postgres import Postgres
+from tests.servers.rabbitmq import RabbitMq, vhost_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,8 +20,8 @@ from aiosmtpd.smtp import MISSING, SMTP, Envelope, Session
 
 from tests.chaos.journal import Answer, Entry, Journal, open_journal
 from tests.chaos.recipients import manner_of
-from tests.services.processes import LOOPBACK
-from tests.services.providers import Arrival, SendGrid, Twilio
+from tests.servers.processes import LOOPBACK
+from tests.servers.providers import Arrival, SendGrid, Twilio
 
 SENDGRID_KEY = "SG.chaos"
 TWILIO_SID, TWILIO_TOKEN = "AC0", "token"

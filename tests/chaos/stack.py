@@ -22,8 +22,8 @@ from tests.chaos.outside import Outside
 from tests.chaos.providers import SENDGRID_KEY, TWILIO_SID, TWILIO_TOKEN
 from tests.e2e.processes import NOTIFIER, WORKER_RUNNER, children_of, is_gone, workers_of
 from tests.programs import Base, Program
-from tests.services.processes import LOOPBACK, free_port, listens
-from tests.services.reaper import reaping
+from tests.servers.processes import LOOPBACK, free_port, listens
+from tests.servers.reaper import reaping
 from tests.waiting import require
 from tests.witness import witness_of
 

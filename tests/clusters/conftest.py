@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.services.cluster import Cluster, private_cluster
-from tests.services.needed import needed
-from tests.services.postgres_pair import PostgresPair, private_postgres_pair
+from tests.servers.cluster import Cluster, private_cluster
+from tests.servers.needed import needed
+from tests.servers.postgres_pair import PostgresPair, private_postgres_pair
 
 
 @pytest.fixture

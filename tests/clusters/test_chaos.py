@@ -8,8 +8,8 @@ import uvloop
 from tests.chaos.cluster import clustered
 from tests.chaos.plan import KINDS_OF_CLUSTER, KINDS_OF_ONE, Kind
 from tests.chaos.run import Options, Progress, run
-from tests.services.cluster import Cluster
-from tests.services.postgres_pair import PostgresPair
+from tests.servers.cluster import Cluster
+from tests.servers.postgres_pair import PostgresPair
 
 # A node that leads much is killed all the same, and a rolling restart takes minutes.
 KINDS = KINDS_OF_CLUSTER - KINDS_OF_ONE - {Kind.NODE_KILLED, Kind.ROLLING_RESTART}

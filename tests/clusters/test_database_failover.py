@@ -21,8 +21,8 @@ from tests.faults.brokers import (
     until_ready,
 )
 from tests.patience import USUAL
-from tests.services.postgres_pair import PostgresPair
-from tests.services.rabbitmq import RabbitMq
+from tests.servers.postgres_pair import PostgresPair
+from tests.servers.rabbitmq import RabbitMq
 from tests.waiting import require
 
 COUNT = 200

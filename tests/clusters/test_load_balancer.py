@@ -7,12 +7,12 @@ from functools import partial
 import pika
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
-from tests.services.cluster import Cluster
-from tests.services.debian import CHECKOUT
-from tests.services.haproxy import private_haproxy
-from tests.services.needed import needed
-from tests.services.processes import LOOPBACK, wait_until
-from tests.services.rabbitmq import RabbitMq, vhost_of
+from tests.servers.cluster import Cluster
+from tests.servers.debian import CHECKOUT
+from tests.servers.haproxy import private_haproxy
+from tests.servers.needed import needed
+from tests.servers.processes import LOOPBACK, wait_until
+from tests.servers.rabbitmq import RabbitMq, vhost_of
 
 PAGE = CHECKOUT / "docs" / "clusters.md"
 AS_MANY = 6

@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from tests.services.postgres_pair import Member, PostgresPair
+from tests.servers.postgres_pair import Member, PostgresPair
 from tests.waiting import require
 
 WRITE = "CREATE TABLE kept AS SELECT 7 AS n"

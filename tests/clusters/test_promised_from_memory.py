@@ -30,8 +30,8 @@ from tests.contract.store.stores import (
 )
 from tests.contract.store.test_receipts import a_receipt
 from tests.patience import USUAL
-from tests.services.pgbouncer import private_pgbouncer
-from tests.services.postgres_pair import PostgresPair
+from tests.servers.pgbouncer import private_pgbouncer
+from tests.servers.postgres_pair import PostgresPair
 from tests.waiting import require
 
 Ask: TypeAlias = Callable[[], Awaitable[object]]

@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 from notifier.queue import topology
 from notifier.queue.rabbitmq.policies import TopologyWatch
 from notifier.queue.rabbitmq.topology import Item, State, apply_topology, check_topology
-from tests.services.cluster import Cluster, Member
+from tests.servers.cluster import Cluster, Member
 
 
 def members(items: tuple[Item, ...]) -> dict[str, Item]:

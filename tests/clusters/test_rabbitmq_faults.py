@@ -28,8 +28,8 @@ from tests.faults.brokers import (
     open_node,
     until_async,
 )
-from tests.services.cluster import Cluster, Member
-from tests.services.postgres import Postgres
+from tests.servers.cluster import Cluster, Member
+from tests.servers.postgres import Postgres
 from tests.waiting import require
 
 RABBIT = RabbitSettings(connection_name="notifier-test", heartbeat_s=2, watch_s=0.5)

@@ -8,8 +8,8 @@ import pika
 import pytest
 from pika.adapters.utils.connection_workflow import AMQPConnectorStackTimeout
 
-from tests.services.cluster import Cluster, Member
-from tests.services.processes import wait_until
+from tests.servers.cluster import Cluster, Member
+from tests.servers.processes import wait_until
 
 QUEUE = "kept"
 

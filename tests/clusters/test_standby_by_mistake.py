@@ -17,7 +17,7 @@ from tests.clusters.test_database_failover import works
 from tests.contract.store.proxy import linked
 from tests.contract.store.stores import open_stores
 from tests.patience import USUAL
-from tests.services.postgres_pair import PostgresPair
+from tests.servers.postgres_pair import PostgresPair
 from tests.waiting import require
 
 READ_ONLY = (

@@ -18,8 +18,8 @@ from notifier.errors import StoreUnavailableError
 from notifier.notification.model import Channel, Message
 from notifier.notification.outcomes import Permanent, Systemic, Transient
 from notifier.providers.captures import Captures
-from tests.services.messages import ManualClock, a_message
-from tests.services.providers import (
+from tests.servers.messages import ManualClock, a_message
+from tests.servers.providers import (
     DropAfterTaking,
     Hold,
     Provider,
@@ -29,7 +29,7 @@ from tests.services.providers import (
     sendgrid_refusal,
     twilio_refusal,
 )
-from tests.services.scripted_smtp import Drop, Hang, SmtpServer, open_smtp
+from tests.servers.scripted_smtp import Drop, Hang, SmtpServer, open_smtp
 
 MAX_CONNECTIONS = 2
 

@@ -23,7 +23,7 @@ from notifier.queue.topology import Policy
 from tests.clock import SystemClock
 from tests.patience import AT_ALL_S
 from tests.queues import bury, publish
-from tests.services.rabbitmq import RabbitMq, vhost_of
+from tests.servers.rabbitmq import RabbitMq, vhost_of
 from tests.simulation.broker.server import Broker
 from tests.simulation.broker.serving import served
 from tests.simulation.broker.versions import V3_10, V4_3, Version

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 
 from tests.patience import AT_ALL_S
-from tests.services.processes import wait_until
+from tests.servers.processes import wait_until
 
 PREFIX = "/api/v1/notifications"
 MAIL: Mapping[str, Any] = {

@@ -6,10 +6,10 @@ import pytest
 
 from tests.e2e.client import Service
 from tests.e2e.production import Outside, Production, outside, production
-from tests.services.curl import curl_folder
-from tests.services.needed import needed
-from tests.services.postgres import Postgres
-from tests.services.rabbitmq import RabbitMq
+from tests.servers.curl import curl_folder
+from tests.servers.needed import needed
+from tests.servers.postgres import Postgres
+from tests.servers.rabbitmq import RabbitMq
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import httpx2
 
 from tests.e2e.client import MAIL, Service
 from tests.patience import AT_ALL_S
-from tests.services.processes import wait_until
+from tests.servers.processes import wait_until
 
 _PAUSE_S = 0.05
 

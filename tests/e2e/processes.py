@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.patience import AT_ALL_S
-from tests.services.processes import wait_until
-from tests.services.reaper import reaping
+from tests.servers.processes import wait_until
+from tests.servers.reaper import reaping
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NOTIFIER = (sys.executable, "-m", "notifier")

@@ -18,12 +18,12 @@ from notifier.composition.settings import read_settings
 from tests.e2e.client import Service, service_at
 from tests.e2e.processes import NOTIFIER, WORKER_RUNNER, Running, run, running
 from tests.patience import AT_ALL_S
-from tests.services.background import in_background
-from tests.services.postgres import Postgres
-from tests.services.processes import wait_until
-from tests.services.providers import SendGrid, Twilio, open_sendgrid, open_twilio
-from tests.services.rabbitmq import RabbitMq, vhost_of
-from tests.services.smtp import SmtpServer, smtp_server
+from tests.servers.background import in_background
+from tests.servers.postgres import Postgres
+from tests.servers.processes import wait_until
+from tests.servers.providers import SendGrid, Twilio, open_sendgrid, open_twilio
+from tests.servers.rabbitmq import RabbitMq, vhost_of
+from tests.servers.smtp import SmtpServer, smtp_server
 from tests.witness import Witness, witness_of
 
 PROCESSES = 2

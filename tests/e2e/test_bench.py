@@ -8,8 +8,8 @@ from tests.bench.place import Servers
 from tests.bench.results import NOTIFIER, Results, is_notifier, read_results
 from tests.bench.run import Command, Options, run
 from tests.bench.tools import smtp_sink, wrk
-from tests.services.postgres import Postgres
-from tests.services.rabbitmq import RabbitMq
+from tests.servers.postgres import Postgres
+from tests.servers.rabbitmq import RabbitMq
 
 
 def test_a_short_run_measures_and_writes_what_it_found(

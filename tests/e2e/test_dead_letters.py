@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from tests.e2e.client import MAIL, PREFIX, Service
 from tests.e2e.production import Production
 from tests.patience import AT_ALL_S
-from tests.services.processes import wait_until
+from tests.servers.processes import wait_until
 
 SWEEP_S = 25
 DEAD = "email_notifications.dead"

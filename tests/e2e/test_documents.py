@@ -12,8 +12,8 @@ from tests.e2e.documents import MARK, TERMINAL, Block, Document, documents
 from tests.e2e.one_process import one_process
 from tests.e2e.processes import CHECKOUT, environment
 from tests.e2e.production import Outside, Production
-from tests.services.processes import free_port
-from tests.services.reaper import reaping
+from tests.servers.processes import free_port
+from tests.servers.reaper import reaping
 
 PROBLEM = re.compile(r'"type":"urn:notifier:problem:[^"]*","title":"[^"]*","status":(\d+)')
 # The API's description shows how something is refused; nothing else may go wrong.

@@ -9,7 +9,7 @@ from tests.e2e.load import Load
 from tests.e2e.processes import await_gone, children_of, workers_of
 from tests.e2e.production import PROCESSES, Production
 from tests.patience import AT_ALL_S
-from tests.services.processes import wait_until
+from tests.servers.processes import wait_until
 
 SLOTS = 16
 """How many mails a worker process hands over at once."""

@@ -20,8 +20,8 @@ from tests.e2e.client import IN_APP, MAIL, PREFIX, SMS, Service
 from tests.e2e.one_process import OneProcess, one_process
 from tests.e2e.processes import CHECKOUT, NOTIFIER, run, running
 from tests.patience import AT_ALL_S
-from tests.services.processes import wait_until
-from tests.services.smtp import SmtpServer
+from tests.servers.processes import wait_until
+from tests.servers.smtp import SmtpServer
 
 SCRIPT = (str(CHECKOUT / "scripts" / "run"),)
 IN_FLIGHT = 3 * 64

@@ -44,8 +44,8 @@ from tests.api import MAIL, PEPPER, PREFIX, client_of
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores, stores_over
 from tests.patience import AT_ALL_S
-from tests.services.postgres import Postgres
-from tests.services.rabbitmq import RabbitMq
+from tests.servers.postgres import Postgres
+from tests.servers.rabbitmq import RabbitMq
 from tests.witness import witness_of
 
 WORK, DEAD = "email_notifications", "email_notifications.dead"

@@ -20,9 +20,9 @@ from tests.contract.store.stores import a_submission, envelope_of, open_stores
 from tests.e2e.processes import WORKER_RUNNER, Running, running
 from tests.e2e.production import Outside, outside
 from tests.patience import AT_ALL_S
-from tests.services.postgres import Postgres
-from tests.services.processes import wait_until
-from tests.services.rabbitmq import RabbitMq
+from tests.servers.postgres import Postgres
+from tests.servers.processes import wait_until
+from tests.servers.rabbitmq import RabbitMq
 
 PROCESSES = 2
 GRACE_S = 30

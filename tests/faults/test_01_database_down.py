@@ -9,7 +9,7 @@ import httpx2
 from notifier.store.kit.database import ANSWER_TIMEOUT_S
 from tests.contract.store.proxy import linked
 from tests.faults.brokers import Client, Node, accepted, database_of, open_node, ready, until_async
-from tests.services.postgres import Postgres
+from tests.servers.postgres import Postgres
 
 POSTS = 200
 

@@ -7,7 +7,7 @@ import asyncpg
 
 from tests.contract.store.proxy import linked
 from tests.faults.brokers import Client, Ledger, database_of, open_node
-from tests.services.postgres import Postgres
+from tests.servers.postgres import Postgres
 
 KEYS = 150
 KILLS = 8

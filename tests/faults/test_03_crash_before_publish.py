@@ -10,7 +10,7 @@ from tests.api import MAIL, PREFIX
 from tests.e2e.processes import NOTIFIER, Running, running
 from tests.faults.brokers import Ledger, Node, accepted, database_of, open_node, ready
 from tests.gateway import gateway_to
-from tests.services.postgres import Postgres
+from tests.servers.postgres import Postgres
 
 PEPPER = "a pepper for the length of a test"
 POSTS = 40

@@ -19,8 +19,8 @@ from tests.faults.brokers import (
     ready,
 )
 from tests.gateway import gateway_to
-from tests.services.postgres import Postgres
-from tests.services.rabbitmq import RabbitMq, vhost_of
+from tests.servers.postgres import Postgres
+from tests.servers.rabbitmq import RabbitMq, vhost_of
 from tests.witness import witness_of
 
 POSTS = 40

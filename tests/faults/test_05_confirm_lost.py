@@ -15,7 +15,7 @@ from tests.faults.brokers import (
     until_ready,
 )
 from tests.faults.network import LossyWay, lossy_way_to
-from tests.services.postgres import Postgres
+from tests.servers.postgres import Postgres
 
 ROUNDS, POSTS = 5, 10
 UNPUBLISHED = "published_at IS NULL"

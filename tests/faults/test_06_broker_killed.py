@@ -16,8 +16,8 @@ from tests.faults.brokers import (
     open_node,
     until_async,
 )
-from tests.services.postgres import Postgres
-from tests.services.rabbitmq import RabbitMq
+from tests.servers.postgres import Postgres
+from tests.servers.rabbitmq import RabbitMq
 
 BEFORE = 40
 LONGEST_POST_S = 5

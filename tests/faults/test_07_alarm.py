@@ -3,8 +3,8 @@
 import asyncio
 
 from tests.faults.brokers import BRISK, Ledger, accepted, database_of, open_node, ready
-from tests.services.postgres import Postgres
-from tests.services.rabbitmq import RabbitMq
+from tests.servers.postgres import Postgres
+from tests.servers.rabbitmq import RabbitMq
 
 QUEUED, POSTS = 100, 200
 

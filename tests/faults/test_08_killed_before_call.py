@@ -20,7 +20,7 @@ from tests.faults.workers import (
     relaying,
     working,
 )
-from tests.services.postgres import Postgres
+from tests.servers.postgres import Postgres
 
 LEASE_S = 2
 SHORT = replace(LEASE, duration_s=LEASE_S, send_timeout_s=1)

@@ -21,7 +21,7 @@ from tests.faults.workers import (
     relaying,
     working,
 )
-from tests.services.postgres import Postgres
+from tests.servers.postgres import Postgres
 
 HALF = SLOTS // 2
 

@@ -16,7 +16,7 @@ from tests.faults.workers import (
     relaying,
     working,
 )
-from tests.services.postgres import Postgres
+from tests.servers.postgres import Postgres
 
 
 async def test_what_was_recorded_before_the_kill_is_not_sent_again(

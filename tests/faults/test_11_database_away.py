@@ -11,7 +11,7 @@ from notifier.notification.envelope import Envelope, Settlement
 from notifier.notification.model import Channel, Status
 from notifier.notification.queueing import Handler, Queue, Subscription
 from tests.faults.workers import SLOTS, Journal, Site, SlowAdapter, open_site, relaying, working
-from tests.services.postgres import Postgres
+from tests.servers.postgres import Postgres
 
 AWAY_S = 1.5
 PROBES_S = 10 + 1

@@ -7,7 +7,7 @@ from dataclasses import replace
 from notifier.notification.model import Channel, Message, Status
 from notifier.notification.outcomes import Outcome, Sent, Transient
 from tests.faults.workers import QUICK, Ways, open_site, relaying, working
-from tests.services.postgres import Postgres
+from tests.servers.postgres import Postgres
 
 TIMES = 5
 COUNT = 10

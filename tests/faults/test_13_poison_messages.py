@@ -13,8 +13,8 @@ from notifier.notification.model import Channel, Lane, Status
 from notifier.queue.rabbitmq.topology import apply_topology
 from tests.faults.workers import Journal, JournalAdapter, open_site, working
 from tests.queues import publish
-from tests.services.postgres import Postgres
-from tests.services.rabbitmq import RabbitMq
+from tests.servers.postgres import Postgres
+from tests.servers.rabbitmq import RabbitMq
 from tests.witness import witness_of
 
 COUNT = 100

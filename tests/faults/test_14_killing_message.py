@@ -24,8 +24,8 @@ from tests.faults.workers import (
     spawned,
     working,
 )
-from tests.services.postgres import Postgres
-from tests.services.rabbitmq import RabbitMq
+from tests.servers.postgres import Postgres
+from tests.servers.rabbitmq import RabbitMq
 from tests.witness import witness_of
 
 ATTEMPTS = 2

@@ -10,8 +10,8 @@ from notifier.channels.sms.twilio.adapter import TwilioAdapter, TwilioConfig
 from notifier.notification.model import Channel, Status
 from tests.clock import SystemClock
 from tests.faults.workers import SLOTS, open_site, relaying, working
-from tests.services.postgres import Postgres
-from tests.services.providers import Hold, open_sendgrid, open_twilio
+from tests.servers.postgres import Postgres
+from tests.servers.providers import Hold, open_sendgrid, open_twilio
 
 TIMEOUT_S = 8
 TEXTS = 20

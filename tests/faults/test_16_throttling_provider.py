@@ -7,8 +7,8 @@ from notifier.notification.model import Channel, Status
 from notifier.providers.breaker import BreakerSettings
 from tests.clock import SystemClock
 from tests.faults.workers import Ways, open_site, relaying, working
-from tests.services.postgres import Postgres
-from tests.services.providers import Twilio, open_twilio
+from tests.servers.postgres import Postgres
+from tests.servers.providers import Twilio, open_twilio
 
 WORKERS = 2
 SLOTS = 4

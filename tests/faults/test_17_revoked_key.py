@@ -5,8 +5,8 @@ from notifier.notification.model import Channel, Status
 from notifier.providers.breaker import BreakerSettings
 from tests.clock import SystemClock
 from tests.faults.workers import SLOTS, Ways, open_site, relaying, working
-from tests.services.postgres import Postgres
-from tests.services.providers import open_sendgrid
+from tests.servers.postgres import Postgres
+from tests.servers.providers import open_sendgrid
 
 COUNT = 60
 QUICK_BREAKER = BreakerSettings(open_min_s=0.3, open_max_s=0.3, fresh_s=0.1)

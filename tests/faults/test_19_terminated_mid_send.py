@@ -8,8 +8,8 @@ from collections import Counter
 from notifier.notification.model import Status
 from tests.e2e.processes import workers_of
 from tests.faults.runner import GRACE_S, PROCESSES, host
-from tests.services.postgres import Postgres
-from tests.services.rabbitmq import RabbitMq
+from tests.servers.postgres import Postgres
+from tests.servers.rabbitmq import RabbitMq
 
 COUNT = 60
 BACKLOG = 1_000

@@ -6,9 +6,9 @@ from collections import Counter
 from tests.e2e.processes import await_gone, children_of, workers_of
 from tests.faults.runner import CONSUMERS, PROCESSES, host
 from tests.patience import AT_ALL_S
-from tests.services.postgres import Postgres
-from tests.services.processes import wait_until
-from tests.services.rabbitmq import RabbitMq
+from tests.servers.postgres import Postgres
+from tests.servers.processes import wait_until
+from tests.servers.rabbitmq import RabbitMq
 
 COUNT = 30
 

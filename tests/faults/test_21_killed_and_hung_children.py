@@ -9,8 +9,8 @@ from notifier.notification.model import Status
 from tests.e2e.processes import workers_of
 from tests.faults.runner import host
 from tests.faults.workers import Care, Journal, Plan, Site, open_site, relaying, spawned, until
-from tests.services.postgres import Postgres
-from tests.services.rabbitmq import RabbitMq, vhost_of
+from tests.servers.postgres import Postgres
+from tests.servers.rabbitmq import RabbitMq, vhost_of
 
 PROCESSES = 2
 HUNG_AFTER_S = 1.5

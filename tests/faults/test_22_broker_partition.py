@@ -2,7 +2,7 @@
 
 from tests.faults.brokers import SLOTS, Ledger, Node, accepted, database_of, open_node, until_async
 from tests.gateway import gateway_to
-from tests.services.postgres import Postgres
+from tests.servers.postgres import Postgres
 
 POSTS = 60
 

@@ -22,10 +22,10 @@ from tests.faults.brokers import (
 from tests.faults.runner import CONSUMERS, PROCESSES, host
 from tests.gateway import Gateway, gateway_to
 from tests.patience import AT_ALL_S
-from tests.services.background import in_background
-from tests.services.postgres import Postgres
-from tests.services.processes import wait_until
-from tests.services.rabbitmq import RabbitMq
+from tests.servers.background import in_background
+from tests.servers.postgres import Postgres
+from tests.servers.processes import wait_until
+from tests.servers.rabbitmq import RabbitMq
 
 POSTS = 60
 HELD = PROCESSES * CONSUMERS * 3

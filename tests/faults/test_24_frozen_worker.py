@@ -28,7 +28,7 @@ from tests.faults.workers import (
     until,
     working,
 )
-from tests.services.postgres import Postgres
+from tests.servers.postgres import Postgres
 
 SHORT = replace(LEASE, duration_s=1, send_timeout_s=0.5)
 

@@ -21,7 +21,7 @@ from notifier.store import migrations
 from notifier.store.kit.opening import open_database
 from notifier.store.upgrading import upgrade
 from tests.faults.brokers import Ledger, accepted, open_node
-from tests.services.postgres import Postgres
+from tests.servers.postgres import Postgres
 
 OLD_CLIENTS = 4
 POSTS = 100

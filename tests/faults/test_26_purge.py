@@ -17,8 +17,8 @@ from tests.faults.brokers import (
     until_async,
     until_ready,
 )
-from tests.services.postgres import Postgres
-from tests.services.rabbitmq import RabbitMq, vhost_of
+from tests.servers.postgres import Postgres
+from tests.servers.rabbitmq import RabbitMq, vhost_of
 
 POSTS = 120
 RECOVERY_S = 30

@@ -20,9 +20,9 @@ from tests.faults.brokers import (
     open_node,
     until_async,
 )
-from tests.services.postgres import Postgres
-from tests.services.processes import free_port
-from tests.services.rabbitmq import RabbitMq, vhost_of
+from tests.servers.postgres import Postgres
+from tests.servers.processes import free_port
+from tests.servers.rabbitmq import RabbitMq, vhost_of
 
 EVERY_S = 0.1
 FAILURES = 20

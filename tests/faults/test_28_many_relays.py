@@ -7,7 +7,7 @@ from sqlalchemy import text
 from notifier.delivery.duties import RelayPace
 from notifier.queue.rabbitmq.connection import RabbitSettings
 from tests.faults.brokers import Node, database_of, open_node, ready
-from tests.services.postgres import Postgres
+from tests.servers.postgres import Postgres
 
 ROWS = 500
 RELAYS = 10

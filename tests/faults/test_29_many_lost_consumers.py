@@ -24,8 +24,8 @@ from tests.faults.brokers import (
     until_async,
 )
 from tests.patience import AT_ALL_S
-from tests.services.postgres import Postgres
-from tests.services.rabbitmq import RabbitMq
+from tests.servers.postgres import Postgres
+from tests.servers.rabbitmq import RabbitMq
 from tests.witness import witness_of
 
 RESTARTS = 3

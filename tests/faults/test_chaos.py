@@ -12,8 +12,8 @@ from tests.chaos.outside import one_of_each
 from tests.chaos.plan import KINDS_OF_ONE
 from tests.chaos.run import Options, Progress, run
 from tests.e2e.processes import CHECKOUT
-from tests.services.postgres import Postgres
-from tests.services.rabbitmq import RabbitMq
+from tests.servers.postgres import Postgres
+from tests.servers.rabbitmq import RabbitMq
 
 
 def test_nothing_is_lost_while_everything_breaks(

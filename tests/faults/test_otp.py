@@ -32,7 +32,7 @@ from notifier.queue.memory import MemoryQueue
 from notifier.store.upgrading import upgrade
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores, a_submission, open_stores
-from tests.services.messages import ManualClock
+from tests.servers.messages import ManualClock
 
 OTP_S = 60.0
 ROUNDING_S = 0.05

@@ -140,7 +140,7 @@ class Site:
 
 
 class Databases(Protocol):
-    """A server that makes databases; `tests.services.postgres` would slow down every spawn."""
+    """A server that makes databases; `tests.servers.postgres` would slow down every spawn."""
 
     def create_template(self, name: str, prepare: Callable[[str], None]) -> str: ...
     def create_database(self, template: str) -> str: ...

@@ -11,8 +11,8 @@ import pytest
 
 from notifier.store.upgrading import upgrade
 from tests.api import MAIL, PREFIX, Api, over
-from tests.services.errors import ServiceUnavailableError
-from tests.services.small_disk import PostgresOnSmallDisks, postgres_on_small_disks
+from tests.servers.errors import ServiceUnavailableError
+from tests.servers.small_disk import PostgresOnSmallDisks, postgres_on_small_disks
 from tests.waiting import require
 
 FULL = "the database is not available: its disk is full (SQLSTATE 53100)"

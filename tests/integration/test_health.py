@@ -26,9 +26,9 @@ from notifier.store.upgrading import upgrade
 from tests.api import MAIL, PREFIX, Api, over, serving
 from tests.clock import SystemClock
 from tests.patience import AT_ALL_S
-from tests.services.postgres import Postgres
-from tests.services.processes import free_port
-from tests.services.rabbitmq import RabbitMq, vhost_of
+from tests.servers.postgres import Postgres
+from tests.servers.processes import free_port
+from tests.servers.rabbitmq import RabbitMq, vhost_of
 from tests.witness import witness_of
 
 RABBIT = RabbitSettings(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.patience import AT_ALL_S
-from tests.services.debian import CHECKOUT
+from tests.servers.debian import CHECKOUT
 
 _PYTHON = """\
 #!/usr/bin/env bash

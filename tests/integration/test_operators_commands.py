@@ -18,7 +18,7 @@ from notifier import __version__
 from notifier.access import keys
 from notifier.commands import app
 from notifier.store.upgrading import upgrade
-from tests.services.rabbitmq import RabbitMq
+from tests.servers.rabbitmq import RabbitMq
 
 Command: TypeAlias = Callable[[str], tuple[int, str, str]]
 

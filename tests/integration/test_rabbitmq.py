@@ -30,7 +30,7 @@ from tests.clock import SystemClock
 from tests.gateway import Gateway, gateway_to
 from tests.patience import AT_ALL_S
 from tests.queues import bury, publish
-from tests.services.rabbitmq import RabbitMq, vhost_of
+from tests.servers.rabbitmq import RabbitMq, vhost_of
 from tests.witness import Letter, until, witness_of
 
 EMAIL = "email_notifications"

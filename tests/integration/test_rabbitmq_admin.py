@@ -16,7 +16,7 @@ from notifier.queue.rabbitmq.topology import (
     dead_queue_depths,
     policies_lacking,
 )
-from tests.services.rabbitmq import RabbitMq, vhost_of
+from tests.servers.rabbitmq import RabbitMq, vhost_of
 from tests.witness import witness_of
 
 NOWHERE = "http://127.0.0.1:9"

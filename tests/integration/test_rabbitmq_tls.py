@@ -13,8 +13,8 @@ from notifier.errors import QueueUnavailableError
 from notifier.queue.rabbitmq.connection import RabbitSettings
 from notifier.queue.rabbitmq.queue import open_rabbit_queue
 from notifier.queue.rabbitmq.topology import dead_queue_depths
-from tests.services.certificates import Certificates, make_certificates
-from tests.services.messages import ManualClock
+from tests.servers.certificates import Certificates, make_certificates
+from tests.servers.messages import ManualClock
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 from notifier.channels.email.sendgrid.adapter import SendGridAdapter, SendGridConfig
 from notifier.errors import SettingsError
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
-from tests.services.messages import MESSAGE_ID, ManualClock, a_message
-from tests.services.providers import (
+from tests.servers.messages import MESSAGE_ID, ManualClock, a_message
+from tests.servers.providers import (
     BreakOffAnswer,
     DropBeforeReading,
     Refuse,

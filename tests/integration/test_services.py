@@ -16,17 +16,17 @@ import pika
 import pytest
 
 from tests.patience import AT_ALL_S
-from tests.services.certificates import make_certificates
-from tests.services.cluster import private_cluster
-from tests.services.erlang import installed_programs
-from tests.services.errors import ServiceUnavailableError, WayClosedError
-from tests.services.postgres import Postgres, private_postgres
-from tests.services.processes import listens, wait_until
-from tests.services.rabbitmq import RabbitMq, private_rabbitmq, vhost_of
-from tests.services.reaper import reaping
-from tests.services.smtp import Offer, SmtpServer
-from tests.services.smtp import smtp_server as running_smtp_server
-from tests.services.ways import first_open, started
+from tests.servers.certificates import make_certificates
+from tests.servers.cluster import private_cluster
+from tests.servers.erlang import installed_programs
+from tests.servers.errors import ServiceUnavailableError, WayClosedError
+from tests.servers.postgres import Postgres, private_postgres
+from tests.servers.processes import listens, wait_until
+from tests.servers.rabbitmq import RabbitMq, private_rabbitmq, vhost_of
+from tests.servers.reaper import reaping
+from tests.servers.smtp import Offer, SmtpServer
+from tests.servers.smtp import smtp_server as running_smtp_server
+from tests.servers.ways import first_open, started
 
 QUEUE = "kept"
 
@@ -332,7 +332,7 @@ class TestNothingLeaks:
 
 OWNER = """
 import sys, time, pathlib
-from tests.services.reaper import reaping
+from tests.servers.reaper import reaping
 with reaping() as reaper:
     reaper.remove(pathlib.Path(sys.argv[1]))
     reaper.run("nothing", ["true"])

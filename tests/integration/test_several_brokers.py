@@ -22,9 +22,9 @@ from notifier.queue.rabbitmq.topology import apply_topology, dead_queue_depths
 from notifier.queue.topology import POLICIES
 from tests.clock import SystemClock
 from tests.gateway import gateway_to
-from tests.services.certificates import make_certificates
-from tests.services.processes import free_port
-from tests.services.rabbitmq import RabbitMq
+from tests.servers.certificates import make_certificates
+from tests.servers.processes import free_port
+from tests.servers.rabbitmq import RabbitMq
 from tests.waiting import require
 
 SETTINGS = RabbitSettings(connection_name="test", call_timeout_s=1)

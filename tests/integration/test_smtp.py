@@ -19,9 +19,9 @@ from notifier.errors import SettingsError
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
 from tests.clock import SystemClock
 from tests.patience import AT_ALL_S
-from tests.services.certificates import Certificates, make_certificates
-from tests.services.messages import MESSAGE_ID, ManualClock, a_message
-from tests.services.scripted_smtp import (
+from tests.servers.certificates import Certificates, make_certificates
+from tests.servers.messages import MESSAGE_ID, ManualClock, a_message
+from tests.servers.scripted_smtp import (
     Drop,
     Hang,
     ReplyThenDrop,
@@ -31,7 +31,7 @@ from tests.services.scripted_smtp import (
     Writes,
     open_smtp,
 )
-from tests.services.smtp import SmtpServer as IndependentServer
+from tests.servers.smtp import SmtpServer as IndependentServer
 
 HASTY_S = 0.2
 LOGIN = ("notifier", "pass wörd")

@@ -9,8 +9,8 @@ from notifier.channels.sms.twilio.adapter import TwilioAdapter, TwilioConfig
 from notifier.errors import SettingsError
 from notifier.notification.model import Channel
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
-from tests.services.messages import MESSAGE_ID, ManualClock, a_message
-from tests.services.providers import (
+from tests.servers.messages import MESSAGE_ID, ManualClock, a_message
+from tests.servers.providers import (
     BreakOffAnswer,
     DropBeforeReading,
     Hold,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import orjson
 import pytest
 
-from tests.services.processes import free_port
+from tests.servers.processes import free_port
 
 
 @contextmanager

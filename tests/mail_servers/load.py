@@ -10,9 +10,9 @@ from notifier.channels.email.smtp.adapter import SmtpAdapter
 from notifier.channels.email.smtp.config import SmtpConfig
 from notifier.notification.outcomes import Outcome, Sent
 from tests.clock import SystemClock
-from tests.services.mail_servers import DOMAIN, MailServer
-from tests.services.messages import a_message
-from tests.services.processes import LOOPBACK
+from tests.servers.mail_servers import DOMAIN, MailServer
+from tests.servers.messages import a_message
+from tests.servers.processes import LOOPBACK
 
 
 @dataclass(frozen=True, slots=True)

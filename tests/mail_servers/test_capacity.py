@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 
 from tests.mail_servers.load import Load, send
-from tests.services.mail_servers import MailServer, private_exim, private_postfix
-from tests.services.needed import needed
+from tests.servers.mail_servers import MailServer, private_exim, private_postfix
+from tests.servers.needed import needed
 
 MAILS = 300
 Start = Callable[[], AbstractContextManager[MailServer]]

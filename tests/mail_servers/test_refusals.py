@@ -8,9 +8,9 @@ import pytest
 from notifier.channels.email.smtp.adapter import SmtpAdapter
 from notifier.channels.email.smtp.config import SmtpConfig
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient
-from tests.services.mail_servers import DOMAIN, MailServer, private_exim, private_postfix
-from tests.services.messages import ManualClock, a_message
-from tests.services.needed import needed
+from tests.servers.mail_servers import DOMAIN, MailServer, private_exim, private_postfix
+from tests.servers.messages import ManualClock, a_message
+from tests.servers.needed import needed
 
 KNOWN, GREY, FULL = f"known@{DOMAIN}", f"grey@{DOMAIN}", f"full@{DOMAIN}"
 POSTFIX = {

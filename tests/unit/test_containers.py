@@ -11,7 +11,7 @@ import yaml  # type: ignore[import-untyped]  # has no types of its own
 from notifier.composition.settings import read_settings
 from notifier.settings.groups import WorkerSettings
 from notifier.worker.stopping import StopBudget
-from tests.services import postgres, rabbitmq
+from tests.servers import postgres, rabbitmq
 
 ROOT = Path(__file__).parents[2]
 OURS = ("migrate", "api", "worker")

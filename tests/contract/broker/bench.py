@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from notifier.queue.topology import Policy
-from tests.services.rabbitmq import RabbitMq, vhost_of
+from tests.servers.rabbitmq import RabbitMq, vhost_of
 from tests.simulation.broker.server import Broker
 from tests.simulation.broker.serving import served
 from tests.simulation.broker.versions import V3_10, V4_0, V4_3, Version

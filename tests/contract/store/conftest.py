@@ -9,8 +9,8 @@ import pytest
 from notifier.store.kit.tables import metadata
 from notifier.store.upgrading import upgrade
 from tests.contract.store.stores import Stores, open_stores
-from tests.services.pgbouncer import PgBouncer
-from tests.services.postgres import Postgres
+from tests.servers.pgbouncer import PgBouncer
+from tests.servers.postgres import Postgres
 
 
 @pytest.fixture(scope="session")

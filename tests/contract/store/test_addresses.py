@@ -14,9 +14,9 @@ from notifier.store.kit.opening import open_database
 from notifier.store.upgrading import upgrade
 from tests.contract.store.stores import open_stores
 from tests.patience import PATIENT, USUAL
-from tests.services.certificates import Certificates, make_certificates
-from tests.services.pgbouncer import private_pgbouncer
-from tests.services.postgres import Postgres
+from tests.servers.certificates import Certificates, make_certificates
+from tests.servers.pgbouncer import private_pgbouncer
+from tests.servers.postgres import Postgres
 
 NAME = "db.example"
 FIRST, SECOND = "127.0.0.2", "127.0.0.1"

@@ -29,7 +29,7 @@ from tests.contract.store.stores import (
     open_stores,
 )
 from tests.patience import AT_ALL_S, HASTY, USUAL
-from tests.services.postgres import Postgres, private_postgres
+from tests.servers.postgres import Postgres, private_postgres
 
 
 async def refusals(calls: list[Awaitable[object]]) -> list[type]:

@@ -13,9 +13,9 @@ from notifier.store.kit.database import Database
 from notifier.store.kit.opening import open_database
 from notifier.store.upgrading import upgrade
 from tests.contract.store.stores import a_submission, open_stores
-from tests.services.certificates import Certificates, make_certificates
-from tests.services.pgbouncer import PgBouncer, private_pgbouncer
-from tests.services.postgres import Postgres
+from tests.servers.certificates import Certificates, make_certificates
+from tests.servers.pgbouncer import PgBouncer, private_pgbouncer
+from tests.servers.postgres import Postgres
 
 _IGNORING = (
     "ignore_startup_parameters = application_name,statement_timeout,lock_timeout,"

@@ -49,7 +49,7 @@ from notifier.store.providers import accounts, pacing
 from notifier.store.receipts import applying
 from notifier.store.upgrading import upgrade
 from tests.contract.store.stores import Stores, a_submission, open_stores
-from tests.services.processes import free_port
+from tests.servers.processes import free_port
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -9,7 +9,7 @@ from sqlalchemy import make_url
 
 from notifier.errors import StoreUnavailableError
 from tests.contract.store.stores import open_stores
-from tests.services.processes import LOOPBACK
+from tests.servers.processes import LOOPBACK
 
 SECRET = "canary-493021"
 

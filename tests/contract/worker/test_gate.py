@@ -28,7 +28,7 @@ from notifier.providers.gate import Admission, Barred, Gate, GateClosedError
 from notifier.worker.consumers import Consumers
 from tests.contract.store.stores import Stores, a_submission
 from tests.contract.worker.bench import LIMIT_S, Bench, ScriptedAdapter, within
-from tests.services.messages import ManualClock
+from tests.servers.messages import ManualClock
 
 REFUSED = Transient("connection_refused", "not sent")
 WRONG_KEY = Systemic("401", "the key was refused")

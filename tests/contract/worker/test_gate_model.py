@@ -15,7 +15,7 @@ from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, T
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Admission, Barred, Gate
 from tests.contract.store.stores import Stores, open_stores
-from tests.services.messages import ManualClock
+from tests.servers.messages import ManualClock
 
 SETTINGS = BreakerSettings(min_calls=4)
 SENT = Sent("id-1")

@@ -23,7 +23,7 @@ from tests.clock import SystemClock
 from tests.contract.store.stores import a_submission
 from tests.contract.worker.bench import LIMIT_S, Bench, Hold, ScriptedAdapter, Switch, within
 from tests.queues import publish
-from tests.services.rabbitmq import RabbitMq
+from tests.servers.rabbitmq import RabbitMq
 from tests.witness import until
 
 AWAY = StoreUnavailableError("connection refused")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from notifier.channels.email.mailbox import parse_sender
 from notifier.channels.email.mime import compose
 from notifier.mailbox import Mailbox
-from tests.services.messages import ManualClock, a_message
+from tests.servers.messages import ManualClock, a_message
 
 SENDER = Mailbox("", "a@shop.example")
 ANY_TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.channels.email.smtp.connections import Cap, Connections, Limits, NotOpenedError
-from tests.services.messages import ManualClock
+from tests.servers.messages import ManualClock
 
 # --- how many -------------------------------------------------------------------------------
 

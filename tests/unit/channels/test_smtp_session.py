@@ -7,7 +7,7 @@ from notifier.channels.email.replies import Phase
 from notifier.channels.email.smtp.config import SmtpConfig
 from notifier.channels.email.smtp.session import Offers, Progress, Session
 from notifier.channels.email.smtp.wire import SmtpWire
-from tests.services.recording_transport import RecordingTransport
+from tests.servers.recording_transport import RecordingTransport
 
 CONTENT = b"Subject: x\r\n\r\nx\r\n.\r\n"
 

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from notifier.channels.email.smtp.wire import RawReply, SmtpWire
-from tests.services.recording_transport import RecordingTransport
+from tests.servers.recording_transport import RecordingTransport
 
 REPLIES = b"250-2.1.0 one\r\n250-\r\n250 2.1.0 two\r\n550 5.1.1 no\r\n354\r\n"
 TAKEN = [RawReply(250, b"2.1.0 one\n\n2.1.0 two"), RawReply(550, b"5.1.1 no"), RawReply(354, b"")]

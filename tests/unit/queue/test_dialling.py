@@ -10,7 +10,7 @@ from aio_pika.exceptions import AMQPConnectionError
 from yarl import URL
 
 from notifier.queue.rabbitmq.dialling import AbortableConnection
-from tests.services.processes import free_port
+from tests.servers.processes import free_port
 from tests.waiting import require
 
 

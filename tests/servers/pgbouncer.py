@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.services.certificates import Certificates
-from tests.services.debian import server_program
-from tests.services.postgres_process import Account
-from tests.services.processes import LOOPBACK, free_port, listens, wait_until
-from tests.services.reaper import reaping
-from tests.services.ways import started
+from tests.servers.certificates import Certificates
+from tests.servers.debian import server_program
+from tests.servers.postgres_process import Account
+from tests.servers.processes import LOOPBACK, free_port, listens, wait_until
+from tests.servers.reaper import reaping
+from tests.servers.ways import started
 
 _START_TIMEOUT_S = 30.0
 

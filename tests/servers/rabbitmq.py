@@ -21,14 +21,14 @@ from typing import Protocol
 
 from testcontainers.core.container import DockerContainer
 
-from tests.services.broker_node import ENABLED, ProcessNode, start_epmd
-from tests.services.containers import RunningContainer, require_engine, running
-from tests.services.erlang import GIVEN, Programs, installed_programs, unpacked_programs
-from tests.services.errors import ServiceUnavailableError
-from tests.services.management import ManagementApi
-from tests.services.processes import LOOPBACK, accepts, free_port, wait_until
-from tests.services.reaper import reaping
-from tests.services.ways import Way, first_open, started
+from tests.servers.broker_node import ENABLED, ProcessNode, start_epmd
+from tests.servers.containers import RunningContainer, require_engine, running
+from tests.servers.erlang import GIVEN, Programs, installed_programs, unpacked_programs
+from tests.servers.errors import ServiceUnavailableError
+from tests.servers.management import ManagementApi
+from tests.servers.processes import LOOPBACK, accepts, free_port, wait_until
+from tests.servers.reaper import reaping
+from tests.servers.ways import Way, first_open, started
 
 IMAGE = "rabbitmq:4-management"
 USER = "notifier"

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.services.errors import ServiceUnavailableError
-from tests.services.postgres import SETTINGS, Postgres
-from tests.services.postgres_process import (
+from tests.servers.errors import ServiceUnavailableError
+from tests.servers.postgres import SETTINGS, Postgres
+from tests.servers.postgres_process import (
     Home,
     initialised_server,
     installed_programs,
@@ -20,7 +20,7 @@ from tests.services.postgres_process import (
     wait_ready,
     wheel_programs,
 )
-from tests.services.ways import Way, first_open, started
+from tests.servers.ways import Way, first_open, started
 
 _DATA_MIB, _WAL_MIB = 96, 80
 _SETTINGS = {

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.services.errors import ServiceUnavailableError, WayClosedError
+from tests.servers.errors import ServiceUnavailableError, WayClosedError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 _LIBRARIES = ("usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib/postfix")

@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 
 from tests.patience import AT_ALL_S
-from tests.services.erlang import Programs
-from tests.services.processes import LOOPBACK, free_port, listens, wait_until
-from tests.services.reaper import Reaper
+from tests.servers.erlang import Programs
+from tests.servers.processes import LOOPBACK, free_port, listens, wait_until
+from tests.servers.reaper import Reaper
 
 # Moving messages in the management page needs the shovel.
 ENABLED = "[rabbitmq_management,rabbitmq_prometheus,rabbitmq_shovel,rabbitmq_shovel_management].\n"

@@ -19,9 +19,9 @@ from typing import Any, Protocol
 import asyncpg
 from testcontainers.core.container import DockerContainer
 
-from tests.services.containers import RunningContainer, require_engine, running
-from tests.services.errors import ServiceUnavailableError
-from tests.services.postgres_process import (
+from tests.servers.containers import RunningContainer, require_engine, running
+from tests.servers.errors import ServiceUnavailableError
+from tests.servers.postgres_process import (
     USER,
     initialised_server,
     installed_programs,
@@ -31,9 +31,9 @@ from tests.services.postgres_process import (
     wait_ready,
     wheel_programs,
 )
-from tests.services.processes import free_port
-from tests.services.reaper import reaping
-from tests.services.ways import first_open, started
+from tests.servers.processes import free_port
+from tests.servers.reaper import reaping
+from tests.servers.ways import first_open, started
 
 IMAGE = "postgres:17"
 DRIVER = "postgresql+asyncpg"

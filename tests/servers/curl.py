@@ -4,8 +4,8 @@ import shutil
 from functools import partial
 from pathlib import Path
 
-from tests.services.debian import CHECKOUT, library_path, unpacked
-from tests.services.errors import ServiceUnavailableError, WayClosedError
+from tests.servers.debian import CHECKOUT, library_path, unpacked
+from tests.servers.errors import ServiceUnavailableError, WayClosedError
 
 
 def curl_folder(root: Path = CHECKOUT / ".cache" / "curl") -> Path:

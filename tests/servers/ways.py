@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TypeVar
 
-from tests.services.errors import ServiceUnavailableError, WayClosedError
+from tests.servers.errors import ServiceUnavailableError, WayClosedError
 
 T = TypeVar("T")
 Way = Callable[[], AbstractContextManager[T]]

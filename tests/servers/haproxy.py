@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.services.debian import server_program
-from tests.services.processes import LOOPBACK, free_port, listens, wait_until
-from tests.services.reaper import reaping
+from tests.servers.debian import server_program
+from tests.servers.processes import LOOPBACK, free_port, listens, wait_until
+from tests.servers.reaper import reaping
 
 _START_TIMEOUT_S = 30.0
 _FRONTEND = """\

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from aiosmtpd.smtp import MISSING, SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tests.patience import AT_ALL_S
-from tests.services.processes import LOOPBACK
+from tests.servers.processes import LOOPBACK
 
 Stage = Literal["MAIL", "RCPT", "DATA"]
 Drop = Literal["before_dot", "after_dot"]

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tests.services.postgres import DRIVER, FAST, SETTINGS
-from tests.services.postgres_process import (
+from tests.servers.postgres import DRIVER, FAST, SETTINGS
+from tests.servers.postgres_process import (
     USER,
     Home,
     ServerProcess,
@@ -22,8 +22,8 @@ from tests.services.postgres_process import (
     wait_ready,
     wheel_programs,
 )
-from tests.services.processes import LOOPBACK, wait_until
-from tests.services.ways import first_open, started
+from tests.servers.processes import LOOPBACK, wait_until
+from tests.servers.ways import first_open, started
 
 _PATIENCE_S = 60.0
 _INSTALL = (

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.services.debian import CHECKOUT, library_path, unpacked
-from tests.services.errors import ServiceUnavailableError, WayClosedError
+from tests.servers.debian import CHECKOUT, library_path, unpacked
+from tests.servers.errors import ServiceUnavailableError, WayClosedError
 
 GIVEN = "NOTIFIER_TEST_RABBITMQ"
 _LAYOUTS = ("usr/lib/rabbitmq/bin", "opt/rabbitmq/sbin")

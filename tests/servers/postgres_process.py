@@ -20,9 +20,9 @@ from typing import Any
 
 import asyncpg
 
-from tests.services.errors import WayClosedError
-from tests.services.processes import LOOPBACK, free_port, wait_until
-from tests.services.reaper import Reaper, reaping
+from tests.servers.errors import WayClosedError
+from tests.servers.processes import LOOPBACK, free_port, wait_until
+from tests.servers.reaper import Reaper, reaping
 
 USER = "notifier"
 _START_TIMEOUT_S = 60.0

@@ -5,7 +5,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from tests.services.errors import ServiceUnavailableError
+from tests.servers.errors import ServiceUnavailableError
 
 LOOPBACK = "127.0.0.1"
 # Below the range from which Linux picks ports for outgoing connections: a server that is killed and

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.services.broker_node import ProcessNode, start_epmd
-from tests.services.erlang import Programs, installed_programs, unpacked_programs
-from tests.services.processes import LOOPBACK, free_port, wait_until
-from tests.services.rabbitmq import USER, RabbitMq, broker_of, vhost_of
-from tests.services.reaper import reaping
-from tests.services.ways import Way, first_open, started
+from tests.servers.broker_node import ProcessNode, start_epmd
+from tests.servers.erlang import Programs, installed_programs, unpacked_programs
+from tests.servers.processes import LOOPBACK, free_port, wait_until
+from tests.servers.rabbitmq import USER, RabbitMq, broker_of, vhost_of
+from tests.servers.reaper import reaping
+from tests.servers.ways import Way, first_open, started
 
 _INSTALL = (
     "No RabbitMQ cluster for the tests: install RabbitMQ (Debian: apt install rabbitmq-server)"

@@ -14,8 +14,8 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 from testcontainers.core.exceptions import ContainerStartException
 
-from tests.services.errors import WayClosedError
-from tests.services.reaper import Reaper
+from tests.servers.errors import WayClosedError
+from tests.servers.reaper import Reaper
 
 _REMOVE = "import docker, sys; docker.from_env().containers.get(sys.argv[1]).remove(v=1, force=1)"
 

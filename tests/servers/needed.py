@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.services.errors import ServiceUnavailableError
+from tests.servers.errors import ServiceUnavailableError
 
 
 @contextmanager

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.services.debian import CHECKOUT, library_path, unpacked
-from tests.services.errors import ServiceUnavailableError, WayClosedError
-from tests.services.processes import LOOPBACK, accepts, free_port, wait_until
-from tests.services.reaper import Reaper, reaping
-from tests.services.ways import started
+from tests.servers.debian import CHECKOUT, library_path, unpacked
+from tests.servers.errors import ServiceUnavailableError, WayClosedError
+from tests.servers.processes import LOOPBACK, accepts, free_port, wait_until
+from tests.servers.reaper import Reaper, reaping
+from tests.servers.ways import started
 
 DOMAIN = "recipient.example"
 NOTHING: Mapping[str, str] = {}
