@@ -24,7 +24,7 @@ from tests.faults.workers import (
     until,
     working,
 )
-from tests.services.postgres import Postgres
+from tests.servers.postgres import Postgres
 
 HOUR = timedelta(hours=1)
 HALF_AN_HOUR = timedelta(minutes=30)
