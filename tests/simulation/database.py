@@ -5,20 +5,28 @@ one after the other: what two of them do to one row at the same time is not seen
 """
 
 import asyncio
-import pickle
 import random
 import re
 import sqlite3
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import repeat
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
-from tests.simulation.driver import COMMIT, HOST, PORT, ROLLBACK, Answered, Asked, Refused
+from tests.simulation.driver import (
+    COMMIT,
+    HOST,
+    PORT,
+    ROLLBACK,
+    Answered,
+    Asked,
+    Refused,
+    packed,
+    unpacked,
+)
 from tests.simulation.loop import Process, WorldLoop
 from tests.simulation.network import Network
 
@@ -28,6 +36,7 @@ _STATEMENT_S = (0.0002, 0.003)
 _ID = re.compile(r"\b[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\b")
 _BUSY = 5
 _CONSTRAINT = 19
+_PREPARED = 500
 _BUSY_TEXT = "database is locked"
 
 
@@ -65,7 +74,30 @@ class DatabaseServer:
         self._epoch_s = epoch_s
         self._network = network
         self._texts: dict[str, str] = {}
+        self._now = (-1.0, "")
+        # Each would read the whole schema and prepare each statement for itself. Only one session
+        # writes at a time, and those that read see what is committed.
+        self.writing, self.reading = self._opened(), self._opened()
         self.open()
+
+    def _opened(self) -> sqlite3.Connection:
+        file = sqlite3.connect(
+            self.path, isolation_level=None, timeout=0, cached_statements=_PREPARED
+        )
+        # As SQLite's own, it is one time for all rows of a statement.
+        file.create_function("world_now", 0, self.now, deterministic=True)
+        file.create_function("world_random", 0, lambda: self.chance.getrandbits(63))
+        file.execute("PRAGMA synchronous = OFF")
+        return file
+
+    def close(self) -> None:
+        """Let go of the file, at the end of the world."""
+        self.writing.close()
+        self.reading.close()
+
+    def read(self, query: str) -> list[tuple[Any, ...]]:
+        """Return the rows of what is committed, to who looks at the world from outside."""
+        return self.reading.execute(query).fetchall()
 
     def open(self) -> None:
         """Take connections."""
@@ -87,8 +119,13 @@ class DatabaseServer:
 
     def now(self) -> str:
         """The time of the world, as SQLite reads it."""
-        seconds = self._epoch_s + self.process.loop.time()
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+        now_s, words = self._now
+        if now_s != self.process.loop.time():
+            now_s = self.process.loop.time()
+            at = datetime.fromtimestamp(self._epoch_s + now_s, UTC)
+            words = at.strftime("%Y-%m-%d %H:%M:%S.%f")
+            self._now = (now_s, words)
+        return words
 
     def in_world_time(self, sql: str) -> str:
         """Return the statement with the world's clock and chance for SQLite's own."""
@@ -118,10 +155,10 @@ class _Session(asyncio.Protocol):
         self._patience: asyncio.TimerHandle | None = None
         self._idle: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
-        self._file = sqlite3.connect(server.path, isolation_level=None, timeout=0)
-        self._file.create_function("world_now", 0, server.now)
-        self._file.create_function("world_random", 0, lambda: server.chance.getrandbits(63))
-        self._file.execute("PRAGMA synchronous = OFF")
+
+    @property
+    def _is_in_transaction(self) -> bool:
+        return self._server.writer is self and self._server.writing.in_transaction
 
     # --- asyncio's protocol ---------------------------------------------------------------------
 
@@ -130,7 +167,9 @@ class _Session(asyncio.Protocol):
         self._server.sessions[self] = None
 
     def data_received(self, data: bytes) -> None:
-        self._asked.append(pickle.loads(data))  # noqa: S301  the world's own
+        asked = unpacked(data)
+        assert isinstance(asked, Asked)
+        self._asked.append(asked)
         self._go_on()
 
     def eof_received(self) -> bool:
@@ -208,7 +247,7 @@ class _Session(asyncio.Protocol):
             look()
         if self._server.tell is not None:
             self._server.tell(f"{self._client()} {_said(asked)}{_told(answer)}")
-        if not self._file.in_transaction:
+        if not self._is_in_transaction:
             self._server.release(self)
         if asked.sql == COMMIT and self._server.lost_answers:
             self._server.lost_answers.popleft()()
@@ -225,9 +264,10 @@ class _Session(asyncio.Protocol):
             return refused
         sql = self._server.in_world_time(asked.sql)
         try:
+            file = self._server.writing if self._server.writer is self else self._server.reading
             run: Callable[..., sqlite3.Cursor]
-            run = self._file.executemany if asked.is_many else self._file.execute
-            if asked.sql in (COMMIT, ROLLBACK) and not self._file.in_transaction:
+            run = file.executemany if asked.is_many else file.execute
+            if asked.sql in (COMMIT, ROLLBACK) and not self._is_in_transaction:
                 return Answered((), None, -1, None, is_in_transaction=False)
             cursor = run(sql, asked.parameters)
             rows = cursor.fetchall() if cursor.description else ()
@@ -238,13 +278,13 @@ class _Session(asyncio.Protocol):
             cursor.description,
             cursor.rowcount,
             cursor.lastrowid,
-            is_in_transaction=self._file.in_transaction,
+            is_in_transaction=self._is_in_transaction,
         )
 
     def _refusal(self, asked: Asked) -> Refused | None:
         """Why this one is refused for what it writes; None if it is not."""
         busy, refused = self._server.busy_row, self._server.refused_text
-        if not self._file.in_transaction or not (busy or refused):
+        if not self._is_in_transaction or not (busy or refused):
             return None
         given = str(asked.parameters)
         if busy and busy in given:
@@ -256,8 +296,8 @@ class _Session(asyncio.Protocol):
     def _answer(self, answer: Answered | Refused) -> None:
         self._is_working = False
         if self._transport is not None:
-            self._transport.write(pickle.dumps(answer))
-        if self._file.in_transaction:
+            self._transport.write(packed(answer))
+        if self._is_in_transaction:
             self._idle = self._loop.call_later(_IDLE_S, self.break_off)
         self._go_on()
 
@@ -270,9 +310,8 @@ class _Session(asyncio.Protocol):
                 timer.cancel()
         if self in self._server.waiting:
             self._server.waiting.remove(self)
-        with suppress(sqlite3.Error):
-            self._file.rollback()
-        self._file.close()
+        if self._is_in_transaction:
+            self._server.writing.rollback()
         self._server.release(self)
         if self._transport is not None:
             self._transport.close()

@@ -47,6 +47,21 @@ class Refused(NamedTuple):
     code: int
 
 
+_KINDS: tuple[type[Asked | Answered | Refused], ...] = (Asked, Answered, Refused)
+
+
+def packed(said: Asked | Answered | Refused) -> bytes:
+    """As it crosses the network."""
+    return pickle.dumps((_KINDS.index(type(said)), tuple(said)))
+
+
+def unpacked(data: bytes) -> Asked | Answered | Refused:
+    """What `packed` was given."""
+    kind, fields = pickle.loads(data)  # noqa: S301  the world's own
+    said: Asked | Answered | Refused = _KINDS[kind](*fields)
+    return said
+
+
 class Connection(asyncio.Protocol):
     """A client's end; raises sqlite3.OperationalError once it is lost."""
 
@@ -66,7 +81,7 @@ class Connection(asyncio.Protocol):
         """Send a statement and wait for its answer."""
         if self._transport is None or self._transport.is_closing():
             raise sqlite3.OperationalError(_LOST)
-        self._transport.write(pickle.dumps(asked))
+        self._transport.write(packed(asked))
         answer: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
         self._waiting.append(answer)
         return await answer
@@ -77,13 +92,13 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        answer = pickle.loads(data)  # noqa: S301  the world's own
+        answer = unpacked(data)
         waiting = self._waiting.popleft()
         if isinstance(answer, Answered):
             self.is_in_transaction = answer.is_in_transaction
             if not waiting.done():
                 waiting.set_result(answer)
-        elif not waiting.done():
+        elif isinstance(answer, Refused) and not waiting.done():
             waiting.set_exception(_as_error(answer))
 
     def connection_lost(self, _error: Exception | None) -> None:

@@ -9,7 +9,7 @@ import random
 import weakref
 from asyncio import AbstractEventLoop
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextvars import Context, ContextVar, copy_context
 from heapq import heappop, heappush
 from itertools import count
@@ -40,7 +40,7 @@ class Process:
         self.on_death: list[Callable[[], None]] = []
         """Called, outside the process, when it has ended, however it did."""
         self.ready: deque[asyncio.Handle] = deque()
-        self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        self.tasks: list[weakref.ref[asyncio.Task[Any]]] = []
         self._context = copy_context()
         self._context.run(_PROCESS.set, self)
 
@@ -87,28 +87,63 @@ class Process:
 class _Task(asyncio.Task[T]):
     """A task whose hash, and so its place in a set, is the same in every run."""
 
-    def __init__(
-        self,
-        coroutine: Generator[Any, None, T] | Coroutine[Any, Any, T],
-        *,
-        loop: AbstractEventLoop,
-        context: Context | None,
-        number: int,
-    ) -> None:
-        self._number = number
-        super().__init__(coroutine, loop=loop, context=context)
+    # Each has one from the loop; an initializer of Python's own takes longer than all the rest.
+    number: int
 
     def __hash__(self) -> int:
-        return self._number
+        return self.number
 
 
 class _Future(asyncio.Future[Any]):
-    def __init__(self, *, loop: AbstractEventLoop, number: int) -> None:
-        self._number = number
-        super().__init__(loop=loop)
+    number: int
 
     def __hash__(self) -> int:
-        return self._number
+        return self.number
+
+
+def _nothing() -> None:
+    """What is called where something was cancelled."""
+
+
+class _Handle(asyncio.Handle):
+    """asyncio's, made with less ado: a world has some ten thousand."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        callback: Callable[..., object],
+        args: Sequence[Any],
+        loop: AbstractEventLoop,
+        context: Context | None,
+    ) -> None:
+        self._context = copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = None
+        self._source_traceback = None
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._callback, self._args = _nothing, ()
+
+
+class _TimerHandle(_Handle, asyncio.TimerHandle):
+    __slots__ = ()
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        args: Sequence[Any],
+        loop: AbstractEventLoop,
+        context: Context | None,
+    ) -> None:
+        _Handle.__init__(self, callback, args, loop, context)
+        self._when = when
+        self._scheduled = True
 
 
 class _Network(Protocol):
@@ -119,6 +154,9 @@ class _Network(Protocol):
 
 class WorldLoop(asyncio.BaseEventLoop):
     """The loop of a world. `order` chooses between processes; time moves when none can go on."""
+
+    _stopping: bool
+    """What the base calls it: set by `stop`."""
 
     def __init__(self, order: random.Random) -> None:
         super().__init__()
@@ -154,7 +192,8 @@ class WorldLoop(asyncio.BaseEventLoop):
 
     def bury(self, process: Process) -> None:
         """Drop what a dead process had ready. Its tasks are kept: collected, they would go on."""
-        self._graves += [*process.tasks, *process.ready]
+        tasks = (task() for task in process.tasks)
+        self._graves += [*(task for task in tasks if task is not None), *process.ready]
         process.ready.clear()
         self.pause(process)
 
@@ -176,7 +215,7 @@ class WorldLoop(asyncio.BaseEventLoop):
         *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = _Handle(callback, args, self, context)
         self._enqueue(handle)
         return handle
 
@@ -195,7 +234,7 @@ class WorldLoop(asyncio.BaseEventLoop):
         *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        handle = _TimerHandle(when, callback, args, self, context)
         heappush(self._timers, (when, next(self._numbers), handle))
         return handle
 
@@ -209,7 +248,9 @@ class WorldLoop(asyncio.BaseEventLoop):
         return self.call_at(self._now_s + delay, callback, *args, context=context)
 
     def create_future(self) -> asyncio.Future[Any]:
-        return _Future(loop=self, number=next(self._numbers))
+        future = _Future(loop=self)
+        future.number = next(self._numbers)
+        return future
 
     def _new_task(
         self,
@@ -218,8 +259,10 @@ class WorldLoop(asyncio.BaseEventLoop):
         *,
         context: Context | None = None,
     ) -> asyncio.Task[T]:
-        task = _Task(coroutine, loop=self, context=context, number=next(self._numbers))
-        _PROCESS.get().tasks.add(task)
+        task: _Task[T] = _Task.__new__(_Task)
+        task.number = next(self._numbers)  # it is asked for its hash while it is made
+        task.__init__(coroutine, loop=self, context=context)  # type: ignore[misc]
+        _PROCESS.get().tasks.append(weakref.ref(task))
         return task
 
     async def create_connection(  # type: ignore[override]
@@ -246,15 +289,18 @@ class WorldLoop(asyncio.BaseEventLoop):
         pass
 
     def _run_once(self) -> None:
-        while not self._runnable:
-            self._move_time()
-        process = self._runnable[int(self._order.random() * len(self._runnable))]
-        handle = process.ready.popleft()
-        if not process.ready:
-            self._runnable.remove(process)
-        self.steps += 1
-        if not handle.cancelled():
-            handle._run()  # noqa: SLF001  as the base does
+        """Run all until it is stopped, in one go: the base asks for it again after each call."""
+        runnable, chance = self._runnable, self._order.random
+        while not self._stopping:
+            while not runnable:
+                self._move_time()
+            process = runnable[int(chance() * len(runnable))]
+            handle = process.ready.popleft()
+            if not process.ready:
+                runnable.remove(process)
+            self.steps += 1
+            if not handle.cancelled():
+                handle._run()  # noqa: SLF001  as the base does
 
     def _move_time(self) -> None:
         if not self._timers:

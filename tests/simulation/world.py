@@ -120,6 +120,7 @@ class World:
         with (
             unreal(self.loop.time, EPOCH_S, self.chance["ids"]),
             doors.opened_into(self),
+            closing(self.database),
         ):
             self.loop.live(self.keeper, self._live())
         self.ended.steps, self.ended.virtual_s = self.loop.steps, self.loop.time()
@@ -237,8 +238,7 @@ class World:
         return sum(depth.ready + depth.unacked for depth in dead if depth is not None)
 
     def _asked(self, query: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self._path)) as file:
-            return file.execute(query).fetchall()
+        return self.database.read(query)
 
     def _call_back(self, call: Call) -> None:
         """Let a provider tell what became of a message that it took, before or after its answer."""
