@@ -106,6 +106,25 @@ MUTANTS: Sequence[Mutant] = (
         "stop, database slow",
         "rescued held",
     ),
+    _mutant(
+        "a-claim-is-given-back-once-the-database-is-back",
+        "delivery.deliverer",
+        "            claimed = await while_store_is_away(claim, probe_s=self._lease.probe_s)\n",
+        "            claimed = await claim()\n",
+        "stop, database slow",
+        "rescued",
+    ),
+    _mutant(
+        "an-unanswered-claim-is-asked-for-once-more-at-a-stop",
+        "delivery.waiting",
+        "    except StoreUnavailableError:\n        return",
+        "    except StoreUnavailableError:\n"
+        "        if closing and closing.is_set():\n"
+        "            raise\n"
+        "        return",
+        "stop, database slow",
+        "rescued",
+    ),
     # --- ends -------------------------------------------------------------------------------
     _mutant(
         "an-end-needs-the-lease",
