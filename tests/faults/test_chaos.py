@@ -15,6 +15,10 @@ from tests.e2e.processes import CHECKOUT
 from tests.servers.postgres import Postgres
 from tests.servers.rabbitmq import RabbitMq
 
+SETTLE_S = 300
+"""Longer than what waits may add up to here: a breaker that failed its probe (60 s), the lease of
+a probe whose worker was killed (60 s), the next suspicion of what was lost twice (100 s)."""
+
 
 def test_nothing_is_lost_while_everything_breaks(
     postgres: Postgres, rabbitmq: RabbitMq, tmp_path: Path
@@ -24,7 +28,7 @@ def test_nothing_is_lost_while_everything_breaks(
         seed=3,
         faults=13,
         duration_s=45,
-        settle_s=120,
+        settle_s=SETTLE_S,
         folder=tmp_path / "chaos",
     )
     shown: list[Progress] = []

@@ -9,13 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from notifier.notification.transitions import TRANSITIONS
-from tests.simulation.check import findings
-from tests.simulation.ended import Ended
+from tests.simulation.coverage import table
 from tests.simulation.mutants import MUTANTS, Mutant, mutant, noticed
 from tests.simulation.plan import Kind, Plan, plan_of
 from tests.simulation.run import Template, Verdict, shrunk, template, verdict, verdicts
-from tests.simulation.signs import closely
 
 _TRACE_LINES = 60
 _DASHES = 4
@@ -35,7 +32,6 @@ def main(arguments: Sequence[str]) -> int:
             plans,
             made,
             processes=options.processes,
-            judge=_judge(options),
             prepare=_prepare(options),
         )
         for each in running:
@@ -78,11 +74,6 @@ def _parser() -> argparse.ArgumentParser:
         help="take a mechanism out of notifier, one of those in tests/simulation/mutants.py",
     )
     parser.add_argument(
-        "--closely",
-        action="store_true",
-        help="find also what has no cause, as --without does",
-    )
-    parser.add_argument(
         "--mutants",
         action="store_true",
         help="take each of them out, in the world that is kept of it; 1 if one is not noticed",
@@ -122,10 +113,6 @@ def _plans(options: argparse.Namespace) -> Iterator[Plan]:
     else:
         for seed in range(options.first, options.first + options.seeds):
             yield plan_of(seed, _kinds(options))
-
-
-def _judge(options: argparse.Namespace) -> Callable[[Ended], list[str]]:
-    return closely if options.closely or options.without else findings
 
 
 def _prepare(options: argparse.Namespace) -> Callable[[], None] | None:
@@ -170,19 +157,10 @@ class Counts:
                 f" {self._cpu_s / max(self._worlds, 1):.2f} s of CPU a world"
             ),
             "faults: " + ", ".join(f"{kind} {n}" for kind, n in sorted(self._faults.items())),
-            *_coverage(self._covered),
+            *table(self._covered),
             "found: " + (", ".join(f"{k} {n}" for k, n in self._findings.items()) or "nothing"),
         ]
         return "\n".join(lines)
-
-
-def _coverage(covered: Counter[tuple[str, str]]) -> Iterator[str]:
-    """How often each transition was taken under each kind of fault, as a table."""
-    names = [transition.name for transition in TRANSITIONS]
-    width = max(len(kind) for kind in Kind)
-    yield " " * width + "".join(f"{name[:9]:>10}" for name in names)
-    for kind in Kind:
-        yield f"{kind:<{width}}" + "".join(f"{covered[name, kind.value]:>10}" for name in names)
 
 
 def _line(verdict: Verdict) -> str:
@@ -190,11 +168,11 @@ def _line(verdict: Verdict) -> str:
 
 
 def _explain(found: Verdict, made: Template, options: argparse.Namespace) -> None:
-    judge, prepare = _judge(options), _prepare(options)
+    prepare = _prepare(options)
     small = found
     if not options.as_found:
-        small = shrunk(found, made, processes=options.processes, judge=judge, prepare=prepare)
-    traced = verdict(small.plan, made, is_traced=True, judge=judge, prepare=prepare)
+        small = shrunk(found, made, processes=options.processes, prepare=prepare)
+    traced = verdict(small.plan, made, is_traced=True, prepare=prepare)
     print(f"\nseed {found.plan.load}, smallest world found:")
     print(json.dumps(small.plan.as_data()))
     print("\n".join(_relevant(traced)[-_TRACE_LINES:]))

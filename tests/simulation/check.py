@@ -59,7 +59,7 @@ class _Case:
         return [call for call in self.calls if call.fate is not None and call.fate.is_taken]
 
 
-def findings(ended: Ended) -> list[str]:
+def broken(ended: Ended) -> list[str]:
     """What does not hold, in words; the first word is its kind."""
     causes = _Causes(ended.happenings)
     cases = list(_cases(ended))

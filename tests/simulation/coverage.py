@@ -1,12 +1,20 @@
 """What was tried: each transition under each kind of fault."""
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from notifier.notification.transitions import RECALL, TRANSITIONS
 from tests.simulation.ended import Ended
 from tests.simulation.epoch import EPOCH_S
+from tests.simulation.plan import Kind
 
 _AFTER_S = 5.0
+
+IMPOSSIBLE: Mapping[str, str] = {
+    RECALL.name: "no fault takes one message from so many consumers as the broker's limit allows",
+}
+"""Transitions that no world takes, and why; tests/contract/worker/test_relay.py takes them."""
 
 
 def covered(ended: Ended) -> Counter[tuple[str, str]]:
@@ -19,3 +27,22 @@ def covered(ended: Ended) -> Counter[tuple[str, str]]:
         }
         found.update((row["event"], kind) for kind in kinds)
     return found
+
+
+def table(found: Counter[tuple[str, str]]) -> Iterator[str]:
+    """How often each transition was taken under each kind of fault, and what never was."""
+    names = [transition.name for transition in TRANSITIONS]
+    width = max(len(kind) for kind in Kind)
+    yield " " * width + "".join(f"{name[:9]:>10}" for name in names)
+    for kind in Kind:
+        yield f"{kind:<{width}}" + "".join(f"{found[name, kind.value]:>10}" for name in names)
+    yield from (f"{name} is impossible: {why}" for name, why in IMPOSSIBLE.items())
+    missing = {
+        name: [kind.value for kind in Kind if not found[name, kind.value]]
+        for name in names
+        if name not in IMPOSSIBLE
+    }
+    count = sum(map(len, missing.values()))
+    possible = len(Kind) * len(missing)
+    yield f"{possible - count} of {possible} possible pairs were seen; not:"
+    yield from (f"  {name} under {', '.join(kinds)}" for name, kinds in missing.items() if kinds)

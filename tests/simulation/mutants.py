@@ -13,7 +13,6 @@ from tests.simulation import world
 from tests.simulation.mutations import Mutation
 from tests.simulation.plan import Kind, Plan
 from tests.simulation.run import Template, kind_of, verdict
-from tests.simulation.signs import closely
 
 NOTICED = Path(__file__).parent / "noticed"
 _SETTLE_S = 240.0
@@ -107,6 +106,25 @@ MUTANTS: Sequence[Mutant] = (
         "stop, database slow",
         "rescued held",
     ),
+    _mutant(
+        "a-claim-is-given-back-once-the-database-is-back",
+        "delivery.deliverer",
+        "            claimed = await while_store_is_away(claim, probe_s=self._lease.probe_s)\n",
+        "            claimed = await claim()\n",
+        "stop, database slow",
+        "rescued",
+    ),
+    _mutant(
+        "an-unanswered-claim-is-asked-for-once-more-at-a-stop",
+        "delivery.waiting",
+        "    except StoreUnavailableError:\n        return",
+        "    except StoreUnavailableError:\n"
+        "        if closing and closing.is_set():\n"
+        "            raise\n"
+        "        return",
+        "stop, database slow",
+        "rescued",
+    ),
     # --- ends -------------------------------------------------------------------------------
     _mutant(
         "an-end-needs-the-lease",
@@ -131,6 +149,14 @@ MUTANTS: Sequence[Mutant] = (
         "",
         "stop, provider weather",
         "rescued",
+    ),
+    _mutant(
+        "words-that-the-database-refuses-are-left-out",
+        "delivery.deliverer",
+        "            return await record(partial(self._leases.finish, _without_words(finish)))\n",
+        "            raise\n",
+        "row refused, provider weather",
+        "unrecorded",
     ),
     _mutant(
         "a-late-completion-is-noted",
@@ -500,9 +526,9 @@ def noticed(mutant: Mutant, made: Template) -> str:
     """
     found: Sequence[str] = ()
     for plan in mutant.plans:
-        there = verdict(plan, made, prepare=mutant.apply_soon, judge=closely)
+        there = verdict(plan, made, prepare=mutant.apply_soon)
         if there.kinds & mutant.found:
-            usual = verdict(plan, made, prepare=_be_impatient, judge=closely)
+            usual = verdict(plan, made, prepare=_be_impatient)
             if usual.findings:
                 return f"MISSED: {usual.findings[0]}"
             return next(each for each in there.findings if kind_of(each) in mutant.found)

@@ -63,6 +63,7 @@ class Call:
     provider: str
     worker: str
     began_s: float
+    recipient: str
     fate: Fate | None = None
     """None until it arrived."""
     arrived_s: float | None = None
@@ -117,9 +118,11 @@ class Provider:
             case Fate.TAKEN:
                 return Sent(call.provider_id)
             case Fate.DEFERRED:
-                return Transient("451", "come back later", concerns_recipient=True)
+                return Transient(
+                    "451", f"come back later, {call.recipient}", concerns_recipient=True
+                )
             case Fate.REFUSED:
-                return Permanent("550", "no such user")
+                return Permanent("550", f"no such user: {call.recipient}")
             case Fate.THROTTLED:
                 return Transient("429", "too fast", throttled=True)
             case Fate.MISCONFIGURED:
@@ -137,7 +140,14 @@ class WorldAdapter:
 
     async def send(self, message: Message) -> Outcome:
         loop, process = this_loop(), this_process()
-        call = Call(message.id, message.attempt, self.provider, process.name, loop.time())
+        call = Call(
+            message.id,
+            message.attempt,
+            self.provider,
+            process.name,
+            loop.time(),
+            message.recipient,
+        )
         self._server.journal.append(call)
         answer: asyncio.Future[Outcome] = loop.create_future()
         latency_s = self._server.chance.uniform(*_LATENCY_S)

@@ -22,10 +22,10 @@ from pathlib import Path
 from notifier.commands import keys
 from notifier.settings.groups import KeySettings
 from notifier.store.upgrading import upgrade
-from tests.simulation.check import findings
 from tests.simulation.coverage import covered
 from tests.simulation.ended import Ended
 from tests.simulation.plan import Plan, plan_of, smaller
+from tests.simulation.signs import findings
 from tests.simulation.world import PEPPER, World
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  where a disk costs nothing
@@ -106,7 +106,6 @@ def verdicts(
     *,
     processes: int = 1,
     is_traced: bool = False,
-    judge: Callable[[Ended], list[str]] = findings,
     prepare: Callable[[], None] | None = None,
 ) -> Generator[Verdict, None, None]:
     """Run each plan's world, so many at a time, and say what came of it, in any order.
@@ -117,7 +116,7 @@ def verdicts(
     running: dict[Connection, tuple[int, Plan]] = {}
     while True:
         for plan in islice(waiting, processes - len(running)):
-            link, pid = _forked(plan, made, is_traced=is_traced, judge=judge, prepare=prepare)
+            link, pid = _forked(plan, made, is_traced=is_traced, prepare=prepare)
             running[link] = (pid, plan)
         if not running:
             return
@@ -131,11 +130,10 @@ def verdict(
     made: Template,
     *,
     is_traced: bool = False,
-    judge: Callable[[Ended], list[str]] = findings,
     prepare: Callable[[], None] | None = None,
 ) -> Verdict:
     """Run one world."""
-    return next(verdicts([plan], made, is_traced=is_traced, judge=judge, prepare=prepare))
+    return next(verdicts([plan], made, is_traced=is_traced, prepare=prepare))
 
 
 def shrunk(
@@ -143,7 +141,6 @@ def shrunk(
     made: Template,
     *,
     processes: int,
-    judge: Callable[[Ended], list[str]] = findings,
     prepare: Callable[[], None] | None = None,
 ) -> Verdict:
     """Return a smaller world in which the same kind of thing is found, as small as it gets."""
@@ -152,7 +149,7 @@ def shrunk(
         is_smaller = False
         for plan in smaller(best.plan):
             orders = [replace(plan, order=plan.order + shift) for shift in range(_ORDERS)]
-            tried = verdicts(orders, made, processes=processes, judge=judge, prepare=prepare)
+            tried = verdicts(orders, made, processes=processes, prepare=prepare)
             hit = next((each for each in tried if each.kinds & kinds), None)
             tried.close()
             if hit is not None:
@@ -166,7 +163,6 @@ def _forked(
     made: Template,
     *,
     is_traced: bool,
-    judge: Callable[[Ended], list[str]],
     prepare: Callable[[], None] | None,
 ) -> tuple[Connection, int]:
     ours, theirs = Pipe(duplex=False)
@@ -179,7 +175,7 @@ def _forked(
         resource.setrlimit(resource.RLIMIT_CPU, (_MOST_CPU_S, _MOST_CPU_S))
         if prepare is not None:
             prepare()
-        theirs.send_bytes(pickle.dumps(_run(plan, made, is_traced=is_traced, judge=judge)))
+        theirs.send_bytes(pickle.dumps(_run(plan, made, is_traced=is_traced)))
     finally:
         # Nothing of a world is cleaned up: that would be its dead going on.
         os._exit(0)
@@ -202,7 +198,6 @@ def _run(
     made: Template,
     *,
     is_traced: bool,
-    judge: Callable[[Ended], list[str]] = findings,
 ) -> Verdict:
     began_s = time.process_time()
     path = made.path.with_name(f"world-{os.getpid()}.db")
@@ -211,7 +206,7 @@ def _run(
         ended = World(plan, path, made.key, is_traced=is_traced).run()
         return Verdict(
             plan,
-            judge(ended),
+            findings(ended),
             digest=_digest(ended),
             steps=ended.steps,
             virtual_s=ended.virtual_s,

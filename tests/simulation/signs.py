@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from notifier.notification.model import OnUnknown, Status
-from tests.simulation.check import NOTES, findings
+from tests.simulation.check import NOTES, broken
 from tests.simulation.ended import DEAD_S, Ended, Happening
 from tests.simulation.plan import STORE, Kind
 from tests.simulation.providers import SILENT, TIMEOUT_S, Call, Fate
@@ -24,6 +24,8 @@ _HARMLESS = {
 }
 _HINDERING = set(Kind) - _HARMLESS - STORE
 """What may keep a worker from giving back what it has."""
+_ENDING = {Kind.STOP, Kind.KILL, Kind.CONSUMERS_FORGOTTEN}
+"""After these a worker ends by itself, in its grace."""
 _EMPTYING = {Kind.PURGE, Kind.QUEUE_DELETED}
 _HOLDING = {*STORE, Kind.FREEZE, Kind.PROVIDER_WEATHER, Kind.PAUSE}
 """While these last, messages may be in a consumer's hand for long."""
@@ -41,9 +43,9 @@ _LOST_AFTER_S = 30.0
 _MS_S = 0.01
 
 
-def closely(ended: Ended) -> list[str]:
+def findings(ended: Ended) -> list[str]:
     """What does not hold, and what has no cause, in words; the first word is its kind."""
-    return [*findings(ended), *_signs(ended)]
+    return [*broken(ended), *_signs(ended)]
 
 
 def _signs(ended: Ended) -> Iterator[str]:
@@ -205,7 +207,7 @@ def _about_log(ended: Ended) -> Iterator[str]:
 def _about_processes(ended: Ended) -> Iterator[str]:
     for line in ended.log:
         match line["event"]:
-            case "finish.not_recorded" if not _happened(ended, {Kind.STOP}):
+            case "finish.not_recorded" if not _happened(ended, _ENDING):
                 yield f"unrecorded: {line['process']} gave up recording {line['id']}"
             case "worker.interrupted" if not _may_be_interrupted(ended, line):
                 yield f"interrupted: {line['process']} did not end by itself in its grace"

@@ -1,7 +1,7 @@
 """Consuming from RabbitMQ: prefetch-1 consumers that come back by themselves, and their watch."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, assert_never, cast
@@ -73,27 +73,30 @@ class Consumer:
     def __init__(self, tag: str, process: Process) -> None:
         self.tag = tag
         self._process = process
-        self._in_hand: asyncio.Task[None] | None = None
+        self.in_hand: asyncio.Task[None] | None = None
+        """The handling of its last message, done with or not."""
 
     @property
     def is_busy(self) -> bool:
         """Whether a message is being handled."""
-        return self._in_hand is not None and not self._in_hand.done()
+        return self.in_hand is not None and not self.in_hand.done()
 
     async def take(self, message: DeliveredMessage) -> None:
         """Start handling `message`, in a task that no lost connection ends."""
-        self._in_hand = asyncio.create_task(self._process(message))
-
-    async def done(self) -> None:
-        """Wait until no message is in hand."""
-        if self._in_hand is not None:
-            await asyncio.wait({self._in_hand})
+        self.in_hand = asyncio.create_task(self._process(message))
 
     async def abandon(self) -> None:
         """End the handling of the message in hand; it goes back to the queue."""
-        if self._in_hand is not None:
-            self._in_hand.cancel()
-            await asyncio.wait({self._in_hand}, timeout=HANDLER_END_S)
+        if self.in_hand is not None:
+            self.in_hand.cancel()
+            await asyncio.wait({self.in_hand}, timeout=HANDLER_END_S)
+
+
+async def _first_free(consumers: Collection[Consumer]) -> None:
+    """Wait until one of these has no message in hand."""
+    in_hand = [consumer.in_hand for consumer in consumers]
+    if None not in in_hand:
+        await asyncio.wait(filter(None, in_hand), return_when=asyncio.FIRST_COMPLETED)
 
 
 class RabbitSubscription:
@@ -208,14 +211,17 @@ class RabbitSubscription:
 
     async def _attach(self, attachment: Attachment, detached: Sequence[Consumer]) -> None:
         """Attach these consumers: those that are free at once, the others when they are."""
-        timeout_s = self._settings.call_timeout_s
-        for consumers in _in_turn(detached):
-            await asyncio.gather(*(consumer.done() for consumer in consumers))
+        left = list(detached)
+        while left:
+            await _first_free(left)
+            free = [consumer for consumer in left if not consumer.is_busy][:ATTACH_AT_ONCE]
             async with attachment.changing:
                 if not self._is_wanted.is_set():
                     return
-                await bounded(self._consume_with(attachment.wire, consumers), timeout_s)
-                attachment.consumers.update(consumers)
+                attaching = self._consume_with(attachment.wire, free)
+                await bounded(attaching, self._settings.call_timeout_s)
+                attachment.consumers.update(free)
+            left = [consumer for consumer in left if consumer not in attachment.consumers]
 
     async def _consume_with(self, wire: WireChannel, consumers: Sequence[Consumer]) -> None:
         """Let these consume. The broker is asked to answer for the first and the last alone.
@@ -336,13 +342,6 @@ class RabbitSubscription:
         except QueueUnavailableError:
             self._connection.drop(connection)
             return None
-
-
-def _in_turn(consumers: Sequence[Consumer]) -> Sequence[Sequence[Consumer]]:
-    """In which groups to attach them: the free ones in large groups, each busy one by itself."""
-    free = [consumer for consumer in consumers if not consumer.is_busy]
-    groups = [free[at : at + ATTACH_AT_ONCE] for at in range(0, len(free), ATTACH_AT_ONCE)]
-    return [*groups, *([consumer] for consumer in consumers if consumer.is_busy)]
 
 
 async def _settle(message: DeliveredMessage, settlement: Settlement) -> None:
