@@ -28,9 +28,11 @@ from tests.servers.postgres import Postgres
 from tests.servers.rabbitmq import RabbitMq
 from tests.witness import witness_of
 
-RESTARTS = 3
+GIVEN_UP = 2
+"""Once may be followed by an attempt; twice in a row used to end it."""
+MOST_RESTARTS = 8
 ENOUGH = DELIVERY_LIMIT + 5
-CROWD = ENOUGH + RESTARTS
+CROWD = ENOUGH + MOST_RESTARTS
 """Whoever had the message when it was lost waits on with it, and takes no other meanwhile."""
 
 
@@ -59,18 +61,19 @@ async def test_what_waits_for_its_turn_outlives_restarts_of_the_broker_and_is_se
         async with open_node(url, amqp_url) as node, node.api() as client, node.relaying():
             async with crowd(amqp_url, waiting):
                 [id] = accepted([await client.post()])
-                held = [await waiting.next()]
-                for _ in range(RESTARTS):
+                held, restarts = await waiting.next(), 0
+                # How many of the crowd it passes through at a restart is the broker's affair.
+                while held.attempt < GIVEN_UP and restarts < MOST_RESTARTS:
                     await until_async(lambda: has_enough(amqp_url))
                     await asyncio.to_thread(rabbitmq.kill)
                     await asyncio.to_thread(rabbitmq.start)
-                    held.append(await waiting.next())
+                    held, restarts = await waiting.next(), restarts + 1
             events = await node.stores.events(id)
             async with node.workers(ledger):
                 await node.await_statuses(sent=1)
 
-    assert [envelope.attempt for envelope in held] == list(range(RESTARTS + 1))
-    assert events == ["accept", *["recall"] * RESTARTS]
+    assert held.attempt >= GIVEN_UP, f"not given up twice in {restarts} restarts"
+    assert (events[0], {*events[1:]}) == ("accept", {"recall"})
     assert ledger.handed_over == {id: 1}
 
 
