@@ -5,11 +5,11 @@ from pathlib import Path
 
 import uvloop
 
-from tests.chaos.cluster import clustered
-from tests.chaos.plan import KINDS_OF_CLUSTER, KINDS_OF_ONE, Kind
-from tests.chaos.run import Options, Progress, run
 from tests.servers.cluster import Cluster
 from tests.servers.postgres_pair import PostgresPair
+from tools.chaos.cluster import clustered
+from tools.chaos.plan import KINDS_OF_CLUSTER, KINDS_OF_ONE, Kind
+from tools.chaos.run import Options, Progress, run
 
 # A node that leads much is killed all the same, and a rolling restart takes minutes.
 KINDS = KINDS_OF_CLUSTER - KINDS_OF_ONE - {Kind.NODE_KILLED, Kind.ROLLING_RESTART}

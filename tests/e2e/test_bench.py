@@ -4,12 +4,12 @@ from pathlib import Path
 
 import uvloop
 
-from tests.bench.place import Servers
-from tests.bench.results import NOTIFIER, Results, is_notifier, read_results
-from tests.bench.run import Command, Options, run
-from tests.bench.tools import smtp_sink, wrk
 from tests.servers.postgres import Postgres
 from tests.servers.rabbitmq import RabbitMq
+from tools.bench.place import Servers
+from tools.bench.results import NOTIFIER, Results, is_notifier, read_results
+from tools.bench.run import Command, Options, run
+from tools.bench.tools import smtp_sink, wrk
 
 
 def test_a_short_run_measures_and_writes_what_it_found(

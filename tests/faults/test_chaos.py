@@ -8,12 +8,12 @@ from pathlib import Path
 
 import uvloop
 
-from tests.chaos.outside import one_of_each
-from tests.chaos.plan import KINDS_OF_ONE
-from tests.chaos.run import Options, Progress, run
 from tests.e2e.processes import CHECKOUT
 from tests.servers.postgres import Postgres
 from tests.servers.rabbitmq import RabbitMq
+from tools.chaos.outside import one_of_each
+from tools.chaos.plan import KINDS_OF_ONE
+from tools.chaos.run import Options, Progress, run
 
 SETTLE_S = 300
 """Longer than what waits may add up to here: a breaker that failed its probe (60 s), the lease of
@@ -51,7 +51,7 @@ def test_a_run_without_its_relay_does_not_balance(
 ) -> None:
     folder = tmp_path / "control"
     words = "--notifications 300 --faults 0 --minutes 0.1 --settle 8 --without-relay"
-    command = [sys.executable, "-m", "tests.chaos", *words.split(), "--out", str(folder)]
+    command = [sys.executable, "-m", "tools.chaos", *words.split(), "--out", str(folder)]
 
     ended = subprocess.run(
         command,

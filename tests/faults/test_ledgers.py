@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from notifier.notification.model import Channel, Lane, Status
-from tests.chaos.causes import Cause, Slots, bounds, causes_of
-from tests.chaos.faults import Fault
-from tests.chaos.journal import Answer, Entry, open_journal, read_journal
-from tests.chaos.ledgers import Comparison, Ledgers, compare
-from tests.chaos.letters import sorted_letters
-from tests.chaos.load import Accepted
-from tests.chaos.plan import KINDS_OF_CLUSTER, KINDS_OF_ONE, NEED_OWN_BROKER, Kind, make_plan
-from tests.chaos.records import Event, Record
-from tests.chaos.report import DeadLetters
+from tools.chaos.causes import Cause, Slots, bounds, causes_of
+from tools.chaos.faults import Fault
+from tools.chaos.journal import Answer, Entry, open_journal, read_journal
+from tools.chaos.ledgers import Comparison, Ledgers, compare
+from tools.chaos.letters import sorted_letters
+from tools.chaos.load import Accepted
+from tools.chaos.plan import KINDS_OF_CLUSTER, KINDS_OF_ONE, NEED_OWN_BROKER, Kind, make_plan
+from tools.chaos.records import Event, Record
+from tools.chaos.report import DeadLetters
 
 SLOTS = Slots(of_worker=2, of_runner=4, of_all=8)
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.page import PAGE, fill
-from tests.bench.paper import plan
-from tests.bench.plot import draw
-from tests.bench.results import (
+from tools.bench.page import PAGE, fill
+from tools.bench.paper import plan
+from tools.bench.plot import draw
+from tools.bench.results import (
     MANY_OLD,
     NO_OLD,
     PARTS,
@@ -21,10 +21,10 @@ from tests.bench.results import (
     percentile,
     read_results,
 )
-from tests.bench.run import MEASUREMENTS, Command, rotated
-from tests.bench.sink import last_count
-from tests.bench.tables import sections
-from tests.bench.wrk import LoadError, parse
+from tools.bench.run import MEASUREMENTS, Command, rotated
+from tools.bench.sink import last_count
+from tools.bench.tables import sections
+from tools.bench.wrk import LoadError, parse
 
 _TOLD = {
     "requests": 3_000,

@@ -1,0 +1,1 @@
+"""Programs for development: the benchmark and the chaos run. They are no part of the package."""

@@ -1,0 +1,237 @@
+"""A run: which measurements, how often, in which order."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+from tools.bench.accepting import accept, accept_batches
+from tools.bench.draining import Contestant, drain, drain_slowly
+from tools.bench.embedding import embed
+from tools.bench.growing import grow
+from tools.bench.idling import idle
+from tools.bench.lanes import overtake, overtake_what_is_due
+from tools.bench.limits import limits
+from tools.bench.place import Servers
+from tools.bench.results import (
+    CROWDED,
+    MANY_DUE,
+    MANY_OLD,
+    NO_OLD,
+    NOTIFIER,
+    PARTS,
+    Results,
+    Sample,
+)
+from tools.bench.scaling import open_scaled
+from tools.bench.stacks import (
+    CELERY,
+    DRAMATIQ,
+    FASTSTREAM,
+    Slots,
+    Stack,
+    deploy_notifier,
+    peer_stack,
+)
+
+Turn: TypeAlias = Callable[[], Awaitable[Sample]]
+Turns: TypeAlias = Mapping[str, Turn]
+Say: TypeAlias = Callable[[str], None]
+
+_IDLE_S, _URGENT_S = 6, 3  # times as long as other loads
+_SLOTS, _SLOW_SLOTS = Slots(2, 32), Slots(2, 640)
+# Threads and processes cost more than coroutines do: as many of them as their users would run.
+_CONNECTIONS = (1, 8, 64, 256)
+_SPREADS = (Slots(1, 8), Slots(1, 32), Slots(1, 128), Slots(2, 32), Slots(4, 32))
+_DRAIN = {FASTSTREAM: [_SLOTS], DRAMATIQ: [Slots(2, 8)], CELERY: [Slots(2, 1), Slots(4, 1)]}
+_SLOW = {FASTSTREAM: [_SLOW_SLOTS], DRAMATIQ: [Slots(2, 100)], CELERY: [Slots(4, 1), Slots(16, 1)]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How much to measure; peers are measured if there is an interpreter that has them.
+
+    `notifications` wait in the queue before a drain; what needs many takes ten times as many
+    (lanes, memory), 40 times as many are due there, and `old` are the old ones of `scale`.
+    """
+
+    repeats: int
+    notifications: int
+    seconds: float
+    old: int
+    peers: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Something to measure, in turns whose samples are kept under `name`.
+
+    `repeats` is false where a turn is long, and itself a mean over many.
+    """
+
+    name: str
+    turns: Callable[[Servers, Options, Say], AbstractAsyncContextManager[Turns]]
+    repeats: bool = True
+
+
+def _alone(name: str, turns: Callable[[Servers, Options], Turns], *, repeats: bool) -> Measurement:
+    """A measurement whose turns share nothing."""
+
+    @asynccontextmanager
+    async def opened(servers: Servers, options: Options, say: Say) -> AsyncIterator[Turns]:
+        del say
+        yield turns(servers, options)
+
+    return Measurement(name, opened, repeats)
+
+
+def _accept(servers: Servers, options: Options) -> Turns:
+    stacks = [Stack(NOTIFIER, deploy_notifier), *_peers(options)]
+    return {stack.name: partial(accept, servers, stack, options.seconds) for stack in stacks}
+
+
+def _drain(servers: Servers, options: Options) -> Turns:
+    return {
+        each.name: partial(drain, servers, each, options.notifications)
+        for each in _contestants(options, _SLOTS, _DRAIN)
+    }
+
+
+def _slow(servers: Servers, options: Options) -> Turns:
+    return {
+        each.name: partial(drain_slowly, servers, each, options.seconds)
+        for each in _contestants(options, _SLOW_SLOTS, _SLOW)
+    }
+
+
+def _peers(options: Options) -> Sequence[Stack]:
+    if options.peers is None:
+        return []
+    return [peer_stack(name, options.peers) for name in (FASTSTREAM, DRAMATIQ, CELERY)]
+
+
+def _contestants(
+    options: Options, ours: Slots, theirs: Mapping[str, Sequence[Slots]]
+) -> Sequence[Contestant]:
+    return [
+        Contestant(Stack(NOTIFIER, deploy_notifier), ours),
+        *(Contestant(peer, slots) for peer in _peers(options) for slots in theirs[peer.name]),
+    ]
+
+
+def _lanes(servers: Servers, options: Options) -> Turns:
+    bulk, seconds = 10 * options.notifications, _URGENT_S * options.seconds
+    turn = partial(overtake, servers, _SLOTS, bulk, seconds)
+    due = partial(overtake_what_is_due, servers, _SLOTS, 4 * bulk, seconds)
+    return {NOTIFIER: turn, CROWDED: partial(turn, is_crowded=True), MANY_DUE: due}
+
+
+def _connections(servers: Servers, options: Options) -> Turns:
+    stack = Stack(NOTIFIER, deploy_notifier)
+    return {
+        f"{NOTIFIER}, {count} at once": partial(
+            accept, servers, stack, options.seconds, connections=count
+        )
+        for count in _CONNECTIONS
+    }
+
+
+def _slots(servers: Servers, options: Options) -> Turns:
+    stack = Stack(NOTIFIER, deploy_notifier)
+    contestants = [Contestant(stack, slots) for slots in _SPREADS]
+    return {each.name: partial(drain, servers, each, options.notifications) for each in contestants}
+
+
+def _ours(
+    name: str,
+    turn: Callable[[Servers, Options], Turn],
+    *,
+    subject: str = NOTIFIER,
+    repeats: bool = True,
+) -> Measurement:
+    """A measurement of notifier alone."""
+    return _alone(name, lambda servers, options: {subject: turn(servers, options)}, repeats=repeats)
+
+
+@asynccontextmanager
+async def _scale(servers: Servers, options: Options, say: Say) -> AsyncIterator[Turns]:
+    async with AsyncExitStack() as stack:
+        places = {
+            subject: await stack.enter_async_context(open_scaled(servers, _SLOTS, old, say))
+            for subject, old in ((NO_OLD, 0), (MANY_OLD, options.old))
+        }
+        yield {subject: partial(each.run, options.seconds) for subject, each in places.items()}
+
+
+MEASUREMENTS = (
+    _ours("limits", lambda s, o: partial(limits, s, o.seconds), subject=PARTS, repeats=False),
+    _alone("accept", _accept, repeats=True),
+    _ours("batch", lambda s, o: partial(accept_batches, s, o.seconds)),
+    _alone("drain", _drain, repeats=True),
+    _alone("slow", _slow, repeats=True),
+    _alone("lanes", _lanes, repeats=True),
+    _ours("memory", lambda s, o: partial(grow, s, _SLOTS, 10 * o.notifications), repeats=False),
+    Measurement("scale", _scale),
+    _ours("embedded", lambda s, o: partial(embed, s, o.seconds)),
+    _alone("connections", _connections, repeats=False),
+    _alone("slots", _slots, repeats=False),
+    _ours("idle", lambda s, o: partial(idle, s, _SLOTS, _IDLE_S * o.seconds), repeats=False),
+)
+
+
+class Command(StrEnum):
+    """What can be asked for."""
+
+    LIMITS = "limits"
+    ACCEPT = "accept"
+    DRAIN = "drain"
+    SLOW = "slow"
+    LANES = "lanes"
+    MEMORY = "memory"
+    SCALE = "scale"
+    EMBEDDED = "embedded"
+    IDLE = "idle"
+    GROWTH = "growth"
+    ALL = "all"
+    REPORT = "report"
+
+    @property
+    def measurements(self) -> Sequence[Measurement]:
+        """What is measured for it."""
+        together = {Command.ACCEPT: {"accept", "batch"}, Command.GROWTH: {"connections", "slots"}}
+        names = together.get(self, {self.value})
+        return [each for each in MEASUREMENTS if self is Command.ALL or each.name in names]
+
+
+async def run(
+    command: Command, servers: Servers, options: Options, results: Results, path: Path, say: Say
+) -> None:
+    """Measure, and write what was found after each turn."""
+    for measurement in command.measurements:
+        async with measurement.turns(servers, options, say) as turns:
+            repeats = options.repeats if measurement.repeats else 1
+            for repeat in range(repeats):
+                # Side by side, and nobody always first.
+                for subject in rotated(list(turns), repeat):
+                    say(f"{measurement.name}, {repeat + 1} of {repeats}: {subject}")
+                    try:
+                        sample = await turns[subject]()
+                    except Exception as error:
+                        error.add_note(f"{measurement.name}: {subject}; logs: {servers.folder}")
+                        raise
+                    results.add(measurement.name, subject, sample)
+                    results.write(path)
+                    say(f"  {_brief(sample)}")
+
+
+def rotated(names: Sequence[str], by: int) -> Sequence[str]:
+    """The same names, beginning with another one."""
+    start = by % len(names)
+    return [*names[start:], *names[:start]]
+
+
+def _brief(sample: Sample) -> str:
+    return ", ".join(f"{name} {value:,.1f}" for name, value in sample.items())
