@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ from notifier.queue import topology
 from notifier.queue.message import encode
 from notifier.queue.rabbitmq.connection import RabbitSettings, open_channel
 from notifier.queue.rabbitmq.consumer import RabbitSubscription
+from notifier.queue.rabbitmq.dialling import AbortableConnection
 from notifier.queue.rabbitmq.queue import RabbitQueue, open_rabbit_queue
 from notifier.queue.rabbitmq.renewing import WORN_DELIVERIES
 from notifier.queue.rabbitmq.topology import apply_topology
@@ -444,6 +446,32 @@ async def test_depths_are_asked_for_on_one_channel_until_something_ends_it(
             await until_away(queue)
             await until_found(queue)
             assert await channel_of_a_look(queue) is not second
+
+
+async def test_what_is_asked_again_and_again_opens_no_channels(
+    amqp_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+    real = AbortableConnection.channel
+
+    def channel(connection: AbortableConnection, **options: Any) -> object:
+        made.append(real(connection, **options))
+        return made[-1]
+
+    with witness_of(amqp_url) as witness:
+        async with opened(amqp_url) as queue:
+            subscription = await queue.subscribe(
+                Channel.EMAIL, Lane.NORMAL, Recorder(), consumers=1
+            )
+            await until(lambda: witness.consumers(EMAIL) == 1)
+            await channel_of_a_look(queue)
+            monkeypatch.setattr(AbortableConnection, "channel", channel)
+
+            await queue.ping()
+            await queue.depths()
+            assert await subscription._look(queue._consuming.current) is None  # noqa: SLF001
+
+    assert not made
 
 
 async def channel_of_a_look(queue: RabbitQueue) -> object:

@@ -23,6 +23,7 @@ from notifier.queue.handling import HANDLER_END_S, Backoff, handle
 from notifier.queue.message import Malformed
 from notifier.queue.rabbitmq.connection import Connection, RabbitSettings, bounded, open_channel
 from notifier.queue.rabbitmq.declaring import declare_queue
+from notifier.queue.rabbitmq.gauge import Gauge
 from notifier.queue.rabbitmq.publisher import RabbitPublisher
 from notifier.queue.rabbitmq.renewing import is_worn, renewed
 
@@ -108,9 +109,15 @@ class RabbitSubscription:
     """
 
     def __init__(
-        self, connection: Connection, source: Source, settings: RabbitSettings, count: int
+        self,
+        connection: Connection,
+        source: Source,
+        settings: RabbitSettings,
+        gauge: Gauge,
+        count: int,
     ) -> None:
         self._connection = connection
+        self._gauge = gauge
         self._source = source
         self._settings = settings
         tag = f"{settings.connection_name} {source.queue}"
@@ -330,18 +337,14 @@ class RabbitSubscription:
 
     async def _count_known(self, connection: AbstractConnection) -> int | None:
         """How many consumers the broker knows, from anywhere; None if it does not answer."""
-        timeout_s = self._settings.call_timeout_s
         try:
-            async with open_channel(connection, timeout_s) as channel:
-                queue = await bounded(
-                    channel.declare_queue(self._source.queue, passive=True), timeout_s
-                )
-                return queue.declaration_result.consumer_count or 0
+            depth = await self._gauge.read(connection, topology.QUEUES[self._source.queue])
         except AMQPChannelError:
             return 0
         except QueueUnavailableError:
             self._connection.drop(connection)
             return None
+        return depth.consumers if depth is not None else 0
 
 
 async def _settle(message: DeliveredMessage, settlement: Settlement) -> None:

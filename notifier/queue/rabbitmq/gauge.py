@@ -1,17 +1,22 @@
-"""How much is in a queue, asked again and again: on one channel, which is kept."""
+"""What is asked of the broker again and again: on one channel, which is kept."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
 
-from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractQueue
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from notifier.notification.queueing import QueueDepth
 from notifier.queue.rabbitmq.connection import bounded, close_quietly, new_channel
 from notifier.queue.topology import QueueSpec
 
+T = TypeVar("T")
+
 
 class Gauge:
-    """Asks one question at a time: a queue that is missing ends the channel it is asked on."""
+    """Asks one question at a time: one that is refused ends the channel it is asked on."""
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
@@ -21,18 +26,29 @@ class Gauge:
 
     async def read(self, connection: AbstractConnection, spec: QueueSpec) -> QueueDepth | None:
         """Return a queue's depth, None if there is no such queue. Raises as `bounded` does."""
+        try:
+            queue = await self.ask(connection, partial(_look_for, spec))
+        except ChannelNotFoundEntity:
+            return None
+        found = queue.declaration_result
+        return spec.depth(found.message_count or 0, found.consumer_count or 0)
+
+    async def ask(
+        self,
+        connection: AbstractConnection,
+        question: Callable[[AbstractChannel], Awaitable[T]],
+    ) -> T:
+        """Put a question to the broker and return its answer. Raises as `bounded` does."""
         async with self._asking:
             channel = await self._usable(connection)
             self._channel = None
             try:
-                depth = await depth_of(spec, channel, self._timeout_s)
-            except ChannelNotFoundEntity:
-                return None
+                answer = await bounded(question(channel), self._timeout_s)
             except BaseException:
                 await close_quietly(channel, self._timeout_s)
                 raise
             self._channel = channel
-            return depth
+            return answer
 
     async def _usable(self, connection: AbstractConnection) -> AbstractChannel:
         kept = self._channel
@@ -44,8 +60,5 @@ class Gauge:
         return channel
 
 
-async def depth_of(spec: QueueSpec, channel: AbstractChannel, timeout_s: float) -> QueueDepth:
-    """Ask for a queue's depth. Raises as `bounded` does; a missing queue ends the channel."""
-    queue = await bounded(channel.declare_queue(spec.name, passive=True), timeout_s)
-    found = queue.declaration_result
-    return spec.depth(found.message_count or 0, found.consumer_count or 0)
+async def _look_for(spec: QueueSpec, channel: AbstractChannel) -> AbstractQueue:
+    return await channel.declare_queue(spec.name, passive=True)

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import count
 from uuid import UUID, uuid4
 
-from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from aio_pika.exceptions import AMQPChannelError, ChannelNotFoundEntity
 
 from notifier.clock import Clock
@@ -28,14 +28,12 @@ from notifier.queue.rabbitmq.connection import (
     Connection,
     RabbitSettings,
     Search,
-    bounded,
-    open_channel,
 )
 from notifier.queue.rabbitmq.consumer import RabbitSubscription, Source
 from notifier.queue.rabbitmq.dead_letters import Sweep
 from notifier.queue.rabbitmq.declaring import declare_all, declare_missing, report_missing
 from notifier.queue.rabbitmq.frames import Publish
-from notifier.queue.rabbitmq.gauge import Gauge, depth_of
+from notifier.queue.rabbitmq.gauge import Gauge
 from notifier.queue.rabbitmq.publisher import RabbitPublisher
 from notifier.queue.rabbitmq.refusing import Refusals
 
@@ -112,22 +110,17 @@ class RabbitQueue:
             backoff=Backoff(),
             publisher=self._publisher,
         )
-        subscription = RabbitSubscription(self._consuming, source, self._settings, consumers)
+        subscription = RabbitSubscription(
+            self._consuming, source, self._settings, self._gauge, consumers
+        )
         self._subscriptions.append(subscription)
         return subscription
 
     async def depths(self) -> Sequence[QueueDepth]:
-        found: list[QueueDepth] = []
-        specs = list(topology.QUEUES.values())
-        timeout_s = self._settings.call_timeout_s
-        while specs:
-            async with self._channel() as channel:
-                try:
-                    while specs:
-                        found.append(await depth_of(specs.pop(0), channel, timeout_s))
-                except ChannelNotFoundEntity:
-                    continue
-        return found
+        with _no_refusals():
+            specs = topology.QUEUES.values()
+            found = [await self._gauge.read(self._connection(), spec) for spec in specs]
+        return [depth for depth in found if depth is not None]
 
     async def depth(self, channel: Channel, lane: Lane) -> QueueDepth | None:
         with _no_refusals():
@@ -145,10 +138,9 @@ class RabbitQueue:
             return await sweep.remove(stale)
 
     async def ping(self) -> None:
-        async with self._channel() as channel:
+        with _no_refusals():
             try:
-                call = channel.declare_exchange(topology.WORK_EXCHANGE, passive=True)
-                await bounded(call, self._settings.call_timeout_s)
+                await self._gauge.ask(self._connection(), _look_for_exchange)
             except ChannelNotFoundEntity as error:
                 raise QueueUnavailableError(
                     f"there is no exchange {topology.WORK_EXCHANGE}; run: notifier topology apply"
@@ -192,18 +184,15 @@ class RabbitQueue:
             body=codec.encode(envelope),
         )
 
-    @asynccontextmanager
-    async def _channel(self) -> AsyncIterator[AbstractChannel]:
-        with _no_refusals():
-            timeout_s = self._settings.call_timeout_s
-            async with open_channel(self._connection(), timeout_s) as channel:
-                yield channel
-
     def _connection(self) -> AbstractConnection:
         connection = self._consuming.current
         if connection is None:
             raise QueueUnavailableError(f"the broker is away: {self._consuming.problem}")
         return connection
+
+
+async def _look_for_exchange(channel: AbstractChannel) -> AbstractExchange:
+    return await channel.declare_exchange(topology.WORK_EXCHANGE, passive=True)
 
 
 @contextmanager
