@@ -5,7 +5,6 @@ added later.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -27,8 +26,9 @@ OLD_CLIENTS = 4
 POSTS = 100
 READER_S = 1.5
 """How long a report of somebody else's reads the busiest table, and holds up the upgrade."""
-LONGEST_S = 2
-"""What the two statements of a transaction may wait for locks before one is refused."""
+LOCK_S = 1
+"""What a statement of the old code may wait for a lock: the database refuses it then, which ends
+the test. A clock of this process would measure how busy the machine is, too."""
 
 INSERT = """
     INSERT INTO notifications (id, service, channel, lane, recipient, content, metadata, sensitive,
@@ -57,11 +57,10 @@ FINISH = """
 
 @dataclass(slots=True)
 class OldCode:
-    """What the old version accepted and sent, and how long each transaction took."""
+    """What the old version accepted and sent."""
 
     accepted: set[UUID] = field(default_factory=set)
     sent: set[UUID] = field(default_factory=set)
-    times_s: list[float] = field(default_factory=list)
     is_stopped: bool = False
 
     def stop(self) -> None:
@@ -70,7 +69,7 @@ class OldCode:
 
     async def work(self, url: str) -> None:
         """Accept one notification after another, and send every other one; any error ends it."""
-        settings = {"lock_timeout": "1000", "statement_timeout": "2000"}
+        settings = {"lock_timeout": f"{LOCK_S}s"}
         connection = await asyncpg.connect(url, server_settings=settings)
         try:
             while not self.is_stopped:
@@ -90,11 +89,9 @@ class OldCode:
         await asyncio.sleep(0.02)  # a rate that the new workers can follow
 
     async def _do(self, connection: asyncpg.Connection, *steps: tuple[object, ...]) -> None:
-        started_s = time.monotonic()
         async with connection.transaction():
             for statement, *arguments in steps:
                 await connection.execute(str(statement), *arguments)
-        self.times_s.append(time.monotonic() - started_s)
 
 
 @asynccontextmanager
@@ -132,7 +129,6 @@ async def test_old_and_new_code_work_on_while_the_schema_is_upgraded(
                 await node.await_statuses(sent=len(ids | old.accepted))
 
     assert "run `notifier db upgrade`" in str(too_early)
-    assert max(old.times_s) < LONGEST_S
     # What the old code had not sent the new code did, and nothing twice.
     assert ledger.handed_over == dict.fromkeys(ids | old.accepted - old.sent, 1)
 
