@@ -62,6 +62,3 @@ class Once(Protocol):
 
     async def purge(self) -> int:
         """Forget Idempotency-Keys older than a day; returns how many."""
-
-
-# --- providers ------------------------------------------------------------------------------

@@ -29,9 +29,6 @@ _TAKE_OVER_AGAIN_S = 1
 _UNPUBLISH_AT_ONCE = 5_000
 
 
-# --- serving the API ------------------------------------------------------------------------
-
-
 @contextmanager
 def alone(settings: Settings) -> Iterator[None]:
     """Be the only one-process mode on the database's file, for as long as the block lasts.
@@ -45,9 +42,6 @@ def alone(settings: Settings) -> Iterator[None]:
         if has_workers_inside(settings):
             stack.enter_context(sole_user(settings.database_url.get_secret_value()))
         yield
-
-
-# --- workers --------------------------------------------------------------------------------
 
 
 @asynccontextmanager

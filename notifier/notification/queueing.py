@@ -40,8 +40,6 @@ class QueueMembers:
     online: Sequence[str]
 
 
-# --- the broker -----------------------------------------------------------------------------
-
 Handler: TypeAlias = Callable[[Envelope], Awaitable[Settlement]]
 
 

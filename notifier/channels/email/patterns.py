@@ -3,8 +3,6 @@
 from notifier.channels.refusals.blame import Blame
 from notifier.channels.refusals.words import phrase
 
-# --- words ----------------------------------------------------------------------------------
-
 NOT_THERE = (
     (
         r"(?:user|mail ?box|recipient|account|address|alias|person|name)\b(?:\W+[\w'-]+){0,7}? "

@@ -144,7 +144,7 @@ _INSERT_NEW = union_all(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Intake:
+class Insertion:
     """One caller's notifications, and its key; encoded, the first one's id names the request."""
 
     ids: Sequence[UUID]
@@ -153,10 +153,10 @@ class Intake:
     key_row: RowJson | None
 
 
-def intake_of(submissions: Sequence[Submission], idempotency: Idempotency | None) -> Intake:
+def insertion_of(submissions: Sequence[Submission], idempotency: Idempotency | None) -> Insertion:
     """Encode what is to be accepted; raises StoreRefusedError."""
     request = submissions[0].id if idempotency else None
-    return Intake(
+    return Insertion(
         ids=[submission.id for submission in submissions],
         rows=[submission_row(submission, request) for submission in submissions],
         idempotency=idempotency,
@@ -165,86 +165,96 @@ def intake_of(submissions: Sequence[Submission], idempotency: Idempotency | None
 
 
 async def insert_new(
-    database: Database, intakes: Sequence[Intake], *, grace_s: float
+    database: Database, insertions: Sequence[Insertion], *, grace_s: float
 ) -> Sequence[InsertResult | None]:
     """Insert those of several callers whose keys are new; answers in the callers' order.
 
     None: nothing was changed, since a key was used before or another transaction is about to
     keep it. `insert_again` waits for that, and knows the answer.
     """
-    if not any(intake.idempotency for intake in intakes):
-        return await database.write_at_once(partial(_insert_all, intakes=intakes, grace_s=grace_s))
+    if not any(insertion.idempotency for insertion in insertions):
+        return await database.write_at_once(
+            partial(_insert_all, insertions=insertions, grace_s=grace_s)
+        )
     if not database.writes_at_once:
-        return await insert_again(database, intakes, grace_s=grace_s)
+        return await insert_again(database, insertions, grace_s=grace_s)
     try:
-        return await database.write_at_once(partial(_insert_new, intakes=intakes, grace_s=grace_s))
+        return await database.write_at_once(
+            partial(_insert_new, insertions=insertions, grace_s=grace_s)
+        )
     except StoreBusyError:
-        if len(intakes) > 1:
+        if len(insertions) > 1:
             raise
         return [None]
 
 
 async def insert_again(
-    database: Database, intakes: Sequence[Intake], *, grace_s: float
+    database: Database, insertions: Sequence[Insertion], *, grace_s: float
 ) -> Sequence[InsertResult]:
     """Do as `insert_new`, but waiting, and with the answers of those whose keys are not new."""
-    return await database.write(partial(_insert_all, intakes=intakes, grace_s=grace_s))
+    return await database.write(partial(_insert_all, insertions=insertions, grace_s=grace_s))
 
 
 async def _insert_new(
-    connection: AsyncConnection, *, intakes: Sequence[Intake], grace_s: float
+    connection: AsyncConnection, *, insertions: Sequence[Insertion], grace_s: float
 ) -> list[InsertResult | None]:
-    firsts = {_name(intake): intake for intake in reversed(intakes)}
-    asked = [intake for intake in intakes if firsts[_name(intake)] is intake]
+    firsts = {_name(insertion): insertion for insertion in reversed(insertions)}
+    asked = [insertion for insertion in insertions if firsts[_name(insertion)] is insertion]
     parameters = {
-        "rows": joined(row for intake in asked for row in intake.rows),
-        "keys": joined(intake.key_row for intake in asked if intake.key_row),
+        "rows": joined(row for insertion in asked for row in insertion.rows),
+        "keys": joined(insertion.key_row for insertion in asked if insertion.key_row),
         "grace_s": grace_s,
     }
     rows = (await connection.execute(_INSERT_NEW, parameters)).all()
     repeated = {row.id for row in rows if row.is_repeated}
     suppressed = frozenset(row.id for row in rows if not row.is_repeated)
-    applied = {intake for intake in asked if repeated.isdisjoint(intake.ids)}
+    applied = {insertion for insertion in asked if repeated.isdisjoint(insertion.ids)}
     return [
-        Applied(suppressed.intersection(intake.ids)) if intake in applied else None
-        for intake in intakes
+        Applied(suppressed.intersection(insertion.ids)) if insertion in applied else None
+        for insertion in insertions
     ]
 
 
-def _name(intake: Intake) -> keys.KeyName | Intake:
-    return keys.name_of(intake.idempotency) if intake.idempotency else intake
+def _name(insertion: Insertion) -> keys.KeyName | Insertion:
+    return keys.name_of(insertion.idempotency) if insertion.idempotency else insertion
 
 
 async def _insert_all(
-    connection: AsyncConnection, *, intakes: Sequence[Intake], grace_s: float
+    connection: AsyncConnection, *, insertions: Sequence[Insertion], grace_s: float
 ) -> list[InsertResult]:
-    results = await _results(connection, intakes)
-    new = [intake for intake, result in zip(intakes, results, strict=True) if result == Applied()]
+    results = await _results(connection, insertions)
+    new = [
+        insertion
+        for insertion, result in zip(insertions, results, strict=True)
+        if result == Applied()
+    ]
     suppressed = await _insert(connection, new, grace_s)
     return [
-        Applied(suppressed.intersection(intake.ids)) if result == Applied() else result
-        for intake, result in zip(intakes, results, strict=True)
+        Applied(suppressed.intersection(insertion.ids)) if result == Applied() else result
+        for insertion, result in zip(insertions, results, strict=True)
     ]
 
 
 async def _insert(
-    connection: AsyncConnection, intakes: Sequence[Intake], grace_s: float
+    connection: AsyncConnection, insertions: Sequence[Insertion], grace_s: float
 ) -> frozenset[UUID]:
     """Insert these; returns those that are suppressed."""
-    rows = [row for intake in intakes for row in intake.rows]
+    rows = [row for insertion in insertions for row in insertion.rows]
     if not rows:
         return frozenset()
     inserted = await _INSERT.run(connection, {"rows": joined(rows), "grace_s": grace_s})
     return frozenset(row.id for row in inserted if row.status == SUPPRESS.target)
 
 
-async def _results(connection: AsyncConnection, intakes: Sequence[Intake]) -> list[InsertResult]:
+async def _results(
+    connection: AsyncConnection, insertions: Sequence[Insertion]
+) -> list[InsertResult]:
     firsts: dict[keys.KeyName, Idempotency] = {}
-    for intake in intakes:
-        if intake.idempotency:
-            firsts.setdefault(keys.name_of(intake.idempotency), intake.idempotency)
+    for insertion in insertions:
+        if insertion.idempotency:
+            firsts.setdefault(keys.name_of(insertion.idempotency), insertion.idempotency)
     kept = {**firsts, **await keys.keep(connection, list(firsts.values()))}
-    return [_result(intake.idempotency, kept) for intake in intakes]
+    return [_result(insertion.idempotency, kept) for insertion in insertions]
 
 
 def _result(wanted: Idempotency | None, kept: dict[keys.KeyName, Idempotency]) -> InsertResult:
@@ -271,7 +281,7 @@ class SqlIntake:
         self, submissions: Sequence[Submission], idempotency: Idempotency | None = None
     ) -> InsertResult:
         deadline = asyncio.get_running_loop().time() + self._timeout_s
-        asked = intake_of(submissions, idempotency)
+        asked = insertion_of(submissions, idempotency)
         # Whoever brings a thousand keeps nobody waiting who brings one.
         inserting = self._insert_few if len(submissions) <= _FEW else self._insert_many
         result = await inserting.submit(asked, deadline=deadline)
@@ -281,5 +291,5 @@ class SqlIntake:
         return await self._insert_again.submit(asked, deadline=deadline)
 
 
-def _rows(asked: Intake) -> int:
+def _rows(asked: Insertion) -> int:
     return len(asked.rows)
