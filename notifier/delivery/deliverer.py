@@ -378,5 +378,10 @@ def _dead_letter(claimed: Claimed) -> Envelope:
 
 
 def _without_words(finish: Finish) -> Finish:
-    fault = finish.fault and Fault(kind=finish.fault.kind, code="unreadable", message="")
-    return replace(finish, provider_id=None, fault=fault)
+    fault = finish.fault and _unreadable(finish.fault)
+    misses = tuple(replace(miss, fault=_unreadable(miss.fault)) for miss in finish.misses)
+    return replace(finish, provider_id=None, fault=fault, misses=misses)
+
+
+def _unreadable(fault: Fault) -> Fault:
+    return Fault(kind=fault.kind, code="unreadable", message="")

@@ -23,7 +23,7 @@ from notifier.notification.outcomes import (
 from notifier.notification.transitions import SUCCEED
 from tests.clock import SystemClock
 from tests.contract.store.stores import a_submission, an_end, envelope_of
-from tests.contract.worker.bench import LIMIT_S, Bench, Hold, within
+from tests.contract.worker.bench import LIMIT_S, Bench, Hold, ScriptedAdapter, within
 
 AWAY = StoreUnavailableError("away")
 HOLD = RetryPolicy(on_unknown=OnUnknown.HOLD)
@@ -242,6 +242,20 @@ async def test_words_that_cannot_be_stored_do_not_keep_a_failure_from_being_reco
     assert found.status is Status.FAILED
     assert found.fault is not None
     assert found.fault.kind == "permanent"
+
+
+async def test_words_of_a_missed_provider_do_not_keep_a_success_from_being_recorded(
+    bench: Bench,
+) -> None:
+    bench.others = [ScriptedAdapter("second")]
+    envelope = await bench.accept()
+    bench.adapter.script.append(Transient("451", "later \x00 please \ud800"))
+
+    await bench.deliverer().deliver(envelope)
+
+    found, _ = await record_of(bench, envelope.id)
+    assert found.status is Status.SENT
+    assert (await bench.way(found.id))[-2:] == [("failover", "scripted"), ("succeed", "second")]
 
 
 # --- a shutdown -----------------------------------------------------------------------------
