@@ -16,6 +16,7 @@ from notifier.commands import (
     database,
     dead_letters,
     keys,
+    notifications,
     providers,
     running,
     suppressions,
@@ -32,6 +33,7 @@ app = typer.Typer(
 
 
 app.add_typer(running.group)
+app.add_typer(notifications.group)
 for name, group in {
     "db": database.group, "topology": topology.group, "keys": keys.group,
     "dead-letters": dead_letters.group, "providers": providers.group,

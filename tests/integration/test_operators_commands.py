@@ -11,13 +11,16 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
+from uuid import uuid4
 
 import pytest
 
 from notifier import __version__
 from notifier.access import keys
 from notifier.commands import app
+from notifier.intake.ports import Submission
 from notifier.store.upgrading import upgrade
+from tests.contract.store.stores import a_submission, open_stores
 from tests.servers.rabbitmq import RabbitMq
 
 Command: TypeAlias = Callable[[str], tuple[int, str, str]]
@@ -222,6 +225,32 @@ def test_a_check_of_the_topology_is_told_as_json(broker_command: Command) -> Non
         "state": "failed",
         "detail": "missing; run: notifier topology apply",
     } in json.loads(told)
+
+
+def test_a_notifications_way_is_told_without_its_address(command: Command) -> None:
+    submission = a_submission()
+    asyncio.run(_accept(submission))
+
+    code, told, _ = command(f"status {submission.id}")
+    first, heading, *steps = told.splitlines()
+
+    assert (code, first) == (0, "pending: email of orders, attempts: 0")
+    assert heading == "at\tevent\tattempt\tprovider\terror\tagain in s"
+    assert [step.split("\t")[1] for step in steps] == ["accept"]
+    assert submission.recipient not in told
+    [step] = json.loads(command(f"status {submission.id} --json")[1])
+    assert step["event"] == "accept"
+
+
+def test_a_notification_that_there_is_not_is_told(command: Command) -> None:
+    code, _, problem = command(f"status {uuid4()}")
+
+    assert (code, problem) == (1, "notifier: there is no notification of this id\n")
+
+
+async def _accept(submission: Submission) -> None:
+    async with open_stores(os.environ["NOTIFIER_DATABASE_URL"]) as stores:
+        await stores.accept(submission)
 
 
 def test_the_version_is_told(command: Command) -> None:
