@@ -7,13 +7,19 @@ from typing import Annotated, TypeAlias
 from uuid import UUID
 
 import typer
+from uuid_utils.compat import uuid7
 
+from notifier.channels.registry import channel_settings
+from notifier.clock import SystemClock
+from notifier.commands.checking import check_service
 from notifier.commands.showing import AsJson, Cell, say, show
 from notifier.composition.resources import open_stores
-from notifier.errors import NotifierError
-from notifier.notification.model import Notification, TimelineEntry
+from notifier.composition.settings import read_settings
+from notifier.errors import NotifierError, SettingsError
+from notifier.intake.drafting import Draft, Drafter
+from notifier.notification.model import Channel, Lane, Notification, TimelineEntry
 from notifier.notification.outcomes import Fault
-from notifier.settings.groups import DatabaseSettings
+from notifier.settings.groups import DatabaseSettings, Settings
 
 group = typer.Typer()
 
@@ -37,6 +43,57 @@ def status(
     if not as_json:
         say(f"{found.status}: {found.channel} of {found.service}, attempts: {found.attempts}")
     show(_STEP, [_step_row(each) for each in timeline], as_json=as_json)
+
+
+@group.command()
+def send(
+    *,
+    service: Annotated[str, typer.Option(help="The service that it is of.")],
+    type: Annotated[Channel, typer.Option(help="The channel.")],
+    recipient: Annotated[str, typer.Option(help="To whom.")],
+    content: Annotated[str, typer.Option(help="The text, a template.")],
+    subject: Annotated[str | None, typer.Option(help="The subject, a template.")] = None,
+    variable: Annotated[
+        list[str] | None, typer.Option(help="name=value for the templates; repeat for more.")
+    ] = None,
+    priority: Annotated[Lane, typer.Option(help="How urgent it is.")] = Lane.NORMAL,
+) -> None:
+    """Accept a notification as the API would, and print its id, alone. A relay publishes it."""
+    draft = Draft(
+        channel=type,
+        recipient=recipient,
+        content=content,
+        subject=subject,
+        variables=dict(_named(each) for each in variable or ()),
+        lane=priority,
+    )
+    id = asyncio.run(accept(read_settings(os.environ), service, draft))
+    print(id)  # noqa: T201  nothing but the id, for scripts
+
+
+async def accept(settings: Settings, service: str, draft: Draft) -> UUID:
+    """Store a notification; returns its id.
+
+    Raises:
+        SettingsError: what is wrong with it, all of it.
+    """
+    check_service(service)
+    async with open_stores(settings) as stores:
+        drafter = Drafter(
+            clock=SystemClock(), new_id=uuid7, channels=frozenset(channel_settings(settings))
+        )
+        made = drafter.submission(draft, service=service)
+        if isinstance(made, list):
+            raise SettingsError("; ".join(f"{flaw.field}: {flaw.words}" for flaw in made))
+        await stores.intake.insert([made])
+        return made.id
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise SettingsError("--variable: expected name=value")
+    return name, value
 
 
 async def story_of(settings: DatabaseSettings, id: UUID) -> Story:

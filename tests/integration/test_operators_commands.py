@@ -242,6 +242,32 @@ def test_a_notifications_way_is_told_without_its_address(command: Command) -> No
     assert step["event"] == "accept"
 
 
+def test_a_notification_is_sent_by_the_rules_of_the_api(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in SANDBOX.items():
+        monkeypatch.setenv(name, value)
+    mail = "send --service support --type email --recipient Ada@Example.com --content Hello,{{n}}!"
+
+    code, id, _ = command(f"{mail} --subject Test --variable n=Ada")
+    assert code == 0
+    assert command(f"status {id}")[1].startswith("pending: email of support, attempts: 0\n")
+
+    code, said, problem = command(f"{mail} --variable m=Ada")
+    assert (code, said) == (2, "")
+    assert "content: " in problem
+    assert "subject: an email needs a subject" in problem
+    assert command(f"{mail} --subject Test --variable n")[0] == 2
+
+
+SANDBOX = {
+    "NOTIFIER_BROKER_URL": "memory://",
+    "NOTIFIER_KEY_PEPPER": "a pepper of a test",
+    "NOTIFIER_EMAIL__PROVIDERS": "sandbox",
+    "NOTIFIER_SMS__PROVIDERS": "none",
+}
+
+
 def test_a_notification_that_there_is_not_is_told(command: Command) -> None:
     code, _, problem = command(f"status {uuid4()}")
 

@@ -14,7 +14,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from notifier.audience.recipient import has_control_characters, normalise
+from notifier.audience.recipient import normalise
 from notifier.errors import RecipientError
 from notifier.notification.model import Channel
 
@@ -49,14 +49,6 @@ def parse_type(value: object) -> Channel:
         message = "expected one of email, sms, in_app"
         raise ValueError(message)
     return _TYPES[value]
-
-
-def single_line(subject: str) -> str:
-    """Return `subject`; ValueError if it has control characters or line breaks."""
-    if has_control_characters(subject):
-        message = "control characters and line breaks are not allowed"
-        raise ValueError(message)
-    return subject
 
 
 WireTime = Annotated[

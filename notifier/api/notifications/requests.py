@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -21,29 +21,22 @@ from pydantic_core import to_json
 
 from notifier.api.kit.body import Path
 from notifier.api.kit.checking import read_strictly
-from notifier.api.kit.fields import (
-    MetadataName,
-    MetadataValue,
-    WireRecipient,
-    WireTime,
-    WireType,
-    single_line,
-)
+from notifier.api.kit.fields import MetadataName, MetadataValue, WireRecipient, WireTime, WireType
 from notifier.api.kit.problems import InvalidField
 from notifier.api.kit.querying import After, Limit, QueryModel, Service, Time, number_with_plus
-from notifier.content.filling import fill_html, fill_text
-from notifier.errors import TemplateError
+from notifier.intake import drafting
+from notifier.intake.drafting import (
+    MAX_CONTENT_CHARS,
+    MAX_HTML_CHARS,
+    MAX_SUBJECT_CHARS,
+)
 from notifier.intake.ports import Submission
+from notifier.notification.medium import MEDIA, Medium
 from notifier.notification.model import Channel, JsonValue, Lane, OnUnknown, Status
 from notifier.notification.reading import NotificationFilter
 
-MAX_CONTENT_CHARS = 100_000
-MAX_HTML_CHARS = 500_000
-MAX_SMS_CHARS = 1_600
-MAX_SUBJECT_CHARS = 998
 MAX_VARIABLES_BYTES = 100_000
 MAX_BATCH = 1_000
-MAX_DELAY = timedelta(days=366)
 _LANES: Mapping[str, Lane] = {each.value: each for each in Lane}
 
 
@@ -67,18 +60,15 @@ def _terms(info: ValidationInfo) -> Terms:
     return terms
 
 
-def _filled(template: str, info: ValidationInfo, *, max_chars: int, is_html: bool = False) -> str:
-    if "variables" not in info.data:
-        return template
-    fill = fill_html if is_html else fill_text
-    try:
-        text = fill(template, info.data["variables"] or {}, max_chars=max_chars)
-    except TemplateError as error:
-        raise ValueError(str(error)) from error
-    if not text.strip():
-        message = "empty once its variables are filled in"
-        raise ValueError(message)
-    return text
+def _medium(info: ValidationInfo) -> Medium | None:
+    """Return what its channel carries; None where that is wrong itself."""
+    channel: Channel | None = info.data.get("type")
+    return None if channel is None else MEDIA[channel]
+
+
+def _variables(info: ValidationInfo) -> Mapping[str, JsonValue] | None:
+    """Return its variables; None where these are wrong themselves."""
+    return (info.data["variables"] or {}) if "variables" in info.data else None
 
 
 class NotificationQuery(QueryModel):
@@ -260,72 +250,44 @@ class NotificationRequest(BaseModel):
     @field_validator("type")
     @classmethod
     def _is_on(cls, channel: Channel, info: ValidationInfo) -> Channel:
-        if channel not in _terms(info).channels:
-            message = f"{channel} is turned off here"
-            raise ValueError(message)
+        drafting.check_channel(channel, _terms(info).channels)
         return channel
 
     @field_validator("sensitive")
     @classmethod
-    def _not_in_an_inbox(cls, sensitive: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic calls it
-        if sensitive and info.data.get("type") is Channel.IN_APP:
-            message = "an inbox shows its content, so in_app notifications cannot be sensitive"
-            raise ValueError(message)
+    def _can_be_kept(cls, sensitive: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic calls it
+        if medium := _medium(info):
+            drafting.check_sensitive(medium, sensitive=sensitive)
         return sensitive
 
     @field_validator("content")
     @classmethod
     def _fills(cls, content: str, info: ValidationInfo) -> str:
-        is_sms = info.data.get("type") is Channel.SMS
-        _filled(content, info, max_chars=MAX_SMS_CHARS if is_sms else MAX_CONTENT_CHARS)
+        drafting.check_content(_medium(info), content, _variables(info))
         return content
 
     @field_validator("subject")
     @classmethod
     def _suits_its_channel(cls, subject: str | None, info: ValidationInfo) -> str | None:
-        match info.data.get("type"), subject:
-            case Channel.EMAIL, None:
-                message = "an email needs a subject"
-                raise ValueError(message)
-            case Channel.SMS, str():
-                message = "an SMS has no subject"
-                raise ValueError(message)
-            case _, str():
-                single_line(subject)
-                single_line(_filled(subject, info, max_chars=MAX_SUBJECT_CHARS))
+        drafting.check_subject(_medium(info), subject, _variables(info))
         return subject
 
     @field_validator("html")
     @classmethod
-    def _only_in_mail(cls, html: str | None, info: ValidationInfo) -> str | None:
-        if html is None:
-            return None
-        if info.data.get("type") not in (Channel.EMAIL, None):
-            message = "only an email has html"
-            raise ValueError(message)
-        _filled(html, info, max_chars=MAX_HTML_CHARS, is_html=True)
+    def _has_its_place(cls, html: str | None, info: ValidationInfo) -> str | None:
+        drafting.check_html(_medium(info), html, _variables(info))
         return html
 
     @field_validator("send_at")
     @classmethod
     def _within_a_year(cls, send_at: datetime | None, info: ValidationInfo) -> datetime | None:
-        if send_at is not None and send_at > _terms(info).now + MAX_DELAY:
-            message = "expected a time at most a year ahead"
-            raise ValueError(message)
+        drafting.check_send_at(send_at, _terms(info).now)
         return send_at
 
     @field_validator("expires_at")
     @classmethod
     def _still_ahead(cls, expires_at: datetime | None, info: ValidationInfo) -> datetime | None:
-        if expires_at is None:
-            return None
-        if expires_at <= _terms(info).now:
-            message = "expected a time in the future"
-            raise ValueError(message)
-        send_at = info.data.get("send_at")
-        if send_at is not None and expires_at <= send_at:
-            message = "expected a time after send_at"
-            raise ValueError(message)
+        drafting.check_expires_at(expires_at, info.data.get("send_at"), _terms(info).now)
         return expires_at
 
     @classmethod
@@ -350,7 +312,7 @@ class NotificationRequest(BaseModel):
             html=self.html,
             variables=self.variables,
             metadata=self.metadata,
-            send_at=self.send_at if self.send_at and self.send_at > now else None,
+            send_at=drafting.later(self.send_at, now),
             expires_at=self.expires_at,
             sensitive=self.sensitive,
             on_unknown=self.on_unknown,
