@@ -12,8 +12,8 @@ from tests.servers.providers import Twilio, open_twilio
 
 WORKERS = 2
 SLOTS = 4
-LIMIT_PER_S = 40
-COUNT = 120
+LIMIT_PER_S = 10
+COUNT = 40
 FRESH_S = 0.1
 ON_THEIR_WAY = 2 * WORKERS * SLOTS
 """Calls of the other worker until it knows, too."""

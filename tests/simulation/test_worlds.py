@@ -15,7 +15,7 @@ KEPT = sorted((Path(__file__).parent / "kept").glob("*.json"))
 
 @pytest.mark.parametrize("first", range(0, WORLDS, AT_ONCE))
 def test_nothing_goes_wrong_in_any_world(first: int) -> None:
-    done = simulate("--processes", 1, "--first", first, "--seeds", AT_ONCE)
+    done = simulate("--processes", 2, "--first", first, "--seeds", AT_ONCE)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{AT_ONCE} worlds" in done.stdout
