@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from notifier.audience.inbox import Inbox
 from notifier.clock import Clock
@@ -31,24 +31,27 @@ class NoSettings(ProviderSettings):
 Own = TypeVar("Own", bound=ProviderSettings)
 
 
-def _no_callbacks(_own: ProviderSettings, _clock: Clock) -> Sequence[CallbackRoute]:
-    return ()
+MakeRoutes: TypeAlias = Callable[[Clock], Sequence[CallbackRoute]]
+
+
+def _no_callbacks(_own: ProviderSettings) -> MakeRoutes | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider(Generic[Own]):
     """A provider, as its module gives it to the registry.
 
-    `make` returns its adapter for a channel, and `callbacks` how it reports afterwards, if it is
-    set up to; both raise SettingsError for what it cannot be made of. `variables` are those that
-    set what the adapter calls otherwise, by how its words begin.
+    `make` returns its adapter for a channel, and `callbacks` what makes the routes by which it
+    reports afterwards, if it is set up to; both raise SettingsError for what cannot be made.
+    `variables` are those that set what the adapter calls otherwise, by how its words begin.
     """
 
     name: str
     channels: Sequence[Channel]
     make: Callable[[Channel, Own, Parts], ChannelAdapter]
     settings: type[Own]
-    callbacks: Callable[[Own, Clock], Sequence[CallbackRoute]] = _no_callbacks
+    callbacks: Callable[[Own], MakeRoutes | None] = _no_callbacks
     variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -75,7 +78,12 @@ class Provider(Generic[Own]):
 
     def callback_routes(self, settings: Settings, clock: Clock) -> Sequence[CallbackRoute]:
         """Return how it reports here. Raises as `adapter`."""
-        return self.callbacks(self.own(settings), clock)
+        make = self.callbacks(self.own(settings))
+        return make(clock) if make else ()
+
+    def reports(self, settings: Settings) -> bool:
+        """Whether it says afterwards what became of what it took."""
+        return self.callbacks(self.own(settings)) is not None
 
     def _with_variable(self, problem: str) -> str:
         """Adapters know their fields, operators their variables."""

@@ -71,9 +71,9 @@ def callback_routes(settings: Settings, clock: Clock) -> Sequence[CallbackRoute]
     return [route for each in PROVIDERS for route in each.callback_routes(settings, clock)]
 
 
-def retry_policies(settings: Settings, clock: Clock) -> Mapping[Channel, RetryPolicy]:
+def retry_policies(settings: Settings) -> Mapping[Channel, RetryPolicy]:
     """How each channel that is on retries."""
-    reporting = {route.provider for route in callback_routes(settings, clock)}
+    reporting = {each.name for each in PROVIDERS if each.reports(settings)}
     return {
         channel: RetryPolicy(
             schedule_s=group.retry_schedule_s,

@@ -65,7 +65,7 @@ async def consuming(
         publisher=resources.publisher,
         routes=routes,
         gate=gate,
-        policies=retry_policies(settings, resources.clock),
+        policies=retry_policies(settings),
         lease=lease_of(settings, name),
         clock=resources.clock,
         random=random.SystemRandom().random,
@@ -121,7 +121,7 @@ def delivery_duties(settings: Settings, resources: Resources) -> DeliveryDuties:
         publisher=resources.publisher,
         rescue={
             channel: RescuePolicy(max_attempts=policy.max_attempts, on_unknown=policy.on_unknown)
-            for channel, policy in retry_policies(settings, resources.clock).items()
+            for channel, policy in retry_policies(settings).items()
         },
         pace=RelayPace(
             due_every_s=settings.relay.due_every_s, repair_every_s=settings.relay.repair_every_s

@@ -1,17 +1,13 @@
 """SendGrid, as a provider."""
 
-from collections.abc import Sequence
-
 from pydantic import Field, SecretStr
 
 from notifier.channels.email.sendgrid.adapter import SendGridAdapter, SendGridConfig
 from notifier.channels.email.sendgrid.receipts import event_route
-from notifier.channels.provider import Parts, Provider
-from notifier.clock import Clock
+from notifier.channels.provider import MakeRoutes, Parts, Provider
 from notifier.delivery.ports import ChannelAdapter
 from notifier.errors import SettingsError
 from notifier.notification.model import Channel
-from notifier.providers.receipt import CallbackRoute
 from notifier.settings.groups import ProviderSettings
 from notifier.settings.reading import BaseUrl
 
@@ -45,9 +41,9 @@ def _make(_channel: Channel, sendgrid: SendgridSettings, parts: Parts) -> Channe
     )
 
 
-def _callbacks(sendgrid: SendgridSettings, clock: Clock) -> Sequence[CallbackRoute]:
+def _callbacks(sendgrid: SendgridSettings) -> MakeRoutes | None:
     key = sendgrid.webhook_public_key
-    return () if key is None else (event_route(key, clock),)
+    return None if key is None else lambda clock: (event_route(key, clock),)
 
 
 SENDGRID = Provider(

@@ -1,19 +1,16 @@
 """Twilio, as a provider."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from notifier.channels.provider import Parts, Provider
+from notifier.channels.provider import MakeRoutes, Parts, Provider
 from notifier.channels.sms.twilio.adapter import TwilioAdapter, TwilioConfig
 from notifier.channels.sms.twilio.receipts import message_route, status_route
 from notifier.channels.sms.twilio.sender import parse_sms_sender
-from notifier.clock import Clock
 from notifier.delivery.ports import ChannelAdapter
 from notifier.errors import SettingsError
 from notifier.notification.model import Channel
-from notifier.providers.receipt import CallbackRoute
 from notifier.settings.groups import ProviderSettings
 from notifier.settings.reading import BaseUrl
 
@@ -57,12 +54,12 @@ def _make(_channel: Channel, twilio: TwilioSettings, parts: Parts) -> ChannelAda
     )
 
 
-def _callbacks(twilio: TwilioSettings, _clock: Clock) -> Sequence[CallbackRoute]:
+def _callbacks(twilio: TwilioSettings) -> MakeRoutes | None:
     if twilio.status_callback_base_url is None or twilio.auth_token is None:
-        return ()
+        return None
     base_url = twilio.status_callback_base_url.rstrip("/")
     token = twilio.auth_token.get_secret_value().encode()
-    return (status_route(base_url, token), message_route(base_url, token))
+    return lambda _clock: (status_route(base_url, token), message_route(base_url, token))
 
 
 TWILIO = Provider(
