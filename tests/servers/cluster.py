@@ -173,10 +173,17 @@ class Cluster:
             yield url
 
     def _is_open(self, vhost_url: str) -> bool:
-        """Whether every node serves the virtual host: a slow one opens it after the first."""
-        found = self.members[0].broker.management.call("GET", "vhosts", vhost_of(vhost_url))
-        states = dict(found["cluster_state"])  # a list where it knows of none
-        return all(states.get(member.name) == "running" for member in self.members)
+        """Whether every node serves the virtual host.
+
+        One that has just joined may have missed that it was made: it is told to serve it.
+        """
+        ask, name = self.members[0].broker.management.call, vhost_of(vhost_url)
+        states = dict(ask("GET", "vhosts", name)["cluster_state"])  # a list where it knows of none
+        closed = [each for each in self.members if states.get(each.name) != "running"]
+        for member in closed:
+            with contextlib.suppress(OSError):  # not yet able to; it is told again
+                ask("POST", "vhosts", name, "start", member.name)
+        return not closed
 
     def mend(self) -> None:
         """Return once all nodes run, whatever was done to them."""
