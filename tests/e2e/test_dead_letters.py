@@ -109,7 +109,8 @@ def test_what_never_gets_through_in_time_expires(deployed: Production, service: 
 
     assert expired["status"] == "expired"
     assert expired["attempts"] >= 1
-    assert expired["error"]["kind"] == "transient"
+    # The end of its time cuts off the attempt that it finds under way.
+    assert expired["error"]["kind"] in {"transient", "unknown"}
 
 
 def test_what_is_cancelled_in_time_is_not_sent(deployed: Production, service: Service) -> None:
