@@ -200,7 +200,9 @@ def _about_log(ended: Ended) -> Iterator[str]:
                 yield f"vanished: a relay found {line['count']} lost"
             case "delivery.late" if not _is_noted(events[line["id"]], line["attempt"]):
                 yield f"unnoted: {line['id']} was completed late, and its timeline does not say so"
-            case "delivery.skipped" if _is_calm(ended) and not _is_over(events[line["id"]]):
+            case "delivery.skipped" if _is_calm(ended) and not (
+                _is_over(events[line["id"]]) or _was_suspected(ended, line["at_s"])
+            ):
                 yield f"skipped: {line['id']} was queued twice for nothing"
 
 
@@ -235,6 +237,11 @@ def _is_over(events: Sequence[Mapping[str, Any]]) -> bool:
 
 def _is_held(ended: Ended) -> bool:
     return ended.plan.weather > 0 or _happened(ended, _HOLDING)
+
+
+def _was_suspected(ended: Ended, at_s: float) -> bool:
+    """Whether a relay had published what was held for long: the second message is for nothing."""
+    return any(line["event"] == "relay.lost" and line["at_s"] < at_s for line in ended.log)
 
 
 def _is_emptied(ended: Ended) -> bool:
