@@ -312,8 +312,9 @@ class WorldLoop(asyncio.BaseEventLoop):
                 self._enqueue(handle)
 
     def _enqueue(self, handle: asyncio.Handle) -> None:
-        process = handle._context[_PROCESS]  # type: ignore[attr-defined]  # noqa: SLF001
-        if process.is_dead:
+        process = handle._context.get(_PROCESS)  # type: ignore[attr-defined]  # noqa: SLF001
+        # What is collected after the world has ended is nobody's.
+        if process is None or process.is_dead:
             self._graves.append(handle)
             return
         process.ready.append(handle)
