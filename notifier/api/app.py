@@ -37,6 +37,7 @@ from notifier.audience.inbox import Inbox
 from notifier.audience.suppression import SuppressionStore
 from notifier.clock import Clock
 from notifier.idempotency import Once
+from notifier.intake.drafting import Drafter
 from notifier.intake.submission import Submitter
 from notifier.notification.orders import Orders
 from notifier.notification.queueing import Queue, QueueMembers
@@ -158,10 +159,8 @@ def _on_notifications(
     ports: ApiPorts, config: ApiConfig, doorkeeper: Doorkeeper
 ) -> Sequence[Operation]:
     sending = SendingEndpoints(
+        drafter=Drafter(clock=ports.clock, new_id=ports.new_id, channels=config.channels),
         submitter=ports.submitter,
-        clock=ports.clock,
-        new_id=ports.new_id,
-        channels=config.channels,
         max_batch_bytes=config.max_batch_bytes,
         doorkeeper=doorkeeper,
     )

@@ -11,11 +11,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from starlette.responses import Response
 
 from notifier.api.kit.calls import Call
+from notifier.api.kit.fields import single_line
 from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import INVALID, NOT_FOUND, not_found
 from notifier.api.kit.views import View
-from notifier.intake.drafting import single_line
 from notifier.notification.model import Channel
 from notifier.providers.account import ProviderStore, ProviderWord
 from notifier.providers.standing import Standing, standings

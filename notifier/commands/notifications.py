@@ -82,7 +82,7 @@ async def accept(settings: Settings, service: str, draft: Draft) -> UUID:
         drafter = Drafter(
             clock=SystemClock(), new_id=uuid7, channels=frozenset(channel_settings(settings))
         )
-        made = drafter.submission(draft, service=service)
+        [made] = await drafter.submissions([draft], service=service)
         if isinstance(made, list):
             raise SettingsError("; ".join(f"{flaw.field}: {flaw.words}" for flaw in made))
         await stores.intake.insert([made])

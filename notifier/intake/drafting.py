@@ -3,15 +3,15 @@
 Whoever makes notifications, over HTTP, from the command line or by itself, goes by these.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from uuid import UUID
 
 from notifier.audience.recipient import has_control_characters, normalise
 from notifier.clock import Clock
-from notifier.content.filling import fill_html, fill_text
+from notifier.content.filling import Variables, fill_html, fill_text
 from notifier.errors import RecipientError, TemplateError
 from notifier.intake.ports import Submission
 from notifier.notification.medium import MEDIA, Medium
@@ -21,6 +21,18 @@ MAX_CONTENT_CHARS = 100_000
 MAX_HTML_CHARS = 500_000
 MAX_SUBJECT_CHARS = 998
 MAX_DELAY = timedelta(days=366)
+_DRAFTS_PER_TURN = 5
+_JUDGED_BY: Mapping[str, Sequence[str]] = {
+    "type": (),
+    "sensitive": ("type",),
+    "recipient": ("type",),
+    "content": ("type", "variables"),
+    "subject": ("type", "variables"),
+    "html": ("type", "variables"),
+    "send_at": (),
+    "expires_at": ("send_at",),
+}
+_NOT_ONE_LINE = "control characters and line breaks are not allowed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +55,17 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """What is wrong with one field of a draft, in words that do not repeat it."""
+    """What is wrong with one field of a draft, in words that do not repeat it.
+
+    `field` is named as clients name it: a draft's channel is its `type`.
+    """
 
     field: str
     words: str
+
+    def rests_on(self, fields: Collection[str]) -> bool:
+        """Whether it was judged by one of these fields."""
+        return self.field in fields or any(each in fields for each in _JUDGED_BY[self.field])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,148 +77,137 @@ class Drafter:
     """Makes time-ordered ids (UUIDv7)."""
     channels: frozenset[Channel]
 
-    def submission(self, draft: Draft, *, service: str) -> Submission | list[Flaw]:
-        """Return a submission of `service`, or all that is wrong with the draft."""
+    async def submissions(
+        self, drafts: Sequence[Draft], *, service: str, traceparent: str | None = None
+    ) -> Sequence[Submission | list[Flaw]]:
+        """Return a submission of `service` for each draft, or all that is wrong with it.
+
+        Many take a while: other tasks get their turn in between.
+        """
         now = self.clock.now()
-        if flaws := list(_flaws(draft, self.channels, now)):
+        made: list[Submission | list[Flaw]] = []
+        for index, draft in enumerate(drafts, 1):
+            made.append(self._submission(draft, service, traceparent, now))
+            if index % _DRAFTS_PER_TURN == 0:
+                await asyncio.sleep(0)
+        return made
+
+    def _submission(
+        self, draft: Draft, service: str, traceparent: str | None, now: datetime
+    ) -> Submission | list[Flaw]:
+        flaws = _flaws(draft, self.channels, now)
+        recipient = _recipient(draft)
+        if isinstance(recipient, Flaw):
+            flaws.append(recipient)
+        if flaws or isinstance(recipient, Flaw):
             return flaws
         return Submission(
             id=self.new_id(),
             service=service,
             channel=draft.channel,
             lane=draft.lane,
-            recipient=normalise(draft.channel, draft.recipient),
+            recipient=recipient,
             content=draft.content,
             subject=draft.subject,
             html=draft.html,
             variables=draft.variables,
             metadata=draft.metadata,
-            send_at=later(draft.send_at, now),
+            send_at=_later(draft.send_at, now),
             expires_at=draft.expires_at,
             sensitive=draft.sensitive,
             on_unknown=draft.on_unknown,
+            traceparent=traceparent,
         )
 
 
-def _flaws(draft: Draft, channels: frozenset[Channel], now: datetime) -> Iterator[Flaw]:
+def _recipient(draft: Draft) -> str | Flaw:
+    try:
+        return normalise(draft.channel, draft.recipient)
+    except RecipientError as error:
+        return Flaw("recipient", str(error))
+
+
+def _flaws(draft: Draft, channels: frozenset[Channel], now: datetime) -> list[Flaw]:
     medium, variables = MEDIA[draft.channel], draft.variables or {}
-    rules: Mapping[str, Callable[[], object]] = {
-        "type": partial(check_channel, draft.channel, channels),
-        "recipient": partial(normalise, draft.channel, draft.recipient),
-        "sensitive": partial(check_sensitive, medium, sensitive=draft.sensitive),
-        "content": partial(check_content, medium, draft.content, variables),
-        "subject": partial(check_subject, medium, draft.subject, variables),
-        "html": partial(check_html, medium, draft.html, variables),
-        "send_at": partial(check_send_at, draft.send_at, now),
-        "expires_at": partial(check_expires_at, draft.expires_at, draft.send_at, now),
-    }
-    for field, check in rules.items():
-        try:
-            check()
-        except (ValueError, RecipientError) as error:
-            yield Flaw(field, str(error))
+    faults = (
+        ("type", _channel_fault(draft.channel, channels)),
+        ("sensitive", _sensitive_fault(medium, sensitive=draft.sensitive)),
+        ("content", _content_fault(medium, draft.content, variables)),
+        ("subject", _subject_fault(medium, draft.subject, variables)),
+        ("html", _html_fault(medium, draft.html, variables)),
+        ("send_at", _send_at_fault(draft.send_at, now)),
+        ("expires_at", _expires_at_fault(draft.expires_at, draft.send_at, now)),
+    )
+    return [Flaw(field, words) for field, words in faults if words]
 
 
-def check_channel(channel: Channel, on: frozenset[Channel]) -> None:
-    """Raise ValueError for a channel that is off."""
-    if channel not in on:
-        message = f"{channel} is turned off here"
-        raise ValueError(message)
+def _channel_fault(channel: Channel, on: frozenset[Channel]) -> str | None:
+    return None if channel in on else f"{channel} is turned off here"
 
 
-def check_sensitive(medium: Medium, *, sensitive: bool) -> None:
-    """Raise ValueError for what cannot be kept from being read later."""
+def _sensitive_fault(medium: Medium, *, sensitive: bool) -> str | None:
     if sensitive and not medium.may_be_sensitive:
-        message = "an inbox shows its content, so in_app notifications cannot be sensitive"
-        raise ValueError(message)
+        return "an inbox shows its content, so in_app notifications cannot be sensitive"
+    return None
 
 
-def check_content(
-    medium: Medium | None, content: str, variables: Mapping[str, JsonValue] | None
-) -> None:
-    """Raise ValueError for a text that cannot be filled, or is empty or too long then.
-
-    Here and below, what is None is wrong itself, or not known: no rule that needs it is applied.
-    """
-    most = medium.max_text_chars if medium else MAX_CONTENT_CHARS
-    _filled(content, variables, max_chars=most)
+def _content_fault(medium: Medium, content: str, variables: Variables) -> str | None:
+    return _filling_fault(fill_text, content, variables, max_chars=medium.max_text_chars)
 
 
-def check_subject(
-    medium: Medium | None, subject: str | None, variables: Mapping[str, JsonValue] | None
-) -> None:
-    """Raise ValueError for a subject that lacks, or has no place, or is no single line."""
+def _subject_fault(medium: Medium, subject: str | None, variables: Variables) -> str | None:
     if subject is None:
-        if medium and medium.needs_subject:
-            message = f"{medium.name} needs a subject"
-            raise ValueError(message)
-        return
-    if medium and not medium.has_subject:
-        message = f"{medium.name} has no subject"
-        raise ValueError(message)
-    single_line(subject)
-    single_line(_filled(subject, variables, max_chars=MAX_SUBJECT_CHARS))
+        return f"{medium.name} needs a subject" if medium.needs_subject else None
+    if not medium.has_subject:
+        return f"{medium.name} has no subject"
+    if has_control_characters(subject):
+        return _NOT_ONE_LINE
+    return _filling_fault(fill_text, subject, variables, max_chars=MAX_SUBJECT_CHARS, is_line=True)
 
 
-def check_html(
-    medium: Medium | None, html: str | None, variables: Mapping[str, JsonValue] | None
-) -> None:
-    """Raise ValueError for HTML that has no place, or cannot be filled."""
+def _html_fault(medium: Medium, html: str | None, variables: Variables) -> str | None:
     if html is None:
-        return
-    if medium and not medium.has_html:
-        message = "only an email has html"
-        raise ValueError(message)
-    _filled(html, variables, max_chars=MAX_HTML_CHARS, is_html=True)
+        return None
+    if not medium.has_html:
+        return "only an email has html"
+    return _filling_fault(fill_html, html, variables, max_chars=MAX_HTML_CHARS)
 
 
-def check_send_at(send_at: datetime | None, now: datetime) -> None:
-    """Raise ValueError for a time that is too far ahead."""
+def _send_at_fault(send_at: datetime | None, now: datetime) -> str | None:
     if send_at is not None and send_at > now + MAX_DELAY:
-        message = "expected a time at most a year ahead"
-        raise ValueError(message)
+        return "expected a time at most a year ahead"
+    return None
 
 
-def check_expires_at(expires_at: datetime | None, send_at: datetime | None, now: datetime) -> None:
-    """Raise ValueError for an end that is over, or before the beginning."""
+def _expires_at_fault(
+    expires_at: datetime | None, send_at: datetime | None, now: datetime
+) -> str | None:
     if expires_at is None:
-        return
+        return None
     if expires_at <= now:
-        message = "expected a time in the future"
-        raise ValueError(message)
+        return "expected a time in the future"
     if send_at is not None and expires_at <= send_at:
-        message = "expected a time after send_at"
-        raise ValueError(message)
+        return "expected a time after send_at"
+    return None
 
 
-def later(send_at: datetime | None, now: datetime) -> datetime | None:
-    """Return the time to send at; None for at once."""
-    return send_at if send_at and send_at > now else None
-
-
-def single_line(text: str) -> str:
-    """Return `text`; ValueError if it has control characters or line breaks."""
-    if has_control_characters(text):
-        message = "control characters and line breaks are not allowed"
-        raise ValueError(message)
-    return text
-
-
-def _filled(
+def _filling_fault(
+    fill: Callable[..., str],
     template: str,
-    variables: Mapping[str, JsonValue] | None,
+    variables: Variables,
     *,
     max_chars: int,
-    is_html: bool = False,
-) -> str:
-    if variables is None:
-        return template
-    fill = fill_html if is_html else fill_text
+    is_line: bool = False,
+) -> str | None:
     try:
         text = fill(template, variables, max_chars=max_chars)
     except TemplateError as error:
-        raise ValueError(str(error)) from error
-    if not text.strip():
-        message = "empty once its variables are filled in"
-        raise ValueError(message)
-    return text
+        return str(error)
+    if is_line and has_control_characters(text):
+        return _NOT_ONE_LINE
+    return None if text.strip() else "empty once its variables are filled in"
+
+
+def _later(send_at: datetime | None, now: datetime) -> datetime | None:
+    """Return the time to send at; None for at once."""
+    return send_at if send_at and send_at > now else None

@@ -14,7 +14,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from notifier.audience.recipient import normalise
+from notifier.audience.recipient import has_control_characters, normalise
 from notifier.errors import RecipientError
 from notifier.notification.model import Channel
 
@@ -67,6 +67,18 @@ MetadataName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$
 MetadataValue = Annotated[str, StringConstraints(max_length=500)]
 
 
+def single_line(text: str) -> str:
+    """Return `text`.
+
+    Raises:
+        ValueError: it has control characters or line breaks.
+    """
+    if has_control_characters(text):
+        message = "control characters and line breaks are not allowed"
+        raise ValueError(message)
+    return text
+
+
 def in_normal_form(recipient: str, info: ValidationInfo) -> str:
     """Bring `recipient` into the normal form of the model's earlier field `type`.
 
@@ -81,7 +93,7 @@ def in_normal_form(recipient: str, info: ValidationInfo) -> str:
         raise ValueError(str(error)) from error
 
 
-WireRecipient = Annotated[
+WrittenRecipient = Annotated[
     str,
     Field(
         min_length=1,
@@ -91,5 +103,5 @@ WireRecipient = Annotated[
         "white space around it, invisible characters, a dot at the end, and what is written "
         "between the digits of a number.",
     ),
-    AfterValidator(in_normal_form),
 ]
+WireRecipient = Annotated[WrittenRecipient, AfterValidator(in_normal_form)]

@@ -1,10 +1,8 @@
 """What clients send and ask for."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated
-from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -12,27 +10,29 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationInfo,
     WithJsonSchema,
-    field_validator,
 )
 from pydantic import JsonValue as PydanticJson
 from pydantic_core import to_json
 
-from notifier.api.kit.body import Path
-from notifier.api.kit.checking import read_strictly
-from notifier.api.kit.fields import MetadataName, MetadataValue, WireRecipient, WireTime, WireType
+from notifier.api.kit.body import Path, pointer
+from notifier.api.kit.checking import read_model, read_strictly
+from notifier.api.kit.fields import (
+    MetadataName,
+    MetadataValue,
+    WireTime,
+    WireType,
+    WrittenRecipient,
+)
 from notifier.api.kit.problems import InvalidField
 from notifier.api.kit.querying import After, Limit, QueryModel, Service, Time, number_with_plus
-from notifier.intake import drafting
 from notifier.intake.drafting import (
     MAX_CONTENT_CHARS,
     MAX_HTML_CHARS,
     MAX_SUBJECT_CHARS,
+    Draft,
 )
-from notifier.intake.ports import Submission
-from notifier.notification.medium import MEDIA, Medium
-from notifier.notification.model import Channel, JsonValue, Lane, OnUnknown, Status
+from notifier.notification.model import JsonValue, Lane, OnUnknown, Status
 from notifier.notification.reading import NotificationFilter
 
 MAX_VARIABLES_BYTES = 100_000
@@ -40,35 +40,11 @@ MAX_BATCH = 1_000
 _LANES: Mapping[str, Lane] = {each.value: each for each in Lane}
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What requests are checked against, besides themselves."""
-
-    now: datetime
-    channels: frozenset[Channel]
-
-
 def _bounded(variables: dict[str, PydanticJson]) -> dict[str, PydanticJson]:
     if len(to_json(variables)) > MAX_VARIABLES_BYTES:
         message = f"expected at most {MAX_VARIABLES_BYTES} bytes of JSON"
         raise ValueError(message)
     return variables
-
-
-def _terms(info: ValidationInfo) -> Terms:
-    terms: Terms = (info.context or {})["terms"]
-    return terms
-
-
-def _medium(info: ValidationInfo) -> Medium | None:
-    """Return what its channel carries; None where that is wrong itself."""
-    channel: Channel | None = info.data.get("type")
-    return None if channel is None else MEDIA[channel]
-
-
-def _variables(info: ValidationInfo) -> Mapping[str, JsonValue] | None:
-    """Return its variables; None where these are wrong themselves."""
-    return (info.data["variables"] or {}) if "variables" in info.data else None
 
 
 class NotificationQuery(QueryModel):
@@ -188,7 +164,7 @@ class NotificationRequest(BaseModel):
             "are never shown by any endpoint, and are erased at the final state. Not for in_app."
         ),
     ] = False
-    recipient: WireRecipient
+    recipient: WrittenRecipient
     variables: Annotated[
         dict[str, PydanticJson] | None,
         AfterValidator(lambda value: None if value is None else _bounded(value)),
@@ -210,7 +186,6 @@ class NotificationRequest(BaseModel):
         Field(
             min_length=1,
             max_length=MAX_SUBJECT_CHARS,
-            validate_default=True,
             description="One line, a template. Emails need one, an SMS has none.",
         ),
     ] = None
@@ -247,77 +222,60 @@ class NotificationRequest(BaseModel):
         ),
     ] = Field(default_factory=dict)
 
-    @field_validator("type")
-    @classmethod
-    def _is_on(cls, channel: Channel, info: ValidationInfo) -> Channel:
-        drafting.check_channel(channel, _terms(info).channels)
-        return channel
-
-    @field_validator("sensitive")
-    @classmethod
-    def _can_be_kept(cls, sensitive: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic calls it
-        if medium := _medium(info):
-            drafting.check_sensitive(medium, sensitive=sensitive)
-        return sensitive
-
-    @field_validator("content")
-    @classmethod
-    def _fills(cls, content: str, info: ValidationInfo) -> str:
-        drafting.check_content(_medium(info), content, _variables(info))
-        return content
-
-    @field_validator("subject")
-    @classmethod
-    def _suits_its_channel(cls, subject: str | None, info: ValidationInfo) -> str | None:
-        drafting.check_subject(_medium(info), subject, _variables(info))
-        return subject
-
-    @field_validator("html")
-    @classmethod
-    def _has_its_place(cls, html: str | None, info: ValidationInfo) -> str | None:
-        drafting.check_html(_medium(info), html, _variables(info))
-        return html
-
-    @field_validator("send_at")
-    @classmethod
-    def _within_a_year(cls, send_at: datetime | None, info: ValidationInfo) -> datetime | None:
-        drafting.check_send_at(send_at, _terms(info).now)
-        return send_at
-
-    @field_validator("expires_at")
-    @classmethod
-    def _still_ahead(cls, expires_at: datetime | None, info: ValidationInfo) -> datetime | None:
-        drafting.check_expires_at(expires_at, info.data.get("send_at"), _terms(info).now)
-        return expires_at
-
-    @classmethod
-    def read(
-        cls, value: JsonValue, terms: Terms, *, path: Path = ()
-    ) -> "NotificationRequest | list[InvalidField]":
-        """Check `value`, found at `path` of the body; all that is wrong with it otherwise."""
-        return read_strictly(cls, value, path=path, context={"terms": terms})
-
-    def submission(
-        self, id: UUID, *, service: str, now: datetime, traceparent: str | None
-    ) -> Submission:
-        """Return it as a submission of `service`."""
-        return Submission(
-            id=id,
-            service=service,
+    def draft(self) -> Draft:
+        """Return what is to be sent; nothing but its shape is checked."""
+        return Draft(
             channel=self.type,
-            lane=self.priority,
             recipient=self.recipient,
             content=self.content,
             subject=self.subject,
             html=self.html,
             variables=self.variables,
+            lane=self.priority,
             metadata=self.metadata,
-            send_at=drafting.later(self.send_at, now),
+            send_at=self.send_at,
             expires_at=self.expires_at,
             sensitive=self.sensitive,
             on_unknown=self.on_unknown,
-            traceparent=traceparent,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A notification as it was read at `path`: what is good of it, and what has a wrong shape.
+
+    `request` holds nothing that was sent in the fields that are `wrong`.
+    """
+
+    path: Path
+    request: NotificationRequest
+    errors: list[InvalidField] = field(default_factory=list)
+    wrong: frozenset[str] = frozenset()
+
+
+_FIELDS = frozenset(NotificationRequest.model_fields)
+_STAND_INS: Mapping[str, JsonValue] = {"type": "in_app", "recipient": "-", "content": "-"}
+
+
+def read_notification(value: JsonValue, *, path: Path = ()) -> Reading:
+    """Read `value`, found at `path` of the body."""
+    read = read_strictly(NotificationRequest, value, path=path)
+    if not isinstance(read, list):
+        return Reading(path, read)
+    wrong = _wrong_fields(read, path)
+    known = value if isinstance(value, dict) else {}
+    good = {name: each for name, each in known.items() if name in _FIELDS - wrong}
+    rest = read_model(NotificationRequest, {**_STAND_INS, **good})
+    if isinstance(rest, list):  # so much is wrong that not all of it was told
+        return Reading(path, NotificationRequest.model_validate(_STAND_INS), read, _FIELDS)
+    return Reading(path, rest, read, wrong)
+
+
+def _wrong_fields(errors: Sequence[InvalidField], path: Path) -> frozenset[str]:
+    above = pointer(path)
+    if any(each.where == above for each in errors):
+        return _FIELDS
+    return frozenset(each.where.removeprefix(above).split("/")[1] for each in errors)
 
 
 class BatchRequest(BaseModel):

@@ -1,17 +1,16 @@
 """Sending: one notification, or up to a thousand."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeAlias
-from uuid import UUID
 
 from starlette.responses import Response
 
 from notifier.api.kit.access import Doorkeeper
+from notifier.api.kit.body import pointer
 from notifier.api.kit.calls import Call
 from notifier.api.kit.checking import read_model
 from notifier.api.kit.idempotency import Answer
@@ -20,11 +19,17 @@ from notifier.api.kit.problems import InvalidField, ProblemError, invalid
 from notifier.api.kit.trace import traceparent
 from notifier.api.notifications.answers import AcceptedView, BatchItemView, BatchView
 from notifier.api.notifications.paths import PREFIX, TAG, location
-from notifier.api.notifications.requests import BatchFrame, BatchRequest, NotificationRequest, Terms
-from notifier.clock import Clock
+from notifier.api.notifications.requests import (
+    BatchFrame,
+    BatchRequest,
+    NotificationRequest,
+    Reading,
+    read_notification,
+)
+from notifier.intake.drafting import Drafter, Flaw
 from notifier.intake.ports import Submission
 from notifier.intake.submission import Submitter
-from notifier.notification.model import Channel, JsonValue
+from notifier.notification.model import JsonValue
 
 _MAX_SEND_VALUES = 10_000
 _MAX_BATCH_VALUES = 100_000
@@ -39,11 +44,7 @@ class SendingEndpoints:
     """Accepts notifications."""
 
     submitter: Submitter
-    clock: Clock
-    new_id: Callable[[], UUID]
-    """Makes time-ordered ids (UUIDv7)."""
-    channels: frozenset[Channel]
-    """Those that are on."""
+    drafter: Drafter
     max_batch_bytes: int
     doorkeeper: Doorkeeper
 
@@ -51,60 +52,40 @@ class SendingEndpoints:
         """Declare the endpoints."""
         return (self._send_notification(), self._send_batch())
 
-    async def send(self, call: Call[NotificationRequest, None]) -> Response:
+    async def send(self, call: Call[Reading, None]) -> Response:
         """Accept one notification."""
-        submission = self._submission(call.body, call, self.clock.now())
+        [outcome] = await self._outcomes([call.body], call)
+        if isinstance(outcome, list):
+            return await call.refuse(invalid(outcome))
         answer = Answer(
             status=HTTPStatus.ACCEPTED,
-            body=AcceptedView.of(submission).json_value(),
-            headers={"Location": location(call.request, submission.id)},
+            body=AcceptedView.of(outcome).json_value(),
+            headers={"Location": location(call.request, outcome.id)},
         )
-        return await self._submit([submission], call, answer)
+        return await self._submit([outcome], call, answer)
 
     async def send_batch(self, call: Call[BatchFrame, None]) -> Response:
         """Accept what is good of up to a thousand notifications."""
         items = call.body.notifications
         self.doorkeeper.charge(call.request, call.caller, len(items))
-        terms = self._terms()
-        checked = await _check_items(items, terms)
-        submissions, view = self._sorted_out(checked, call, terms.now)
+        outcomes = await self._outcomes(await _read_items(items), call)
+        submissions = [each for each in outcomes if isinstance(each, Submission)]
+        view = _view(outcomes)
         if not submissions:
-            return await call.refuse(_all_invalid(checked, view))
+            return await call.refuse(_all_invalid(outcomes, view))
         answer = Answer(status=HTTPStatus.ACCEPTED, body=view.json_value())
         return await self._submit(submissions, call, answer)
 
-    def _check(self, value: JsonValue) -> NotificationRequest | _Invalid:
-        return NotificationRequest.read(value, self._terms())
-
-    def _terms(self) -> Terms:
-        return Terms(self.clock.now(), self.channels)
-
-    def _submission(
-        self, checked: NotificationRequest, call: Call[Any, None], now: datetime
-    ) -> Submission:
-        return checked.submission(
-            self.new_id(),
+    async def _outcomes(
+        self, readings: Sequence[Reading], call: Call[Any, None]
+    ) -> Sequence[Submission | _Invalid]:
+        """Return a submission of each, or what is wrong with it."""
+        made = await self.drafter.submissions(
+            [each.request.draft() for each in readings],
             service=call.caller.service,
-            now=now,
             traceparent=traceparent(call.request),
         )
-
-    def _sorted_out(
-        self,
-        checked: Sequence[NotificationRequest | _Invalid],
-        call: Call[BatchFrame, None],
-        now: datetime,
-    ) -> tuple[Sequence[Submission], BatchView]:
-        submissions: list[Submission] = []
-        items: list[BatchItemView] = []
-        for each in checked:
-            if isinstance(each, NotificationRequest):
-                submissions.append(self._submission(each, call, now))
-                items.append(BatchItemView.accepted(submissions[-1]))
-            else:
-                items.append(BatchItemView.rejected(each))
-        rejected = len(items) - len(submissions)
-        return submissions, BatchView(accepted=len(submissions), rejected=rejected, items=items)
+        return list(map(_outcome, readings, made))
 
     async def _submit(
         self, submissions: Sequence[Submission], call: Call[Any, None], answer: Answer
@@ -122,7 +103,7 @@ class SendingEndpoints:
             serve=self.send,
             scope="send",
             body=NotificationRequest,
-            check=self._check,
+            check=read_notification,
             max_values=_MAX_SEND_VALUES,
             is_idempotent=True,
             is_gathered=True,
@@ -151,28 +132,42 @@ class SendingEndpoints:
         )
 
 
-async def _check_items(
-    items: Sequence[JsonValue], terms: Terms
-) -> Sequence[NotificationRequest | _Invalid]:
-    checked: list[NotificationRequest | _Invalid] = []
+async def _read_items(items: Sequence[JsonValue]) -> Sequence[Reading]:
+    readings: list[Reading] = []
     left = _MAX_BATCH_ERRORS
     for index, item in enumerate(items):
-        found = NotificationRequest.read(item, terms, path=("notifications", index))
-        if isinstance(found, list):
-            # Of each something is told, but not so much that telling it takes seconds.
-            found = found[: max(1, left)]
-            left -= len(found)
-        checked.append(found)
+        reading = read_notification(item, path=("notifications", index))
+        # Of each something is told, but not so much that telling it takes seconds.
+        del reading.errors[max(1, left) :]
+        left -= len(reading.errors)
+        readings.append(reading)
         if index % _ITEMS_PER_TURN == 0:
-            # A thousand items take a while to check; other requests get their turn between.
+            # A thousand items take a while to read; other requests get their turn between.
             await asyncio.sleep(0)
-    return checked
+    return readings
 
 
-def _all_invalid(
-    checked: Sequence[NotificationRequest | _Invalid], view: BatchView
-) -> ProblemError:
-    errors = [error for each in checked if isinstance(each, list) for error in each]
+def _outcome(reading: Reading, made: Submission | list[Flaw]) -> Submission | _Invalid:
+    if isinstance(made, Submission):
+        return reading.errors or made
+    flaws = (each for each in made if not each.rests_on(reading.wrong))
+    return [
+        *reading.errors,
+        *(InvalidField(pointer((*reading.path, each.field)), each.words) for each in flaws),
+    ]
+
+
+def _view(outcomes: Sequence[Submission | _Invalid]) -> BatchView:
+    items = [
+        BatchItemView.rejected(each) if isinstance(each, list) else BatchItemView.accepted(each)
+        for each in outcomes
+    ]
+    accepted = sum(isinstance(each, Submission) for each in outcomes)
+    return BatchView(accepted=accepted, rejected=len(items) - accepted, items=items)
+
+
+def _all_invalid(outcomes: Sequence[Submission | _Invalid], view: BatchView) -> ProblemError:
+    errors = [error for each in outcomes if isinstance(each, list) for error in each]
     problem = invalid(errors)
     members = {"items": view.json_value()["items"]}
     return ProblemError(

@@ -1,0 +1,212 @@
+"""What becomes of a draft: a submission, or all that is wrong with it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from notifier.intake.drafting import Draft, Drafter
+from notifier.intake.ports import Submission
+from notifier.notification.model import Channel, JsonValue, Lane
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+MAIL = Draft(
+    channel=Channel.EMAIL,
+    recipient="anna@example.com",
+    subject="Your order",
+    content="It is on its way.",
+)
+SMS = Draft(channel=Channel.SMS, recipient="+491701234567", content="On its way.")
+IN_APP = Draft(channel=Channel.IN_APP, recipient="user 42", content="On its way.")
+
+
+@dataclass(frozen=True, slots=True)
+class Noon:
+    """A clock that stands still."""
+
+    def now(self) -> datetime:
+        return NOW
+
+    def monotonic_s(self) -> float:
+        return 0
+
+
+def drafter(*, channels: frozenset[Channel] = frozenset(Channel)) -> Drafter:
+    return Drafter(clock=Noon(), new_id=uuid4, channels=channels)
+
+
+async def accepted(draft: Draft) -> Submission:
+    [made] = await drafter().submissions([draft], service="orders")
+    assert isinstance(made, Submission), made
+    return made
+
+
+async def wrong(
+    draft: Draft, *, channels: frozenset[Channel] = frozenset(Channel)
+) -> dict[str, str]:
+    [made] = await drafter(channels=channels).submissions([draft], service="orders")
+    assert isinstance(made, list), made
+    return {each.field: each.words for each in made}
+
+
+@pytest.mark.parametrize("draft", [MAIL, SMS, IN_APP])
+async def test_the_least_that_a_channel_needs_is_accepted(draft: Draft) -> None:
+    made = await accepted(draft)
+
+    assert isinstance(made.id, UUID)
+    assert (made.service, made.lane, made.content) == ("orders", Lane.NORMAL, draft.content)
+
+
+async def test_each_of_many_drafts_is_answered_in_its_place() -> None:
+    bad = replace(MAIL, subject=None)
+    drafts = [bad if index % 3 == 0 else replace(SMS, content=str(index)) for index in range(20)]
+
+    made = await drafter().submissions(drafts, service="orders", traceparent="00-ab-cd-01")
+
+    told = [each.content if isinstance(each, Submission) else None for each in made]
+    assert told == [None if index % 3 == 0 else str(index) for index in range(20)]
+    good = [each for each in made if isinstance(each, Submission)]
+    assert {each.traceparent for each in good} == {"00-ab-cd-01"}
+    assert len({each.id for each in good}) == len(good)
+
+
+async def test_all_that_is_wrong_is_told_at_once() -> None:
+    draft = Draft(
+        channel=Channel.IN_APP,
+        recipient="line\nbreak",
+        content="{{ name }}",
+        subject="a\nb",
+        html="<p>no</p>",
+        send_at=NOW + timedelta(days=367),
+        expires_at=NOW,
+        sensitive=True,
+    )
+
+    found = await wrong(draft, channels=frozenset({Channel.EMAIL}))
+
+    assert set(found) == {
+        "type",
+        "recipient",
+        "sensitive",
+        "content",
+        "subject",
+        "html",
+        "send_at",
+        "expires_at",
+    }
+
+
+async def test_a_channel_that_is_off_is_refused() -> None:
+    found = await wrong(SMS, channels=frozenset({Channel.EMAIL}))
+
+    assert found == {"type": "sms is turned off here"}
+
+
+async def test_a_recipient_is_brought_into_its_normal_form() -> None:
+    made = await accepted(replace(MAIL, recipient=" Anna@Example.COM. "))
+
+    assert made.recipient == "Anna@example.com"
+
+
+@pytest.mark.parametrize(
+    ("draft", "recipient"),
+    [
+        (MAIL, "nobody"),
+        (MAIL, "a@b@example.com"),
+        (MAIL, "u@x.io\r\nRCPT TO:<e@x.io>"),
+        (SMS, "+49"),
+        (SMS, "tel:+491701234567;ext=1"),
+        (SMS, "+1 800 FLOWERS"),
+        (IN_APP, "line\nbreak"),
+        (IN_APP, "x" * 201),
+        (IN_APP, ""),
+    ],
+)
+async def test_a_recipient_that_is_none_of_its_channel_is_refused(
+    draft: Draft, recipient: str
+) -> None:
+    found = await wrong(replace(draft, recipient=recipient))
+
+    assert list(found) == ["recipient"]
+    assert len(recipient) < 4 or recipient not in found["recipient"]
+
+
+@pytest.mark.parametrize(
+    "subject", ["a\nb", "a\rb", "a\x0bb", "a\x1cb", "a\x85b", "a\u2028b", "a\u2029b", "\t"]
+)
+async def test_a_subject_of_more_than_one_line_is_refused(subject: str) -> None:
+    assert "subject" in await wrong(replace(MAIL, subject=subject))
+
+
+async def test_a_subject_that_becomes_two_lines_when_filled_is_refused() -> None:
+    draft = replace(MAIL, subject="Hi {{ name }}", variables={"name": "x\r\nBcc: e@x.io"})
+
+    assert "control characters" in (await wrong(draft))["subject"]
+
+
+async def test_an_email_needs_a_subject_and_an_sms_has_none() -> None:
+    assert await wrong(replace(MAIL, subject=None)) == {"subject": "an email needs a subject"}
+    assert await wrong(replace(SMS, subject="Hi")) == {"subject": "an SMS has no subject"}
+    assert (await accepted(replace(IN_APP, subject="Hi"))).subject == "Hi"
+
+
+async def test_only_an_email_has_html() -> None:
+    assert (await accepted(replace(MAIL, html="<p>Hi</p>"))).html == "<p>Hi</p>"
+    assert "html" in await wrong(replace(SMS, html="<p>Hi</p>"))
+    assert "html" in await wrong(replace(IN_APP, html="<p>Hi</p>"))
+
+
+@pytest.mark.parametrize("field", ["content", "subject", "html"])
+async def test_a_missing_variable_is_named_at_the_template_that_needs_it(field: str) -> None:
+    templates: Mapping[str, str] = {field: "Hi {{ user.name }}"}
+    draft = replace(MAIL, variables={"user": {}}, **templates)  # type: ignore[arg-type] # by name
+
+    assert await wrong(draft) == {field: "no value in variables for user.name"}
+
+
+async def test_an_sms_may_be_1600_characters_once_filled() -> None:
+    def filled(chars: int) -> Draft:
+        return replace(SMS, content="{{ text }}", variables={"text": "x" * chars})
+
+    await accepted(filled(1_600))
+    assert "content" in await wrong(filled(1_601))
+
+
+async def test_a_template_whose_output_would_explode_is_refused() -> None:
+    variables: Mapping[str, JsonValue] = {"a": "x" * 10_000}
+    found = await wrong(replace(MAIL, content="{{ a }}" * 2_000, variables=variables))
+
+    assert "longer than 100000" in found["content"]
+
+
+async def test_a_text_that_is_empty_once_filled_is_refused() -> None:
+    assert "content" in await wrong(replace(SMS, content="{{ a }}", variables={"a": " "}))
+
+
+async def test_an_expiry_lies_in_the_future_and_after_the_sending() -> None:
+    def timed(send_in_h: int, expire_in_h: int) -> Draft:
+        send, expire = (NOW + timedelta(hours=h) for h in (send_in_h, expire_in_h))
+        return replace(MAIL, send_at=send, expires_at=expire)
+
+    await accepted(timed(1, 2))
+    assert "expires_at" in await wrong(timed(1, 1))
+    assert "expires_at" in await wrong(timed(2, 1))
+    assert "expires_at" in await wrong(replace(MAIL, expires_at=NOW))
+
+
+async def test_a_sending_lies_at_most_a_year_ahead() -> None:
+    assert (await accepted(replace(MAIL, send_at=NOW + timedelta(days=366)))).send_at
+    assert "send_at" in await wrong(replace(MAIL, send_at=NOW + timedelta(days=367)))
+
+
+async def test_a_sending_in_the_past_is_one_at_once() -> None:
+    made = await accepted(replace(MAIL, send_at=NOW - timedelta(hours=1)))
+
+    assert made.send_at is None
+
+
+async def test_what_an_inbox_would_show_cannot_be_sensitive() -> None:
+    assert (await accepted(replace(MAIL, sensitive=True))).sensitive
+    assert "sensitive" in await wrong(replace(IN_APP, sensitive=True))
