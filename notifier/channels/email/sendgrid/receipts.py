@@ -196,7 +196,7 @@ def event_route(public_key: str, clock: Clock) -> CallbackRoute:
             headers.get(_SIGNATURE, "")
         )
 
-    def read(callback: Callback) -> Sequence[Receipt]:
+    async def read(callback: Callback) -> Sequence[Receipt]:
         signed = callback.headers[_TIMESTAMP].encode() + callback.body
         if not verify(callback.headers[_SIGNATURE], signed):
             raise UnsignedError("it is not signed over timestamp and body")

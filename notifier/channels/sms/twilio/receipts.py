@@ -141,7 +141,7 @@ def status_route(base_url: str, auth_token: bytes) -> CallbackRoute:
     `base_url` is public, and what Twilio signs.
     """
 
-    def read(callback: Callback) -> Sequence[Receipt]:
+    async def read(callback: Callback) -> Sequence[Receipt]:
         form = _signed_form(callback, f"{base_url}/{callback.id}", auth_token)
         receipt = twilio_receipt(callback.id, form) if callback.id else None
         return [receipt] if receipt else []
@@ -162,7 +162,7 @@ def status_route(base_url: str, auth_token: bytes) -> CallbackRoute:
 def message_route(base_url: str, auth_token: bytes) -> CallbackRoute:
     """Return how Twilio tells of incoming messages: with a call to just that."""
 
-    def read(callback: Callback) -> Sequence[Receipt]:
+    async def read(callback: Callback) -> Sequence[Receipt]:
         receipt = twilio_opt_in(_signed_form(callback, base_url, auth_token))
         return [receipt] if receipt else []
 
