@@ -111,19 +111,18 @@ class ReceiptEndpoints:
 
     async def _take(self, route: CallbackRoute, call: Call[None, None]) -> Response:
         headers = dict(call.request.headers)
-        if not route.may_be_signed(headers):
-            raise _refused(route, "its headers are not those of a signed call")
-        body = await read_body(
-            call.request, max_bytes=route.max_body_bytes, timeout_s=self.body_timeout_s
-        )
         id = call.request.path_params.get("id")
         try:
+            route.check(headers)
+            body = await read_body(
+                call.request, max_bytes=route.max_body_bytes, timeout_s=self.body_timeout_s
+            )
             receipts = await route.read(Callback(headers=headers, body=body, id=id))
         except UnsignedError as error:
             raise _refused(route, str(error)) from error
         except UncheckedError as error:
             log.warning("callback.unchecked", provider=route.provider, reason=str(error))
-            raise _put_off("Whether it is signed cannot be told now. Call again.") from error
+            raise _put_off("What it takes to check it cannot be had now. Call again.") from error
         except MalformedError as error:
             raise ProblemError(MALFORMED_JSON, str(error)) from error
         await self.desk.apply(route.provider, receipts)

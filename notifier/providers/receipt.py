@@ -78,9 +78,10 @@ class Callback:
 class CallbackRoute:
     """One way in which a provider calls back.
 
-    `may_be_signed` is asked before the body is read: whether the headers can be those of a signed
-    call. `read` may have to ask the provider for what verifies it: it waits for seconds at most,
-    and raises UnsignedError for what nobody signed, UncheckedError and MalformedError.
+    `check` looks at the headers before the body is read, and raises UnsignedError if they cannot be
+    those of a signed call. `read` may have to ask the provider for what verifies it: it waits for
+    seconds at most, and raises UnsignedError for what nobody signed, UncheckedError and
+    MalformedError.
     """
 
     provider: str
@@ -92,5 +93,5 @@ class CallbackRoute:
     signed_by: Mapping[str, str]
     """The headers that say who calls, and what they hold."""
     max_body_bytes: int
-    may_be_signed: Callable[[Mapping[str, str]], bool]
+    check: Callable[[Mapping[str, str]], None]
     read: Callable[[Callback], Awaitable[Sequence[Receipt]]]

@@ -223,7 +223,7 @@ async def test_what_cannot_be_checked_now_is_asked_for_again(tmp_path: Path) -> 
     async def read(_callback: Callback) -> Sequence[Receipt]:
         raise UncheckedError("nobody answers")
 
-    route = replace(SIGNER.routes(SystemClock())[0], read=read, may_be_signed=lambda _headers: True)
+    route = replace(SIGNER.routes(SystemClock())[0], read=read, check=lambda _headers: None)
     async with serving(tmp_path, callbacks=lambda _clock: [route]) as api:
         with capture_logs() as logs:
             answer = await api.client.post("/callbacks/sendgrid", json=[])

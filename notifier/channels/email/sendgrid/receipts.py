@@ -181,10 +181,11 @@ def event_route(public_key: str, clock: Clock) -> CallbackRoute:
     """
     verify = sendgrid_verifier(public_key)
 
-    def may_be_signed(headers: Mapping[str, str]) -> bool:
-        return _is_fresh(headers.get(_TIMESTAMP, ""), clock) and is_ecdsa(
-            headers.get(_SIGNATURE, "")
-        )
+    def check(headers: Mapping[str, str]) -> None:
+        if not is_ecdsa(headers.get(_SIGNATURE, "")):
+            raise UnsignedError("it has no signature of SendGrid's")
+        if not _is_fresh(headers.get(_TIMESTAMP, ""), clock):
+            raise UnsignedError("its timestamp is missing, or too far from the time here")
 
     async def read(callback: Callback) -> Sequence[Receipt]:
         signed = callback.headers[_TIMESTAMP].encode() + callback.body
@@ -203,7 +204,7 @@ def event_route(public_key: str, clock: Clock) -> CallbackRoute:
             "X-Twilio-Email-Event-Webhook-Timestamp": "Unix time in seconds.",
         },
         max_body_bytes=_MAX_EVENTS_BYTES,
-        may_be_signed=may_be_signed,
+        check=check,
         read=read,
     )
 

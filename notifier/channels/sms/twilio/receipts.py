@@ -154,7 +154,7 @@ def status_route(base_url: str, auth_token: bytes) -> CallbackRoute:
         description=_SIGNED_FORM,
         signed_by=_SIGNED_BY,
         max_body_bytes=_MAX_FORM_BYTES,
-        may_be_signed=_may_be_signed,
+        check=_check,
         read=read,
     )
 
@@ -175,13 +175,14 @@ def message_route(base_url: str, auth_token: bytes) -> CallbackRoute:
         "STOP had put it; other messages have no effect.",
         signed_by=_SIGNED_BY,
         max_body_bytes=_MAX_FORM_BYTES,
-        may_be_signed=_may_be_signed,
+        check=_check,
         read=read,
     )
 
 
-def _may_be_signed(headers: Mapping[str, str]) -> bool:
-    return is_mac(headers.get("x-twilio-signature", ""))
+def _check(headers: Mapping[str, str]) -> None:
+    if not is_mac(headers.get("x-twilio-signature", "")):
+        raise UnsignedError("it has no signature of Twilio's")
 
 
 def _signed_form(callback: Callback, url: str, auth_token: bytes) -> Mapping[str, str]:
