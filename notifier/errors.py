@@ -50,7 +50,14 @@ class RecipientError(NotifierError):
 
 
 class UnsignedError(NotifierError):
-    """A callback is not signed by its provider, or not for this URL and body."""
+    """A callback is not signed by its provider, or not for this URL and body.
+
+    The message says what is wrong, to whoever called, and quotes nothing of the callback.
+    """
+
+
+class UncheckedError(NotifierError):
+    """Whether a callback is signed cannot be told for now; its provider is to call again."""
 
 
 class MalformedError(NotifierError):

@@ -52,14 +52,20 @@ def _table(title: str, group: Any, path: tuple[str, ...]) -> str:
 
 
 def _rows(group: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
-    # What it has of its own goes first.
-    fields = sorted(
-        group.model_fields.items(), key=lambda each: each[0] not in group.__annotations__
-    )
+    # What it has of its own goes first, then what it has of whom it is nearest to.
+    fields = sorted(group.model_fields.items(), key=lambda each: _distance(group, each[0]))
     for name, field in fields:
         if not _is_group(field):
             variable = PREFIX + "__".join([*path, name]).upper()
             yield f"| `{variable}` | {_default(field)} | {field.description}{_choice(field)} |\n"
+
+
+def _distance(group: type[BaseModel], name: str) -> int:
+    return next(
+        nth
+        for nth, each in enumerate(group.__mro__)
+        if name in getattr(each, "__annotations__", ())
+    )
 
 
 def _choice(field: FieldInfo) -> str:

@@ -22,7 +22,7 @@ from notifier.api.kit.problems import (
     UNAVAILABLE,
     ProblemError,
 )
-from notifier.errors import MalformedError, UnsignedError
+from notifier.errors import MalformedError, UncheckedError, UnsignedError
 from notifier.providers.receipt import Callback, CallbackRoute, Receipt, ReceiptStore
 
 log = structlog.get_logger(__name__)
@@ -60,7 +60,7 @@ class ReceiptDesk:
         if early and not await self._wait(early):
             log.warning("callback.put_off", provider=provider, receipts=len(early))
             detail = "What it is about is being sent at this moment. Call again."
-            raise ProblemError(UNAVAILABLE, detail, headers={"Retry-After": "60"})
+            raise _put_off(detail)
 
     async def _wait(self, early: Sequence[Receipt]) -> bool:
         if self._waiting >= self._max_waiting:
@@ -111,16 +111,18 @@ class ReceiptEndpoints:
 
     async def _take(self, route: CallbackRoute, call: Call[None, None]) -> Response:
         headers = dict(call.request.headers)
-        if not route.may_be_signed(headers):
-            raise _refused(route)
-        body = await read_body(
-            call.request, max_bytes=route.max_body_bytes, timeout_s=self.body_timeout_s
-        )
         id = call.request.path_params.get("id")
         try:
-            receipts = route.read(Callback(headers=headers, body=body, id=id))
+            route.check(headers)
+            body = await read_body(
+                call.request, max_bytes=route.max_body_bytes, timeout_s=self.body_timeout_s
+            )
+            receipts = await route.read(Callback(headers=headers, body=body, id=id))
         except UnsignedError as error:
-            raise _refused(route) from error
+            raise _refused(route, str(error)) from error
+        except UncheckedError as error:
+            log.warning("callback.unchecked", provider=route.provider, reason=str(error))
+            raise _put_off("What it takes to check it cannot be had now. Call again.") from error
         except MalformedError as error:
             raise ProblemError(MALFORMED_JSON, str(error)) from error
         await self.desk.apply(route.provider, receipts)
@@ -131,6 +133,11 @@ def _required(name: str, description: str) -> HeaderParameter:
     return HeaderParameter(name=name, description=description, schema={"type": "string"})
 
 
-def _refused(route: CallbackRoute) -> ProblemError:
-    log.warning("callback.refused", provider=route.provider)
-    return ProblemError(BAD_SIGNATURE, "It is not signed, or not for this URL and body.")
+def _refused(route: CallbackRoute, reason: str) -> ProblemError:
+    log.warning("callback.refused", provider=route.provider, reason=reason)
+    detail = f"It is not signed, or not for this URL and body: {reason}."
+    return ProblemError(BAD_SIGNATURE, detail)
+
+
+def _put_off(detail: str) -> ProblemError:
+    return ProblemError(UNAVAILABLE, detail, headers={"Retry-After": "60"})

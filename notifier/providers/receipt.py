@@ -1,6 +1,6 @@
 """Receipts: what providers report of what they took."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -78,8 +78,10 @@ class Callback:
 class CallbackRoute:
     """One way in which a provider calls back.
 
-    `may_be_signed` is asked before the body is read: whether the headers can be those of a signed
-    call. `read` raises UnsignedError for what nobody signed, and MalformedError.
+    `check` looks at the headers before the body is read, and raises UnsignedError if they cannot be
+    those of a signed call. `read` may have to ask the provider for what verifies it: it waits for
+    seconds at most, and raises UnsignedError for what nobody signed, UncheckedError and
+    MalformedError.
     """
 
     provider: str
@@ -91,5 +93,5 @@ class CallbackRoute:
     signed_by: Mapping[str, str]
     """The headers that say who calls, and what they hold."""
     max_body_bytes: int
-    may_be_signed: Callable[[Mapping[str, str]], bool]
-    read: Callable[[Callback], Sequence[Receipt]]
+    check: Callable[[Mapping[str, str]], None]
+    read: Callable[[Callback], Awaitable[Sequence[Receipt]]]

@@ -2,7 +2,8 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
@@ -18,11 +19,12 @@ from notifier.api.kit.config import ApiConfig
 from notifier.channels.email.sendgrid.receipts import event_route
 from notifier.clock import SystemClock
 from notifier.delivery.ports import Claimed, Finish
-from notifier.errors import SettingsError
+from notifier.errors import SettingsError, UncheckedError
 from notifier.notification.envelope import Envelope
 from notifier.notification.model import Channel, Lane
 from notifier.notification.outcomes import Fault
 from notifier.notification.transitions import RETRY, SUCCEED, Transition
+from notifier.providers.receipt import Callback, Receipt
 from tests.api import MAIL, PEPPER, PREFIX, SMS, Api, client_of, serving
 from tests.callbacks import (
     AUTH_TOKEN,
@@ -202,6 +204,34 @@ async def test_without_a_signature_nothing_is_read(api: Api, signature: str | No
         path = f"/callbacks/twilio/{compat.uuid7()}"
         answer = await api.client.post(path, content=content, headers=encoded)
         assert answer.status_code == 403
+
+
+async def test_the_caller_and_the_log_are_told_why_it_is_refused(api: Api) -> None:
+    id = await ended(api, SUCCEED)
+    call = signed_form(id, status_form("delivered"))
+    call["content"] += "&Body=more"
+
+    with capture_logs() as logs:
+        answer = await api.client.post(f"/callbacks/twilio/{id}", **call)
+
+    reason = "the form is not signed for its URL and all of its fields"
+    assert reason in answer.json()["detail"]
+    assert [each["reason"] for each in logs if each["event"] == "callback.refused"] == [reason]
+
+
+async def test_what_cannot_be_checked_now_is_asked_for_again(tmp_path: Path) -> None:
+    async def read(_callback: Callback) -> Sequence[Receipt]:
+        raise UncheckedError("nobody answers")
+
+    route = replace(SIGNER.routes(SystemClock())[0], read=read, check=lambda _headers: None)
+    async with serving(tmp_path, callbacks=lambda _clock: [route]) as api:
+        with capture_logs() as logs:
+            answer = await api.client.post("/callbacks/sendgrid", json=[])
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+    assert [each["reason"] for each in logs if each["event"] == "callback.unchecked"] == [
+        "nobody answers"
+    ]
 
 
 async def test_a_form_of_very_many_fields_is_refused_whoever_signed_it(api: Api) -> None:

@@ -1021,6 +1021,19 @@ async def test_what_the_server_does_not_offer_names_the_setting(
     assert "NOTIFIER_SMTP__USERNAME" in no_login.message
 
 
+async def test_a_server_of_another_provider_names_that_providers_settings(
+    server: SmtpServer,
+) -> None:
+    adapter = an_adapter(replace(a_config(server), provider="another", security="starttls"))
+
+    outcome = await adapter.send(a_message())
+
+    assert adapter.provider == "another"
+    assert isinstance(outcome, Systemic)
+    assert "NOTIFIER_ANOTHER__SECURITY" in outcome.message
+    await adapter.close()
+
+
 @pytest.mark.parametrize(
     ("port", "security", "is_odd"),
     [

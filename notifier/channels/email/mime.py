@@ -7,7 +7,7 @@ versions of Python turns an encoded subject into header lines of its own (CVE-20
 import re
 from base64 import encodebytes
 from binascii import b2a_base64, b2a_qp
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
@@ -42,8 +42,15 @@ class Mail:
         return not (self.sender.isascii() and self.recipient.isascii())
 
 
-def compose(message: Message, sender: Mailbox, now: datetime) -> Mail:
+_NONE: Mapping[str, str] = {}
+
+
+def compose(
+    message: Message, sender: Mailbox, now: datetime, headers: Mapping[str, str] = _NONE
+) -> Mail:
     """Build the mail for `message`; its Message-ID is the same on every attempt.
+
+    `headers` go in as they are: a setting's, never a message's.
 
     Raises:
         UnsendableError: it cannot be written as a mail, or not safely.
@@ -51,14 +58,16 @@ def compose(message: Message, sender: Mailbox, now: datetime) -> Mail:
     refuse_unsafe_headers(message)
     recipient = wire_address(message.recipient)
     try:
-        lines = b"".join((_head(message, sender, recipient, now).encode(), _body(message)))
+        lines = b"".join((_head(message, sender, recipient, now, headers).encode(), _body(message)))
     except UnicodeEncodeError as error:
         raise UnsendableError("not_unicode", "the content is not valid Unicode") from error
     content = lines.replace(b"\r\n.", b"\r\n..") + b".\r\n"
     return Mail(sender.address, recipient, content)
 
 
-def _head(message: Message, sender: Mailbox, recipient: str, now: datetime) -> str:
+def _head(
+    message: Message, sender: Mailbox, recipient: str, now: datetime, headers: Mapping[str, str]
+) -> str:
     subject = (f"Subject: {_unstructured(message.subject)}",) if message.subject else ()
     return "\r\n".join(
         (
@@ -68,6 +77,7 @@ def _head(message: Message, sender: Mailbox, recipient: str, now: datetime) -> s
             f"Date: {format_datetime(now)}",
             f"Message-ID: <{message.id}@{sender.domain}>",
             "Auto-Submitted: auto-generated",
+            *(f"{name}: {value}" for name, value in headers.items()),
             "MIME-Version: 1.0",
             "",
         )

@@ -82,3 +82,9 @@ def test_a_mail_without_a_subject_has_no_such_header() -> None:
         message = replace(a_message(), subject=subject)
         mail = read(compose(message, SENDER, ManualClock().now()).content)
         assert "Subject" not in mail
+
+
+def test_the_headers_of_a_setting_go_into_the_mail() -> None:
+    content = compose(a_message(), SENDER, ManualClock().now(), {"X-Set": "transactional"}).content
+
+    assert read(content)["X-Set"] == "transactional"

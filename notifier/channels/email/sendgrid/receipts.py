@@ -10,6 +10,7 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
+from notifier.channels.email.bounces import BOUNCES, ENHANCED_CODE
 from notifier.channels.email.sendgrid.refusals import judge_bounce
 from notifier.channels.receipts import PROVIDER_ID, Meaning, decoded_bytes, fault_for, matching
 from notifier.channels.refusals.blame import Blame
@@ -29,7 +30,6 @@ _MAX_EVENTS_BYTES = 1024 * 1024
 _MAX_REASON_CHARS = 2_000
 _MAX_UNIX_TIME = 2**33
 _EVENT_ID = re.compile(r"[!-~]{1,200}", re.ASCII)
-_ENHANCED_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)
 
 # https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event; deferred, open
 # and click change nothing.
@@ -42,16 +42,6 @@ SENDGRID_EVENTS: Mapping[str, Meaning] = {
     "unsubscribe": Meaning(None, suppress_as=SuppressionReason.UNSUBSCRIBED),
     "group_unsubscribe": Meaning(None, suppress_as=SuppressionReason.UNSUBSCRIBED),
     "group_resubscribe": Meaning(None, lift=SuppressionReason.UNSUBSCRIBED),
-}
-_BOUNCES: Mapping[Blame, Meaning] = {
-    Blame.GONE: Meaning(
-        BOUNCE, "the receiving server knows no such address", SuppressionReason.HARD_BOUNCE
-    ),
-    Blame.RECIPIENT_NOW: Meaning(BOUNCE, "the receiving server refused it for now"),
-    Blame.MOMENT: Meaning(BOUNCE, "the receiving server refused it for now"),
-    Blame.RATE: Meaning(BOUNCE, "the receiving server gets too much from us"),
-    Blame.OURS: Meaning(BOUNCE, "the receiving server refuses our sender or our provider"),
-    Blame.MESSAGE: Meaning(BOUNCE, "the receiving server refused its content"),
 }
 SENDGRID_DROPS: Mapping[str, Meaning] = {
     # Mailboxes that were full are on that list as well.
@@ -91,7 +81,7 @@ def _sendgrid_receipt(event: Mapping[str, JsonValue]) -> Receipt | None:
         id=id,
         transition=meaning.transition,
         provider_id=matching(PROVIDER_ID, message_id),
-        fault=fault_for(meaning, matching(_ENHANCED_CODE, event.get("status")) or kind),
+        fault=fault_for(meaning, matching(ENHANCED_CODE, event.get("status")) or kind),
         suppress_as=meaning.suppress_as,
         lift=meaning.lift,
         at=_time(event.get("timestamp")),
@@ -101,7 +91,7 @@ def _sendgrid_receipt(event: Mapping[str, JsonValue]) -> Receipt | None:
 def _sendgrid_meaning(kind: str, event: Mapping[str, JsonValue]) -> Meaning | None:
     match kind:
         case "bounce":
-            return _BOUNCES.get(_sendgrid_blame(event), SENDGRID_EVENTS[kind])
+            return BOUNCES.get(_sendgrid_blame(event), SENDGRID_EVENTS[kind])
         case "dropped":
             reason = _text(event, "reason").strip().lower()
             return SENDGRID_DROPS.get(reason, SENDGRID_EVENTS[kind])
@@ -112,7 +102,7 @@ def _sendgrid_meaning(kind: str, event: Mapping[str, JsonValue]) -> Meaning | No
 def _sendgrid_blame(event: Mapping[str, JsonValue]) -> Blame:
     return judge_bounce(
         kind=_text(event, "type"),
-        status=matching(_ENHANCED_CODE, event.get("status")) or "",
+        status=matching(ENHANCED_CODE, event.get("status")) or "",
         reason=_text(event, "reason")[:_MAX_REASON_CHARS],
         classification=_text(event, "bounce_classification"),
     )
@@ -191,12 +181,13 @@ def event_route(public_key: str, clock: Clock) -> CallbackRoute:
     """
     verify = sendgrid_verifier(public_key)
 
-    def may_be_signed(headers: Mapping[str, str]) -> bool:
-        return _is_fresh(headers.get(_TIMESTAMP, ""), clock) and is_ecdsa(
-            headers.get(_SIGNATURE, "")
-        )
+    def check(headers: Mapping[str, str]) -> None:
+        if not is_ecdsa(headers.get(_SIGNATURE, "")):
+            raise UnsignedError("it has no signature of SendGrid's")
+        if not _is_fresh(headers.get(_TIMESTAMP, ""), clock):
+            raise UnsignedError("its timestamp is missing, or too far from the time here")
 
-    def read(callback: Callback) -> Sequence[Receipt]:
+    async def read(callback: Callback) -> Sequence[Receipt]:
         signed = callback.headers[_TIMESTAMP].encode() + callback.body
         if not verify(callback.headers[_SIGNATURE], signed):
             raise UnsignedError("it is not signed over timestamp and body")
@@ -213,7 +204,7 @@ def event_route(public_key: str, clock: Clock) -> CallbackRoute:
             "X-Twilio-Email-Event-Webhook-Timestamp": "Unix time in seconds.",
         },
         max_body_bytes=_MAX_EVENTS_BYTES,
-        may_be_signed=may_be_signed,
+        check=check,
         read=read,
     )
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from notifier.channels.email.replies import Phase, parse_reply, ruling
+from notifier.channels.email.bounces import blame_of_reply, leaves_open
 from notifier.channels.refusals.blame import Blame, Ruling
 from notifier.channels.refusals.http import HttpTable
 from notifier.channels.refusals.words import phrase, plain_words
@@ -98,8 +98,6 @@ def judge_answer(status: int, complaints: tuple[Complaint, ...]) -> Ruling:
 
 # --- events ---------------------------------------------------------------------------------
 
-_REPLY = re.compile(r"\s*([245]\d\d)[ -]+(.*)", re.DOTALL)
-_CLASSES: Mapping[str, int] = {"2": 250, "4": 450, "5": 550}
 _FOR_NOW = frozenset({"blocked", "expired"})
 _BY_CLASSIFICATION: Mapping[str, Blame] = {
     "invalid address": Blame.GONE,
@@ -119,27 +117,11 @@ def judge_bounce(*, kind: str, status: str, reason: str, classification: str) ->
     `kind` is the event's `type`: what is `blocked` or `expired` never proves that there is no
     such address. The codes and words mean what they mean in a reply to ourselves.
     """
-    by_reply = _by_reply(status, reason)
+    by_reply = blame_of_reply(status, reason)
     told = _BY_CLASSIFICATION.get(classification.strip().lower())
     blame = by_reply
-    if told is not None and by_reply in (None, Blame.RECIPIENT) and _leaves_open(status):
+    if told is not None and by_reply in (None, Blame.RECIPIENT) and leaves_open(status):
         blame = told
     if blame is Blame.GONE and kind in _FOR_NOW:
         return Blame.RECIPIENT_NOW
     return blame or Blame.RECIPIENT
-
-
-def _by_reply(status: str, reason: str) -> Blame | None:
-    found = _REPLY.match(reason)
-    code = int(found[1]) if found else _CLASSES.get(status[:1], 0)
-    words = found[2] if found else reason
-    if code == 0:
-        return None
-    if status[:1] == str(code)[0] and not status.endswith(".0.0"):
-        words = f"{status} {words.removeprefix(status)}"
-    return ruling(Phase.RCPT, parse_reply(code, words)).blame
-
-
-def _leaves_open(status: str) -> bool:
-    """Whether a status says too little to contradict a classification."""
-    return status[1:4] in ("", ".0.", ".1.")

@@ -45,11 +45,10 @@ class SmtpAdapter:
         SettingsError: the sender, the login or the certificates cannot be used.
     """
 
-    provider = "smtp"
-
     def __init__(self, config: SmtpConfig, clock: Clock) -> None:
         if config.username is not None and config.security == "none":
             raise SettingsError("smtp security: none allows no login; use starttls or tls")
+        self.provider = config.provider
         self._config = config
         self._clock = clock
         self._sender = parse_sender(config.sender)
@@ -63,12 +62,12 @@ class SmtpAdapter:
         self._connections = Connections(self._open, _is_full, limits, clock)
         self._has_worked = False
         if odd := unusual_mode(config):
-            log.warning("smtp.unusual_mode", problem=odd)
+            log.warning("smtp.unusual_mode", provider=self.provider, problem=odd)
 
     async def send(self, message: Message) -> Outcome:
         progress = Progress()
         try:
-            mail = compose(message, self._sender, self._clock.now())
+            mail = compose(message, self._sender, self._clock.now(), self._config.headers)
             async with asyncio.timeout(self._config.timeout_s):
                 reply = await self._hand_over(mail, progress)
                 return Sent(queue_id(reply.text))
@@ -134,7 +133,7 @@ class SmtpAdapter:
     def _explain_opening(self, error: OpeningError, message: Message) -> Outcome:
         match error.cause:
             case MisconfiguredError() as cause:
-                log.error("smtp.misconfigured", problem=str(cause))
+                log.error("smtp.misconfigured", provider=self.provider, problem=str(cause))
                 return Systemic(cause.code, str(cause))
             case aiosmtplib.SMTPResponseException() as cause:
                 outcome = self._judge(parse_reply(cause.code, cause.message), error.phase, message)

@@ -21,14 +21,6 @@ _OTHERS = re.compile(r"line: (\* (OK|PREAUTH|BYE)|\+OK|-ERR|SSH-|HTTP/|RFB )")
 # X.509's own numbers, as OpenSSL has them (X509_V_ERR_...).
 _NOT_THIS_HOST = (62, 64)
 _NOT_NOW = (9, 10)
-_SPEAKS_TLS = (
-    "it speaks TLS from the first byte: set NOTIFIER_SMTP__SECURITY to tls, or "
-    "NOTIFIER_SMTP__PORT to the one for starttls (usually 587)"
-)
-_SPEAKS_NO_TLS = (
-    "it does not speak TLS from the first byte: set NOTIFIER_SMTP__SECURITY to starttls, or "
-    "NOTIFIER_SMTP__PORT to the one for tls (usually 465)"
-)
 
 
 class MisconfiguredError(Exception):
@@ -56,31 +48,39 @@ async def misconfiguration(
     Looks at the server once more where silence or noise came instead of a greeting, unless it
     `has_worked` as it is set up.
     """
-    known = _by_itself(error, phase)
+    known = _by_itself(error, phase, config)
     if known is None and phase is Phase.CONNECT and not has_worked and _may_be_the_mode(error):
         within_s = min(_LONGEST_LOOK_S, config.timeout_s * _SHARE_OF_TIME)
         if config.security == "tls":
             if await _greets(config.host, config.port, within_s):
-                return MisconfiguredError("tls_mode", _SPEAKS_NO_TLS)
+                return _other_mode(config, "it does not speak TLS", "starttls", "tls (usually 465)")
         elif await _speaks_tls(config.host, config.port, within_s):
-            return MisconfiguredError("tls_mode", _SPEAKS_TLS)
+            return _other_mode(config, "it speaks TLS", "tls", "starttls (usually 587)")
     return known or _by_tls(error, phase)
 
 
-def _by_itself(error: Exception, phase: Phase) -> MisconfiguredError | None:
+def _other_mode(config: SmtpConfig, what: str, mode: str, port: str) -> MisconfiguredError:
+    return MisconfiguredError(
+        "tls_mode",
+        f"{what} from the first byte: set {config.variable('SECURITY')} to {mode}, or "
+        f"{config.variable('PORT')} to the one for {port}",
+    )
+
+
+def _by_itself(error: Exception, phase: Phase, config: SmtpConfig) -> MisconfiguredError | None:
     cause = _cause(error)
     match cause:
         case MisconfiguredError():
             return cause
         case ssl.SSLCertVerificationError():
-            return MisconfiguredError("tls", f"{phase}: {_certificate(cause)}")
+            return MisconfiguredError("tls", f"{phase}: {_certificate(cause, config)}")
         case socket.gaierror() if cause.errno in (socket.EAI_NONAME, socket.EAI_NODATA):
             # A moment's trouble is EAI_AGAIN. Where even so it is one, nothing was spent.
-            return MisconfiguredError("dns", "there is no such host: see NOTIFIER_SMTP__HOST")
+            problem = f"there is no such host: see {config.variable('HOST')}"
+            return MisconfiguredError("dns", problem)
         case aiosmtplib.SMTPResponseException(code=-1) if _OTHERS.search(cause.message):
-            return MisconfiguredError(
-                "not_smtp", "what answers there does not speak SMTP: see NOTIFIER_SMTP__PORT"
-            )
+            problem = f"what answers there does not speak SMTP: see {config.variable('PORT')}"
+            return MisconfiguredError("not_smtp", problem)
         case _:
             return None
 
@@ -92,13 +92,13 @@ def _by_tls(error: Exception, phase: Phase) -> MisconfiguredError | None:
     return None
 
 
-def _certificate(error: ssl.SSLCertVerificationError) -> str:
+def _certificate(error: ssl.SSLCertVerificationError, config: SmtpConfig) -> str:
     if error.verify_code in _NOT_THIS_HOST:
-        hint = "it is another host's: set NOTIFIER_SMTP__HOST to a name that it is for"
+        hint = f"it is another host's: set {config.variable('HOST')} to a name that it is for"
     elif error.verify_code in _NOT_NOW:
         hint = "the server needs a new one, or this host's clock is wrong"
     else:
-        hint = "set NOTIFIER_SMTP__CA_PATH to a file with who signed it"
+        hint = f"set {config.variable('CA_PATH')} to a file with who signed it"
     return f"CERTIFICATE_VERIFY_FAILED ({error.verify_message.rstrip('.')}): {hint}"
 
 

@@ -150,8 +150,9 @@ class Opening:
         if not self._client.supports_extension("starttls"):
             raise MisconfiguredError(
                 "starttls_missing",
-                "the server does not offer STARTTLS: set NOTIFIER_SMTP__PORT to the one that does "
-                "(usually 587), or NOTIFIER_SMTP__SECURITY to tls or none",
+                f"the server does not offer STARTTLS: set {self._config.variable('PORT')} to the "
+                f"one that does (usually 587), or {self._config.variable('SECURITY')} to tls or "
+                "none",
             )
         progress.phase = Phase.STARTTLS
         await self._client.starttls()
@@ -176,6 +177,6 @@ class Opening:
         raise MisconfiguredError(
             "auth_missing",
             "the server offers no login that we know (PLAIN, LOGIN, CRAM-MD5): set "
-            "NOTIFIER_SMTP__PORT to the one for submission (587 or 465), or no "
-            "NOTIFIER_SMTP__USERNAME",
+            f"{self._config.variable('PORT')} to the one for submission (587 or 465), or no "
+            f"{self._config.variable('USERNAME')}",
         )

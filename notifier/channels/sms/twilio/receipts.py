@@ -141,7 +141,7 @@ def status_route(base_url: str, auth_token: bytes) -> CallbackRoute:
     `base_url` is public, and what Twilio signs.
     """
 
-    def read(callback: Callback) -> Sequence[Receipt]:
+    async def read(callback: Callback) -> Sequence[Receipt]:
         form = _signed_form(callback, f"{base_url}/{callback.id}", auth_token)
         receipt = twilio_receipt(callback.id, form) if callback.id else None
         return [receipt] if receipt else []
@@ -154,7 +154,7 @@ def status_route(base_url: str, auth_token: bytes) -> CallbackRoute:
         description=_SIGNED_FORM,
         signed_by=_SIGNED_BY,
         max_body_bytes=_MAX_FORM_BYTES,
-        may_be_signed=_may_be_signed,
+        check=_check,
         read=read,
     )
 
@@ -162,7 +162,7 @@ def status_route(base_url: str, auth_token: bytes) -> CallbackRoute:
 def message_route(base_url: str, auth_token: bytes) -> CallbackRoute:
     """Return how Twilio tells of incoming messages: with a call to just that."""
 
-    def read(callback: Callback) -> Sequence[Receipt]:
+    async def read(callback: Callback) -> Sequence[Receipt]:
         receipt = twilio_opt_in(_signed_form(callback, base_url, auth_token))
         return [receipt] if receipt else []
 
@@ -175,13 +175,14 @@ def message_route(base_url: str, auth_token: bytes) -> CallbackRoute:
         "STOP had put it; other messages have no effect.",
         signed_by=_SIGNED_BY,
         max_body_bytes=_MAX_FORM_BYTES,
-        may_be_signed=_may_be_signed,
+        check=_check,
         read=read,
     )
 
 
-def _may_be_signed(headers: Mapping[str, str]) -> bool:
-    return is_mac(headers.get("x-twilio-signature", ""))
+def _check(headers: Mapping[str, str]) -> None:
+    if not is_mac(headers.get("x-twilio-signature", "")):
+        raise UnsignedError("it has no signature of Twilio's")
 
 
 def _signed_form(callback: Callback, url: str, auth_token: bytes) -> Mapping[str, str]:
