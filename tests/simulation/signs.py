@@ -35,13 +35,14 @@ _PATIENCE_S = 8.0
 """A worker without its database lets go a little later."""
 _LONGEST_CALLS_S = 30.0
 _RECORDED_S = 1.5
+# A dead letter waits so long for its confirmation, and for a channel before that.
+_LONGEST_PUBLISH_S = 6.0
 """How long it takes to ask another provider, or to record what came of a call."""
 _IN_A_ROW = 5
 _KNOWN_AFTER_S = 3.0
 _OPEN_S = 28.0
 _LOST_AFTER_S = 30.0
 """Nothing that was published is taken for lost, or missing, sooner."""
-_MS_S = 0.01
 # SQLite's clock goes on between the statements of a transaction.
 _TRANSACTION_S = 0.1
 
@@ -259,6 +260,8 @@ def _may_be_interrupted(ended: Ended, line: Mapping[str, Any]) -> bool:
     """Whether calls may have lasted longer than the grace, as many as were cut off."""
     grace_s, at_s, worker = ended.plan.grace_s, line["at_s"], line["process"]
     troubles = {*STORE, Kind.FREEZE}
+    if grace_s < _LONGEST_PUBLISH_S:
+        troubles |= {Kind.BROKER_FROZEN, Kind.CONFIRMS_HELD}
     if any(_between(ended, troubles, at_s - grace_s, at_s, worker)):
         return True
     calls = sum(call.worker == worker and _is_under_way(call, at_s) for call in ended.journal)
@@ -286,7 +289,7 @@ def _about_times(ended: Ended) -> Iterator[str]:
             if earlier["delay_s"] is None or later["event"] != "claim":
                 continue
             waited_s = (_time(later) - _time(earlier)).total_seconds()
-            if waited_s < earlier["delay_s"] - _MS_S:
+            if _is_off(ended, earlier, earlier["delay_s"] - waited_s):
                 yield f"early: {id_} was claimed {waited_s:.2f} s after {earlier['event']}"
 
     yield from _about_expiry(ended)
@@ -297,7 +300,9 @@ def _about_expiry(ended: Ended) -> Iterator[str]:
     ends = {row["id"]: row["expires_at"] for row in ended.records if row["expires_at"]}
     for row in ended.timeline:
         end = ends.get(row["notification_id"])
-        if end and row["event"] == "claim" and _is_after(ended, row, datetime.fromisoformat(end)):
+        if not end or row["event"] != "claim":
+            continue
+        if _is_off(ended, row, (_time(row) - datetime.fromisoformat(end)).total_seconds()):
             yield f"overdue: {row['notification_id']} was claimed at {row['at']}, expired at {end}"
     troubles = {*STORE, Kind.KILL, Kind.STOP, Kind.FREEZE}
     for id_, expired_s, seen_s in ended.overdue:
@@ -307,12 +312,11 @@ def _about_expiry(ended: Ended) -> Iterator[str]:
             yield f"waiting: {id_} expired at {expired_s:.2f}, and is pending at {seen_s:.2f}"
 
 
-def _is_after(ended: Ended, row: Mapping[str, Any], end: datetime) -> bool:
-    """Whether it was done after `end`, and not only noted then."""
+def _is_off(ended: Ended, row: Mapping[str, Any], by_s: float) -> bool:
+    """Whether it is off by more than the time between being done and being noted."""
     at_s = _time(row).timestamp() - EPOCH_S
-    late_s = (_time(row) - end).total_seconds()
-    return late_s > _TRANSACTION_S and not any(
-        each.kind in STORE and each.overlaps(at_s - late_s, at_s) for each in ended.happenings
+    return by_s > _TRANSACTION_S and not any(
+        each.kind in STORE and each.overlaps(at_s - by_s, at_s) for each in ended.happenings
     )
 
 
