@@ -75,7 +75,7 @@ def string_to_sign(fields: Mapping[str, str]) -> bytes:
 class Sns:
     """One region's SNS; `asked` are the paths that it was asked for, in order."""
 
-    fetch: HttpsFetch
+    fetch: HttpsFetch = field(default_factory=HttpsFetch)
     key: rsa.RSAPrivateKey = field(default_factory=a_key)
     certificate: bytes = b""
     asked: list[str] = field(default_factory=list)

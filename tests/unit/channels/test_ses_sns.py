@@ -1,16 +1,21 @@
 """What SNS signs."""
 
+import asyncio
+import json
 import re
+from typing import Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.channels.email.ses.certificates import SNS_HOST
-from notifier.channels.email.ses.sns import Kind, string_to_sign
+from notifier.channels.email.ses.certificates import SNS_HOST, Certificates
+from notifier.channels.email.ses.sns import Kind, Mailroom, SnsMessage, string_to_sign
+from notifier.clock import SystemClock
 from notifier.errors import UnsignedError
+from tests.servers.sns import TOPIC, Sns, a_certificate
 
-TOPIC = "arn:aws:sns:us-east-2:123456789012:s4-MySNSTopic-1G1WEFCOXTC0P"
+TEXT: Final = "a report " * 500
 
 
 def test_a_notification_is_signed_as_the_documentation_has_it() -> None:
@@ -79,3 +84,54 @@ def test_nothing_before_or_behind_a_host_is_taken_for_it(host: str, more: str) -
     for other in (host + more, more + host):
         if other != f"{host}.cn" or host.endswith(".cn"):
             assert re.fullmatch(SNS_HOST, other, re.ASCII) is None
+
+
+@pytest.fixture(scope="module")
+def sns() -> Sns:
+    signer = Sns()
+    signer.certificate = a_certificate(signer.key)
+    return signer
+
+
+@pytest.fixture(scope="module")
+def mailroom(sns: Sns) -> Mailroom:
+    async def fetch(_url: str, /) -> bytes:
+        return sns.certificate
+
+    clock = SystemClock()
+    return Mailroom([TOPIC], Certificates(fetch, clock), clock)
+
+
+@pytest.fixture(scope="module")
+def body(sns: Sns) -> bytes:
+    return json.dumps(sns.signed("Notification", Subject="SES", Message=TEXT)).encode()
+
+
+def opened(mailroom: Mailroom, body: bytes) -> SnsMessage | None:
+    try:
+        return asyncio.run(mailroom.open(body))
+    except UnsignedError:
+        return None
+
+
+@given(data=st.data())
+def test_whoever_alters_a_message_changes_nothing_of_what_is_taken(
+    mailroom: Mailroom, body: bytes, data: st.DataObject
+) -> None:
+    at = data.draw(st.integers(0, len(body) - 1))
+    more = data.draw(st.binary(max_size=3))
+    altered = body[:at] + more + body[at + data.draw(st.integers(0, 3)) :]
+
+    assert opened(mailroom, altered) in (None, opened(mailroom, body))
+
+
+@given(junk=st.binary(max_size=200) | st.text().map(str.encode))
+def test_what_nobody_signed_is_not_taken(mailroom: Mailroom, junk: bytes) -> None:
+    assert opened(mailroom, junk) is None
+
+
+def test_what_sns_signed_is_taken(mailroom: Mailroom, body: bytes) -> None:
+    taken = opened(mailroom, body)
+
+    assert taken is not None
+    assert (taken.kind, taken.topic, taken.text) == (Kind.NOTIFICATION, TOPIC, TEXT)

@@ -15,7 +15,7 @@ _OK = 200
 class Fetch(Protocol):
     """Gets what a URL names, whose host the caller has checked."""
 
-    async def __call__(self, url: str) -> bytes:
+    async def __call__(self, url: str, /) -> bytes:
         """Return the body of its 200.
 
         Raises:
@@ -37,7 +37,7 @@ class HttpsFetch:
         self._timeout_s = timeout_s
         self._max_bytes = max_bytes
 
-    async def __call__(self, url: str) -> bytes:
+    async def __call__(self, url: str, /) -> bytes:
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._get(URL(url, encoded=True))
