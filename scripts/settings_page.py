@@ -8,6 +8,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from notifier.channels.registry import PROVIDERS
 from notifier.composition.settings import ALL_SETTINGS
 from notifier.settings.environment import PREFIX
 
@@ -57,7 +58,8 @@ def _rows(group: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
     for name, field in fields:
         if not _is_group(field):
             variable = PREFIX + "__".join([*path, name]).upper()
-            yield f"| `{variable}` | {_default(field)} | {field.description}{_choice(field)} |\n"
+            choice = _providers(path) if name == "providers" else _choice(field)
+            yield f"| `{variable}` | {_default(field)} | {field.description}{choice} |\n"
 
 
 def _distance(group: type[BaseModel], name: str) -> int:
@@ -66,6 +68,11 @@ def _distance(group: type[BaseModel], name: str) -> int:
         for nth, each in enumerate(group.__mro__)
         if name in getattr(each, "__annotations__", ())
     )
+
+
+def _providers(path: tuple[str, ...]) -> str:
+    names = [f"`{each.name}`" for each in PROVIDERS if path[0] in each.channels]
+    return f" There are {', '.join(names)}."
 
 
 def _choice(field: FieldInfo) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.awake import AwakeClock, awake_clock
 from tests.servers.needed import needed
 from tests.servers.pgbouncer import PgBouncer, private_pgbouncer
 from tests.servers.postgres import Postgres, private_postgres
@@ -30,6 +31,13 @@ def logging_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "notifier.composition.resources.configure_logging", lambda **_settings: None
     )
+
+
+@pytest.fixture
+def awake() -> Iterator[AwakeClock]:
+    """A clock for bounds in real time: it does not count while the machine stands still."""
+    with awake_clock() as clock:
+        yield clock
 
 
 @pytest.fixture(scope="session")

@@ -64,9 +64,13 @@ class Gateway:
         task.add_done_callback(self._serving.discard)
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection(
-            self._url.hostname, self._url.port or 5672
-        )
+        try:
+            far_reader, far_writer = await asyncio.open_connection(
+                self._url.hostname, self._url.port or 5672
+            )
+        except OSError:
+            writer.transport.abort()
+            return
         ends = {writer, far_writer}
         self._open |= ends
         try:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from notifier.channels.email.sendgrid.provider import SENDGRID
+from notifier.channels.email.ses.provider import SES
 from notifier.channels.email.smtp.provider import SMTP
 from notifier.channels.in_app import IN_APP
 from notifier.channels.provider import Parts, Provider
@@ -18,7 +19,7 @@ from notifier.providers.receipt import CallbackRoute
 from notifier.settings.environment import PREFIX
 from notifier.settings.groups import ChannelSettings, Settings
 
-PROVIDERS: Sequence[Provider[Any]] = (SMTP, SENDGRID, TWILIO, IN_APP, SANDBOX)
+PROVIDERS: Sequence[Provider[Any]] = (SMTP, SENDGRID, SES, TWILIO, IN_APP, SANDBOX)
 
 OFF = "none"
 

@@ -218,7 +218,7 @@ class ChannelAdapter(Protocol):
 
     @property
     def provider(self) -> str:
-        """The provider's name: smtp, sendgrid, twilio, in_app, sandbox."""
+        """The provider's name, such as smtp or twilio."""
 
     async def send(self, message: Message) -> Outcome:
         """Hand over one message and say what came of it; a value, never an exception.

@@ -67,9 +67,9 @@ class EmailSettings(ChannelSettings):
 
     providers: Names = Field(
         (),
-        description="`smtp`, `sendgrid` or `sandbox` (captures, sends nothing), in order of "
-        "preference: the next is asked while one is in trouble or surely did not take it. `none` "
-        "turns email off. Required where it runs in several processes.",
+        description="Providers in order of preference: the next is asked while one is in trouble "
+        "or surely did not take it. `sandbox` captures and sends nothing, `none` turns email off. "
+        "Required where it runs in several processes.",
     )
     sender: Annotated[str, AfterValidator(_sender)] = Field(
         "notifier@localhost",
@@ -82,8 +82,8 @@ class SmsSettings(ChannelSettings):
 
     providers: Names = Field(
         (),
-        description="`twilio` or `sandbox` (captures, sends nothing), in order of preference: the "
-        "next is asked while one is in trouble or surely did not take it. `none` turns SMS off. "
+        description="Providers in order of preference: the next is asked while one is in trouble "
+        "or surely did not take it. `sandbox` captures and sends nothing, `none` turns SMS off. "
         "Required where it runs in several processes.",
     )
 

@@ -91,15 +91,13 @@ def secret_base_urls(value: SecretStr) -> SecretStr:
 Seconds: TypeAlias = Annotated[
     float, BeforeValidator(_seconds), Field(gt=0, le=_A_YEAR_S, allow_inf_nan=False)
 ]
+Listed = BeforeValidator(_split)
+"""Lets a tuple be written as a list with commas."""
 Names: TypeAlias = Annotated[
-    tuple[Annotated[str, Field(min_length=1)], ...],
-    BeforeValidator(_folded),
-    BeforeValidator(_split),
+    tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_folded), Listed
 ]
-Networks: TypeAlias = Annotated[
-    tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_split)
-]
-Schedule: TypeAlias = Annotated[tuple[Seconds, ...], BeforeValidator(_split), Field(min_length=1)]
+Networks: TypeAlias = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], Listed]
+Schedule: TypeAlias = Annotated[tuple[Seconds, ...], Listed, Field(min_length=1)]
 Host: TypeAlias = Annotated[str, AfterValidator(_host)]
 BaseUrl: TypeAlias = Annotated[str, AfterValidator(_base_url)]
 

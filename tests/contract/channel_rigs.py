@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from typing import Any, TypeAlias, cast
 from uuid import UUID
 
@@ -29,7 +30,7 @@ from tests.servers.providers import (
     sendgrid_refusal,
     twilio_refusal,
 )
-from tests.servers.scripted_smtp import Drop, Hang, SmtpServer, open_smtp
+from tests.servers.scripted_smtp import Drop, Hang, SmtpServer, open_ses, open_smtp
 
 MAX_CONNECTIONS = 2
 
@@ -38,7 +39,17 @@ MakeAdapter: TypeAlias = Callable[[int, float], ChannelAdapter]
 
 
 def smtp_adapter(port: int, timeout_s: float) -> ChannelAdapter:
-    config = SmtpConfig(
+    return SmtpAdapter(smtp_config(port, timeout_s), ManualClock())
+
+
+def ses_adapter(port: int, timeout_s: float) -> ChannelAdapter:
+    headers = {"X-SES-CONFIGURATION-SET": "shop"}
+    config = replace(smtp_config(port, timeout_s), provider="ses", headers=headers)
+    return SmtpAdapter(config, ManualClock())
+
+
+def smtp_config(port: int, timeout_s: float) -> SmtpConfig:
+    return SmtpConfig(
         host="127.0.0.1",
         port=port,
         sender="Shop <no-reply@shop.example>",
@@ -46,7 +57,6 @@ def smtp_adapter(port: int, timeout_s: float) -> ChannelAdapter:
         timeout_s=timeout_s,
         max_connections=MAX_CONNECTIONS,
     )
-    return SmtpAdapter(config, ManualClock())
 
 
 def sendgrid_adapter(port: int, timeout_s: float) -> ChannelAdapter:
@@ -103,8 +113,8 @@ class Rig:
 
 
 class SmtpRig(Rig):
-    def __init__(self, server: SmtpServer, timeout_s: float) -> None:
-        super().__init__(smtp_adapter(server.port, timeout_s), a_message(Channel.EMAIL))
+    def __init__(self, server: SmtpServer, adapter: ChannelAdapter) -> None:
+        super().__init__(adapter, a_message(Channel.EMAIL))
         self._server = server
 
     def refuse(self, verdict: Verdict, words: str = "no") -> None:
@@ -125,6 +135,18 @@ class SmtpRig(Rig):
 
     def open_connections(self) -> int:
         return self._server.open_sessions
+
+
+class SesRig(SmtpRig):
+    """SES takes every sender and recipient, and refuses what was sent."""
+
+    def refuse(self, verdict: Verdict, words: str = "no") -> None:
+        replies = {
+            Transient: "454 Temporary service failure",
+            Permanent: "552 Message is too long.",
+            Systemic: "554 Message rejected: Email address is not verified.",
+        }
+        self._server.script("CONTENT", f"{replies[verdict]} {words}")
 
 
 class HttpRig(Rig):
@@ -216,7 +238,13 @@ class ShelfRig(Rig):
 @asynccontextmanager
 async def smtp_rig(timeout_s: float) -> AsyncIterator[Rig]:
     async with open_smtp() as server:
-        yield SmtpRig(server, timeout_s)
+        yield SmtpRig(server, smtp_adapter(server.port, timeout_s))
+
+
+@asynccontextmanager
+async def ses_rig(timeout_s: float) -> AsyncIterator[Rig]:
+    async with open_ses() as server:
+        yield SesRig(server, ses_adapter(server.port, timeout_s))
 
 
 @asynccontextmanager
@@ -256,11 +284,13 @@ OpenRig: TypeAlias = Callable[[float], AbstractAsyncContextManager[Rig]]
 
 MAKE_REMOTE: dict[str, MakeAdapter] = {
     "smtp": smtp_adapter,
+    "ses": ses_adapter,
     "sendgrid": sendgrid_adapter,
     "twilio": twilio_adapter,
 }
 REMOTE: dict[str, OpenRig] = {
     "smtp": smtp_rig,
+    "ses": ses_rig,
     "sendgrid": sendgrid_rig,
     "twilio": twilio_rig,
 }

@@ -11,13 +11,19 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.routing import Route
 
+from notifier.channels.email.ses.callbacks import notification_route
 from notifier.notification.model import Channel
 from tests.api import PREFIX, Api, listening, serving
 from tests.callbacks import SendGridSigner, twilio_routes
+from tests.servers.sns import TOPIC
 
 EVERYTHING: Mapping[str, Any] = {
     "has_metrics": True,
-    "callbacks": lambda clock: [*twilio_routes(), *SendGridSigner().routes(clock)],
+    "callbacks": lambda clock: [
+        *twilio_routes(),
+        *SendGridSigner().routes(clock),
+        notification_route([TOPIC], clock),
+    ],
     "routes": dict.fromkeys(Channel, ("smtp",)),
 }
 

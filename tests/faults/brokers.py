@@ -4,7 +4,6 @@ A `Node` is what one process has: its own database connections, its own links to
 """
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,7 @@ from notifier.delivery.deliverer import Deliverer
 from notifier.delivery.duties import DeliveryDuties, RelayPace
 from notifier.delivery.ports import ChannelAdapter, RescuePolicy
 from notifier.delivery.retry import RetryPolicy
+from notifier.errors import StoreUnavailableError
 from notifier.intake.publishing import Publisher
 from notifier.intake.submission import Submitter
 from notifier.notification.model import Channel, Message, OnUnknown
@@ -35,15 +35,17 @@ from notifier.providers.gate import Gate
 from notifier.queue.rabbitmq.connection import RabbitSettings, Search
 from notifier.queue.rabbitmq.queue import RabbitQueue, open_rabbit_queue
 from notifier.queue.rabbitmq.topology import apply_topology
+from notifier.store.kit.database import Patience
 from notifier.store.kit.opening import open_database
 from notifier.store.notification.settings import StoreSettings
 from notifier.store.upgrading import upgrade
 from notifier.worker.consumers import Consumers
 from notifier.worker.relay import Relay
 from tests.api import MAIL, PEPPER, PREFIX, client_of
+from tests.awake import AwakeClock, awake_clock
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores, stores_over
-from tests.patience import AT_ALL_S
+from tests.patience import AT_ALL_S, BROKER_IS_THERE, PATIENT
 from tests.servers.postgres import Postgres
 from tests.servers.rabbitmq import RabbitMq
 from tests.witness import witness_of
@@ -57,6 +59,7 @@ BRISK = RabbitSettings(
     call_timeout_s=2,
     watch_s=0.5,
 )
+"""For a broker that is silent meanwhile: as if so were one that this machine cannot ask."""
 SOON = StoreSettings(grace_s=0.3)
 OFTEN = RelayPace(due_every_s=0.1, rescue_every_s=0.2, repair_every_s=0.2, hold_s=1)
 LEASE = Lease(held_by="worker-1", probe_s=0.2)
@@ -123,7 +126,8 @@ class Node:
         app = create_app(services, ApiConfig(pepper=PEPPER, requests_per_minute=1_000_000))
         async with client_of(app) as client:
             client.headers["Authorization"] = f"Bearer {key.text}"
-            yield Client(client)
+            with awake_clock() as awake:
+                yield Client(client, awake)
 
     @asynccontextmanager
     async def workers(
@@ -146,7 +150,7 @@ class Node:
         try:
             yield consumers
         finally:
-            await consumers.stop(5)
+            await consumers.stop(AT_ALL_S)
 
     def duties(self, pace: RelayPace = OFTEN) -> DeliveryDuties:
         """A relay's duties; `relaying` does them."""
@@ -191,7 +195,11 @@ class Node:
         await until_async(lambda: self._stands(wanted), timeout_s=timeout_s)
 
     async def _stands(self, wanted: Mapping[str, int]) -> bool:
-        return await self.statuses() == wanted
+        try:
+            return await self.statuses() == wanted
+        except StoreUnavailableError:
+            # With a process's own patience a machine that stood still is a database that did.
+            return False
 
 
 @dataclass(slots=True)
@@ -199,14 +207,15 @@ class Client:
     """A client of the API, and how long its answers took."""
 
     http: httpx2.AsyncClient
+    awake: AwakeClock
     times_s: list[float] = field(default_factory=list)
 
     async def post(self, key: str | None = None, **changes: object) -> httpx2.Response:
         """Send a mail that differs from the usual by `changes`."""
         headers = {"Idempotency-Key": key} if key else {}
-        started_s = time.monotonic()
+        started_s = self.awake.monotonic_s()
         answer = await self.http.post(f"{PREFIX}/send", json={**MAIL, **changes}, headers=headers)
-        self.times_s.append(time.monotonic() - started_s)
+        self.times_s.append(self.awake.monotonic_s() - started_s)
         return answer
 
     async def post_many(self, count: int, *, at_once: int = 20) -> list[httpx2.Response]:
@@ -248,19 +257,20 @@ async def open_node(
     database_url: str,
     amqp_url: str,
     *,
-    rabbit: RabbitSettings = BRISK,
+    patience: Patience = PATIENT,
+    rabbit: RabbitSettings = BROKER_IS_THERE,
     store: StoreSettings = SOON,
     search: Search = Search(),  # noqa: B008 - frozen
 ) -> AsyncIterator[Node]:
-    """Open what a process opens."""
+    """Open what a process opens, if with more patience than it has."""
     async with (
-        open_database(database_url) as database,
+        open_database(database_url, patience) as database,
         open_rabbit_queue(amqp_url, rabbit, SystemClock(), search=search) as queue,
     ):
         stores = stores_over(database, database_url, store)
         publisher = Publisher(stores.publications, queue)
         yield Node(stores=stores, queue=queue, publisher=publisher)
-        await publisher.drain(5)
+        await publisher.drain(AT_ALL_S)
 
 
 async def apply_policies(rabbitmq: RabbitMq, amqp_url: str) -> None:

@@ -43,7 +43,11 @@ class LossyWay:
         task.add_done_callback(self._tasks.discard)
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(self._url.hostname, self._url.port or 5672)
+        try:
+            there, back = await asyncio.open_connection(self._url.hostname, self._url.port or 5672)
+        except OSError:
+            writer.transport.abort()
+            return
         ways = {
             asyncio.create_task(self._pass_on(reader, back, is_answer=False)),
             asyncio.create_task(self._pass_on(there, writer, is_answer=True)),

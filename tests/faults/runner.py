@@ -10,7 +10,6 @@ from uuid import UUID
 
 from notifier.intake.publishing import Publisher
 from notifier.notification.model import Channel, Lane, Status
-from notifier.queue.rabbitmq.connection import RabbitSettings
 from notifier.queue.rabbitmq.queue import open_rabbit_queue
 from notifier.queue.rabbitmq.topology import apply_topology
 from notifier.queue.topology import dead_queue
@@ -19,7 +18,7 @@ from tests.clock import SystemClock
 from tests.contract.store.stores import a_submission, envelope_of, open_stores
 from tests.e2e.processes import WORKER_RUNNER, Running, running
 from tests.e2e.production import Outside, outside
-from tests.patience import AT_ALL_S
+from tests.patience import AT_ALL_S, BROKER_IS_THERE
 from tests.servers.postgres import Postgres
 from tests.servers.processes import wait_until
 from tests.servers.rabbitmq import RabbitMq
@@ -113,6 +112,10 @@ class Host:
         with self.outside.witness() as witness:
             return witness.ready(dead_queue(Channel.EMAIL))
 
+    def await_ready(self, count: int) -> None:
+        """Wait until so many messages wait: what is given back is there a moment later."""
+        wait_until(lambda: self.ready() == count, timeout_s=AT_ALL_S, what=f"{count} messages")
+
     def ready(self) -> int:
         """How many messages wait in all lanes."""
         with self.outside.witness() as witness:
@@ -120,10 +123,9 @@ class Host:
 
 
 async def _send(outside: Outside, count: int) -> list[UUID]:
-    rabbit = RabbitSettings(connection_name="test")
     async with (
         open_stores(outside.database_url) as stores,
-        open_rabbit_queue(outside.amqp_url, rabbit, SystemClock()) as queue,
+        open_rabbit_queue(outside.amqp_url, BROKER_IS_THERE, SystemClock()) as queue,
     ):
         lanes = zip(range(count), cycle(Lane), strict=False)
         submissions = [replace(a_submission(), lane=lane) for _, lane in lanes]

@@ -8,7 +8,8 @@ import httpx2
 
 from notifier.store.kit.database import ANSWER_TIMEOUT_S
 from tests.contract.store.proxy import linked
-from tests.faults.brokers import Client, Node, accepted, database_of, open_node, ready, until_async
+from tests.faults.brokers import Client, Node, database_of, open_node, ready, until_async
+from tests.patience import AT_ALL_S, USUAL
 from tests.servers.postgres import Postgres
 
 POSTS = 200
@@ -16,12 +17,17 @@ POSTS = 200
 
 @asynccontextmanager
 async def serving(database_url: str, amqp_url: str) -> AsyncIterator[tuple[Node, Client]]:
-    """Serve an API that has accepted and published one mail."""
-    async with open_node(database_url, amqp_url) as node, node.api() as client:
-        accepted([await client.post()])
-        await node.publisher.drain(5)
+    """Serve an API with a process's own patience, that has accepted and published one mail."""
+    async with open_node(database_url, amqp_url, patience=USUAL) as node, node.api() as client:
+        await until_async(lambda: accepts(client, key="first"))
+        await node.publisher.drain(AT_ALL_S)
         client.times_s.clear()
         yield node, client
+
+
+async def accepts(client: Client, *, key: str) -> bool:
+    """Whether it accepts now; asked again with this key, it accepts nothing else."""
+    return (await client.post(key)).status_code == 202
 
 
 def assert_refused(answers: list[httpx2.Response]) -> None:
@@ -44,10 +50,7 @@ async def test_while_the_database_is_down_posts_are_refused_and_nothing_is_publi
             assert client.p99_s() < ANSWER_TIMEOUT_S
             assert await asyncio.to_thread(ready, amqp_url) == 1
 
-            async def answers() -> bool:
-                return (await client.post()).status_code == 202
-
-            await until_async(answers)
+            await until_async(lambda: accepts(client, key="again"))
             assert await node.statuses() == {"pending": 2}
 
 

@@ -19,6 +19,7 @@ from tests.faults.brokers import (
     ready,
 )
 from tests.gateway import gateway_to
+from tests.patience import AT_ALL_S, BROKER_IS_THERE
 from tests.servers.postgres import Postgres
 from tests.servers.rabbitmq import RabbitMq, vhost_of
 from tests.witness import witness_of
@@ -54,7 +55,7 @@ async def test_what_a_full_queue_refuses_stays_pending_and_is_sent_later(
                 for _ in range(POSTS):
                     answers.append(await client.post())
                     # One after the other: a queue is late to notice that it is full.
-                    await node.publisher.drain(5)
+                    await node.publisher.drain(AT_ALL_S)
             held = await asyncio.to_thread(ready, amqp_url)
             before = await node.statuses()
             await asyncio.to_thread(rabbitmq.management.call, "DELETE", *path)
@@ -76,11 +77,11 @@ async def test_what_has_nowhere_to_go_stays_pending_and_is_sent_later(
         (witness.delete if missing == WORK else witness.delete_exchange)(missing)
     with database_of(postgres) as url:
         async with (
-            open_node(url, amqp_url, rabbit=replace(BRISK, declare=False)) as node,
+            open_node(url, amqp_url, rabbit=replace(BROKER_IS_THERE, declare=False)) as node,
             node.api() as client,
         ):
             answers = await client.post_many(POSTS)
-            await node.publisher.drain(5)
+            await node.publisher.drain(AT_ALL_S)
             before = await node.statuses()
             await apply_policies(rabbitmq, amqp_url)
             await assert_all_are_sent(node)
@@ -96,7 +97,7 @@ async def test_what_a_broken_connection_keeps_stays_pending_and_is_sent_later(
     with database_of(postgres) as url:
         async with (
             gateway_to(amqp_url) as gateway,
-            open_node(url, gateway.url) as node,
+            open_node(url, gateway.url, rabbit=BRISK) as node,
             node.api() as client,
         ):
             if how == "hangs":
@@ -104,7 +105,7 @@ async def test_what_a_broken_connection_keeps_stays_pending_and_is_sent_later(
             else:
                 await gateway.close()
             answers = await client.post_many(POSTS)
-            await node.publisher.drain(5)
+            await node.publisher.drain(AT_ALL_S)
             before = await node.statuses()
             held = await asyncio.to_thread(ready, amqp_url)
             if how == "hangs":

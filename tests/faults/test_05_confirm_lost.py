@@ -15,6 +15,7 @@ from tests.faults.brokers import (
     until_ready,
 )
 from tests.faults.network import LossyWay, lossy_way_to
+from tests.patience import AT_ALL_S
 from tests.servers.postgres import Postgres
 
 ROUNDS, POSTS = 5, 10
@@ -55,11 +56,11 @@ async def unconfirmed(node: Node, client: Client, way: LossyWay) -> set[UUID]:
     """Accept mails until the confirmation of some is lost, and the link with it."""
     lost = way.lost
     ids = set(accepted(await client.post_many(POSTS)))
-    await node.publisher.drain(5)
+    await node.publisher.drain(AT_ALL_S)
     while way.lost == lost:
         # Nobody is connected yet after the cut before.
         ids |= accepted(await client.post_many(1))
-        await node.publisher.drain(5)
+        await node.publisher.drain(AT_ALL_S)
     return ids
 
 

@@ -33,14 +33,16 @@ async def test_a_revoked_key_fails_nothing_and_everything_is_sent_once_it_is_res
         ):
             await site.logged("provider.probe_failed", PROBES)
             revoked = await site.states()
+            # On a slow machine it is probed further meanwhile.
             asked = sendgrid.requests
+            probes = len(site.lines("provider.probe_failed"))
             sendgrid.api_key = "SG.key"
             states = await site.settled(COUNT)
         (state,) = await site.stores.providers.states()
         found = [await site.stores.get(envelope.id) for envelope in sent]
 
     assert set(revoked) <= {Status.PENDING, Status.PROCESSING}
-    assert asked <= SLOTS + PROBES + 2
+    assert asked <= SLOTS + probes + 2
     assert site.lines("provider.closed")
     assert (state.name, state.opened_at) == ("sendgrid", None)
     assert states == {Status.SENT: COUNT}

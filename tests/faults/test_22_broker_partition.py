@@ -1,6 +1,15 @@
 """Row 22: a worker and the broker no longer reach each other; both live on."""
 
-from tests.faults.brokers import SLOTS, Ledger, Node, accepted, database_of, open_node, until_async
+from tests.faults.brokers import (
+    BRISK,
+    SLOTS,
+    Ledger,
+    Node,
+    accepted,
+    database_of,
+    open_node,
+    until_async,
+)
 from tests.gateway import gateway_to
 from tests.servers.postgres import Postgres
 
@@ -16,7 +25,7 @@ async def test_a_worker_that_is_cut_off_sends_nothing_new_and_what_it_had_is_sen
     with database_of(postgres) as url:
         async with (
             gateway_to(amqp_url) as gateway,
-            open_node(url, gateway.url) as cut_off,
+            open_node(url, gateway.url, rabbit=BRISK) as cut_off,
             open_node(url, amqp_url) as other,
             other.api() as client,
             other.relaying(),
@@ -49,7 +58,7 @@ async def test_what_outlives_its_lease_in_a_partition_is_sent_again_and_counted(
     with database_of(postgres) as url:
         async with (
             gateway_to(amqp_url) as gateway,
-            open_node(url, gateway.url) as cut_off,
+            open_node(url, gateway.url, rabbit=BRISK) as cut_off,
             open_node(url, amqp_url) as other,
             other.api() as client,
             other.relaying(),

@@ -21,7 +21,7 @@ from tests.faults.brokers import (
 )
 from tests.faults.runner import CONSUMERS, PROCESSES, host
 from tests.gateway import Gateway, gateway_to
-from tests.patience import AT_ALL_S
+from tests.patience import AT_ALL_S, USUAL
 from tests.servers.background import in_background
 from tests.servers.postgres import Postgres
 from tests.servers.processes import wait_until
@@ -39,13 +39,13 @@ async def test_a_worker_without_its_database_keeps_its_messages_and_records_what
     with database_of(postgres) as url:
         async with (
             linked(url) as (linked_url, link),
-            open_node(linked_url, amqp_url) as node,
+            open_node(linked_url, amqp_url, patience=USUAL) as node,
             open_node(url, amqp_url) as other,
             other.api() as client,
         ):
             ids = accepted(await client.post_many(POSTS))
             # What the API has not published in time the relay would publish as well.
-            await other.publisher.drain(5)
+            await other.publisher.drain(AT_ALL_S)
             async with node.workers(ledger), other.relaying():
 
                 async def is_busy() -> bool:
@@ -76,12 +76,12 @@ async def test_a_worker_that_cannot_claim_neither_spins_nor_gives_its_messages_b
     with database_of(postgres) as url:
         async with (
             linked(url) as (linked_url, link),
-            open_node(linked_url, amqp_url) as node,
+            open_node(linked_url, amqp_url, patience=USUAL) as node,
             open_node(url, amqp_url) as other,
             other.api() as client,
         ):
             ids = accepted(await client.post_many(POSTS))
-            await other.publisher.drain(5)
+            await other.publisher.drain(AT_ALL_S)
             link.passes.clear()
             async with node.workers(ledger):
 
@@ -129,7 +129,7 @@ def test_a_runner_that_alone_lost_its_database_leaves_its_messages_to_another(
     ):
         way.freeze()
         ids = here.send(2 * HELD)
-        wait_until(lambda: here.ready() == HELD, timeout_s=AT_ALL_S, what="messages that are held")
+        here.await_ready(HELD)
         with here.runner() as healthy:
             # Ten seconds of patience, and what a busy machine needs to notice and to send.
             here.await_sent(2 * HELD)

@@ -17,6 +17,7 @@ from tests.faults.brokers import (
     until_async,
     until_ready,
 )
+from tests.patience import AT_ALL_S
 from tests.servers.postgres import Postgres
 from tests.servers.rabbitmq import RabbitMq, vhost_of
 
@@ -42,7 +43,7 @@ async def test_what_a_queue_lost_is_sent_within_seconds_and_once(
             node.relaying(),
         ):
             ids = accepted(await client.post_many(POSTS))
-            await node.publisher.drain(5)
+            await node.publisher.drain(AT_ALL_S)
             await until_async(lambda: has_begun(ledger))
             await asyncio.to_thread(rabbitmq.management.call, "DELETE", *path)
             lost_s = time.monotonic()
@@ -69,7 +70,7 @@ async def test_what_consumers_hold_for_a_while_is_not_published_again(
             await node.stores.providers.pause(ledger.provider, reason="a test")
             async with node.workers(ledger):
                 accepted(await client.post_many(SLOTS))
-                await node.publisher.drain(5)
+                await node.publisher.drain(AT_ALL_S)
                 await until_ready(amqp_url, 0)
                 await node.stores.pass_time(SETTINGS.lost_after_s - PATIENCE_S)
                 for _ in range(3):
@@ -86,7 +87,7 @@ async def test_a_backlog_is_not_published_again_for_its_age(
         async with open_node(url, amqp_url, store=SETTINGS) as node, node.api() as client:
             for count in (10, POSTS):
                 accepted(await client.post_many(count))
-                await node.publisher.drain(5)
+                await node.publisher.drain(AT_ALL_S)
                 await node.stores.pass_time(SETTINGS.lost_after_s)
                 await node.duties().publish_lost()
                 assert await node.count("published_at IS NULL") == 0

@@ -5,15 +5,12 @@ import asyncio
 from sqlalchemy import text
 
 from notifier.delivery.duties import RelayPace
-from notifier.queue.rabbitmq.connection import RabbitSettings
 from tests.faults.brokers import Node, database_of, open_node, ready
 from tests.servers.postgres import Postgres
 
 ROWS = 500
 RELAYS = 10
 SMALL = RelayPace(batch=20)
-PATIENT = RabbitSettings(connection_name="notifier-test")
-"""What a busy machine confirms late would rightly be published twice."""
 
 
 async def until_no_more(relay_of: Node, settings: RelayPace = SMALL) -> None:
@@ -25,8 +22,8 @@ async def until_no_more(relay_of: Node, settings: RelayPace = SMALL) -> None:
 async def test_ten_relays_publish_each_of_many_rows_once(postgres: Postgres, amqp_url: str) -> None:
     with database_of(postgres) as url:
         async with (
-            open_node(url, amqp_url, rabbit=PATIENT) as node,
-            open_node(url, amqp_url, rabbit=PATIENT) as other,
+            open_node(url, amqp_url) as node,
+            open_node(url, amqp_url) as other,
         ):
             await node.stores.accept_many(ROWS)
             await node.stores.pass_time(10)
@@ -42,7 +39,7 @@ async def test_rows_that_a_long_transaction_holds_keep_no_others_waiting(
     postgres: Postgres, amqp_url: str
 ) -> None:
     with database_of(postgres) as url:
-        async with open_node(url, amqp_url, rabbit=PATIENT) as node:
+        async with open_node(url, amqp_url) as node:
             await node.stores.accept_many(100)
             await node.stores.pass_time(10)
             writer = node.stores.database._writer  # noqa: SLF001
@@ -60,7 +57,7 @@ async def test_a_backlog_that_nobody_consumes_is_not_published_again(
     postgres: Postgres, amqp_url: str
 ) -> None:
     with database_of(postgres) as url:
-        async with open_node(url, amqp_url, rabbit=PATIENT) as node:
+        async with open_node(url, amqp_url) as node:
             await node.stores.accept_many(ROWS)
             await node.stores.pass_time(10)
             await until_no_more(node)

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias, cast
 from uuid import UUID, uuid4
 
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
@@ -37,7 +39,6 @@ from notifier.notification.outcomes import Outcome, Sent
 from notifier.notification.queueing import Queue
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Gate
-from notifier.queue.rabbitmq.connection import RabbitSettings
 from notifier.queue.rabbitmq.queue import open_rabbit_queue
 from notifier.telemetry import configure_logging
 from notifier.worker.consumers import Consumers
@@ -46,7 +47,7 @@ from notifier.worker.relay import Relay
 from notifier.worker.supervisor import Death, Supervisor, SupervisorSettings, beat, end_with_parent
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores, a_submission, envelope_of, open_stores
-from tests.patience import AT_ALL_S, USUAL
+from tests.patience import AT_ALL_S, BROKER_IS_THERE
 
 LIMIT_S = AT_ALL_S
 SLOTS = 8
@@ -118,6 +119,15 @@ class Site:
         """What this process has logged of `event`."""
         return [line for line in self.logs if line["event"] == event]
 
+    async def end_leases(self) -> None:
+        """Let the leases there are end now."""
+        statement = text("UPDATE notifications SET lease_until = now() WHERE status = 'processing'")
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(statement)
+
+        await self.stores.database.write(work)
+
     async def depths(self) -> dict[str, int]:
         """The queues that are not empty."""
         return {each.name: each.ready for each in await self.queue.depths() if each.ready}
@@ -152,12 +162,11 @@ async def open_site(
     postgres: Databases, amqp_url: str, clock: Clock | None = None
 ) -> AsyncIterator[Site]:
     """A database of the test's own and its queues."""
-    rabbit = RabbitSettings(connection_name="test")
     async with fresh_database(postgres) as database_url:
         with capture_logs() as logs:
             async with (
-                open_stores(database_url, USUAL) as stores,
-                open_rabbit_queue(amqp_url, rabbit, clock or SystemClock()) as queue,
+                open_stores(database_url) as stores,
+                open_rabbit_queue(amqp_url, BROKER_IS_THERE, clock or SystemClock()) as queue,
             ):
                 yield Site(
                     database_url=database_url,
@@ -435,10 +444,10 @@ async def _work(plan: Plan, name: str, link: Connection) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     beating = asyncio.create_task(beat(link, every_s=0.2))
     pitfall = Pitfall(plan.trap)
-    rabbit = RabbitSettings(connection_name=name)
+    rabbit = replace(BROKER_IS_THERE, connection_name=name)
     adapter = JournalAdapter(Journal(plan.journal), pitfall)
     async with (
-        open_stores(plan.database_url, USUAL) as stores,
+        open_stores(plan.database_url) as stores,
         open_rabbit_queue(plan.amqp_url, rabbit, SystemClock()) as queue,
     ):
         site = Site(

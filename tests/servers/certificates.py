@@ -33,8 +33,11 @@ class Certificates:
         return ssl.create_default_context(cafile=str(self.authority))
 
 
-def make_certificates(folder: Path) -> Certificates:
-    """Write a new authority and a certificate for localhost and 127.0.0.1 into the folder."""
+def make_certificates(folder: Path, *hosts: str) -> Certificates:
+    """Write a new authority and a certificate for localhost and 127.0.0.1 into the folder.
+
+    It is for `hosts` as well.
+    """
     authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority_name = _name("notifier test authority")
     authority = (
@@ -46,7 +49,10 @@ def make_certificates(folder: Path) -> Certificates:
         )
         .sign(authority_key, hashes.SHA256())
     )
-    addresses = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    addresses = [
+        *(x509.DNSName(host) for host in ("localhost", *hosts)),
+        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+    ]
     server = (
         _builder(_name("localhost"), authority_name, server_key.public_key())
         .add_extension(x509.SubjectAlternativeName(addresses), critical=False)

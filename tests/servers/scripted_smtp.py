@@ -91,6 +91,7 @@ class SmtpServer:
         self.extensions = ["PIPELINING", "SIZE 10000000", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
         self.writes = Writes.BY_REPLY
         self.auth_methods = "PLAIN LOGIN"
+        self.takes_with = "250 2.0.0 OK: queued as Q{:06}"
         self.mails: list[Received] = []
         self.commands: list[str] = []
         self.sessions = 0
@@ -273,7 +274,7 @@ class _Session:
         self._reset()
         if not (isinstance(step, str) and step.startswith(("4", "5"))):
             self._server.mails.append(mail)
-        await self._perform(step, f"250 2.0.0 OK: queued as Q{len(self._server.mails):06}")
+        await self._perform(step, self._server.takes_with.format(len(self._server.mails)))
 
     async def _content(self) -> bytes:
         lines = [await self._reader.readline()]
@@ -341,6 +342,23 @@ async def open_smtp(
         server.close()
         await smtp.stop()
         await server.wait_closed()
+
+
+@asynccontextmanager
+async def open_ses(
+    tls: ssl.SSLContext | None = None, credentials: tuple[str, str] | None = None
+) -> AsyncIterator[SmtpServer]:
+    """Serve as Amazon SES does: what it offers, and the words by which it takes a mail.
+
+    https://docs.aws.amazon.com/ses/latest/dg/send-email-smtp-client-command-line.html
+    """
+    async with open_smtp(tls, credentials) as server:
+        server.extensions = ["8BITMIME"]
+        server.takes_with = "250 Ok " + SES_ID
+        yield server
+
+
+SES_ID = "01020193f5c0a5b2-34208509-5b74-41f3-95c5-22c1edc3c924-{:06}"
 
 
 def _path(command: str) -> str:

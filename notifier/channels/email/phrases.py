@@ -244,7 +244,8 @@ PHRASES = (
             r"\blimits? (?:(?:has|have) been |was |is )?(?:exceed|reach)",
             r"exceed\w*(?: \w+){0,3} limit|over (?:the |your |its )?limit",
         ),
-        "Postfix anvil(8); Sendmail; Yahoo [TSS04]; Outlook RP-001; AOL DYN:T1; Orange, Free",
+        "Postfix anvil(8); Sendmail; Yahoo [TSS04]; Outlook RP-001; AOL DYN:T1; Orange, Free; SES "
+        "454",
     ),
     phrase(
         Blame.OURS,

@@ -32,11 +32,11 @@ from notifier.store.kit.sql import (
     Now,
     SecondsFromNow,
     UtcTime,
-    WithoutWaitingLong,
     given_rows,
     literal_text,
 )
 from notifier.store.kit.tables import metadata
+from notifier.store.kit.transaction import WithoutWaitingLong
 
 idempotency_keys = Table(
     "idempotency_keys",

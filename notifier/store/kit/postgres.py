@@ -29,9 +29,12 @@ _SESSION = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    # Nor in what order the first few are to be had: a bitmap is made of all.
+    "enable_bitmapscan": "off",
 }
 _SEARCHING = {
     **_SESSION,
+    "enable_bitmapscan": "on",
     # What is asked for decides by which index it is found.
     "plan_cache_mode": "force_custom_plan",
     # Who searches gets one core, and leaves the others to those who send.

@@ -175,26 +175,6 @@ class ToldToSqlite(FunctionElement[bool]):
     inherit_cache = True
 
 
-class WithoutWaitingForDisk(FunctionElement[bool]):
-    """True; the transaction then commits without waiting until it is on disk.
-
-    For what may be lost with a crash of the server, and then is done once more.
-    """
-
-    type = Boolean()
-    inherit_cache = True
-
-
-class WithoutWaitingLong(FunctionElement[bool]):
-    """True; the transaction then waits at most so many milliseconds for what another one holds.
-
-    For PostgreSQL, where those waits are of rows.
-    """
-
-    type = Boolean()
-    inherit_cache = True
-
-
 def _arguments(element: FunctionElement[Any], compiler: SQLCompiler, **kw: Any) -> list[str]:
     return [compiler.process(clause, **kw) for clause in element.clauses]
 
@@ -304,22 +284,6 @@ def _(_element: ToldToSqlite, _compiler: SQLCompiler, **_kw: Any) -> str:
 def _(element: ToldToSqlite, compiler: SQLCompiler, **kw: Any) -> str:
     (condition,) = _arguments(element, compiler, **kw)
     return condition
-
-
-@compiles(WithoutWaitingForDisk, "postgresql")
-def _(_element: WithoutWaitingForDisk, _compiler: SQLCompiler, **_kw: Any) -> str:
-    return "(SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL"
-
-
-@compiles(WithoutWaitingForDisk, "sqlite")
-def _(_element: WithoutWaitingForDisk, _compiler: SQLCompiler, **_kw: Any) -> str:
-    return "1"
-
-
-@compiles(WithoutWaitingLong, "postgresql")
-def _(element: WithoutWaitingLong, compiler: SQLCompiler, **kw: Any) -> str:
-    (milliseconds,) = _arguments(element, compiler, **kw)
-    return f"(SELECT set_config('lock_timeout', {milliseconds}, true)) IS NOT NULL"
 
 
 @compiles(HasMember, "postgresql")

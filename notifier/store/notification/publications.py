@@ -17,11 +17,11 @@ from notifier.store.kit.sql import (
     Now,
     SecondsFromNow,
     SecondsUntil,
-    WithoutWaitingForDisk,
     given_rows,
     is_key,
     parameter,
 )
+from notifier.store.kit.transaction import WithoutWaitingForDisk
 from notifier.store.notification.changes import locked, stands_at
 from notifier.store.notification.rows import envelope_row
 from notifier.store.notification.settings import StoreSettings

@@ -44,16 +44,35 @@ class Link:
         self.round_trips = 0
         self._target = (host, port)
         self._writers: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self.passes.wait()
-        other_reader, other_writer = await asyncio.open_connection(*self._target)
-        self._writers |= {writer, other_writer}
+        serving = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            await self.passes.wait()
+            other_reader, other_writer = await asyncio.open_connection(*self._target)
+        except OSError:
+            writer.transport.abort()
+            return
+        self._writers.add(other_writer)
         is_committing = asyncio.Event()
         await asyncio.gather(
             self._ask(reader, other_writer, is_committing),
             self._answer(other_reader, writer, is_committing),
         )
+
+    async def end(self) -> None:
+        """Pass on what waits, and end its connections: those too that are only being made."""
+        self.passes.set()
+        while self._serving:
+            self.cut()
+            await asyncio.wait(self._serving, timeout=0.1)
+        self.cut()
 
     async def _ask(
         self,
@@ -111,7 +130,6 @@ async def linked(
         there = target.set(host=address, port=port)
         yield there.render_as_string(hide_password=False), link
     finally:
-        link.passes.set()
-        link.cut()
         server.close()
+        await link.end()
         await server.wait_closed()

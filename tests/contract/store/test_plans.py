@@ -39,6 +39,9 @@ LIMIT = 3
 PAGES = 12
 """Of an index and its table, for one row; a backlog fills many more."""
 
+_AFTER = {"take": "due"}
+"""Which statement of the same transaction goes before another one."""
+
 _WHILE_SMALL = {
     "never analysed": "SELECT 1",
     "empty": "ANALYZE notifications",
@@ -47,6 +50,8 @@ _WHILE_SMALL = {
     "a hundred finished": "100",
     "one finished, vacuumed": "1 vacuumed",
     "emptied": "0 emptied",
+    "analysed and emptied": "0 analysed and emptied",
+    "moved, analysed and emptied": "2 analysed and emptied",
 }
 
 
@@ -139,11 +144,11 @@ async def _run(stores: Stores, statement: str) -> None:
 
 async def _be_small(stores: Stores, how: str) -> None:
     count, _, what = how.partition(" ")
-    if what == "emptied":
-        await _empty(stores)
-        return
     if not count.isdigit():
         await _run(stores, how)
+        return
+    if what.endswith("emptied"):
+        await _empty(stores, times_moved=int(count), is_analysed_before=what != "emptied")
         return
     for _ in range(int(count)):
         await stores.ended(SUCCEED)
@@ -151,20 +156,39 @@ async def _be_small(stores: Stores, how: str) -> None:
     await stores.maintain(f"{'VACUUM ' if what else ''}ANALYZE notifications")
 
 
-async def _empty(stores: Stores) -> None:
-    """Leave a table that is known to have many pages, and nothing in them."""
+async def _empty(stores: Stores, *, times_moved: int = 0, is_analysed_before: bool = False) -> None:
+    """Leave a table that is known to have many pages, and nothing in them.
+
+    Analysed before, what is known of its values is from when it had many.
+    """
     await stores.accept_many(BACKLOG)
+    for _ in range(times_moved):
+        await _run(stores, "UPDATE notifications SET relay_at = relay_at + interval '1 s'")
+    if is_analysed_before:
+        await _run(stores, "ANALYZE notifications")
     await _run(stores, "DELETE FROM notifications")
-    await stores.maintain("VACUUM (TRUNCATE FALSE, ANALYZE) notifications")
+    await stores.maintain("VACUUM (TRUNCATE FALSE) notifications")
+    if not is_analysed_before:
+        await _run(stores, "ANALYZE notifications")
+
+
+@pytest.fixture
+async def fresh_url(postgres_store_url: str) -> AsyncIterator[str]:
+    """A database of which the server knows what the test tells it, and nothing from before."""
+    async with open_stores(postgres_store_url) as stores:
+        await _run(stores, "TRUNCATE notifications")
+        await _run(stores, "ALTER TABLE notifications SET (autovacuum_enabled = off)")
+        yield postgres_store_url
+        await _run(stores, "ALTER TABLE notifications RESET (autovacuum_enabled)")
 
 
 @pytest.mark.parametrize("mode", ["force_generic_plan", "force_custom_plan"])
 @pytest.mark.parametrize("small", _WHILE_SMALL)
 @pytest.mark.parametrize("state", ["pending", "processing", "failed"])
 async def test_a_plan_from_when_a_table_was_small_reads_no_more_when_it_is_large(
-    postgres_store_url: str, small: str, mode: str, state: str
+    fresh_url: str, small: str, mode: str, state: str
 ) -> None:
-    async with open_stores(postgres_store_url) as stores, _session(stores) as session:
+    async with open_stores(fresh_url) as stores, _session(stores) as session:
         await _be_small(stores, _WHILE_SMALL[small])
         ids = [uuid4() for _ in range(ROWS)]
         cases = _cases(ids)
@@ -172,13 +196,16 @@ async def test_a_plan_from_when_a_table_was_small_reads_no_more_when_it_is_large
         for name, case in cases.items():
             statement, values = case.named()
             await session.execute(f"PREPARE {name}_ AS {statement}")
-            await session.execute(f"EXPLAIN EXECUTE {name}_ {values}")
+            async with session.transaction():
+                await _go_before(session, name, cases)
+                await session.execute(f"EXPLAIN EXECUTE {name}_ {values}")
         await stores.accept_many(BACKLOG)
         await _run(stores, _TURNED.format(state))
 
         for name, case in cases.items():
             _, values = case.named()
             async with session.transaction():
+                await _go_before(session, name, cases)
                 explained = await session.fetchval(
                     f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {name}_ {values}"
                 )
@@ -186,6 +213,12 @@ async def test_a_plan_from_when_a_table_was_small_reads_no_more_when_it_is_large
             assert read <= LIMIT * ROWS, f"{name}: {explained}"
         for name in cases:
             await session.execute(f"DEALLOCATE {name}_")
+
+
+async def _go_before(session: Any, name: str, cases: dict[str, Case]) -> None:
+    """Run what goes before a statement in its transaction, and sets something for it."""
+    if earlier := _AFTER.get(name):
+        await session.execute(f"EXECUTE {earlier}_ {cases[earlier].named()[1]}")
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

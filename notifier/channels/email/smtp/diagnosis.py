@@ -10,8 +10,9 @@ import aiosmtplib
 from notifier.channels.email.replies import Phase
 from notifier.channels.email.smtp.config import SmtpConfig
 
-IMPLICIT_TLS_PORT = 465
-_SUBMISSION_PORTS = (25, 587)
+# Where a network blocks the usual ports, Amazon SES has the same behind 2,000 more.
+IMPLICIT_TLS_PORTS = (465, 2465)
+_SUBMISSION_PORTS = (25, 587, 2587)
 _LONGEST_LOOK_S = 3.0
 _SHARE_OF_TIME = 1 / 6
 _MOST_OF_A_GREETING = 512
@@ -33,8 +34,9 @@ class MisconfiguredError(Exception):
 
 def unusual_mode(config: SmtpConfig) -> str | None:
     """What is odd about port and security together, before anything was tried."""
-    if config.port == IMPLICIT_TLS_PORT and config.security != "tls":
-        return f"{config.security} on port 465, where servers speak TLS from the first byte"
+    if config.port in IMPLICIT_TLS_PORTS and config.security != "tls":
+        where = f"port {config.port}, where servers speak TLS from the first byte"
+        return f"{config.security} on {where}"
     if config.port in _SUBMISSION_PORTS and config.security == "tls":
         return f"tls on port {config.port}, where servers begin in the clear"
     return None

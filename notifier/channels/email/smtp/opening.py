@@ -9,7 +9,7 @@ import aiosmtplib
 from notifier.channels.email.replies import Phase, parse_reply
 from notifier.channels.email.smtp.config import SmtpConfig
 from notifier.channels.email.smtp.diagnosis import (
-    IMPLICIT_TLS_PORT,
+    IMPLICIT_TLS_PORTS,
     MisconfiguredError,
     misconfiguration,
 )
@@ -121,7 +121,7 @@ class Opening:
     @property
     def _silence_s(self) -> float | None:
         """How long no greeting is no wonder."""
-        is_odd = self._config.port == IMPLICIT_TLS_PORT and self._config.security != "tls"
+        is_odd = self._config.port in IMPLICIT_TLS_PORTS and self._config.security != "tls"
         return _ODD_SILENCE_S if is_odd else None
 
     def _session(self) -> Session:

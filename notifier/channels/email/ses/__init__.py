@@ -1,0 +1,1 @@
+"""Email through Amazon SES: mails by SMTP, reports by Amazon SNS."""
