@@ -118,7 +118,7 @@ class WorkerSettings(Group):
     lease_s: Annotated[Seconds, Field(ge=15)] = Field(
         60,
         description="Seconds that a worker may hold a notification before others take it over; at "
-        "least 10 more than the longest of the providers' time-outs.",
+        "least 10 more than the longest time-out of the providers that channels name.",
     )
     hung_after_s: Annotated[Seconds, Field(ge=10)] = Field(
         30, description="A process that gives no sign of life for so many seconds is killed."
@@ -267,8 +267,11 @@ class Settings(KeySettings, BrokerSettings):
 
     @model_validator(mode="after")
     def _sends_end_before_leases(self) -> Self:
+        used = {*self.email.providers, *self.sms.providers, *self.in_app.providers}
         for name, group in self:
-            if isinstance(group, ProviderSettings) and group.timeout_s > self.worker.lease_s - 10:
+            if name not in used or not isinstance(group, ProviderSettings):
+                continue
+            if group.timeout_s > self.worker.lease_s - 10:
                 raise ValueError(
                     f"NOTIFIER_WORKER__LEASE_S: must be at least 10 s longer than "
                     f"NOTIFIER_{name.upper()}__TIMEOUT_S ({group.timeout_s:g} s)"

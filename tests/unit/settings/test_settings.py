@@ -300,11 +300,19 @@ def test_a_variable_that_does_not_exist_is_refused_by_its_name(name: str, meant:
 
 
 def test_a_lease_that_ends_with_a_providers_time_is_refused_by_both_names() -> None:
-    told = refusal(NEEDED | {"NOTIFIER_SMTP__TIMEOUT_S": "51"})
+    used = NEEDED | {"NOTIFIER_EMAIL__PROVIDERS": "sendgrid,smtp"}
+    told = refusal(used | {"NOTIFIER_SMTP__TIMEOUT_S": "51"})
 
     assert told.startswith("NOTIFIER_WORKER__LEASE_S: ")
     assert "NOTIFIER_SMTP__TIMEOUT_S" in told
-    assert SMTP.own(read(SMTP__TIMEOUT_S="50")).timeout_s == 50
+    enough = read_settings(used | {"NOTIFIER_SMTP__TIMEOUT_S": "50"})
+    assert SMTP.own(enough).timeout_s == 50
+
+
+def test_a_provider_that_no_channel_names_has_no_say_in_leases() -> None:
+    settings = read(EMAIL__PROVIDERS="sendgrid", WORKER__LEASE_S="25")
+
+    assert SMTP.own(settings).timeout_s > settings.worker.lease_s - 10
 
 
 def test_a_short_pepper_is_told_how_long_it_has_to_be() -> None:
