@@ -57,7 +57,7 @@ class UnsignedError(NotifierError):
 
 
 class UncheckedError(NotifierError):
-    """Whether a callback is signed cannot be told for now; its provider is to call again."""
+    """What a callback takes to be checked or answered cannot be had now: it is to come again."""
 
 
 class MalformedError(NotifierError):
