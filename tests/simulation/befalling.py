@@ -222,8 +222,7 @@ def _confirms_held(world: Befallen, fault: Fault) -> None:
 
 
 def _confirm_lost(world: Befallen, fault: Fault) -> None:
-    world.note_happening(fault, None)
-    world.broker.lose_confirm()
+    world.broker.lose_confirm(partial(world.note_happening, fault, None))
 
 
 def _purge(world: Befallen, fault: Fault) -> None:

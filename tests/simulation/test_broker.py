@@ -179,7 +179,7 @@ def test_a_message_whose_confirm_is_lost_is_in_its_queue() -> None:
     async def script(broker: Broker) -> None:
         async with connected(URL) as client, connected(URL) as other:
             line = await opened(await client.line())
-            broker.lose_confirm()
+            broker.lose_confirm(lambda: None)
 
             line.write(KEY, b"1", exchange=topology.WORK_EXCHANGE)
 

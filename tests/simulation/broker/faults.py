@@ -1,6 +1,7 @@
 """What ails the broker at the moment."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
@@ -11,5 +12,6 @@ class Faults:
     alarm: bool = False
     refuses_publishes: bool = False
     holds_confirms: bool = False
-    confirms_to_lose: int = 0
-    """So many connections are cut just after they published a message, before its confirm."""
+    confirms_to_lose: list[Callable[[], object]] = field(default_factory=list)
+    """So many connections are cut just after they published a message, before its confirm; each
+    of these is called as that happens."""

@@ -126,7 +126,7 @@ def _answer(channel: "Channel", *, is_refused: bool) -> None:
     if confirms is None:
         return
     if faults.confirms_to_lose:
-        faults.confirms_to_lose -= 1
+        faults.confirms_to_lose.pop(0)()
         channel.wire.cut()
         return
     if is_refused and channel.wire.entities.journal:

@@ -1,7 +1,7 @@
 """The broker: what clients connect to, and what operators and accidents do to it."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from notifier.queue import topology
@@ -193,10 +193,13 @@ class Broker:
         self._faults.holds_confirms = on
         self._stir()
 
-    def lose_confirm(self) -> None:
-        """Take the next message that is published with confirms, and cut its connection at once."""
+    def lose_confirm(self, note: Callable[[], object]) -> None:
+        """Take the next message that is published with confirms, and cut its connection at once.
+
+        `note` is called as that happens.
+        """
         self._tell("the next confirm is lost")
-        self._faults.confirms_to_lose += 1
+        self._faults.confirms_to_lose.append(note)
 
     def _come_back(self) -> None:
         self._faults.is_down = False
