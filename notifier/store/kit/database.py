@@ -73,6 +73,7 @@ class Database:
 
     `writer` and `reader` may be one engine, or differ where the database has one writer only.
     `searcher` is another than both: who searches cannot take what is needed to write.
+    `follower` is for reading rows in the order of an index, where that takes one of its own.
     `autocommitting` is for single statements that write, where they need no transaction.
     `obstacle` reads what commits wait for, if for anything.
     """
@@ -83,6 +84,7 @@ class Database:
         reader: AsyncEngine,
         *,
         searcher: AsyncEngine,
+        follower: AsyncEngine | None = None,
         autocommitting: AsyncEngine | None = None,
         obstacle: Work[str | None] | None = None,
         timeout_s: float = ANSWER_TIMEOUT_S,
@@ -93,6 +95,7 @@ class Database:
         self._writer = writer
         self._reader = reader
         self._searcher = searcher
+        self._follower = follower or reader
         self._tasks: set[asyncio.Task[Any]] = set()
         self._writes = Evidence("database", time.monotonic)
 
@@ -136,6 +139,13 @@ class Database:
         """
         return await self._bounded(_run(self._searcher, work))
 
+    async def follow(self, work: Work[Answer]) -> Answer:
+        """Run `work` as `read` does, where it asks for the next rows in the order of an index.
+
+        None but those are read, whatever the tables looked like when this was planned.
+        """
+        return await self._bounded(_run(self._follower, work))
+
     async def prove(self, work: Work[object]) -> str | None:
         """Return why it takes no writes, as the last ones found; None if it does.
 
@@ -170,6 +180,7 @@ class Database:
         await self._writer.dispose()
         await self._reader.dispose()
         await self._searcher.dispose()
+        await self._follower.dispose()
 
     async def _noted(
         self, transaction: Coroutine[Any, Any, Answer], *, is_probe: bool = False

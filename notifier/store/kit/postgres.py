@@ -18,6 +18,7 @@ from notifier.store.kit.database import Database, Patience
 
 _TRUSTED_S = 1.0
 _SEARCHES = 4
+_FOLLOWERS = 2
 # The session is not as it was left: it takes no writes, is in another transaction, or has lost its
 # statements.
 _SPOILT = ("25", "26")
@@ -40,6 +41,11 @@ _SEARCHING = {
     # Who searches gets one core, and leaves the others to those who send.
     "max_parallel_workers_per_gather": "0",
 }
+_FOLLOWING = {
+    **_SESSION,
+    # While a table is small, all of it in any order is sorted as cheaply as an index is followed.
+    "enable_sort": "off",
+}
 
 
 # A role sees for what its own sessions wait. All commits do for a moment where standbys confirm.
@@ -55,18 +61,20 @@ async def open_postgres(
 ) -> AsyncIterator[Database]:
     """Open a database with at most `pool_size` connections, made when they are needed.
 
-    Those for searches come on top.
+    Those for searches and for followers come on top.
 
     Raises:
         SettingsError: the driver is not installed, or a file that the URL names cannot be used.
     """
     engine = _pooled(address, patience, pool_size, _SESSION)
     searching = _pooled(address, patience, _SEARCHES, _SEARCHING)
+    following = _pooled(address, patience, _FOLLOWERS, _FOLLOWING)
     autocommitting = engine.execution_options(isolation_level="AUTOCOMMIT")
     database = Database(
         engine,
         autocommitting,
         searcher=searching.execution_options(isolation_level="AUTOCOMMIT"),
+        follower=following.execution_options(isolation_level="AUTOCOMMIT"),
         autocommitting=autocommitting,
         obstacle=_obstacle,
         timeout_s=patience.answer_s,

@@ -19,6 +19,7 @@ REVISIONS = (
     "0005_note_unknown_messages",
     "0006_drop_the_index_of_due",
     "0007_look_up_as_compared",
+    "0008_follow_what_happens",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from notifier.notification.feed import ACCEPT
 from notifier.notification.model import Status
 from notifier.notification.reading import Account, Backlog
 from notifier.store.kit.sql import literal_text
@@ -42,7 +43,7 @@ _MOST_COUNTED = 1_000_000
 _FEW = 10_000
 _UNKNOWN = "outcome_unknown"
 _NAMELESS = "unknown_messages"
-_is_accept = events.c.event == literal_text(timeline.ACCEPT)
+_is_accept = events.c.event == literal_text(ACCEPT)
 _is_late = events.c.event == literal_text(timeline.LATE_COMPLETION)
 
 
@@ -84,7 +85,7 @@ async def account(
     for row in await connection.execute(_counting(part, few_are_pending=few)):
         counts[row.name] += row.count_
     return Account(
-        accepted=counts[timeline.ACCEPT],
+        accepted=counts[ACCEPT],
         by_status={status: counts[status] for status in Status},
         outcome_unknown=counts[_UNKNOWN],
         late_completions=counts[timeline.LATE_COMPLETION],
@@ -133,9 +134,9 @@ def _counting(part: _Part, *, few_are_pending: bool) -> CompoundSelect[str, int]
 
 def _accepted(part: _Part, services: CTE) -> Select[str, int]:
     if part.ids == Span():
-        return _count(timeline.ACCEPT, select(events.c.id).where(_is_accept, *part.events))
+        return _count(ACCEPT, select(events.c.id).where(_is_accept, *part.events))
     # An index has the accepted of a service, but no part of them.
-    return _by_service(timeline.ACCEPT, services, *part.is_in(n.c.id))
+    return _by_service(ACCEPT, services, *part.is_in(n.c.id))
 
 
 def _by_service(name: str, services: CTE, *conditions: ColumnElement[bool]) -> Select[str, int]:

@@ -32,6 +32,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 from notifier.errors import StoreBusyError
 from notifier.idempotency import Applied, Idempotency
 from notifier.intake.ports import InsertResult, Submission
+from notifier.notification.feed import ACCEPT
 from notifier.notification.model import Status
 from notifier.notification.transitions import SUPPRESS
 from notifier.store.kit import idempotency as keys
@@ -122,7 +123,7 @@ def _is_out(inserted: FromClause) -> ColumnElement[bool]:
 def _accepted(inserted: FromClause) -> CompoundSelect[Any]:
     suppressed = timeline.entries(inserted, literal_text(SUPPRESS.name), nth=_second)
     return union_all(
-        timeline.entries(inserted, literal_text(timeline.ACCEPT)),
+        timeline.entries(inserted, literal_text(ACCEPT)),
         suppressed.where(_is_out(inserted)),
     )
 

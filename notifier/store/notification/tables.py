@@ -1,6 +1,7 @@
 """The tables of notifications, and those that their statements join."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -140,6 +141,18 @@ notification_events = Table(
     partial_index(
         "ix_notification_events_late_completion", "service", where="event = 'late_completion'"
     ),
+    # An id is never used twice, not even where the last rows were removed: readers of the feed
+    # have it.
+    sqlite_autoincrement=True,
+)
+
+feed_cursors = Table(
+    "feed_cursors",
+    metadata,
+    Column("reader", Text, primary_key=True),
+    # The id of an event.
+    Column("position", BigInteger, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
 )
 
 unknown_messages = Table(

@@ -38,7 +38,6 @@ Ending: TypeAlias = tuple[UUID, int, str, str | None]
 Entries: TypeAlias = Select[Any] | CompoundSelect[Any]
 """Rows for the timeline, made by `entries` or a union of such."""
 
-ACCEPT = "accept"
 LATE_COMPLETION = "late_completion"
 FAILOVER = "failover"
 UNSUPPRESS = "unsuppress"

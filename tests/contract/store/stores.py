@@ -26,6 +26,7 @@ from notifier.store.kit.sql import UtcTime
 from notifier.store.kit.tables import metadata
 from notifier.store.notification.attempts import SqlLeases
 from notifier.store.notification.dead_letters import SqlDeadLetters
+from notifier.store.notification.feed import SqlCursors, SqlFeed
 from notifier.store.notification.intake import SqlIntake
 from notifier.store.notification.orders import SqlOrders
 from notifier.store.notification.publications import SqlPublications
@@ -140,6 +141,8 @@ class Stores:
     orders: SqlOrders
     once: SqlOnce
     queries: SqlQueryStore
+    feed: SqlFeed
+    cursors: SqlCursors
     keys: SqlKeyStore
     inbox: SqlInbox
     captures: SqlCaptures
@@ -257,6 +260,8 @@ def stores_over(database: Database, url: str, settings: StoreSettings) -> Stores
         orders=SqlOrders(database),
         once=SqlOnce(database),
         queries=SqlQueryStore(database),
+        feed=SqlFeed(database),
+        cursors=SqlCursors(database),
         keys=SqlKeyStore(database),
         inbox=SqlInbox(database),
         captures=SqlCaptures(database),

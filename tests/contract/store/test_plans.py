@@ -14,12 +14,13 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from notifier.delivery.ports import Finish
 from notifier.idempotency import Idempotency
 from notifier.notification.envelope import Envelope
+from notifier.notification.feed import START
 from notifier.notification.model import Channel, Lane
 from notifier.notification.queueing import WORK_QUEUES
 from notifier.notification.transitions import SUCCEED
 from notifier.store.kit import idempotency
 from notifier.store.kit.rows import encode, joined
-from notifier.store.notification import attempts, due, intake, publications, unknown, upkeep
+from notifier.store.notification import attempts, due, feed, intake, publications, unknown, upkeep
 from notifier.store.notification.attempts import ClaimRequest
 from notifier.store.notification.rows import envelope_row, finish_row, submission_row
 from tests.contract.store.stores import (
@@ -132,6 +133,12 @@ def _finish(id: UUID) -> Finish:
 @asynccontextmanager
 async def _session(stores: Stores) -> AsyncIterator[Any]:
     async with stores.database._writer.connect() as connection:  # noqa: SLF001
+        yield (await connection.get_raw_connection()).driver_connection
+
+
+@asynccontextmanager
+async def _following(stores: Stores) -> AsyncIterator[Any]:
+    async with stores.database._follower.connect() as connection:  # noqa: SLF001
         yield (await connection.get_raw_connection()).driver_connection
 
 
@@ -310,3 +317,44 @@ async def test_what_is_due_is_not_looked_for_among_what_others_have(
     ]
     assert scan["Actual Rows"] == 1
     assert scan["Shared Hit Blocks"] + scan["Shared Read Blocks"] <= PAGES, explained
+
+
+@pytest.mark.parametrize("mode", ["force_generic_plan", "force_custom_plan"])
+@pytest.mark.parametrize("small", [*_WHILE_SMALL, "no events"])
+async def test_a_page_of_the_feed_reads_what_it_holds_and_little_else(
+    postgres_store_url: str, small: str, mode: str
+) -> None:
+    async with open_stores(postgres_store_url) as stores, _following(stores) as session:
+        await _be_small(stores, _WHILE_SMALL.get(small, "0 emptied"))
+        if small == "no events":
+            await _run(stores, "DELETE FROM notification_events")
+        await stores.maintain("ANALYZE notification_events")
+        page: dict[str, object] = {"cursor": 0, "through": 0, "limit": ROWS}
+        cases = {
+            "page": Case(feed._AFTER, page),  # noqa: SLF001
+            "look": Case(feed._LOOK, {}),  # noqa: SLF001
+            "behind": Case(feed._BEHIND, page),  # noqa: SLF001
+        }
+        await session.execute(f"SET plan_cache_mode = {mode}")
+        for name, case in cases.items():
+            statement, values = case.named()
+            await session.execute(f"PREPARE {name}_ AS {statement}")
+            await session.execute(f"EXPLAIN EXECUTE {name}_ {values}")
+        await stores.accept_many(BACKLOG)
+        end = (await stores.feed.after(START, 1_000_000)).goes_on_after
+        page |= {"cursor": end - BACKLOG // 2, "through": end}
+
+        for name, rows in {"page": ROWS, "look": 1, "behind": 1}.items():
+            _, values = cases[name].named()
+            explained = await session.fetchval(
+                f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE {name}_ {values}"
+            )
+            plan = explained[0]["Plan"]
+            events = [
+                each for each in _nodes(plan) if "notification" in str(each.get("Index Name"))
+            ]
+            assert all(_rows_read(each) <= rows for each in events), explained
+            blocks = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+            assert blocks <= PAGES * rows, f"{name}: {explained}"
+        for name in cases:
+            await session.execute(f"DEALLOCATE {name}_")

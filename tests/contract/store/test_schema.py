@@ -37,6 +37,7 @@ from notifier.store.notification import (
     attempts,
     dead_letters,
     due,
+    feed,
     intake,
     publications,
     snoozes,
@@ -121,6 +122,32 @@ async def test_what_was_suppressed_before_addresses_were_compared_without_case_s
 
     assert statuses == [*[Status.SUPPRESSED] * 3, Status.PENDING]
     assert {each.recipient for each in listed} in ({*old} - {old[1]}, {*old} - {old[2]})
+
+
+async def test_timelines_keep_their_order_where_their_table_is_made_anew(empty_url: str) -> None:
+    put = text(
+        "INSERT INTO notification_events (id, notification_id, service, at, event, attempt)"
+        " VALUES (:id, '018f0000000070008000000000000001', 'orders', '2026-01-01T00:00:00.000Z',"
+        " 'accept', 0)"
+    )
+    remove = text("DELETE FROM notification_events WHERE id = 7")
+    await _upgrade_to(empty_url, "0007_look_up_as_compared")
+    async with open_database(empty_url) as database, database._writer.begin() as connection:  # noqa: SLF001
+        for id in (3, 5, 7):
+            await connection.execute(put, {"id": id})
+        if database.writes_at_once:
+            await connection.execute(text("SELECT setval('notification_events_id_seq', 7)"))
+    await upgrade(empty_url)
+
+    async with open_stores(empty_url) as stores:
+        async with stores.database._writer.begin() as connection:  # noqa: SLF001
+            await connection.execute(remove)
+        later = await stores.accept()
+        page = await stores.feed.after(3, 5)
+
+    assert [each.position for each in page.events] == [5, 8]
+    assert page.events[-1].notification_id == later.id
+    assert page.events[0].channel is None
 
 
 async def test_an_upgrade_under_load_holds_up_nobody_for_long(postgres_url: str) -> None:
@@ -323,7 +350,7 @@ async def _plan_of_a_look(connection: AsyncConnection) -> str:
 
 
 _HOT = (
-    accounts, applying, attempts, dead_letters, due, idempotency, inbox, intake, pacing,
+    accounts, applying, attempts, dead_letters, due, feed, idempotency, inbox, intake, pacing,
     publications, snoozes, suppressing, timeline, upkeep,
 )  # fmt: skip
 _SMALL = {"_STATES"}
