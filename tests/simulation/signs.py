@@ -81,7 +81,7 @@ def _between(
 def _about_messages(ended: Ended) -> Iterator[str]:
     if ended.dropped:
         yield f"dropped: {ended.dropped} messages had no queue, and nobody was told"
-    ends = len(ended.deaths) + sum(map(_gives_back, ended.happenings))
+    ends = len(ended.deaths) + _reasons_to_give_back(ended.happenings)
     # Whoever sweeps a dead queue gives all its letters back.
     returns = {name: n for name, n in ended.returns.items() if ".dead:" not in name}
     message, most = max(returns.items(), key=lambda each: each[1], default=("", 0))
@@ -106,11 +106,22 @@ def _about_publishing(ended: Ended) -> Iterator[str]:
         yield f"misnoted: {name} is noted as published at {at_s:.2f}, and the broker had none"
 
 
-def _gives_back(happening: Happening) -> bool:
-    """Whether a consumer gives its message back for it: it loses it, or lets go."""
-    if happening.kind in STORE:
-        return happening.until_s - happening.at_s > _PATIENCE_S
-    return happening.kind not in _HARMLESS
+def _reasons_to_give_back(happenings: Collection[Happening]) -> int:
+    """How often a consumer may give its message back: it loses it, or lets go.
+
+    One trouble of the database after another is one long trouble.
+    """
+    others = sum(each.kind not in {*_HARMLESS, *STORE} for each in happenings)
+    spans: list[tuple[float, float]] = []
+    for each in sorted(happenings, key=lambda each: each.at_s):
+        if each.kind not in STORE:
+            continue
+        if spans and each.at_s <= spans[-1][1] + _RECORDED_S:
+            from_s, to_s = spans.pop()
+            spans.append((from_s, max(to_s, each.until_s)))
+        else:
+            spans.append((each.at_s, each.until_s))
+    return others + sum(to_s - from_s > _PATIENCE_S for from_s, to_s in spans)
 
 
 # --- leases -------------------------------------------------------------------------------------
