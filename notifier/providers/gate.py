@@ -121,12 +121,14 @@ class Gate:
         """
         if self._closing.is_set():
             raise GateClosedError
-        state = await self._state(provider)
-        if state is not None and (barred := self._barred(state)):
-            return barred
-        if state is not None and state.opened_at is not None:
-            return await self._probe(provider, lane)
-        return await self._take_turn(provider, patience_s)
+        if answer := await self._looked_at(provider, lane):
+            return answer
+        turn = await self._take_turn(provider, patience_s)
+        if isinstance(turn, Barred):
+            return turn
+        # Meanwhile it may have been paused, or have asked to be left alone.
+        looked = await self._looked_at(provider, lane) if turn > 0 else None
+        return looked or Admission(provider)
 
     async def report(self, admission: Admission, outcome: Outcome, *, recipient: str) -> None:
         """Tell what came of the call; opens or closes the provider's breaker where that is due.
@@ -168,6 +170,15 @@ class Gate:
             raise ValueError("no provider to be admitted to")
         return soonest
 
+    async def _looked_at(self, provider: str, lane: Lane) -> Admission | Barred | None:
+        """What its state alone says; None where anybody may ask it whose turn it is."""
+        state = await self._state(provider)
+        if state is None:
+            return None
+        if barred := self._barred(state):
+            return barred
+        return await self._probe(provider, lane) if state.opened_at is not None else None
+
     async def _probe(self, provider: str, lane: Lane) -> Admission | Barred:
         lease_s = self._settings.probe_lease_s
         try:
@@ -185,14 +196,15 @@ class Gate:
         lanes = list(Lane)
         return any(self._waiting[provider, other] for other in lanes[: lanes.index(lane)])
 
-    async def _take_turn(self, provider: str, patience_s: float) -> Admission | Barred:
+    async def _take_turn(self, provider: str, patience_s: float) -> float | Barred:
+        """Wait for a turn; returns how long, in seconds."""
         learned_s = self._paces[provider].turn(self._clock.monotonic_s(), patience_s=patience_s)
         if learned_s is None:
             return Barred(provider, "it takes no more at once", self._settings.fresh_s)
         await self._wait(learned_s)
         rate_per_s = self._rates.get(provider)
         if rate_per_s is None:
-            return Admission(provider)
+            return learned_s
         try:
             delay_s = await self._store.reserve(
                 provider, rate_per_s=rate_per_s, patience_s=patience_s
@@ -202,7 +214,7 @@ class Gate:
         if delay_s is None:
             return Barred(provider, "its pace is taken up", self._settings.fresh_s)
         await self._wait(delay_s)
-        return Admission(provider)
+        return learned_s + delay_s
 
     async def _report(self, admission: Admission, outcome: Outcome, recipient: int) -> None:
         provider = admission.provider

@@ -1,12 +1,12 @@
 """Sockets that say what no client would."""
 
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from tests.awake import awake_clock
 from tests.patience import AT_ALL_S
 
 PROBE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -80,10 +80,10 @@ def send_until_ended(connection: socket.socket, start: bytes, more: bytes, max_b
 
 def seconds_until_ended(connection: socket.socket) -> float:
     """Wait for the other side to end the connection."""
-    started_s = time.monotonic()
-    try:
-        while connection.recv(65_536):
+    with awake_clock() as awake:
+        try:
+            while connection.recv(65_536):
+                pass
+        except ConnectionResetError:
             pass
-    except ConnectionResetError:
-        pass
-    return time.monotonic() - started_s
+        return awake.monotonic_s()

@@ -20,7 +20,7 @@ from tests.faults.brokers import (
     open_node,
     until_ready,
 )
-from tests.patience import USUAL
+from tests.patience import AT_ALL_S, USUAL
 from tests.servers.postgres_pair import PostgresPair
 from tests.servers.rabbitmq import RabbitMq
 from tests.waiting import require
@@ -38,8 +38,8 @@ async def test_what_was_accepted_across_a_failover_is_handed_over_once(
     await upgrade(url)
     ledger = Ledger()
     async with (
-        open_node(url, amqp_url) as node,
-        open_node(url, amqp_url) as other,
+        open_node(url, amqp_url, patience=USUAL) as node,
+        open_node(url, amqp_url, patience=USUAL) as other,
         node.api() as client,
         other.workers(ledger),
         other.relaying(),
@@ -48,7 +48,7 @@ async def test_what_was_accepted_across_a_failover_is_handed_over_once(
         await asyncio.sleep(COUNT * ARRIVE_EVERY_S / 2)
         await asyncio.to_thread(synchronous_pair.fail_over)
         ids = await asyncio.gather(*load)
-        await other.await_statuses(sent=COUNT, timeout_s=120)
+        await other.await_statuses(sent=COUNT, timeout_s=AT_ALL_S)
 
     assert len(set(ids)) == COUNT
     assert ledger.handed_over == dict.fromkeys(ids, 1)
@@ -57,7 +57,7 @@ async def test_what_was_accepted_across_a_failover_is_handed_over_once(
 async def accepted_at_last(client: Client, nth: int) -> UUID:
     """Send one in its turn, again and again until it is accepted."""
     await asyncio.sleep(nth * ARRIVE_EVERY_S)
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(AT_ALL_S):
         while (answer := await client.post(f"key-{nth}")).status_code != 202:
             assert answer.status_code == 503
             await asyncio.sleep(0.1)
@@ -78,7 +78,7 @@ async def test_one_that_hangs_is_left_for_the_one_that_was_promoted(
         await asyncio.to_thread(asynchronous_pair.standby.promote)
 
         # It takes a few seconds to give up the connections that hang: never an answer of theirs.
-        await require(lambda: works(stores.accept), timeout_s=60, what="accepting again")
+        await require(lambda: works(stores.accept), timeout_s=AT_ALL_S, what="accepting again")
         after = [await works(stores.accept) for _ in range(20)]
         await upgrade(url)
         await asyncio.to_thread(asynchronous_pair.primary.thaw)
@@ -102,10 +102,10 @@ async def test_a_standby_that_lagged_loses_what_it_lacks_and_doubles_what_it_tak
         async with node.workers(ledger):
             await node.await_statuses(sent=1)
         lost = accepted(await client.post_many(LOST))
-        await node.publisher.drain(5)
+        await node.publisher.drain(AT_ALL_S)
         await asyncio.to_thread(asynchronous_pair.fail_over)
         async with node.workers(ledger), node.relaying():
-            await node.await_statuses(sent=1, timeout_s=60)
+            await node.await_statuses(sent=1, timeout_s=AT_ALL_S)
             await until_ready(amqp_url, LOST, DEAD)
         account = await node.stores.queries.account(service=None)
         found = [await node.stores.queries.get(id, service=None) for id in lost]

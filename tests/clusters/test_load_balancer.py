@@ -7,6 +7,7 @@ from functools import partial
 import pika
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
+from tests.patience import AT_ALL_S
 from tests.servers.cluster import Cluster
 from tests.servers.debian import CHECKOUT
 from tests.servers.haproxy import private_haproxy
@@ -71,8 +72,8 @@ def test_nobody_is_led_to_a_node_that_hangs_for_longer_than_a_few_checks(
     with needed(), private_haproxy(configuration(cluster), backend="rabbitmq") as port:
         broker = cluster.members[0].broker
         served = partial(all_are_served, broker, port, vhost_of(vhost_url))
-        wait_until(served, timeout_s=30, what="connections to all nodes")
+        wait_until(served, timeout_s=AT_ALL_S, what="connections to all nodes")
         cluster.members[1].freeze()
         assert not served()
 
-        wait_until(served, timeout_s=60, what="connections to the others")
+        wait_until(served, timeout_s=AT_ALL_S, what="connections to the others")

@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
+from tests.patience import AT_ALL_S
 from tests.servers.postgres_pair import Member, PostgresPair
 from tests.waiting import require
 
@@ -68,7 +69,7 @@ async def test_a_commit_waits_for_a_frozen_standby_until_that_goes_on(
     async def waits() -> bool:
         return bool(await asyncio.to_thread(synchronous_pair.primary.fetch, waiting))
 
-    await require(waits, timeout_s=30, what="a commit that waits")
+    await require(waits, timeout_s=AT_ALL_S, what="a commit that waits")
     assert not write.done()
     synchronous_pair.standby.thaw()
     await write

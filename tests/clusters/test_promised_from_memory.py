@@ -29,7 +29,7 @@ from tests.contract.store.stores import (
     open_stores,
 )
 from tests.contract.store.test_receipts import a_receipt
-from tests.patience import USUAL
+from tests.patience import AT_ALL_S, USUAL
 from tests.servers.pgbouncer import private_pgbouncer
 from tests.servers.postgres_pair import PostgresPair
 from tests.waiting import require
@@ -60,7 +60,7 @@ async def test_a_repeat_is_told_202_once_the_standby_has_what_the_first_one_stor
         answers = [await post() for _ in range(2)]
         await asyncio.to_thread(synchronous_pair.fail_over)
         id = UUID(answers[0].json()["id"])
-        await require(partial(has_it, api.client, id), timeout_s=30, what="the id after a failover")
+        await require(partial(has_it, api.client, id), timeout_s=AT_ALL_S, what="the id")
 
     assert away == [503, 503, 503]
     assert ready.status_code == 503
@@ -107,7 +107,7 @@ async def test_whoever_asks_for_health_is_told_that_commits_wait_for_the_standby
             await asyncio.to_thread(synchronous_pair.standby.thaw)
             await asyncio.to_thread(synchronous_pair.primary.wait_for_standby)
 
-            await require(partial(is_well, stores), timeout_s=30, what="health")
+            await require(partial(is_well, stores), timeout_s=AT_ALL_S, what="health")
 
 
 async def is_well(stores: Stores) -> bool:

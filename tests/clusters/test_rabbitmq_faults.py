@@ -28,6 +28,7 @@ from tests.faults.brokers import (
     open_node,
     until_async,
 )
+from tests.patience import AT_ALL_S
 from tests.servers.cluster import Cluster, Member
 from tests.servers.postgres import Postgres
 from tests.waiting import require
@@ -35,6 +36,8 @@ from tests.waiting import require
 RABBIT = RabbitSettings(connection_name="notifier-test", heartbeat_s=2, watch_s=0.5)
 ANYWHERE, AT_THE_FIRST = Search(), Search(first=lambda: 0)
 SETTLED_AFTER_S = 5
+SOON_S = 40
+"""Less than the minute that it takes RabbitMQ to give a node up."""
 """After an election; a channel that is refused on is replaced after one second."""
 
 
@@ -69,13 +72,13 @@ class Stack:
     async def hand_over_more(self) -> None:
         """Wait until what is accepted from now on is handed over."""
         wanted = len(self.ids) + 10
-        await until_async(partial(self._has_handed_over, wanted), timeout_s=60)
+        await until_async(partial(self._has_handed_over, wanted), timeout_s=AT_ALL_S)
 
     async def _has_handed_over(self, wanted: int) -> bool:
         return len(self.ids) >= wanted and set(self.ids[:wanted]) <= set(self.ledger.handed_over)
 
     async def assert_all_are_sent_once(self) -> None:
-        await self.front.await_statuses(sent=len(self.ids), timeout_s=60)
+        await self.front.await_statuses(sent=len(self.ids), timeout_s=AT_ALL_S)
         assert self.ledger.handed_over == dict.fromkeys(self.ids, 1)
 
 
@@ -116,7 +119,7 @@ async def test_a_killed_leader_stops_publishing_for_seconds_and_loses_nothing(
             await stack.hand_over_more()
             await asyncio.to_thread(leader.kill)
             another = partial(leads, others[0], vhost_url, leader)
-            await require(another, timeout_s=60, what="another leader")
+            await require(another, timeout_s=AT_ALL_S, what="another leader")
             await asyncio.sleep(SETTLED_AFTER_S)
             with capture_logs() as logs:
                 for _ in range(3):
@@ -141,7 +144,7 @@ async def test_whoever_publishes_first_just_after_a_leaders_death_is_served_with
             await takes(queue)
         await killing
         for queue in queues:
-            await require(partial(takes, queue), timeout_s=20, what="a publish")
+            await require(partial(takes, queue), timeout_s=AT_ALL_S, what="a publish")
 
 
 async def takes(queue: RabbitQueue) -> bool:
@@ -201,10 +204,10 @@ async def test_whoever_connects_while_a_node_hangs_is_soon_ready_on_another(
     led = next(spec for spec in WORK_QUEUES if places[spec.name].leader != hanging.name)
     hanging.freeze()
     async with open_rabbit_queue(broker_url, RABBIT, SystemClock(), search=AT_THE_FIRST) as queue:
-        # Far less than it takes RabbitMQ to give the node up. Each of the two connections asks the
-        # hanging node first: that one of them is ready says nothing of the other.
-        await require(partial(confirms, queue, led), timeout_s=20, what="a confirmation")
-        await require(partial(answers, queue), timeout_s=20, what="an answer")
+        # Each of the two connections asks the hanging node first: that one of them is ready says
+        # nothing of the other.
+        await require(partial(confirms, queue, led), timeout_s=SOON_S, what="a confirmation")
+        await require(partial(answers, queue), timeout_s=SOON_S, what="an answer")
     depths = await asyncio.to_thread(dead_queue_depths, broker_url)
 
     assert depths == dict.fromkeys(Channel, 0)

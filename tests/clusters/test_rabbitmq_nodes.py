@@ -8,6 +8,7 @@ import pika
 import pytest
 from pika.adapters.utils.connection_workflow import AMQPConnectorStackTimeout
 
+from tests.patience import AT_ALL_S
 from tests.servers.cluster import Cluster, Member
 from tests.servers.processes import wait_until
 
@@ -51,7 +52,7 @@ def test_a_queue_has_a_member_on_each_node_and_another_leader_when_its_own_is_ki
 
     leader.kill()
     # On channels opened just after the death of a leader's node 3.10 refuses everything.
-    wait_until(lambda: is_taken(one, vhost_url), timeout_s=30, what="a publish")
+    wait_until(lambda: is_taken(one, vhost_url), timeout_s=AT_ALL_S, what="a publish")
 
     [place] = one.places(vhost_url).values()
     assert place.leader in {one.name, other.name}

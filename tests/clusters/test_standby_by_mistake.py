@@ -16,7 +16,7 @@ from tests.api import MAIL, PREFIX, Api, over
 from tests.clusters.test_database_failover import works
 from tests.contract.store.proxy import linked
 from tests.contract.store.stores import open_stores
-from tests.patience import USUAL
+from tests.patience import AT_ALL_S, USUAL
 from tests.servers.postgres_pair import PostgresPair
 from tests.waiting import require
 
@@ -44,19 +44,21 @@ async def test_a_standby_is_named_wherever_it_matters_and_left_once_the_address_
         link.cut()
 
         with capture_logs() as logs:
-            await require(partial(is_refused, api), timeout_s=30, what="the standby's refusal")
+            await require(
+                partial(is_refused, api), timeout_s=AT_ALL_S, what="the standby's refusal"
+            )
             await post(api)
             ready = await api.client.get("/readyz")
             assert await listed(api) == 0
         link.lead_to(primary.port)  # and those to the standby are not cut
-        await require(partial(is_accepted, api), timeout_s=30, what="accepting again")
+        await require(partial(is_accepted, api), timeout_s=AT_ALL_S, what="accepting again")
         after = await asyncio.gather(*(post(api) for _ in range(40)))
 
         async def are_listed() -> bool:
             return await listed(api) > len(after)
 
         # Whoever only searches is refused nothing, and leaves the standby all the same.
-        await require(are_listed, timeout_s=30, every_s=2, what="them in a search")
+        await require(are_listed, timeout_s=AT_ALL_S, every_s=2, what="them in a search")
 
     assert ready.status_code == 503
     assert ready.json()["database"] == {"ok": False, "problem": READ_ONLY}
@@ -96,7 +98,7 @@ async def test_where_a_name_leads_to_both_the_one_that_takes_writes_is_used(
         await stores.accept()
         await asyncio.to_thread(synchronous_pair.fail_over)
 
-        await require(partial(works, stores.accept), timeout_s=30, what="accepting again")
+        await require(partial(works, stores.accept), timeout_s=AT_ALL_S, what="accepting again")
 
 
 def test_a_command_says_in_one_line_that_it_was_led_to_a_standby(

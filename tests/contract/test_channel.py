@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import logging
 import socket
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ import pytest
 import structlog
 
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
+from tests.awake import AwakeClock
 from tests.contract.channel_rigs import (
     LOCAL,
     MAKE_REMOTE,
@@ -97,15 +97,17 @@ async def test_an_answer_that_is_lost_is_unknown_for_it_may_have_arrived(rig: Ri
 
 
 @remote
-async def test_a_provider_that_falls_silent_is_unknown_within_the_time_out(hasty_rig: Rig) -> None:
+async def test_a_provider_that_falls_silent_is_unknown_within_the_time_out(
+    hasty_rig: Rig, awake: AwakeClock
+) -> None:
     hasty_rig.hang()
-    begun_s = time.monotonic()
+    begun_s = awake.monotonic_s()
 
     outcome = await hasty_rig.adapter.send(hasty_rig.message)
 
     assert isinstance(outcome, Unknown)
     assert outcome.code == "timeout"
-    assert time.monotonic() - begun_s < PATIENT_S
+    assert awake.monotonic_s() - begun_s < PATIENT_S
 
 
 @local

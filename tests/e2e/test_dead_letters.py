@@ -16,7 +16,7 @@ def fail(deployed: Production, service: Service, count: int) -> list[str]:
     ids = [service.send(MAIL) for _ in range(count)]
     for id in ids:
         assert service.await_status(id)["status"] == "failed"
-    deployed.outside.await_dead_letters_agree(timeout_s=10)
+    deployed.outside.await_dead_letters_agree(timeout_s=AT_ALL_S)
     return ids
 
 

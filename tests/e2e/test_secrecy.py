@@ -4,6 +4,7 @@ import httpx2
 
 from tests.e2e.client import MAIL, PREFIX, SMS, Service
 from tests.e2e.production import Outside, Production
+from tests.patience import AT_ALL_S
 
 CANARY = "canary4711"
 SECRET = {"content": f"{CANARY} {{{{ code }}}}", "variables": {"code": f"{CANARY}v"}}
@@ -35,7 +36,7 @@ def test_sensitive_content_is_nowhere_once_it_is_final(
     assert cancelled.status_code == 200
     assert states == ["sent", "failed", "sent"]
     assert any(CANARY.encode() in mail.content for mail in deployed.outside.smtp.received)
-    deployed.outside.await_dead_letters_agree(timeout_s=10)
+    deployed.outside.await_dead_letters_agree(timeout_s=AT_ALL_S)
     assert tables_with(deployed.outside, CANARY) == []
     for id in [*before, *ids]:
         assert not any(CANARY in answer.text for answer in answers(service, id))

@@ -22,7 +22,7 @@ from tests.servers.postgres import Postgres
 from tests.servers.rabbitmq import RabbitMq, vhost_of
 
 POSTS = 120
-PATIENCE_S = 20
+PATIENCE_S = 100
 """What the test itself may take."""
 SETTINGS = StoreSettings(grace_s=0.3, missing_after_s=1, lost_after_s=300)
 RECOVERY_S = SETTINGS.lost_after_s / 2

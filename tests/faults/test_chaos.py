@@ -9,6 +9,7 @@ from pathlib import Path
 import uvloop
 
 from tests.e2e.processes import CHECKOUT
+from tests.patience import AT_ALL_S
 from tests.servers.postgres import Postgres
 from tests.servers.rabbitmq import RabbitMq
 from tools.chaos.outside import one_of_each
@@ -39,7 +40,8 @@ def test_nothing_is_lost_while_everything_breaks(
     assert report.problems() == [], report.examples
     assert report.accepted == 3_000
     assert set(report.faults) == KINDS_OF_ONE
-    assert report.requests.slowest_s < 10
+    # An answer takes 3 s at most; nobody waits for what is broken.
+    assert report.requests.slowest_s < 20
     assert shown[-1].final == 3_000
     assert {each.name for each in options.folder.glob("*.*")} >= {
         "answers.jsonl", "course.svg", "faults.jsonl", "journal.jsonl", "report.json", "report.md",
@@ -65,7 +67,7 @@ def test_a_run_without_its_relay_does_not_balance(
         check=False,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=3 * AT_ALL_S,
     )
 
     assert ended.returncode == 1, ended.stdout + ended.stderr

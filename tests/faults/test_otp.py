@@ -251,7 +251,7 @@ async def test_a_call_is_cut_off_when_the_time_of_its_otp_is_over(
 ) -> None:
     path = tmp_path / "notifier.db"
     await asyncio.to_thread(partial(shutil.copy, otp_url.removeprefix("sqlite:///"), path))
-    left_s = 3
+    left_s = 8
 
     class Deaf(Provider):
         async def send(self, _message: Message) -> Outcome:

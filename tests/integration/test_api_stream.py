@@ -115,7 +115,9 @@ class Live:
         """Open a stream."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         async with (
-            httpx2.AsyncClient(base_url=self.url, headers=self.api.client.headers) as client,
+            httpx2.AsyncClient(
+                base_url=self.url, headers=self.api.client.headers, timeout=AT_ALL_S
+            ) as client,
             client.stream("GET", path, headers=named) as response,
         ):
             yield Reader(response)
@@ -298,7 +300,9 @@ async def test_what_is_no_event_id_is_refused(served: Live, last: str) -> None:
 
 
 async def test_a_head_request_opens_no_stream(served: Live) -> None:
-    async with httpx2.AsyncClient(base_url=served.url, headers=served.api.client.headers) as client:
+    async with httpx2.AsyncClient(
+        base_url=served.url, headers=served.api.client.headers, timeout=AT_ALL_S
+    ) as client:
         assert (await client.head(STREAM)).status_code == 200
     assert served.inbox.reads == 0
 

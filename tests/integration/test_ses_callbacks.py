@@ -19,6 +19,7 @@ from notifier.notification.model import Channel
 from notifier.notification.transitions import RETRY, SUCCEED
 from tests.api import Api, client_of, serving
 from tests.integration.test_api_callbacks import ended, standing, status_of
+from tests.patience import AT_ALL_S
 from tests.servers.sns import (
     CERTIFICATE_URL,
     HOST,
@@ -303,7 +304,7 @@ async def test_of_a_certificate_no_more_is_read_than_one_needs(api: Api, sns: Sn
 async def test_sns_is_waited_for_a_moment_only(tmp_path: Path) -> None:
     async with open_sns(tmp_path, timeout_s=0.2) as sns:
         sns.released = asyncio.Event()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(AT_ALL_S):
             with pytest.raises(UncheckedError, match="TimeoutError"):
                 await sns.fetch(CERTIFICATE_URL)
         sns.released.set()

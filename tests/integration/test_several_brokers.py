@@ -22,6 +22,7 @@ from notifier.queue.rabbitmq.topology import apply_topology, dead_queue_depths
 from notifier.queue.topology import POLICIES
 from tests.clock import SystemClock
 from tests.gateway import gateway_to
+from tests.patience import AT_ALL_S
 from tests.servers.certificates import make_certificates
 from tests.servers.processes import free_port
 from tests.servers.rabbitmq import RabbitMq
@@ -121,7 +122,7 @@ async def test_where_the_first_broker_is_of_no_use_the_second_is_used(
 
 
 async def reached(queue: RabbitQueue) -> None:
-    await require(partial(answers, queue), timeout_s=20, what="the good broker")
+    await require(partial(answers, queue), timeout_s=AT_ALL_S, what="the good broker")
 
 
 async def answers(queue: RabbitQueue) -> bool:

@@ -9,6 +9,7 @@ from notifier.channels.sms.twilio.adapter import TwilioAdapter, TwilioConfig
 from notifier.errors import SettingsError
 from notifier.notification.model import Channel
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
+from tests.patience import AT_ALL_S
 from tests.servers.messages import MESSAGE_ID, ManualClock, a_message
 from tests.servers.providers import (
     BreakOffAnswer,
@@ -205,7 +206,7 @@ async def test_an_answer_that_breaks_off_counts_by_its_status(
 async def test_the_time_out_holds(twilio: Twilio) -> None:
     twilio.script(Hold())
 
-    async with asyncio.timeout(50 * HASTY_S):
+    async with asyncio.timeout(AT_ALL_S):
         outcome = await send_once(replace(a_config(twilio), timeout_s=HASTY_S))
 
     assert isinstance(outcome, Unknown)

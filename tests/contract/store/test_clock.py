@@ -13,6 +13,7 @@ from notifier.errors import StoreUnavailableError
 from notifier.store.kit.clock import DatabaseClock
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores
+from tests.patience import AT_ALL_S
 
 SLACK_S = 1.5
 """Below what counts as skewed; the database runs on this machine."""
@@ -73,7 +74,7 @@ async def test_a_clock_that_is_set_right_while_it_runs_is_followed(
 
     for ahead_s, count in ((3_600, 1), (0, 2), (-60, 3)):
         machine.ahead_s = ahead_s
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(AT_ALL_S):
             while len(logs) < count:  # noqa: ASYNC110  nobody tells of a measurement
                 await asyncio.sleep(0.01)
         assert is_right(clock)

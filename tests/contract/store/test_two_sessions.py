@@ -22,7 +22,7 @@ from notifier.store.notification.attempts import ClaimRequest
 from notifier.store.notification.rows import envelope_row, finish_row, submission_row
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores, a_submission, an_end, envelope_of, open_stores
-from tests.patience import USUAL
+from tests.patience import HASTY
 
 _HOLD = text("SELECT id FROM notifications WHERE id = :id FOR UPDATE")
 _WAITING = text(
@@ -163,7 +163,7 @@ async def test_who_takes_a_share_of_the_work_waits_for_nobody_who_is_at_another(
         taken = await take(stores)
         return taken if isinstance(taken, int) else len(taken)
 
-    async with open_stores(postgres_store_url, USUAL) as stores:
+    async with open_stores(postgres_store_url, HASTY) as stores:
         anothers: UUID = (await prepare(stores)).id
         await prepare(stores)
         await stores.pass_time(700)

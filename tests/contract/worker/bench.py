@@ -27,8 +27,9 @@ from notifier.providers.gate import Gate
 from notifier.queue.memory import MemoryQueue
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores, a_submission, envelope_of, open_stores
+from tests.patience import AT_ALL_S
 
-LIMIT_S = 30
+LIMIT_S = AT_ALL_S
 LEASE = Lease(
     held_by="worker-1",
     probe_s=0.02,

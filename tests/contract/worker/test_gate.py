@@ -2,8 +2,9 @@
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import Any, TypeAlias, cast
 
 import pytest
 from structlog.typing import EventDict
@@ -22,7 +23,7 @@ from notifier.notification.outcomes import (
     Unknown,
 )
 from notifier.notification.transitions import REPLAY
-from notifier.providers.account import ProviderState
+from notifier.providers.account import ProviderState, ProviderStore
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Admission, Barred, Gate, GateClosedError
 from notifier.worker.consumers import Consumers
@@ -36,6 +37,8 @@ NO_ANSWER = Unknown("timeout", "no answer")
 NOT_NOW = Transient("451", "mailbox host is down", about_one=True)
 NOT_ENABLED = Systemic("21408", "this country is not enabled", concerns_recipient=True)
 QUICK = BreakerSettings(min_calls=4, systemic_in_a_row=3)
+
+Happening: TypeAlias = Callable[[ProviderStore, str], Awaitable[None]]
 
 
 class Workers:
@@ -505,6 +508,42 @@ async def test_a_turn_beyond_a_callers_patience_is_not_waited_for(bench: Bench) 
     workers = Workers(bench.stores, count=1, smtp=0.1)
     (gate,) = workers.gates
     assert await gate.admit("smtp", patience_s=1) == Admission("smtp")
+
+    assert isinstance(await gate.admit("smtp", patience_s=1), Barred)
+
+
+class Turns:
+    """The real accounts; while somebody waits for a turn, something happens to the provider."""
+
+    def __init__(self, real: ProviderStore, clock: ManualClock, happens: Happening) -> None:
+        self._real = real
+        self._clock = clock
+        self._happens = happens
+
+    async def reserve(self, name: str, **_: float) -> float:
+        await self._happens(self._real, name)
+        self._clock.advance(QUICK.fresh_s)
+        return 0.001
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [
+        lambda store, name: store.pause(name, reason="maintenance"),
+        lambda store, name: store.throttle(name, for_s=60),
+        lambda store, name: store.open(name, reason="401", for_s=60),
+    ],
+    ids=["paused", "throttled", "opened"],
+)
+async def test_who_waited_for_a_turn_asks_none_that_is_barred_by_then(
+    bench: Bench, happens: Happening
+) -> None:
+    clock = ManualClock()
+    turns = cast(ProviderStore, Turns(bench.stores.providers, clock, happens))
+    gate = Gate(turns, clock, {"smtp": 1}, QUICK)
 
     assert isinstance(await gate.admit("smtp", patience_s=1), Barred)
 
