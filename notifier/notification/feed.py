@@ -51,7 +51,8 @@ class FeedPage:
     """Events in the feed's order, and where to go on.
 
     Fewer than were asked for: there are no more by now. `is_complete` is False where what came
-    after the cursor was removed before it was read, be it in part.
+    after the cursor was removed before it was read, be it in part, or where the database has lost
+    what the cursor is of, after a failover say: it then goes on from the end.
     """
 
     events: Sequence[FeedEvent]

@@ -10,12 +10,14 @@ from sqlalchemy import make_url
 from structlog.testing import capture_logs
 
 from notifier.commands import app
+from notifier.notification.feed import START
 from notifier.store.kit import reaching
 from notifier.store.upgrading import upgrade
 from tests.api import MAIL, PREFIX, Api, over
 from tests.clusters.test_database_failover import works
 from tests.contract.store.proxy import linked
 from tests.contract.store.stores import open_stores
+from tests.contract.store.test_feed_order import writers
 from tests.patience import AT_ALL_S, USUAL
 from tests.servers.postgres_pair import PostgresPair
 from tests.waiting import require
@@ -77,6 +79,27 @@ async def listed(api: Api) -> int:
 
 async def is_accepted(api: Api) -> bool:
     return (await post(api)).status_code == 202
+
+
+async def test_a_feed_believes_no_standby_which_does_not_know_who_is_writing(
+    asynchronous_pair: PostgresPair,
+) -> None:
+    primary, standby = asynchronous_pair.primary, asynchronous_pair.standby
+    database = asynchronous_pair.create_database()
+    await upgrade(primary.url(database))
+    async with (
+        open_stores(primary.url(database)) as stores,
+        open_stores(standby.url(database)) as misled,
+        writers(primary.url(database)) as (early,),
+    ):
+        await early.write()
+        await stores.accept()
+        await asyncio.to_thread(primary.wait_for_standby)
+
+        assert await misled.feed.behind_s(START) > 0
+        assert [len((await misled.feed.after(START, 9)).events) for _ in range(2)] == [0, 0]
+        await early.commit()
+        assert len((await stores.feed.after(START, 9)).events) == 2
 
 
 async def test_where_a_name_leads_to_both_the_one_that_takes_writes_is_used(

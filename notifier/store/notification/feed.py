@@ -131,7 +131,9 @@ class SqlFeed:
             page = await self._page(cursor, limit)
             if len(page.events) == limit:
                 return page
-        await self._settle()
+        visible = await self._settle()
+        if visible < cursor:
+            return FeedPage((), visible, is_complete=False)
         if self._settled <= cursor:
             return FeedPage((), cursor, is_complete=True)
         return await self._page(cursor, limit)
@@ -155,21 +157,25 @@ class SqlFeed:
         goes_on_after = found[-1].position if len(found) == limit else through
         return FeedPage(found, goes_on_after, is_complete=rows[0].removed <= cursor)
 
-    async def _settle(self) -> None:
-        """Come to know of all that is visible now, if those who write end soon."""
+    async def _settle(self) -> Cursor:
+        """Come to know of all that is visible now, if those who write end soon; returns its end."""
         visible = await self._look()
         for pause_s in self._pauses_s:
             if self._settled >= visible:
-                return
+                break
             await asyncio.sleep(pause_s)
             await self._look()
+        return visible
 
     async def _look(self) -> Cursor:
         # Those whom the answer does not name have ended only if it was asked after they were seen.
-        before = self._open
+        before, settled = self._open, self._settled
         row = await self._database.follow(_look)
         writers = frozenset(row.writers or ())
         now = _Sight(max(row.newest, row.removed), writers)
+        if now.newest < settled:
+            # The database has lost what it had, with a failover or for a backup.
+            before, self._settled = _Sight(), START
         if before.is_settled(writers):
             self._settled = max(self._settled, before.newest)
             self._open = now

@@ -225,6 +225,19 @@ async def test_a_reader_that_was_at_the_end_when_all_was_removed_misses_nothing(
     assert [each.notification_id for each in await all_after(stores, end)] == [later.id]
 
 
+async def test_a_cursor_that_the_database_never_had_says_so_and_goes_on_from_the_end(
+    stores: Stores,
+) -> None:
+    await stores.accept()
+    end = await end_of(stores)
+
+    beyond = await stores.feed.after(end + 5, 5)
+    later = await stores.accept()
+
+    assert (beyond.events, beyond.goes_on_after, beyond.is_complete) == ((), end, False)
+    assert [each.notification_id for each in await all_after(stores, end)] == [later.id]
+
+
 async def test_what_is_left_of_a_notification_without_its_record_is_told(stores: Stores) -> None:
     start = await end_of(stores)
     submission = await stores.accept()

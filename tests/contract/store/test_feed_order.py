@@ -272,6 +272,31 @@ async def test_an_answer_that_comes_late_tells_nothing_of_those_who_came_after_i
         assert (await reader.read_all())[0] == first
 
 
+async def test_a_database_that_has_lost_its_last_commits_is_followed_from_there(
+    postgres_url: str,
+) -> None:
+    await upgrade(postgres_url)
+    async with open_stores(postgres_url) as stores, writers(postgres_url, 2) as (early, late):
+        reader = await a_reader(stores)
+        await early.write()
+        (kept,) = await early.commit()
+        for _ in range(5):
+            await late.write()
+        await late.commit()
+        assert len((await reader.feed.after(START, 9)).events) == 6
+        await late.connection.execute("DELETE FROM notification_events WHERE id > $1", kept)
+        await late.connection.execute("SELECT setval('notification_events_id_seq', $1)", kept)
+        await early.write()
+        await late.write()
+        (second,) = await late.commit()
+
+        # What was known of how far nothing more can come went with the commits.
+        assert await reader.read_all() == []
+        (first,) = await early.commit()
+
+        assert await reader.read_all() == [kept, first, second]
+
+
 async def test_who_writes_elsewhere_holds_nobody_back(postgres_store_url: str) -> None:
     async with open_stores(postgres_store_url) as stores, writers(stores.url, 2) as (other, idle):
         reader = await a_reader(stores)
