@@ -62,7 +62,7 @@ def test_a_provider_that_there_is_not_is_refused_with_those_that_there_are(
         code, _, problem = command(f"providers {order} smpt")
 
         assert code == 2
-        assert "sendgrid, smtp, twilio" in problem
+        assert "sendgrid, ses, smtp, twilio" in problem
 
 
 def test_an_address_is_put_on_a_list_and_taken_off(command: Command) -> None:
