@@ -1,10 +1,13 @@
 """A service that uses notifier over HTTP, as the tests see it."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 
@@ -20,6 +23,7 @@ MAIL: Mapping[str, Any] = {
 }
 SMS: Mapping[str, Any] = {"type": "sms", "recipient": "+491701234567", "content": "Hello."}
 IN_APP: Mapping[str, Any] = {"type": "in_app", "recipient": "user-4711", "content": "Hello."}
+_ASK_AGAIN = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.CONFLICT)
 FINAL = frozenset({"sent", "delivered", "bounced", "failed", "expired", "cancelled", "suppressed"})
 
 
@@ -38,22 +42,26 @@ class Service:
 
     def get(self, path: str, **query: str | int) -> Any:
         """GET what must be there."""
-        answer = self.client.get(path, params=query or None)
+        answer = _answered(partial(self.client.get, path, params=query or None))
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def send(self, notification: Mapping[str, Any], **changes: object) -> str:
         """Send a notification that must be accepted; returns its id."""
-        answer = self.post(f"{PREFIX}/send", {**notification, **changes})
+        answer = self._post_at_last(f"{PREFIX}/send", {**notification, **changes})
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
 
     def send_batch(self, notifications: Sequence[Mapping[str, Any]]) -> list[str]:
         """Send a batch that must be accepted whole; returns the ids."""
-        answer = self.post(f"{PREFIX}/batch", {"notifications": notifications})
+        answer = self._post_at_last(f"{PREFIX}/batch", {"notifications": notifications})
         assert answer.status_code == 202, answer.text
         assert answer.json()["rejected"] == 0
         return [str(item["id"]) for item in answer.json()["items"]]
+
+    def _post_at_last(self, path: str, body: object) -> httpx2.Response:
+        """POST as clients are told to: with a key, and again while there is no answer."""
+        return _answered(partial(self.post, path, body, Idempotency_Key=uuid4().hex))
 
     def status(self, id: str) -> dict[str, Any]:
         """Where a notification stands."""
@@ -138,6 +146,18 @@ def service_at(url: str, key: str) -> Iterator[Service]:
     headers = {"Authorization": f"Bearer {key}"}
     with httpx2.Client(base_url=url, headers=headers, timeout=AT_ALL_S) as client:
         yield Service(client)
+
+
+def _answered(ask: Callable[[], httpx2.Response]) -> httpx2.Response:
+    """Ask until the database answers in time; where the machine stands still, it does not."""
+    answers: list[httpx2.Response] = []
+
+    def is_answered() -> bool:
+        answers.append(ask())
+        return answers[-1].status_code not in _ASK_AGAIN
+
+    wait_until(is_answered, timeout_s=AT_ALL_S, what="an answer")
+    return answers[-1]
 
 
 def _count(account: Mapping[str, Any], statuses: Collection[str]) -> int:
