@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from notifier.commands.keys import create_key
 from notifier.settings.groups import KeySettings
 from tests.attacks.raw import ask
+from tests.awake import AwakeClock, awake_clock
 from tests.callbacks import SendGridSigner
 from tests.e2e.client import MAIL, PREFIX
 from tests.e2e.one_process import OneProcess, one_process
@@ -20,6 +21,7 @@ from tests.e2e.processes import CHECKOUT
 from tests.patience import AT_ALL_S
 
 _SECONDS = 4
+_STILL_S = 1
 _MAX_GROWTH_MIB = 300
 
 
@@ -36,7 +38,8 @@ def test_under_all_attacks_at_once_a_good_client_is_answered(tmp_path: Path) -> 
             cwd=CHECKOUT,
         )
         try:
-            waits_s = _send_until_ended(api, mob)
+            with awake_clock() as awake:
+                waits_s = _send_until_ended(api, mob, awake)
         finally:
             mob.kill()
             mob.wait()
@@ -48,21 +51,25 @@ def test_under_all_attacks_at_once_a_good_client_is_answered(tmp_path: Path) -> 
         assert _peak_mib(api.process.pid) - before < _MAX_GROWTH_MIB
 
 
-def _send_until_ended(api: OneProcess, mob: subprocess.Popen[bytes]) -> list[float]:
+def _send_until_ended(
+    api: OneProcess, mob: subprocess.Popen[bytes], awake: AwakeClock
+) -> list[float]:
     """Send again and again, each time on a connection of its own from an address of its own."""
     waits_s = []
     while mob.poll() is None:
-        started_s = time.monotonic()
+        started_s, awake_s = time.monotonic(), awake.monotonic_s()
         client = http.client.HTTPConnection(
             urlsplit(api.url).netloc, timeout=AT_ALL_S, source_address=("127.0.0.2", 0)
         )
         headers = {"Authorization": f"Bearer {api.key}", "Content-Type": "application/json"}
         client.request("POST", f"{PREFIX}/send", json.dumps(MAIL), headers)
         answer = client.getresponse()
-        assert answer.status == 202, answer.read()
-        answer.read()
+        said = answer.read()
         client.close()
-        waits_s.append(time.monotonic() - started_s)
+        waits_s.append(awake.monotonic_s() - awake_s)
+        # Where the machine stood still, the database did not answer in time.
+        stood_still_s = time.monotonic() - started_s - waits_s[-1]
+        assert answer.status == 202 or stood_still_s > _STILL_S, said
         time.sleep(0.05)
     return waits_s
 
