@@ -28,9 +28,11 @@ PART_NAMES: Mapping[Channel, Sequence[str]] = {
 class Content:
     """What a template holds: the sources of its parts, and what fills them.
 
-    `schema` is a JSON Schema (2020-12) of the variables; `examples` are sets of them.
+    `schema` is a JSON Schema (2020-12) of the variables; `examples` are sets of them. `category`
+    is what people choose by.
     """
 
+    category: str = "transactional"
     default_locale: str
     parts: Parts
     schema: Mapping[str, JsonValue]
