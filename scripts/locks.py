@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 RUNTIME_LOCK = ROOT / "requirements.lock"
 DEV_LOCK = ROOT / "requirements-dev.lock"
-RUNTIME_EXTRAS = ("postgres", "sendgrid", "twilio")
+RUNTIME_EXTRAS = ("mjml", "postgres", "sendgrid", "twilio")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
