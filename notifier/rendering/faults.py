@@ -14,6 +14,7 @@ _WORDS: Mapping[str, str] = {
     "BadInclude": "parts cannot take in others",
     "BadEscape": "a string has an escape that there is not",
 }
+_CODES: Mapping[str, str] = {"SyntaxError": "syntax", "OutOfFuel": "too-complex"}
 _DETAILED = frozenset({"SyntaxError", "UnknownFilter", "UnknownFunction", "UnknownTest"})
 """Kinds whose detail names what the source says, and never a value."""
 _PATH = re.compile(r"[A-Za-z_]\w*(?:\.\w+|\[\d+\])*", re.ASCII)
@@ -43,7 +44,7 @@ class PartError(NotifierError):
 
 def engine_fault(error: minijinja.TemplateError, source: str) -> PartError:
     """Say what the engine says, without what its details may quote."""
-    code = "syntax" if error.kind == "SyntaxError" else "filling"
+    code = _CODES.get(error.kind, "filling")
     return PartError(code, _words(error, source), line=error.line, column=_column(error, source))
 
 

@@ -115,6 +115,25 @@ def test_values_print_as_they_do_in_inline_content(value: JsonValue) -> None:
     assert unescape(filled.html or "") == unescape(html)
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ order.pop('a') }}",
+        "{{ order.clear() }}",
+        "{{ order.update(a=2) }}",
+        "{{ order.setdefault('b', [1]) }}",
+        "{{ items.append(2) }}",
+        "{{ order.inner.append(2) }}",
+    ],
+)
+def test_a_template_cannot_change_what_it_is_given(source: str) -> None:
+    variables: dict[str, Any] = {"order": {"a": 1, "inner": [1]}, "items": [1]}
+
+    refusal(source, **variables)
+
+    assert variables == {"order": {"a": 1, "inner": [1]}, "items": [1]}
+
+
 def test_what_is_null_prints_nothing() -> None:
     assert line("[{{ v }}]", v=None) == "[]"
 
