@@ -103,6 +103,13 @@ def test_clean_html_keeps_what_it_may_have_and_nothing_else() -> None:
     assert html == '<td><p>a <a rel="noopener noreferrer">b</a></p></td>'
 
 
+@pytest.mark.parametrize("address", ["http://e.example/", "ftp://e.example/", "/a", "tel:1"])
+def test_clean_html_has_links_to_https_and_mailto_alone(address: str) -> None:
+    html = rendered(email(html="{{ v|rich }}"), v=f'<a href="{address}">a</a>').html
+
+    assert html == '<a rel="noopener noreferrer">a</a>'
+
+
 @given(st.integers(-(10**17), 10**17))
 def test_an_amount_in_minor_units_is_written_as_its_decimal(cents: int) -> None:
     sign, whole, rest = "-" if cents < 0 else "", abs(cents) // 100, abs(cents) % 100

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.content.filling import fill_html, fill_text
-from notifier.content.template import VariableFault
+from notifier.content.template import TemplateVersion, VariableFault
 from notifier.errors import TemplateError
 from notifier.notification.model import Channel, JsonValue
 from notifier.rendering.renderer import VersionRenderer
@@ -243,20 +243,22 @@ def test_a_preheader_is_hidden_text_at_the_start_of_the_body() -> None:
 
 def test_a_version_is_read_once_and_forgotten_when_it_was_not_used_for_long() -> None:
     renderer = VersionRenderer(StandingClock(), kept=2)
-    first, others = version(sms("first")), [version(sms("other")) for _ in range(2)]
+    first, second, third = (version(sms(f"read {number}")) for number in range(3))
 
-    def text(of: object) -> str:
-        assert of in (first, *others)
-        same_id = version(sms("changed"), id=first.id) if of is first else others[0]
+    def text(of: TemplateVersion, changed: str = "read anew") -> str:
+        """What a version says, or would say if it was read only now."""
+        read_now = version(sms(changed), id=of.id)
         return renderer.render(
-            same_id, Channel.SMS, locale=None, variables={}, offered=offered()
+            read_now, Channel.SMS, locale=None, variables={}, offered=offered()
         ).text
 
-    renderer.render(first, Channel.SMS, locale=None, variables={}, offered=offered())
-    assert text(first) == "first"
-    for each in others:
+    for each in (first, second):
         renderer.render(each, Channel.SMS, locale=None, variables={}, offered=offered())
-    assert text(first) == "changed"
+    assert text(first) == "read 0"
+    renderer.render(third, Channel.SMS, locale=None, variables={}, offered=offered())
+
+    assert text(first) == "read 0"
+    assert text(second) == "read anew"
 
 
 def test_variables_are_completed_or_all_that_is_wrong_with_them_is_told() -> None:
