@@ -8,6 +8,7 @@ from notifier.notification.model import Channel
 from notifier.rendering.checking.contexts import check_contexts
 from notifier.rendering.checking.examples import check_examples
 from notifier.rendering.checking.findings import Findings, Place
+from notifier.rendering.checking.growth import check_growth
 from notifier.rendering.checking.mjml import check_tags, compiled
 from notifier.rendering.checking.shape import check_shape
 from notifier.rendering.checking.variables import check_names, read_schema
@@ -54,6 +55,7 @@ class _Reading:
         try:
             self._engine.add(f"check/{part}", source)
             self.names[place] = self._engine.names(source)
+            check_growth(source, self._reporting(place))
             if part == "mjml":
                 return "html", self._page_of_mjml(source, place)
         except PartError as fault:

@@ -282,3 +282,13 @@ def test_a_template_that_takes_half_of_what_is_allowed_is_a_warning() -> None:
 )
 def test_a_text_that_is_several_messages_is_found(text: str, severity: Severity) -> None:
     assert codes(sms(text), severity) == {"segments"}
+
+
+def test_a_branch_that_no_example_takes_cannot_hide_what_grows() -> None:
+    source = (
+        "a{% if name == 'b' %}{% set a = [1] %}"
+        + "{% set a = [a, a] %}" * 60
+        + "{{ a }}{% endif %}"
+    )
+
+    assert codes(declared(source, {"name": "a"})) == {"too-complex"}
