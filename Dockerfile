@@ -21,7 +21,7 @@ COPY worker_runner.py /srv/
 WORKDIR /srv
 ENV PATH=/opt/notifier/bin:$PATH PYTHONUNBUFFERED=1 NOTIFIER_HOST=0.0.0.0 NOTIFIER_PORT=8000
 # Bytecode of what runs: the user below cannot write it, and without it a start takes seconds more.
-RUN python -c "import notifier.commands.app, asyncpg, sendgrid.helpers.mail, twilio.rest.api.v2010.account.message"
+RUN python -c "import notifier.commands.app, notifier.rendering.child, mrml, asyncpg, sendgrid.helpers.mail, twilio.rest.api.v2010.account.message"
 ENV PYTHONDONTWRITEBYTECODE=1
 USER notifier
 EXPOSE 8000

@@ -45,6 +45,10 @@ class TemplateError(NotifierError):
     """A template cannot be parsed or filled; the message says which variable and why."""
 
 
+class WorkshopUnavailableError(NotifierError):
+    """The process that looks at drafts cannot be started; nothing was found out."""
+
+
 class RecipientError(NotifierError):
     """A recipient is not an address of its channel; the message says what is expected."""
 

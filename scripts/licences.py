@@ -3,12 +3,13 @@
 usage: python scripts/licences.py
 
 A distribution passes when the licence it declares is in licences.toml, letter for letter: a
-licence nobody has read (GPL, AGPL, LGPL or merely new) fails until somebody does.
+licence nobody has read (GPL, AGPL, LGPL or merely new) fails until somebody does. One that declares
+none passes with what somebody found.
 """
 
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def licence_of(distribution: metadata.Distribution) -> str:
     )
 
 
-def _refused(accepted: frozenset[str]) -> Iterator[str]:
+def _refused(accepted: frozenset[str], found: Mapping[str, str]) -> Iterator[str]:
     for pin in read_pins(RUNTIME_LOCK):
         try:
             distribution = metadata.distribution(pin.name)
@@ -38,13 +39,13 @@ def _refused(accepted: frozenset[str]) -> Iterator[str]:
             if not pin.marker:
                 yield f"{pin.name}: in {RUNTIME_LOCK.name}, but not installed"
             continue
-        licence = licence_of(distribution)
+        licence = licence_of(distribution) or found.get(pin.name, "")
         if licence not in accepted:
             yield f"{pin.name} {distribution.version}: licence {licence or 'undeclared'!r}"
 
 
 if __name__ == "__main__":
     with ACCEPTED.open("rb") as file:
-        found = list(_refused(frozenset(tomllib.load(file)["accepted"])))
-    if found:
-        sys.exit("\n".join([*found, f"Not accepted: read it, then see {ACCEPTED.name}."]))
+        read = tomllib.load(file)
+    if refused := list(_refused(frozenset(read["accepted"]), read["found"])):
+        sys.exit("\n".join([*refused, f"Not accepted: read it, then see {ACCEPTED.name}."]))

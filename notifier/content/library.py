@@ -1,0 +1,159 @@
+"""Where templates are kept, and how the published ones are found fast."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from notifier.content.template import Content, TemplateRef, TemplateVersion
+from notifier.idempotency import NotFound
+
+_FRESH_S = 2.0
+_MOST_VERSIONS = 1_000
+_MOST_NAMES = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """A template as it stands: what is published of it, if anything is."""
+
+    service: str
+    name: str
+    published: int | None
+    is_archived: bool
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateDraft:
+    """The one copy of a template that can be changed; `etag` tells its states apart."""
+
+    service: str
+    name: str
+    content: Content
+    etag: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LostRace:
+    """Somebody else changed it first; nothing was changed. `etag` is that of their draft."""
+
+    etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """It is not used any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unpublished:
+    """There is none of this name, or of this number; `known` are the numbers that there are."""
+
+    known: Sequence[int] = ()
+
+
+class TemplateStore(Protocol):
+    """Templates, their drafts and their versions."""
+
+    async def list(
+        self, *, service: str | None, limit: int, after: tuple[str, str] | None
+    ) -> Sequence[Template]:
+        """In order of service and name; `after` is the last one seen."""
+
+    async def draft(self, service: str, name: str) -> TemplateDraft | NotFound:
+        """Return the draft."""
+
+    async def save(
+        self, *, service: str, name: str, content: Content, if_match: str | None
+    ) -> TemplateDraft | LostRace:
+        """Store a draft in place of the one with this etag; of any, or none, with None."""
+
+    async def publish(
+        self, *, draft: TemplateDraft, compiled: Content, id: UUID
+    ) -> TemplateVersion | LostRace:
+        """Make the next version of a draft that has not changed since it was read."""
+
+    async def rollback(
+        self, *, service: str, name: str, number: int, id: UUID
+    ) -> TemplateVersion | NotFound:
+        """Publish the content of an earlier version as the next one."""
+
+    async def archive(self, service: str, name: str) -> bool:
+        """Refuse new notifications; what was accepted is sent. False if there is none."""
+
+    async def versions(
+        self, service: str, name: str, *, limit: int, before: int | None
+    ) -> Sequence[TemplateVersion]:
+        """Return the versions, the newest first."""
+
+    async def version(self, service: str, name: str, number: int) -> TemplateVersion | NotFound:
+        """Return one version."""
+
+    async def source(self, service: str, name: str, number: int) -> Content | NotFound:
+        """Return a version as it was written."""
+
+    async def find(
+        self, service: str, ref: TemplateRef
+    ) -> TemplateVersion | Archived | Unpublished:
+        """Return the version that a notification is to be pinned to."""
+
+    async def by_id(self, id: UUID) -> TemplateVersion | None:
+        """Return the version of this id."""
+
+
+class Library:
+    """Finds versions, and keeps them: they never change.
+
+    What is published is looked up again after `_FRESH_S`: until then an older version is pinned.
+    """
+
+    def __init__(self, store: TemplateStore, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._now_s = now_s
+        self._versions: OrderedDict[UUID, TemplateVersion] = OrderedDict()
+        self._found: OrderedDict[tuple[str, TemplateRef], tuple[float, UUID]] = OrderedDict()
+
+    async def find(
+        self, service: str, ref: TemplateRef
+    ) -> TemplateVersion | Archived | Unpublished:
+        """Return what a notification is to be pinned to, and why there is nothing otherwise."""
+        kept = self._kept(service, ref)
+        if kept is not None:
+            return kept
+        found = await self._store.find(service, ref)
+        if isinstance(found, TemplateVersion):
+            self._keep(found)
+            self._found[service, ref] = (self._now_s(), found.id)
+            if len(self._found) > _MOST_NAMES:
+                self._found.popitem(last=False)
+        return found
+
+    async def version(self, id: UUID) -> TemplateVersion | None:
+        """Return the version that a notification is pinned to."""
+        if id in self._versions:
+            self._versions.move_to_end(id)
+            return self._versions[id]
+        found = await self._store.by_id(id)
+        if found is not None:
+            self._keep(found)
+        return found
+
+    def forget(self, service: str, name: str) -> None:
+        """Look up this template the next time: it was published or archived here."""
+        self._found.pop((service, TemplateRef(name)), None)
+
+    def _kept(self, service: str, ref: TemplateRef) -> TemplateVersion | None:
+        found_at_s, id = self._found.get((service, ref), (0.0, None))
+        if id is None or self._now_s() - found_at_s > _FRESH_S:
+            return None
+        return self._versions.get(id)
+
+    def _keep(self, version: TemplateVersion) -> None:
+        self._versions[version.id] = version
+        if len(self._versions) > _MOST_VERSIONS:
+            self._versions.popitem(last=False)

@@ -1,0 +1,75 @@
+"""What content needs of whoever knows a template language."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from notifier.content.template import (
+    Content,
+    Finding,
+    Rendered,
+    TemplateVersion,
+    VariableFault,
+    Variables,
+)
+from notifier.notification.model import Channel, JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What notifier itself offers to a template; no variable of a caller's can stand for it."""
+
+    notification: Mapping[str, JsonValue]
+    recipient: Mapping[str, JsonValue]
+    brand: Mapping[str, JsonValue]
+
+
+class Renderer(Protocol):
+    """Fills versions: what was published, and never anything else."""
+
+    def completed(
+        self, version: TemplateVersion, variables: Variables
+    ) -> Variables | Sequence[VariableFault]:
+        """Return the variables with the schema's defaults, or all that is wrong with them."""
+
+    def render(
+        self,
+        version: TemplateVersion,
+        channel: Channel,
+        *,
+        locale: str | None,
+        variables: Variables,
+        offered: Offered,
+    ) -> Rendered:
+        """Fill the parts of a channel in the best locale.
+
+        Raises:
+            TemplateError: it has no parts for the channel, or they cannot be filled; names the
+                part and its line, and no value.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is found in a content; `compiled` is what would be published, None after an error."""
+
+    findings: Sequence[Finding]
+    compiled: Content | None
+
+
+class Workshop(Protocol):
+    """Looks at what was never published: in a process of its own, which may die of it."""
+
+    async def check(self, content: Content) -> Checked:
+        """Return all that is wrong with a content, or may be."""
+
+    async def preview(
+        self,
+        content: Content,
+        channel: Channel,
+        *,
+        locale: str | None,
+        variables: Variables,
+        offered: Offered,
+    ) -> Rendered | Sequence[VariableFault] | Sequence[Finding]:
+        """Fill a draft's parts, as `Renderer` would once it is published."""

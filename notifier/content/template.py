@@ -1,0 +1,123 @@
+"""Templates: what a notification says, in versions that never change.
+
+A draft may hold anything. What is published of it is a version, which a notification is pinned to
+when it is accepted.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+from uuid import UUID
+
+from notifier.notification.model import Channel, JsonValue
+
+Variables: TypeAlias = Mapping[str, JsonValue]
+Parts: TypeAlias = Mapping[str, Mapping[Channel, Mapping[str, str]]]
+"""Sources by locale, channel and part, such as `parts["en"][Channel.EMAIL]["subject"]`."""
+
+PART_NAMES: Mapping[Channel, Sequence[str]] = {
+    Channel.EMAIL: ("subject", "preheader", "text", "html", "mjml"),
+    Channel.SMS: ("text",),
+    Channel.IN_APP: ("subject", "text"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What a template holds: the sources of its parts, and what fills them.
+
+    `schema` is a JSON Schema (2020-12) of the variables; `examples` are sets of them. `category`
+    is what people choose by.
+    """
+
+    category: str = "transactional"
+    default_locale: str
+    parts: Parts
+    schema: Mapping[str, JsonValue]
+    examples: Sequence[Variables] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateVersion:
+    """A published content; it never changes. `number` counts within its template, from 1."""
+
+    id: UUID
+    service: str
+    name: str
+    number: int
+    content: Content
+    checksum: str
+    """Of the content, hexadecimal."""
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateRef:
+    """A template as somebody asks for it: a number, or what is published now."""
+
+    name: str
+    number: int | None = None
+
+
+class Severity(StrEnum):
+    """What a finding prevents: an error is not published."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong with a content, or may be: where, a code that stays, and words.
+
+    `line` and `column` count from 1; all of a place is None where it is not known.
+    """
+
+    severity: Severity
+    code: str
+    detail: str
+    locale: str | None = None
+    channel: Channel | None = None
+    part: str | None = None
+    line: int | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VariableFault:
+    """What is wrong with one variable: its place as a path, in words that do not repeat it."""
+
+    path: tuple[str | int, ...]
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """The parts of one channel, filled; those that the channel does not have are None."""
+
+    locale: str
+    """That of the parts that were taken."""
+    text: str
+    subject: str | None = None
+    html: str | None = None
+
+
+def locale_chain(wanted: str | None, default: str) -> Sequence[str]:
+    """Return the locales to look for, the best first: `de-Latn-AT`, `de-AT`, `de`, the default."""
+    chain: list[str] = []
+    if wanted:
+        subtags = wanted.split("-")
+        chain = ["-".join(subtags[:count]) for count in range(len(subtags), 0, -1)]
+        if len(subtags) > 2:  # noqa: PLR2004  language, script, region
+            chain.insert(1, f"{subtags[0]}-{subtags[-1]}")
+    return list(dict.fromkeys([*chain, default]))
+
+
+def chosen_locale(content: Content, channel: Channel, wanted: str | None) -> str | None:
+    """Return the locale whose parts a notification gets, all of them; None without any."""
+    for locale in locale_chain(wanted, content.default_locale):
+        if content.parts.get(locale, {}).get(channel):
+            return locale
+    return None

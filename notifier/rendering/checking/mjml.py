@@ -1,0 +1,62 @@
+"""MJML: what its compiler lets pass without a word, and HTML made of it."""
+
+from html.parser import HTMLParser
+from importlib import import_module
+from typing import Any
+
+from notifier.rendering.checking.contexts import Report
+from notifier.rendering.checking.mjml_tags import EVERY_ATTRIBUTE, TAGS
+from notifier.rendering.checking.scanning import Kind, pieces
+from notifier.rendering.faults import PartError
+from notifier.rendering.pages import MADE_OF_MJML
+
+_WITH_ALL = frozenset({"mj-all", "mj-class"})
+
+
+def check_tags(source: str, report: Report) -> None:
+    """Report tags and attributes that the compiler would drop."""
+    reader = _Reader(report)
+    for piece in pieces(source):
+        is_text = piece.kind is Kind.TEXT
+        reader.feed(piece.text if is_text else "x" + "\n" * piece.text.count("\n"))
+    reader.close()
+
+
+def compiled(source: str) -> str:
+    """Return HTML for MJML; the template's own tags go through it.
+
+    Raises:
+        PartError: it is no MJML, or the compiler is not installed.
+    """
+    try:
+        mrml: Any = import_module("mrml")
+    except ImportError:
+        raise PartError("mjml", "MJML needs a library: pip install notifier[mjml]") from None
+    try:
+        html: str = mrml.to_html(source).content
+    except (OSError, ValueError) as error:
+        raise PartError("mjml", f"no MJML: {str(error)[:200]}") from None
+    return MADE_OF_MJML + html
+
+
+class _Reader(HTMLParser):
+    def __init__(self, report: Report) -> None:
+        super().__init__(convert_charrefs=False)
+        self._report = report
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "mjml" or tag.startswith("mj-"):
+            self._check(tag, attrs)
+
+    def _check(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        line = self.getpos()[0]
+        known = EVERY_ATTRIBUTE | {"name"} if tag in _WITH_ALL else TAGS.get(tag)
+        if known is None:
+            self._report("mjml-tag", f"MJML has no <{tag[:60]}> here", line)
+            return
+        for name, _ in attrs:
+            if name not in known:
+                self._report("mjml-attribute", f"<{tag}> has no {name[:60]}", line)
+        if tag == "mj-style" and any(name == "inline" for name, _ in attrs):
+            words = "inlining would move the template's tags out of tables; use css-class"
+            self._report("mjml-inline", words, line)

@@ -1,0 +1,35 @@
+"""What parts read, against what the schema declares."""
+
+from collections.abc import Mapping
+
+from notifier.content.template import Content
+from notifier.rendering.checking.findings import Findings, Place
+from notifier.rendering.faults import PartError
+from notifier.rendering.schemas import RESERVED, Schema
+
+
+def read_schema(content: Content, findings: Findings) -> Schema | None:
+    """Return the schema, None if it is none."""
+    try:
+        schema = Schema(content.schema)
+    except PartError as fault:
+        findings.fault(fault, Place())
+        return None
+    for name in RESERVED.intersection(schema.names):
+        findings.error("variable-reserved", f"{name} is what notifier offers; name it otherwise")
+    return schema
+
+
+def check_names(schema: Schema, read: Mapping[Place, set[str]], findings: Findings) -> None:
+    """Find names that are not declared, and variables that are never read."""
+    used: set[str] = set()
+    for place, names in read.items():
+        roots = {name.partition(".")[0] for name in names}
+        used |= roots
+        for name in sorted(names):
+            if name.partition(".")[0] not in RESERVED and not schema.knows(name):
+                words = f"{name[:80]} is not in the schema"
+                findings.error("variable-unknown", words, place)
+    for name in schema.names:
+        if name not in used:
+            findings.warning("variable-unused", f"{name[:80]} is declared, and no part reads it")

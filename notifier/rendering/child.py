@@ -1,0 +1,104 @@
+"""The process that meets sources which were never published: `python -m notifier.rendering.child`.
+
+A source can end it, and that is what it is for: it holds nothing, and may use little. It reads
+questions from its standard input, frames of JSON, and ends with it, as when its parent dies.
+"""
+
+import json
+import os
+import sys
+import threading
+from typing import Any, BinaryIO
+
+from notifier.notification.model import Channel
+from notifier.rendering.checking.check import check
+from notifier.rendering.framing import HEADER, framed
+from notifier.rendering.previewing import preview
+from notifier.rendering.wire import (
+    Document,
+    checked_document,
+    preview_document,
+    read_content,
+    read_offered,
+)
+
+MEMORY_BYTES = 700_000_000
+STACK_BYTES = 1_048_576
+CPU_S = 2
+"""For one question, at most; the kernel counts whole seconds."""
+
+
+def main() -> None:
+    """Answer questions until there are no more, on a small stack.
+
+    Chains of operators take stack for each link. What gets through here has eight times as much
+    where it is filled, on a main thread.
+    """
+    threading.stack_size(STACK_BYTES)
+    worker = threading.Thread(target=serve)
+    worker.start()
+    worker.join()
+
+
+def serve() -> None:
+    """Answer questions until there are no more."""
+    questions = sys.stdin.buffer
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # no library's word is taken for an answer
+    _limit_memory()
+    _answer(answers, {"ready": True})
+    while (question := _next(questions)) is not None:
+        _limit_cpu()
+        _answer(answers, answer(question))
+
+
+def answer(question: Document) -> Document:
+    """Do what is asked."""
+    content = read_content(question["content"])
+    if question["do"] == "check":
+        return checked_document(check(content))
+    found = preview(
+        content,
+        Channel(question["channel"]),
+        locale=question["locale"],
+        variables=question["variables"],
+        offered=read_offered(question["offered"]),
+        now=question["now"],
+    )
+    return preview_document(found)
+
+
+def _next(questions: BinaryIO) -> Document | None:
+    header = questions.read(HEADER.size)
+    if len(header) < HEADER.size:
+        return None
+    (size,) = HEADER.unpack(header)
+    question: Any = json.loads(questions.read(size))
+    return dict(question)
+
+
+def _answer(answers: BinaryIO, document: Document) -> None:
+    answers.write(framed(document))
+    answers.flush()
+
+
+def _limit_memory() -> None:
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415  not on every system
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _limit_cpu() -> None:
+    """Allow this question what it may use; the kernel ends what goes on."""
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415  not on every system
+
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        spent = int(used.ru_utime + used.ru_stime)
+        resource.setrlimit(resource.RLIMIT_CPU, (spent + CPU_S, resource.RLIM_INFINITY))
+
+
+if __name__ == "__main__":
+    main()

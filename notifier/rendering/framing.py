@@ -1,0 +1,13 @@
+"""Frames of JSON: their length, then they themselves."""
+
+import json
+import struct
+from collections.abc import Mapping
+
+HEADER = struct.Struct(">I")
+
+
+def framed(document: Mapping[str, object]) -> bytes:
+    """Write a document as a frame."""
+    body = json.dumps(document).encode()
+    return HEADER.pack(len(body)) + body

@@ -1,0 +1,14 @@
+"""What a template may cost; measured against templates that were written to hurt."""
+
+FUEL = 50_000
+"""What the engine may spend on a part: some 4,000 rows of a table."""
+MAX_SOURCE_BYTES = 256_000
+"""Of one part."""
+MAX_DATA_CHARS = 100_000
+"""Of all that a template is given. Two equal strings cost their length at each comparison."""
+MAX_DEPTH = 100
+"""Of JSON, a schema's as well."""
+MAX_SUBJECT_CHARS = 998
+"""RFC 5322, section 2.1.1."""
+MAX_TEXT_CHARS = 100_000
+MAX_HTML_CHARS = 500_000

@@ -1,0 +1,84 @@
+"""Filling versions in this process: only what was published comes here."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from uuid import UUID
+
+from notifier.clock import Clock
+from notifier.content.ports import Offered
+from notifier.content.template import (
+    Rendered,
+    TemplateVersion,
+    VariableFault,
+    Variables,
+)
+from notifier.errors import TemplateError
+from notifier.notification.model import Channel
+from notifier.rendering.faults import PartError
+from notifier.rendering.pages import Finisher
+from notifier.rendering.parts import Parts
+from notifier.rendering.schemas import Schema
+
+_KEPT = 1_000
+
+
+class VersionRenderer:
+    """Fills versions, each read once and kept as long as it is among the last used."""
+
+    def __init__(self, clock: Clock, *, kept: int = _KEPT) -> None:
+        self._clock = clock
+        self._kept = kept
+        self._versions: OrderedDict[UUID, _Version] = OrderedDict()
+        self._finisher = Finisher()
+
+    def completed(
+        self, version: TemplateVersion, variables: Variables
+    ) -> Variables | Sequence[VariableFault]:
+        """Return the variables with the schema's defaults, or all that is wrong with them.
+
+        Raises:
+            TemplateError: the schema is none, which no published one is.
+        """
+        return self._read(version).schema.completed(variables)
+
+    def render(
+        self,
+        version: TemplateVersion,
+        channel: Channel,
+        *,
+        locale: str | None,
+        variables: Variables,
+        offered: Offered,
+    ) -> Rendered:
+        """Fill the parts of a channel in the best locale.
+
+        Raises:
+            TemplateError: it has no parts for the channel, or they cannot be filled; names the
+                part and its line, and no value.
+        """
+        return self._read(version).parts.filled(
+            channel,
+            locale=locale,
+            variables=variables,
+            offered=offered,
+            now=self._clock.now().isoformat(),
+        )
+
+    def _read(self, version: TemplateVersion) -> "_Version":
+        found = self._versions.get(version.id)
+        if found is None:
+            found = self._versions[version.id] = _Version(version, self._finisher)
+            if len(self._versions) > self._kept:
+                self._versions.popitem(last=False)
+        else:
+            self._versions.move_to_end(version.id)
+        return found
+
+
+class _Version:
+    def __init__(self, version: TemplateVersion, finisher: Finisher) -> None:
+        self.parts = Parts(version.content, finisher)
+        try:
+            self.schema = Schema(version.content.schema)
+        except PartError as fault:
+            raise TemplateError(f"its schema is none: {fault.words}") from None

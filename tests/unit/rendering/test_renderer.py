@@ -1,0 +1,330 @@
+import math
+import resource
+from html import unescape
+from time import perf_counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifier.content.filling import fill_html, fill_text
+from notifier.content.template import TemplateVersion, VariableFault
+from notifier.errors import TemplateError
+from notifier.notification.model import Channel, JsonValue
+from notifier.rendering.renderer import VersionRenderer
+from tests.unit.rendering.making import (
+    StandingClock,
+    content,
+    email,
+    line,
+    offered,
+    refusal,
+    rendered,
+    sms,
+    version,
+)
+
+SCALARS = (
+    st.booleans()
+    | st.integers()
+    # The engine keeps no trace of a fraction that is nought.
+    | st.floats(allow_nan=False, allow_infinity=False).filter(lambda each: not each.is_integer())
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+)
+
+BOMBS = [
+    "{{ 'a' * 10**9 }}",
+    "{{ ('a' * 1000) * 10**6 }}",
+    "{{ [1] * 10**9 }}",
+    "{% for i in range(10**9) %}x{% endfor %}",
+    "{% for i in range(9999) %}{% for j in range(9999) %}x{% endfor %}{% endfor %}",
+    "{% for i in range(9999) %}{{ v }}{% endfor %}",
+    "{% for i in range(9999) %}{{ v|upper }}{% endfor %}",
+    "{% for i in range(9999) %}{{ v|truncate(9999) }}{% endfor %}",
+    "{% for i in range(9999) %}{{ i|number }}{% endfor %}",
+    "{% for i in range(9999) %}{{ now|datetime }}{% endfor %}",
+    "{% for i in range(9999) %}{{ v|rich }}{% endfor %}",
+    "{% for i in range(9999) %}{% if v == w %}{% endif %}{% endfor %}",
+    (
+        "{% set n = namespace(x='aaaaaaaaaa') %}"
+        "{% for i in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}{{ n.x }}"
+    ),
+    (
+        "{% set n = namespace(x=[1]) %}"
+        "{% for i in range(60) %}{% set n.x = n.x + n.x %}{% endfor %}{{ n.x|length }}"
+    ),
+    (
+        "{% set n = namespace(x=v) %}"
+        "{% for i in range(60) %}{% set n.x = n.x|replace('a', v) %}{% endfor %}{{ n.x }}"
+    ),
+    (
+        "{% set n = namespace(x={}) %}"
+        "{% for i in range(900) %}{% set n.x = {'a': n.x, 'b': n.x} %}{% endfor %}{{ n.x }}"
+    ),
+    "{{ v|replace('a', v) }}",
+    "{{ v|replace('', v)|replace('', v) }}",
+    "{{ 'a'|indent(10**9) }}",
+    "{{ '\n\n\n'|indent(10**6) }}",
+    "{{ '%999999999s'|format('a') }}",
+    "{{ range(9999)|join(v) }}",
+    "{{ range(9999)|map('string')|join(v) }}",
+    "{{ range(9999)|batch(10**9, v)|list }}",
+    "{{ v|batch(1)|map('join', v)|join }}",
+    "{{ v|slice(10**9)|list }}",
+    "{{ 10**10**10 }}",
+    "{{ 9.0**9999**9 }}",
+    "{% macro m(n) %}{{ m(n) }}{{ m(n) }}{% endmacro %}{{ m(1) }}",
+    "{% for i in [1] recursive %}{{ loop([1]) }}{% endfor %}",
+    "{% include 'en/sms/text' %}",
+    "{{ items.extend(items) }}",
+    "{% for i in range(40) %}{{ items.extend(items) }}{% endfor %}{{ items|length }}",
+    "{{ fields.update(a=items) }}{{ fields.a.append(1) }}",
+    "{{ fields.setdefault('b', [1]).extend(v) }}",
+    "{{ v|list }}",
+    "{{ v|split('')|list }}",
+    "{{ v|wordwrap(1, '" + "b" * 1000 + "') }}",
+]
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_bomb_ends_soon_and_small(bomb: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = perf_counter()
+
+    try:
+        filled = line(bomb, v="a" * 45_000, w="a" * 45_000, items=[1, 2], fields={"a": 1})
+    except TemplateError:
+        filled = ""
+
+    assert perf_counter() - start < 3
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
+    assert len(filled) <= 100_000
+
+
+@given(SCALARS)
+def test_values_print_as_they_do_in_inline_content(value: JsonValue) -> None:
+    variables: dict[str, Any] = {"a": {"b": value}}
+    source = "<td>{{ a.b }}</td>"
+
+    of = email(text=source, html=source)
+    filled = rendered(of, **variables)
+
+    assert filled.text == fill_text(source, variables, max_chars=1_000)
+    html = fill_html(source, variables, max_chars=1_000)
+    assert unescape(filled.html or "") == unescape(html)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ order.pop('a') }}",
+        "{{ order.clear() }}",
+        "{{ order.update(a=2) }}",
+        "{{ order.setdefault('b', [1]) }}",
+        "{{ items.append(2) }}",
+        "{{ order.inner.append(2) }}",
+    ],
+)
+def test_a_template_cannot_change_what_it_is_given(source: str) -> None:
+    variables: dict[str, Any] = {"order": {"a": 1, "inner": [1]}, "items": [1]}
+
+    refusal(source, **variables)
+
+    assert variables == {"order": {"a": 1, "inner": [1]}, "items": [1]}
+
+
+def test_what_is_null_prints_nothing() -> None:
+    assert line("[{{ v }}]", v=None) == "[]"
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("a\n\n{{ order.total }}", "sms text (en, line 3): no value for order.total"),
+        ("{{ a }\n", "sms text (en, line 1): "),
+        ("{{ order }}", "a list or an object is printed"),
+        ("{{ order.pop('secret') }}", "it calls what cannot be called"),
+        ("{{ debug() }}", "debug is unknown"),
+        ("{{ order.a|safe }}", "filter safe is unknown"),
+        ("{{ order.__class__ }}", "no value for order.__class__"),
+        ("{{ order.a + 1 }}", "cannot be filled"),
+    ],
+)
+def test_an_error_names_part_locale_and_line_and_no_value(source: str, words: str) -> None:
+    said = refusal(source, order={"a": "secret"})
+
+    assert words in said
+    assert "secret" not in said.replace("pop('secret')", "")
+
+
+def test_no_variable_stands_for_what_notifier_offers() -> None:
+    text = "{{ recipient.name }} {{ brand.name }} {{ notification.id }} {{ now[:4] }}"
+    forged: dict[str, JsonValue] = {
+        name: {"name": "forged", "id": "forged"} for name in ("recipient", "brand", "notification")
+    }
+
+    filled = VersionRenderer(StandingClock()).render(
+        version(sms(text)),
+        Channel.SMS,
+        locale=None,
+        variables={**forged, "now": "forged"},
+        offered=offered(name="Ada"),
+    )
+
+    assert filled.text == "Ada Evently n-1 2026"
+
+
+def test_a_recipient_gets_all_parts_in_one_language_the_best_there_is() -> None:
+    of = sms("en", de="de", **{"de-AT": "de-AT"})
+
+    found = {
+        wanted: rendered(of, Channel.SMS, locale=wanted).text
+        for wanted in ("de-Latn-AT", "de-AT", "de-CH", "fr", None)
+    }
+
+    assert found == {"de-Latn-AT": "de-AT", "de-AT": "de-AT", "de-CH": "de", "fr": "en", None: "en"}
+
+
+def test_a_channel_without_parts_is_an_error_that_names_it() -> None:
+    with pytest.raises(TemplateError, match="no parts for the channel in_app"):
+        rendered(sms("a"), Channel.IN_APP)
+
+
+@pytest.mark.parametrize("part", ["subject", "preheader"])
+def test_a_subject_with_a_line_break_is_refused(part: str) -> None:
+    with pytest.raises(TemplateError, match=f"email {part} .en.: must be one line"):
+        rendered(email(**{part: "a {{ v }}"}), v="b\r\nBcc: c")
+
+
+def test_more_data_than_a_template_may_be_given_is_refused() -> None:
+    assert "more than 100,000 characters" in refusal("{{ a }}", a="a" * 50_000, b=["b" * 51_000])
+
+
+def test_data_nested_too_deeply_is_refused() -> None:
+    deep: JsonValue = 1
+    for _ in range(200):
+        deep = [deep]
+
+    assert "nested deeper than 100" in refusal("a", a=deep)
+
+
+def test_an_output_that_is_too_long_is_refused() -> None:
+    assert "longer than 100,000" in refusal("{{ a }}{{ a }}{{ a }}", a="a" * 40_000)
+
+
+def test_styles_move_to_what_they_style_after_filling() -> None:
+    html = (
+        "<html><head><style>td{color:red} @media print{td{top:0}}</style></head><body><table>"
+        "{% for row in rows %}<tr><td>{{ row }}</td></tr>{% endfor %}</table></body></html>"
+    )
+
+    done = rendered(email(html=html), rows=["a", "<b>"]).html or ""
+
+    assert done.count('<td style="color: red;">') == 2
+    assert "&lt;b&gt;" in done
+    assert "@media print" in done
+
+
+def test_no_style_sheet_is_fetched(tmp_path: object) -> None:
+    html = f'<html><head><style>b{{top:0}}</style><link rel="stylesheet" href="{tmp_path}/x.css">'
+
+    assert "/x.css" in (rendered(email(html=html)).html or "")
+
+
+def test_a_preheader_is_hidden_text_at_the_start_of_the_body() -> None:
+    of = email(html='<html><body class="a"><p>b</p></body></html>', preheader="<{{ v }}>")
+
+    html = rendered(of, v="&").html or ""
+
+    assert html.startswith('<html><body class="a"><div style="display:none')
+    assert ">&lt;&amp;&gt;&#847;" in html
+
+
+def test_a_version_is_read_once_and_forgotten_when_it_was_not_used_for_long() -> None:
+    renderer = VersionRenderer(StandingClock(), kept=2)
+    first, second, third = (version(sms(f"read {number}")) for number in range(3))
+
+    def text(of: TemplateVersion, changed: str = "read anew") -> str:
+        """What a version says, or would say if it was read only now."""
+        read_now = version(sms(changed), id=of.id)
+        return renderer.render(
+            read_now, Channel.SMS, locale=None, variables={}, offered=offered()
+        ).text
+
+    for each in (first, second):
+        renderer.render(each, Channel.SMS, locale=None, variables={}, offered=offered())
+    assert text(first) == "read 0"
+    renderer.render(third, Channel.SMS, locale=None, variables={}, offered=offered())
+
+    assert text(first) == "read 0"
+    assert text(second) == "read anew"
+
+
+def test_variables_are_completed_or_all_that_is_wrong_with_them_is_told() -> None:
+    of = content(
+        {"en": {Channel.SMS: {"text": "a"}}},
+        schema={
+            "properties": {
+                "code": {"type": "string", "pattern": "^[0-9]+$"},
+                "seats": {"type": "integer", "minimum": 1},
+                "note": {"type": "string"},
+                "place": {
+                    "type": "object",
+                    "properties": {"city": {"type": "string", "default": "Wien"}, "zip": {}},
+                },
+                "tone": {"enum": ["kind", "curt"], "default": "kind"},
+            },
+            "required": ["code", "seats"],
+        },
+    )
+    renderer = VersionRenderer(StandingClock())
+
+    good = renderer.completed(version(of), {"code": "1", "seats": 2, "place": {}})
+    bad = renderer.completed(
+        version(of), {"code": "secret", "place": {"city": 5, "secret2": 1}, "tone": "secret"}
+    )
+
+    assert good == {
+        "code": "1",
+        "seats": 2,
+        "note": None,
+        "place": {"city": "Wien", "zip": None},
+        "tone": "kind",
+    }
+    assert set(bad) == {
+        VariableFault(("code",), "must have the form that the template asks for"),
+        VariableFault(("seats",), "is missing"),
+        VariableFault(("place", "city"), "must be of type string"),
+        VariableFault(("place", "secret2"), "is not known to the template"),
+        VariableFault(("tone",), "must be one of the values that the template allows"),
+    }
+
+
+def test_a_pattern_takes_time_in_proportion_to_the_value() -> None:
+    of = content(
+        {"en": {Channel.SMS: {"text": "a"}}},
+        schema={"properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}},
+    )
+    start = perf_counter()
+
+    faults = VersionRenderer(StandingClock()).completed(version(of), {"a": "a" * 50_000 + "b"})
+
+    assert len(faults) == 1
+    assert perf_counter() - start < 1
+
+
+def test_money_is_no_float_by_its_format() -> None:
+    of = content(
+        {"en": {Channel.SMS: {"text": "a"}}},
+        schema={"properties": {"a": {"type": "string", "format": "decimal"}}},
+    )
+    renderer = VersionRenderer(StandingClock())
+
+    assert renderer.completed(version(of), {"a": "12.50"}) == {"a": "12.50"}
+    assert renderer.completed(version(of), {"a": "twelve"}) == [
+        VariableFault(("a",), "must be a decimal")
+    ]
+    assert renderer.completed(version(of), {"a": math.pi}) == [
+        VariableFault(("a",), "must be of type string")
+    ]
