@@ -31,6 +31,8 @@ from notifier.notification.outcomes import Fault
 from notifier.notification.transitions import FAIL
 from notifier.providers.receipt import CallbackRoute
 from notifier.queue.memory import MemoryQueue
+from notifier.rendering.renderer import VersionRenderer
+from notifier.rendering.workshop import ChildWorkshop
 from notifier.store.captures import SqlCaptures
 from notifier.store.kit.database import Patience
 from notifier.store.kit.opening import open_database
@@ -179,6 +181,8 @@ async def over(
         queue, clock = MemoryQueue(), ProcessClock()
         publisher = Publisher(stores.publications, queue)
         stack.push_async_callback(publisher.drain, 5)
+        workshop = ChildWorkshop(clock)
+        stack.push_async_callback(workshop.close)
         services = ApiPorts(
             submitter=Submitter(stores.intake, publisher),
             once=stores.once,
@@ -189,6 +193,9 @@ async def over(
             providers=stores.providers,
             receipts=stores.receipts,
             suppressions=stores.suppressions,
+            templates=stores.templates,
+            renderer=VersionRenderer(clock),
+            workshop=workshop,
             queue=queue,
             clock=clock,
             new_id=compat.uuid7,

@@ -33,11 +33,16 @@ from notifier.api.providers import ProviderEndpoints
 from notifier.api.receipts import ReceiptDesk, ReceiptEndpoints
 from notifier.api.sandbox import SandboxEndpoints
 from notifier.api.suppressions import SuppressionEndpoints
+from notifier.api.templates.reading import TemplateReading
+from notifier.api.templates.writing import TemplateWriting
 from notifier.audience.inbox import Inbox
 from notifier.audience.suppression import SuppressionStore
 from notifier.clock import Clock
+from notifier.content.library import Library, TemplateStore
+from notifier.content.ports import Renderer, Workshop
 from notifier.idempotency import Once
 from notifier.intake.drafting import Drafter
+from notifier.intake.pinning import Pinner
 from notifier.intake.submission import Submitter
 from notifier.notification.orders import Orders
 from notifier.notification.queueing import Queue, QueueMembers
@@ -66,6 +71,9 @@ class ApiPorts:
     providers: ProviderStore
     receipts: ReceiptStore
     suppressions: SuppressionStore
+    templates: TemplateStore
+    renderer: Renderer
+    workshop: Workshop
     queue: Queue
     clock: Clock
     new_id: Callable[[], UUID]
@@ -138,11 +146,13 @@ def _operations(
     feed: InboxFeed,
     metrics: Metrics | None,
 ) -> Sequence[Operation]:
+    library = Library(ports.templates)
     found: list[Operation] = [
-        *_on_notifications(ports, config, doorkeeper),
+        *_on_notifications(ports, config, doorkeeper, library),
         *_on_inboxes(ports, config, doorkeeper, feed),
         *_on_the_service(ports, config),
         *ProviderEndpoints(providers=ports.providers, routes=config.routes).operations(),
+        *_on_templates(ports, library),
         *SuppressionEndpoints(suppressions=ports.suppressions, pepper=config.pepper).operations(),
         *_on_callbacks(ports, config),
         home_operation(),
@@ -156,17 +166,33 @@ def _operations(
 
 
 def _on_notifications(
-    ports: ApiPorts, config: ApiConfig, doorkeeper: Doorkeeper
+    ports: ApiPorts, config: ApiConfig, doorkeeper: Doorkeeper, library: Library
 ) -> Sequence[Operation]:
     sending = SendingEndpoints(
-        drafter=Drafter(clock=ports.clock, new_id=ports.new_id, channels=config.channels),
+        drafter=Drafter(
+            clock=ports.clock,
+            new_id=ports.new_id,
+            channels=config.channels,
+            pinner=Pinner(library, ports.renderer),
+        ),
         submitter=ports.submitter,
         max_batch_bytes=config.max_batch_bytes,
         doorkeeper=doorkeeper,
     )
-    reading = ReadingEndpoints(queries=ports.queries)
+    reading = ReadingEndpoints(queries=ports.queries, library=library)
     moving = MovingEndpoints(orders=ports.orders)
     return (*sending.operations(), *reading.operations(), *moving.operations())
+
+
+def _on_templates(ports: ApiPorts, library: Library) -> Sequence[Operation]:
+    reading = TemplateReading(templates=ports.templates, workshop=ports.workshop)
+    writing = TemplateWriting(
+        templates=ports.templates,
+        library=library,
+        workshop=ports.workshop,
+        new_id=ports.new_id,
+    )
+    return (*reading.operations(), *writing.operations())
 
 
 def _on_inboxes(

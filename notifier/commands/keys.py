@@ -26,7 +26,7 @@ _KEY = ("id", "service", "scopes", "made", "expires", "state")
 @group.command()
 def create(
     service: Annotated[str, typer.Option(help="The service that sends with it.")],
-    scope: Annotated[list[str], typer.Option(help="send, read or admin; repeat for more.")],
+    scope: Annotated[list[str], typer.Option(help=f"{', '.join(keys.SCOPES)}; repeat for more.")],
     expires_in_days: Annotated[int | None, typer.Option(min=1, max=36_500)] = None,
 ) -> None:
     """Make an API key and print it, alone, on stdout. It cannot be shown again."""

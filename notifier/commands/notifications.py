@@ -15,10 +15,14 @@ from notifier.commands.checking import check_service
 from notifier.commands.showing import AsJson, Cell, say, show
 from notifier.composition.resources import open_stores
 from notifier.composition.settings import read_settings
+from notifier.content.library import Library
 from notifier.errors import NotifierError, SettingsError
-from notifier.intake.drafting import Draft, Drafter
+from notifier.intake.draft import Draft
+from notifier.intake.drafting import Drafter
+from notifier.intake.pinning import Pinner
 from notifier.notification.model import Channel, Lane, Notification, TimelineEntry
 from notifier.notification.outcomes import Fault
+from notifier.rendering.renderer import VersionRenderer
 from notifier.settings.groups import DatabaseSettings, Settings
 
 group = typer.Typer()
@@ -80,7 +84,10 @@ async def accept(settings: Settings, service: str, draft: Draft) -> UUID:
     check_service(service)
     async with open_stores(settings) as stores:
         drafter = Drafter(
-            clock=SystemClock(), new_id=uuid7, channels=frozenset(channel_settings(settings))
+            clock=SystemClock(),
+            new_id=uuid7,
+            channels=frozenset(channel_settings(settings)),
+            pinner=Pinner(Library(stores.templates), VersionRenderer(SystemClock())),
         )
         [made] = await drafter.submissions([draft], service=service)
         if isinstance(made, list):

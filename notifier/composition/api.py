@@ -23,7 +23,10 @@ from notifier.composition.resources import (
     warn_of_unprotected_database,
 )
 from notifier.composition.workers import watching_topology
+from notifier.content.ports import Workshop
 from notifier.intake.submission import Submitter
+from notifier.rendering.renderer import VersionRenderer
+from notifier.rendering.workshop import ChildWorkshop
 from notifier.settings.groups import ApiSettings, Settings
 
 log = structlog.get_logger(__name__)
@@ -50,7 +53,9 @@ async def _serve_api(settings: Settings, announce: Callable[[str], None]) -> Non
     warn_of_unprotected_database(settings)
     with bind(settings.host, settings.port) as listener:
         async with open_resources(settings, "api") as resources, AsyncExitStack() as stack:
-            api = _api_ports(settings, resources)
+            workshop = ChildWorkshop(resources.clock)
+            stack.push_async_callback(workshop.close)
+            api = _api_ports(settings, resources, workshop)
             # The runner watches too: this is for the metrics.
             if settings.metrics and not has_workers_inside(settings):
                 watch = await stack.enter_async_context(watching_topology(settings))
@@ -67,7 +72,7 @@ async def _serve_api(settings: Settings, announce: Callable[[str], None]) -> Non
     log.info("api.stopped")
 
 
-def _api_ports(settings: Settings, resources: Resources) -> ApiPorts:
+def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> ApiPorts:
     return ApiPorts(
         submitter=Submitter(resources.stores.intake, resources.publisher),
         once=resources.stores.once,
@@ -78,6 +83,9 @@ def _api_ports(settings: Settings, resources: Resources) -> ApiPorts:
         providers=resources.stores.providers,
         receipts=resources.stores.receipts,
         suppressions=resources.stores.suppressions,
+        templates=resources.stores.templates,
+        renderer=VersionRenderer(resources.clock),
+        workshop=workshop,
         captures=resources.stores.captures if settings.sandbox_page else None,
         queue=resources.queue,
         clock=resources.clock,

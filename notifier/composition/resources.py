@@ -37,6 +37,7 @@ from notifier.store.notification.upkeep import SqlUpkeep
 from notifier.store.providers.accounts import SqlProviderStore
 from notifier.store.receipts.applying import SqlReceiptStore
 from notifier.store.suppressions import SqlSuppressionStore
+from notifier.store.templates import SqlTemplateStore
 from notifier.telemetry import configure_logging
 from notifier.worker.stopping import StopBudget
 
@@ -65,6 +66,7 @@ class Stores:
     providers: SqlProviderStore
     receipts: SqlReceiptStore
     suppressions: SqlSuppressionStore
+    templates: SqlTemplateStore
     clock: DatabaseClock
 
 
@@ -101,6 +103,7 @@ async def open_stores(
             providers=SqlProviderStore(database),
             receipts=SqlReceiptStore(database),
             suppressions=SqlSuppressionStore(database),
+            templates=SqlTemplateStore(database),
             clock=DatabaseClock(database, SystemClock()),
         )
 

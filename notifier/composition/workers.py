@@ -29,7 +29,9 @@ from notifier.composition.resources import (
 )
 from notifier.composition.running import first_of, running, stop_signal
 from notifier.composition.settings import read_settings
+from notifier.content.library import Library
 from notifier.delivery.attempt import Lease
+from notifier.delivery.composing import Composer
 from notifier.delivery.deliverer import Deliverer
 from notifier.delivery.duties import DeliveryDuties, RelayPace
 from notifier.delivery.ports import ChannelAdapter, RescuePolicy
@@ -38,6 +40,7 @@ from notifier.errors import SettingsError
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Gate
 from notifier.queue.rabbitmq.policies import TopologyWatch
+from notifier.rendering.renderer import VersionRenderer
 from notifier.settings.groups import Settings
 from notifier.worker.consumers import Consumers
 from notifier.worker.leases import LeaseEnder, ending_leases
@@ -63,6 +66,7 @@ async def consuming(
     deliverer = Deliverer(
         leases=resources.stores.leases,
         publisher=resources.publisher,
+        composer=Composer(Library(resources.stores.templates), VersionRenderer(resources.clock)),
         routes=routes,
         gate=gate,
         policies=retry_policies(settings),

@@ -9,7 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from notifier.content.template import Content, TemplateRef, TemplateVersion
-from notifier.idempotency import NotFound
+from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
 
 _FRESH_S = 2.0
 _MOST_VERSIONS = 1_000
@@ -36,6 +36,8 @@ class TemplateDraft:
     content: Content
     etag: str
     updated_at: datetime
+    next_number: int
+    """That of the version which it would become."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +75,35 @@ class TemplateStore(Protocol):
     ) -> TemplateDraft | LostRace:
         """Store a draft in place of the one with this etag; of any, or none, with None."""
 
+    async def next_number(self, service: str, name: str) -> int:
+        """Return the number of the version that would be published next."""
+
     async def publish(
-        self, *, draft: TemplateDraft, compiled: Content, id: UUID
-    ) -> TemplateVersion | LostRace:
-        """Make the next version of a draft that has not changed since it was read."""
+        self,
+        *,
+        draft: TemplateDraft,
+        compiled: Content,
+        id: UUID,
+        idempotency: Idempotency | None = None,
+    ) -> Applied | Remembered | KeyReused | LostRace:
+        """Make the next version of a draft, if nothing has changed since that was read."""
 
     async def rollback(
-        self, *, service: str, name: str, number: int, id: UUID
-    ) -> TemplateVersion | NotFound:
-        """Publish the content of an earlier version as the next one."""
+        self,
+        *,
+        service: str,
+        name: str,
+        number: int,
+        as_number: int,
+        id: UUID,
+        idempotency: Idempotency | None = None,
+    ) -> Applied | Remembered | KeyReused | LostRace | NotFound:
+        """Publish the content of an earlier version again, if `as_number` is the next one."""
 
-    async def archive(self, service: str, name: str) -> bool:
-        """Refuse new notifications; what was accepted is sent. False if there is none."""
+    async def archive(
+        self, *, service: str, name: str, idempotency: Idempotency | None = None
+    ) -> Applied | Remembered | KeyReused | NotFound:
+        """Refuse new notifications; what was accepted is sent."""
 
     async def versions(
         self, service: str, name: str, *, limit: int, before: int | None

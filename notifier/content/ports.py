@@ -1,7 +1,7 @@
 """What content needs of whoever knows a template language."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from notifier.content.template import (
@@ -20,8 +20,8 @@ class Offered:
     """What notifier itself offers to a template; no variable of a caller's can stand for it."""
 
     notification: Mapping[str, JsonValue]
-    recipient: Mapping[str, JsonValue]
-    brand: Mapping[str, JsonValue]
+    recipient: Mapping[str, JsonValue] = field(default_factory=dict)
+    brand: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 class Renderer(Protocol):

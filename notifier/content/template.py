@@ -4,6 +4,7 @@ A draft may hold anything. What is published of it is a version, which a notific
 when it is accepted.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,9 @@ from notifier.notification.model import Channel, JsonValue
 Variables: TypeAlias = Mapping[str, JsonValue]
 Parts: TypeAlias = Mapping[str, Mapping[Channel, Mapping[str, str]]]
 """Sources by locale, channel and part, such as `parts["en"][Channel.EMAIL]["subject"]`."""
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,99}$"
+_NAME = re.compile(NAME_PATTERN[:-1] + r"\Z", re.ASCII)
 
 PART_NAMES: Mapping[Channel, Sequence[str]] = {
     Channel.EMAIL: ("subject", "preheader", "text", "html", "mjml"),
@@ -97,11 +101,16 @@ class VariableFault:
 class Rendered:
     """The parts of one channel, filled; those that the channel does not have are None."""
 
-    locale: str
-    """That of the parts that were taken."""
     text: str
     subject: str | None = None
     html: str | None = None
+    locale: str | None = None
+    """That of the parts that were taken."""
+
+
+def is_template_name(text: str) -> bool:
+    """Whether a template may be called that, such as `booking.confirmed`."""
+    return _NAME.match(text) is not None
 
 
 def locale_chain(wanted: str | None, default: str) -> Sequence[str]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from notifier.idempotency import NotFound
 from notifier.notification.envelope import Envelope
-from notifier.notification.model import Channel, JsonValue, Lane, Message, OnUnknown
+from notifier.notification.model import Channel, JsonValue, Lane, Message, OnUnknown, Pin
 from notifier.notification.outcomes import Fault, Outcome, SuppressionReason
 from notifier.notification.queueing import WORK_QUEUES, QueueDepth, WorkQueue
 from notifier.notification.transitions import Transition
@@ -27,7 +27,7 @@ class Claimed:
     channel: Channel
     lane: Lane
     recipient: str
-    content: str
+    content: str | None
     subject: str | None
     html: str | None
     variables: Mapping[str, JsonValue] | None
@@ -39,6 +39,8 @@ class Claimed:
     metadata: Mapping[str, str] | None = None
     on_unknown: OnUnknown | None = None
     traceparent: str | None = None
+    template: Pin | None = None
+    """What holds its content, where it has none of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from notifier.idempotency import Applied, Idempotency, KeyReused, Remembered
 from notifier.notification.envelope import Envelope
-from notifier.notification.model import Channel, JsonValue, Lane, OnUnknown
+from notifier.notification.model import Channel, JsonValue, Lane, OnUnknown, Pin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,8 @@ class Submission:
     """A notification as its service asked for it: validated, not yet stored.
 
     `recipient` is in its channel's normal form; `send_at` and `expires_at` are aware UTC times;
-    `content`, `subject` and `html` are templates that `variables` fill.
+    `content`, `subject` and `html` are templates that `variables` fill; where it is pinned to a
+    `template`, that holds them, and they are None.
     """
 
     id: UUID
@@ -24,7 +25,7 @@ class Submission:
     channel: Channel
     lane: Lane
     recipient: str
-    content: str
+    content: str | None
     subject: str | None = None
     html: str | None = None
     variables: Mapping[str, JsonValue] | None = None
@@ -35,6 +36,7 @@ class Submission:
     on_unknown: OnUnknown | None = None
     """Its own wish; None leaves it to the channel's policy."""
     traceparent: str | None = None
+    template: Pin | None = None
 
 
 InsertResult: TypeAlias = Applied | Remembered | KeyReused

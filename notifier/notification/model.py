@@ -72,7 +72,7 @@ class Status(StrEnum):
 class Notification:
     """A stored notification as its service and operators see it.
 
-    Content is None once it was erased. Times are aware UTC.
+    Content is None once it was erased, and where a template holds it. Times are aware UTC.
     """
 
     id: UUID
@@ -101,6 +101,7 @@ class Notification:
     outcome_unknown: bool
     on_unknown: OnUnknown | None
     """Its own wish; None leaves it to the channel's policy."""
+    template: "Pin | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +115,14 @@ class TimelineEntry:
     provider_id: str | None = None
     fault: Fault | None = None
     delay_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """The version of a template that a notification was accepted with, and in which language."""
+
+    version_id: UUID
+    locale: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,8 @@ from notifier.providers.gate import Gate
 from notifier.queue.rabbitmq.connection import RabbitSettings, Search
 from notifier.queue.rabbitmq.queue import RabbitQueue, open_rabbit_queue
 from notifier.queue.rabbitmq.topology import apply_topology
+from notifier.rendering.renderer import VersionRenderer
+from notifier.rendering.workshop import ChildWorkshop
 from notifier.store.kit.database import Patience
 from notifier.store.kit.opening import open_database
 from notifier.store.notification.settings import StoreSettings
@@ -111,6 +113,9 @@ class Node:
             providers=self.stores.providers,
             receipts=self.stores.receipts,
             suppressions=self.stores.suppressions,
+            templates=self.stores.templates,
+            renderer=VersionRenderer(SystemClock()),
+            workshop=ChildWorkshop(SystemClock()),
             queue=self.queue,
             clock=SystemClock(),
             new_id=compat.uuid7,
@@ -137,6 +142,7 @@ class Node:
         deliverer = Deliverer(
             leases=self.stores.leases,
             publisher=self.publisher,
+            composer=self.stores.composer(SystemClock()),
             routes={channel: [adapter] for channel in Channel},
             gate=Gate(self.stores.providers, SystemClock(), {}, BreakerSettings()),
             policies=dict.fromkeys(Channel, RetryPolicy()),

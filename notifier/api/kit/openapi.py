@@ -30,11 +30,14 @@ _ABOUT = """\
 Accepts notifications by email, SMS and in-app, and delivers each at least once unless it fails for
 good, expires, is suppressed or is cancelled.
 
-Every answer that is no success is a problem (RFC 9457); its `code` never changes. Every POST takes
-an `Idempotency-Key`. A service sees only its own notifications; the scope `admin` sees all.
+Every answer that is no success is a problem (RFC 9457); its `code` never changes. Every POST that
+changes something takes an `Idempotency-Key`. A service sees only its own notifications; the scope
+`admin` sees all.
 """
 _PATH_SCHEMAS: Mapping[str, JsonValue] = {
     "id": {"type": "string", "format": "uuid"},
+    "template": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,99}$"},
+    "number": {"type": "integer", "minimum": 1, "maximum": 2_000_000_000},
     "name": {"type": "string", "pattern": "^[a-z_]{1,40}$"},
     "recipient": {"type": "string", "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}$"},
 }
@@ -52,6 +55,7 @@ _HEADERS: Mapping[str, tuple[str, JsonValue]] = {
         {"type": "string"},
     ),
     "Location": ("Path of the notification.", {"type": "string", "format": "uri-reference"}),
+    "ETag": ("Tells the states of a draft apart, for If-Match.", {"type": "string"}),
     "Idempotency-Replayed": (
         "`true`: this answer was given before, for the same Idempotency-Key.",
         {"type": "string", "const": "true"},
@@ -73,7 +77,7 @@ _SECURITY: JsonValue = {
         "scheme": "bearer",
         "bearerFormat": "ntf_<id>_<secret>",
         "description": "An API key, made by `notifier keys create`; the one-process mode has its "
-        "own in `.notifier/api-key`. Scopes: send, read, admin (which implies both).",
+        "own in `.notifier/api-key`. Scopes: send, read, templates, admin (which implies all).",
     }
 }
 _IDEMPOTENCY_KEY: JsonValue = {

@@ -93,7 +93,7 @@ class Operation:
             found += [UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED]
         if self.body:
             found += [MALFORMED_JSON, UNSUPPORTED_MEDIA_TYPE, INVALID, TOO_COMPLEX]
-        if self.method == "POST":
+        if self.body or self.method == "POST":
             found += [BODY_TIMEOUT, BODY_TOO_LARGE]
         if self.is_idempotent:
             found += [BUSY, KEY_REUSED, INVALID]

@@ -18,6 +18,7 @@ from notifier.errors import (
     StoreRefusedError,
     StoreTooSlowError,
     StoreUnavailableError,
+    WorkshopUnavailableError,
 )
 from notifier.notification.model import JsonValue
 
@@ -54,6 +55,7 @@ HEAD_TIMEOUT = Problem(408, "head-timeout", "The head of the request took too lo
 BODY_TIMEOUT = Problem(408, "body-timeout", "The body took too long to arrive")
 WRONG_STATE = Problem(409, "wrong-state", "The notification's status does not allow that")
 BUSY = Problem(409, "busy", "The same is under way in another request")
+PRECONDITION_FAILED = Problem(412, "precondition-failed", "Somebody else changed it first")
 BODY_TOO_LARGE = Problem(413, "body-too-large", "The body is too large")
 URL_TOO_LONG = Problem(414, "url-too-long", "The URL is too long")
 UNSUPPORTED_MEDIA_TYPE = Problem(415, "unsupported-media-type", "The body must be plain JSON")
@@ -67,7 +69,8 @@ UNAVAILABLE = Problem(503, "unavailable", "notifier cannot answer now")
 
 CATALOGUE = (
     MALFORMED_REQUEST, MALFORMED_JSON, TOO_COMPLEX, UNAUTHENTICATED, FORBIDDEN, BAD_SIGNATURE,
-    NOT_FOUND, METHOD_NOT_ALLOWED, HEAD_TIMEOUT, BODY_TIMEOUT, WRONG_STATE, BUSY, BODY_TOO_LARGE,
+    NOT_FOUND, METHOD_NOT_ALLOWED, HEAD_TIMEOUT, BODY_TIMEOUT, WRONG_STATE, BUSY,
+    PRECONDITION_FAILED, BODY_TOO_LARGE,
     URL_TOO_LONG, UNSUPPORTED_MEDIA_TYPE, UNKNOWN_HOST, INVALID, KEY_REUSED, RATE_LIMITED,
     HEAD_TOO_LARGE, INTERNAL, UNAVAILABLE,
 )  # fmt: skip
@@ -172,6 +175,15 @@ def _on_unavailable(request: Request, error: Exception) -> Response:
     )
 
 
+def _on_no_workshop(request: Request, error: Exception) -> Response:
+    """Answer that nobody can look at drafts."""
+    log.error("workshop.unavailable", error=type(error).__name__)
+    detail = "No process can be started that looks at drafts. Try again; nothing was changed."
+    return problem_response(
+        request, ProblemError(UNAVAILABLE, detail, headers={"Retry-After": "5"})
+    )
+
+
 def _on_too_slow(request: Request, error: Exception) -> Response:
     """Answer that the database gave up."""
     log.warning("http.too_slow", error=type(error).__name__)
@@ -229,6 +241,7 @@ def _on_other_method(request: Request, headers: Mapping[str, str]) -> Response:
 _ANSWERS: Mapping[type[Exception], Callable[[Request, Exception], Response]] = {
     ProblemError: _on_problem,
     StoreUnavailableError: _on_unavailable,
+    WorkshopUnavailableError: _on_no_workshop,
     StoreTooSlowError: _on_too_slow,
     SchemaError: _on_unavailable,
     StoreRefusedError: _on_refused,

@@ -14,7 +14,7 @@ class View(BaseModel):
 
     def json_value(self) -> dict[str, JsonValue]:
         """Return it as JSON, times as RFC 3339."""
-        value: dict[str, JsonValue] = self.model_dump(mode="json")
+        value: dict[str, JsonValue] = self.model_dump(mode="json", by_alias=True)
         return value
 
 

@@ -10,12 +10,14 @@ from pydantic import JsonValue as PydanticJson
 
 from notifier.api.kit.problems import InvalidField
 from notifier.api.kit.views import InvalidFieldView, View
+from notifier.content.template import TemplateVersion
 from notifier.intake.ports import Submission
 from notifier.notification.model import (
     Channel,
     Lane,
     Notification,
     OnUnknown,
+    Pin,
     Status,
     TimelineEntry,
 )
@@ -170,22 +172,44 @@ class SummaryView(_Standing):
         return cls.model_validate(_summary(it))
 
 
+class PinView(View):
+    """What a notification was accepted with, and is sent as."""
+
+    name: str
+    version: int
+    locale: str
+
+    @classmethod
+    def of(cls, version: TemplateVersion, pin: Pin) -> Self:
+        """View `version`, in the language of `pin`."""
+        return cls(name=version.name, version=version.number, locale=pin.locale)
+
+
 class NotificationView(SummaryView):
     """A whole notification. Of a sensitive one, content is never shown."""
 
+    template: Annotated[PinView | None, Field(description="What holds its content, if one does.")]
     subject: str | None
-    content: Annotated[str | None, Field(description="null once erased, or if sensitive.")]
+    content: Annotated[
+        str | None, Field(description="null once erased, if sensitive, and with a template.")
+    ]
     html: str | None
     variables: dict[str, PydanticJson] | None
     timeline: Annotated[list[TimelineView], Field(description=_ENTRIES)]
 
     @classmethod
-    def whole(cls, it: Notification, timeline: Sequence[TimelineEntry]) -> Self:
-        """View all of `it` that may be seen."""
+    def whole(
+        cls,
+        it: Notification,
+        timeline: Sequence[TimelineEntry],
+        version: TemplateVersion | None = None,
+    ) -> Self:
+        """View all of `it` that may be seen; `version` is what its template is pinned to."""
         shown = not it.sensitive
         return cls.model_validate(
             {
                 **_summary(it),
+                "template": PinView.of(version, it.template) if version and it.template else None,
                 "subject": it.subject if shown else None,
                 "content": it.content if shown else None,
                 "html": it.html if shown else None,

@@ -14,6 +14,7 @@ from notifier.api.kit.querying import next_page
 from notifier.api.notifications.answers import NotificationView, PageView, StatusView, SummaryView
 from notifier.api.notifications.paths import PREFIX, TAG
 from notifier.api.notifications.requests import NotificationQuery
+from notifier.content.library import Library
 from notifier.notification.model import JsonValue, Notification
 from notifier.notification.reading import QueryStore
 
@@ -25,6 +26,7 @@ class ReadingEndpoints:
     """Shows notifications to the services that they belong to."""
 
     queries: QueryStore
+    library: Library
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoints."""
@@ -45,7 +47,9 @@ class ReadingEndpoints:
         """Show all of one notification that may be seen."""
         found = await self._find(call)
         timeline = await self.queries.timeline(found.id)
-        return _ok(NotificationView.whole(found, timeline).json_value())
+        pin = found.template
+        version = await self.library.version(pin.version_id) if pin else None
+        return _ok(NotificationView.whole(found, timeline, version).json_value())
 
     async def show_page(self, call: Call[None, NotificationQuery]) -> Response:
         """Show a page of notifications."""

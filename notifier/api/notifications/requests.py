@@ -26,12 +26,9 @@ from notifier.api.kit.fields import (
 )
 from notifier.api.kit.problems import InvalidField
 from notifier.api.kit.querying import After, Limit, QueryModel, Service, Time, number_with_plus
-from notifier.intake.drafting import (
-    MAX_CONTENT_CHARS,
-    MAX_HTML_CHARS,
-    MAX_SUBJECT_CHARS,
-    Draft,
-)
+from notifier.content.template import NAME_PATTERN, TemplateRef, is_template_name
+from notifier.intake.draft import Draft
+from notifier.intake.inline import MAX_CONTENT_CHARS, MAX_HTML_CHARS, MAX_SUBJECT_CHARS
 from notifier.notification.model import JsonValue, Lane, OnUnknown, Status
 from notifier.notification.reading import NotificationFilter
 
@@ -123,6 +120,52 @@ WireOnUnknown = Annotated[
 ]
 
 
+def _template(value: object) -> TemplateRef | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return TemplateRef(_template_name(value))
+    if not isinstance(value, dict) or not {"name"} <= value.keys() <= {"name", "version"}:
+        message = "expected a name, or an object of a name and a version"
+        raise ValueError(message)
+    number = value.get("version")
+    if number is not None and (type(number) is not int or number < 1):
+        message = "expected a version's number, from 1"
+        raise ValueError(message)
+    return TemplateRef(_template_name(value["name"]), number)
+
+
+def _template_name(value: object) -> str:
+    if not isinstance(value, str) or not is_template_name(value):
+        message = "expected a template's name, such as booking.confirmed"
+        raise ValueError(message)
+    return value
+
+
+_NAME_SCHEMA: Mapping[str, JsonValue] = {"type": "string", "pattern": NAME_PATTERN}
+WireTemplate = Annotated[
+    TemplateRef | None,
+    BeforeValidator(_template),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                _NAME_SCHEMA,
+                {
+                    "type": "object",
+                    "properties": {
+                        "name": _NAME_SCHEMA,
+                        "version": {"type": "integer", "minimum": 1},
+                    },
+                    "required": ["name"],
+                    "additionalProperties": False,
+                },
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+
+
 _EXAMPLES: list[JsonValue] = [
     {
         "type": "email",
@@ -173,14 +216,30 @@ class NotificationRequest(BaseModel):
             "`{{ order.total }}` reaches into objects. At most 100,000 bytes.",
         ),
     ] = None
+    template: Annotated[
+        WireTemplate,
+        Field(
+            description="A published template by its name, instead of content, subject and html; "
+            "with `version`, that one. What is published later changes nothing."
+        ),
+    ] = None
+    locale: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$",
+            description="The language of the template, such as `de-AT`: the next best if it has "
+            "none, its default otherwise.",
+        ),
+    ] = None
     content: Annotated[
-        str,
+        str | None,
         Field(
             min_length=1,
             max_length=MAX_CONTENT_CHARS,
-            description="The text, a template. Filled in, an SMS has at most 1,600 characters.",
+            description="The text, with `{{ name }}`. Filled in, an SMS has at most 1,600 "
+            "characters. Needed without a template.",
         ),
-    ]
+    ] = None
     subject: Annotated[
         str | None,
         Field(
@@ -237,6 +296,8 @@ class NotificationRequest(BaseModel):
             expires_at=self.expires_at,
             sensitive=self.sensitive,
             on_unknown=self.on_unknown,
+            template=self.template,
+            locale=self.locale,
         )
 
 
@@ -254,7 +315,7 @@ class Reading:
 
 
 _FIELDS = frozenset(NotificationRequest.model_fields)
-_STAND_INS: Mapping[str, JsonValue] = {"type": "in_app", "recipient": "-", "content": "-"}
+_STAND_INS: Mapping[str, JsonValue] = {"type": "in_app", "recipient": "-"}
 
 
 def read_notification(value: JsonValue, *, path: Path = ()) -> Reading:

@@ -26,7 +26,8 @@ from notifier.api.notifications.requests import (
     Reading,
     read_notification,
 )
-from notifier.intake.drafting import Drafter, Flaw
+from notifier.intake.draft import Flaw
+from notifier.intake.drafting import Drafter
 from notifier.intake.ports import Submission
 from notifier.intake.submission import Submitter
 from notifier.notification.model import JsonValue
@@ -153,7 +154,10 @@ def _outcome(reading: Reading, made: Submission | list[Flaw]) -> Submission | _I
     flaws = (each for each in made if not each.rests_on(reading.wrong))
     return [
         *reading.errors,
-        *(InvalidField(pointer((*reading.path, each.field)), each.words) for each in flaws),
+        *(
+            InvalidField(pointer((*reading.path, each.field, *each.path)), each.words)
+            for each in flaws
+        ),
     ]
 
 

@@ -20,6 +20,7 @@ REVISIONS = (
     "0006_drop_the_index_of_due",
     "0007_look_up_as_compared",
     "0008_follow_what_happens",
+    "0009_add_templates",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

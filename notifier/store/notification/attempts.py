@@ -107,6 +107,8 @@ _leases = (
         n.c.lease_token,
         n.c.on_unknown,
         n.c.traceparent,
+        n.c.template_version_id,
+        n.c.locale,
         SecondsUntil(n.c.expires_at).label("expires_in_s"),
     )
 )

@@ -15,6 +15,7 @@ from sqlalchemy import (
     func,
     literal,
     null,
+    or_,
     select,
     true,
     update,
@@ -47,11 +48,17 @@ def stands_at(*statuses: Status) -> ColumnElement[bool]:
     return (n.c.status + literal_text("")).in_([literal_text(each) for each in sorted(statuses)])
 
 
+def is_kept() -> ColumnElement[bool]:
+    """Whether a record still has all of its content: a template's variables are never NULL."""
+    pinned = and_(n.c.template_version_id.is_not(None), n.c.variables.is_not(None))
+    return or_(n.c.content.is_not(None), pinned)
+
+
 def allowed(transition: Transition) -> ColumnElement[bool]:
     """Whether a record's state allows the transition."""
     sources = stands_at(*transition.sources)
     if transition is REPLAY:
-        return and_(sources, n.c.content.is_not(None))
+        return and_(sources, is_kept())
     if transition is SETTLE:
         return and_(sources, n.c.outcome_unknown)
     return sources

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     Subquery,
     Text,
+    Uuid,
     and_,
     case,
     insert,
@@ -73,6 +74,8 @@ _GIVEN: Mapping[str, SqlType] = {
     "sensitive": Boolean,
     "on_unknown": Text,
     "traceparent": Text,
+    "template_version_id": Uuid,
+    "locale": Text,
     "send_at": UtcTime,
     "expires_at": UtcTime,
 }

@@ -15,7 +15,7 @@ from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
 from notifier.store.kit.sql import ID, parameter
 from notifier.store.notification import timeline
-from notifier.store.notification.changes import changes, status_in, taken
+from notifier.store.notification.changes import changes, is_kept, status_in, taken
 from notifier.store.notification.rows import event_row
 from notifier.store.notification.tables import notifications as n
 from notifier.store.notification.taking import given_limit
@@ -50,7 +50,7 @@ async def move(
 
 _replayable = select(n.c.id).where(
     status_in(*REPLAY.sources),
-    n.c.content.is_not(None),
+    is_kept(),
     n.c.id > parameter("after", ID),
     or_(parameter("which_channel").is_(None), n.c.channel == parameter("which_channel")),
 )

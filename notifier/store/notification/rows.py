@@ -18,6 +18,7 @@ from notifier.notification.model import (
     Message,
     Notification,
     OnUnknown,
+    Pin,
     Status,
     TimelineEntry,
 )
@@ -47,11 +48,16 @@ def submission_row(submission: Submission, request: UUID | None = None) -> RowJs
             "sensitive": submission.sensitive,
             "on_unknown": submission.on_unknown,
             "traceparent": submission.traceparent,
+            **_pin_columns(submission.template),
             "send_at": time_text(submission.send_at) if submission.send_at else None,
             "expires_at": time_text(submission.expires_at) if submission.expires_at else None,
             **part_of,
         }
     )
+
+
+def _pin_columns(pin: Pin | None) -> Mapping[str, str]:
+    return {"template_version_id": pin.version_id.hex, "locale": pin.locale} if pin else {}
 
 
 def as_written(recipient: str, compared: str) -> str | None:
@@ -168,7 +174,8 @@ def to_claimed(row: Sequence[Any]) -> Claimed:
     # By position, since attributes of a row are slow and there are many of both.
     (
         id, service, _status, attempt, channel, lane, recipient, subject, content, html, variables,
-        metadata, sensitive, attempts_spent, lease_token, on_unknown, traceparent, expires_in_s,
+        metadata, sensitive, attempts_spent, lease_token, on_unknown, traceparent, version_id,
+        locale, expires_in_s,
     ) = row  # fmt: skip
     return Claimed(
         id=id,
@@ -188,6 +195,7 @@ def to_claimed(row: Sequence[Any]) -> Claimed:
         expires_in_s=expires_in_s,
         on_unknown=OnUnknown(on_unknown) if on_unknown else None,
         traceparent=traceparent,
+        template=Pin(version_id, locale) if version_id else None,
     )
 
 
@@ -218,6 +226,7 @@ def to_notification(row: Row[Any]) -> Notification:
         fault=to_fault(row),
         outcome_unknown=row.outcome_unknown,
         on_unknown=OnUnknown(row.on_unknown) if row.on_unknown else None,
+        template=Pin(row.template_version_id, row.locale) if row.template_version_id else None,
     )
 
 

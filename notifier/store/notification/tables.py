@@ -32,7 +32,7 @@ notifications = Table(
     # Where that differs.
     Column("recipient_as_written", Text),
     Column("subject", Text),
-    # NULL: erased.
+    # NULL: erased, or in the version of a template.
     Column("content", Text),
     Column("html", Text),
     # JSON as text, and not searchable: a database's own JSON would rewrite its numbers.
@@ -67,6 +67,8 @@ notifications = Table(
     Column("on_unknown", Text),
     # A dead letter of this failed notification and attempt lies in the dead queue.
     Column("dead_letter", Boolean, nullable=False),
+    Column("template_version_id", Uuid),
+    Column("locale", Text),
     # Since when a dead letter lies there that stands for nothing any more, or may be a second one.
     Column("stale_letter_at", UtcTime),
     CheckConstraint(f"status IN ({_STATUSES})", name="status"),

@@ -10,12 +10,16 @@ from uuid import UUID, uuid4
 from sqlalchemy import text, update
 from uuid_utils import compat
 
+from notifier.clock import Clock
+from notifier.content.library import Library
+from notifier.delivery.composing import Composer
 from notifier.delivery.ports import Claimed, Finish
 from notifier.intake.ports import Submission
 from notifier.notification.envelope import Envelope
 from notifier.notification.model import Channel, Lane, Message, Notification, OnUnknown, Status
 from notifier.notification.outcomes import Fault, SuppressionReason
 from notifier.notification.transitions import Transition
+from notifier.rendering.renderer import VersionRenderer
 from notifier.store.captures import SqlCaptures
 from notifier.store.inbox import SqlInbox
 from notifier.store.keys import SqlKeyStore
@@ -38,6 +42,7 @@ from notifier.store.providers.accounts import SqlProviderStore
 from notifier.store.providers.tables import providers
 from notifier.store.receipts.applying import SqlReceiptStore
 from notifier.store.suppressions import SqlSuppressionStore
+from notifier.store.templates import SqlTemplateStore
 from tests.patience import PATIENT
 
 GRACE_S = 5.0
@@ -149,6 +154,10 @@ class Stores:
     providers: SqlProviderStore
     receipts: SqlReceiptStore
     suppressions: SqlSuppressionStore
+    templates: SqlTemplateStore
+
+    def composer(self, clock: Clock) -> Composer:
+        return Composer(Library(self.templates), VersionRenderer(clock))
 
     @property
     def life(self) -> Any:
@@ -268,6 +277,7 @@ def stores_over(database: Database, url: str, settings: StoreSettings) -> Stores
         providers=SqlProviderStore(database),
         receipts=SqlReceiptStore(database),
         suppressions=SqlSuppressionStore(database),
+        templates=SqlTemplateStore(database),
     )
 
 

@@ -206,6 +206,7 @@ async def test_an_error_text_never_quotes_what_was_stored(stores: Stores) -> Non
     assert error is not None
     assert error.__suppress_context__
     assert error.__cause__ is None
+    assert known.content is not None
     for secret in (known.recipient, known.content, known.id.hex, str(known.id)):
         assert secret not in repr(error)
 

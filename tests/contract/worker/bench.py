@@ -9,7 +9,9 @@ from typing import Any, TypeAlias, cast
 from uuid import UUID, uuid4
 
 from notifier.clock import Clock
+from notifier.content.library import Library, TemplateStore
 from notifier.delivery.attempt import Lease
+from notifier.delivery.composing import Composer
 from notifier.delivery.deliverer import Deliverer
 from notifier.delivery.duties import DeliveryDuties, RelayPace
 from notifier.delivery.ports import ChannelAdapter, DeadLetters, Leases, RescuePolicy, Upkeep
@@ -25,6 +27,7 @@ from notifier.providers.account import ProviderStore
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Gate
 from notifier.queue.memory import MemoryQueue
+from notifier.rendering.renderer import VersionRenderer
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores, a_submission, envelope_of, open_stores
 from tests.patience import AT_ALL_S
@@ -139,6 +142,7 @@ class Bench:
     memory: MemoryQueue
     store: Switch
     providers: Switch
+    templates: Switch
     queue: Switch
     publisher: Publisher
     adapter: ScriptedAdapter = field(default_factory=ScriptedAdapter)
@@ -159,6 +163,9 @@ class Bench:
         return Deliverer(
             leases=cast(Leases, self.store),
             publisher=self.publisher,
+            composer=Composer(
+                Library(cast(TemplateStore, self.templates)), VersionRenderer(self.clock)
+            ),
             routes=dict.fromkeys(Channel, route),
             gate=self.gate(),
             policies=dict.fromkeys(Channel, self.policy),
@@ -222,6 +229,7 @@ async def open_bench(url: str) -> AsyncIterator[Bench]:
             memory=memory,
             store=store,
             providers=Switch(stores.providers),
+            templates=Switch(stores.templates),
             queue=queue,
             publisher=publisher,
         )

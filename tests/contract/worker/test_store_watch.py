@@ -71,6 +71,7 @@ class Worker:
             bench,
             store=Switch(bench.stores.life),
             providers=Switch(bench.stores.providers),
+            templates=Switch(bench.stores.templates),
             adapter=ScriptedAdapter(),
         )
         self._queue = queue

@@ -61,7 +61,7 @@ def test_what_is_not_exactly_a_key_does_not_parse(text: str) -> None:
 
 
 def test_admin_implies_the_other_scopes_and_they_imply_nothing() -> None:
-    assert implied_scopes(frozenset({"admin"})) == {"send", "read", "admin"}
+    assert implied_scopes(frozenset({"admin"})) == {"send", "read", "templates", "admin"}
     assert implied_scopes(frozenset({"send"})) == {"send"}
 
 

@@ -44,7 +44,7 @@ def test_in_app_may_be_written_with_a_hyphen() -> None:
 
 
 def test_all_that_is_missing_is_reported_at_once() -> None:
-    assert set(wrong({})) == {"/type", "/recipient", "/content"}
+    assert set(wrong({})) == {"/type", "/recipient"}
 
 
 def test_all_that_has_a_wrong_shape_is_reported_at_once() -> None:
@@ -56,6 +56,8 @@ def test_all_that_has_a_wrong_shape_is_reported_at_once() -> None:
             "subject": "",
             "html": [],
             "variables": "none",
+            "template": {"version": 1},
+            "locale": "de_AT",
             "priority": "urgent",
             "send_at": "tomorrow",
             "expires_at": 1798761600,
@@ -73,6 +75,8 @@ def test_all_that_has_a_wrong_shape_is_reported_at_once() -> None:
         "/subject",
         "/html",
         "/variables",
+        "/template",
+        "/locale",
         "/priority",
         "/send_at",
         "/expires_at",

@@ -7,9 +7,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from notifier.intake.drafting import Draft, Drafter
+from notifier.intake.draft import Draft
+from notifier.intake.drafting import Drafter
+from notifier.intake.pinning import Pinner
 from notifier.intake.ports import Submission
 from notifier.notification.model import Channel, JsonValue, Lane
+from notifier.rendering.renderer import VersionRenderer
+from tests.templates import KeptTemplates
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MAIL = Draft(
@@ -34,7 +38,8 @@ class Noon:
 
 
 def drafter(*, channels: frozenset[Channel] = frozenset(Channel)) -> Drafter:
-    return Drafter(clock=Noon(), new_id=uuid4, channels=channels)
+    pinner = Pinner(KeptTemplates().library(), VersionRenderer(Noon()))
+    return Drafter(clock=Noon(), new_id=uuid4, channels=channels, pinner=pinner)
 
 
 async def accepted(draft: Draft) -> Submission:
@@ -70,6 +75,12 @@ async def test_each_of_many_drafts_is_answered_in_its_place() -> None:
     good = [each for each in made if isinstance(each, Submission)]
     assert {each.traceparent for each in good} == {"00-ab-cd-01"}
     assert len({each.id for each in good}) == len(good)
+
+
+async def test_a_notification_needs_content_or_a_template() -> None:
+    draft = Draft(channel=Channel.SMS, recipient="+491701234567")
+
+    assert await wrong(draft) == {"content": "this field is required, or a template"}
 
 
 async def test_all_that_is_wrong_is_told_at_once() -> None:

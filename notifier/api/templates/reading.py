@@ -1,0 +1,245 @@
+"""Reading templates: what there is, how versions differ, and how they look when filled."""
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from starlette.responses import Response
+
+from notifier.api.kit.body import pointer
+from notifier.api.kit.calls import Call
+from notifier.api.kit.idempotency import Answer
+from notifier.api.kit.operations import Operation, Reply
+from notifier.api.kit.problems import (
+    INVALID,
+    NOT_FOUND,
+    InvalidField,
+    ProblemError,
+    invalid,
+    not_found,
+)
+from notifier.api.templates.naming import named_template
+from notifier.api.templates.shapes import (
+    PREFIX,
+    TAG,
+    ContentView,
+    DiffQuery,
+    DiffView,
+    RenderedView,
+    RenderRequest,
+    TemplateQuery,
+    TemplatesQuery,
+    TemplatesView,
+    TemplateView,
+    VersionsQuery,
+    VersionsView,
+    VersionView,
+    WholeVersionView,
+    finding_views,
+    template_place,
+)
+from notifier.content.library import TemplateStore
+from notifier.content.ports import Offered, Workshop
+from notifier.content.template import Content, Finding, Rendered, VariableFault
+from notifier.idempotency import NotFound
+from notifier.notification.model import JsonValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateReading:
+    """Shows templates and their versions."""
+
+    templates: TemplateStore
+    workshop: Workshop
+
+    def operations(self) -> Sequence[Operation]:
+        """Declare the endpoints."""
+        return (self._listing(), *self._showing(), self._comparing(), self._rendering())
+
+    async def list(self, call: Call[None, TemplatesQuery]) -> Response:
+        """Show a page of templates."""
+        query = call.query
+        found = await self.templates.list(
+            service=call.seeing(query.service), limit=query.limit + 1, after=query.after
+        )
+        shown, next_page = call.page(found, query.limit, template_place)
+        view = TemplatesView(items=[TemplateView.of(each) for each in shown], next=next_page)
+        return _ok(view.json_value())
+
+    async def list_versions(self, call: Call[None, VersionsQuery]) -> Response:
+        """Show a page of versions."""
+        query = call.query
+        found = await self.templates.versions(
+            call.acting_for(query.service),
+            named_template(call),
+            limit=query.limit + 1,
+            before=query.after,
+        )
+        shown, next_page = call.page(found, query.limit, lambda version: version.number)
+        view = VersionsView(items=[VersionView.of(each) for each in shown], next=next_page)
+        return _ok(view.json_value())
+
+    async def show_version(self, call: Call[None, TemplateQuery]) -> Response:
+        """Show one version, as it was written."""
+        service, name = call.acting_for(call.query.service), named_template(call)
+        number = call.named("number")
+        version = await self.templates.version(service, name, number)
+        if isinstance(version, NotFound):
+            raise not_found()
+        source = await self._source(service, name, number)
+        whole = WholeVersionView(
+            **VersionView.of(version).model_dump(), content=ContentView.of(source)
+        )
+        return _ok(whole.json_value())
+
+    async def compare(self, call: Call[None, DiffQuery]) -> Response:
+        """Show how two versions differ, part by part."""
+        service, name = call.acting_for(call.query.service), named_template(call)
+        earlier = await self._source(service, name, call.query.since)
+        later = await self._source(service, name, call.query.to)
+        return _ok(DiffView(parts=dict(_differences(earlier, later))).json_value())
+
+    async def render(self, call: Call[RenderRequest, TemplateQuery]) -> Response:
+        """Fill a draft or a version; nothing is stored, sent or logged."""
+        service, name = call.acting_for(call.query.service), named_template(call)
+        wanted = call.body
+        content = await self._content(service, name, wanted.version)
+        variables = wanted.variables
+        if variables is None:
+            index = wanted.example or 0
+            if wanted.example is not None and index >= len(content.examples):
+                raise invalid([InvalidField("/example", "there is no such example")])
+            variables = dict(content.examples[index]) if content.examples else {}
+        seen = await self.workshop.preview(
+            content,
+            wanted.type,
+            locale=wanted.locale,
+            variables=variables,
+            offered=Offered(notification={"id": "00000000-0000-0000-0000-000000000000"}),
+        )
+        if isinstance(seen, Rendered):
+            return _ok(RenderedView.of(seen).json_value())
+        raise _unfilled(seen)
+
+    async def _content(self, service: str, name: str, number: int | None) -> Content:
+        if number is not None:
+            return await self._source(service, name, number)
+        draft = await self.templates.draft(service, name)
+        if isinstance(draft, NotFound):
+            raise not_found()
+        return draft.content
+
+    async def _source(self, service: str, name: str, number: int) -> Content:
+        found = await self.templates.source(service, name, number)
+        if isinstance(found, NotFound):
+            raise not_found()
+        return found
+
+    def _listing(self) -> Operation:
+        return Operation(
+            id="listTemplates",
+            method="GET",
+            path=PREFIX,
+            summary="Templates, in the order of their names",
+            description="Of the key's service; with the scope admin of all, or of `service`.",
+            tag=TAG,
+            serve=self.list,
+            scope="read",
+            query=TemplatesQuery,
+            replies={200: Reply(description="One page", model=TemplatesView)},
+        )
+
+    def _showing(self) -> Sequence[Operation]:
+        return (
+            Operation(
+                id="listTemplateVersions",
+                method="GET",
+                path=f"{PREFIX}/{{template}}/versions",
+                summary="What was published of a template, the newest first",
+                tag=TAG,
+                serve=self.list_versions,
+                scope="read",
+                query=VersionsQuery,
+                replies={200: Reply(description="One page", model=VersionsView)},
+                problems=(NOT_FOUND,),
+            ),
+            Operation(
+                id="getTemplateVersion",
+                method="GET",
+                path=f"{PREFIX}/{{template}}/versions/{{number:int}}",
+                summary="One version of a template, as it was written",
+                tag=TAG,
+                serve=self.show_version,
+                scope="read",
+                query=TemplateQuery,
+                replies={200: Reply(description="The version", model=WholeVersionView)},
+                problems=(NOT_FOUND,),
+            ),
+        )
+
+    def _comparing(self) -> Operation:
+        return Operation(
+            id="compareTemplateVersions",
+            method="GET",
+            path=f"{PREFIX}/{{template}}/diff",
+            summary="How two versions of a template differ",
+            tag=TAG,
+            serve=self.compare,
+            scope="read",
+            query=DiffQuery,
+            replies={200: Reply(description="Parts that differ", model=DiffView)},
+            problems=(NOT_FOUND,),
+        )
+
+    def _rendering(self) -> Operation:
+        return Operation(
+            id="renderTemplate",
+            method="POST",
+            path=f"{PREFIX}/{{template}}/render",
+            summary="Fill a template, for a look at it",
+            description="Nothing is stored or sent, and nothing of it is logged.",
+            tag=TAG,
+            serve=self.render,
+            scope="read",
+            query=TemplateQuery,
+            body=RenderRequest,
+            max_values=10_000,
+            replies={200: Reply(description="Its parts", model=RenderedView)},
+            problems=(NOT_FOUND, INVALID),
+        )
+
+
+def _ok(body: dict[str, Any]) -> Response:
+    return Answer(status=HTTPStatus.OK, body=body).response()
+
+
+def _unfilled(why: Sequence[VariableFault] | Sequence[Finding]) -> ProblemError:
+    faults = [each for each in why if isinstance(each, VariableFault)]
+    if faults:
+        return invalid(
+            [InvalidField(pointer(("variables", *each.path)), each.words) for each in faults]
+        )
+    findings = [each for each in why if isinstance(each, Finding)]
+    views: list[JsonValue] = [each.json_value() for each in finding_views(findings)]
+    return ProblemError(INVALID, "It cannot be filled: see findings.", members={"findings": views})
+
+
+def _differences(earlier: Content, later: Content) -> Iterator[tuple[str, list[str]]]:
+    """Return the lines of a unified diff by part, such as `en/email/subject`."""
+    before, after = _named_parts(earlier), _named_parts(later)
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name, ""), after.get(name, "")
+        if old != new:
+            lines = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="")
+            yield name, [*lines][2:]
+
+
+def _named_parts(content: Content) -> dict[str, str]:
+    return {
+        f"{locale}/{channel}/{part}": source
+        for locale, channels in content.parts.items()
+        for channel, parts in channels.items()
+        for part, source in parts.items()
+    }

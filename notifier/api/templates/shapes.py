@@ -1,0 +1,343 @@
+"""What clients send and are answered about templates."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Self
+from urllib.parse import quote, unquote
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import JsonValue as PydanticJson
+
+from notifier.api.kit.fields import WireType
+from notifier.api.kit.querying import Limit, QueryModel, Service
+from notifier.api.kit.views import View
+from notifier.content.library import Template
+from notifier.content.template import Content, Finding, Rendered, Severity, TemplateVersion
+from notifier.notification.model import Channel
+
+PREFIX = "/api/v1/templates"
+TAG = "Templates"
+MAX_PART_CHARS = 262_144
+MAX_BODY_BYTES = 4_000_000
+MAX_VALUES = 20_000
+
+
+def _number(value: object) -> int:
+    text = str(value)
+    if not re.fullmatch(r"[1-9]\d{0,8}", text, re.ASCII):
+        message = "expected a version's number, from 1"
+        raise ValueError(message)
+    return int(text)
+
+
+def template_place(template: Template) -> str:
+    """Return where `template` stands, as `after` takes it."""
+    return f"{template.name},{quote(template.service, safe='')}"
+
+
+def _place(value: object) -> tuple[str, str]:
+    name, comma, service = str(value).partition(",")
+    if not comma:
+        message = "expected what an earlier answer's next says"
+        raise ValueError(message)
+    return unquote(service), name
+
+
+Number = Annotated[int, BeforeValidator(_number), WithJsonSchema({"type": "integer", "minimum": 1})]
+Locale = Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$")]
+Part = Annotated[str | None, Field(max_length=MAX_PART_CHARS)]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class EmailParts(_Shape):
+    """What an email says: `html`, or `mjml` that becomes it, beside the text."""
+
+    subject: Part = None
+    preheader: Part = None
+    text: Part = None
+    html: Part = None
+    mjml: Part = None
+
+
+class SmsParts(_Shape):
+    """What an SMS says."""
+
+    text: Part = None
+
+
+class InAppParts(_Shape):
+    """What an in-app notification says."""
+
+    subject: Part = None
+    text: Part = None
+
+
+class LocaleParts(_Shape):
+    """What a template says in one language."""
+
+    email: EmailParts | None = None
+    sms: SmsParts | None = None
+    in_app: InAppParts | None = None
+
+    def by_channel(self) -> Mapping[Channel, Mapping[str, str]]:
+        """Return the parts that there are."""
+        given = {Channel.EMAIL: self.email, Channel.SMS: self.sms, Channel.IN_APP: self.in_app}
+        return {
+            channel: parts.model_dump(exclude_none=True)
+            for channel, parts in given.items()
+            if parts is not None
+        }
+
+
+class ContentShape(_Shape):
+    """A template's content: what is shown of a draft or a version, and what is sent of one."""
+
+    category: Annotated[
+        str,
+        Field(pattern=r"^[a-z0-9_.-]{1,64}$", description="What its recipients may choose by."),
+    ] = "transactional"
+    default_locale: Annotated[Locale, Field(description="Taken where no better one is there.")] = (
+        "en"
+    )
+    variables: Annotated[
+        dict[str, PydanticJson],
+        Field(
+            alias="schema",
+            default_factory=dict,
+            description="JSON Schema (2020-12) of the variables.",
+        ),
+    ]
+    examples: Annotated[
+        list[dict[str, PydanticJson]],
+        Field(max_length=20, description="Sets of variables, which the template is tried with."),
+    ] = []
+    parts: Annotated[
+        dict[Locale, LocaleParts], Field(max_length=50, description="What it says, by language.")
+    ]
+
+    def content(self) -> Content:
+        """Return it as a content."""
+        return Content(
+            category=self.category,
+            default_locale=self.default_locale,
+            schema=self.variables,
+            examples=self.examples,
+            parts={locale: each.by_channel() for locale, each in self.parts.items()},
+        )
+
+
+class ContentView(View):
+    """A template's content, in the shape in which it is written."""
+
+    category: str
+    default_locale: str
+    variables: Annotated[dict[str, PydanticJson], Field(serialization_alias="schema")]
+    examples: list[dict[str, PydanticJson]]
+    parts: dict[str, dict[str, dict[str, str]]]
+
+    @classmethod
+    def of(cls, it: Content) -> Self:
+        """View `it`."""
+        return cls(
+            category=it.category,
+            default_locale=it.default_locale,
+            variables=dict(it.schema),
+            examples=[dict(each) for each in it.examples],
+            parts={
+                locale: {channel.value: dict(parts) for channel, parts in channels.items()}
+                for locale, channels in it.parts.items()
+            },
+        )
+
+
+class FindingView(View):
+    """One thing that is wrong with a content, or may be."""
+
+    severity: Annotated[Severity, Field(description="An error is not published.")]
+    code: Annotated[str, Field(description="Never changes.")]
+    detail: str
+    locale: str | None
+    type: Channel | None
+    part: str | None
+    line: Annotated[int | None, Field(description="From 1.")]
+    column: Annotated[int | None, Field(description="From 1.")]
+
+    @classmethod
+    def of(cls, it: Finding) -> Self:
+        """View `it`."""
+        return cls(
+            severity=it.severity,
+            code=it.code,
+            detail=it.detail,
+            locale=it.locale,
+            type=it.channel,
+            part=it.part,
+            line=it.line,
+            column=it.column,
+        )
+
+
+def finding_views(findings: Sequence[Finding]) -> list[FindingView]:
+    """View findings, errors first."""
+    ordered = sorted(findings, key=lambda each: each.severity is not Severity.ERROR)
+    return [FindingView.of(each) for each in ordered]
+
+
+class TemplateQuery(QueryModel):
+    """Whose template."""
+
+    service: Service = None
+
+
+class TemplatesQuery(TemplateQuery):
+    """Which templates to list."""
+
+    limit: Limit = 50
+    after: Annotated[
+        tuple[str, str] | None,
+        BeforeValidator(_place),
+        WithJsonSchema({"type": "string"}),
+        Field(description="Where the last page ended, from its `next`."),
+    ] = None
+
+
+class VersionsQuery(TemplateQuery):
+    """Which versions to list."""
+
+    limit: Limit = 50
+    after: Annotated[Number | None, Field(description="The last version seen.")] = None
+
+
+class DiffQuery(TemplateQuery):
+    """Which two versions to compare."""
+
+    since: Annotated[Number, Field(alias="from", description="The earlier version.")]
+    to: Annotated[Number, Field(description="The later version.")]
+
+
+class TemplateView(View):
+    """A template as it stands."""
+
+    service: str
+    name: str
+    published: Annotated[int | None, Field(description="The version that is sent; null: none.")]
+    archived: bool
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, it: Template) -> Self:
+        """View `it`."""
+        return cls(
+            service=it.service,
+            name=it.name,
+            published=it.published,
+            archived=it.is_archived,
+            updated_at=it.updated_at,
+        )
+
+
+class TemplatesView(View):
+    """One page of templates."""
+
+    items: list[TemplateView]
+    next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
+
+
+class DraftView(View):
+    """A draft, and all that is found in it."""
+
+    name: str
+    etag: Annotated[str, Field(description="As the header ETag has it, for If-Match.")]
+    content: ContentView
+    updated_at: datetime
+    findings: list[FindingView]
+
+
+class VersionView(View):
+    """A published version."""
+
+    name: str
+    version: int
+    checksum: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, it: TemplateVersion) -> Self:
+        """View `it`."""
+        return cls(name=it.name, version=it.number, checksum=it.checksum, created_at=it.created_at)
+
+
+class WholeVersionView(VersionView):
+    """A published version, as it was written."""
+
+    content: ContentView
+
+
+class VersionsView(View):
+    """One page of versions, the newest first."""
+
+    items: list[VersionView]
+    next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
+
+
+class PublishedView(View):
+    """A version that was published just now."""
+
+    name: str
+    version: int
+    findings: list[FindingView]
+
+
+class DiffView(View):
+    """How two versions differ: lines of a unified diff, by locale, channel and part."""
+
+    parts: dict[str, list[str]]
+
+
+class RollbackRequest(_Shape):
+    """Which version's content to publish again."""
+
+    version: Annotated[int, Field(ge=1, le=2_000_000_000)]
+
+
+class RenderRequest(_Shape):
+    """What to fill a template with, for a look at it."""
+
+    type: Annotated[WireType, Field(description="The channel.")]
+    version: Annotated[
+        int | None, Field(ge=1, le=2_000_000_000, description="Absent: the draft.")
+    ] = None
+    locale: Annotated[Locale | None, Field(description="The best of its languages for this.")] = (
+        None
+    )
+    variables: dict[str, PydanticJson] | None = None
+    example: Annotated[
+        int | None, Field(ge=0, lt=20, description="Which example, if no variables are given.")
+    ] = None
+
+
+class RenderedView(View):
+    """A template, filled; nothing was stored or sent."""
+
+    locale: str | None
+    subject: str | None
+    text: str
+    html: str | None
+    text_chars: int
+    html_bytes: int | None
+
+    @classmethod
+    def of(cls, it: Rendered) -> Self:
+        """View `it`."""
+        return cls(
+            locale=it.locale,
+            subject=it.subject,
+            text=it.text,
+            html=it.html,
+            text_chars=len(it.text),
+            html_bytes=len(it.html.encode()) if it.html is not None else None,
+        )

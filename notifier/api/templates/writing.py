@@ -1,0 +1,266 @@
+"""Writing templates: drafts, and what is published of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from starlette.responses import Response
+
+from notifier.api.kit.calls import Call
+from notifier.api.kit.headers import header_values
+from notifier.api.kit.idempotency import Answer
+from notifier.api.kit.operations import HeaderParameter, Operation, Reply
+from notifier.api.kit.problems import (
+    BUSY,
+    INVALID,
+    NOT_FOUND,
+    PRECONDITION_FAILED,
+    ProblemError,
+    not_found,
+)
+from notifier.api.templates.naming import named_template
+from notifier.api.templates.shapes import (
+    MAX_BODY_BYTES,
+    MAX_VALUES,
+    PREFIX,
+    TAG,
+    ContentShape,
+    ContentView,
+    DraftView,
+    PublishedView,
+    RollbackRequest,
+    TemplateQuery,
+    finding_views,
+)
+from notifier.content.library import Library, LostRace, TemplateDraft, TemplateStore
+from notifier.content.ports import Checked, Workshop
+from notifier.idempotency import NotFound
+from notifier.notification.model import JsonValue
+
+_IF_MATCH = HeaderParameter(
+    name="If-Match",
+    description="The ETag of the draft that this one takes the place of: 412 if another did.",
+    schema={"type": "string"},
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateWriting:
+    """Lets who owns the words write, publish and take back."""
+
+    templates: TemplateStore
+    library: Library
+    workshop: Workshop
+    new_id: Callable[[], UUID]
+
+    def operations(self) -> Sequence[Operation]:
+        """Declare the endpoints."""
+        return (
+            self._showing(),
+            self._saving(),
+            self._publishing(),
+            self._rolling_back(),
+            self._archiving(),
+        )
+
+    async def show_draft(self, call: Call[None, TemplateQuery]) -> Response:
+        """Show a draft, and what is found in it."""
+        draft = await self._draft(call)
+        return await self._shown(draft)
+
+    async def save(self, call: Call[ContentShape, TemplateQuery]) -> Response:
+        """Store a draft, whatever is found in it."""
+        saved = await self.templates.save(
+            service=call.acting_for(call.query.service),
+            name=named_template(call),
+            content=call.body.content(),
+            if_match=_if_match(call),
+        )
+        if isinstance(saved, LostRace):
+            raise _lost(saved)
+        return await self._shown(saved)
+
+    async def publish(self, call: Call[None, TemplateQuery]) -> Response:
+        """Make a version of a draft without errors."""
+        draft = await self._draft(call)
+        checked = await self.workshop.check(draft.content)
+        if checked.compiled is None:
+            return await call.refuse(_refused(checked))
+        view = PublishedView(
+            name=draft.name, version=draft.next_number, findings=finding_views(checked.findings)
+        )
+        change = partial(
+            self.templates.publish, draft=draft, compiled=checked.compiled, id=self.new_id()
+        )
+        return await self._published(call, draft.service, draft.name, change, view)
+
+    async def roll_back(self, call: Call[RollbackRequest, TemplateQuery]) -> Response:
+        """Publish an earlier version again."""
+        service, name = call.acting_for(call.query.service), named_template(call)
+        number = await self.templates.next_number(service, name)
+        change = partial(
+            self.templates.rollback,
+            service=service,
+            name=name,
+            number=call.body.version,
+            as_number=number,
+            id=self.new_id(),
+        )
+        view = PublishedView(name=name, version=number, findings=[])
+        return await self._published(call, service, name, change, view)
+
+    async def archive(self, call: Call[None, TemplateQuery]) -> Response:
+        """Let nothing new be sent with a template."""
+        service, name = call.acting_for(call.query.service), named_template(call)
+        change = partial(self.templates.archive, service=service, name=name)
+        result = await call.once(change, Answer(status=HTTPStatus.NO_CONTENT))
+        if isinstance(result, NotFound):
+            raise not_found()
+        self.library.forget(service, name)
+        return result
+
+    async def _published(
+        self,
+        call: Call[Any, TemplateQuery],
+        service: str,
+        name: str,
+        change: Callable[..., Any],
+        view: PublishedView,
+    ) -> Response:
+        result = await call.once(change, Answer(status=HTTPStatus.OK, body=view.json_value()))
+        if isinstance(result, LostRace):
+            raise ProblemError(BUSY, "It was changed meanwhile. Look at it, and publish it again.")
+        if isinstance(result, NotFound):
+            raise not_found()
+        self.library.forget(service, name)
+        response: Response = result
+        return response
+
+    async def _draft(self, call: Call[Any, TemplateQuery]) -> TemplateDraft:
+        service = call.acting_for(call.query.service)
+        found = await self.templates.draft(service, named_template(call))
+        if isinstance(found, NotFound):
+            raise not_found()
+        return found
+
+    async def _shown(self, draft: TemplateDraft) -> Response:
+        checked = await self.workshop.check(draft.content)
+        view = DraftView(
+            name=draft.name,
+            etag=_quoted(draft.etag),
+            content=ContentView.of(draft.content),
+            updated_at=draft.updated_at,
+            findings=finding_views(checked.findings),
+        )
+        headers = {"ETag": _quoted(draft.etag)}
+        return Answer(status=HTTPStatus.OK, body=view.json_value(), headers=headers).response()
+
+    def _showing(self) -> Operation:
+        return Operation(
+            id="getTemplateDraft",
+            method="GET",
+            path=f"{PREFIX}/{{template}}/draft",
+            summary="A template's draft, and what is found in it",
+            tag=TAG,
+            serve=self.show_draft,
+            scope="read",
+            query=TemplateQuery,
+            replies={200: _DRAFT},
+            problems=(NOT_FOUND,),
+        )
+
+    def _saving(self) -> Operation:
+        return Operation(
+            id="saveTemplateDraft",
+            method="PUT",
+            path=f"{PREFIX}/{{template}}/draft",
+            summary="Write a template's draft",
+            description="Whatever is found in it is told, and keeps nothing from being stored. "
+            "Nothing of a draft is sent before it is published.",
+            tag=TAG,
+            serve=self.save,
+            scope="templates",
+            query=TemplateQuery,
+            body=ContentShape,
+            max_values=MAX_VALUES,
+            max_bytes=MAX_BODY_BYTES,
+            headers=(_IF_MATCH,),
+            replies={200: _DRAFT},
+            problems=(NOT_FOUND, PRECONDITION_FAILED),
+        )
+
+    def _publishing(self) -> Operation:
+        return Operation(
+            id="publishTemplate",
+            method="POST",
+            path=f"{PREFIX}/{{template}}/publish",
+            summary="Publish a template's draft as its next version",
+            description="A draft with errors is not published: 422 with the findings. "
+            "Notifications that were accepted before keep the version that they have; "
+            "other processes of the API take the new one within two seconds.",
+            tag=TAG,
+            serve=self.publish,
+            scope="templates",
+            query=TemplateQuery,
+            is_idempotent=True,
+            replies={200: _PUBLISHED},
+            problems=(NOT_FOUND, INVALID, BUSY),
+        )
+
+    def _rolling_back(self) -> Operation:
+        return Operation(
+            id="rollBackTemplate",
+            method="POST",
+            path=f"{PREFIX}/{{template}}/rollback",
+            summary="Publish an earlier version again, as the next one",
+            tag=TAG,
+            serve=self.roll_back,
+            scope="templates",
+            query=TemplateQuery,
+            body=RollbackRequest,
+            is_idempotent=True,
+            replies={200: _PUBLISHED},
+            problems=(NOT_FOUND, BUSY),
+        )
+
+    def _archiving(self) -> Operation:
+        return Operation(
+            id="archiveTemplate",
+            method="POST",
+            path=f"{PREFIX}/{{template}}/archive",
+            summary="Accept nothing with a template any more",
+            description="What was accepted is sent. To publish it again ends that.",
+            tag=TAG,
+            serve=self.archive,
+            scope="templates",
+            query=TemplateQuery,
+            is_idempotent=True,
+            replies={204: Reply(description="It is archived")},
+            problems=(NOT_FOUND,),
+        )
+
+
+_PUBLISHED = Reply(description="It is sent from now on", model=PublishedView)
+_DRAFT = Reply(description="The draft", model=DraftView, headers=("ETag",))
+
+
+def _quoted(etag: str) -> str:
+    return f'"{etag}"'
+
+
+def _if_match(call: Call[Any, Any]) -> str | None:
+    values = header_values(call.request.scope, b"if-match")
+    return values[0].strip().strip('"') if values else None
+
+
+def _lost(race: LostRace) -> ProblemError:
+    now = f"; it is {_quoted(race.etag)} now" if race.etag else "; there is no draft"
+    return ProblemError(PRECONDITION_FAILED, f"The draft is not the one of If-Match{now}.")
+
+
+def _refused(checked: Checked) -> ProblemError:
+    views: list[JsonValue] = [each.json_value() for each in finding_views(checked.findings)]
+    return ProblemError(INVALID, "The draft has errors: see findings.", members={"findings": views})

@@ -1,0 +1,66 @@
+"""What goes to a provider: the content of a claimed notification, filled."""
+
+from dataclasses import dataclass
+
+from notifier.content.filling import fill_html, fill_text
+from notifier.content.library import Library
+from notifier.content.ports import Offered, Renderer
+from notifier.content.template import Rendered
+from notifier.delivery.ports import Claimed
+from notifier.errors import TemplateError
+from notifier.notification.model import Message, Pin
+
+MAX_RENDERED_CHARS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Composer:
+    """Fills what notifications came with, and the templates that they are pinned to."""
+
+    library: Library
+    renderer: Renderer
+
+    async def message(self, claimed: Claimed) -> Message:
+        """Return what goes to a provider.
+
+        Raises:
+            TemplateError: it cannot be filled.
+            StoreUnavailableError: its template could not be read.
+        """
+        pin = claimed.template
+        rendered = await self._filled(claimed, pin) if pin else _filled_inline(claimed)
+        return Message(
+            id=claimed.id,
+            service=claimed.service,
+            channel=claimed.channel,
+            recipient=claimed.recipient,
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
+            sensitive=claimed.sensitive,
+            attempt=claimed.attempt,
+            metadata=claimed.metadata,
+        )
+
+    async def _filled(self, claimed: Claimed, pin: Pin) -> Rendered:
+        version = await self.library.version(pin.version_id)
+        if version is None:
+            raise TemplateError("the version of its template is not there any more")
+        return self.renderer.render(
+            version,
+            claimed.channel,
+            locale=pin.locale,
+            variables=claimed.variables or {},
+            offered=Offered(notification={"id": str(claimed.id)}),
+        )
+
+
+def _filled_inline(claimed: Claimed) -> Rendered:
+    if claimed.content is None:
+        raise TemplateError("it has no content")
+    most, variables = MAX_RENDERED_CHARS, claimed.variables or {}
+    return Rendered(
+        text=fill_text(claimed.content, variables, max_chars=most),
+        subject=claimed.subject and fill_text(claimed.subject, variables, max_chars=most),
+        html=claimed.html and fill_html(claimed.html, variables, max_chars=most),
+    )

@@ -1,0 +1,60 @@
+"""What somebody wants to send, and what may be wrong with it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from notifier.content.template import TemplateRef
+from notifier.notification.model import Channel, JsonValue, Lane, OnUnknown
+
+_JUDGED_BY: Mapping[str, Sequence[str]] = {
+    "type": (),
+    "sensitive": ("type",),
+    "recipient": ("type",),
+    "template": ("type", "variables", "locale"),
+    "locale": ("template",),
+    "variables": ("template",),
+    "content": ("type", "variables", "template"),
+    "subject": ("type", "variables", "template"),
+    "html": ("type", "variables", "template"),
+    "send_at": (),
+    "expires_at": ("send_at",),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What somebody wants to send, as it came: times are aware, nothing else is checked."""
+
+    channel: Channel
+    recipient: str
+    content: str | None = None
+    subject: str | None = None
+    html: str | None = None
+    variables: Mapping[str, JsonValue] | None = None
+    lane: Lane = Lane.NORMAL
+    metadata: Mapping[str, str] | None = None
+    send_at: datetime | None = None
+    expires_at: datetime | None = None
+    sensitive: bool = False
+    on_unknown: OnUnknown | None = None
+    template: TemplateRef | None = None
+    """What holds content, subject and html instead."""
+    locale: str | None = None
+    """The language that a template's are wanted in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """What is wrong with one field of a draft, in words that do not repeat it.
+
+    `field` is named as clients name it: a draft's channel is its `type`; `path` leads into it.
+    """
+
+    field: str
+    words: str
+    path: tuple[str | int, ...] = ()
+
+    def rests_on(self, fields: Collection[str]) -> bool:
+        """Whether it was judged by one of these fields."""
+        return self.field in fields or any(each in fields for each in _JUDGED_BY[self.field])

@@ -1,0 +1,96 @@
+"""Pinning a draft to a version of its template, once that is known to be filled by it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from notifier.audience.recipient import has_control_characters
+from notifier.content.library import Archived, Library, Unpublished
+from notifier.content.ports import Offered, Renderer
+from notifier.content.template import Rendered, TemplateRef, TemplateVersion, Variables
+from notifier.errors import TemplateError
+from notifier.intake.draft import Draft, Flaw
+from notifier.notification.medium import MEDIA, Medium
+from notifier.notification.model import Pin
+
+_HELD = "the template holds it: leave it out"
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A version, and variables that it is known to be filled by, its defaults among them."""
+
+    pin: Pin
+    variables: Variables
+
+
+@dataclass(frozen=True, slots=True)
+class Pinner:
+    """Finds the versions that drafts ask for, and tries them."""
+
+    library: Library
+    renderer: Renderer
+
+    async def pinned(
+        self, draft: Draft, template: TemplateRef, *, service: str, id: UUID
+    ) -> Pinned | list[Flaw]:
+        """Pin a draft, the notification `id` to be; or all that is wrong with its content.
+
+        Raises:
+            StoreUnavailableError: its template could not be looked up.
+        """
+        if flaws := list(_held(draft)):
+            return flaws
+        found = await self.library.find(service, template)
+        if not isinstance(found, TemplateVersion):
+            return [Flaw("template", _why_not(found))]
+        variables = self.renderer.completed(found, draft.variables or {})
+        if not isinstance(variables, Mapping):
+            return [Flaw("variables", each.words, each.path) for each in variables]
+        return self._tried(found, draft, variables, id)
+
+    def _tried(
+        self, found: TemplateVersion, draft: Draft, variables: Variables, id: UUID
+    ) -> Pinned | list[Flaw]:
+        """Fill it, and drop what comes of it: whatever cannot be filled is refused here."""
+        locale = draft.locale or found.content.default_locale
+        offered = Offered(notification={"id": str(id)})
+        try:
+            rendered = self.renderer.render(
+                found, draft.channel, locale=locale, variables=variables, offered=offered
+            )
+        except TemplateError as error:
+            return [Flaw("template", str(error))]
+        if fault := _fault(rendered, MEDIA[draft.channel]):
+            return [Flaw("template", fault)]
+        return Pinned(Pin(found.id, locale), variables)
+
+
+def _held(draft: Draft) -> Iterator[Flaw]:
+    parts = {"content": draft.content, "subject": draft.subject, "html": draft.html}
+    return (Flaw(name, _HELD) for name, value in parts.items() if value is not None)
+
+
+def _fault(rendered: Rendered, medium: Medium) -> str | None:
+    """Say what keeps it from being sent over its channel."""
+    if not rendered.text.strip():
+        return "its text is empty once its variables are filled in"
+    if len(rendered.text) > medium.max_text_chars:
+        most = medium.max_text_chars
+        return f"its text is longer than {most} characters once its variables are filled in"
+    subject = rendered.subject or ""
+    if has_control_characters(subject):
+        return "its subject has control characters once its variables are filled in"
+    if medium.needs_subject and not subject.strip():
+        return "its subject is empty once its variables are filled in"
+    return None
+
+
+def _why_not(found: Archived | Unpublished) -> str:
+    match found:
+        case Archived():
+            return "it is archived"
+        case Unpublished(known) if known:
+            return f"there is no such version; there are {', '.join(map(str, known))}"
+        case Unpublished():
+            return "there is no template of this name, or nothing of it is published"

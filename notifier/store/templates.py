@@ -1,0 +1,334 @@
+"""Templates, their drafts and their versions."""
+
+import builtins
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Index,
+    Integer,
+    Row,
+    Select,
+    Table,
+    Text,
+    Uuid,
+    and_,
+    func,
+    literal,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notifier.content.encoding import checksum, decode, encode
+from notifier.content.library import Archived, LostRace, Template, TemplateDraft, Unpublished
+from notifier.content.template import Content, TemplateRef, TemplateVersion
+from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
+from notifier.store.kit.database import Database
+from notifier.store.kit.idempotency import write_once
+from notifier.store.kit.sql import Now, UtcTime
+from notifier.store.kit.tables import metadata
+
+_MOST_NUMBERS_TOLD = 20
+
+templates = Table(
+    "templates",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    # The number of the version that is sent; NULL: none is.
+    Column("published", Integer),
+    Column("is_archived", Boolean, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+)
+
+template_drafts = Table(
+    "template_drafts",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("content", Text, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+)
+
+template_versions = Table(
+    "template_versions",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("service", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    # As it is filled, and as it was written.
+    Column("content", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("checksum", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Index("uq_template_versions_number", "service", "name", "number", unique=True),
+)
+
+_t, _d, _v = templates.c, template_drafts.c, template_versions.c
+
+
+class SqlTemplateStore:
+    """`TemplateStore` over SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(
+        self, *, service: str | None, limit: int, after: tuple[str, str] | None
+    ) -> Sequence[Template]:
+        query = select(templates).order_by(_t.service, _t.name).limit(limit)
+        if service is not None:
+            query = query.where(_t.service == service)
+        if after is not None:
+            query = query.where(tuple_(_t.service, _t.name) > tuple_(*map(literal, after)))
+
+        async def work(connection: AsyncConnection) -> builtins.list[Template]:
+            return [_to_template(row) for row in await connection.execute(query)]
+
+        return await self._database.search(work)
+
+    async def draft(self, service: str, name: str) -> TemplateDraft | NotFound:
+        async def work(connection: AsyncConnection) -> TemplateDraft | NotFound:
+            row = (await connection.execute(_draft(service, name))).one_or_none()
+            next_number = await _next_number(connection, service, name)
+            return _to_draft(row, next_number) if row else NotFound()
+
+        return await self._database.read(work)
+
+    async def save(
+        self, *, service: str, name: str, content: Content, if_match: str | None
+    ) -> TemplateDraft | LostRace:
+        encoded = encode(content)
+        values = {"content": encoded, "etag": checksum(encoded), "updated_at": Now()}
+
+        async def work(connection: AsyncConnection) -> TemplateDraft | LostRace:
+            await _lock(connection, service, name)
+            held = (await connection.execute(_draft(service, name))).one_or_none()
+            if if_match is not None and (held is None or held.etag != if_match):
+                await connection.rollback()
+                return LostRace(held.etag if held else None)
+            statement = insert(template_drafts).values(service=service, name=name, **values)
+            stored = statement.on_conflict_do_update(
+                index_elements=[_d.service, _d.name], set_=values
+            ).returning(template_drafts)
+            row = (await connection.execute(stored)).one()
+            return _to_draft(row, await _next_number(connection, service, name))
+
+        return await self._database.write(work)
+
+    async def next_number(self, service: str, name: str) -> int:
+        async def work(connection: AsyncConnection) -> int:
+            return await _next_number(connection, service, name)
+
+        return await self._database.read(work)
+
+    async def publish(
+        self,
+        *,
+        draft: TemplateDraft,
+        compiled: Content,
+        id: UUID,
+        idempotency: Idempotency | None = None,
+    ) -> Applied | Remembered | KeyReused | LostRace:
+        service, name = draft.service, draft.name
+
+        async def work(connection: AsyncConnection) -> Applied | LostRace:
+            await _lock(connection, service, name)
+            held = (await connection.execute(_draft(service, name))).one_or_none()
+            next_number = await _next_number(connection, service, name)
+            if held is None or (held.etag, next_number) != (draft.etag, draft.next_number):
+                await connection.rollback()
+                return LostRace(held.etag if held else None)
+            new = {"id": id, "number": next_number, "content": encode(compiled)}
+            return await _publish(connection, service, name, {**new, "source": held.content})
+
+        return await write_once(self._database, idempotency, work)
+
+    async def rollback(
+        self,
+        *,
+        service: str,
+        name: str,
+        number: int,
+        as_number: int,
+        id: UUID,
+        idempotency: Idempotency | None = None,
+    ) -> Applied | Remembered | KeyReused | LostRace | NotFound:
+        async def work(connection: AsyncConnection) -> Applied | LostRace | NotFound:
+            earlier = (await connection.execute(_version(service, name, number))).one_or_none()
+            if earlier is None:
+                return NotFound()
+            await _lock(connection, service, name)
+            if await _next_number(connection, service, name) != as_number:
+                await connection.rollback()
+                return LostRace(None)
+            new = {"id": id, "number": as_number, "content": earlier.content}
+            return await _publish(connection, service, name, {**new, "source": earlier.source})
+
+        return await write_once(self._database, idempotency, work)
+
+    async def archive(
+        self, *, service: str, name: str, idempotency: Idempotency | None = None
+    ) -> Applied | Remembered | KeyReused | NotFound:
+        statement = (
+            update(templates)
+            .where(_t.service == service, _t.name == name)
+            .values(is_archived=True, updated_at=Now())
+            .returning(_t.name)
+        )
+
+        async def work(connection: AsyncConnection) -> Applied | NotFound:
+            return Applied() if (await connection.execute(statement)).all() else NotFound()
+
+        return await write_once(self._database, idempotency, work)
+
+    async def versions(
+        self, service: str, name: str, *, limit: int, before: int | None
+    ) -> Sequence[TemplateVersion]:
+        query = _versions(service, name).order_by(_v.number.desc()).limit(limit)
+        if before is not None:
+            query = query.where(_v.number < before)
+
+        async def work(connection: AsyncConnection) -> builtins.list[TemplateVersion]:
+            return [_to_version(row) for row in await connection.execute(query)]
+
+        return await self._database.search(work)
+
+    async def version(self, service: str, name: str, number: int) -> TemplateVersion | NotFound:
+        async def work(connection: AsyncConnection) -> TemplateVersion | NotFound:
+            row = (await connection.execute(_version(service, name, number))).one_or_none()
+            return _to_version(row) if row else NotFound()
+
+        return await self._database.read(work)
+
+    async def source(self, service: str, name: str, number: int) -> Content | NotFound:
+        async def work(connection: AsyncConnection) -> Content | NotFound:
+            row = (await connection.execute(_version(service, name, number))).one_or_none()
+            return decode(row.source) if row else NotFound()
+
+        return await self._database.read(work)
+
+    async def find(
+        self, service: str, ref: TemplateRef
+    ) -> TemplateVersion | Archived | Unpublished:
+        number = literal(ref.number) if ref.number is not None else _t.published
+        is_its = and_(_v.service == _t.service, _v.name == _t.name, _v.number == number)
+        query = (
+            select(template_versions, _t.is_archived)
+            .select_from(templates.outerjoin(template_versions, is_its))
+            .where(_t.service == service, _t.name == ref.name)
+        )
+
+        async def work(
+            connection: AsyncConnection,
+        ) -> TemplateVersion | Archived | Unpublished:
+            row = (await connection.execute(query)).one_or_none()
+            if row is None:
+                return Unpublished()
+            if row.is_archived:
+                return Archived()
+            if row.id is None:
+                return Unpublished(await _numbers(connection, service, ref.name))
+            return _to_version(row)
+
+        return await self._database.read(work)
+
+    async def by_id(self, id: UUID) -> TemplateVersion | None:
+        query = select(template_versions).where(_v.id == id)
+
+        async def work(connection: AsyncConnection) -> TemplateVersion | None:
+            row = (await connection.execute(query)).one_or_none()
+            return _to_version(row) if row else None
+
+        return await self._database.read(work)
+
+
+async def _lock(connection: AsyncConnection, service: str, name: str) -> None:
+    """Have the template, and its row locked: who changes it takes turns."""
+    new = {"service": service, "name": name, "is_archived": False, "updated_at": Now()}
+    statement = insert(templates).values(**new)
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[_t.service, _t.name], set_={"updated_at": Now()}
+        )
+    )
+
+
+async def _next_number(connection: AsyncConnection, service: str, name: str) -> int:
+    last = select(func.coalesce(func.max(_v.number), 0)).where(_is_of(service, name))
+    found: int = (await connection.scalars(last)).one()
+    return found + 1
+
+
+async def _publish(
+    connection: AsyncConnection, service: str, name: str, new: Mapping[str, Any]
+) -> Applied:
+    version = {**new, "checksum": checksum(new["content"]), "created_at": Now()}
+    named = {"service": service, "name": name}
+    await connection.execute(insert(template_versions).values(**named, **version))
+    published = update(templates).where(_t.service == service, _t.name == name)
+    await connection.execute(published.values(published=new["number"], is_archived=False))
+    return Applied()
+
+
+async def _numbers(connection: AsyncConnection, service: str, name: str) -> tuple[int, ...]:
+    query = _versions(service, name).with_only_columns(_v.number).order_by(_v.number.desc())
+    return tuple(await connection.scalars(query.limit(_MOST_NUMBERS_TOLD)))
+
+
+def _draft(service: str, name: str) -> Select[Any]:
+    return select(template_drafts).where(_d.service == service, _d.name == name)
+
+
+def _is_of(service: str, name: str) -> ColumnElement[bool]:
+    return and_(_v.service == service, _v.name == name)
+
+
+def _versions(service: str, name: str) -> Select[Any]:
+    return select(template_versions).where(_is_of(service, name))
+
+
+def _version(service: str, name: str, number: int) -> Select[Any]:
+    return _versions(service, name).where(_v.number == number)
+
+
+def _to_template(row: Row[Any]) -> Template:
+    return Template(
+        service=row.service,
+        name=row.name,
+        published=row.published,
+        is_archived=row.is_archived,
+        updated_at=row.updated_at,
+    )
+
+
+def _to_draft(row: Row[Any], next_number: int) -> TemplateDraft:
+    return TemplateDraft(
+        service=row.service,
+        name=row.name,
+        content=decode(row.content),
+        etag=row.etag,
+        updated_at=row.updated_at,
+        next_number=next_number,
+    )
+
+
+def _to_version(row: Row[Any]) -> TemplateVersion:
+    return TemplateVersion(
+        id=row.id,
+        service=row.service,
+        name=row.name,
+        number=row.number,
+        content=decode(row.content),
+        checksum=row.checksum,
+        created_at=row.created_at,
+    )

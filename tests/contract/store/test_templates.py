@@ -1,0 +1,216 @@
+"""Templates: drafts that change, versions that do not."""
+
+import asyncio
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import pytest
+
+from notifier.content.library import Archived, LostRace, TemplateDraft, Unpublished
+from notifier.content.template import Content, TemplateRef, TemplateVersion
+from notifier.idempotency import Applied, Idempotency, NotFound, Remembered
+from notifier.intake.ports import Submission
+from notifier.notification.model import Channel, Pin, Status
+from notifier.notification.transitions import FAIL, REPLAY
+from notifier.store.templates import SqlTemplateStore
+from tests.contract.store.stores import Stores, a_submission
+
+NAME = "booking.confirmed"
+LATEST = TemplateRef(NAME)
+
+
+def content(subject: str = "Booked") -> Content:
+    return Content(
+        default_locale="en",
+        parts={
+            "en": {Channel.EMAIL: {"subject": subject, "text": "Hello {{ name }} \N{PACKAGE}"}},
+            "de": {Channel.SMS: {"text": "Hallo {{ name }}"}},
+        },
+        schema={"type": "object", "properties": {"name": {"type": "string"}}},
+        examples=[{"name": "Ada", "n": 10**30}],
+    )
+
+
+@pytest.fixture
+def templates(stores: Stores) -> SqlTemplateStore:
+    return stores.templates
+
+
+async def a_draft(templates: SqlTemplateStore, subject: str = "Booked") -> TemplateDraft:
+    saved = await templates.save(
+        service="orders", name=NAME, content=content(subject), if_match=None
+    )
+    assert isinstance(saved, TemplateDraft)
+    return saved
+
+
+async def published(templates: SqlTemplateStore, subject: str = "Booked") -> TemplateVersion:
+    draft = await a_draft(templates, subject)
+    result = await templates.publish(draft=draft, compiled=draft.content, id=uuid4())
+    assert result == Applied()
+    found = await templates.find("orders", LATEST)
+    assert isinstance(found, TemplateVersion)
+    return found
+
+
+async def test_a_draft_holds_what_was_written(templates: SqlTemplateStore) -> None:
+    saved = await a_draft(templates)
+
+    assert await templates.draft("orders", NAME) == saved
+    assert saved.content == content()
+    assert saved.next_number == 1
+    assert await templates.draft("payments", NAME) == NotFound()
+
+
+async def test_who_writes_over_another_draft_than_they_saw_is_refused(
+    templates: SqlTemplateStore,
+) -> None:
+    first = await a_draft(templates)
+    second = await a_draft(templates, "Booked again")
+
+    late = await templates.save(
+        service="orders", name=NAME, content=content("Late"), if_match=first.etag
+    )
+    in_time = await templates.save(
+        service="orders", name=NAME, content=content("In time"), if_match=second.etag
+    )
+    of_none = await templates.save(
+        service="orders", name="other", content=content(), if_match=first.etag
+    )
+
+    assert late == LostRace(second.etag)
+    assert isinstance(in_time, TemplateDraft)
+    assert of_none == LostRace(None)
+    assert await templates.draft("orders", "other") == NotFound()
+
+
+async def test_versions_are_numbered_and_never_change(templates: SqlTemplateStore) -> None:
+    one, two = await published(templates, "One"), await published(templates, "Two")
+
+    assert (one.number, two.number) == (1, 2)
+    assert one.checksum != two.checksum
+    assert await templates.by_id(one.id) == one
+    assert await templates.find("orders", TemplateRef(NAME, 1)) == one
+    assert await templates.find("orders", LATEST) == two
+    assert await templates.versions("orders", NAME, limit=5, before=None) == [two, one]
+    assert await templates.versions("orders", NAME, limit=5, before=2) == [one]
+    assert await templates.source("orders", NAME, 1) == content("One")
+
+
+async def test_what_was_changed_meanwhile_is_not_published(templates: SqlTemplateStore) -> None:
+    seen = await a_draft(templates)
+    newer = await a_draft(templates, "Newer")
+
+    lost = await templates.publish(draft=seen, compiled=seen.content, id=uuid4())
+
+    assert lost == LostRace(newer.etag)
+    assert await templates.find("orders", LATEST) == Unpublished()
+
+
+async def test_of_many_who_publish_one_draft_at_once_one_makes_a_version(
+    templates: SqlTemplateStore,
+) -> None:
+    draft = await a_draft(templates)
+
+    results = await asyncio.gather(
+        *(templates.publish(draft=draft, compiled=draft.content, id=uuid4()) for _ in range(5))
+    )
+
+    assert results.count(Applied()) == 1
+    assert results.count(LostRace(draft.etag)) == 4
+    assert len(await templates.versions("orders", NAME, limit=9, before=None)) == 1
+
+
+async def test_a_repeated_order_to_publish_publishes_once(templates: SqlTemplateStore) -> None:
+    draft = await a_draft(templates)
+    key = Idempotency(service="orders", key="k", fingerprint="f", answer='{"version": 1}')
+
+    async def publish(id: UUID) -> object:
+        return await templates.publish(draft=draft, compiled=draft.content, id=id, idempotency=key)
+
+    assert await publish(uuid4()) == Applied()
+    assert await publish(uuid4()) == Remembered('{"version": 1}')
+    assert len(await templates.versions("orders", NAME, limit=9, before=None)) == 1
+
+
+async def test_a_rollback_is_a_new_version_of_an_old_content(templates: SqlTemplateStore) -> None:
+    one, _two = await published(templates, "One"), await published(templates, "Two")
+
+    async def back(number: int, as_number: int) -> object:
+        return await templates.rollback(
+            service="orders", name=NAME, number=number, as_number=as_number, id=uuid4()
+        )
+
+    assert await back(9, 3) == NotFound()
+    assert await back(1, 2) == LostRace(None)
+    assert await back(1, 3) == Applied()
+    found = await templates.find("orders", LATEST)
+    assert isinstance(found, TemplateVersion)
+    assert (found.number, found.content, found.checksum) == (3, one.content, one.checksum)
+
+
+async def test_an_archived_template_is_not_sent_until_it_is_published_again(
+    templates: SqlTemplateStore,
+) -> None:
+    version = await published(templates)
+
+    assert await templates.archive(service="orders", name="other") == NotFound()
+    assert await templates.archive(service="orders", name=NAME) == Applied()
+    assert await templates.find("orders", LATEST) == Archived()
+    assert await templates.find("orders", TemplateRef(NAME, 1)) == Archived()
+    assert await templates.by_id(version.id) == version
+    assert (await published(templates)).number == 2
+
+
+async def test_who_asks_for_what_is_not_there_is_told_what_is(templates: SqlTemplateStore) -> None:
+    await published(templates)
+    await published(templates, "Two")
+
+    assert await templates.find("orders", TemplateRef(NAME, 7)) == Unpublished((2, 1))
+    assert await templates.find("orders", TemplateRef("other")) == Unpublished()
+    assert await templates.find("payments", LATEST) == Unpublished()
+
+
+async def test_templates_are_listed_in_their_order(templates: SqlTemplateStore) -> None:
+    for service, name in [("b", "one"), ("a", "two"), ("a", "one")]:
+        await templates.save(service=service, name=name, content=content(), if_match=None)
+
+    everyone = await templates.list(service=None, limit=9, after=None)
+    after = await templates.list(service=None, limit=9, after=("a", "one"))
+    own = await templates.list(service="a", limit=1, after=None)
+
+    assert [(each.service, each.name) for each in everyone] == [
+        ("a", "one"),
+        ("a", "two"),
+        ("b", "one"),
+    ]
+    assert [(each.service, each.name) for each in after] == [("a", "two"), ("b", "one")]
+    assert [each.name for each in own] == ["one"]
+    assert all(each.published is None and not each.is_archived for each in everyone)
+
+
+def pinned(pin: Pin, *, sensitive: bool = False) -> Submission:
+    base = replace(a_submission(sensitive=sensitive), content=None, subject=None, html=None)
+    return replace(base, template=pin, variables={})
+
+
+async def test_a_notification_is_claimed_with_the_version_that_it_was_accepted_with(
+    stores: Stores,
+) -> None:
+    pin = Pin(uuid4(), "de-AT")
+
+    claimed = await stores.claimed(pinned(pin))
+
+    assert (claimed.template, claimed.content, claimed.variables) == (pin, None, {})
+
+
+@pytest.mark.parametrize("sensitive", [False, True])
+async def test_what_was_sent_with_a_template_is_replayed_while_its_variables_are_there(
+    stores: Stores,
+    sensitive: bool,  # noqa: FBT001  a parameter of the test
+) -> None:
+    failed = await stores.ended(FAIL, pinned(Pin(uuid4(), "en"), sensitive=sensitive))
+
+    await stores.orders.move(REPLAY, failed.id, service=None)
+
+    assert await stores.status(failed.id) is (Status.FAILED if sensitive else Status.PENDING)
