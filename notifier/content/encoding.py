@@ -2,43 +2,63 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
-from notifier.content.template import Content
+from notifier.content.template import Content, Parts
 from notifier.notification.model import Channel
+
+Document: TypeAlias = dict[str, Any]
 
 
 def encode(content: Content) -> str:
     """Return it as JSON: the same text for the same content."""
-    members = {
-        "category": content.category,
-        "default_locale": content.default_locale,
-        "schema": content.schema,
-        "examples": [dict(each) for each in content.examples],
-        "parts": {
-            locale: {channel.value: dict(parts) for channel, parts in channels.items()}
-            for locale, channels in content.parts.items()
-        },
-    }
-    return json.dumps(members, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    document = content_document(content)
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def decode(text: str) -> Content:
     """Read what `encode` wrote."""
-    members: Mapping[str, Any] = json.loads(text)
-    return Content(
-        category=members["category"],
-        default_locale=members["default_locale"],
-        schema=members["schema"],
-        examples=members["examples"],
-        parts={
-            locale: {Channel(channel): parts for channel, parts in channels.items()}
-            for locale, channels in members["parts"].items()
-        },
-    )
+    return read_content(json.loads(text))
 
 
 def checksum(encoded: str) -> str:
     """Return what tells one content from another: SHA-256, hexadecimal."""
     return hashlib.sha256(encoded.encode()).hexdigest()
+
+
+def content_document(content: Content) -> Document:
+    """Write a content."""
+    return {
+        "category": content.category,
+        "default_locale": content.default_locale,
+        "schema": dict(content.schema),
+        "examples": [dict(each) for each in content.examples],
+        "parts": parts_document(content.parts),
+    }
+
+
+def read_content(document: Document) -> Content:
+    """Read a content."""
+    return Content(
+        category=document["category"],
+        default_locale=document["default_locale"],
+        schema=document["schema"],
+        examples=document["examples"],
+        parts=read_parts(document["parts"]),
+    )
+
+
+def parts_document(parts: Parts) -> Document:
+    """Write the parts of a content."""
+    return {
+        locale: {channel.value: dict(each) for channel, each in channels.items()}
+        for locale, channels in parts.items()
+    }
+
+
+def read_parts(document: Document) -> Parts:
+    """Read the parts of a content."""
+    return {
+        locale: {Channel(channel): each for channel, each in channels.items()}
+        for locale, channels in document.items()
+    }

@@ -59,6 +59,14 @@ class Unpublished:
     known: Sequence[int] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenVersion:
+    """A version, and the draft that it was made of."""
+
+    version: TemplateVersion
+    source: Content
+
+
 class TemplateStore(Protocol):
     """Templates, their drafts and their versions."""
 
@@ -110,11 +118,8 @@ class TemplateStore(Protocol):
     ) -> Sequence[TemplateVersion]:
         """Return the versions, the newest first."""
 
-    async def version(self, service: str, name: str, number: int) -> TemplateVersion | NotFound:
-        """Return one version."""
-
-    async def source(self, service: str, name: str, number: int) -> Content | NotFound:
-        """Return a version as it was written."""
+    async def written(self, service: str, name: str, number: int) -> WrittenVersion | NotFound:
+        """Return one version, as it was written."""
 
     async def find(
         self, service: str, ref: TemplateRef

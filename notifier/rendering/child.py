@@ -10,15 +10,14 @@ import sys
 import threading
 from typing import Any, BinaryIO
 
+from notifier.content.encoding import Document, read_content
 from notifier.notification.model import Channel
 from notifier.rendering.checking.check import check
 from notifier.rendering.framing import HEADER, framed
 from notifier.rendering.previewing import preview
 from notifier.rendering.wire import (
-    Document,
     checked_document,
     preview_document,
-    read_content,
     read_offered,
 )
 

@@ -1,41 +1,18 @@
-"""Contents and findings as JSON, on their way to a child process and back."""
+"""Questions and answers as JSON, on their way to a child process and back."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any, TypeAlias
 
+from notifier.content.encoding import Document, parts_document, read_parts
 from notifier.content.ports import Checked, Offered
 from notifier.content.template import (
     Content,
     Finding,
-    Parts,
     Rendered,
     Severity,
     VariableFault,
 )
 from notifier.notification.model import Channel
-
-Document: TypeAlias = dict[str, Any]
-
-
-def content_document(content: Content) -> Document:
-    """Write a content, as far as it is looked at."""
-    return {
-        "default_locale": content.default_locale,
-        "parts": _parts_document(content.parts),
-        "schema": dict(content.schema),
-        "examples": [dict(each) for each in content.examples],
-    }
-
-
-def read_content(document: Document) -> Content:
-    """Read a content."""
-    return Content(
-        default_locale=document["default_locale"],
-        parts=_read_parts(document["parts"]),
-        schema=document["schema"],
-        examples=tuple(document["examples"]),
-    )
 
 
 def offered_document(offered: Offered) -> Document:
@@ -57,14 +34,14 @@ def checked_document(checked: Checked) -> Document:
     compiled = checked.compiled
     return {
         "findings": findings_document(checked.findings),
-        "parts": None if compiled is None else _parts_document(compiled.parts),
+        "parts": None if compiled is None else parts_document(compiled.parts),
     }
 
 
 def read_checked(document: Document, content: Content) -> Checked:
     """Read findings, and the parts that would be published of that content."""
     parts = document["parts"]
-    compiled = None if parts is None else replace(content, parts=_read_parts(parts))
+    compiled = None if parts is None else replace(content, parts=read_parts(parts))
     return Checked(read_findings(document["findings"]), compiled)
 
 
@@ -108,20 +85,6 @@ def read_preview(
     if document["findings"]:
         return read_findings(document["findings"])
     return [VariableFault(tuple(each["path"]), each["words"]) for each in document["faults"]]
-
-
-def _parts_document(parts: Parts) -> Document:
-    return {
-        locale: {channel.value: dict(each) for channel, each in channels.items()}
-        for locale, channels in parts.items()
-    }
-
-
-def _read_parts(document: Document) -> Parts:
-    return {
-        locale: {Channel(channel): each for channel, each in channels.items()}
-        for locale, channels in document.items()
-    }
 
 
 def is_deeper(value: object, depth: int) -> bool:

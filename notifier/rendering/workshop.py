@@ -12,6 +12,7 @@ import structlog
 
 import notifier
 from notifier.clock import Clock
+from notifier.content.encoding import Document, content_document
 from notifier.content.ports import Checked, Offered
 from notifier.content.template import (
     Content,
@@ -26,8 +27,6 @@ from notifier.notification.model import Channel
 from notifier.rendering.framing import HEADER, framed
 from notifier.rendering.limits import MAX_DEPTH
 from notifier.rendering.wire import (
-    Document,
-    content_document,
     is_deeper,
     offered_document,
     read_checked,

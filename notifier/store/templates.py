@@ -27,7 +27,14 @@ from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.content.encoding import checksum, decode, encode
-from notifier.content.library import Archived, LostRace, Template, TemplateDraft, Unpublished
+from notifier.content.library import (
+    Archived,
+    LostRace,
+    Template,
+    TemplateDraft,
+    Unpublished,
+    WrittenVersion,
+)
 from notifier.content.template import Content, TemplateRef, TemplateVersion
 from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
 from notifier.store.kit.database import Database
@@ -203,17 +210,10 @@ class SqlTemplateStore:
 
         return await self._database.search(work)
 
-    async def version(self, service: str, name: str, number: int) -> TemplateVersion | NotFound:
-        async def work(connection: AsyncConnection) -> TemplateVersion | NotFound:
+    async def written(self, service: str, name: str, number: int) -> WrittenVersion | NotFound:
+        async def work(connection: AsyncConnection) -> WrittenVersion | NotFound:
             row = (await connection.execute(_version(service, name, number))).one_or_none()
-            return _to_version(row) if row else NotFound()
-
-        return await self._database.read(work)
-
-    async def source(self, service: str, name: str, number: int) -> Content | NotFound:
-        async def work(connection: AsyncConnection) -> Content | NotFound:
-            row = (await connection.execute(_version(service, name, number))).one_or_none()
-            return decode(row.source) if row else NotFound()
+            return WrittenVersion(_to_version(row), decode(row.source)) if row else NotFound()
 
         return await self._database.read(work)
 

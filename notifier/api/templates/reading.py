@@ -40,7 +40,7 @@ from notifier.api.templates.shapes import (
     finding_views,
     template_place,
 )
-from notifier.content.library import TemplateStore
+from notifier.content.library import TemplateStore, WrittenVersion
 from notifier.content.ports import Offered, Workshop
 from notifier.content.template import Content, Finding, Rendered, VariableFault
 from notifier.idempotency import NotFound
@@ -84,22 +84,19 @@ class TemplateReading:
     async def show_version(self, call: Call[None, TemplateQuery]) -> Response:
         """Show one version, as it was written."""
         service, name = call.acting_for(call.query.service), named_template(call)
-        number = call.named("number")
-        version = await self.templates.version(service, name, number)
-        if isinstance(version, NotFound):
-            raise not_found()
-        source = await self._source(service, name, number)
+        found = await self._written(service, name, call.named("number"))
         whole = WholeVersionView(
-            **VersionView.of(version).model_dump(), content=ContentView.of(source)
+            **VersionView.of(found.version).model_dump(), content=ContentView.of(found.source)
         )
         return _ok(whole.json_value())
 
     async def compare(self, call: Call[None, DiffQuery]) -> Response:
         """Show how two versions differ, part by part."""
         service, name = call.acting_for(call.query.service), named_template(call)
-        earlier = await self._source(service, name, call.query.since)
-        later = await self._source(service, name, call.query.to)
-        return _ok(DiffView(parts=dict(_differences(earlier, later))).json_value())
+        earlier = await self._written(service, name, call.query.since)
+        later = await self._written(service, name, call.query.to)
+        parts = dict(_differences(earlier.source, later.source))
+        return _ok(DiffView(parts=parts).json_value())
 
     async def render(self, call: Call[RenderRequest, TemplateQuery]) -> Response:
         """Fill a draft or a version; nothing is stored, sent or logged."""
@@ -125,14 +122,14 @@ class TemplateReading:
 
     async def _content(self, service: str, name: str, number: int | None) -> Content:
         if number is not None:
-            return await self._source(service, name, number)
+            return (await self._written(service, name, number)).source
         draft = await self.templates.draft(service, name)
         if isinstance(draft, NotFound):
             raise not_found()
         return draft.content
 
-    async def _source(self, service: str, name: str, number: int) -> Content:
-        found = await self.templates.source(service, name, number)
+    async def _written(self, service: str, name: str, number: int) -> WrittenVersion:
+        found = await self.templates.written(service, name, number)
         if isinstance(found, NotFound):
             raise not_found()
         return found

@@ -12,6 +12,7 @@ from pydantic import JsonValue as PydanticJson
 from notifier.api.kit.fields import WireType
 from notifier.api.kit.querying import Limit, QueryModel, Service
 from notifier.api.kit.views import View
+from notifier.content.encoding import parts_document
 from notifier.content.library import Template
 from notifier.content.template import Content, Finding, Rendered, Severity, TemplateVersion
 from notifier.notification.model import Channel
@@ -147,10 +148,7 @@ class ContentView(View):
             default_locale=it.default_locale,
             variables=dict(it.schema),
             examples=[dict(each) for each in it.examples],
-            parts={
-                locale: {channel.value: dict(parts) for channel, parts in channels.items()}
-                for locale, channels in it.parts.items()
-            },
+            parts=parts_document(it.parts),
         )
 
 

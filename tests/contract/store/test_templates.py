@@ -6,7 +6,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from notifier.content.library import Archived, LostRace, TemplateDraft, Unpublished
+from notifier.content.library import (
+    Archived,
+    LostRace,
+    TemplateDraft,
+    Unpublished,
+    WrittenVersion,
+)
 from notifier.content.template import Content, TemplateRef, TemplateVersion
 from notifier.idempotency import Applied, Idempotency, NotFound, Remembered
 from notifier.intake.ports import Submission
@@ -94,7 +100,7 @@ async def test_versions_are_numbered_and_never_change(templates: SqlTemplateStor
     assert await templates.find("orders", LATEST) == two
     assert await templates.versions("orders", NAME, limit=5, before=None) == [two, one]
     assert await templates.versions("orders", NAME, limit=5, before=2) == [one]
-    assert await templates.source("orders", NAME, 1) == content("One")
+    assert await templates.written("orders", NAME, 1) == WrittenVersion(one, content("One"))
 
 
 async def test_what_was_changed_meanwhile_is_not_published(templates: SqlTemplateStore) -> None:
