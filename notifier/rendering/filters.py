@@ -17,7 +17,7 @@ from babel import dates, lists, numbers
 from minijinja._lowlevel import State
 
 from notifier.rendering.faults import FilterError
-from notifier.rendering.formats import Formats, known_zone
+from notifier.rendering.formats import Formats, known_currency, known_zone
 from notifier.rendering.values import safe
 
 FORMATS = "%formats"
@@ -52,7 +52,7 @@ _STRIPPER = nh3.Cleaner(tags=set(), attributes={}, link_rel=None)
 def money(state: State, value: object, currency: object = None) -> str:
     """Write an amount: a decimal as a string, or an integer in the currency's minor unit."""
     locale = _formats(state, "money").locale
-    code = currency if isinstance(currency, str) and numbers.is_currency(currency) else None
+    code = currency if isinstance(currency, str) and known_currency(currency) else None
     if code is None:
         raise FilterError("money", 'needs a currency, such as money("EUR")')
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MAX_NUMBER:

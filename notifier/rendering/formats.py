@@ -5,6 +5,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
+from babel.numbers import is_currency
 
 from notifier.content.template import locale_chain
 
@@ -36,6 +37,12 @@ def known_zone(name: object) -> ZoneInfo | None:
         return ZoneInfo(name)
     except (ValueError, OSError, LookupError):
         return None
+
+
+@lru_cache(maxsize=1_000)
+def known_currency(code: str) -> bool:
+    """Whether that is the code of a currency, such as EUR."""
+    return is_currency(code)
 
 
 @lru_cache(maxsize=1_000)
