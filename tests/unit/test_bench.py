@@ -7,6 +7,7 @@ import pytest
 
 from tools.bench.page import PAGE, fill
 from tools.bench.paper import plan
+from tools.bench.peers_environment import PEERS_FOLDER, REQUIREMENTS
 from tools.bench.plot import draw
 from tools.bench.results import (
     MANY_OLD,
@@ -23,8 +24,9 @@ from tools.bench.results import (
 )
 from tools.bench.run import MEASUREMENTS, Command, rotated
 from tools.bench.sink import last_count
+from tools.bench.stacks import PEERS
 from tools.bench.tables import sections
-from tools.bench.wrk import LoadError, parse
+from tools.bench.wrk import NUMBER, Endpoint, LoadError, parse
 
 _TOLD = {
     "requests": 3_000,
@@ -131,6 +133,21 @@ def test_a_wrk_that_could_not_begin_fails_the_load_with_its_words() -> None:
 )
 def test_the_sink_has_taken_what_its_last_counter_says(output: str, count: int) -> None:
     assert last_count(output) == count
+
+
+def test_each_notification_that_is_posted_has_its_own_number() -> None:
+    endpoint = Endpoint(url="", headers={}, lane="high").having(variables={"order": NUMBER})
+
+    posted = json.loads(endpoint.body(7))
+
+    assert (posted["recipient"], posted["priority"]) == ("user7@example.com", "high")
+    assert posted["variables"] == {"order": "7"}
+
+
+def test_the_programs_of_the_peers_are_where_they_are_looked_for() -> None:
+    programs = [PEERS_FOLDER / f"{each.module}.py" for each in PEERS.values()]
+
+    assert [each for each in [*programs, REQUIREMENTS] if not each.is_file()] == []
 
 
 def test_nobody_is_always_first() -> None:

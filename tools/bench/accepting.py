@@ -12,7 +12,7 @@ from tools.bench.wrk import CONNECTIONS, Endpoint, LoadError, post
 _WARM_UP_S = 3
 _BATCH = 1_000
 _BATCH_CONNECTIONS = 4
-_NOBODY = 9  # the port of a server that is not there: no mail is sent
+NOBODY = 9  # the port of a server that is not there: no mail is sent
 _LAG_P99 = (
     "SELECT 1000 * extract(epoch FROM percentile_cont(0.99) WITHIN GROUP"
     " (ORDER BY published_at - created_at)) FROM notifications"
@@ -24,9 +24,9 @@ async def accept(
 ) -> Sample:
     """Singly, and no email is delivered meanwhile."""
     async with servers.place(f"accept-{_file_name(stack.name)}") as place:
-        deployment = await stack.deploy(place, _NOBODY)
+        deployment = await stack.deploy(place, NOBODY)
         await deployment.start_api()
-        sample = await _loaded(deployment, deployment.endpoint, seconds, connections=connections)
+        sample = await loaded(deployment, deployment.endpoint, seconds, connections=connections)
         if deployment.relay is None:
             return sample
         return {**sample, "lag_p99_ms": await _lag_p99_ms(place)}
@@ -35,17 +35,18 @@ async def accept(
 async def accept_batches(servers: Servers, seconds: float) -> Sample:
     """By `batch`, 1,000 in a request."""
     async with servers.place("batch") as place:
-        deployment = await deploy_notifier(place, _NOBODY)
+        deployment = await deploy_notifier(place, NOBODY)
         await deployment.start_api()
         url = f"{deployment.url}{PATH}/batch"
         endpoint = replace(deployment.endpoint, url=url, batch=_BATCH)
-        sample = await _loaded(deployment, endpoint, seconds, connections=_BATCH_CONNECTIONS)
+        sample = await loaded(deployment, endpoint, seconds, connections=_BATCH_CONNECTIONS)
         return {**sample, "lag_p99_ms": await _lag_p99_ms(place)}
 
 
-async def _loaded(
+async def loaded(
     deployment: Deployment, endpoint: Endpoint, seconds: float, *, connections: int
 ) -> Sample:
+    """Post for so long: how many a second, and at which cost; all of them must be stored."""
     place = deployment.place
     tool = place.servers.wrk
     await post(tool, endpoint, seconds=min(_WARM_UP_S, seconds), connections=connections)

@@ -1,7 +1,6 @@
 """How long an urgent notification waits while a large bulk is being sent."""
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from notifier.queue.topology import work_queue
 from tests.clock import SystemClock
 from tests.waiting import require
 from tools.bench.draining import quickest
-from tools.bench.load import notification, post_many, preload
+from tools.bench.load import post_many, preload
 from tools.bench.place import Place, Servers
 from tools.bench.results import Sample, percentile
 from tools.bench.scaling import COLUMNS
@@ -91,10 +90,11 @@ async def overtake_what_is_due(servers: Servers, slots: Slots, due: int, seconds
 async def _make_due(deployment: Deployment, count: int) -> None:
     """Let so many bulk ones of another service be due: copies of one that is due tomorrow."""
     assert deployment.other is not None
-    tomorrow = {**notification(0, lane="bulk"), "send_at": _in(timedelta(days=1))}
+    tomorrow = replace(deployment.other, lane="bulk").having(send_at=_in(timedelta(days=1)))
+    headers = {"Content-Type": "application/json", **tomorrow.headers}
     async with (
-        aiohttp.ClientSession(headers=deployment.other.headers) as session,
-        session.post(deployment.endpoint.url, json=tomorrow) as answer,
+        aiohttp.ClientSession(headers=headers) as session,
+        session.post(tomorrow.url, data=tomorrow.body(0)) as answer,
     ):
         if answer.status != 202:
             raise LoadError(f"{answer.status}: {await answer.text()}")
@@ -155,14 +155,13 @@ async def _post_urgent(
 ) -> dict[str, float]:
     """When each was answered or, where they are sent ahead of their time, was due; by its id."""
     wanted_at: dict[str, float] = {}
-    headers = {"Content-Type": "application/json", **deployment.endpoint.headers}
+    endpoint = replace(deployment.endpoint, lane="high")
+    headers = {"Content-Type": "application/json", **endpoint.headers}
     began_s = time.monotonic()
 
     async def post_one(session: aiohttp.ClientSession, number: int) -> None:
-        body = dict(notification(number, lane="high"))
-        if ahead is not None:
-            body["send_at"] = _in(ahead)
-        async with session.post(deployment.endpoint.url, data=json.dumps(body)) as answer:
+        one = endpoint if ahead is None else endpoint.having(send_at=_in(ahead))
+        async with session.post(one.url, data=one.body(number)) as answer:
             told = await answer.json()
             if answer.status != 202:
                 raise LoadError(f"{answer.status}: {told}")

@@ -1,16 +1,14 @@
 """Notifications that wait before a measurement begins: accepted and in the queue."""
 
 import asyncio
-import json
-from collections.abc import Iterator, Mapping
-from functools import partial
-from typing import Any
+from collections.abc import Iterator
+from itertools import islice
 
 import aiohttp
 
 from tests.waiting import require
 from tools.bench.stacks import Deployment
-from tools.bench.wrk import CONNECTIONS, Endpoint, LoadError
+from tools.bench.wrk import CONNECTIONS, NUMBER, Endpoint, LoadError
 
 _PUBLISHED_S = 600
 
@@ -47,22 +45,10 @@ async def _post_each(session: aiohttp.ClientSession, url: str, bodies: Iterator[
 
 
 def _bodies(endpoint: Endpoint, notifications: int) -> Iterator[bytes]:
-    one = partial(notification, lane=endpoint.lane)
+    pattern = endpoint.pattern
+    each = (pattern.replace(NUMBER, str(number)) for number in range(notifications))
     if endpoint.batch == 1:
-        for number in range(notifications):
-            yield json.dumps(one(number)).encode()
+        yield from (one.encode() for one in each)
         return
-    for first in range(0, notifications, endpoint.batch):
-        numbers = range(first, min(first + endpoint.batch, notifications))
-        yield json.dumps({"notifications": [one(number) for number in numbers]}).encode()
-
-
-def notification(number: int, *, lane: str) -> Mapping[str, Any]:
-    """The same that post.lua makes."""
-    return {
-        "type": "email",
-        "recipient": f"user{number}@example.com",
-        "subject": f"Your order {number}",
-        "content": f"Hello, your order {number} is on its way and should be with you by Friday.",
-        "priority": lane,
-    }
+    while items := ",".join(islice(each, endpoint.batch)):
+        yield f'{{"notifications":[{items}]}}'.encode()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tests.e2e.processes import CHECKOUT
 
-_REQUIREMENTS = CHECKOUT / "tests" / "bench" / "peers" / "requirements.txt"
+PEERS_FOLDER = CHECKOUT / "tools" / "bench" / "peers"
+REQUIREMENTS = PEERS_FOLDER / "requirements.txt"
 _VENV = CHECKOUT / ".cache" / "peers-venv"
 
 
@@ -16,12 +17,12 @@ def peers_python() -> Path:
     """The interpreter that has what requirements.txt pins; installs it if need be."""
     python = _VENV / "bin" / "python"
     installed = _VENV / "installed"
-    fingerprint = hashlib.sha256(_REQUIREMENTS.read_bytes()).hexdigest()
+    fingerprint = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
     if not installed.exists() or installed.read_text() != fingerprint:
         shutil.rmtree(_VENV, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", _VENV], check=True)
         pip = (sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet")
-        pinned = ("--require-hashes", "--only-binary", ":all:", "-r", str(_REQUIREMENTS))
+        pinned = ("--require-hashes", "--only-binary", ":all:", "-r", str(REQUIREMENTS))
         subprocess.run([*pip, *pinned], check=True)
         installed.write_text(fingerprint)
     return python

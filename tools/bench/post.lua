@@ -1,22 +1,17 @@
 -- wrk's load: a different notification in each request.
--- arguments: notifications in a request, number of the first, lane
+-- arguments: notifications in a request, number of the first, the JSON of one with {n} in it
 
-local batch, number, lane = 1, 0, "normal"
+local batch, number, pattern = 1, 0, ""
 
 function init(args)
-    batch = tonumber(args[1]) or 1
-    number = tonumber(args[2]) or 0
-    lane = args[3] or "normal"
+    batch = tonumber(args[1])
+    number = tonumber(args[2])
+    pattern = args[3]
 end
 
 local function one()
     number = number + 1
-    return string.format(
-        '{"type":"email","recipient":"user%d@example.com","subject":"Your order %d",'
-            .. '"content":"Hello, your order %d is on its way and should be with you by Friday.",'
-            .. '"priority":"%s"}',
-        number, number, number, lane
-    )
+    return (string.gsub(pattern, "{n}", number))
 end
 
 local function many()

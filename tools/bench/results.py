@@ -15,6 +15,10 @@ PARTS = "the parts alone"
 NO_OLD, MANY_OLD = "no old notifications", "many old notifications"
 CROWDED = f"{NOTIFIER}, crowded"
 MANY_DUE = f"{NOTIFIER}, many due"
+INLINE_CONTENT = f"{NOTIFIER}, inline content"
+TEMPLATE = f"{NOTIFIER}, a template"
+TEMPLATE_AMONG_MANY = f"{NOTIFIER}, a template among 100,000 versions"
+TEMPLATE_OF_ROWS = f"{NOTIFIER}, a template with ten rows"
 
 
 @dataclass(slots=True)
@@ -163,6 +167,11 @@ def _grown(figure: str) -> Finding:
     return _times(_of("scale", MANY_OLD, figure), _of("scale", NO_OLD, figure))
 
 
+def _to_inline(subject: str) -> Finding:
+    figure = "cpu_us API"
+    return _times(_of("templates", subject, figure), _of("templates", INLINE_CONTENT, figure))
+
+
 _ACCEPT_US, _SEND_US = "accept, µs in the database", "claim and finish, µs in the database"
 _STATUS_MS = "status query, ms in the database"
 TARGETS = (
@@ -180,6 +189,13 @@ TARGETS = (
         "lanes: high waits from its time on, many due, p99, ms",
         _of("lanes", MANY_DUE, "p99_ms"),
         most=1_500,
+    ),
+    Target("templates: CPU of the API, to inline content", _to_inline(TEMPLATE), most=1.25),
+    Target("templates: the same, among 100,000", _to_inline(TEMPLATE_AMONG_MANY), most=1.25),
+    Target(
+        "templates: filling a mail of ten rows, µs",
+        _of("templates", TEMPLATE_OF_ROWS, "filling, µs"),
+        most=1_000,
     ),
     Target("memory of the API, MiB", _ours("memory", "API second MiB (PSS)"), most=120),
     Target("memory of a worker, MiB", _ours("memory", "worker second MiB (PSS)"), most=100),

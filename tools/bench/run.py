@@ -18,11 +18,15 @@ from tools.bench.limits import limits
 from tools.bench.place import Servers
 from tools.bench.results import (
     CROWDED,
+    INLINE_CONTENT,
     MANY_DUE,
     MANY_OLD,
     NO_OLD,
     NOTIFIER,
     PARTS,
+    TEMPLATE,
+    TEMPLATE_AMONG_MANY,
+    TEMPLATE_OF_ROWS,
     Results,
     Sample,
 )
@@ -36,11 +40,13 @@ from tools.bench.stacks import (
     deploy_notifier,
     peer_stack,
 )
+from tools.bench.templating import LONG, ROWS, accept_inline, accept_template
 
 Turn: TypeAlias = Callable[[], Awaitable[Sample]]
 Turns: TypeAlias = Mapping[str, Turn]
 Say: TypeAlias = Callable[[str], None]
 
+_VERSIONS = 100_000
 _IDLE_S, _URGENT_S = 6, 3  # times as long as other loads
 _SLOTS, _SLOW_SLOTS = Slots(2, 32), Slots(2, 640)
 # Threads and processes cost more than coroutines do: as many of them as their users would run.
@@ -129,6 +135,16 @@ def _lanes(servers: Servers, options: Options) -> Turns:
     return {NOTIFIER: turn, CROWDED: partial(turn, is_crowded=True), MANY_DUE: due}
 
 
+def _templates(servers: Servers, options: Options) -> Turns:
+    turn, seconds = partial(accept_template, servers, options.seconds), options.seconds
+    return {
+        INLINE_CONTENT: partial(accept_inline, servers, seconds),
+        TEMPLATE: turn,
+        TEMPLATE_AMONG_MANY: partial(turn, others=_VERSIONS),
+        TEMPLATE_OF_ROWS: partial(turn, content=LONG, variables=ROWS),
+    }
+
+
 def _connections(servers: Servers, options: Options) -> Turns:
     stack = Stack(NOTIFIER, deploy_notifier)
     return {
@@ -173,6 +189,7 @@ MEASUREMENTS = (
     _alone("drain", _drain, repeats=True),
     _alone("slow", _slow, repeats=True),
     _alone("lanes", _lanes, repeats=True),
+    _alone("templates", _templates, repeats=True),
     _ours("memory", lambda s, o: partial(grow, s, _SLOTS, 10 * o.notifications), repeats=False),
     Measurement("scale", _scale),
     _ours("embedded", lambda s, o: partial(embed, s, o.seconds)),
@@ -190,6 +207,7 @@ class Command(StrEnum):
     DRAIN = "drain"
     SLOW = "slow"
     LANES = "lanes"
+    TEMPLATES = "templates"
     MEMORY = "memory"
     SCALE = "scale"
     EMBEDDED = "embedded"

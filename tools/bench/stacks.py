@@ -11,15 +11,15 @@ import aiohttp
 
 from notifier.commands import database, keys, topology
 from notifier.composition.settings import read_settings
-from tests.e2e.processes import CHECKOUT, NOTIFIER, WORKER_RUNNER
+from tests.e2e.processes import NOTIFIER, WORKER_RUNNER
 from tests.programs import Program
 from tests.servers.processes import LOOPBACK, free_port
 from tests.waiting import require
+from tools.bench.peers_environment import PEERS_FOLDER
 from tools.bench.place import Place
 from tools.bench.wrk import Endpoint
 
 _START_S = 60
-_PEERS = CHECKOUT / "tests" / "bench" / "peers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,7 @@ class Stack:
 # --- notifier ---------------------------------------------------------------------------------
 
 QUEUE = "email_notifications"
+_SCOPES = ("send", "read", "templates")
 PATH = "/api/v1/notifications"
 
 
@@ -156,7 +157,7 @@ async def _prepare(environ: Mapping[str, str]) -> tuple[str, str]:
     await database.upgrade_schema(settings)
     report = await asyncio.to_thread(topology.apply_topology, settings)
     assert report.is_complete, report
-    create = partial(keys.create_key, settings, scopes=("send", "read"), lifetime=None)
+    create = partial(keys.create_key, settings, scopes=_SCOPES, lifetime=None)
     return await create("bench"), await create("crowd")
 
 
@@ -202,14 +203,14 @@ def peer_stack(name: str, python: Path) -> Stack:
 async def _deploy_peer(peer: Peer, python: Path, place: Place, smtp_port: int) -> Deployment:
     port = free_port()
     environ = {
-        "PYTHONPATH": str(_PEERS),
+        "PYTHONPATH": str(PEERS_FOLDER),
         "DATABASE_URL": place.dsn,
         "BROKER_URL": place.amqp_url,
         "SMTP_HOST": LOOPBACK,
         "SMTP_PORT": str(smtp_port),
     }
     async with place.connection() as connection:
-        await connection.execute((_PEERS / "schema.sql").read_text())
+        await connection.execute((PEERS_FOLDER / "schema.sql").read_text())
 
     def workers(slots: Slots) -> Program:
         command, *arguments = peer.workers(slots)

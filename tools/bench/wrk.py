@@ -3,14 +3,23 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.processes import environment
 from tools.bench.tools import Tool
 
 _SCRIPT = Path(__file__).with_name("post.lua")
 CONNECTIONS = 64
+NUMBER = "{n}"
+"""Stands for a notification's own number in what is posted."""
+SHIPPED: Mapping[str, Any] = {
+    "type": "email",
+    "recipient": "user{n}@example.com",
+    "subject": "Your order {n}",
+    "content": "Hello, your order {n} is on its way and should be with you by Friday.",
+}
 
 
 class LoadError(Exception):
@@ -25,6 +34,20 @@ class Endpoint:
     headers: Mapping[str, str]
     batch: int = 1
     lane: str = "normal"
+    notification: Mapping[str, Any] = field(default_factory=lambda: SHIPPED)
+
+    @property
+    def pattern(self) -> str:
+        """A notification as JSON, with `NUMBER` where its own number goes."""
+        return json.dumps({**self.notification, "priority": self.lane}, separators=(",", ":"))
+
+    def having(self, **fields: Any) -> "Endpoint":
+        """Where notifications go that have these fields, too."""
+        return replace(self, notification={**self.notification, **fields})
+
+    def body(self, number: int) -> str:
+        """The notification of this number, as JSON."""
+        return self.pattern.replace(NUMBER, str(number))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +79,7 @@ async def post(
         str(wrk.path),
         *("-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "30s", "-s", str(_SCRIPT)),
         *(word for name, value in headers.items() for word in ("-H", f"{name}: {value}")),
-        *(endpoint.url, "--", str(endpoint.batch), str(first), endpoint.lane),
+        *(endpoint.url, "--", str(endpoint.batch), str(first), endpoint.pattern),
         env=environment(wrk.environ),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
