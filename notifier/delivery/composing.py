@@ -40,6 +40,7 @@ class Composer:
             sensitive=claimed.sensitive,
             attempt=claimed.attempt,
             metadata=claimed.metadata,
+            mail=claimed.mail,
         )
 
     async def _filled(self, claimed: Claimed, pin: Pin) -> Rendered:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from notifier.idempotency import NotFound
 from notifier.notification.envelope import Envelope
+from notifier.notification.mail import MailDetails
 from notifier.notification.model import Channel, JsonValue, Lane, Message, OnUnknown, Pin
 from notifier.notification.outcomes import Fault, Outcome, SuppressionReason
 from notifier.notification.queueing import WORK_QUEUES, QueueDepth, WorkQueue
@@ -41,6 +42,7 @@ class Claimed:
     traceparent: str | None = None
     template: Pin | None = None
     """What holds its content, where it has none of its own."""
+    mail: MailDetails | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

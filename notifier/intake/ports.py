@@ -8,6 +8,7 @@ from uuid import UUID
 
 from notifier.idempotency import Applied, Idempotency, KeyReused, Remembered
 from notifier.notification.envelope import Envelope
+from notifier.notification.mail import MailDetails
 from notifier.notification.model import Channel, JsonValue, Lane, OnUnknown, Pin
 
 
@@ -37,6 +38,7 @@ class Submission:
     """Its own wish; None leaves it to the channel's policy."""
     traceparent: str | None = None
     template: Pin | None = None
+    mail: MailDetails | None = None
 
 
 InsertResult: TypeAlias = Applied | Remembered | KeyReused

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TypeAlias
 from uuid import UUID
 
+from notifier.notification.mail import MailDetails
 from notifier.notification.outcomes import Fault
 
 JsonScalar: TypeAlias = str | int | float | bool | None
@@ -102,6 +103,7 @@ class Notification:
     on_unknown: OnUnknown | None
     """Its own wish; None leaves it to the channel's policy."""
     template: "Pin | None" = None
+    mail: MailDetails | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,3 +141,4 @@ class Message:
     sensitive: bool
     attempt: int
     metadata: Mapping[str, str] | None = None
+    mail: MailDetails | None = None

@@ -1,6 +1,7 @@
 """Mail addresses as they go on the wire, and the check that nothing else goes with them."""
 
 import re
+from collections.abc import Iterator
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -8,6 +9,7 @@ from notifier.audience.recipient import has_control_characters
 from notifier.channels._outcomes import UnsendableError
 from notifier.errors import SettingsError
 from notifier.mailbox import Mailbox, parse_mailbox
+from notifier.notification.mail import MailDetails
 from notifier.notification.model import Message
 
 _SAFE_ADDRESS = re.compile(r'[^\s<>()\[\]\\,;:@"]+@[^\s<>()\[\]\\,;:@"]+')
@@ -50,8 +52,18 @@ def refuse_unsafe_headers(message: Message) -> None:
     """Refuse what may end or fold a header line, whatever the Python or the provider does.
 
     Raises:
-        UnsendableError: the subject or the recipient holds control characters.
+        UnsendableError: the subject, the recipient or a detail holds control characters.
     """
     for name, value in (("subject", message.subject), ("recipient", message.recipient)):
         if value and has_control_characters(value):
             raise UnsendableError("header_injection", f"the {name} holds control characters")
+    if message.mail and any(map(has_control_characters, _texts(message.mail))):
+        raise UnsendableError("header_injection", "a detail of the mail holds control characters")
+
+
+def _texts(details: MailDetails) -> Iterator[str]:
+    for mailbox in (details.sender, details.reply_to):
+        if mailbox:
+            yield from (mailbox.name, mailbox.address)
+    for name, value in details.headers.items():
+        yield from (name, value)

@@ -15,6 +15,7 @@ from email.utils import format_datetime
 from notifier.channels._outcomes import UnsendableError
 from notifier.channels.email.mailbox import refuse_unsafe_headers, wire_address
 from notifier.mailbox import Mailbox
+from notifier.notification.mail import MailDetails
 from notifier.notification.model import Message
 
 _MAX_LINE_CHARS = 76
@@ -43,6 +44,7 @@ class Mail:
 
 
 _NONE: Mapping[str, str] = {}
+_NO_DETAILS = MailDetails()
 
 
 def compose(
@@ -50,13 +52,15 @@ def compose(
 ) -> Mail:
     """Build the mail for `message`; its Message-ID is the same on every attempt.
 
-    `headers` go in as they are: a setting's, never a message's.
+    `sender` is the setting's, for what was accepted without one. `headers` go in as they are: a
+    setting's, never a message's.
 
     Raises:
         UnsendableError: it cannot be written as a mail, or not safely.
     """
     refuse_unsafe_headers(message)
     recipient = wire_address(message.recipient)
+    sender = (message.mail and message.mail.sender) or sender
     try:
         lines = b"".join((_head(message, sender, recipient, now, headers).encode(), _body(message)))
     except UnicodeEncodeError as error:
@@ -68,15 +72,19 @@ def compose(
 def _head(
     message: Message, sender: Mailbox, recipient: str, now: datetime, headers: Mapping[str, str]
 ) -> str:
-    subject = (f"Subject: {_unstructured(message.subject)}",) if message.subject else ()
+    details = message.mail or _NO_DETAILS
+    reply_to = (f"Reply-To: {format_mailbox(details.reply_to)}",) if details.reply_to else ()
+    subject = (_subject(message.subject),) if message.subject else ()
     return "\r\n".join(
         (
             f"From: {format_mailbox(sender)}",
+            *reply_to,
             f"To: {recipient}",
             *subject,
             f"Date: {format_datetime(now)}",
             f"Message-ID: <{message.id}@{sender.domain}>",
             "Auto-Submitted: auto-generated",
+            *map(_header, details.headers.items()),
             *(f"{name}: {value}" for name, value in headers.items()),
             "MIME-Version: 1.0",
             "",
@@ -96,39 +104,51 @@ def format_mailbox(mailbox: Mailbox) -> str:
     return f"{_encoded_words(mailbox.name)}\r\n <{mailbox.address}>"
 
 
+def _header(header: tuple[str, str]) -> str:
+    """Return a header of a message's own; names but for X- have ASCII values that stay whole."""
+    name, value = header
+    if value.isascii() and ("=?" not in value or not name.startswith("X-")):
+        return _folded(f"{name}: {value}")
+    return f"{name}: {_encoded_words(value, after=len(name) + 2)}"
+
+
 def _is_plain(text: str) -> bool:
     return "=?" not in text and _PLAIN.fullmatch(text) is not None
 
 
-def _unstructured(text: str) -> str:
-    if not _is_plain(text):
-        return _encoded_words(text)
-    return text if len(text) < _MAX_LINE_CHARS - len("Subject: ") else _folded(text)
+def _subject(text: str) -> str:
+    return _folded(f"Subject: {text}") if _is_plain(text) else f"Subject: {_encoded_words(text)}"
 
 
 def _folded(text: str) -> str:
-    lines, line = [], "Subject:"
-    for word in text.split(" "):
+    """Break a header's line between words; one that is longer than a line stays whole."""
+    if len(text) < _MAX_LINE_CHARS:
+        return text
+    name, first, *words = text.split(" ")
+    lines, line = [], f"{name} {first}"
+    for word in words:
         if len(line) + 1 + len(word) > _MAX_LINE_CHARS:
             lines.append(line)
             line = ""
         line += f" {word}"
-    return "\r\n".join((*lines, line)).removeprefix("Subject: ")
+    return "\r\n".join((*lines, line))
 
 
-def _encoded_words(text: str) -> str:
-    words = (b2a_base64(chunk, newline=False).decode() for chunk in _chunks(text))
+def _encoded_words(text: str, after: int = 0) -> str:
+    """Write `text` as encoded words, the first of them behind so many characters of a line."""
+    most = (_MAX_LINE_CHARS - after - len("=?utf-8?b??=")) // 4 * 3
+    words = (b2a_base64(chunk, newline=False).decode() for chunk in _chunks(text, most))
     return "\r\n ".join(f"=?utf-8?b?{word}?=" for word in words)
 
 
-def _chunks(text: str) -> Iterator[bytes]:
-    raw, start = text.encode(), 0
+def _chunks(text: str, first: int) -> Iterator[bytes]:
+    raw, start, most = text.encode(), 0, min(first, _ENCODED_WORD_BYTES)
     while start < len(raw):
-        end = min(start + _ENCODED_WORD_BYTES, len(raw))
+        end = min(start + most, len(raw))
         while end < len(raw) and raw[end] & 0xC0 == 0x80:  # noqa: PLR2004 - inside a character
             end -= 1
         yield raw[start:end]
-        start = end
+        start, most = end, _ENCODED_WORD_BYTES
 
 
 def _body(message: Message) -> bytes:

@@ -21,6 +21,7 @@ REVISIONS = (
     "0007_look_up_as_compared",
     "0008_follow_what_happens",
     "0009_add_templates",
+    "0010_add_mail_details",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -109,6 +109,7 @@ _leases = (
         n.c.traceparent,
         n.c.template_version_id,
         n.c.locale,
+        n.c.mail,
         SecondsUntil(n.c.expires_at).label("expires_in_s"),
     )
 )

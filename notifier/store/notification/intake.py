@@ -76,6 +76,7 @@ _GIVEN: Mapping[str, SqlType] = {
     "traceparent": Text,
     "template_version_id": Uuid,
     "locale": Text,
+    "mail": Text,
     "send_at": UtcTime,
     "expires_at": UtcTime,
 }

@@ -26,6 +26,7 @@ from notifier.notification.outcomes import Fault
 from notifier.providers.receipt import Receipt
 from notifier.store.kit.rows import RowJson, encode
 from notifier.store.kit.sql import time_text
+from notifier.store.notification.mail import mail_text, to_mail
 
 
 def submission_row(submission: Submission, request: UUID | None = None) -> RowJson:
@@ -49,6 +50,7 @@ def submission_row(submission: Submission, request: UUID | None = None) -> RowJs
             "on_unknown": submission.on_unknown,
             "traceparent": submission.traceparent,
             **_pin_columns(submission.template),
+            **({"mail": mail_text(submission.mail)} if submission.mail else {}),
             "send_at": time_text(submission.send_at) if submission.send_at else None,
             "expires_at": time_text(submission.expires_at) if submission.expires_at else None,
             **part_of,
@@ -175,7 +177,7 @@ def to_claimed(row: Sequence[Any]) -> Claimed:
     (
         id, service, _status, attempt, channel, lane, recipient, subject, content, html, variables,
         metadata, sensitive, attempts_spent, lease_token, on_unknown, traceparent, version_id,
-        locale, expires_in_s,
+        locale, mail, expires_in_s,
     ) = row  # fmt: skip
     return Claimed(
         id=id,
@@ -196,6 +198,7 @@ def to_claimed(row: Sequence[Any]) -> Claimed:
         on_unknown=OnUnknown(on_unknown) if on_unknown else None,
         traceparent=traceparent,
         template=Pin(version_id, locale) if version_id else None,
+        mail=to_mail(mail) if mail else None,
     )
 
 
@@ -227,6 +230,7 @@ def to_notification(row: Row[Any]) -> Notification:
         outcome_unknown=row.outcome_unknown,
         on_unknown=OnUnknown(row.on_unknown) if row.on_unknown else None,
         template=Pin(row.template_version_id, row.locale) if row.template_version_id else None,
+        mail=to_mail(row.mail) if row.mail else None,
     )
 
 

@@ -69,6 +69,8 @@ notifications = Table(
     Column("dead_letter", Boolean, nullable=False),
     Column("template_version_id", Uuid),
     Column("locale", Text),
+    # What a mail has besides its content, as JSON; NULL: nothing.
+    Column("mail", Text),
     # Since when a dead letter lies there that stands for nothing any more, or may be a second one.
     Column("stale_letter_at", UtcTime),
     CheckConstraint(f"status IN ({_STATUSES})", name="status"),

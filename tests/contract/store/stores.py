@@ -15,7 +15,9 @@ from notifier.content.library import Library
 from notifier.delivery.composing import Composer
 from notifier.delivery.ports import Claimed, Finish
 from notifier.intake.ports import Submission
+from notifier.mailbox import Mailbox
 from notifier.notification.envelope import Envelope
+from notifier.notification.mail import MailDetails
 from notifier.notification.model import Channel, Lane, Message, Notification, OnUnknown, Status
 from notifier.notification.outcomes import Fault, SuppressionReason
 from notifier.notification.transitions import Transition
@@ -45,6 +47,11 @@ from notifier.store.suppressions import SqlSuppressionStore
 from notifier.store.templates import SqlTemplateStore
 from tests.patience import PATIENT
 
+DETAILS = MailDetails(
+    sender=Mailbox("B\N{LATIN SMALL LETTER U WITH DIAERESIS}ro, Orders", "orders@shop.example"),
+    reply_to=Mailbox("", "help@shop.example"),
+    headers={"X-Tag": "\N{PACKAGE} \\u0000", "List-Id": "<news.shop.example>"},
+)
 GRACE_S = 5.0
 LOST_AFTER_S = 600.0
 
@@ -60,6 +67,7 @@ def a_submission(
     metadata: dict[str, str] | None = None,
     recipient: str = "ada@example.org",
     on_unknown: OnUnknown | None = None,
+    mail: MailDetails | None = None,
 ) -> Submission:
     return Submission(
         id=id or compat.uuid7(),
@@ -77,6 +85,7 @@ def a_submission(
         sensitive=sensitive,
         on_unknown=on_unknown,
         traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        mail=mail,
     )
 
 

@@ -8,15 +8,17 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy import insert as insert_row
 
+from notifier.clock import SystemClock
 from notifier.errors import StoreBusyError, StoreRefusedError
 from notifier.idempotency import Applied, Idempotency, KeyReused, Remembered
 from notifier.intake.ports import InsertResult, Submission
+from notifier.notification.mail import MailDetails
 from notifier.notification.model import Status
 from notifier.store.kit.idempotency import idempotency_keys
 from notifier.store.kit.sql import Now
 from notifier.store.notification.tables import notification_events, notifications
 from tests.contract.store.proxy import linked
-from tests.contract.store.stores import Stores, a_submission, ids, open_stores, utc
+from tests.contract.store.stores import DETAILS, Stores, a_submission, ids, open_stores, utc
 from tests.patience import HASTY
 
 
@@ -44,6 +46,21 @@ async def test_a_notification_is_stored_as_it_was_asked_for(stores: Stores) -> N
     assert (stored.status, stored.attempts, stored.fault) == (Status.PENDING, 0, None)
     assert stored.due_at == stored.created_at
     assert await stores.events(asked.id) == ["accept"]
+
+
+@pytest.mark.parametrize(
+    "details",
+    [DETAILS, replace(DETAILS, sender=None), replace(DETAILS, reply_to=None, headers={}), None],
+)
+async def test_what_a_mail_has_besides_its_content_reaches_who_sends_it(
+    stores: Stores, details: MailDetails | None
+) -> None:
+    claimed = await stores.claimed(a_submission(mail=details))
+
+    message = await stores.composer(SystemClock()).message(claimed)
+
+    assert (claimed.mail, message.mail) == (details, details)
+    assert (await stores.get(claimed.id)).mail == details
 
 
 async def test_what_is_optional_may_be_missing(stores: Stores) -> None:

@@ -21,7 +21,7 @@ from notifier.notification.transitions import (
     TRANSITIONS,
     Transition,
 )
-from tests.contract.store.stores import Stores, a_submission, an_end, envelope_of
+from tests.contract.store.stores import DETAILS, Stores, a_submission, an_end, envelope_of
 
 WAYS: dict[Status, list[Transition]] = {
     Status.PENDING: [],
@@ -39,7 +39,7 @@ WAYS: dict[Status, list[Transition]] = {
 async def brought_to(
     stores: Stores, status: Status, *, sensitive: bool = False, is_unknown: bool = False
 ) -> UUID:
-    submission = await stores.accept(a_submission(sensitive=sensitive))
+    submission = await stores.accept(a_submission(sensitive=sensitive, mail=DETAILS))
     for transition in WAYS[status]:
         moved = await stores.orders.move(transition, submission.id, service=None)
         assert moved == Applied()
@@ -97,9 +97,9 @@ async def test_whatever_door_leads_to_a_final_state_a_sensitive_content_is_erase
         await stores.orders.move(transition, moved_id, service=None)
 
         moved = await stores.get(moved_id)
-        erasable = (moved.subject, moved.content, moved.html, moved.variables)
+        erasable = (moved.subject, moved.content, moved.html, moved.variables, moved.mail)
         erased = transition.target.is_final
-        assert [value is None for value in erasable] == [erased] * 4
+        assert [value is None for value in erasable] == [erased] * 5
         assert (moved.finished_at is not None) is erased
 
 

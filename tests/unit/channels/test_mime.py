@@ -3,13 +3,17 @@ from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.utils import parseaddr
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notifier.channels._outcomes import UnsendableError
 from notifier.channels.email.mailbox import parse_sender
 from notifier.channels.email.mime import compose
 from notifier.mailbox import Mailbox
+from notifier.notification.mail import MailDetails
 from tests.servers.messages import ManualClock, a_message
 
 SENDER = Mailbox("", "a@shop.example")
@@ -88,3 +92,66 @@ def test_the_headers_of_a_setting_go_into_the_mail() -> None:
     content = compose(a_message(), SENDER, ManualClock().now(), {"X-Set": "transactional"}).content
 
     assert read(content)["X-Set"] == "transactional"
+
+
+def with_details(**changes: Any) -> bytes:
+    message = replace(a_message(), mail=MailDetails(**changes))
+    return compose(message, SENDER, ManualClock().now()).content
+
+
+def test_a_mail_of_a_sender_is_from_it_and_replied_to_as_it_says() -> None:
+    sender = Mailbox("B\N{LATIN SMALL LETTER U WITH DIAERESIS}ro, Orders", "orders@shop.example")
+    message = replace(
+        a_message(), mail=MailDetails(sender=sender, reply_to=Mailbox("Help", "help@x.example"))
+    )
+
+    mail = compose(message, SENDER, ManualClock().now())
+
+    assert mail.sender == "orders@shop.example"
+    read_mail = read(mail.content)
+    assert parseaddr(str(read_mail["From"])) == (sender.name, sender.address)
+    assert read_mail["Reply-To"] == "Help <help@x.example>"
+    assert read_mail["Message-ID"] == f"<{message.id}@shop.example>"
+
+
+def test_a_mail_without_details_is_from_the_setting_s_sender() -> None:
+    mail = compose(replace(a_message(), mail=MailDetails()), SENDER, ManualClock().now())
+
+    assert mail == compose(a_message(), SENDER, ManualClock().now())
+
+
+@given(value=ONE_LINE)
+def test_a_header_of_its_own_adds_no_other_and_reads_as_it_was(value: str) -> None:
+    name = "X-" + "Long-" * 7 + "Tag"
+    content = with_details(headers={name: value})
+
+    mail = read(content)
+    assert mail.keys().count(name) == 1
+    assert len(mail.keys()) == 10
+    assert mail[name] == value
+    assert content.isascii()
+    if not value.isascii():
+        assert all(len(line) <= 76 for line in content.split(b"\r\n"))
+
+
+def test_an_address_in_a_header_stays_whole_however_long_it_is() -> None:
+    long = f"<https://shop.example/{'u' * 400}?a=?b>, <mailto:leave@shop.example>"
+    content = with_details(headers={"List-Unsubscribe": long})
+
+    first, second = long.split(" ")
+    assert f"List-Unsubscribe: {first}\r\n {second}\r\n".encode() in content
+
+
+@pytest.mark.parametrize(
+    "control", ["\r\nBcc: e@x.io", "\n", "\r", "\0", "\x85", "\u2028", "\u2029"]
+)
+def test_details_that_would_end_a_line_are_not_sent(control: str) -> None:
+    for changes in (
+        {"sender": Mailbox(f"Shop{control}", "a@shop.example")},
+        {"sender": Mailbox("Shop", f"a@shop.example{control}")},
+        {"reply_to": Mailbox(f"Shop{control}", "a@shop.example")},
+        {"headers": {"X-Tag": f"a{control}b"}},
+        {"headers": {f"X-Tag{control}": "a"}},
+    ):
+        with pytest.raises(UnsendableError, match="control characters"):
+            with_details(**changes)
