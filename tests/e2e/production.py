@@ -12,7 +12,6 @@ from typing import Any
 import asyncpg
 import httpx2
 
-from notifier.access.keys import SCOPES
 from notifier.commands import keys
 from notifier.composition.settings import read_settings
 from tests.e2e.client import Service, service_at
@@ -199,10 +198,10 @@ class Production:
         """Let a client find the API that was started again."""
         service.client.base_url = httpx2.URL(self.url)
 
-    def service(self, name: str) -> Service:
-        """A client of the API, with a key of a service of its own."""
+    def service(self, name: str, *scopes: str) -> Service:
+        """A client of the API, with a key that sends and reads, and is for these as well."""
         settings = read_settings(self.environ)
-        key = asyncio.run(keys.create_key(settings, name, SCOPES[:2], None))
+        key = asyncio.run(keys.create_key(settings, name, ("send", "read", *scopes), None))
         return self._stack.enter_context(service_at(self.url, key))
 
     def run(self, *arguments: str) -> str:
