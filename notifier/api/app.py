@@ -26,6 +26,7 @@ from notifier.api.kit.rooms import Room
 from notifier.api.kit.serving import Desk, routes
 from notifier.api.metrics import Metrics
 from notifier.api.notifications.moving import MovingEndpoints
+from notifier.api.notifications.paths import location
 from notifier.api.notifications.reading import ReadingEndpoints
 from notifier.api.notifications.sending import SendingEndpoints
 from notifier.api.pages import docs_operation, home_operation, static_files
@@ -34,6 +35,7 @@ from notifier.api.receipts import ReceiptDesk, ReceiptEndpoints
 from notifier.api.sandbox import SandboxEndpoints
 from notifier.api.suppressions import SuppressionEndpoints
 from notifier.api.templates.reading import TemplateReading
+from notifier.api.templates.testing import TemplateTesting
 from notifier.api.templates.writing import TemplateWriting
 from notifier.audience.inbox import Inbox
 from notifier.audience.suppression import SuppressionStore
@@ -147,12 +149,18 @@ def _operations(
     metrics: Metrics | None,
 ) -> Sequence[Operation]:
     library = Library(ports.templates)
+    drafter = Drafter(
+        clock=ports.clock,
+        new_id=ports.new_id,
+        channels=config.channels,
+        pinner=Pinner(library, ports.renderer),
+    )
     found: list[Operation] = [
-        *_on_notifications(ports, config, doorkeeper, library),
+        *_on_notifications(ports, config, doorkeeper, library, drafter),
         *_on_inboxes(ports, config, doorkeeper, feed),
         *_on_the_service(ports, config),
         *ProviderEndpoints(providers=ports.providers, routes=config.routes).operations(),
-        *_on_templates(ports, library),
+        *_on_templates(ports, config, library, drafter),
         *SuppressionEndpoints(suppressions=ports.suppressions, pepper=config.pepper).operations(),
         *_on_callbacks(ports, config),
         home_operation(),
@@ -166,15 +174,10 @@ def _operations(
 
 
 def _on_notifications(
-    ports: ApiPorts, config: ApiConfig, doorkeeper: Doorkeeper, library: Library
+    ports: ApiPorts, config: ApiConfig, doorkeeper: Doorkeeper, library: Library, drafter: Drafter
 ) -> Sequence[Operation]:
     sending = SendingEndpoints(
-        drafter=Drafter(
-            clock=ports.clock,
-            new_id=ports.new_id,
-            channels=config.channels,
-            pinner=Pinner(library, ports.renderer),
-        ),
+        drafter=drafter,
         submitter=ports.submitter,
         max_batch_bytes=config.max_batch_bytes,
         doorkeeper=doorkeeper,
@@ -184,7 +187,9 @@ def _on_notifications(
     return (*sending.operations(), *reading.operations(), *moving.operations())
 
 
-def _on_templates(ports: ApiPorts, library: Library) -> Sequence[Operation]:
+def _on_templates(
+    ports: ApiPorts, config: ApiConfig, library: Library, drafter: Drafter
+) -> Sequence[Operation]:
     reading = TemplateReading(templates=ports.templates, workshop=ports.workshop)
     writing = TemplateWriting(
         templates=ports.templates,
@@ -192,7 +197,17 @@ def _on_templates(ports: ApiPorts, library: Library) -> Sequence[Operation]:
         workshop=ports.workshop,
         new_id=ports.new_id,
     )
-    return (*reading.operations(), *writing.operations())
+    testing = TemplateTesting(
+        templates=ports.templates,
+        workshop=ports.workshop,
+        drafter=drafter,
+        submitter=ports.submitter,
+        allowed=config.test_recipients,
+        captured=config.captured,
+        new_id=ports.new_id,
+        location=location,
+    )
+    return (*reading.operations(), *writing.operations(), *testing.operations())
 
 
 def _on_inboxes(

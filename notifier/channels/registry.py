@@ -40,6 +40,12 @@ def channel_settings(settings: Settings) -> Mapping[Channel, ChannelSettings]:
     return {channel: group for channel, group in named.items() if group.providers != (OFF,)}
 
 
+def captured_channels(settings: Settings) -> frozenset[Channel]:
+    """The channels of which nothing leaves: the sandbox is their only provider."""
+    groups = channel_settings(settings)
+    return frozenset(each for each, group in groups.items() if group.providers == (SANDBOX.name,))
+
+
 def make_routes(parts: Parts) -> Mapping[Channel, Sequence[ChannelAdapter]]:
     """The adapters of each channel's providers, in order of preference.
 

@@ -12,7 +12,8 @@ from notifier.api.app import ApiPorts, create_app
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.door import DoorLimits
 from notifier.api.kit.server import bind, serve
-from notifier.channels.registry import callback_routes, channel_settings
+from notifier.audience.allowed import AllowedRecipients
+from notifier.channels.registry import callback_routes, captured_channels, channel_settings
 from notifier.clock import Clock
 from notifier.composition.one_process import workers_inside
 from notifier.composition.resources import (
@@ -24,6 +25,7 @@ from notifier.composition.resources import (
 )
 from notifier.composition.workers import watching_topology
 from notifier.content.ports import Workshop
+from notifier.errors import RecipientError, SettingsError
 from notifier.intake.submission import Submitter
 from notifier.rendering.renderer import VersionRenderer
 from notifier.rendering.workshop import ChildWorkshop
@@ -100,11 +102,21 @@ def _api_config(settings: Settings, clock: Clock) -> ApiConfig:
         routes={channel: group.providers for channel, group in channel_settings(settings).items()},
         callbacks=callback_routes(settings, clock),
         allowed_hosts=settings.api.allowed_hosts,
+        test_recipients=_test_recipients(settings.api),
+        captured=captured_channels(settings),
         has_metrics=settings.metrics,
         max_body_bytes=settings.api.max_body_bytes,
         max_batch_bytes=settings.api.max_batch_bytes,
         requests_per_minute=settings.api.rate_limit,
     )
+
+
+def _test_recipients(settings: ApiSettings) -> AllowedRecipients:
+    try:
+        return AllowedRecipients.read(settings.test_recipients)
+    except RecipientError as error:
+        words = f"expected addresses, and domains such as @example.org: {error}"
+        raise SettingsError(f"NOTIFIER_API__TEST_RECIPIENTS: {words}") from None
 
 
 def _door_limits(settings: ApiSettings) -> DoorLimits:

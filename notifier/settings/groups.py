@@ -173,6 +173,12 @@ class ApiSettings(Group):
         "addresses, `localhost` and names without a dot: under any other, a page of somebody "
         "else's could read it through a browser.",
     )
+    test_recipients: Names = Field(
+        (),
+        description="Who gets [tests of templates](templates.md#send-a-test): addresses, numbers, "
+        "user ids, and domains of emails such as `@example.org`, comma-separated. Where the "
+        "sandbox is a channel's only provider, its tests go to anybody.",
+    )
     trusted_proxies: Networks = Field(
         ("127.0.0.1", "::1"),
         description="Addresses and networks (CIDR) of proxies, comma-separated. Only their "

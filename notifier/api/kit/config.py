@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from notifier.audience.allowed import AllowedRecipients
 from notifier.notification.model import Channel
 from notifier.providers.receipt import CallbackRoute
 
@@ -22,6 +23,10 @@ class ApiConfig:
     """How providers report here."""
     allowed_hosts: Sequence[str] = ()
     """Names, besides addresses and localhost, under which the sandbox's captures are served."""
+    test_recipients: AllowedRecipients = field(default_factory=AllowedRecipients)
+    """Who gets tests of templates."""
+    captured: frozenset[Channel] = frozenset()
+    """The channels of which nothing leaves; tests of these go to anybody."""
     has_metrics: bool = False
     """Serve /metrics, to anyone who can reach the API."""
     metrics_cache_s: float = 5

@@ -8,19 +8,16 @@ from typing import Any
 
 from starlette.responses import Response
 
-from notifier.api.kit.body import pointer
 from notifier.api.kit.calls import Call
 from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import (
     INVALID,
     NOT_FOUND,
-    InvalidField,
-    ProblemError,
-    invalid,
-    not_found,
 )
+from notifier.api.templates.choosing import chosen_content, chosen_variables, written_version
 from notifier.api.templates.naming import named_template
+from notifier.api.templates.refusals import unfilled
 from notifier.api.templates.shapes import (
     PREFIX,
     TAG,
@@ -37,14 +34,11 @@ from notifier.api.templates.shapes import (
     VersionsView,
     VersionView,
     WholeVersionView,
-    finding_views,
     template_place,
 )
-from notifier.content.library import TemplateStore, WrittenVersion
+from notifier.content.library import TemplateStore
 from notifier.content.ports import Offered, Workshop
-from notifier.content.template import Content, Finding, Rendered, VariableFault
-from notifier.idempotency import NotFound
-from notifier.notification.model import JsonValue
+from notifier.content.template import Content, Rendered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +78,7 @@ class TemplateReading:
     async def show_version(self, call: Call[None, TemplateQuery]) -> Response:
         """Show one version, as it was written."""
         service, name = call.acting_for(call.query.service), named_template(call)
-        found = await self._written(service, name, call.named("number"))
+        found = await written_version(self.templates, service, name, call.named("number"))
         whole = WholeVersionView(
             **VersionView.of(found.version).model_dump(), content=ContentView.of(found.source)
         )
@@ -93,8 +87,8 @@ class TemplateReading:
     async def compare(self, call: Call[None, DiffQuery]) -> Response:
         """Show how two versions differ, part by part."""
         service, name = call.acting_for(call.query.service), named_template(call)
-        earlier = await self._written(service, name, call.query.since)
-        later = await self._written(service, name, call.query.to)
+        earlier = await written_version(self.templates, service, name, call.query.since)
+        later = await written_version(self.templates, service, name, call.query.to)
         parts = dict(_differences(earlier.source, later.source))
         return _ok(DiffView(parts=parts).json_value())
 
@@ -102,37 +96,17 @@ class TemplateReading:
         """Fill a draft or a version; nothing is stored, sent or logged."""
         service, name = call.acting_for(call.query.service), named_template(call)
         wanted = call.body
-        content = await self._content(service, name, wanted.version)
-        variables = wanted.variables
-        if variables is None:
-            index = wanted.example or 0
-            if wanted.example is not None and index >= len(content.examples):
-                raise invalid([InvalidField("/example", "there is no such example")])
-            variables = dict(content.examples[index]) if content.examples else {}
+        content = await chosen_content(self.templates, service, name, wanted)
         seen = await self.workshop.preview(
             content,
             wanted.type,
             locale=wanted.locale,
-            variables=variables,
+            variables=chosen_variables(content, wanted),
             offered=Offered(notification={"id": "00000000-0000-0000-0000-000000000000"}),
         )
         if isinstance(seen, Rendered):
             return _ok(RenderedView.of(seen).json_value())
-        raise _unfilled(seen)
-
-    async def _content(self, service: str, name: str, number: int | None) -> Content:
-        if number is not None:
-            return (await self._written(service, name, number)).source
-        draft = await self.templates.draft(service, name)
-        if isinstance(draft, NotFound):
-            raise not_found()
-        return draft.content
-
-    async def _written(self, service: str, name: str, number: int) -> WrittenVersion:
-        found = await self.templates.written(service, name, number)
-        if isinstance(found, NotFound):
-            raise not_found()
-        return found
+        raise unfilled(seen)
 
     def _listing(self) -> Operation:
         return Operation(
@@ -210,17 +184,6 @@ class TemplateReading:
 
 def _ok(body: dict[str, Any]) -> Response:
     return Answer(status=HTTPStatus.OK, body=body).response()
-
-
-def _unfilled(why: Sequence[VariableFault] | Sequence[Finding]) -> ProblemError:
-    faults = [each for each in why if isinstance(each, VariableFault)]
-    if faults:
-        return invalid(
-            [InvalidField(pointer(("variables", *each.path)), each.words) for each in faults]
-        )
-    findings = [each for each in why if isinstance(each, Finding)]
-    views: list[JsonValue] = [each.json_value() for each in finding_views(findings)]
-    return ProblemError(INVALID, "It cannot be filled: see findings.", members={"findings": views})
 
 
 def _differences(earlier: Content, later: Content) -> Iterator[tuple[str, list[str]]]:

@@ -3,13 +3,22 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import quote, unquote
+from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+)
 from pydantic import JsonValue as PydanticJson
 
-from notifier.api.kit.fields import WireType
+from notifier.api.kit.fields import WireRecipient, WireType
 from notifier.api.kit.querying import Limit, QueryModel, Service
 from notifier.api.kit.views import View
 from notifier.content.encoding import parts_document
@@ -30,6 +39,13 @@ def _number(value: object) -> int:
         message = "expected a version's number, from 1"
         raise ValueError(message)
     return int(text)
+
+
+def _either(draft: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic calls it so
+    if draft and info.data.get("version") is not None:
+        message = "the draft or a version, not both"
+        raise ValueError(message)
+    return draft
 
 
 def template_place(template: Template) -> str:
@@ -302,13 +318,18 @@ class RollbackRequest(_Shape):
     version: Annotated[int, Field(ge=1, le=2_000_000_000)]
 
 
-class RenderRequest(_Shape):
-    """What to fill a template with, for a look at it."""
+class FillingRequest(_Shape):
+    """What of a template to fill, and with what."""
 
     type: Annotated[WireType, Field(description="The channel.")]
     version: Annotated[
         int | None, Field(ge=1, le=2_000_000_000, description="Absent: the draft.")
     ] = None
+    draft: Annotated[
+        bool,
+        AfterValidator(_either),
+        Field(description="The draft, which is also what no version means."),
+    ] = False
     locale: Annotated[Locale | None, Field(description="The best of its languages for this.")] = (
         None
     )
@@ -316,6 +337,31 @@ class RenderRequest(_Shape):
     example: Annotated[
         int | None, Field(ge=0, lt=20, description="Which example, if no variables are given.")
     ] = None
+
+
+class RenderRequest(FillingRequest):
+    """What to fill a template with, for a look at it."""
+
+
+class TestRequest(FillingRequest):
+    """What to send as a test, and to whom."""
+
+    __test__ = False
+
+    to: Annotated[
+        WireRecipient,
+        Field(description="An address that the operator allows; in the sandbox, any."),
+    ]
+
+
+class TestSentView(View):
+    """A test that was accepted: a notification as any other."""
+
+    __test__ = False
+
+    id: UUID
+    status: Literal["pending"] = "pending"
+    type: Channel
 
 
 class RenderedView(View):

@@ -22,6 +22,7 @@ from notifier.api.kit.problems import (
     not_found,
 )
 from notifier.api.templates.naming import named_template
+from notifier.api.templates.refusals import refused
 from notifier.api.templates.shapes import (
     MAX_BODY_BYTES,
     MAX_VALUES,
@@ -36,9 +37,8 @@ from notifier.api.templates.shapes import (
     finding_views,
 )
 from notifier.content.library import Library, LostRace, TemplateDraft, TemplateStore
-from notifier.content.ports import Checked, Workshop
+from notifier.content.ports import Workshop
 from notifier.idempotency import NotFound
-from notifier.notification.model import JsonValue
 
 _IF_MATCH = HeaderParameter(
     name="If-Match",
@@ -88,7 +88,7 @@ class TemplateWriting:
         draft = await self._draft(call)
         checked = await self.workshop.check(draft.content)
         if checked.compiled is None:
-            return await call.refuse(_refused(checked))
+            return await call.refuse(refused(checked))
         view = PublishedView(
             name=draft.name, version=draft.next_number, findings=finding_views(checked.findings)
         )
@@ -259,8 +259,3 @@ def _if_match(call: Call[Any, Any]) -> str | None:
 def _lost(race: LostRace) -> ProblemError:
     now = f"; it is {_quoted(race.etag)} now" if race.etag else "; there is no draft"
     return ProblemError(PRECONDITION_FAILED, f"The draft is not the one of If-Match{now}.")
-
-
-def _refused(checked: Checked) -> ProblemError:
-    views: list[JsonValue] = [each.json_value() for each in finding_views(checked.findings)]
-    return ProblemError(INVALID, "The draft has errors: see findings.", members={"findings": views})

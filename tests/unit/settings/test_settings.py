@@ -9,11 +9,12 @@ from pydantic import SecretStr
 
 from notifier.channels.email.sendgrid.provider import SENDGRID
 from notifier.channels.email.smtp.provider import SMTP
-from notifier.channels.registry import channel_settings
+from notifier.channels.registry import captured_channels, channel_settings
 from notifier.channels.sms.twilio.provider import TWILIO
 from notifier.composition.settings import read_settings
 from notifier.errors import SettingsError
 from notifier.mailbox import parse_mailbox
+from notifier.notification.model import Channel
 from notifier.settings.groups import BrokerSettings, DatabaseSettings, Settings
 
 CANARY = "canary-493021"
@@ -326,6 +327,16 @@ def test_a_provider_that_is_named_twice_is_refused() -> None:
 
     with pytest.raises(SettingsError, match="NOTIFIER_EMAIL__PROVIDERS: name each provider once"):
         channel_settings(settings)
+
+
+def test_nothing_leaves_where_the_sandbox_is_the_only_provider() -> None:
+    providers = {
+        "NOTIFIER_EMAIL__PROVIDERS": "sandbox",
+        "NOTIFIER_SMS__PROVIDERS": "sandbox,twilio",
+        "NOTIFIER_IN_APP__PROVIDERS": "none",
+    }
+
+    assert captured_channels(read_settings(NEEDED | providers)) == {Channel.EMAIL}
 
 
 # --- files ----------------------------------------------------------------------------------

@@ -1,0 +1,51 @@
+"""Which content a request is about, and what fills it."""
+
+from notifier.api.kit.problems import InvalidField, invalid, not_found
+from notifier.api.templates.shapes import FillingRequest
+from notifier.content.library import TemplateStore, WrittenVersion
+from notifier.content.template import Content, Variables
+from notifier.idempotency import NotFound
+
+
+async def chosen_content(
+    templates: TemplateStore, service: str, name: str, wanted: FillingRequest
+) -> Content:
+    """Return the draft's content, or the version's, as it was written.
+
+    Raises:
+        ProblemError: 404, there is none.
+    """
+    if wanted.version is not None:
+        return (await written_version(templates, service, name, wanted.version)).source
+    draft = await templates.draft(service, name)
+    if isinstance(draft, NotFound):
+        raise not_found()
+    return draft.content
+
+
+async def written_version(
+    templates: TemplateStore, service: str, name: str, number: int
+) -> WrittenVersion:
+    """Return a version.
+
+    Raises:
+        ProblemError: 404, there is none of this number.
+    """
+    found = await templates.written(service, name, number)
+    if isinstance(found, NotFound):
+        raise not_found()
+    return found
+
+
+def chosen_variables(content: Content, wanted: FillingRequest) -> Variables:
+    """Return the variables that were sent, or those of an example, the first one by default.
+
+    Raises:
+        ProblemError: 422, there is no such example.
+    """
+    if wanted.variables is not None:
+        return wanted.variables
+    index = wanted.example or 0
+    if wanted.example is not None and index >= len(content.examples):
+        raise invalid([InvalidField("/example", "there is no such example")])
+    return content.examples[index] if content.examples else {}

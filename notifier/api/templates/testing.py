@@ -1,0 +1,158 @@
+"""Test sends: what a template says, sent for real to whom the operator allows."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from http import HTTPStatus
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from notifier.api.kit.calls import Call
+from notifier.api.kit.idempotency import Answer
+from notifier.api.kit.operations import Operation, Reply
+from notifier.api.kit.problems import INVALID, NOT_FOUND, InvalidField, ProblemError, invalid
+from notifier.api.kit.trace import traceparent
+from notifier.api.templates.choosing import chosen_content, chosen_variables
+from notifier.api.templates.naming import named_template
+from notifier.api.templates.refusals import refused, unfilled
+from notifier.api.templates.shapes import PREFIX, TAG, TemplateQuery, TestRequest, TestSentView
+from notifier.audience.allowed import AllowedRecipients
+from notifier.content.library import TemplateStore
+from notifier.content.ports import Offered, Workshop
+from notifier.content.template import Content, Rendered
+from notifier.intake.draft import Draft
+from notifier.intake.drafting import Drafter
+from notifier.intake.inline import MAX_SUBJECT_CHARS
+from notifier.intake.ports import Submission
+from notifier.intake.submission import Submitter
+from notifier.notification.model import Channel
+
+MARK = "[Test] "
+_SETTING = "NOTIFIER_API__TEST_RECIPIENTS"
+_BRACES = {"open": "{{"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateTesting:
+    """Sends a draft or a version as a test.
+
+    What was never published is filled by the workshop: what is sent of it is finished text. The
+    way of that is the same as any other notification's, and it is marked.
+    """
+
+    templates: TemplateStore
+    workshop: Workshop
+    drafter: Drafter
+    submitter: Submitter
+    allowed: AllowedRecipients
+    captured: Collection[Channel]
+    """The channels of which nothing leaves."""
+    new_id: Callable[[], UUID]
+    location: Callable[[Request, UUID], str]
+    """Where a notification is seen."""
+
+    def operations(self) -> Sequence[Operation]:
+        """Declare the endpoint."""
+        return (
+            Operation(
+                id="testTemplate",
+                method="POST",
+                path=f"{PREFIX}/{{template}}/test",
+                summary="Send a template to somebody who looks at it",
+                description="To an address or domain that the operator allows, or anywhere where "
+                "the sandbox captures it. It goes the whole way and counts as any other, its "
+                "subject begins with `[Test]`, and its metadata say `test_of`, the template, and "
+                "`test_version`. A draft with errors is not sent.",
+                tag=TAG,
+                serve=self.send,
+                scope="templates",
+                query=TemplateQuery,
+                body=TestRequest,
+                max_values=10_000,
+                is_idempotent=True,
+                replies={
+                    202: Reply(description="Accepted", model=TestSentView, headers=("Location",))
+                },
+                problems=(NOT_FOUND, INVALID),
+            ),
+        )
+
+    async def send(self, call: Call[TestRequest, TemplateQuery]) -> Response:
+        """Accept a test."""
+        try:
+            made = await self._made(call)
+        except ProblemError as problem:
+            return await call.refuse(problem)
+        view = TestSentView(id=made.id, type=made.channel)
+        answer = Answer(
+            status=HTTPStatus.ACCEPTED,
+            body=view.json_value(),
+            headers={"Location": self.location(call.request, made.id)},
+        )
+        return await call.once(partial(self.submitter.submit, [made]), answer)
+
+    async def _made(self, call: Call[TestRequest, TemplateQuery]) -> Submission:
+        service, name = call.acting_for(call.query.service), named_template(call)
+        wanted, id = call.body, self.new_id()
+        self._check_recipient(wanted)
+        content = await chosen_content(self.templates, service, name, wanted)
+        rendered = await self._rendered(content, wanted, id)
+        draft = _draft(rendered, wanted, metadata=_marks(name, wanted.version))
+        [made] = await self.drafter.submissions(
+            [draft], service=service, traceparent=traceparent(call.request)
+        )
+        if isinstance(made, Submission):
+            return replace(made, id=id)
+        raise invalid([InvalidField(_POINTERS.get(each.field, ""), each.words) for each in made])
+
+    def _check_recipient(self, wanted: TestRequest) -> None:
+        if wanted.type in self.captured or self.allowed.include(wanted.type, wanted.to):
+            return
+        words = f"tests go to the addresses and domains of {_SETTING} alone, and this is none"
+        if not self.allowed:
+            words = f"tests go nowhere: an operator names addresses and domains in {_SETTING}"
+        raise invalid([InvalidField("/to", words)])
+
+    async def _rendered(self, content: Content, wanted: TestRequest, id: UUID) -> Rendered:
+        if wanted.version is None:
+            checked = await self.workshop.check(content)
+            if checked.compiled is None:
+                raise refused(checked)
+        seen = await self.workshop.preview(
+            content,
+            wanted.type,
+            locale=wanted.locale,
+            variables=chosen_variables(content, wanted),
+            offered=Offered(notification={"id": str(id)}),
+        )
+        if not isinstance(seen, Rendered):
+            raise unfilled(seen)
+        return seen
+
+
+# What clients named themselves; the rest is the template's.
+_POINTERS: Mapping[str, str] = {"recipient": "/to", "type": "/type"}
+
+
+def _marks(name: str, version: int | None) -> Mapping[str, str]:
+    return {"test_of": name, "test_version": "draft" if version is None else str(version)}
+
+
+def _draft(rendered: Rendered, wanted: TestRequest, metadata: Mapping[str, str]) -> Draft:
+    subject = rendered.subject
+    return Draft(
+        channel=wanted.type,
+        recipient=wanted.to,
+        content=_finished(rendered.text),
+        subject=subject and _finished((MARK + subject)[:MAX_SUBJECT_CHARS]),
+        html=rendered.html and _finished(rendered.html),
+        variables=_BRACES,
+        metadata=metadata,
+    )
+
+
+def _finished(text: str) -> str:
+    """Return inline content that is filled to be that text."""
+    return text.replace("{{", "{{ open }}")
