@@ -7,8 +7,8 @@ from notifier.errors import SettingsError
 
 
 @contextmanager
-def extra(name: str) -> Iterator[None]:
-    """Turn a failing import into advice.
+def extra(name: str, what: str | None = None) -> Iterator[None]:
+    """Turn a failing import into advice; `what` needs it is the provider of that name, if unsaid.
 
     Raises:
         SettingsError: a library of the extra `name` is not installed.
@@ -16,5 +16,5 @@ def extra(name: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        advice = f"provider {name} needs a library: pip install notifier[{name}]"
+        advice = f"{what or f'provider {name}'} needs a library: pip install notifier[{name}]"
         raise SettingsError(advice) from error

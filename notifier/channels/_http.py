@@ -22,10 +22,16 @@ class _Request:
 
 
 class HttpPoster:
-    """One kept session; connects at the first request, which needs a running loop."""
+    """One kept session; connects at the first request, which needs a running loop.
 
-    def __init__(self, *, timeout_s: float, max_connections: int) -> None:
+    Verifies certificates by `tls`, or as the system does.
+    """
+
+    def __init__(
+        self, *, timeout_s: float, max_connections: int, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._timeout_s = timeout_s
+        self._tls = tls
         self._max_connections = max_connections
         self._session: aiohttp.ClientSession | None = None
         self._is_closed = False
@@ -71,7 +77,7 @@ class HttpPoster:
             trace = aiohttp.TraceConfig()
             trace.on_request_headers_sent.append(_note_departure)
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._max_connections),
+                connector=aiohttp.TCPConnector(limit=self._max_connections, ssl=self._tls or True),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trace_configs=[trace],

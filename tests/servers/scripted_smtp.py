@@ -10,7 +10,7 @@ import asyncio
 import ssl
 from base64 import b64decode
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -99,6 +99,7 @@ class SmtpServer:
         self.bears: int | None = None
         self.greets_beyond = True
         self.tls = tls
+        self.accepts_token: Callable[[str, str], bool] | None = None
         self._credentials = credentials
         self._steps: dict[str, deque[Step]] = defaultdict(deque)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -155,7 +156,7 @@ class SmtpServer:
 
     @property
     def needs_login(self) -> bool:
-        return self._credentials is not None
+        return self._credentials is not None or self.accepts_token is not None
 
 
 class _Session:
@@ -236,6 +237,9 @@ class _Session:
 
     async def _log_in(self, command: str) -> None:
         words = command.split(" ")
+        if words[1] in _ACKNOWLEDGEMENTS:
+            await self._show_token(words[1], command)
+            return
         if words[1].upper() == "PLAIN":
             _, username, password = b64decode(words[2]).decode().split("\0")
         else:
@@ -244,6 +248,26 @@ class _Session:
             password = b64decode(await self._reader.readline()).decode()
         is_right = self._server.accepts(username, password)
         usual = "235 2.7.0 welcome" if is_right else "535 5.7.8 bad credentials"
+        self._is_logged_in = await self._reply("AUTH", usual) and is_right
+
+    async def _show_token(self, method: str, command: str) -> None:
+        """XOAUTH2 and OAUTHBEARER: a refusal is a challenge, told once that is acknowledged."""
+        if len(command) + 2 > _LONGEST_COMMAND:
+            await self._write("555 5.5.2 Syntax error, command line too long")
+            return
+        response = command.partition(f"{method} ")[2].encode()
+        if not response:
+            await self._write("334 ")
+            response = await self._reader.readline()
+        user, token = _bearer(method, b64decode(response).decode())
+        accepts = self._server.accepts_token
+        is_right = accepts is not None and accepts(user, token)
+        if not is_right:
+            await self._write("334 eyJzdGF0dXMiOiI0MDAiLCJzY2hlbWVzIjoiQmVhcmVyIn0=")
+            if await self._reader.readline() != _ACKNOWLEDGEMENTS[method]:
+                await self._write("501 5.5.4 that is no acknowledgement")
+                return
+        usual = "235 2.7.0 Accepted" if is_right else "535 5.7.8 Username and Password not accepted"
         self._is_logged_in = await self._reply("AUTH", usual) and is_right
 
     async def _mail(self, command: str) -> None:
@@ -359,6 +383,18 @@ async def open_ses(
 
 
 SES_ID = "01020193f5c0a5b2-34208509-5b74-41f3-95c5-22c1edc3c924-{:06}"
+
+
+# What a client sends after the challenge that tells of a refusal; RFC 7628 section 3.2.3.
+_ACKNOWLEDGEMENTS = {"XOAUTH2": b"\r\n", "OAUTHBEARER": b"AQ==\r\n"}
+_LONGEST_COMMAND = 512
+
+
+def _bearer(method: str, response: str) -> tuple[str, str]:
+    head, *fields = response.removesuffix("\x01\x01").split("\x01")
+    user = head.removeprefix("user=") if method == "XOAUTH2" else head[4:-1]
+    values = dict(field.split("=", 1) for field in fields)
+    return user.replace("=2C", ",").replace("=3D", "="), values["auth"].removeprefix("Bearer ")
 
 
 def _path(command: str) -> str:

@@ -27,6 +27,9 @@ SECRETS = {
     **NEEDED,
     "NOTIFIER_BROKER_MANAGEMENT_URL": f"http://notifier:{CANARY}@broker:15672",
     "NOTIFIER_SMTP__PASSWORD": CANARY,
+    "NOTIFIER_SMTP__OAUTH_CLIENT_SECRET": CANARY,
+    "NOTIFIER_SMTP__OAUTH_REFRESH_TOKEN": CANARY,
+    "NOTIFIER_SMTP__OAUTH_SERVICE_ACCOUNT": CANARY,
     "NOTIFIER_SENDGRID__API_KEY": CANARY,
     "NOTIFIER_TWILIO__AUTH_TOKEN": CANARY,
 }
@@ -404,13 +407,16 @@ def test_nothing_secret_is_shown() -> None:
         assert CANARY not in shown
 
 
+_SECRET = ("password", "api_key", "token", "secret", "service_account", "pepper", "broker_url")
+
+
 def test_every_setting_whose_name_tells_a_secret_is_one() -> None:
     settings = read_settings(SECRETS)
     groups = [settings, SMTP.own(settings), SENDGRID.own(settings), TWILIO.own(settings)]
 
     for group in groups:
         for name in type(group).model_fields:
-            if name.endswith(("password", "api_key", "token", "pepper", "broker_url")):
+            if name.endswith(_SECRET):
                 assert isinstance(getattr(group, name), SecretStr)
 
 

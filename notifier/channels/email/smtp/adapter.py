@@ -16,6 +16,7 @@ from notifier.channels.email.replies import Phase, Reply, parse_reply, ruling
 from notifier.channels.email.smtp.config import SmtpConfig
 from notifier.channels.email.smtp.connections import Connections, Limits, NotOpenedError
 from notifier.channels.email.smtp.diagnosis import MisconfiguredError, unusual_mode
+from notifier.channels.email.smtp.oauth.tokens import NoTokenError, Tokens
 from notifier.channels.email.smtp.opening import Opening, OpeningError
 from notifier.channels.email.smtp.replies import queue_id
 from notifier.channels.email.smtp.session import CLOSING, Progress, RefusedError, Session
@@ -45,12 +46,13 @@ class SmtpAdapter:
         SettingsError: the sender, the login or the certificates cannot be used.
     """
 
-    def __init__(self, config: SmtpConfig, clock: Clock) -> None:
+    def __init__(self, config: SmtpConfig, clock: Clock, tokens: Tokens | None = None) -> None:
         if config.username is not None and config.security == "none":
             raise SettingsError("smtp security: none allows no login; use starttls or tls")
         self.provider = config.provider
         self._config = config
         self._clock = clock
+        self._tokens = tokens
         self._sender = parse_sender(config.sender)
         self._tls = None if config.security == "none" else _tls_context(config.ca_file)
         self._helo_name = _helo_name(config.helo_name)
@@ -77,9 +79,26 @@ class SmtpAdapter:
 
     async def close(self) -> None:
         await self._connections.close()
+        if self._tokens is not None:
+            await self._tokens.close()
 
     async def _open(self) -> Session:
-        opening = Opening(self._config, self._tls, self._helo_name, has_worked=self._has_worked)
+        if self._tokens is None:
+            return await self._opened(None)
+        token = await _good(self._tokens)
+        try:
+            return await self._opened(token)
+        except OpeningError as error:
+            if not error.is_refused_login:
+                raise
+        # It may have ended or been revoked before its time; over a connection of its own, since
+        # not every server goes on after a refusal.
+        return await self._opened(await _good(self._tokens, instead_of=token))
+
+    async def _opened(self, token: str | None) -> Session:
+        opening = Opening(
+            self._config, self._tls, self._helo_name, token, has_worked=self._has_worked
+        )
         session = await opening.run()
         self._has_worked = True
         return session
@@ -135,8 +154,12 @@ class SmtpAdapter:
             case MisconfiguredError() as cause:
                 log.error("smtp.misconfigured", provider=self.provider, problem=str(cause))
                 return Systemic(cause.code, str(cause))
+            case NoTokenError() as no_token:
+                return no_token.reason
             case aiosmtplib.SMTPResponseException() as cause:
                 outcome = self._judge(parse_reply(cause.code, cause.message), error.phase, message)
+                if self._tokens is not None and error.is_refused_login:
+                    return self._explain_refused_token(outcome)
             case cause:
                 outcome = _explain_break(cause, error.phase)
         if error.is_for_now and isinstance(outcome, Transient):
@@ -144,6 +167,18 @@ class SmtpAdapter:
             again_s = min(max(self._connections.full_for_s / 4, _ASK_AGAIN_S), _ASK_AGAIN_LATEST_S)
             return replace(outcome, retry_after_s=again_s, throttled=True)
         return outcome
+
+    def _explain_refused_token(self, outcome: Outcome) -> Outcome:
+        """Say what to look at, where the server did not accept a token that was just renewed."""
+        if not isinstance(outcome, Systemic):
+            return outcome
+        advice = (
+            f"{outcome.message}; its token is fresh: see that "
+            f"{self._config.variable('USERNAME')} is the mailbox that it is for, and that this "
+            "mailbox may log in by SMTP"
+        )
+        log.error("smtp.misconfigured", provider=self.provider, problem=advice)
+        return replace(outcome, message=advice)
 
     def _judge(self, reply: Reply, phase: Phase, message: Message) -> Outcome:
         found = ruling(phase, reply)
@@ -158,6 +193,13 @@ class SmtpAdapter:
     def _redacted(self, reply: Reply, phase: Phase, message: Message) -> str:
         secrets = (self._config.username or "", self._config.password or "")
         return f"{phase}: {redact(reply.text, message, secrets)}"
+
+
+async def _good(tokens: Tokens, *, instead_of: str | None = None) -> str:
+    found = await tokens.get(instead_of=instead_of)
+    if isinstance(found, str):
+        return found
+    raise OpeningError(Phase.AUTH, NoTokenError(found))
 
 
 def _is_full(error: Exception) -> bool:

@@ -13,11 +13,10 @@ from notifier.channels.email.smtp.diagnosis import (
     MisconfiguredError,
     misconfiguration,
 )
+from notifier.channels.email.smtp.login import REFUSED, log_in
 from notifier.channels.email.smtp.session import Offers, Progress, Session
 from notifier.channels.email.smtp.wire import SmtpWire
 
-_AUTH_METHODS = ("plain", "login", "cram-md5")
-_TRY_ANOTHER_METHOD = (504, 534)
 _FOR_NOW = 4
 _SHARE_OF_TIME = 1 / 2
 _ODD_SILENCE_S = 3.0
@@ -50,6 +49,15 @@ class OpeningError(Exception):
         return self.is_for_now and self.phase in (Phase.CONNECT, Phase.EHLO)
 
     @property
+    def is_refused_login(self) -> bool:
+        """Whether it does not accept what we logged in with: a token may be renewed."""
+        return (
+            self.phase is Phase.AUTH
+            and isinstance(self.cause, aiosmtplib.SMTPResponseException)
+            and self.cause.code == REFUSED
+        )
+
+    @property
     def label(self) -> str:
         """What was in the way, in a word."""
         if isinstance(self.cause, aiosmtplib.SMTPResponseException):
@@ -68,10 +76,12 @@ class Opening:
         config: SmtpConfig,
         tls: ssl.SSLContext | None,
         helo_name: str,
+        token: str | None = None,
         *,
         has_worked: bool = False,
     ) -> None:
         self._config = config
+        self._token = token
         self._has_worked = has_worked
         self._client = aiosmtplib.SMTP(
             hostname=config.host,
@@ -116,7 +126,8 @@ class Opening:
             await self._start_tls(progress)
             await self._ehlo(progress)
         if self._config.username is not None:
-            await self._log_in(progress, self._config.username, self._config.password or "")
+            progress.phase = Phase.AUTH
+            await log_in(self._client, self._config, self._token)
 
     @property
     def _silence_s(self) -> float | None:
@@ -157,26 +168,3 @@ class Opening:
         progress.phase = Phase.STARTTLS
         await self._client.starttls()
         self._transport = self._client.transport
-
-    async def _log_in(self, progress: Progress, username: str, password: str) -> None:
-        progress.phase = Phase.AUTH
-        offered = [name for name in _AUTH_METHODS if name in self._client.server_auth_methods]
-        logins = {
-            "plain": self._client.auth_plain,
-            "login": self._client.auth_login,
-            "cram-md5": self._client.auth_crammd5,
-        }
-        for name in offered:
-            try:
-                await logins[name](username, password)
-            except aiosmtplib.SMTPAuthenticationError as error:
-                if error.code not in _TRY_ANOTHER_METHOD or name == offered[-1]:
-                    raise
-            else:
-                return
-        raise MisconfiguredError(
-            "auth_missing",
-            "the server offers no login that we know (PLAIN, LOGIN, CRAM-MD5): set "
-            f"{self._config.variable('PORT')} to the one for submission (587 or 465), or no "
-            f"{self._config.variable('USERNAME')}",
-        )

@@ -1,32 +1,34 @@
 """SMTP, as a provider."""
 
-from pydantic import Field
-
+from notifier.channels._extras import extra
 from notifier.channels.email.smtp.adapter import SmtpAdapter
-from notifier.channels.email.smtp.settings import MailServerSettings, smtp_config
+from notifier.channels.email.smtp.oauth.settings import PRESETS, SmtpSettings, Way, oauth_way
+from notifier.channels.email.smtp.oauth.tokens import Tokens
+from notifier.channels.email.smtp.settings import smtp_config
 from notifier.channels.provider import Parts, Provider
+from notifier.clock import Clock
 from notifier.delivery.ports import ChannelAdapter
 from notifier.notification.model import Channel
-from notifier.settings.reading import Host
-
-
-class SmtpSettings(MailServerSettings):
-    """The SMTP provider."""
-
-    host: Host = Field("localhost", description="Host of the mail server.")
-    helo_name: str | None = Field(
-        None,
-        description="Name that a mail server is greeted with: this host's, with its domain, as the "
-        "DNS knows it. Without it, what the host calls itself if that has a domain, else "
-        "`[127.0.0.1]`.",
-    )
 
 
 def _make(_channel: Channel, smtp: SmtpSettings, parts: Parts) -> ChannelAdapter:
+    preset = PRESETS[smtp.preset]
+    way = oauth_way(smtp)
     config = smtp_config(
-        smtp, parts.settings.email, provider="smtp", host=smtp.host, helo_name=smtp.helo_name
+        smtp,
+        parts.settings.email,
+        provider=SMTP.name,
+        host=smtp.host or preset.host,
+        helo_name=smtp.helo_name,
+        has_token=way is not None,
     )
-    return SmtpAdapter(config, parts.clock)
+    return SmtpAdapter(config, parts.clock, _tokens(smtp, way, parts.clock) if way else None)
+
+
+def _tokens(smtp: SmtpSettings, way: Way, clock: Clock) -> Tokens:
+    with extra("oauth", "logging in with tokens"):
+        from notifier.channels.email.smtp.oauth.making import make_tokens  # noqa: PLC0415 - an extra
+    return make_tokens(smtp, way, clock, SMTP.name)
 
 
 SMTP = Provider(

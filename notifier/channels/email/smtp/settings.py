@@ -57,6 +57,7 @@ def smtp_config(
     host: str,
     helo_name: str | None = None,
     headers: Mapping[str, str] | None = None,
+    has_token: bool = False,
 ) -> SmtpConfig:
     """Return what an adapter needs.
 
@@ -64,7 +65,7 @@ def smtp_config(
         SettingsError: user, password and security do not go together.
     """
     group = f"{PREFIX}{provider.upper()}__"
-    if (server.username is None) != (server.password is None):
+    if not has_token and (server.username is None) != (server.password is None):
         raise SettingsError(f"{group}USERNAME and {group}PASSWORD: set both or neither")
     if server.username and server.security == "none":
         raise SettingsError(f"{group}SECURITY: none allows no login; use starttls or tls")
