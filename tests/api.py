@@ -155,6 +155,7 @@ class Api:
             html=None,
             sensitive=False,
             attempt=1,
+            action_url="/messages/1",
         )
         await self.services.inbox.deliver(message)
         return id

@@ -89,6 +89,10 @@ class InboxItemView(View):
     subject: str | None
     text: str
     html: str | None
+    action_url: Annotated[
+        str | None,
+        Field(description="Where it leads: an https address, or a path of the service's own app."),
+    ]
     metadata: dict[str, str]
     created_at: datetime
     read_at: datetime | None
@@ -102,6 +106,7 @@ class InboxItemView(View):
             subject=item.subject,
             text=item.text,
             html=item.html,
+            action_url=item.action_url,
             metadata=dict(item.metadata),
             created_at=item.created_at,
             read_at=item.read_at,

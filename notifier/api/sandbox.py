@@ -34,6 +34,7 @@ class CaptureView(View):
     subject: str | None
     text: Annotated[str | None, Field(description="null if sensitive.")]
     html: str | None
+    action_url: str | None
     sensitive: bool
     attempt: int
     captured_at: datetime
@@ -51,6 +52,7 @@ class CaptureView(View):
             subject=capture.subject if shown else None,
             text=capture.text if shown else None,
             html=capture.html if shown else None,
+            action_url=capture.action_url if shown else None,
             sensitive=capture.sensitive,
             attempt=capture.attempt,
             captured_at=capture.captured_at,

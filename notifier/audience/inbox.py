@@ -19,6 +19,7 @@ class InboxItem:
     subject: str | None
     text: str
     html: str | None
+    action_url: str | None
     metadata: Mapping[str, str]
     created_at: datetime
     read_at: datetime | None

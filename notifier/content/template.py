@@ -24,7 +24,7 @@ _NAME = re.compile(NAME_PATTERN[:-1] + r"\Z", re.ASCII)
 PART_NAMES: Mapping[Channel, Sequence[str]] = {
     Channel.EMAIL: ("subject", "preheader", "text", "html", "mjml"),
     Channel.SMS: ("text",),
-    Channel.IN_APP: ("subject", "text"),
+    Channel.IN_APP: ("subject", "text", "action_url"),
 }
 
 
@@ -104,6 +104,7 @@ class Rendered:
     text: str
     subject: str | None = None
     html: str | None = None
+    action_url: str | None = None
     locale: str | None = None
     """That of the parts that were taken."""
 

@@ -41,6 +41,7 @@ class Composer:
             attempt=claimed.attempt,
             metadata=claimed.metadata,
             mail=claimed.mail,
+            action_url=rendered.action_url,
         )
 
     async def _filled(self, claimed: Claimed, pin: Pin) -> Rendered:
@@ -64,4 +65,5 @@ def _filled_inline(claimed: Claimed) -> Rendered:
         text=fill_text(claimed.content, variables, max_chars=most),
         subject=claimed.subject and fill_text(claimed.subject, variables, max_chars=most),
         html=claimed.html and fill_html(claimed.html, variables, max_chars=most),
+        action_url=claimed.action_url and fill_text(claimed.action_url, variables, max_chars=most),
     )

@@ -43,6 +43,7 @@ class Claimed:
     template: Pin | None = None
     """What holds its content, where it has none of its own."""
     mail: MailDetails | None = None
+    action_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

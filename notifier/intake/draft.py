@@ -17,6 +17,7 @@ _JUDGED_BY: Mapping[str, Sequence[str]] = {
     "content": ("type", "variables", "template"),
     "subject": ("type", "variables", "template"),
     "html": ("type", "variables", "template"),
+    "action_url": ("type", "variables", "template"),
     "send_at": (),
     "expires_at": ("send_at",),
 }
@@ -31,6 +32,7 @@ class Draft:
     content: str | None = None
     subject: str | None = None
     html: str | None = None
+    action_url: str | None = None
     variables: Mapping[str, JsonValue] | None = None
     lane: Lane = Lane.NORMAL
     metadata: Mapping[str, str] | None = None
@@ -39,7 +41,7 @@ class Draft:
     sensitive: bool = False
     on_unknown: OnUnknown | None = None
     template: TemplateRef | None = None
-    """What holds content, subject and html instead."""
+    """What holds content, subject, html and action_url instead."""
     locale: str | None = None
     """The language that a template's are wanted in."""
 

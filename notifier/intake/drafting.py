@@ -72,6 +72,7 @@ class Drafter:
             content=draft.content,
             subject=draft.subject,
             html=draft.html,
+            action_url=draft.action_url,
             variables=pinned.variables if pinned else draft.variables,
             metadata=draft.metadata,
             send_at=_later(draft.send_at, now),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from notifier.audience.recipient import has_control_characters
 from notifier.content.filling import Variables, fill_html, fill_text
+from notifier.content.links import MAX_ACTION_URL_CHARS, action_url_fault
 from notifier.errors import TemplateError
 from notifier.intake.draft import Draft, Flaw
 from notifier.notification.medium import Medium
@@ -21,6 +22,7 @@ def inline_flaws(draft: Draft, medium: Medium) -> list[Flaw]:
         ("content", _content_fault(medium, draft.content, variables)),
         ("subject", _subject_fault(medium, draft.subject, variables)),
         ("html", _html_fault(medium, draft.html, variables)),
+        ("action_url", _action_fault(medium, draft.action_url, variables)),
         ("locale", "without a template there is but one language" if draft.locale else None),
     )
     return [Flaw(field, words) for field, words in faults if words]
@@ -48,6 +50,17 @@ def _html_fault(medium: Medium, html: str | None, variables: Variables) -> str |
     if not medium.has_html:
         return "only an email has html"
     return _filling_fault(fill_html, html, variables, max_chars=MAX_HTML_CHARS)
+
+
+def _action_fault(medium: Medium, action_url: str | None, variables: Variables) -> str | None:
+    if action_url is None:
+        return None
+    if not medium.has_action:
+        return "only an in_app notification has an action_url"
+    try:
+        return action_url_fault(fill_text(action_url, variables, max_chars=MAX_ACTION_URL_CHARS))
+    except TemplateError as error:
+        return str(error)
 
 
 def _filling_fault(

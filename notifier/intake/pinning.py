@@ -67,7 +67,12 @@ class Pinner:
 
 
 def _held(draft: Draft) -> Iterator[Flaw]:
-    parts = {"content": draft.content, "subject": draft.subject, "html": draft.html}
+    parts = {
+        "content": draft.content,
+        "subject": draft.subject,
+        "html": draft.html,
+        "action_url": draft.action_url,
+    }
     return (Flaw(name, _HELD) for name, value in parts.items() if value is not None)
 
 

@@ -17,8 +17,8 @@ class Submission:
     """A notification as its service asked for it: validated, not yet stored.
 
     `recipient` is in its channel's normal form; `send_at` and `expires_at` are aware UTC times;
-    `content`, `subject` and `html` are templates that `variables` fill; where it is pinned to a
-    `template`, that holds them, and they are None.
+    `content`, `subject`, `html` and `action_url` are templates that `variables` fill; where it is
+    pinned to a `template`, that holds them, and they are None.
     """
 
     id: UUID
@@ -39,6 +39,7 @@ class Submission:
     traceparent: str | None = None
     template: Pin | None = None
     mail: MailDetails | None = None
+    action_url: str | None = None
 
 
 InsertResult: TypeAlias = Applied | Remembered | KeyReused

@@ -15,6 +15,7 @@ class Medium:
     has_subject: bool = True
     needs_subject: bool = False
     has_html: bool = False
+    has_action: bool = False
     may_be_sensitive: bool = True
     """Not where its content stays readable after it was delivered."""
 
@@ -22,5 +23,5 @@ class Medium:
 MEDIA: Mapping[Channel, Medium] = {
     Channel.EMAIL: Medium(name="an email", needs_subject=True, has_html=True),
     Channel.SMS: Medium(name="an SMS", max_text_chars=1_600, has_subject=False),
-    Channel.IN_APP: Medium(name="an in_app notification", may_be_sensitive=False),
+    Channel.IN_APP: Medium(name="an in_app notification", may_be_sensitive=False, has_action=True),
 }

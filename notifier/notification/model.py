@@ -104,6 +104,7 @@ class Notification:
     """Its own wish; None leaves it to the channel's policy."""
     template: "Pin | None" = None
     mail: MailDetails | None = None
+    action_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,3 +143,5 @@ class Message:
     attempt: int
     metadata: Mapping[str, str] | None = None
     mail: MailDetails | None = None
+    action_url: str | None = None
+    """Where an in_app notification leads: an https address, or a path of the service's own app."""

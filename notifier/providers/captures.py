@@ -21,6 +21,7 @@ class Capture:
     subject: str | None
     text: str | None
     html: str | None
+    action_url: str | None
     sensitive: bool
     attempt: int
     captured_at: datetime

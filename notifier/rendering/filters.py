@@ -16,6 +16,7 @@ import nh3
 from babel import dates, lists, numbers
 from minijinja._lowlevel import State
 
+from notifier.content.links import has_unfit_characters
 from notifier.rendering.faults import FilterError
 from notifier.rendering.formats import Formats, known_currency, known_zone
 from notifier.rendering.values import safe
@@ -32,7 +33,6 @@ _MAX_ITEMS = 100
 _MAX_ITEM_CHARS = 1_000
 _MAX_URL_CHARS = 2_048
 _SCHEMES = frozenset({"https", "mailto", "tel"})
-_NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f-\xa0\"<>\\^`{|}\u2028\u2029]")
 _MAX_RICH_CHARS = 50_000
 _MAX_TRUNCATED = 10_000
 _MAX_FORM_CHARS = 500
@@ -131,7 +131,7 @@ def list_of(state: State, value: object) -> str:
 
 def url(value: object) -> str:
     """Let through an address that a link may have: https, mailto or tel."""
-    if not isinstance(value, str) or len(value) > _MAX_URL_CHARS or _NOT_IN_URLS.search(value):
+    if not isinstance(value, str) or len(value) > _MAX_URL_CHARS or has_unfit_characters(value):
         raise FilterError("url", f"needs an address of at most {_MAX_URL_CHARS:,} characters")
     if not _is_followed(value):
         raise FilterError("url", "needs an address that begins with https:, mailto: or tel:")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from notifier.content.links import action_url_fault
 from notifier.content.ports import Offered
 from notifier.content.template import Content, Rendered, Variables, chosen_locale
 from notifier.errors import TemplateError
@@ -81,7 +82,13 @@ class Parts:
             raise LocatedError(fault, locale, channel, "text")
         if html is not None:
             html = self._finished(channel, locale, html, preheader)
-        return Rendered(locale=locale, text=done["text"], subject=done.get("subject"), html=html)
+        return Rendered(
+            locale=locale,
+            text=done["text"],
+            subject=done.get("subject"),
+            html=html,
+            action_url=done.get("action_url") or None,
+        )
 
     def _part(
         self,
@@ -137,4 +144,8 @@ def _bounded(part: str, filled: str) -> str:
         filled = filled.strip()
         if len(filled.splitlines()) > 1:
             raise PartError("line-break", "must be one line once it is filled")
+    if part == "action_url":
+        filled = filled.strip()
+        if filled and (fault := action_url_fault(filled)):
+            raise PartError("link", f"where it leads: {fault}")
     return filled

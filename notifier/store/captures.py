@@ -26,6 +26,7 @@ captures = Table(
     Column("subject", Text),
     Column("text", Text),
     Column("html", Text),
+    Column("action_url", Text),
     Column("sensitive", Boolean, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("captured_at", UtcTime, nullable=False),
@@ -43,6 +44,7 @@ _given = given_rows(
     subject=Text,
     text=Text,
     html=Text,
+    action_url=Text,
     sensitive=Boolean,
     attempt=Integer,
 )
@@ -94,6 +96,7 @@ def _to_capture(row: Row[Any]) -> Capture:
         subject=row.subject,
         text=row.text,
         html=row.html,
+        action_url=row.action_url,
         sensitive=row.sensitive,
         attempt=row.attempt,
         captured_at=row.captured_at,

@@ -63,6 +63,7 @@ inbox_items = Table(
     Column("subject", Text),
     Column("text", Text, nullable=False),
     Column("html", Text),
+    Column("action_url", Text),
     Column("metadata", JsonObject),
     Column("created_at", UtcTime, nullable=False),
     Column("read_at", UtcTime),
@@ -108,7 +109,14 @@ _LOCK_FREE = _those.with_for_update(of=inboxes, skip_locked=True)
 _HEADS = select(inboxes).join_from(inboxes, _names, _is_of(_names)).where(inboxes.c.last_seq > 0)
 
 _given = given_rows(
-    id=ID, service=Text, recipient=Text, subject=Text, text=Text, html=Text, metadata=JsonObject
+    id=ID,
+    service=Text,
+    recipient=Text,
+    subject=Text,
+    text=Text,
+    html=Text,
+    action_url=Text,
+    metadata=JsonObject,
 )
 _number = func.row_number().over(
     partition_by=(_given.c.service, _given.c.recipient), order_by=_given.c.id
@@ -348,6 +356,7 @@ def _to_item(row: Row[Any]) -> InboxItem:
         subject=row.subject,
         text=row.text,
         html=row.html,
+        action_url=row.action_url,
         metadata=row.metadata or {},
         created_at=row.created_at,
         read_at=row.read_at,

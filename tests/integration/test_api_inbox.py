@@ -36,6 +36,8 @@ async def test_an_inbox_shows_its_items_newest_first_and_page_by_page(api: Api) 
     await api.deliver_in_app("bob", "of another service", service="payments")
 
     assert await texts(api, "bob") == ["4", "3", "2", "1", "0"]
+    (item,) = (await api.client.get(f"{INBOX}/alice")).json()["items"]
+    assert item["action_url"] == "/messages/1"
     seen: list[str] = []
     path: str | None = f"{INBOX}/bob?limit=2"
     while path:

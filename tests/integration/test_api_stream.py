@@ -153,6 +153,7 @@ async def test_what_arrives_is_streamed_with_its_seq_as_id(served: Live) -> None
 
     assert [each.text for each in events] == ["one", "two"]
     assert [each.id for each in events] == ["2", "3"]
+    assert [json.loads(each.data)["action_url"] for each in events] == ["/messages/1"] * 2
 
 
 async def test_a_stream_resumes_without_loss_or_doubling(served: Live) -> None:

@@ -307,3 +307,27 @@ async def test_an_order_to_publish_is_carried_out_once(api: Api) -> None:
 
     assert [each.json()["version"] for each in answers] == [1, 1]
     assert len((await api.client.get(f"{BOOKED}/versions")).json()["items"]) == 1
+
+
+async def test_an_in_app_notification_leads_where_its_template_says(api: Api) -> None:
+    parts = {"en": {"in_app": {"text": "Booked", "action_url": "/bookings/{{ name }}"}}}
+    await published(api, a_content(parts=parts))
+    wanted = {"type": "in_app", "recipient": "user-42"}
+
+    answer = await sent(api, **wanted)
+    held = await sent(api, **wanted, action_url="/mine")
+    seen = await api.client.post(f"{BOOKED}/render", json={"type": "in_app", "example": 0})
+
+    assert answer.status_code == 202, answer.text
+    assert [each["pointer"] for each in held.json()["errors"]] == ["/action_url"]
+    assert seen.json()["action_url"] == "/bookings/Ada"
+
+
+async def test_a_notification_that_leads_astray_is_refused(api: Api) -> None:
+    note = {"type": "in_app", "recipient": "user-42", "content": "Look"}
+
+    good = await api.client.post(f"{PREFIX}/send", json={**note, "action_url": "/look"})
+    bad = await api.client.post(f"{PREFIX}/send", json={**note, "action_url": "javascript:a()"})
+
+    assert (await api.client.get(good.headers["location"])).json()["action_url"] == "/look"
+    assert [each["pointer"] for each in bad.json()["errors"]] == ["/action_url"]

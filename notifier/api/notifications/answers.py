@@ -194,6 +194,7 @@ class NotificationView(SummaryView):
         str | None, Field(description="null once erased, if sensitive, and with a template.")
     ]
     html: str | None
+    action_url: str | None
     variables: dict[str, PydanticJson] | None
     timeline: Annotated[list[TimelineView], Field(description=_ENTRIES)]
 
@@ -213,6 +214,7 @@ class NotificationView(SummaryView):
                 "subject": it.subject if shown else None,
                 "content": it.content if shown else None,
                 "html": it.html if shown else None,
+                "action_url": it.action_url if shown else None,
                 "variables": dict(it.variables) if shown and it.variables is not None else None,
                 "timeline": [TimelineView.of(each) for each in timeline],
             }

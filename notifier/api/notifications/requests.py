@@ -26,6 +26,7 @@ from notifier.api.kit.fields import (
 )
 from notifier.api.kit.problems import InvalidField
 from notifier.api.kit.querying import After, Limit, QueryModel, Service, Time, number_with_plus
+from notifier.content.links import MAX_ACTION_URL_CHARS
 from notifier.content.template import NAME_PATTERN, TemplateRef, is_template_name
 from notifier.intake.draft import Draft
 from notifier.intake.inline import MAX_CONTENT_CHARS, MAX_HTML_CHARS, MAX_SUBJECT_CHARS
@@ -256,6 +257,15 @@ class NotificationRequest(BaseModel):
             description="The same as HTML, a template whose variables are escaped. Emails only.",
         ),
     ] = None
+    action_url: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=MAX_ACTION_URL_CHARS,
+            description="Where it leads, a template: an https address, or a path of your own app "
+            "that begins with one /. In_app only.",
+        ),
+    ] = None
     priority: Annotated[WireLane, Field(description="How urgent it is.")] = Lane.NORMAL
     send_at: Annotated[
         WireTime | None,
@@ -289,6 +299,7 @@ class NotificationRequest(BaseModel):
             content=self.content,
             subject=self.subject,
             html=self.html,
+            action_url=self.action_url,
             variables=self.variables,
             lane=self.priority,
             metadata=self.metadata,

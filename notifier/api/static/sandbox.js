@@ -97,6 +97,7 @@ function renderMessage() {
   facts.append(field("To", chosen.recipient), field("Service", chosen.service));
   facts.append(field("Captured", new Date(chosen.captured_at).toLocaleString()));
   facts.append(field("Attempt", String(chosen.attempt)), field("Id", chosen.id));
+  if (chosen.action_url) facts.append(field("Leads to", chosen.action_url));
   const heading = chosen.sensitive ? "Sensitive" : chosen.subject || NAMES[chosen.type] || chosen.type;
   pane.append(element("h2", "", heading), facts, body(chosen));
 }

@@ -87,10 +87,11 @@ class SmsParts(_Shape):
 
 
 class InAppParts(_Shape):
-    """What an in-app notification says."""
+    """What an in-app notification says, and where it leads."""
 
     subject: Part = None
     text: Part = None
+    action_url: Part = None
 
 
 class LocaleParts(_Shape):
@@ -371,6 +372,7 @@ class RenderedView(View):
     subject: str | None
     text: str
     html: str | None
+    action_url: str | None
     text_chars: int
     html_bytes: int | None
 
@@ -382,6 +384,7 @@ class RenderedView(View):
             subject=it.subject,
             text=it.text,
             html=it.html,
+            action_url=it.action_url,
             text_chars=len(it.text),
             html_bytes=len(it.html.encode()) if it.html is not None else None,
         )

@@ -148,6 +148,7 @@ def _draft(rendered: Rendered, wanted: TestRequest, metadata: Mapping[str, str])
         content=_finished(rendered.text),
         subject=subject and _finished((MARK + subject)[:MAX_SUBJECT_CHARS]),
         html=rendered.html and _finished(rendered.html),
+        action_url=rendered.action_url,
         variables=_BRACES,
         metadata=metadata,
     )

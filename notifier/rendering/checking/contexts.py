@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from typing import Protocol
 
-from notifier.rendering.checking.links import link_fault
+from notifier.content.links import link_fault
 from notifier.rendering.checking.scanning import Kind, Piece, pieces
 
 _OPEN, _CLOSE = "\ue000", "\ue001"

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
+from notifier.content.links import link_fault, written_links
 from notifier.content.ports import Offered
 from notifier.content.template import Content, Rendered, Variables
 from notifier.errors import TemplateError
 from notifier.notification.model import Channel
 from notifier.rendering.checking.contexts import check_page
 from notifier.rendering.checking.findings import Findings, Place
-from notifier.rendering.checking.links import link_fault, written_links
 from notifier.rendering.checking.segments import segments
 from notifier.rendering.limits import FUEL
 from notifier.rendering.pages import Finisher

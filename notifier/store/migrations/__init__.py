@@ -22,6 +22,7 @@ REVISIONS = (
     "0008_follow_what_happens",
     "0009_add_templates",
     "0010_add_mail_details",
+    "0011_add_action_urls",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

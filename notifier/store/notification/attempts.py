@@ -110,6 +110,7 @@ _leases = (
         n.c.template_version_id,
         n.c.locale,
         n.c.mail,
+        n.c.action_url,
         SecondsUntil(n.c.expires_at).label("expires_in_s"),
     )
 )

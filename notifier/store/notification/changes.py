@@ -27,7 +27,7 @@ from notifier.store.kit.sql import Now, is_key, literal_text
 from notifier.store.notification.rows import fault_columns
 from notifier.store.notification.tables import notifications as n
 
-ERASABLE = (n.c.subject, n.c.content, n.c.html, n.c.variables, n.c.mail)
+ERASABLE = (n.c.subject, n.c.content, n.c.html, n.c.variables, n.c.mail, n.c.action_url)
 
 RETURNED = (n.c.id, n.c.service, n.c.status, n.c.attempt)
 """What a change returns of each record it changed."""

@@ -77,6 +77,7 @@ _GIVEN: Mapping[str, SqlType] = {
     "template_version_id": Uuid,
     "locale": Text,
     "mail": Text,
+    "action_url": Text,
     "send_at": UtcTime,
     "expires_at": UtcTime,
 }

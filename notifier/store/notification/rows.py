@@ -51,6 +51,7 @@ def submission_row(submission: Submission, request: UUID | None = None) -> RowJs
             "traceparent": submission.traceparent,
             **_pin_columns(submission.template),
             **({"mail": mail_text(submission.mail)} if submission.mail else {}),
+            **({"action_url": submission.action_url} if submission.action_url else {}),
             "send_at": time_text(submission.send_at) if submission.send_at else None,
             "expires_at": time_text(submission.expires_at) if submission.expires_at else None,
             **part_of,
@@ -153,6 +154,7 @@ def message_row(message: Message, *, with_content: bool = True) -> RowJson:
             "subject": message.subject if with_content else None,
             "text": message.text if with_content else None,
             "html": message.html if with_content else None,
+            "action_url": message.action_url if with_content else None,
             "metadata": dict(message.metadata) if message.metadata else None,
             "sensitive": message.sensitive,
             "attempt": message.attempt,
@@ -177,7 +179,7 @@ def to_claimed(row: Sequence[Any]) -> Claimed:
     (
         id, service, _status, attempt, channel, lane, recipient, subject, content, html, variables,
         metadata, sensitive, attempts_spent, lease_token, on_unknown, traceparent, version_id,
-        locale, mail, expires_in_s,
+        locale, mail, action_url, expires_in_s,
     ) = row  # fmt: skip
     return Claimed(
         id=id,
@@ -199,6 +201,7 @@ def to_claimed(row: Sequence[Any]) -> Claimed:
         traceparent=traceparent,
         template=Pin(version_id, locale) if version_id else None,
         mail=to_mail(mail) if mail else None,
+        action_url=action_url,
     )
 
 
@@ -231,6 +234,7 @@ def to_notification(row: Row[Any]) -> Notification:
         on_unknown=OnUnknown(row.on_unknown) if row.on_unknown else None,
         template=Pin(row.template_version_id, row.locale) if row.template_version_id else None,
         mail=to_mail(row.mail) if row.mail else None,
+        action_url=row.action_url,
     )
 
 

@@ -71,6 +71,7 @@ notifications = Table(
     Column("locale", Text),
     # What a mail has besides its content, as JSON; NULL: nothing.
     Column("mail", Text),
+    Column("action_url", Text),
     # Since when a dead letter lies there that stands for nothing any more, or may be a second one.
     Column("stale_letter_at", UtcTime),
     CheckConstraint(f"status IN ({_STATUSES})", name="status"),

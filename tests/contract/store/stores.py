@@ -68,6 +68,7 @@ def a_submission(
     recipient: str = "ada@example.org",
     on_unknown: OnUnknown | None = None,
     mail: MailDetails | None = None,
+    action_url: str | None = None,
 ) -> Submission:
     return Submission(
         id=id or compat.uuid7(),
@@ -86,6 +87,7 @@ def a_submission(
         on_unknown=on_unknown,
         traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         mail=mail,
+        action_url=action_url,
     )
 
 
@@ -101,6 +103,7 @@ def a_message(submission: Submission) -> Message:
         sensitive=submission.sensitive,
         attempt=1,
         metadata=submission.metadata,
+        action_url="/orders/42",
     )
 
 

@@ -23,14 +23,14 @@ def to(recipient: str = "ada", **changes: object) -> Message:
 
 
 async def test_an_item_is_shown_as_it_was_delivered(stores: Stores) -> None:
-    message = to(html="<b>hello</b>")
+    message = to(html="<b>hello</b>", action_url="/orders/42")
 
     await stores.inbox.deliver(message)
 
     (item,) = await stores.inbox.page(*ADA, limit=9, before=None, unread_only=False)
     assert (item.seq, item.notification_id, item.read_at) == (1, message.id, None)
     assert (item.subject, item.text, item.html) == (message.subject, message.text, message.html)
-    assert item.metadata == message.metadata
+    assert (item.action_url, item.metadata) == ("/orders/42", message.metadata)
 
 
 async def test_a_message_delivered_again_and_at_once_is_one_item(stores: Stores) -> None:

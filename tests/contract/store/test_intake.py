@@ -63,6 +63,19 @@ async def test_what_a_mail_has_besides_its_content_reaches_who_sends_it(
     assert (await stores.get(claimed.id)).mail == details
 
 
+@pytest.mark.parametrize("action_url", ["/orders/{{ number }}?from=\u00e4", None])
+async def test_where_a_notification_leads_reaches_who_sends_it(
+    stores: Stores, action_url: str | None
+) -> None:
+    claimed = await stores.claimed(a_submission(action_url=action_url))
+
+    message = await stores.composer(SystemClock()).message(claimed)
+
+    assert claimed.action_url == action_url
+    assert message.action_url == (action_url and f"/orders/{10**30}?from=\u00e4")
+    assert (await stores.get(claimed.id)).action_url == action_url
+
+
 async def test_what_is_optional_may_be_missing(stores: Stores) -> None:
     asked = replace(
         a_submission(), subject=None, html=None, variables=None, metadata=None, traceparent=None

@@ -85,6 +85,7 @@ async def test_captures_are_shown_newest_first(stores: Stores) -> None:
 
     assert [each.notification_id for each in captured] == [each.id for each in messages[::-1]]
     assert (captured[0].subject, captured[0].text) == (messages[0].subject, messages[0].text)
+    assert {each.action_url for each in captured} == {"/orders/42"}
     emails = await stores.captures.page(limit=1, before=captured[0].seq, channel=Channel.EMAIL)
     assert [each.notification_id for each in emails] == [messages[0].id]
 
@@ -96,5 +97,6 @@ async def test_of_a_sensitive_message_the_content_is_not_captured(stores: Stores
 
     (capture,) = await stores.captures.page(limit=9, before=None, channel=None)
     assert (capture.subject, capture.text, capture.html) == (None, None, None)
+    assert capture.action_url is None
     assert capture.sensitive
     assert capture.recipient == message.recipient

@@ -39,7 +39,9 @@ WAYS: dict[Status, list[Transition]] = {
 async def brought_to(
     stores: Stores, status: Status, *, sensitive: bool = False, is_unknown: bool = False
 ) -> UUID:
-    submission = await stores.accept(a_submission(sensitive=sensitive, mail=DETAILS))
+    submission = await stores.accept(
+        a_submission(sensitive=sensitive, mail=DETAILS, action_url="/a")
+    )
     for transition in WAYS[status]:
         moved = await stores.orders.move(transition, submission.id, service=None)
         assert moved == Applied()
@@ -97,9 +99,10 @@ async def test_whatever_door_leads_to_a_final_state_a_sensitive_content_is_erase
         await stores.orders.move(transition, moved_id, service=None)
 
         moved = await stores.get(moved_id)
-        erasable = (moved.subject, moved.content, moved.html, moved.variables, moved.mail)
+        content = (moved.subject, moved.content, moved.html, moved.action_url)
+        erasable = (*content, moved.variables, moved.mail)
         erased = transition.target.is_final
-        assert [value is None for value in erasable] == [erased] * 5
+        assert [value is None for value in erasable] == [erased] * 6
         assert (moved.finished_at is not None) is erased
 
 

@@ -221,3 +221,15 @@ async def test_a_sending_in_the_past_is_one_at_once() -> None:
 async def test_what_an_inbox_would_show_cannot_be_sensitive() -> None:
     assert (await accepted(replace(MAIL, sensitive=True))).sensitive
     assert "sensitive" in await wrong(replace(IN_APP, sensitive=True))
+
+
+async def test_where_an_in_app_notification_leads_is_filled_and_checked() -> None:
+    path = replace(IN_APP, action_url="/orders/{{ id }}", variables={"id": 42})
+    astray = replace(IN_APP, action_url="{{ to }}", variables={"to": "javascript:alert(1)"})
+
+    assert (await accepted(path)).action_url == "/orders/{{ id }}"
+    assert (await wrong(astray))["action_url"].startswith("expected https://")
+    assert (await wrong(replace(path, variables={})))[
+        "action_url"
+    ] == "no value in variables for id"
+    assert "in_app" in (await wrong(replace(MAIL, action_url="/orders")))["action_url"]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.content.filling import fill_html, fill_text
-from notifier.content.template import TemplateVersion, VariableFault
+from notifier.content.template import Content, TemplateVersion, VariableFault
 from notifier.errors import TemplateError
 from notifier.notification.model import Channel, JsonValue
 from notifier.rendering.renderer import VersionRenderer
@@ -328,3 +328,23 @@ def test_money_is_no_float_by_its_format() -> None:
     assert renderer.completed(version(of), {"a": math.pi}) == [
         VariableFault(("a",), "must be of type string")
     ]
+
+
+def an_action(source: str) -> Content:
+    return content({"en": {Channel.IN_APP: {"text": "Booked", "action_url": source}}})
+
+
+@pytest.mark.parametrize(
+    ("link", "leads_to"),
+    [("/bookings/42", "/bookings/42"), (" https://a.example/ ", "https://a.example/"), ("", None)],
+)
+def test_where_an_in_app_notification_leads_is_filled(link: str, leads_to: str | None) -> None:
+    assert rendered(an_action("{{ link }}"), Channel.IN_APP, link=link).action_url == leads_to
+
+
+@pytest.mark.parametrize("link", ["javascript:alert(1)", "//evil.example", "http://a.example"])
+def test_an_in_app_notification_never_leads_astray(link: str) -> None:
+    with pytest.raises(TemplateError, match="in_app action_url") as raised:
+        rendered(an_action("{{ link }}"), Channel.IN_APP, link=link)
+
+    assert link not in str(raised.value)
