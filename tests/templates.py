@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from typing import cast
 from uuid import UUID, uuid4
 
+from notifier.clock import Clock
 from notifier.content.library import Archived, Library, TemplateStore, Unpublished
 from notifier.content.template import Content, TemplateRef, TemplateVersion, Variables
 from notifier.notification.model import Channel
+from tests.clock import SystemClock
 
 BOOKED = Content(
     default_locale="en",
@@ -76,6 +78,6 @@ class KeptTemplates:
         every = [each for versions in self.versions.values() for each in versions]
         return next((each for each in every if each.id == id), None)
 
-    def library(self) -> Library:
+    def library(self, clock: Clock | None = None) -> Library:
         """A library over these."""
-        return Library(cast(TemplateStore, self))
+        return Library(cast(TemplateStore, self), clock or SystemClock())

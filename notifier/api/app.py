@@ -148,7 +148,7 @@ def _operations(
     feed: InboxFeed,
     metrics: Metrics | None,
 ) -> Sequence[Operation]:
-    library = Library(ports.templates)
+    library = Library(ports.templates, ports.clock)
     drafter = Drafter(
         clock=ports.clock,
         new_id=ports.new_id,

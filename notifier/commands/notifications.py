@@ -83,11 +83,12 @@ async def accept(settings: Settings, service: str, draft: Draft) -> UUID:
     """
     check_service(service)
     async with open_stores(settings) as stores:
+        clock = SystemClock()
         drafter = Drafter(
-            clock=SystemClock(),
+            clock=clock,
             new_id=uuid7,
             channels=frozenset(channel_settings(settings)),
-            pinner=Pinner(Library(stores.templates), VersionRenderer(SystemClock())),
+            pinner=Pinner(Library(stores.templates, clock), VersionRenderer(clock)),
         )
         [made] = await drafter.submissions([draft], service=service)
         if isinstance(made, list):

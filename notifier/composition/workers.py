@@ -66,7 +66,9 @@ async def consuming(
     deliverer = Deliverer(
         leases=resources.stores.leases,
         publisher=resources.publisher,
-        composer=Composer(Library(resources.stores.templates), VersionRenderer(resources.clock)),
+        composer=Composer(
+            Library(resources.stores.templates, resources.clock), VersionRenderer(resources.clock)
+        ),
         routes=routes,
         gate=gate,
         policies=retry_policies(settings),

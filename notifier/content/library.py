@@ -1,13 +1,13 @@
 """Where templates are kept, and how the published ones are found fast."""
 
-import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from notifier.clock import Clock
 from notifier.content.template import Content, TemplateRef, TemplateVersion
 from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
 
@@ -136,9 +136,9 @@ class Library:
     What is published is looked up again after `_FRESH_S`: until then an older version is pinned.
     """
 
-    def __init__(self, store: TemplateStore, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, store: TemplateStore, clock: Clock) -> None:
         self._store = store
-        self._now_s = now_s
+        self._clock = clock
         self._versions: OrderedDict[UUID, TemplateVersion] = OrderedDict()
         self._found: OrderedDict[tuple[str, TemplateRef], tuple[float, UUID]] = OrderedDict()
 
@@ -152,7 +152,7 @@ class Library:
         found = await self._store.find(service, ref)
         if isinstance(found, TemplateVersion):
             self._keep(found)
-            self._found[service, ref] = (self._now_s(), found.id)
+            self._found[service, ref] = (self._clock.monotonic_s(), found.id)
             if len(self._found) > _MOST_NAMES:
                 self._found.popitem(last=False)
         return found
@@ -173,7 +173,7 @@ class Library:
 
     def _kept(self, service: str, ref: TemplateRef) -> TemplateVersion | None:
         found_at_s, id = self._found.get((service, ref), (0.0, None))
-        if id is None or self._now_s() - found_at_s > _FRESH_S:
+        if id is None or self._clock.monotonic_s() - found_at_s > _FRESH_S:
             return None
         return self._versions.get(id)
 

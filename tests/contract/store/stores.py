@@ -169,7 +169,7 @@ class Stores:
     templates: SqlTemplateStore
 
     def composer(self, clock: Clock) -> Composer:
-        return Composer(Library(self.templates), VersionRenderer(clock))
+        return Composer(Library(self.templates, clock), VersionRenderer(clock))
 
     @property
     def life(self) -> Any:

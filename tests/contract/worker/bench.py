@@ -164,7 +164,8 @@ class Bench:
             leases=cast(Leases, self.store),
             publisher=self.publisher,
             composer=Composer(
-                Library(cast(TemplateStore, self.templates)), VersionRenderer(self.clock)
+                Library(cast(TemplateStore, self.templates), self.clock),
+                VersionRenderer(self.clock),
             ),
             routes=dict.fromkeys(Channel, route),
             gate=self.gate(),
