@@ -20,6 +20,7 @@ from notifier.commands import (
     providers,
     running,
     suppressions,
+    templates,
     topology,
 )
 from notifier.commands.showing import say
@@ -37,7 +38,7 @@ app.add_typer(notifications.group)
 for name, group in {
     "db": database.group, "topology": topology.group, "keys": keys.group,
     "dead-letters": dead_letters.group, "providers": providers.group,
-    "suppressions": suppressions.group,
+    "suppressions": suppressions.group, "templates": templates.group,
 }.items():  # fmt: skip
     app.add_typer(group, name=name)
 

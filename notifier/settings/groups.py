@@ -6,6 +6,7 @@ from pydantic import AfterValidator, ConfigDict, Field, SecretStr, model_validat
 
 from notifier.mailbox import parse_mailbox
 from notifier.settings.reading import (
+    BaseUrl,
     Environment,
     Group,
     Host,
@@ -231,7 +232,18 @@ class BrokerSettings(Environment):
     )
 
 
-class Settings(KeySettings, BrokerSettings):
+class ClientSettings(Environment):
+    """How commands that go by the API reach it, from wherever they run."""
+
+    url: BaseUrl = Field(
+        "http://127.0.0.1:8000",
+        description="Where the API answers, for commands that go by it, such as `notifier "
+        "templates`.",
+    )
+    api_key: SecretStr = Field(SecretStr(""), description="The API key that these commands use.")
+
+
+class Settings(KeySettings, BrokerSettings, ClientSettings):
     """Everything that can be set; providers add a group each.
 
     Each field is a variable: `email.sender` is NOTIFIER_EMAIL__SENDER. Any of them can come from

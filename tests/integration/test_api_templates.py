@@ -331,3 +331,13 @@ async def test_a_notification_that_leads_astray_is_refused(api: Api) -> None:
 
     assert (await api.client.get(good.headers["location"])).json()["action_url"] == "/look"
     assert [each["pointer"] for each in bad.json()["errors"]] == ["/action_url"]
+
+
+async def test_only_the_draft_that_is_meant_is_published(api: Api) -> None:
+    seen = (await written(api)).headers["ETag"]
+    theirs = (await written(api, a_content(subject="By a colleague"))).headers["ETag"]
+
+    lost = await api.client.post(f"{BOOKED}/publish", headers={"If-Match": seen})
+    assert (lost.status_code, lost.json()["code"]) == (412, "precondition-failed")
+    done = await api.client.post(f"{BOOKED}/publish", headers={"If-Match": theirs})
+    assert (done.status_code, done.json()["version"]) == (200, 1)

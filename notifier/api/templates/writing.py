@@ -42,7 +42,7 @@ from notifier.idempotency import NotFound
 
 _IF_MATCH = HeaderParameter(
     name="If-Match",
-    description="The ETag of the draft that this one takes the place of: 412 if another did.",
+    description="The ETag of the draft that is meant: 412 if it was changed meanwhile.",
     schema={"type": "string"},
 )
 
@@ -86,6 +86,8 @@ class TemplateWriting:
     async def publish(self, call: Call[None, TemplateQuery]) -> Response:
         """Make a version of a draft without errors."""
         draft = await self._draft(call)
+        if _if_match(call) not in (None, draft.etag):
+            raise _lost(LostRace(draft.etag))
         checked = await self.workshop.check(draft.content)
         if checked.compiled is None:
             return await call.refuse(refused(checked))
@@ -206,8 +208,9 @@ class TemplateWriting:
             scope="templates",
             query=TemplateQuery,
             is_idempotent=True,
+            headers=(_IF_MATCH,),
             replies={200: _PUBLISHED},
-            problems=(NOT_FOUND, INVALID, BUSY),
+            problems=(NOT_FOUND, INVALID, BUSY, PRECONDITION_FAILED),
         )
 
     def _rolling_back(self) -> Operation:

@@ -1,0 +1,258 @@
+"""Templates of a folder and of a server, brought together without losing anyone's changes."""
+
+import difflib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import ValidationError
+from rich.console import Console
+
+from notifier.api.templates.shapes import ContentShape, ContentView
+from notifier.commands.calling import ApiClient, ApiError, LostRaceError, RefusedError
+from notifier.commands.folders import TemplateFolder
+from notifier.commands.showing import say
+from notifier.content.encoding import Document
+from notifier.content.folder import (
+    DESCRIPTION,
+    FileFinding,
+    Files,
+    Standing,
+    UnknownPartError,
+    digest,
+    document_of,
+    files_of,
+    in_file,
+    standing,
+)
+from notifier.content.template import Content, Finding, Severity
+from notifier.notification.model import Channel
+
+Findings: TypeAlias = Sequence[FileFinding]
+
+_PAGE = "100"
+_CHANGED_THERE = (
+    "not what the server had when this folder last agreed with it; pull first, or --force"
+)
+_CHANGED_BOTH = "changed here and on the server; see diff, then push or pull with --force"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A draft on a server, as files."""
+
+    files: Files
+    etag: str
+    findings: Findings
+
+
+class Server:
+    """The templates of a server."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        of = f" {client.service}" if client.service else ""
+        self.place = client.url + of
+
+    def names(self) -> Sequence[str]:
+        """The templates that are not archived."""
+        return sorted(self._published)
+
+    def draft(self, name: str) -> Draft | None:
+        """Return a draft, None if there is none."""
+        found = self._client.get("templates", name, "draft")
+        return None if found is None else _draft(found)
+
+    def save(self, name: str, document: Mapping[str, Any], if_match: str | None) -> Draft:
+        """Write a draft in place of the one with that ETag. Raises as `ApiClient.put` does."""
+        saved = self._client.put("templates", name, "draft", body=document, if_match=if_match)
+        return _draft(saved)
+
+    def is_sending(self, name: str, files: Files) -> bool:
+        """Whether what is sent now says just that."""
+        number = self._published.get(name)
+        if number is None:
+            return False
+        whole = self._client.get("templates", name, "versions", str(number))
+        return whole is not None and files_of(whole["content"]) == files
+
+    def publish(self, name: str, etag: str) -> int:
+        """Publish the draft with that ETag. Raises as `ApiClient.post` does."""
+        done = self._client.post("templates", name, "publish", body={}, if_match=etag)
+        return int(done["version"])
+
+    @cached_property
+    def _published(self) -> Mapping[str, int | None]:
+        return {each["name"]: each["published"] for each in self._pages() if not each["archived"]}
+
+    def _pages(self) -> Iterator[Mapping[str, Any]]:
+        place: Mapping[str, str] = {}
+        while True:
+            page = self._client.get("templates", limit=_PAGE, **place)
+            if page is None:
+                raise ApiError(f"{self._client.url} has no templates: is this notifier's API?")
+            yield from page["items"]
+            if page["next"] is None:
+                return
+            place = {"after": parse_qs(urlsplit(page["next"]).query)["after"][0]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushing:
+    """Writes templates of a folder to a server; `agreed` is what the server may have."""
+
+    server: Server
+    source: TemplateFolder
+    agreed: Mapping[str, Collection[str]]
+    agree: Callable[[str, str], None]
+    is_forced: bool
+    is_publishing: bool
+
+    def push(self, name: str) -> bool:
+        """Write one, and publish it if that is asked for; False if anything went wrong."""
+        content = content_of(self.source, name)
+        if not isinstance(content, Content):
+            return tell(self.source, name, content)
+        try:
+            draft = self._written(name, _document(content))
+        except (LostRaceError, RefusedError) as error:
+            complain(f"{name}: {error}")
+            return False
+        self.agree(name, digest(draft.files))
+        return tell(self.source, name, draft.findings) and self._published(name, draft)
+
+    def _written(self, name: str, document: Document) -> Draft:
+        there = self.server.draft(name)
+        if there and there.files == files_of(document):
+            return there
+        if there and not self._may_overwrite(name, there):
+            raise LostRaceError(_CHANGED_THERE)
+        saved = self.server.save(name, document, there.etag if there else None)
+        say(f"{name}: draft written")
+        return saved
+
+    def _may_overwrite(self, name: str, there: Draft) -> bool:
+        return self.is_forced or digest(there.files) in self.agreed.get(name, ())
+
+    def _published(self, name: str, draft: Draft) -> bool:
+        if not self.is_publishing or self.server.is_sending(name, draft.files):
+            return True
+        try:
+            number = self.server.publish(name, draft.etag)
+        except (LostRaceError, RefusedError) as error:
+            complain(f"{name}: not published: {error}")
+            return False
+        say(f"{name}: version {number} published")
+        return True
+
+
+def content_of(folder: TemplateFolder, name: str) -> Content | Findings:
+    """Read a template, or say what keeps its files from being one."""
+    files = folder.files(name)
+    if not isinstance(files, Mapping):
+        return files
+    document = document_of(files)
+    if not isinstance(document, Mapping):
+        return document
+    try:
+        return ContentShape.model_validate(document).content()
+    except ValidationError as error:
+        return [_misshapen(each["loc"], each["msg"]) for each in error.errors(include_url=False)]
+
+
+def pull(server: Server, folder: TemplateFolder, name: str, *, is_forced: bool) -> bool:
+    """Write a draft into a folder; False if it was changed in both, and so left alone."""
+    there = server.draft(name)
+    if there is None:
+        return True
+    stands = standing(_here(folder, name), there.files, folder.agreed(server.place).get(name))
+    if stands is Standing.CHANGED_HERE and not is_forced:
+        say(f"{name}: changed here, left alone")
+        return True
+    if stands is Standing.CHANGED_BOTH and not is_forced:
+        complain(f"{name}: {_CHANGED_BOTH}")
+        return False
+    if stands is not Standing.SAME:
+        folder.write(name, there.files)
+        say(f"{name}: written")
+    folder.agree(server.place, name, digest(there.files))
+    return True
+
+
+def differences(server: Server, folder: TemplateFolder, name: str) -> Sequence[str]:
+    """Return the lines of a unified diff, from a server's draft to a folder's template."""
+    draft = server.draft(name)
+    there, here = draft.files if draft else {}, _here(folder, name) or {}
+    lines: list[str] = []
+    for path in sorted({*there, *here}):
+        if there.get(path) != here.get(path):
+            lines += difflib.unified_diff(
+                there.get(path, "").splitlines(),
+                here.get(path, "").splitlines(),
+                f"{server.place}/{name}/{path}",
+                (folder.root / name / path).as_posix(),
+                lineterm="",
+            )
+    return lines
+
+
+def digests(folder: TemplateFolder) -> Mapping[str, str]:
+    """Return what tells the templates of a folder from others."""
+    return {name: digest(_here(folder, name) or {}) for name in folder.names()}
+
+
+def tell(folder: TemplateFolder, name: str, findings: Findings) -> bool:
+    """Print findings; whether none of them is an error."""
+    for each in findings:
+        say(str(each.within((folder.root / name).as_posix())))
+    return not any(each.severity is Severity.ERROR for each in findings)
+
+
+def complain(line: str) -> None:
+    """Print what was not done, apart from what was."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(line, markup=False)
+
+
+def _here(folder: TemplateFolder, name: str) -> Files | None:
+    """Return a template's files as they would be written, or as they are if it is none."""
+    if name not in folder.names():
+        return None
+    content = content_of(folder, name)
+    if isinstance(content, Content):
+        return files_of(_document(content))
+    files = folder.files(name)
+    return files if isinstance(files, Mapping) else {}
+
+
+def _document(content: Content) -> Document:
+    """Write a content as the API shows and takes it."""
+    return dict(ContentView.of(content).json_value())
+
+
+def _draft(answer: Mapping[str, Any]) -> Draft:
+    findings = [in_file(_finding(each)) for each in answer["findings"]]
+    try:
+        return Draft(files_of(answer["content"]), answer["etag"], findings)
+    except UnknownPartError as error:
+        words = f"{answer['name']} has {error}, which is newer than this version of notifier"
+        raise ApiError(words) from None
+
+
+def _finding(answer: Mapping[str, Any]) -> Finding:
+    return Finding(
+        severity=Severity(answer["severity"]),
+        code=answer["code"],
+        detail=answer["detail"],
+        locale=answer["locale"],
+        channel=Channel(answer["type"]) if answer["type"] else None,
+        part=answer["part"],
+        line=answer["line"],
+        column=answer["column"],
+    )
+
+
+def _misshapen(place: Sequence[str | int], words: str) -> FileFinding:
+    where = "/".join(map(str, place))
+    return FileFinding(path=DESCRIPTION, code="file-shape", detail=f"/{where}: {words}")

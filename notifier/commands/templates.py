@@ -1,0 +1,155 @@
+"""Templates: as files, and on a server."""
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import notifier
+from notifier.clock import SystemClock
+from notifier.commands.calling import ActingFor, ApiClient, AtUrl
+from notifier.commands.folders import TemplateFolder
+from notifier.commands.syncing import (
+    Pushing,
+    Server,
+    content_of,
+    differences,
+    digests,
+    tell,
+)
+from notifier.commands.syncing import pull as pull_one
+from notifier.content.folder import in_file
+from notifier.content.template import Content
+from notifier.errors import SettingsError
+from notifier.rendering.workshop import ChildWorkshop
+
+group = typer.Typer(help="Templates: as files, and on a server.", no_args_is_help=True)
+
+READY_MADE = TemplateFolder(Path(notifier.__file__).parent / "content" / "ready_made")
+
+InFolder = Annotated[Path, typer.Argument(help="The folder of the templates.", file_okay=False)]
+Only = Annotated[
+    list[str] | None, typer.Option("--only", help="Only this template; repeat for more.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite what was changed meanwhile.")]
+Publish = Annotated[bool, typer.Option("--publish", help="Publish what has no errors.")]
+
+
+@group.command()
+def pull(
+    folder: InFolder = Path("templates"),
+    only: Only = None,
+    *,
+    force: Force = False,
+    url: AtUrl = None,
+    service: ActingFor = None,
+) -> None:
+    """Write the server's drafts into a folder. What was changed here is left alone."""
+    server = Server(ApiClient.of_environment(url, service))
+    kept = TemplateFolder(folder)
+    names = _chosen(server.names(), only)
+    folder.mkdir(parents=True, exist_ok=True)
+    _finish(pull_one(server, kept, name, is_forced=force) for name in names)
+
+
+@group.command()
+def push(
+    folder: InFolder = Path("templates"),
+    only: Only = None,
+    *,
+    publish: Publish = False,
+    force: Force = False,
+    expect: Annotated[
+        Path | None,
+        typer.Option(help="A folder of what the server may have: the state before, in CI."),
+    ] = None,
+    url: AtUrl = None,
+    service: ActingFor = None,
+) -> None:
+    """Write a folder's templates to the server, as drafts. What was changed there is left alone."""
+    server = Server(ApiClient.of_environment(url, service))
+    kept = TemplateFolder(folder)
+    pushing = Pushing(
+        server=server,
+        source=kept,
+        agreed=_agreed(kept, server, expect),
+        agree=partial(kept.agree, server.place),
+        is_forced=force,
+        is_publishing=publish,
+    )
+    _finish(map(pushing.push, _chosen(kept.names(), only)))
+
+
+@group.command()
+def diff(
+    folder: InFolder = Path("templates"),
+    only: Only = None,
+    *,
+    url: AtUrl = None,
+    service: ActingFor = None,
+) -> None:
+    """Show how a folder differs from the server's drafts; exit code 1 if it does."""
+    server = Server(ApiClient.of_environment(url, service))
+    kept = TemplateFolder(folder)
+    names = _chosen(sorted({*server.names(), *kept.names()}), only)
+    _finish(_same(server, kept, name) for name in names)
+
+
+@group.command()
+def check(folder: InFolder = Path("templates"), only: Only = None) -> None:
+    """Say what is wrong with a folder's templates, without a server; exit code 1 on errors."""
+    kept = TemplateFolder(folder)
+    names = _chosen(kept.names(), only)
+    if not names:
+        raise SettingsError(f"{folder}: there are no templates")
+    _finish(asyncio.run(_checked(kept, names)))
+
+
+def _agreed(
+    kept: TemplateFolder, server: Server, expect: Path | None
+) -> Mapping[str, Collection[str]]:
+    expected = digests(TemplateFolder(expect)) if expect else {}
+    known = kept.agreed(server.place)
+    return {
+        name: {each[name] for each in (known, expected) if name in each}
+        for name in (*known, *expected)
+    }
+
+
+def _same(server: Server, kept: TemplateFolder, name: str) -> bool:
+    lines = differences(server, kept, name)
+    for line in lines:
+        print(line)  # noqa: T201  the command's output
+    return not lines
+
+
+async def _checked(kept: TemplateFolder, names: Sequence[str]) -> Sequence[bool]:
+    workshop = ChildWorkshop(SystemClock())
+    try:
+        return [await _is_right(workshop, kept, name) for name in names]
+    finally:
+        await workshop.close()
+
+
+async def _is_right(workshop: ChildWorkshop, kept: TemplateFolder, name: str) -> bool:
+    content = content_of(kept, name)
+    if not isinstance(content, Content):
+        return tell(kept, name, content)
+    checked = await workshop.check(content)
+    return tell(kept, name, [in_file(each) for each in checked.findings])
+
+
+def _chosen(names: Sequence[str], only: Sequence[str] | None) -> Sequence[str]:
+    unknown = sorted(set(only or ()) - set(names))
+    if unknown:
+        raise SettingsError(f"there is no template {unknown[0]}; there are {', '.join(names)}")
+    return [each for each in names if only is None or each in only]
+
+
+def _finish(done: Iterable[bool]) -> None:
+    """Do each, whatever becomes of the others; exit code 1 if anything went wrong."""
+    if not all([*done]):
+        raise typer.Exit(1)
