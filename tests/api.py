@@ -195,6 +195,8 @@ async def over(
             receipts=stores.receipts,
             suppressions=stores.suppressions,
             templates=stores.templates,
+            attachments=stores.attachments,
+            filing=stores.filing,
             renderer=VersionRenderer(clock),
             workshop=workshop,
             queue=queue,

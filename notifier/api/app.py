@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 
 from notifier.access.keys import KeyStore
+from notifier.api.attachments import AttachmentEndpoints
 from notifier.api.health import HealthEndpoints
 from notifier.api.inbox import PREFIX as INBOX_PREFIX
 from notifier.api.inbox import InboxEndpoints
@@ -40,8 +41,10 @@ from notifier.api.templates.writing import TemplateWriting
 from notifier.audience.inbox import Inbox
 from notifier.audience.suppression import SuppressionStore
 from notifier.clock import Clock
+from notifier.content.attachment import Attachments
 from notifier.content.library import Library, TemplateStore
 from notifier.content.ports import Renderer, Workshop
+from notifier.content.uploading import Filing
 from notifier.idempotency import Once
 from notifier.intake.drafting import Drafter
 from notifier.intake.pinning import Pinner
@@ -73,6 +76,8 @@ class ApiPorts:
     providers: ProviderStore
     receipts: ReceiptStore
     suppressions: SuppressionStore
+    attachments: Attachments
+    filing: Filing
     templates: TemplateStore
     renderer: Renderer
     workshop: Workshop
@@ -161,6 +166,7 @@ def _operations(
         *_on_the_service(ports, config),
         *ProviderEndpoints(providers=ports.providers, routes=config.routes).operations(),
         *_on_templates(ports, config, library, drafter),
+        *_on_attachments(ports, config),
         *SuppressionEndpoints(suppressions=ports.suppressions, pepper=config.pepper).operations(),
         *_on_callbacks(ports, config),
         home_operation(),
@@ -208,6 +214,16 @@ def _on_templates(
         location=location,
     )
     return (*reading.operations(), *writing.operations(), *testing.operations())
+
+
+def _on_attachments(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:
+    return AttachmentEndpoints(
+        attachments=ports.attachments,
+        filing=ports.filing,
+        limits=config.attachments,
+        new_id=ports.new_id,
+        upload_timeout_s=config.upload_timeout_s,
+    ).operations()
 
 
 def _on_inboxes(

@@ -24,6 +24,7 @@ from notifier.composition.resources import (
     warn_of_unprotected_database,
 )
 from notifier.composition.workers import watching_topology
+from notifier.content.attachment import AttachmentLimits
 from notifier.content.ports import Workshop
 from notifier.errors import RecipientError, SettingsError
 from notifier.intake.submission import Submitter
@@ -86,6 +87,8 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
         receipts=resources.stores.receipts,
         suppressions=resources.stores.suppressions,
         templates=resources.stores.templates,
+        attachments=resources.stores.attachments,
+        filing=resources.stores.filing,
         renderer=VersionRenderer(resources.clock),
         workshop=workshop,
         captures=resources.stores.captures if settings.sandbox_page else None,
@@ -108,6 +111,7 @@ def _api_config(settings: Settings, clock: Clock) -> ApiConfig:
         max_body_bytes=settings.api.max_body_bytes,
         max_batch_bytes=settings.api.max_batch_bytes,
         requests_per_minute=settings.api.rate_limit,
+        attachments=AttachmentLimits(**settings.attachments.model_dump()),
     )
 
 

@@ -13,6 +13,7 @@ import structlog
 
 from notifier.clock import Clock, SystemClock
 from notifier.composition.running import running
+from notifier.content.uploading import Filing
 from notifier.errors import SchemaError, StoreUnavailableError
 from notifier.intake.publishing import Publisher
 from notifier.notification.queueing import Queue
@@ -20,6 +21,7 @@ from notifier.queue.memory import MemoryQueue
 from notifier.queue.rabbitmq.connection import RabbitSettings
 from notifier.queue.rabbitmq.queue import open_rabbit_queue
 from notifier.settings.groups import DatabaseSettings, Settings
+from notifier.store.attachments import SqlAttachments, SqlContents
 from notifier.store.captures import SqlCaptures
 from notifier.store.inbox import SqlInbox
 from notifier.store.keys import SqlKeyStore
@@ -67,7 +69,14 @@ class Stores:
     receipts: SqlReceiptStore
     suppressions: SqlSuppressionStore
     templates: SqlTemplateStore
+    attachments: SqlAttachments
+    contents: SqlContents
     clock: DatabaseClock
+
+    @property
+    def filing(self) -> Filing:
+        """What keeps files."""
+        return Filing(self.attachments, self.contents)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +113,8 @@ async def open_stores(
             receipts=SqlReceiptStore(database),
             suppressions=SqlSuppressionStore(database),
             templates=SqlTemplateStore(database),
+            attachments=SqlAttachments(database),
+            contents=SqlContents(database),
             clock=DatabaseClock(database, SystemClock()),
         )
 

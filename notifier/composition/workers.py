@@ -138,7 +138,12 @@ def delivery_duties(settings: Settings, resources: Resources) -> DeliveryDuties:
 def make_relay(delivery: DeliveryDuties, stores: Stores) -> Relay:
     """Return a relay that does those duties, and has the stores forget what is old."""
     return Relay(
-        [*delivery.all(), purging(stores.once, "keys"), purging(stores.receipts, "receipts")]
+        [
+            *delivery.all(),
+            purging(stores.once, "keys"),
+            purging(stores.receipts, "receipts"),
+            stores.filing.duty(),
+        ]
     )
 
 

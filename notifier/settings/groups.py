@@ -199,6 +199,28 @@ class ApiSettings(Group):
     )
 
 
+class AttachmentSettings(Group):
+    """Attachments."""
+
+    max_bytes: int = Field(
+        10_000_000, ge=1_024, description="Largest file that can be uploaded, in bytes."
+    )
+    max_mail_bytes: int = Field(
+        15_000_000,
+        ge=1_024,
+        description="Most that a mail's attachments may take as they are sent, in bytes: base64 "
+        "makes them 37 % larger.",
+    )
+    max_unused_bytes: int = Field(
+        1_000_000_000,
+        ge=1_024,
+        description="Most that a service may have uploaded without referring to it, in bytes.",
+    )
+    unused_s: Annotated[Seconds, Field(ge=600)] = Field(
+        86_400, description="Seconds after which a file that nothing refers to is erased."
+    )
+
+
 class DatabaseSettings(Environment):
     """Where the database is."""
 
@@ -282,6 +304,7 @@ class Settings(KeySettings, BrokerSettings, ClientSettings):
     worker: WorkerSettings = WorkerSettings()
     relay: RelaySettings = RelaySettings()
     api: ApiSettings = ApiSettings()
+    attachments: AttachmentSettings = AttachmentSettings()
 
     @model_validator(mode="after")
     def _sends_end_before_leases(self) -> Self:

@@ -161,12 +161,14 @@ def test_a_query_parameter_that_must_be_given_is_required(document: Mapping[str,
     }
 
     where = "/api/v1/suppressions"
+    attachments = "/api/v1/attachments"
     diff = "/api/v1/templates/{template}/diff"
     assert required == {
         ("delete", where, "type"),
         ("delete", where, "recipient"),
         ("get", diff, "from"),
         ("get", diff, "to"),
+        ("post", attachments, "name"),
     }
 
 

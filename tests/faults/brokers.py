@@ -114,6 +114,8 @@ class Node:
             receipts=self.stores.receipts,
             suppressions=self.stores.suppressions,
             templates=self.stores.templates,
+            attachments=self.stores.attachments,
+            filing=self.stores.filing,
             renderer=VersionRenderer(SystemClock()),
             workshop=ChildWorkshop(SystemClock()),
             queue=self.queue,

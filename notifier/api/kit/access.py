@@ -145,6 +145,9 @@ class Doorkeeper:
         patience_s = config.read_patience_s
         self._reading = ConcurrencyLimit(config.reads_at_once, config.max_waiting_reads, patience_s)
         self._changing = ConcurrencyLimit(config.changes_at_once, most, patience_s)
+        self._uploading = ConcurrencyLimit(
+            config.uploads_at_once, config.max_waiting_reads, config.upload_patience_s
+        )
         self._policy = f'"default";q={config.requests_per_minute};w={WINDOW_S}'.encode()
 
     async def admit(self, request: Request, scope: str) -> Caller:
@@ -209,6 +212,13 @@ class Doorkeeper:
         Such changes may wait for one another in the database, and each holds a connection.
         """
         return self._changing.of(caller.service)
+
+    def uploading(self, caller: Caller) -> AbstractAsyncContextManager[None]:
+        """Wait for a turn at sending a file, which may take as long as its sender likes to.
+
+        Raises as `enter`.
+        """
+        return self._uploading.of(caller.service)
 
     async def _identify(self, request: Request) -> ApiKey:
         key = parse_bearer(header(request.scope, b"authorization"))

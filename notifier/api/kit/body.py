@@ -50,6 +50,15 @@ def require_json(scope: Scope) -> None:
     """
     if not _JSON_TYPE.fullmatch(header(scope, b"content-type").strip()):
         raise ProblemError(UNSUPPORTED_MEDIA_TYPE, "Send Content-Type: application/json.")
+    refuse_encoded(scope)
+
+
+def refuse_encoded(scope: Scope) -> None:
+    """Refuse a compressed body.
+
+    Raises:
+        ProblemError: 415.
+    """
     if header(scope, b"content-encoding").strip().lower() not in ("", "identity"):
         raise ProblemError(
             UNSUPPORTED_MEDIA_TYPE,
@@ -64,7 +73,7 @@ async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> by
     Raises:
         ProblemError: 413 over `max_bytes`, 408 after `timeout_s`.
     """
-    _refuse_announced_length(header(request.scope, b"content-length"), max_bytes)
+    refuse_announced_length(header(request.scope, b"content-length"), max_bytes)
     try:
         async with asyncio.timeout(timeout_s):
             return await _read_counting(request, max_bytes)
@@ -152,11 +161,16 @@ def _unstorable_members(members: dict[str, JsonValue], path: Path) -> Iterator[I
         yield from unstorable(value, (*path, name[:_MAX_NAME]))
 
 
-def _refuse_announced_length(announced: str, max_bytes: int) -> None:
+def refuse_announced_length(announced: str, max_bytes: int) -> None:
+    """Refuse what its Content-Length says is too large, before any of it is read.
+
+    Raises:
+        ProblemError: 413.
+    """
     if announced.isdecimal() and len(announced) < 20 and int(announced) <= max_bytes:  # noqa: PLR2004 - 64 bits
         return
     if announced:
-        raise _too_large(max_bytes)
+        raise body_too_large(max_bytes)
 
 
 async def _read_counting(request: Request, max_bytes: int) -> bytes:
@@ -170,14 +184,15 @@ async def _read_counting(request: Request, max_bytes: int) -> bytes:
             raise ClientDisconnect
         part = message.get("body", b"")
         if len(body) + len(part) > max_bytes:
-            raise _too_large(max_bytes)
+            raise body_too_large(max_bytes)
         held.add(scope.get(SERVICE_KEY) or network_of(scope), len(part))
         body += part
         is_whole = not message.get("more_body", False)
     return bytes(body)
 
 
-def _too_large(max_bytes: int) -> ProblemError:
+def body_too_large(max_bytes: int) -> ProblemError:
+    """Return the problem of a body that is larger than this."""
     return ProblemError(
         BODY_TOO_LARGE, f"At most {max_bytes} bytes are taken.", headers={"Connection": "close"}
     )

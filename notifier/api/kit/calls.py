@@ -1,8 +1,8 @@
 """A call: a request that was let in, read, and checked against what its operation declares."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Self, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -70,6 +70,11 @@ class Call(Generic[Body, Query]):
                 raise key_reused()
             case other:
                 return other
+
+    def told_by(self, content: bytes) -> Self:
+        """Return it with what tells its body from others, where that was not read as a whole."""
+        keeping = self.keeping and replace(self.keeping, body=content)
+        return replace(self, keeping=keeping)
 
     async def refuse(self, problem: ProblemError) -> Response:
         """Return the answer that it had when it came first.

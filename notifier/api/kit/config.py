@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from notifier.audience.allowed import AllowedRecipients
+from notifier.content.attachment import AttachmentLimits
 from notifier.notification.model import Channel
 from notifier.providers.receipt import CallbackRoute
 
@@ -42,6 +43,11 @@ class ApiConfig:
     """Reads of one service that the database works on at once; others wait in line."""
     changes_at_once: int = 3
     """Changes of one service, other than sends, that it works on at once; others wait in line."""
+    uploads_at_once: int = 4
+    """Files of one service that are received at once; others wait in line, unread."""
+    upload_patience_s: float = 20
+    upload_timeout_s: float = 60
+    """How long the body of an upload may take."""
     max_waiting_reads: int = 100
     read_patience_s: float = 2
     """How long a read, or a change, waits in line."""
@@ -68,6 +74,8 @@ class ApiConfig:
     stream_keep_alive_s: float = 15
     stream_lifetime_s: float = 900
     """Streams end after this long, so that keys are checked again; clients resume by themselves."""
+
+    attachments: AttachmentLimits = field(default_factory=AttachmentLimits)
 
     @property
     def channels(self) -> frozenset[Channel]:

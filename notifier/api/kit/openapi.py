@@ -21,6 +21,7 @@ from notifier.api.kit.problems import (
     UNAVAILABLE,
     Problem,
 )
+from notifier.api.kit.uploads import UploadRules
 from notifier.api.kit.views import ProblemView
 from notifier.notification.model import JsonValue
 
@@ -54,7 +55,7 @@ _HEADERS: Mapping[str, tuple[str, JsonValue]] = {
         'The key\'s rate: `"default";q=<requests>;w=<seconds>`.',
         {"type": "string"},
     ),
-    "Location": ("Path of the notification.", {"type": "string", "format": "uri-reference"}),
+    "Location": ("Path of what was made.", {"type": "string", "format": "uri-reference"}),
     "ETag": ("Tells the states of a draft apart, for If-Match.", {"type": "string"}),
     "Idempotency-Replayed": (
         "`true`: this answer was given before, for the same Idempotency-Key.",
@@ -125,11 +126,18 @@ def _operation(operation: Operation) -> JsonValue:
     }
     scope = f"Needs the scope `{operation.scope}`." if operation.scope else "Needs no API key."
     described["description"] = f"{operation.description}\n\n{scope}".strip()
+    if operation.upload:
+        described["requestBody"] = {"required": True, "content": _files(operation.upload)}
     if operation.body:
         schema: JsonValue = {"$ref": _REF.format(model=operation.body.__name__)}
         content: JsonValue = {"application/json": {"schema": schema}}
         described["requestBody"] = {"required": True, "content": content}
     return described
+
+
+def _files(rules: UploadRules) -> JsonValue:
+    schema: JsonValue = {"type": "string", "format": "binary", "maxLength": rules.max_bytes}
+    return {type: {"schema": schema} for type in rules.types}
 
 
 def _parameters(operation: Operation) -> list[JsonValue]:

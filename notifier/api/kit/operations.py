@@ -19,6 +19,7 @@ from notifier.api.kit.problems import (
     INVALID,
     KEY_REUSED,
     MALFORMED_JSON,
+    MALFORMED_REQUEST,
     RATE_LIMITED,
     TOO_COMPLEX,
     UNAUTHENTICATED,
@@ -28,6 +29,7 @@ from notifier.api.kit.problems import (
     Problem,
 )
 from notifier.api.kit.querying import QueryModel
+from notifier.api.kit.uploads import UploadRules
 from notifier.notification.model import JsonValue
 
 Serve: TypeAlias = Callable[[Call[Any, Any]], Awaitable[Response]]
@@ -79,6 +81,8 @@ class Operation:
     """JSON values in the body, at most."""
     max_bytes: int | None = None
     """Bytes of the body, at most; None for what the API takes of any."""
+    upload: UploadRules | None = None
+    """It takes a file instead of JSON: the call's body is an `Upload`."""
     query: type[QueryModel] | None = None
     headers: tuple[HeaderParameter, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -93,6 +97,8 @@ class Operation:
             found += [UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED]
         if self.body:
             found += [MALFORMED_JSON, UNSUPPORTED_MEDIA_TYPE, INVALID, TOO_COMPLEX]
+        if self.upload:
+            found += [MALFORMED_REQUEST, UNSUPPORTED_MEDIA_TYPE, INVALID]
         if self.body or self.method == "POST":
             found += [BODY_TIMEOUT, BODY_TOO_LARGE]
         if self.is_idempotent:

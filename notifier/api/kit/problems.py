@@ -58,7 +58,9 @@ BUSY = Problem(409, "busy", "The same is under way in another request")
 PRECONDITION_FAILED = Problem(412, "precondition-failed", "Somebody else changed it first")
 BODY_TOO_LARGE = Problem(413, "body-too-large", "The body is too large")
 URL_TOO_LONG = Problem(414, "url-too-long", "The URL is too long")
-UNSUPPORTED_MEDIA_TYPE = Problem(415, "unsupported-media-type", "The body must be plain JSON")
+UNSUPPORTED_MEDIA_TYPE = Problem(
+    415, "unsupported-media-type", "The body is of a kind not taken here"
+)
 UNKNOWN_HOST = Problem(421, "unknown-host", "This is not served under that name")
 INVALID = Problem(422, "invalid", "Some of what was sent is invalid")
 KEY_REUSED = Problem(422, "idempotency-key-reused", "The Idempotency-Key was used before")

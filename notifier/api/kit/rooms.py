@@ -70,6 +70,11 @@ class Held:
         self._user = user
         self._bytes += size
 
+    def give_back(self, size: int) -> None:
+        """Count so many bytes no longer: they went on to where they are kept."""
+        self._room.give_back(self._user, size)
+        self._bytes -= size
+
     def release(self) -> None:
         """Count it no longer."""
         if self._bytes:

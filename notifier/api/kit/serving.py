@@ -1,6 +1,7 @@
 """Serving operations: each request is let in, read and checked before its endpoint sees it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
@@ -17,6 +18,7 @@ from notifier.api.kit.operations import Operation
 from notifier.api.kit.problems import invalid
 from notifier.api.kit.querying import read_query
 from notifier.api.kit.rooms import SERVICE_KEY
+from notifier.api.kit.uploads import begin_upload
 from notifier.idempotency import Once
 
 ROUTE_KEY = "notifier.route"
@@ -38,6 +40,9 @@ class Desk:
         keeping = None
         if operation.is_idempotent:
             keeping = Keeping(request, caller, body, self.pepper, self.once)
+        if operation.upload:
+            upload = begin_upload(request, operation.upload)
+            return await operation.serve(Call(request, caller, upload, query, keeping))
         if operation.body is None:
             return await operation.serve(Call(request, caller, None, query, keeping))
         value = parse_json(body, max_values=operation.max_values)
@@ -48,6 +53,8 @@ class Desk:
         return await operation.serve(Call(request, caller, checked, query, keeping))
 
     async def _read(self, operation: Operation, request: Request) -> bytes:
+        if operation.upload:
+            return b""
         if operation.body is not None:
             require_json(request.scope)
             limit = operation.max_bytes or self.max_body_bytes
@@ -102,8 +109,13 @@ class _Endpoint:
         try:
             if operation.is_gathered:
                 return await self._desk.serve(operation, request, caller)
-            is_reading = operation.method == "GET"
-            async with doorkeeper.reading(caller) if is_reading else doorkeeper.changing(caller):
+            async with self._turn(operation, caller):
                 return await self._desk.serve(operation, request, caller)
         finally:
             doorkeeper.leave(caller)
+
+    def _turn(self, operation: Operation, caller: Caller) -> AbstractAsyncContextManager[None]:
+        if operation.upload:
+            return self._doorkeeper.uploading(caller)
+        is_reading = operation.method == "GET"
+        return self._doorkeeper.reading(caller) if is_reading else self._doorkeeper.changing(caller)

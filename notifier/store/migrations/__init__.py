@@ -23,6 +23,7 @@ REVISIONS = (
     "0009_add_templates",
     "0010_add_mail_details",
     "0011_add_action_urls",
+    "0012_add_attachments",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

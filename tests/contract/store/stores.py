@@ -12,6 +12,7 @@ from uuid_utils import compat
 
 from notifier.clock import Clock
 from notifier.content.library import Library
+from notifier.content.uploading import Filing
 from notifier.delivery.composing import Composer
 from notifier.delivery.ports import Claimed, Finish
 from notifier.intake.ports import Submission
@@ -22,6 +23,7 @@ from notifier.notification.model import Channel, Lane, Message, Notification, On
 from notifier.notification.outcomes import Fault, SuppressionReason
 from notifier.notification.transitions import Transition
 from notifier.rendering.renderer import VersionRenderer
+from notifier.store.attachments import SqlAttachments, SqlContents
 from notifier.store.captures import SqlCaptures
 from notifier.store.inbox import SqlInbox
 from notifier.store.keys import SqlKeyStore
@@ -167,6 +169,12 @@ class Stores:
     receipts: SqlReceiptStore
     suppressions: SqlSuppressionStore
     templates: SqlTemplateStore
+    attachments: SqlAttachments
+    contents: SqlContents
+
+    @property
+    def filing(self) -> Filing:
+        return Filing(self.attachments, self.contents)
 
     def composer(self, clock: Clock) -> Composer:
         return Composer(Library(self.templates, clock), VersionRenderer(clock))
@@ -290,6 +298,8 @@ def stores_over(database: Database, url: str, settings: StoreSettings) -> Stores
         receipts=SqlReceiptStore(database),
         suppressions=SqlSuppressionStore(database),
         templates=SqlTemplateStore(database),
+        attachments=SqlAttachments(database),
+        contents=SqlContents(database),
     )
 
 
