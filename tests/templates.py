@@ -66,12 +66,18 @@ class KeptTemplates:
         self, service: str, ref: TemplateRef
     ) -> TemplateVersion | Archived | Unpublished:
         self.looks += 1
-        versions = self.versions.get(ref.name, []) if service == "orders" else []
+        if service != "orders":
+            return Unpublished()
+        versions = self.versions.get(ref.name, [])
         if ref.name in self.archived:
             return Archived()
         wanted = [each for each in versions if ref.number in (None, each.number)]
         numbers = tuple(each.number for each in versions)
-        return wanted[-1] if wanted else Unpublished(numbers)
+        return wanted[-1] if wanted else Unpublished(numbers, () if numbers else self._names)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(sorted(self.versions.keys() - self.archived))
 
     async def by_id(self, id: UUID) -> TemplateVersion | None:
         self.looks += 1

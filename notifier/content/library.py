@@ -54,9 +54,12 @@ class Archived:
 
 @dataclass(frozen=True, slots=True)
 class Unpublished:
-    """There is none of this name, or of this number; `known` are the numbers that there are."""
+    """There is none of this name, or of this number; some of those that there are, instead."""
 
-    known: Sequence[int] = ()
+    numbers: Sequence[int] = ()
+    """Of this name, the newest first."""
+    names: Sequence[str] = ()
+    """That can be sent, if there is none of this name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,10 @@ def _why_not(found: Archived | Unpublished) -> str:
     match found:
         case Archived():
             return "it is archived"
-        case Unpublished(known) if known:
-            return f"there is no such version; there are {', '.join(map(str, known))}"
+        case Unpublished(numbers) if numbers:
+            return f"there is no such version; there are {', '.join(map(str, numbers))}"
+        case Unpublished(_, names) if names:
+            words = ", ".join(names)
+            return f"there is no template of this name, or nothing of it is published: see {words}"
         case Unpublished():
-            return "there is no template of this name, or nothing of it is published"
+            return "no template is published yet"

@@ -60,7 +60,7 @@ class Parts:
         """
         chosen = chosen_locale(self._content, channel, locale)
         if chosen is None:
-            raise TemplateError(f"it has no parts for the channel {channel.value}")
+            raise TemplateError(_no_parts(self._content, channel, locale))
         # After the variables: theirs is not the last word.
         data = _shielded({**variables, **_offered(offered, now)}, chosen, channel)
         zone = offered.recipient.get("time_zone")
@@ -149,3 +149,8 @@ def _bounded(part: str, filled: str) -> str:
         if filled and (fault := action_url_fault(filled)):
             raise PartError("link", f"where it leads: {fault}")
     return filled
+
+
+def _no_parts(content: Content, channel: Channel, locale: str | None) -> str:
+    there = [each.value for each in Channel if chosen_locale(content, each, locale)]
+    return f"it has no parts for the channel {channel.value}, only for {', '.join(there)}"

@@ -42,7 +42,7 @@ from notifier.store.kit.idempotency import write_once
 from notifier.store.kit.sql import Now, UtcTime
 from notifier.store.kit.tables import metadata
 
-_MOST_NUMBERS_TOLD = 20
+_MOST_TOLD = 20
 
 templates = Table(
     "templates",
@@ -233,7 +233,7 @@ class SqlTemplateStore:
         ) -> TemplateVersion | Archived | Unpublished:
             row = (await connection.execute(query)).one_or_none()
             if row is None:
-                return Unpublished()
+                return Unpublished(names=await _published_names(connection, service))
             if row.is_archived:
                 return Archived()
             if row.id is None:
@@ -282,7 +282,13 @@ async def _publish(
 
 async def _numbers(connection: AsyncConnection, service: str, name: str) -> tuple[int, ...]:
     query = _versions(service, name).with_only_columns(_v.number).order_by(_v.number.desc())
-    return tuple(await connection.scalars(query.limit(_MOST_NUMBERS_TOLD)))
+    return tuple(await connection.scalars(query.limit(_MOST_TOLD)))
+
+
+async def _published_names(connection: AsyncConnection, service: str) -> tuple[str, ...]:
+    is_sent = and_(_t.service == service, _t.published.is_not(None), ~_t.is_archived)
+    query = select(_t.name).where(is_sent).order_by(_t.name).limit(_MOST_TOLD)
+    return tuple(await connection.scalars(query))
 
 
 def _draft(service: str, name: str) -> Select[Any]:

@@ -94,7 +94,10 @@ async def test_what_the_template_holds_is_not_brought_along(templates: KeptTempl
 @pytest.mark.parametrize(
     ("ref", "words"),
     [
-        (TemplateRef("booking.moved"), "no template of this name"),
+        (
+            TemplateRef("booking.moved"),
+            f"no template of this name, or nothing of it is published: see {NAME}",
+        ),
         (TemplateRef(NAME, 9), "there are 1"),
     ],
 )
@@ -107,6 +110,14 @@ async def test_a_template_that_is_not_there_is_a_flaw_that_says_what_is(
     assert words in flaw.words
 
 
+async def test_where_nothing_is_published_that_is_said(templates: KeptTemplates) -> None:
+    templates.archived.add(NAME)
+
+    (flaw,) = await flaws(templates, ref=TemplateRef("booking.moved"))
+
+    assert flaw.words == "no template is published yet"
+
+
 async def test_an_archived_template_is_a_flaw(templates: KeptTemplates) -> None:
     templates.archived.add(NAME)
 
@@ -117,6 +128,7 @@ async def test_a_channel_that_the_template_lacks_is_a_flaw(templates: KeptTempla
     (flaw,) = await flaws(templates, replace(MAIL, channel=Channel.IN_APP))
 
     assert flaw.field == "template"
+    assert flaw.words.endswith("in_app, only for email, sms")
 
 
 async def test_what_cannot_be_filled_is_a_flaw_without_a_value(templates: KeptTemplates) -> None:

@@ -187,7 +187,7 @@ def test_a_recipient_gets_all_parts_in_one_language_the_best_there_is() -> None:
 
 
 def test_a_channel_without_parts_is_an_error_that_names_it() -> None:
-    with pytest.raises(TemplateError, match="no parts for the channel in_app"):
+    with pytest.raises(TemplateError, match="no parts for the channel in_app, only for sms"):
         rendered(sms("a"), Channel.IN_APP)
 
 
