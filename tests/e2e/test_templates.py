@@ -86,6 +86,71 @@ def test_a_thousand_that_wait_are_sent_as_they_were_accepted(deployed: Productio
     assert service.show(ids[0])["template"]["version"] == 7
 
 
+_INVOICE: Mapping[str, Any] = {
+    "default_locale": "de",
+    "schema": {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string"},
+            "due_at": {"type": "string", "format": "date-time"},
+            "rows": {"type": "array", "items": {"type": "array", "items": {"type": "string"}}},
+        },
+        "required": ["name", "due_at", "rows"],
+    },
+    "examples": [
+        {
+            "name": "Žofie <b>& Söhne</b>",
+            "due_at": "2026-12-24T18:30:00Z",
+            "rows": [["Sitz 1", "1024.50"], ["Sitz 2", "24.50"]],
+        }
+    ],
+    "parts": {
+        "de": {
+            "email": {
+                "subject": "Rechnung für {{ name }}: fällig {{ due_at | date('long') }}",
+                "preheader": "{{ rows | length }} Plätze",
+                "text": "Guten Tag {{ name }},\n\n{% for row in rows %}{{ row[0] }}: "
+                "{{ row[1] | money('EUR') }}\n{% endfor %}\n.\n-- \nIhr Team\n",
+                "mjml": '<mjml lang="de"><mj-head><mj-title>Rechnung</mj-title></mj-head><mj-body>'
+                "<mj-section><mj-column><mj-text>Guten Tag {{ name }}</mj-text><mj-table>"
+                "{% for row in rows %}<tr><td>{{ row[0] }}</td><td>{{ row[1] | money('EUR') }}</td>"
+                "</tr>{% endfor %}</mj-table></mj-column></mj-section></mj-body></mjml>",
+            }
+        }
+    },
+}
+
+
+def test_a_mail_is_byte_for_byte_what_the_preview_showed(deployed: Production) -> None:
+    service = deployed.service("previews", "templates")
+    saved = service.client.put(f"{_TEMPLATE}/draft", json=_INVOICE)
+    assert saved.is_success, saved.text
+    seen = service.post(
+        f"{_TEMPLATE}/render", {"type": "email", "draft": True, "example": 0}
+    ).json()
+    assert service.post(f"{_TEMPLATE}/publish").is_success
+    variables = _INVOICE["examples"][0]
+
+    id = service.send(
+        {"type": "email", "recipient": "ada@example.com", "variables": variables},
+        template="order.shipped",
+    )
+
+    assert service.await_status(id)["status"] == "sent"
+    [received] = deployed.outside.smtp.received
+    mail = message_from_bytes(received.content, policy=default)
+    text, html = (mail.get_body((kind,)) for kind in ("plain", "html"))
+    assert text is not None
+    assert html is not None
+    assert str(mail["Subject"]) == seen["subject"]
+    assert text.get_payload(decode=True) == _as_sent(seen["text"])
+    assert html.get_payload(decode=True) == _as_sent(seen["html"])
+
+
+def _as_sent(text: str) -> bytes:
+    return text.replace("\n", "\r\n").encode()
+
+
 def test_one_process_sends_them_as_they_were_accepted(tmp_path: Path) -> None:
     with one_process(tmp_path / "data", {"NOTIFIER_API__RATE_LIMIT": "1000000"}) as notifier:
         service = notifier.service
