@@ -197,6 +197,7 @@ async def over(
             templates=stores.templates,
             attachments=stores.attachments,
             filing=stores.filing,
+            brands=stores.brands,
             renderer=VersionRenderer(clock),
             workshop=workshop,
             queue=queue,

@@ -35,6 +35,7 @@ from notifier.api.providers import ProviderEndpoints
 from notifier.api.receipts import ReceiptDesk, ReceiptEndpoints
 from notifier.api.sandbox import SandboxEndpoints
 from notifier.api.suppressions import SuppressionEndpoints
+from notifier.api.templates.branding import Branding
 from notifier.api.templates.reading import TemplateReading
 from notifier.api.templates.testing import TemplateTesting
 from notifier.api.templates.writing import TemplateWriting
@@ -42,8 +43,10 @@ from notifier.audience.inbox import Inbox
 from notifier.audience.suppression import SuppressionStore
 from notifier.clock import Clock
 from notifier.content.attachment import Attachments
+from notifier.content.brand import BrandStore
 from notifier.content.library import Library, TemplateStore
 from notifier.content.ports import Renderer, Workshop
+from notifier.content.shared import Sharing
 from notifier.content.uploading import Filing
 from notifier.idempotency import Once
 from notifier.intake.drafting import Drafter
@@ -79,6 +82,7 @@ class ApiPorts:
     attachments: Attachments
     filing: Filing
     templates: TemplateStore
+    brands: BrandStore
     renderer: Renderer
     workshop: Workshop
     queue: Queue
@@ -196,15 +200,18 @@ def _on_notifications(
 def _on_templates(
     ports: ApiPorts, config: ApiConfig, library: Library, drafter: Drafter
 ) -> Sequence[Operation]:
-    reading = TemplateReading(templates=ports.templates, workshop=ports.workshop)
+    sharing = Sharing(ports.brands)
+    reading = TemplateReading(templates=ports.templates, sharing=sharing, workshop=ports.workshop)
     writing = TemplateWriting(
         templates=ports.templates,
         library=library,
+        sharing=sharing,
         workshop=ports.workshop,
         new_id=ports.new_id,
     )
     testing = TemplateTesting(
         templates=ports.templates,
+        sharing=sharing,
         workshop=ports.workshop,
         drafter=drafter,
         submitter=ports.submitter,
@@ -213,7 +220,13 @@ def _on_templates(
         new_id=ports.new_id,
         location=location,
     )
-    return (*reading.operations(), *writing.operations(), *testing.operations())
+    branding = Branding(brands=ports.brands)
+    return (
+        *reading.operations(),
+        *writing.operations(),
+        *testing.operations(),
+        *branding.operations(),
+    )
 
 
 def _on_attachments(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:

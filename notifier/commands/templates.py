@@ -21,7 +21,9 @@ from notifier.commands.syncing import (
     tell,
 )
 from notifier.commands.syncing import pull as pull_one
+from notifier.content.brand import default_brand
 from notifier.content.folder import in_file
+from notifier.content.shared import Shared
 from notifier.content.template import Content
 from notifier.errors import SettingsError
 from notifier.rendering.workshop import ChildWorkshop
@@ -126,6 +128,9 @@ def _same(server: Server, kept: TemplateFolder, name: str) -> bool:
     return not lines
 
 
+_NO_SERVICE = "your service"
+
+
 async def _checked(kept: TemplateFolder, names: Sequence[str]) -> Sequence[bool]:
     workshop = ChildWorkshop(SystemClock())
     try:
@@ -138,7 +143,7 @@ async def _is_right(workshop: ChildWorkshop, kept: TemplateFolder, name: str) ->
     content = content_of(kept, name)
     if not isinstance(content, Content):
         return tell(kept, name, content)
-    checked = await workshop.check(content)
+    checked = await workshop.check(content, Shared(brand=default_brand(_NO_SERVICE)))
     return tell(kept, name, [in_file(each) for each in checked.findings])
 
 

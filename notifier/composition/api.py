@@ -89,6 +89,7 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
         templates=resources.stores.templates,
         attachments=resources.stores.attachments,
         filing=resources.stores.filing,
+        brands=resources.stores.brands,
         renderer=VersionRenderer(resources.clock),
         workshop=workshop,
         captures=resources.stores.captures if settings.sandbox_page else None,

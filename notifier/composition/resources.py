@@ -22,6 +22,7 @@ from notifier.queue.rabbitmq.connection import RabbitSettings
 from notifier.queue.rabbitmq.queue import open_rabbit_queue
 from notifier.settings.groups import DatabaseSettings, Settings
 from notifier.store.attachments import SqlAttachments, SqlContents
+from notifier.store.brands import SqlBrandStore
 from notifier.store.captures import SqlCaptures
 from notifier.store.inbox import SqlInbox
 from notifier.store.keys import SqlKeyStore
@@ -71,6 +72,7 @@ class Stores:
     templates: SqlTemplateStore
     attachments: SqlAttachments
     contents: SqlContents
+    brands: SqlBrandStore
     clock: DatabaseClock
 
     @property
@@ -115,6 +117,7 @@ async def open_stores(
             templates=SqlTemplateStore(database),
             attachments=SqlAttachments(database),
             contents=SqlContents(database),
+            brands=SqlBrandStore(database),
             clock=DatabaseClock(database, SystemClock()),
         )
 

@@ -34,6 +34,7 @@ def content_document(content: Content) -> Document:
         "schema": dict(content.schema),
         "examples": [dict(each) for each in content.examples],
         "parts": parts_document(content.parts),
+        "brand": dict(content.brand),
     }
 
 
@@ -45,6 +46,7 @@ def read_content(document: Document) -> Content:
         schema=document["schema"],
         examples=document["examples"],
         parts=read_parts(document["parts"]),
+        brand=document.get("brand", {}),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from notifier.content.shared import Shared
 from notifier.content.template import (
     Content,
     Finding,
@@ -21,7 +22,6 @@ class Offered:
 
     notification: Mapping[str, JsonValue]
     recipient: Mapping[str, JsonValue] = field(default_factory=dict)
-    brand: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 class Renderer(Protocol):
@@ -60,8 +60,8 @@ class Checked:
 class Workshop(Protocol):
     """Looks at what was never published: in a process of its own, which may die of it."""
 
-    async def check(self, content: Content) -> Checked:
-        """Return all that is wrong with a content, or may be."""
+    async def check(self, content: Content, shared: Shared) -> Checked:
+        """Return all that is wrong with a content that takes in `shared`, or may be."""
 
     async def preview(
         self,
@@ -71,5 +71,6 @@ class Workshop(Protocol):
         locale: str | None,
         variables: Variables,
         offered: Offered,
+        shared: Shared | None,
     ) -> Rendered | Sequence[VariableFault] | Sequence[Finding]:
-        """Fill a draft's parts, as `Renderer` would once it is published."""
+        """Fill a content's parts: a draft's that takes in `shared`, or with None a version's."""

@@ -6,7 +6,7 @@ when it is accepted.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
@@ -41,6 +41,8 @@ class Content:
     parts: Parts
     schema: Mapping[str, JsonValue]
     examples: Sequence[Variables] = ()
+    brand: Mapping[str, JsonValue] = field(default_factory=dict)
+    """What `brand.*` says: of a version that reads it, as it was when that was published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from notifier.rendering.wire import (
     checked_document,
     preview_document,
     read_offered,
+    read_shared,
 )
 
 MEMORY_BYTES = 700_000_000
@@ -55,7 +56,8 @@ def answer(question: Document) -> Document:
     """Do what is asked."""
     content = read_content(question["content"])
     if question["do"] == "check":
-        return checked_document(check(content))
+        return checked_document(check(content, read_shared(question["shared"])))
+    shared = question["shared"]
     found = preview(
         content,
         Channel(question["channel"]),
@@ -63,6 +65,7 @@ def answer(question: Document) -> Document:
         variables=question["variables"],
         offered=read_offered(question["offered"]),
         now=question["now"],
+        shared=None if shared is None else read_shared(shared),
     )
     return preview_document(found)
 

@@ -62,10 +62,18 @@ class Parts:
         if chosen is None:
             raise TemplateError(_no_parts(self._content, channel, locale))
         # After the variables: theirs is not the last word.
-        data = _shielded({**variables, **_offered(offered, now)}, chosen, channel)
+        data = _shielded({**variables, **self._offered(offered, now)}, chosen, channel)
         zone = offered.recipient.get("time_zone")
         used = formats(chosen, zone if isinstance(zone, str) else None)
         return self._rendered(channel, chosen, data, used)
+
+    def _offered(self, offered: Offered, now: str) -> Mapping[str, JsonValue]:
+        return {
+            "recipient": dict(offered.recipient),
+            "brand": dict(self._content.brand),
+            "notification": dict(offered.notification),
+            "now": now,
+        }
 
     def _rendered(
         self, channel: Channel, locale: str, data: Mapping[str, Value], used: Formats
@@ -118,15 +126,6 @@ class Parts:
         except ValueError:
             unread = PartError("styles", "its styles cannot be read")
             raise LocatedError(unread, locale, channel, "html") from None
-
-
-def _offered(offered: Offered, now: str) -> Mapping[str, JsonValue]:
-    return {
-        "recipient": dict(offered.recipient),
-        "brand": dict(offered.brand),
-        "notification": dict(offered.notification),
-        "now": now,
-    }
 
 
 def _shielded(data: Mapping[str, JsonValue], locale: str, channel: Channel) -> Mapping[str, Value]:

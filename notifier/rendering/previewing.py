@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from notifier.content.brand import brand_values
 from notifier.content.ports import Offered
+from notifier.content.shared import Shared
 from notifier.content.template import (
     Content,
     Finding,
@@ -32,15 +34,19 @@ def preview(
     variables: Variables,
     offered: Offered,
     now: str,
+    shared: Shared | None,
 ) -> Rendered | Sequence[VariableFault] | Sequence[Finding]:
-    """Fill a draft's parts, as they would be once it is published; or say what prevents that."""
+    """Fill a content's parts, or say what prevents that.
+
+    A draft's are filled as they would be once it is published, with `shared`.
+    """
     findings = Findings()
     place = Place(chosen_locale(content, channel, locale), channel)
     try:
         given = Schema(content.schema).completed(variables)
         if not isinstance(given, Mapping):
             return given
-        ready = _with_html(content, place)
+        ready = content if shared is None else _ready(content, shared, place)
         return Parts(ready, Finisher()).filled(
             channel, locale=locale, variables=given, offered=offered, now=now
         )
@@ -51,6 +57,11 @@ def preview(
     except TemplateError as error:
         return [Finding(severity=Severity.ERROR, code="part-missing", detail=str(error))]
     return findings.told()
+
+
+def _ready(content: Content, shared: Shared, place: Place) -> Content:
+    """Return the content as it would be published, as far as it is to be filled."""
+    return replace(_with_html(content, place), brand=brand_values(shared.brand))
 
 
 def _with_html(content: Content, place: Place) -> Content:

@@ -1,12 +1,13 @@
 """Questions and answers as JSON, on their way to a child process and back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
-from notifier.content.encoding import Document, parts_document, read_parts
+from notifier.content.brand import Brand
+from notifier.content.encoding import Document, content_document, read_content
 from notifier.content.ports import Checked, Offered
+from notifier.content.shared import Shared
 from notifier.content.template import (
-    Content,
     Finding,
     Rendered,
     Severity,
@@ -20,7 +21,6 @@ def offered_document(offered: Offered) -> Document:
     return {
         "notification": dict(offered.notification),
         "recipient": dict(offered.recipient),
-        "brand": dict(offered.brand),
     }
 
 
@@ -29,20 +29,30 @@ def read_offered(document: Document) -> Offered:
     return Offered(**document)
 
 
+def shared_document(shared: Shared) -> Document:
+    """Write what templates have in common."""
+    return {"brand": asdict(shared.brand)}
+
+
+def read_shared(document: Document) -> Shared:
+    """Read what templates have in common."""
+    return Shared(brand=Brand(**document["brand"]))
+
+
 def checked_document(checked: Checked) -> Document:
-    """Write findings, and the parts that would be published."""
+    """Write findings, and what would be published."""
     compiled = checked.compiled
     return {
         "findings": findings_document(checked.findings),
-        "parts": None if compiled is None else parts_document(compiled.parts),
+        "compiled": None if compiled is None else content_document(compiled),
     }
 
 
-def read_checked(document: Document, content: Content) -> Checked:
-    """Read findings, and the parts that would be published of that content."""
-    parts = document["parts"]
-    compiled = None if parts is None else replace(content, parts=read_parts(parts))
-    return Checked(read_findings(document["findings"]), compiled)
+def read_checked(document: Document) -> Checked:
+    """Read findings, and what would be published."""
+    compiled = document["compiled"]
+    findings = read_findings(document["findings"])
+    return Checked(findings, None if compiled is None else read_content(compiled))
 
 
 def findings_document(findings: Sequence[Finding]) -> list[Document]:

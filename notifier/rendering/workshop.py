@@ -14,6 +14,7 @@ import notifier
 from notifier.clock import Clock
 from notifier.content.encoding import Document, content_document
 from notifier.content.ports import Checked, Offered
+from notifier.content.shared import Shared
 from notifier.content.template import (
     Content,
     Finding,
@@ -31,6 +32,7 @@ from notifier.rendering.wire import (
     offered_document,
     read_checked,
     read_preview,
+    shared_document,
 )
 
 log = structlog.get_logger(__name__)
@@ -66,18 +68,24 @@ class ChildWorkshop:
         self._turn = asyncio.Lock()
         self._child: Process | None = None
 
-    async def check(self, content: Content) -> Checked:
-        """Return all that is wrong with a content, or may be.
+    async def check(self, content: Content, shared: Shared) -> Checked:
+        """Return all that is wrong with a content that takes in `shared`, or may be.
 
         Raises:
             WorkshopUnavailableError: no child can be started.
         """
         if is_deeper([content.schema, *content.examples], MAX_DEPTH + 1):
             return Checked([_TOO_DEEP], None)
-        found = await self._asked({"do": "check", "content": content_document(content)})
+        found = await self._asked(
+            {
+                "do": "check",
+                "content": content_document(content),
+                "shared": shared_document(shared),
+            }
+        )
         if isinstance(found, Finding):
             return Checked([found], None)
-        return read_checked(found, content)
+        return read_checked(found)
 
     async def preview(
         self,
@@ -87,8 +95,9 @@ class ChildWorkshop:
         locale: str | None,
         variables: Variables,
         offered: Offered,
+        shared: Shared | None,
     ) -> Rendered | Sequence[VariableFault] | Sequence[Finding]:
-        """Fill a draft's parts, as `Renderer` would once it is published.
+        """Fill a content's parts: a draft's that takes in `shared`, or with None a version's.
 
         Raises:
             WorkshopUnavailableError: no child can be started.
@@ -99,6 +108,7 @@ class ChildWorkshop:
             {
                 "do": "preview",
                 "content": content_document(content),
+                "shared": None if shared is None else shared_document(shared),
                 "channel": channel.value,
                 "locale": locale,
                 "variables": dict(variables),

@@ -116,6 +116,7 @@ class Node:
             templates=self.stores.templates,
             attachments=self.stores.attachments,
             filing=self.stores.filing,
+            brands=self.stores.brands,
             renderer=VersionRenderer(SystemClock()),
             workshop=ChildWorkshop(SystemClock()),
             queue=self.queue,

@@ -12,6 +12,7 @@ import pytest
 from notifier.api.app import create_app
 from notifier.api.kit.config import ApiConfig
 from notifier.content.ports import Checked, Workshop
+from notifier.content.shared import Shared
 from notifier.content.template import Content
 from notifier.delivery.ports import Claimed
 from notifier.errors import WorkshopUnavailableError
@@ -282,8 +283,8 @@ async def test_who_may_only_send_writes_no_template(api: Api) -> None:
 class NoWorkshop:
     """Stands where no process can be started."""
 
-    async def check(self, content: Content) -> Checked:
-        del content
+    async def check(self, content: Content, shared: Shared) -> Checked:
+        del content, shared
         raise WorkshopUnavailableError("no process for drafts can be started")
 
 

@@ -3,24 +3,26 @@
 from notifier.api.kit.problems import InvalidField, invalid, not_found
 from notifier.api.templates.shapes import FillingRequest
 from notifier.content.library import TemplateStore, WrittenVersion
+from notifier.content.shared import Shared, Sharing
 from notifier.content.template import Content, Variables
 from notifier.idempotency import NotFound
 
 
 async def chosen_content(
-    templates: TemplateStore, service: str, name: str, wanted: FillingRequest
-) -> Content:
-    """Return the draft's content, or the version's, as it was written.
+    templates: TemplateStore, sharing: Sharing, service: str, name: str, wanted: FillingRequest
+) -> tuple[Content, Shared | None]:
+    """Return a version, which has all that it takes in, or the draft and what it would take in.
 
     Raises:
         ProblemError: 404, there is none.
     """
     if wanted.version is not None:
-        return (await written_version(templates, service, name, wanted.version)).source
+        found = await written_version(templates, service, name, wanted.version)
+        return found.version.content, None
     draft = await templates.draft(service, name)
     if isinstance(draft, NotFound):
         raise not_found()
-    return draft.content
+    return draft.content, await sharing.of(service)
 
 
 async def written_version(

@@ -38,6 +38,7 @@ from notifier.api.templates.shapes import (
 )
 from notifier.content.library import TemplateStore
 from notifier.content.ports import Offered, Workshop
+from notifier.content.shared import Sharing
 from notifier.content.template import Content, Rendered
 
 
@@ -46,6 +47,7 @@ class TemplateReading:
     """Shows templates and their versions."""
 
     templates: TemplateStore
+    sharing: Sharing
     workshop: Workshop
 
     def operations(self) -> Sequence[Operation]:
@@ -96,13 +98,14 @@ class TemplateReading:
         """Fill a draft or a version; nothing is stored, sent or logged."""
         service, name = call.acting_for(call.query.service), named_template(call)
         wanted = call.body
-        content = await chosen_content(self.templates, service, name, wanted)
+        content, shared = await chosen_content(self.templates, self.sharing, service, name, wanted)
         seen = await self.workshop.preview(
             content,
             wanted.type,
             locale=wanted.locale,
             variables=chosen_variables(content, wanted),
             offered=Offered(notification={"id": "00000000-0000-0000-0000-000000000000"}),
+            shared=shared,
         )
         if isinstance(seen, Rendered):
             return _ok(RenderedView.of(seen).json_value())

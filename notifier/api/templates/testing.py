@@ -21,6 +21,7 @@ from notifier.api.templates.shapes import PREFIX, TAG, TemplateQuery, TestReques
 from notifier.audience.allowed import AllowedRecipients
 from notifier.content.library import TemplateStore
 from notifier.content.ports import Offered, Workshop
+from notifier.content.shared import Shared, Sharing
 from notifier.content.template import Content, Rendered
 from notifier.intake.draft import Draft
 from notifier.intake.drafting import Drafter
@@ -43,6 +44,7 @@ class TemplateTesting:
     """
 
     templates: TemplateStore
+    sharing: Sharing
     workshop: Workshop
     drafter: Drafter
     submitter: Submitter
@@ -97,8 +99,8 @@ class TemplateTesting:
         service, name = call.acting_for(call.query.service), named_template(call)
         wanted, id = call.body, self.new_id()
         self._check_recipient(wanted)
-        content = await chosen_content(self.templates, service, name, wanted)
-        rendered = await self._rendered(content, wanted, id)
+        content, shared = await chosen_content(self.templates, self.sharing, service, name, wanted)
+        rendered = await self._rendered(content, shared, wanted, id)
         draft = _draft(rendered, wanted, metadata=_marks(name, wanted.version))
         [made] = await self.drafter.submissions(
             [draft], service=service, traceparent=traceparent(call.request)
@@ -115,9 +117,11 @@ class TemplateTesting:
             words = f"tests go nowhere: an operator names addresses and domains in {_SETTING}"
         raise invalid([InvalidField("/to", words)])
 
-    async def _rendered(self, content: Content, wanted: TestRequest, id: UUID) -> Rendered:
-        if wanted.version is None:
-            checked = await self.workshop.check(content)
+    async def _rendered(
+        self, content: Content, shared: Shared | None, wanted: TestRequest, id: UUID
+    ) -> Rendered:
+        if shared is not None:
+            checked = await self.workshop.check(content, shared)
             if checked.compiled is None:
                 raise refused(checked)
         seen = await self.workshop.preview(
@@ -126,6 +130,7 @@ class TemplateTesting:
             locale=wanted.locale,
             variables=chosen_variables(content, wanted),
             offered=Offered(notification={"id": str(id)}),
+            shared=shared,
         )
         if not isinstance(seen, Rendered):
             raise unfilled(seen)

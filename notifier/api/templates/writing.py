@@ -10,9 +10,8 @@ from uuid import UUID
 from starlette.responses import Response
 
 from notifier.api.kit.calls import Call
-from notifier.api.kit.headers import header_values
 from notifier.api.kit.idempotency import Answer
-from notifier.api.kit.operations import HeaderParameter, Operation, Reply
+from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import (
     BUSY,
     INVALID,
@@ -22,6 +21,7 @@ from notifier.api.kit.problems import (
     not_found,
 )
 from notifier.api.templates.naming import named_template
+from notifier.api.templates.preconditions import IF_MATCH, if_match, lost, quoted
 from notifier.api.templates.refusals import refused
 from notifier.api.templates.shapes import (
     MAX_BODY_BYTES,
@@ -37,14 +37,9 @@ from notifier.api.templates.shapes import (
     finding_views,
 )
 from notifier.content.library import Library, LostRace, TemplateDraft, TemplateStore
-from notifier.content.ports import Workshop
+from notifier.content.ports import Checked, Workshop
+from notifier.content.shared import Sharing
 from notifier.idempotency import NotFound
-
-_IF_MATCH = HeaderParameter(
-    name="If-Match",
-    description="The ETag of the draft that is meant: 412 if it was changed meanwhile.",
-    schema={"type": "string"},
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +48,7 @@ class TemplateWriting:
 
     templates: TemplateStore
     library: Library
+    sharing: Sharing
     workshop: Workshop
     new_id: Callable[[], UUID]
 
@@ -77,18 +73,18 @@ class TemplateWriting:
             service=call.acting_for(call.query.service),
             name=named_template(call),
             content=call.body.content(),
-            if_match=_if_match(call),
+            if_match=if_match(call),
         )
         if isinstance(saved, LostRace):
-            raise _lost(saved)
+            raise lost(saved, "draft")
         return await self._shown(saved)
 
     async def publish(self, call: Call[None, TemplateQuery]) -> Response:
         """Make a version of a draft without errors."""
         draft = await self._draft(call)
-        if _if_match(call) not in (None, draft.etag):
-            raise _lost(LostRace(draft.etag))
-        checked = await self.workshop.check(draft.content)
+        if if_match(call) not in (None, draft.etag):
+            raise lost(LostRace(draft.etag), "draft")
+        checked = await self._checked(draft)
         if checked.compiled is None:
             return await call.refuse(refused(checked))
         view = PublishedView(
@@ -148,16 +144,20 @@ class TemplateWriting:
             raise not_found()
         return found
 
+    async def _checked(self, draft: TemplateDraft) -> Checked:
+        shared = await self.sharing.of(draft.service)
+        return await self.workshop.check(draft.content, shared)
+
     async def _shown(self, draft: TemplateDraft) -> Response:
-        checked = await self.workshop.check(draft.content)
+        checked = await self._checked(draft)
         view = DraftView(
             name=draft.name,
-            etag=_quoted(draft.etag),
+            etag=quoted(draft.etag),
             content=ContentView.of(draft.content),
             updated_at=draft.updated_at,
             findings=finding_views(checked.findings),
         )
-        headers = {"ETag": _quoted(draft.etag)}
+        headers = {"ETag": quoted(draft.etag)}
         return Answer(status=HTTPStatus.OK, body=view.json_value(), headers=headers).response()
 
     def _showing(self) -> Operation:
@@ -189,7 +189,7 @@ class TemplateWriting:
             body=ContentShape,
             max_values=MAX_VALUES,
             max_bytes=MAX_BODY_BYTES,
-            headers=(_IF_MATCH,),
+            headers=(IF_MATCH,),
             replies={200: _DRAFT},
             problems=(NOT_FOUND, PRECONDITION_FAILED),
         )
@@ -208,7 +208,7 @@ class TemplateWriting:
             scope="templates",
             query=TemplateQuery,
             is_idempotent=True,
-            headers=(_IF_MATCH,),
+            headers=(IF_MATCH,),
             replies={200: _PUBLISHED},
             problems=(NOT_FOUND, INVALID, BUSY, PRECONDITION_FAILED),
         )
@@ -248,17 +248,3 @@ class TemplateWriting:
 
 _PUBLISHED = Reply(description="It is sent from now on", model=PublishedView)
 _DRAFT = Reply(description="The draft", model=DraftView, headers=("ETag",))
-
-
-def _quoted(etag: str) -> str:
-    return f'"{etag}"'
-
-
-def _if_match(call: Call[Any, Any]) -> str | None:
-    values = header_values(call.request.scope, b"if-match")
-    return values[0].strip().strip('"') if values else None
-
-
-def _lost(race: LostRace) -> ProblemError:
-    now = f"; it is {_quoted(race.etag)} now" if race.etag else "; there is no draft"
-    return ProblemError(PRECONDITION_FAILED, f"The draft is not the one of If-Match{now}.")

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
+from notifier.content.brand import brand_values
 from notifier.content.ports import Checked
+from notifier.content.shared import Shared
 from notifier.content.template import PART_NAMES, Content
 from notifier.notification.model import Channel
 from notifier.rendering.checking.contexts import check_contexts
@@ -18,13 +20,15 @@ from notifier.rendering.faults import PartError
 _Parts = dict[str, dict[Channel, dict[str, str]]]
 
 
-def check(content: Content) -> Checked:
+def check(content: Content, shared: Shared) -> Checked:
     """Return the findings, and what would be published, unless there is an error."""
     findings = Findings()
     check_shape(content, findings)
     schema = read_schema(content, findings)
     reading = _Reading(findings)
-    made = replace(content, parts=reading.compiled(content))
+    parts = reading.compiled(content)
+    reads_brand = "brand" in reading.roots
+    made = replace(content, parts=parts, brand=brand_values(shared.brand) if reads_brand else {})
     if schema is not None:
         check_names(schema, reading.names, findings)
         if not findings.has_errors:
@@ -39,6 +43,11 @@ class _Reading:
         self.names: dict[Place, set[str]] = {}
         self._findings = findings
         self._engine = Engine()
+
+    @property
+    def roots(self) -> set[str]:
+        """All that is read, without fields."""
+        return {name.partition(".")[0] for names in self.names.values() for name in names}
 
     def compiled(self, content: Content) -> _Parts:
         made: _Parts = {}

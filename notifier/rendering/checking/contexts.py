@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from typing import Protocol
 
+from notifier.content.brand import STYLES, URLS
 from notifier.content.links import link_fault
 from notifier.rendering.checking.scanning import Kind, Piece, pieces
 
@@ -22,7 +23,8 @@ _SHOWN = frozenset({"https", "cid"})
 _REFUSED_TAGS = frozenset({"script", "iframe", "object", "embed", "base", "form", "applet"})
 _URL = re.compile(r"\|\s*url\s*$")
 _RICH = re.compile(r"\|\s*rich\b")
-_BRAND = re.compile(r"\s*brand\.[\w.]+\s*", re.ASCII)
+_BRAND = re.compile(r"\s*brand\.(\w+)\s*", re.ASCII)
+_ANEW = re.compile(r"(?:set|for|with|macro|call)\b.*(?<![\w.])brand(?![\w.])", re.ASCII | re.DOTALL)
 _BLOCKS = ("macro", "call", "filter")
 
 
@@ -69,6 +71,9 @@ def _check_blocks(cut: Sequence[Piece], report: Report) -> None:
         name = words[0] if piece.kind is Kind.TAG and words else ""
         if name == "autoescape":
             report("html-unescaped", "escaping cannot be switched", piece.line)
+        if piece.kind is Kind.TAG and _ANEW.match(piece.text.lstrip("-+ \n\t")):
+            # What is said of brand below would be said of any value.
+            report("variable-reserved", "brand is what notifier offers", piece.line)
         is_block = name in _BLOCKS or (name == "set" and "=" not in piece.text)
         depth += is_block
         depth -= name.startswith("end") and name[3:] in (*_BLOCKS, "set")
@@ -112,8 +117,9 @@ class _Reader(HTMLParser):
         self._refuse(tag, "in the name of a tag")
 
     def handle_data(self, data: str) -> None:
-        if self._within:
-            self._refuse(data, f"within <{self._within}>")
+        for print_ in self._marks(data) if self._within else ():
+            if self._within != "style" or not _is_brands(print_, STYLES):
+                self._say("html-context", f"no value is safe within <{self._within}>", print_)
 
     def handle_comment(self, data: str) -> None:
         if data.startswith("[if ") and "]>" in data:  # Outlook reads it
@@ -139,8 +145,8 @@ class _Reader(HTMLParser):
         for print_ in self._marks(value):
             if _RICH.search(print_.text):
                 self._say("html-rich", "rich is for text, not for attributes", print_)
-            if name == "style" and not _BRAND.fullmatch(print_.text):
-                words = "a style takes values of brand alone, such as {{ brand.color }}"
+            if name == "style" and not _is_brands(print_, STYLES):
+                words = "a style takes brand's looks alone, such as {{ brand.color }}"
                 self._say("html-context", words, print_)
         if name in _LINKS:
             self._link(tag, name, value.strip())
@@ -149,7 +155,7 @@ class _Reader(HTMLParser):
         first = _MARK.match(value)
         if first:
             print_ = self._prints[int(first[1])]
-            if not _URL.search(print_.text) and not _BRAND.fullmatch(print_.text):
+            if not _URL.search(print_.text) and not _is_brands(print_, URLS):
                 words = "an address that a value begins needs the filter url: {{ address|url }}"
                 self._say("html-link", words, print_)
             return
@@ -173,3 +179,9 @@ class _Reader(HTMLParser):
 
     def _say(self, code: str, words: str, print_: Piece | None) -> None:
         self._report(code, words, print_.line if print_ else self.getpos()[0])
+
+
+def _is_brands(print_: Piece, names: frozenset[str]) -> bool:
+    """Whether it prints one of these fields of the brand, and nothing else."""
+    found = _BRAND.fullmatch(print_.text)
+    return found is not None and found[1] in names

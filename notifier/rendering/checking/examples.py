@@ -24,7 +24,6 @@ _NOW = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
 _OFFERED = Offered(
     notification={"id": "01890a5d-ac96-774b-bcce-b302099a8057"},
     recipient={"id": "user", "locale": None, "time_zone": "UTC", "attributes": {}},
-    brand={},
 )
 
 

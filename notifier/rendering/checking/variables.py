@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from notifier.content.brand import NAMES
 from notifier.content.template import Content
 from notifier.rendering.checking.findings import Findings, Place
 from notifier.rendering.faults import PartError
@@ -27,9 +28,17 @@ def check_names(schema: Schema, read: Mapping[Place, set[str]], findings: Findin
         roots = {name.partition(".")[0] for name in names}
         used |= roots
         for name in sorted(names):
-            if name.partition(".")[0] not in RESERVED and not schema.knows(name):
-                words = f"{name[:80]} is not in the schema"
+            if words := _unknown(name, schema):
                 findings.error("variable-unknown", words, place)
     for name in schema.names:
         if name not in used:
             findings.warning("variable-unused", f"{name[:80]} is declared, and no part reads it")
+
+
+def _unknown(name: str, schema: Schema) -> str | None:
+    root, _, field = name.partition(".")
+    if root == "brand" and field and field not in NAMES:
+        return f"a brand has no {field[:80]}; it has {', '.join(sorted(NAMES))}"
+    if root in RESERVED or schema.knows(name):
+        return None
+    return f"{name[:80]} is not in the schema"

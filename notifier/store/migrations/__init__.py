@@ -24,6 +24,7 @@ REVISIONS = (
     "0010_add_mail_details",
     "0011_add_action_urls",
     "0012_add_attachments",
+    "0013_add_brands",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -24,6 +24,7 @@ from notifier.notification.outcomes import Fault, SuppressionReason
 from notifier.notification.transitions import Transition
 from notifier.rendering.renderer import VersionRenderer
 from notifier.store.attachments import SqlAttachments, SqlContents
+from notifier.store.brands import SqlBrandStore
 from notifier.store.captures import SqlCaptures
 from notifier.store.inbox import SqlInbox
 from notifier.store.keys import SqlKeyStore
@@ -176,6 +177,8 @@ class Stores:
     def filing(self) -> Filing:
         return Filing(self.attachments, self.contents)
 
+    brands: SqlBrandStore
+
     def composer(self, clock: Clock) -> Composer:
         return Composer(Library(self.templates, clock), VersionRenderer(clock))
 
@@ -300,6 +303,7 @@ def stores_over(database: Database, url: str, settings: StoreSettings) -> Stores
         templates=SqlTemplateStore(database),
         attachments=SqlAttachments(database),
         contents=SqlContents(database),
+        brands=SqlBrandStore(database),
     )
 
 

@@ -5,13 +5,17 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from notifier.content.ports import Offered
+from notifier.content.brand import Brand
+from notifier.content.ports import Checked, Offered
+from notifier.content.shared import Shared
 from notifier.content.template import Content, Rendered, TemplateVersion, Variables
 from notifier.errors import TemplateError
 from notifier.notification.model import Channel, JsonValue
+from notifier.rendering.checking import check as checking
 from notifier.rendering.renderer import VersionRenderer
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+SHARED = Shared(brand=Brand(name="Evently"))
 OPEN: Mapping[str, JsonValue] = {"type": "object", "additionalProperties": True}
 
 
@@ -33,7 +37,7 @@ def content(
     default_locale: str = "en",
 ) -> Content:
     return Content(
-        default_locale=default_locale, parts=parts, schema=schema, examples=tuple(examples)
+        default_locale=default_locale, parts=parts, schema=schema, examples=list(examples)
     )
 
 
@@ -63,9 +67,12 @@ def version(of: Content, *, id: UUID | None = None) -> TemplateVersion:
 
 def offered(time_zone: str | None = None, **recipient: JsonValue) -> Offered:
     zone: dict[str, JsonValue] = {} if time_zone is None else {"time_zone": time_zone}
-    return Offered(
-        notification={"id": "n-1"}, recipient={**zone, **recipient}, brand={"name": "Evently"}
-    )
+    return Offered(notification={"id": "n-1"}, recipient={**zone, **recipient})
+
+
+def check(of: Content, shared: Shared = SHARED) -> Checked:
+    """All that is found in a content."""
+    return checking.check(of, shared)
 
 
 def rendered(

@@ -1,5 +1,6 @@
 import math
 import resource
+from dataclasses import replace
 from html import unescape
 from time import perf_counter
 from typing import Any
@@ -165,7 +166,7 @@ def test_no_variable_stands_for_what_notifier_offers() -> None:
     }
 
     filled = VersionRenderer(StandingClock()).render(
-        version(sms(text)),
+        version(replace(sms(text), brand={"name": "Evently"})),
         Channel.SMS,
         locale=None,
         variables={**forged, "now": "forged"},

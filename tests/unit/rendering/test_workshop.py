@@ -11,9 +11,17 @@ import pytest
 from notifier.content.ports import Checked
 from notifier.content.template import Content, Finding, Rendered, VariableFault
 from notifier.notification.model import Channel, JsonValue
-from notifier.rendering.checking.check import check
 from notifier.rendering.workshop import ChildWorkshop
-from tests.unit.rendering.making import StandingClock, content, email, offered, rendered, sms
+from tests.unit.rendering.making import (
+    SHARED,
+    StandingClock,
+    check,
+    content,
+    email,
+    offered,
+    rendered,
+    sms,
+)
 
 LONG = 60_000
 CHAINS = [
@@ -52,11 +60,11 @@ async def test_a_chain_that_kills_a_parser_is_a_finding_and_the_parent_goes_on(
     workshop: ChildWorkshop,
 ) -> None:
     for chain in CHAINS:
-        checked = await workshop.check(sms(chain))
+        checked = await workshop.check(sms(chain), SHARED)
 
         assert checked.compiled is None
         assert only(checked) in {"too-complex", "syntax", "filling"}
-        assert (await workshop.check(sms("a"))).findings == []
+        assert (await workshop.check(sms("a"), SHARED)).findings == []
 
 
 async def test_a_chain_in_a_preview_is_a_finding_and_the_parent_goes_on(
@@ -91,8 +99,8 @@ async def test_what_a_child_finds_is_what_is_found_here(workshop: ChildWorkshop)
     )
     good = email(html="<p>{{ now }}</p>", preheader="a")
 
-    assert await workshop.check(of) == check(of)
-    assert await workshop.check(good) == check(good)
+    assert await workshop.check(of, SHARED) == check(of)
+    assert await workshop.check(good, SHARED) == check(good)
 
 
 async def test_a_preview_is_what_would_be_sent(workshop: ChildWorkshop) -> None:
@@ -114,7 +122,7 @@ async def test_a_preview_of_mjml_is_its_html(workshop: ChildWorkshop) -> None:
     of = email(mjml=mjml + "</mj-section></mj-body></mjml>")
 
     found = await workshop.preview(
-        of, Channel.EMAIL, locale="de", variables={"v": "<b>"}, offered=offered()
+        of, Channel.EMAIL, locale="de", variables={"v": "<b>"}, offered=offered(), shared=SHARED
     )
 
     assert isinstance(found, Rendered)
@@ -128,44 +136,44 @@ async def test_json_that_is_nested_too_deeply_never_gets_to_a_parser(
     for _ in range(5_000):
         deep = {"not": deep}
 
-    assert only(await workshop.check(content({}, schema={"not": deep}))) == "too-deep"
+    assert only(await workshop.check(content({}, schema={"not": deep}), SHARED)) == "too-deep"
 
 
 async def test_a_killed_child_is_replaced(workshop: ChildWorkshop) -> None:
-    await workshop.check(sms("a"))
+    await workshop.check(sms("a"), SHARED)
     first = children()
     for each in first:
         os.kill(each, signal.SIGKILL)
 
     # What it was killed for may have been the question.
-    await workshop.check(sms("a"))
-    checked = await workshop.check(sms("a"))
+    await workshop.check(sms("a"), SHARED)
+    checked = await workshop.check(sms("a"), SHARED)
 
     assert checked.findings == []
     assert not first & children()
 
 
 async def test_who_stops_waiting_leaves_no_answer_for_the_next(workshop: ChildWorkshop) -> None:
-    await workshop.check(sms("a"))
+    await workshop.check(sms("a"), SHARED)
     slow = asyncio.create_task(previewed(workshop, sms(ENDLESS)))
     await asyncio.wait({slow}, timeout=0.2)
     slow.cancel()
     with pytest.raises(asyncio.CancelledError):
         await slow
 
-    assert (await workshop.check(sms("a"))).findings == []
+    assert (await workshop.check(sms("a"), SHARED)).findings == []
 
 
 async def test_an_answer_that_is_late_is_a_finding() -> None:
     workshop = ChildWorkshop(StandingClock(), late_s=0)
     try:
-        assert only(await workshop.check(sms("a"))) == "too-complex"
+        assert only(await workshop.check(sms("a"), SHARED)) == "too-complex"
     finally:
         await workshop.close()
 
 
 async def test_no_child_is_left_after_closing(workshop: ChildWorkshop) -> None:
-    await workshop.check(sms("a"))
+    await workshop.check(sms("a"), SHARED)
     mine = children()
 
     await workshop.close()
@@ -177,7 +185,7 @@ async def test_no_child_is_left_after_closing(workshop: ChildWorkshop) -> None:
 async def test_a_child_ends_with_its_input_and_sees_no_environment(
     workshop: ChildWorkshop,
 ) -> None:
-    await workshop.check(sms("a"))
+    await workshop.check(sms("a"), SHARED)
     (child,) = children()
 
     with open(f"/proc/{child}/environ", encoding="utf-8") as file:  # noqa: ASYNC230, PTH123
@@ -198,7 +206,9 @@ async def previewed(
     workshop: ChildWorkshop, of: Content, **variables: JsonValue
 ) -> Rendered | list[VariableFault | Finding]:
     channel = next(iter(of.parts["en"]))
-    found = await workshop.preview(of, channel, locale="en", variables=variables, offered=offered())
+    found = await workshop.preview(
+        of, channel, locale="en", variables=variables, offered=offered(), shared=SHARED
+    )
     return found if isinstance(found, Rendered) else list(found)
 
 

@@ -6,8 +6,7 @@ import pytest
 
 from notifier.content.template import Content, Severity
 from notifier.notification.model import Channel, JsonValue
-from notifier.rendering.checking.check import check
-from tests.unit.rendering.making import content, email, rendered, sms
+from tests.unit.rendering.making import check, content, email, rendered, sms
 
 PAGE: Mapping[str, str] = {"preheader": "In short"}
 SCHEMA: Mapping[str, JsonValue] = {
