@@ -88,6 +88,10 @@ def compared_forms(text: str) -> AbstractSet[str]:
     return forms
 
 
+NOT_ONE_LINE = "control characters and line breaks are not allowed"
+"""What to say of a text that must be one line, and is not."""
+
+
 def has_control_characters(text: str) -> bool:
     """Whether `text` holds what may end a line in a header, or cannot be written at all.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from notifier.audience.recipient import has_control_characters
+from notifier.audience.recipient import NOT_ONE_LINE, has_control_characters
 from notifier.content.filling import Variables, fill_html, fill_text
 from notifier.content.links import MAX_ACTION_URL_CHARS, action_url_fault
 from notifier.errors import TemplateError
@@ -12,7 +12,6 @@ from notifier.notification.medium import Medium
 MAX_CONTENT_CHARS = 100_000
 MAX_HTML_CHARS = 500_000
 MAX_SUBJECT_CHARS = 998
-_NOT_ONE_LINE = "control characters and line breaks are not allowed"
 
 
 def inline_flaws(draft: Draft, medium: Medium) -> list[Flaw]:
@@ -40,7 +39,7 @@ def _subject_fault(medium: Medium, subject: str | None, variables: Variables) ->
     if not medium.has_subject:
         return f"{medium.name} has no subject"
     if has_control_characters(subject):
-        return _NOT_ONE_LINE
+        return NOT_ONE_LINE
     return _filling_fault(fill_text, subject, variables, max_chars=MAX_SUBJECT_CHARS, is_line=True)
 
 
@@ -76,5 +75,5 @@ def _filling_fault(
     except TemplateError as error:
         return str(error)
     if is_line and has_control_characters(text):
-        return _NOT_ONE_LINE
+        return NOT_ONE_LINE
     return None if text.strip() else "empty once its variables are filled in"

@@ -14,7 +14,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from notifier.audience.recipient import has_control_characters, normalise
+from notifier.audience.recipient import NOT_ONE_LINE, has_control_characters, normalise
 from notifier.errors import RecipientError
 from notifier.notification.model import Channel
 
@@ -74,8 +74,7 @@ def single_line(text: str) -> str:
         ValueError: it has control characters or line breaks.
     """
     if has_control_characters(text):
-        message = "control characters and line breaks are not allowed"
-        raise ValueError(message)
+        raise ValueError(NOT_ONE_LINE)
     return text
 
 

@@ -32,7 +32,7 @@ def check(content: Content, shared: Shared) -> Checked:
     if schema is not None:
         check_names(schema, reading.names, findings)
         if not findings.has_errors:
-            check_examples(made, schema, findings)
+            check_examples(made, content, schema, findings)
     return Checked(findings.told(), None if findings.has_errors else made)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
+from notifier.audience.recipient import NOT_ONE_LINE, has_control_characters
 from notifier.content.links import link_fault, written_links
 from notifier.content.ports import Offered
 from notifier.content.template import Content, Rendered, Variables
@@ -10,6 +11,7 @@ from notifier.errors import TemplateError
 from notifier.notification.model import Channel
 from notifier.rendering.checking.contexts import check_page
 from notifier.rendering.checking.findings import Findings, Place
+from notifier.rendering.checking.pages import Page, PageChecks
 from notifier.rendering.checking.segments import segments
 from notifier.rendering.limits import FUEL
 from notifier.rendering.pages import Finisher
@@ -27,16 +29,42 @@ _OFFERED = Offered(
 )
 
 
-def check_examples(content: Content, schema: Schema, findings: Findings) -> None:
-    """Fill each example, and what is left of it without what is optional."""
-    half = Parts(content, Finisher(), FUEL // 2)
-    full = Parts(content, Finisher())
+def check_examples(content: Content, written: Content, schema: Schema, findings: Findings) -> None:
+    """Fill each example, and what is left of it without what is optional.
+
+    `written` is the content before its MJML was made HTML.
+    """
+    finisher = _Watched()
+    half = Parts(content, finisher, FUEL // 2)
+    full = Parts(content, finisher)
+    pages = PageChecks(findings)
     for number, variables in _examples(content, schema, findings):
         for locale, channels in content.parts.items():
             for channel in channels:
-                done = _filled(half, full, Place(locale, channel), variables, findings)
+                place = Place(locale, channel)
+                done = _filled(half, full, place, variables, findings)
                 if done:
-                    _check_filled(done, Place(locale, channel), f"example {number}", findings)
+                    _check_filled(done, place, f"example {number}", findings)
+                    if done.html is not None:
+                        pages.check(_page(finisher.given, done.text, written, place))
+
+
+class _Watched(Finisher):
+    """Keeps the page that it was given last: what it makes of that has its broken tags mended."""
+
+    given = ""
+
+    def finished(self, html: str, preheader: str | None, *, needs_inlining: bool) -> str:
+        self.given = html
+        return super().finished(html, preheader, needs_inlining=needs_inlining)
+
+
+def _page(html: str, text: str, written: Content, place: Place) -> Page:
+    assert place.locale  # noqa: S101  said by the caller
+    assert place.channel  # noqa: S101
+    sources = written.parts[place.locale][place.channel]
+    part = "mjml" if "mjml" in sources else "html"
+    return Page(html, text, sources[part], place.of(part))
 
 
 def _examples(
@@ -91,9 +119,7 @@ def _check_filled(done: Rendered, place: Place, example: str, findings: Findings
     for part, text in (("text", done.text), ("subject", done.subject)):
         if text is not None and not text.strip():
             findings.error("empty", f"{example}: nothing is left of it", place.of(part))
-    if done.subject and len(done.subject) > _LONG_SUBJECT:
-        words = f"{example}: longer than {_LONG_SUBJECT} characters"
-        findings.warning("subject-long", words, place.of("subject"))
+    _check_subject(done.subject or "", place.of("subject"), example, findings)
     for link in written_links(done.text):
         if fault := link_fault(link):
             findings.error("link", f"a link in the text: {fault}", place.of("text"))
@@ -101,6 +127,14 @@ def _check_filled(done: Rendered, place: Place, example: str, findings: Findings
         _check_html(done.html, place.of("html"), findings)
     if place.channel is Channel.SMS:
         _check_segments(done.text, place.of("text"), example, findings)
+
+
+def _check_subject(subject: str, place: Place, example: str, findings: Findings) -> None:
+    if has_control_characters(subject):
+        findings.error("control-characters", f"{example}: {NOT_ONE_LINE}", place)
+    if len(subject) > _LONG_SUBJECT:
+        words = f"{example}: longer than {_LONG_SUBJECT} characters"
+        findings.warning("subject-long", words, place)
 
 
 def _check_html(html: str, place: Place, findings: Findings) -> None:

@@ -49,9 +49,10 @@ class Findings:
         place: Place = Place(),
         *,
         line: int | None = None,
+        column: int | None = None,
     ) -> None:
         """Note what may be wrong."""
-        self._note(Severity.WARNING, code, detail, place, line, None)
+        self._note(Severity.WARNING, code, detail, place, line, column)
 
     def fault(self, fault: PartError, place: Place) -> None:
         """Note what the engine says."""

@@ -1,5 +1,6 @@
 """MJML: what its compiler lets pass without a word, and HTML made of it."""
 
+import re
 from html.parser import HTMLParser
 from importlib import import_module
 from typing import Any
@@ -10,6 +11,8 @@ from notifier.rendering.checking.scanning import Kind, pieces
 from notifier.rendering.faults import PartError
 from notifier.rendering.pages import MADE_OF_MJML
 
+_POSITION = re.compile(r" at position (\d+):\d+$")
+_MOST_WORDS = 200
 _WITH_ALL = frozenset({"mj-all", "mj-class"})
 
 
@@ -35,8 +38,18 @@ def compiled(source: str) -> str:
     try:
         html: str = mrml.to_html(source).content
     except (OSError, ValueError) as error:
-        raise PartError("mjml", f"no MJML: {str(error)[:200]}") from None
+        raise _told(str(error), source) from None
     return MADE_OF_MJML + html
+
+
+def _told(words: str, source: str) -> PartError:
+    """Say what the compiler says, and where; it counts bytes."""
+    if not (found := _POSITION.search(words)):
+        return PartError("mjml", f"no MJML: {words[:_MOST_WORDS]}")
+    before = source.encode()[: int(found[1])].decode(errors="replace")
+    said = words[: found.start()][:_MOST_WORDS]
+    column = len(before) - before.rfind("\n")
+    return PartError("mjml", f"no MJML: {said}", line=before.count("\n") + 1, column=column)
 
 
 class _Reader(HTMLParser):

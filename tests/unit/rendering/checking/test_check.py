@@ -196,8 +196,8 @@ def test_a_value_where_escaping_does_not_help_is_an_error(html: str, code: str) 
         "<a href='https://e.example/{{ w }}?a={{ w|urlencode }}#b'>x</a>",
         "<a href='#top'>x</a><a href='mailto:a@e.example'>x</a>",
         "<img src='cid:logo' alt='{{ w }}'>",
-        "<td>{{ w|rich }}</td>",
-        "{% raw %}<b title={{ w }}>{% endraw %}{# <b title={{ w }}> #}",
+        "<table><tr><td>{{ w|rich }}</td></tr></table>",
+        "{% raw %}<b title={{ w }}></b>{% endraw %}{# <b title={{ w }}> #}",
         "{{ {'a': {}}|length }}{{ '}}' }}<p>{{ w }}</p>",
         "<!--[if mso]><td width='1'>{{ w }}</td><![endif]-->",
         "<a {% if w %}href='{{ v|url }}'{% endif %}>x</a>",
@@ -260,7 +260,12 @@ def test_what_an_inbox_shows_badly_is_a_warning() -> None:
         examples=({"w": "a" * 151},),
     )
 
-    assert codes(long, Severity.WARNING) == {"preheader-missing", "subject-long", "html-clipped"}
+    assert codes(long, Severity.WARNING) == {
+        "preheader-missing",
+        "subject-long",
+        "html-clipped",
+        "html-document",
+    }
 
 
 def test_a_template_that_takes_half_of_what_is_allowed_is_a_warning() -> None:
