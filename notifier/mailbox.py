@@ -16,6 +16,10 @@ _NAME_AFTER = re.compile(r"(?P<address>[^\s()<>]+)\s+\((?P<name>[^()]*)\)")
 # What may end a header's line, or cannot be written at all.
 _UNWRITABLE = {"Cc", "Cs", "Zl", "Zp"}
 
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
+_MAX_LOCAL, _MAX_ADDRESS, _MAX_NAME = 64, 254, 100
+
 _EXPECTED = "expected 'Name <name@domain>' or 'name@domain'"
 
 
@@ -30,6 +34,14 @@ class Mailbox:
     def domain(self) -> str:
         """The address's domain, in ASCII."""
         return self.address.rpartition("@")[2]
+
+    def __str__(self) -> str:
+        """Write it for people to read, and for `parse_mailbox`."""
+        if not self.name:
+            return self.address
+        if not re.search(r'["\\<>]', self.name):
+            return f"{self.name} <{self.address}>"
+        return f"{_quoted(self.name)} <{self.address}>"
 
 
 def parse_mailbox(text: str) -> Mailbox:
@@ -47,6 +59,42 @@ def parse_mailbox(text: str) -> Mailbox:
     if any(unicodedata.category(character) in _UNWRITABLE for character in text + mailbox.name):
         raise ValueError(f"{_EXPECTED}, without control characters")
     return mailbox
+
+
+def parse_carried(text: str) -> Mailbox:
+    """Read a mailbox that every provider takes as a mail's From and Reply-To.
+
+    As `parse_mailbox` does, within the lengths of RFC 5321 4.5.3.1, and with nothing but ASCII
+    before the @: SES and SendGrid have no SMTPUTF8.
+
+    Raises:
+        ValueError: it is none; says what is wrong and does not repeat it.
+    """
+    return _carried(parse_mailbox(text))
+
+
+def carried_as(name: str, address: str) -> Mailbox:
+    """Read an address that stands alone, with the name to show for it. Raises as above."""
+    mailbox = parse_mailbox(address)
+    if mailbox.name or any(unicodedata.category(each) in _UNWRITABLE for each in name):
+        raise ValueError("expected an address alone, and a name without control characters")
+    return _carried(Mailbox(re.sub(" +", " ", name).strip(), mailbox.address))
+
+
+def _carried(mailbox: Mailbox) -> Mailbox:
+    local, _, domain = mailbox.address.rpartition("@")
+    if not (local.isascii() and _HOST_NAME.fullmatch(domain)):
+        raise ValueError(f"{_EXPECTED}; the address has letters that not every provider takes")
+    if len(local) > _MAX_LOCAL or len(mailbox.address) > _MAX_ADDRESS:
+        raise ValueError(f"expected an address of at most {_MAX_ADDRESS} characters")
+    if len(mailbox.name) > _MAX_NAME:
+        raise ValueError(f"expected a name of at most {_MAX_NAME} characters")
+    return mailbox
+
+
+def _quoted(name: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _parts(text: str) -> tuple[str, str]:

@@ -198,6 +198,7 @@ async def over(
             attachments=stores.attachments,
             filing=stores.filing,
             brands=stores.brands,
+            senders=stores.senders,
             renderer=VersionRenderer(clock),
             workshop=workshop,
             queue=queue,

@@ -34,6 +34,7 @@ from notifier.api.pages import docs_operation, home_operation, static_files
 from notifier.api.providers import ProviderEndpoints
 from notifier.api.receipts import ReceiptDesk, ReceiptEndpoints
 from notifier.api.sandbox import SandboxEndpoints
+from notifier.api.senders import SenderEndpoints
 from notifier.api.suppressions import SuppressionEndpoints
 from notifier.api.templates.branding import Branding
 from notifier.api.templates.reading import TemplateReading
@@ -51,6 +52,7 @@ from notifier.content.uploading import Filing
 from notifier.idempotency import Once
 from notifier.intake.drafting import Drafter
 from notifier.intake.pinning import Pinner
+from notifier.intake.senders import Senders, SenderStore
 from notifier.intake.submission import Submitter
 from notifier.notification.orders import Orders
 from notifier.notification.queueing import Queue, QueueMembers
@@ -83,6 +85,7 @@ class ApiPorts:
     filing: Filing
     templates: TemplateStore
     brands: BrandStore
+    senders: SenderStore
     renderer: Renderer
     workshop: Workshop
     queue: Queue
@@ -158,11 +161,13 @@ def _operations(
     metrics: Metrics | None,
 ) -> Sequence[Operation]:
     library = Library(ports.templates, ports.clock)
+    senders = Senders(ports.senders, ports.clock)
     drafter = Drafter(
         clock=ports.clock,
         new_id=ports.new_id,
         channels=config.channels,
         pinner=Pinner(library, ports.renderer),
+        senders=senders,
     )
     found: list[Operation] = [
         *_on_notifications(ports, config, doorkeeper, library, drafter),
@@ -171,6 +176,7 @@ def _operations(
         *ProviderEndpoints(providers=ports.providers, routes=config.routes).operations(),
         *_on_templates(ports, config, library, drafter),
         *_on_attachments(ports, config),
+        *SenderEndpoints(store=ports.senders, senders=senders).operations(),
         *SuppressionEndpoints(suppressions=ports.suppressions, pepper=config.pepper).operations(),
         *_on_callbacks(ports, config),
         home_operation(),

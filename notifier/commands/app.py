@@ -19,6 +19,7 @@ from notifier.commands import (
     notifications,
     providers,
     running,
+    senders,
     suppressions,
     templates,
     topology,
@@ -38,7 +39,7 @@ app.add_typer(notifications.group)
 for name, group in {
     "db": database.group, "topology": topology.group, "keys": keys.group,
     "dead-letters": dead_letters.group, "providers": providers.group,
-    "suppressions": suppressions.group, "templates": templates.group,
+    "suppressions": suppressions.group, "senders": senders.group, "templates": templates.group,
 }.items():  # fmt: skip
     app.add_typer(group, name=name)
 

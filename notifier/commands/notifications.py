@@ -17,9 +17,10 @@ from notifier.composition.resources import open_stores
 from notifier.composition.settings import read_settings
 from notifier.content.library import Library
 from notifier.errors import NotifierError, SettingsError
-from notifier.intake.draft import Draft
+from notifier.intake.draft import Draft, Flaw
 from notifier.intake.drafting import Drafter
 from notifier.intake.pinning import Pinner
+from notifier.intake.senders import Senders
 from notifier.notification.model import Channel, Lane, Notification, TimelineEntry
 from notifier.notification.outcomes import Fault
 from notifier.rendering.renderer import VersionRenderer
@@ -60,6 +61,13 @@ def send(
     variable: Annotated[
         list[str] | None, typer.Option(help="name=value for the templates; repeat for more.")
     ] = None,
+    sender: Annotated[
+        str | None, typer.Option("--from", help="The name of a sender of the service.")
+    ] = None,
+    reply_to: Annotated[str | None, typer.Option(help="Where answers to an email go.")] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(help="name=value, of an email; repeat for more.")
+    ] = None,
     priority: Annotated[Lane, typer.Option(help="How urgent it is.")] = Lane.NORMAL,
 ) -> None:
     """Accept a notification as the API would, and print its id, alone. A relay publishes it."""
@@ -68,7 +76,10 @@ def send(
         recipient=recipient,
         content=content,
         subject=subject,
-        variables=dict(_named(each) for each in variable or ()),
+        variables=dict(_named(each, "--variable") for each in variable or ()),
+        sender=sender,
+        reply_to=reply_to,
+        headers=dict(_named(each, "--header") for each in header) if header else None,
         lane=priority,
     )
     id = asyncio.run(accept(read_settings(os.environ), service, draft))
@@ -89,18 +100,23 @@ async def accept(settings: Settings, service: str, draft: Draft) -> UUID:
             new_id=uuid7,
             channels=frozenset(channel_settings(settings)),
             pinner=Pinner(Library(stores.templates, clock), VersionRenderer(clock)),
+            senders=Senders(stores.senders, clock),
         )
         [made] = await drafter.submissions([draft], service=service)
         if isinstance(made, list):
-            raise SettingsError("; ".join(f"{flaw.field}: {flaw.words}" for flaw in made))
+            raise SettingsError("; ".join(map(_told, made)))
         await stores.intake.insert([made])
         return made.id
 
 
-def _named(text: str) -> tuple[str, str]:
+def _told(flaw: Flaw) -> str:
+    return f"{'.'.join(map(str, (flaw.field, *flaw.path)))}: {flaw.words}"
+
+
+def _named(text: str, option: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise SettingsError("--variable: expected name=value")
+        raise SettingsError(f"{option}: expected name=value")
     return name, value
 
 

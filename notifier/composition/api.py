@@ -90,6 +90,7 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
         attachments=resources.stores.attachments,
         filing=resources.stores.filing,
         brands=resources.stores.brands,
+        senders=resources.stores.senders,
         renderer=VersionRenderer(resources.clock),
         workshop=workshop,
         captures=resources.stores.captures if settings.sandbox_page else None,

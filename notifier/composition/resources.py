@@ -39,6 +39,7 @@ from notifier.store.notification.settings import StoreSettings
 from notifier.store.notification.upkeep import SqlUpkeep
 from notifier.store.providers.accounts import SqlProviderStore
 from notifier.store.receipts.applying import SqlReceiptStore
+from notifier.store.senders import SqlSenderStore
 from notifier.store.suppressions import SqlSuppressionStore
 from notifier.store.templates import SqlTemplateStore
 from notifier.telemetry import configure_logging
@@ -73,6 +74,7 @@ class Stores:
     attachments: SqlAttachments
     contents: SqlContents
     brands: SqlBrandStore
+    senders: SqlSenderStore
     clock: DatabaseClock
 
     @property
@@ -118,6 +120,7 @@ async def open_stores(
             attachments=SqlAttachments(database),
             contents=SqlContents(database),
             brands=SqlBrandStore(database),
+            senders=SqlSenderStore(database),
             clock=DatabaseClock(database, SystemClock()),
         )
 

@@ -20,6 +20,9 @@ _JUDGED_BY: Mapping[str, Sequence[str]] = {
     "action_url": ("type", "variables", "template"),
     "send_at": (),
     "expires_at": ("send_at",),
+    "from": ("type",),
+    "reply_to": ("type",),
+    "headers": ("type",),
 }
 
 
@@ -44,6 +47,10 @@ class Draft:
     """What holds content, subject, html and action_url instead."""
     locale: str | None = None
     """The language that a template's are wanted in."""
+    sender: str | None = None
+    """The name of one of its service's senders; `from` to clients."""
+    reply_to: str | None = None
+    headers: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,11 @@ from notifier.clock import Clock
 from notifier.errors import RecipientError
 from notifier.intake.draft import Draft, Flaw
 from notifier.intake.inline import inline_flaws
+from notifier.intake.mailing import mail_details
 from notifier.intake.pinning import Pinned, Pinner
 from notifier.intake.ports import Submission
+from notifier.intake.senders import Senders
+from notifier.notification.mail import MailDetails
 from notifier.notification.medium import MEDIA, Medium
 from notifier.notification.model import Channel
 
@@ -32,6 +35,7 @@ class Drafter:
     """Makes time-ordered ids (UUIDv7)."""
     channels: frozenset[Channel]
     pinner: Pinner
+    senders: Senders
 
     async def submissions(
         self, drafts: Sequence[Draft], *, service: str, traceparent: str | None = None
@@ -41,7 +45,7 @@ class Drafter:
         Many take a while: other tasks get their turn in between.
 
         Raises:
-            StoreUnavailableError: a template could not be looked up.
+            StoreUnavailableError: a template or a sender could not be looked up.
         """
         now = self.clock.now()
         made: list[Submission | list[Flaw]] = []
@@ -56,12 +60,12 @@ class Drafter:
     ) -> Submission | list[Flaw]:
         id = self.new_id()
         pinned = await self._pinned(draft, service, id)
+        mail = await mail_details(draft, service, self.senders)
         recipient = _recipient(draft)
-        flaws = _flaws(draft, self.channels, now)
-        flaws += pinned if isinstance(pinned, list) else ()
+        flaws = _flaws(draft, self.channels, now) + _flaws_among(pinned, mail)
         if isinstance(recipient, Flaw):
             return [*flaws, recipient]
-        if flaws or isinstance(pinned, list):
+        if flaws or isinstance(pinned, list) or isinstance(mail, list):
             return flaws
         return Submission(
             id=id,
@@ -81,6 +85,7 @@ class Drafter:
             on_unknown=draft.on_unknown,
             traceparent=traceparent,
             template=pinned.pin if pinned else None,
+            mail=mail,
         )
 
     async def _pinned(self, draft: Draft, service: str, id: UUID) -> Pinned | list[Flaw] | None:
@@ -105,6 +110,10 @@ def _flaws(draft: Draft, channels: frozenset[Channel], now: datetime) -> list[Fl
         ("expires_at", _expires_at_fault(draft.expires_at, draft.send_at, now)),
     )
     return [Flaw(field, words) for field, words in faults if words]
+
+
+def _flaws_among(*found: Pinned | MailDetails | list[Flaw] | None) -> list[Flaw]:
+    return [flaw for each in found if isinstance(each, list) for flaw in each]
 
 
 def _channel_fault(channel: Channel, on: frozenset[Channel]) -> str | None:

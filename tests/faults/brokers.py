@@ -117,6 +117,7 @@ class Node:
             attachments=self.stores.attachments,
             filing=self.stores.filing,
             brands=self.stores.brands,
+            senders=self.stores.senders,
             renderer=VersionRenderer(SystemClock()),
             workshop=ChildWorkshop(SystemClock()),
             queue=self.queue,

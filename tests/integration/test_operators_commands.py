@@ -89,6 +89,29 @@ def test_an_address_is_put_on_a_list_and_taken_off(command: Command) -> None:
     assert command(f"suppressions add anna {where}")[0] == 2
 
 
+def test_a_service_s_senders_are_set_listed_and_removed(command: Command) -> None:
+    where = "--service orders"
+    assert command(f"senders set default orders@b\u00fccher.example {where}")[0] == 0
+    answer = command(f"senders set news news@shop.example {where} --display-name News")
+    assert answer == (0, "orders may send as News <news@shop.example>, news.\n", "")
+    assert command("senders set news n@shop.example --service x --reply-to h@shop.example")[0] == 0
+
+    listed = command(f"senders list {where}")[1].splitlines()
+    assert [line.split("\t")[:5] for line in listed] == [
+        ["service", "name", "address", "display name", "reply to"],
+        ["orders", "default", "orders@xn--bcher-kva.example", "", ""],
+        ["orders", "news", "news@shop.example", "News", ""],
+    ]
+    assert len(json.loads(command("senders list --json")[1])) == 3
+
+    assert command(f"senders remove news {where}") == (0, "It is gone.\n", "")
+    assert command(f"senders remove news {where}")[0] == 1
+    for wrong in ("News news@shop.example", "news nobody", "news n@shop.example --reply-to nobody"):
+        code, _, problem = command(f"senders set {wrong} {where}")
+        assert code == 2
+        assert "expected" in problem
+
+
 def test_every_list_is_to_be_had_as_json_and_by_service(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,6 +281,22 @@ def test_a_notification_is_sent_by_the_rules_of_the_api(
     assert "content: " in problem
     assert "subject: an email needs a subject" in problem
     assert command(f"{mail} --subject Test --variable n")[0] == 2
+
+
+def test_a_mail_is_sent_with_a_sender_and_headers_from_the_command_line(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in SANDBOX.items():
+        monkeypatch.setenv(name, value)
+    mail = "send --service support --type email --recipient ada@example.com --content a --subject b"
+
+    code, _, problem = command(f"{mail} --from news --reply-to nobody --header Bcc=e@x.io")
+    assert code == 2
+    assert "from: there is no such sender" in problem
+    assert "reply_to: expected" in problem
+    assert "headers.Bcc: " in problem
+    assert command("senders set news news@shop.example --service support")[0] == 0
+    assert command(f"{mail} --from news --reply-to h@x.example --header X-A=b")[0] == 0
 
 
 SANDBOX = {

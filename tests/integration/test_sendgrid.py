@@ -1,11 +1,15 @@
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from email.header import decode_header, make_header
+from typing import cast
 
 import pytest
 
 from notifier.channels.email.sendgrid.adapter import SendGridAdapter, SendGridConfig
 from notifier.errors import SettingsError
+from notifier.mailbox import Mailbox
+from notifier.notification.mail import MailDetails
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
 from tests.servers.messages import MESSAGE_ID, ManualClock, a_message
 from tests.servers.providers import (
@@ -70,7 +74,52 @@ async def test_the_payload_says_all_that_is_needed_and_nothing_else(
             {"type": "text/plain", "value": "Secretword 739154"},
             {"type": "text/html", "value": "<p>Grüße</p>"},
         ],
+        "headers": {"Auto-Submitted": "auto-generated"},
     }
+
+
+async def test_a_mail_is_from_its_own_sender_with_its_own_headers(
+    sendgrid: SendGrid, adapter: SendGridAdapter
+) -> None:
+    details = MailDetails(
+        sender=Mailbox("Büro, Orders", "orders@shop.example"),
+        reply_to=Mailbox("Help", "help@shop.example"),
+        headers={
+            "X-Tag": "Grüße " * 30 + "\N{PACKAGE}",
+            "List-Unsubscribe": "<https://shop.example/?a=?b>, <mailto:leave@shop.example>",
+        },
+    )
+
+    await adapter.send(replace(a_message(), mail=details))
+    await adapter.send(a_message())
+
+    payload, usual = (arrival.fields for arrival in sendgrid.arrivals)
+    assert payload["from"] == {"name": "Büro, Orders", "email": "orders@shop.example"}
+    assert payload["reply_to"] == {"name": "Help", "email": "help@shop.example"}
+    headers = cast("dict[str, str]", payload["headers"])
+    tag = headers.pop("X-Tag")
+    assert tag.isascii()
+    assert "\n" not in tag
+    assert str(make_header(decode_header(tag))) == details.headers["X-Tag"]
+    assert headers == {
+        "Auto-Submitted": "auto-generated",
+        "List-Unsubscribe": details.headers["List-Unsubscribe"],
+    }
+    assert usual["from"] == {"name": "Shop", "email": "no-reply@shop.example"}
+    assert "reply_to" not in usual
+
+
+@pytest.mark.parametrize("control", ["\r\nBcc: e@x.io", "\n", "\0", "\u2028"])
+async def test_details_that_would_end_a_line_are_not_handed_over(
+    sendgrid: SendGrid, adapter: SendGridAdapter, control: str
+) -> None:
+    details = MailDetails(headers={"X-Tag": f"a{control}"})
+
+    outcome = await adapter.send(replace(a_message(), mail=details))
+
+    assert isinstance(outcome, Permanent)
+    assert outcome.code == "header_injection"
+    assert sendgrid.requests == 0
 
 
 async def test_mails_share_a_connection(sendgrid: SendGrid, adapter: SendGridAdapter) -> None:

@@ -38,6 +38,7 @@ changes something takes an `Idempotency-Key`. A service sees only its own notifi
 _PATH_SCHEMAS: Mapping[str, JsonValue] = {
     "id": {"type": "string", "format": "uuid"},
     "template": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,99}$"},
+    "sender": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"},
     "number": {"type": "integer", "minimum": 1, "maximum": 2_000_000_000},
     "name": {"type": "string", "pattern": "^[a-z_]{1,40}$"},
     "recipient": {"type": "string", "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}$"},

@@ -196,6 +196,16 @@ class NotificationView(SummaryView):
     html: str | None
     action_url: str | None
     variables: dict[str, PydanticJson] | None
+    from_: Annotated[
+        str | None,
+        Field(
+            alias="from",
+            description="As whom an email was accepted to be sent; null: as "
+            "NOTIFIER_EMAIL__SENDER says, and once erased or if sensitive.",
+        ),
+    ]
+    reply_to: str | None
+    headers: dict[str, str] | None
     timeline: Annotated[list[TimelineView], Field(description=_ENTRIES)]
 
     @classmethod
@@ -207,6 +217,7 @@ class NotificationView(SummaryView):
     ) -> Self:
         """View all of `it` that may be seen; `version` is what its template is pinned to."""
         shown = not it.sensitive
+        mail = it.mail if shown else None
         return cls.model_validate(
             {
                 **_summary(it),
@@ -216,6 +227,9 @@ class NotificationView(SummaryView):
                 "html": it.html if shown else None,
                 "action_url": it.action_url if shown else None,
                 "variables": dict(it.variables) if shown and it.variables is not None else None,
+                "from": str(mail.sender) if mail and mail.sender else None,
+                "reply_to": str(mail.reply_to) if mail and mail.reply_to else None,
+                "headers": dict(mail.headers) if mail and mail.headers else None,
                 "timeline": [TimelineView.of(each) for each in timeline],
             }
         )

@@ -26,6 +26,7 @@ from notifier.api.kit.fields import (
 )
 from notifier.api.kit.problems import InvalidField
 from notifier.api.kit.querying import After, Limit, QueryModel, Service, Time, number_with_plus
+from notifier.api.notifications.mail import From, Headers, ReplyTo
 from notifier.content.links import MAX_ACTION_URL_CHARS
 from notifier.content.template import NAME_PATTERN, TemplateRef, is_template_name
 from notifier.intake.draft import Draft
@@ -266,6 +267,9 @@ class NotificationRequest(BaseModel):
             "that begins with one /. In_app only.",
         ),
     ] = None
+    from_: From = None
+    reply_to: ReplyTo = None
+    headers: Headers = None
     priority: Annotated[WireLane, Field(description="How urgent it is.")] = Lane.NORMAL
     send_at: Annotated[
         WireTime | None,
@@ -309,6 +313,9 @@ class NotificationRequest(BaseModel):
             on_unknown=self.on_unknown,
             template=self.template,
             locale=self.locale,
+            sender=self.from_,
+            reply_to=self.reply_to,
+            headers=self.headers,
         )
 
 
@@ -325,7 +332,7 @@ class Reading:
     wrong: frozenset[str] = frozenset()
 
 
-_FIELDS = frozenset(NotificationRequest.model_fields)
+_FIELDS = frozenset(field.alias or name for name, field in NotificationRequest.model_fields.items())
 _STAND_INS: Mapping[str, JsonValue] = {"type": "in_app", "recipient": "-"}
 
 

@@ -43,6 +43,8 @@ class Mail:
         return not (self.sender.isascii() and self.recipient.isascii())
 
 
+AUTO_SUBMITTED = "auto-generated"
+"""Nobody typed it, and no programme is to answer (RFC 3834 5)."""
 _NONE: Mapping[str, str] = {}
 _NO_DETAILS = MailDetails()
 
@@ -83,8 +85,8 @@ def _head(
             *subject,
             f"Date: {format_datetime(now)}",
             f"Message-ID: <{message.id}@{sender.domain}>",
-            "Auto-Submitted: auto-generated",
-            *map(_header, details.headers.items()),
+            f"Auto-Submitted: {AUTO_SUBMITTED}",
+            *(_header(name, value) for name, value in details.headers.items()),
             *(f"{name}: {value}" for name, value in headers.items()),
             "MIME-Version: 1.0",
             "",
@@ -104,12 +106,20 @@ def format_mailbox(mailbox: Mailbox) -> str:
     return f"{_encoded_words(mailbox.name)}\r\n <{mailbox.address}>"
 
 
-def _header(header: tuple[str, str]) -> str:
-    """Return a header of a message's own; names but for X- have ASCII values that stay whole."""
-    name, value = header
-    if value.isascii() and ("=?" not in value or not name.startswith("X-")):
+def in_ascii(name: str, value: str) -> str:
+    """Return what a message's own header says on one line, in encoded words where need be."""
+    return value if _is_written(name, value) else _encoded_words(value).replace("\r\n", "")
+
+
+def _header(name: str, value: str) -> str:
+    if _is_written(name, value):
         return _folded(f"{name}: {value}")
     return f"{name}: {_encoded_words(value, after=len(name) + 2)}"
+
+
+def _is_written(name: str, value: str) -> bool:
+    """Whether it stands as it is: nothing in a header with a syntax of its own is encoded."""
+    return value.isascii() and ("=?" not in value or name[:2].lower() != "x-")
 
 
 def _is_plain(text: str) -> bool:

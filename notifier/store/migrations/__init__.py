@@ -25,6 +25,7 @@ REVISIONS = (
     "0011_add_action_urls",
     "0012_add_attachments",
     "0013_add_brands",
+    "0014_add_senders",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -46,6 +46,7 @@ from notifier.store.notification.upkeep import SqlUpkeep
 from notifier.store.providers.accounts import SqlProviderStore
 from notifier.store.providers.tables import providers
 from notifier.store.receipts.applying import SqlReceiptStore
+from notifier.store.senders import SqlSenderStore
 from notifier.store.suppressions import SqlSuppressionStore
 from notifier.store.templates import SqlTemplateStore
 from tests.patience import PATIENT
@@ -178,6 +179,7 @@ class Stores:
         return Filing(self.attachments, self.contents)
 
     brands: SqlBrandStore
+    senders: SqlSenderStore
 
     def composer(self, clock: Clock) -> Composer:
         return Composer(Library(self.templates, clock), VersionRenderer(clock))
@@ -304,6 +306,7 @@ def stores_over(database: Database, url: str, settings: StoreSettings) -> Stores
         attachments=SqlAttachments(database),
         contents=SqlContents(database),
         brands=SqlBrandStore(database),
+        senders=SqlSenderStore(database),
     )
 
 

@@ -11,8 +11,10 @@ from notifier.intake.draft import Draft
 from notifier.intake.drafting import Drafter
 from notifier.intake.pinning import Pinner
 from notifier.intake.ports import Submission
+from notifier.intake.senders import Senders
 from notifier.notification.model import Channel, JsonValue, Lane
 from notifier.rendering.renderer import VersionRenderer
+from tests.senders import KeptSenders
 from tests.templates import KeptTemplates
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -39,7 +41,8 @@ class Noon:
 
 def drafter(*, channels: frozenset[Channel] = frozenset(Channel)) -> Drafter:
     pinner = Pinner(KeptTemplates().library(), VersionRenderer(Noon()))
-    return Drafter(clock=Noon(), new_id=uuid4, channels=channels, pinner=pinner)
+    senders = Senders(KeptSenders(), Noon())
+    return Drafter(clock=Noon(), new_id=uuid4, channels=channels, pinner=pinner, senders=senders)
 
 
 async def accepted(draft: Draft) -> Submission:

@@ -10,15 +10,18 @@ import orjson
 from notifier.channels._extras import extra
 from notifier.channels._outcomes import Answer, UnsendableError, plain_id, redact, retry_after_s
 from notifier.channels.email.mailbox import parse_sender, refuse_unsafe_headers, wire_address
+from notifier.channels.email.mime import AUTO_SUBMITTED, in_ascii
 from notifier.channels.email.sendgrid.refusals import Complaint, judge_answer
 from notifier.channels.refusals.blame import outcome_of
 from notifier.channels.refusals.http import is_about_one
 from notifier.clock import Clock
 from notifier.mailbox import Mailbox
+from notifier.notification.mail import MailDetails
 from notifier.notification.model import JsonValue, Message
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Transient, Unknown
 
 _ACCEPTED = 202
+_NO_DETAILS = MailDetails()
 
 Payload: TypeAlias = dict[str, JsonValue]
 
@@ -99,8 +102,10 @@ def _payload_builder(sender: Mailbox) -> Callable[[Message, str], Payload]:
     from sendgrid.helpers.mail import CustomArg, From, Mail  # type: ignore[import-untyped]  # noqa: PLC0415
 
     def build(message: Message, recipient: str) -> Payload:
+        details = message.mail or _NO_DETAILS
+        by = details.sender or sender
         mail = Mail(
-            from_email=From(sender.address, sender.name or None),
+            from_email=From(by.address, by.name or None),
             to_emails=recipient,
             subject=message.subject or "",
         )
@@ -110,9 +115,21 @@ def _payload_builder(sender: Mailbox) -> Callable[[Message, str], Payload]:
         # a mail that is content like any other.
         parts = {"text/plain": message.text, "text/html": message.html}
         payload["content"] = [{"type": kind, "value": part} for kind, part in parts.items() if part]
+        # So does its class of headers. They reach the mail as they are (RFC 2047).
+        payload["headers"] = {
+            "Auto-Submitted": AUTO_SUBMITTED,
+            **{name: in_ascii(name, value) for name, value in details.headers.items()},
+        }
+        if details.reply_to:
+            payload["reply_to"] = _contact(details.reply_to)
         return payload
 
     return build
+
+
+def _contact(mailbox: Mailbox) -> JsonValue:
+    name: Payload = {"name": mailbox.name} if mailbox.name else {}
+    return {"email": mailbox.address, **name}
 
 
 def _complaints(text: str) -> tuple[Complaint, ...]:
