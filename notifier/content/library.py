@@ -1,18 +1,23 @@
 """Where templates are kept, and how the published ones are found fast."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from notifier.clock import Clock
-from notifier.content.template import Content, TemplateRef, TemplateVersion
+from notifier.content.template import (
+    MOST_KEPT_CHARS,
+    Content,
+    TemplateRef,
+    TemplateVersion,
+    kept_weight,
+)
 from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
+from notifier.kept import Kept
 
 _FRESH_S = 2.0
-_MOST_VERSIONS = 1_000
 _MOST_NAMES = 10_000
 
 
@@ -133,54 +138,54 @@ class TemplateStore(Protocol):
         """Return the version of this id."""
 
 
+_Place: TypeAlias = tuple[str, TemplateRef, int]
+
+
 class Library:
     """Finds versions, and keeps them: they never change.
 
-    What is published is looked up again after `_FRESH_S`: until then an older version is pinned.
+    What is published, and what is not, is looked up again after `_FRESH_S`: until then an older
+    version is pinned, and what another process published is not there.
     """
 
     def __init__(self, store: TemplateStore, clock: Clock) -> None:
         self._store = store
-        self._clock = clock
-        self._versions: OrderedDict[UUID, TemplateVersion] = OrderedDict()
-        self._found: OrderedDict[tuple[str, TemplateRef], tuple[float, UUID]] = OrderedDict()
+        self._versions: Kept[UUID, TemplateVersion] = Kept(
+            MOST_KEPT_CHARS, clock, weigh=kept_weight
+        )
+        self._found: Kept[_Place, UUID | Archived | Unpublished] = Kept(
+            _MOST_NAMES, clock, fresh_s=_FRESH_S
+        )
+        self._changes = 0
 
     async def find(
         self, service: str, ref: TemplateRef
     ) -> TemplateVersion | Archived | Unpublished:
         """Return what a notification is to be pinned to, and why there is nothing otherwise."""
-        kept = self._kept(service, ref)
-        if kept is not None:
+        # What is read now may not know of a change that comes meanwhile.
+        place = (service, ref, self._changes)
+        if kept := self._kept(place):
             return kept
         found = await self._store.find(service, ref)
         if isinstance(found, TemplateVersion):
-            self._keep(found)
-            self._found[service, ref] = (self._clock.monotonic_s(), found.id)
-            if len(self._found) > _MOST_NAMES:
-                self._found.popitem(last=False)
+            self._versions.keep(found.id, found)
+        self._found.keep(place, found.id if isinstance(found, TemplateVersion) else found)
         return found
 
     async def version(self, id: UUID) -> TemplateVersion | None:
         """Return the version that a notification is pinned to."""
-        if id in self._versions:
-            self._versions.move_to_end(id)
-            return self._versions[id]
+        kept = self._versions.get(id)
+        if kept is not None:
+            return kept
         found = await self._store.by_id(id)
         if found is not None:
-            self._keep(found)
+            self._versions.keep(id, found)
         return found
 
-    def forget(self, service: str, name: str) -> None:
-        """Look up this template the next time: it was published or archived here."""
-        self._found.pop((service, TemplateRef(name)), None)
+    def forget(self) -> None:
+        """Look names up the next time: something was published or archived here."""
+        self._changes += 1
 
-    def _kept(self, service: str, ref: TemplateRef) -> TemplateVersion | None:
-        found_at_s, id = self._found.get((service, ref), (0.0, None))
-        if id is None or self._clock.monotonic_s() - found_at_s > _FRESH_S:
-            return None
-        return self._versions.get(id)
-
-    def _keep(self, version: TemplateVersion) -> None:
-        self._versions[version.id] = version
-        if len(self._versions) > _MOST_VERSIONS:
-            self._versions.popitem(last=False)
+    def _kept(self, place: _Place) -> TemplateVersion | Archived | Unpublished | None:
+        kept = self._found.get(place)
+        return self._versions.get(kept) if isinstance(kept, UUID) else kept

@@ -19,6 +19,14 @@ Parts: TypeAlias = Mapping[str, Mapping[Channel, Mapping[str, str]]]
 """Sources by locale, channel and part, such as `parts["en"][Channel.EMAIL]["subject"]`."""
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,99}$"
+NAME_WORDS = (
+    "expected a name such as booking.confirmed: a to z, 0 to 9, and after the first of them "
+    "dots, dashes and underscores, 100 at most"
+)
+MOST_KEPT_CHARS = 50_000_000
+"""Of the sources of versions that a process keeps to have them at hand."""
+_LEAST_WEIGHT = 50_000
+"""A thousand of the smallest are kept."""
 _NAME = re.compile(NAME_PATTERN[:-1] + r"\Z", re.ASCII)
 
 PART_NAMES: Mapping[Channel, Sequence[str]] = {
@@ -65,6 +73,17 @@ class TemplateRef:
 
     name: str
     number: int | None = None
+
+
+def kept_weight(version: TemplateVersion) -> int:
+    """Return about how many characters of memory a version takes, whoever keeps it."""
+    sources = version.content.parts.values()
+    return _LEAST_WEIGHT + sum(
+        len(source)
+        for channels in sources
+        for parts in channels.values()
+        for source in parts.values()
+    )
 
 
 class Severity(StrEnum):

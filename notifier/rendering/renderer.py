@@ -1,34 +1,35 @@
 """Filling versions in this process: only what was published comes here."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from uuid import UUID
 
 from notifier.clock import Clock
 from notifier.content.ports import Offered
 from notifier.content.template import (
+    MOST_KEPT_CHARS,
     Rendered,
     TemplateVersion,
     VariableFault,
     Variables,
+    kept_weight,
 )
 from notifier.errors import TemplateError
+from notifier.kept import Kept
 from notifier.notification.model import Channel
 from notifier.rendering.faults import PartError
 from notifier.rendering.pages import Finisher
 from notifier.rendering.parts import Parts
 from notifier.rendering.schemas import Schema
 
-_KEPT = 1_000
-
 
 class VersionRenderer:
     """Fills versions, each read once and kept as long as it is among the last used."""
 
-    def __init__(self, clock: Clock, *, kept: int = _KEPT) -> None:
+    def __init__(self, clock: Clock, *, most_chars: int = MOST_KEPT_CHARS) -> None:
         self._clock = clock
-        self._kept = kept
-        self._versions: OrderedDict[UUID, _Version] = OrderedDict()
+        self._versions: Kept[UUID, _Version] = Kept(
+            most_chars, clock, weigh=lambda read: read.weight
+        )
         self._finisher = Finisher()
 
     def completed(
@@ -65,18 +66,16 @@ class VersionRenderer:
         )
 
     def _read(self, version: TemplateVersion) -> "_Version":
-        found = self._versions.get(version.id)
-        if found is None:
-            found = self._versions[version.id] = _Version(version, self._finisher)
-            if len(self._versions) > self._kept:
-                self._versions.popitem(last=False)
-        else:
-            self._versions.move_to_end(version.id)
-        return found
+        read = self._versions.get(version.id)
+        if read is None:
+            read = _Version(version, self._finisher)
+            self._versions.keep(version.id, read)
+        return read
 
 
 class _Version:
     def __init__(self, version: TemplateVersion, finisher: Finisher) -> None:
+        self.weight = kept_weight(version)
         self.parts = Parts(version.content, finisher)
         try:
             self.schema = Schema(version.content.schema)

@@ -342,3 +342,15 @@ async def test_only_the_draft_that_is_meant_is_published(api: Api) -> None:
     assert (lost.status_code, lost.json()["code"]) == (412, "precondition-failed")
     done = await api.client.post(f"{BOOKED}/publish", headers={"If-Match": theirs})
     assert (done.status_code, done.json()["version"]) == (200, 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["Booking", "_a", "a b", "%20", "a" * 101, "__proto__", "%00", "ä"]
+)
+async def test_a_name_that_no_template_can_have_is_told_what_a_name_is(api: Api, name: str) -> None:
+    answer = await api.client.put(f"{TEMPLATES}/{name}/draft", json=a_content())
+
+    assert answer.status_code == 422
+    (fault,) = answer.json()["errors"]
+    assert fault["parameter"] == "template"
+    assert "booking.confirmed" in fault["detail"]

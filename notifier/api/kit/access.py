@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections import Counter, OrderedDict
+from collections import Counter
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from math import ceil
@@ -18,6 +18,7 @@ from notifier.api.kit.problems import FORBIDDEN, RATE_LIMITED, UNAUTHENTICATED, 
 from notifier.api.kit.rooms import ConcurrencyLimit, Room, too_many_at_once
 from notifier.clock import Clock
 from notifier.errors import StoreUnavailableError
+from notifier.kept import Kept
 
 HEADERS_KEY = "notifier.headers"
 WINDOW_S = 60
@@ -65,16 +66,13 @@ class KeyRing:
 
     def __init__(self, keys: KeyStore, clock: Clock, *, pepper: bytes, ttl_s: float) -> None:
         self._keys = keys
-        self._clock = clock
         self._pepper = pepper
-        self._ttl_s = ttl_s
         self._hashed_with = secrets.token_bytes(32)
-        self._known: OrderedDict[bytes, tuple[ApiKey, float]] = OrderedDict()
+        self._known: Kept[bytes, ApiKey] = Kept(_MAX_CACHED_KEYS, clock, fresh_s=ttl_s)
 
     def recall(self, key: PresentedKey) -> ApiKey | None:
         """Return the record of `key` if it was verified less than `ttl_s` ago."""
-        entry = self._known.get(self._name(key))
-        return entry[0] if entry and self._clock.monotonic_s() < entry[1] else None
+        return self._known.get(self._name(key))
 
     async def verify(self, key: PresentedKey) -> ApiKey | None:
         """Return the record of `key`; None if it is unknown, revoked or expired."""
@@ -84,19 +82,13 @@ class KeyRing:
         if record is None or not key.matches(record.digest, self._pepper):
             return None
         if not record.is_usable:
-            self._known.pop(self._name(key), None)
+            self._known.forget(self._name(key))
             return None
-        self._keep(self._name(key), record)
+        self._known.keep(self._name(key), record)
         return record
 
     def _name(self, key: PresentedKey) -> bytes:
         return hashlib.blake2b(key.text.encode(), key=self._hashed_with).digest()
-
-    def _keep(self, name: bytes, record: ApiKey) -> None:
-        self._known[name] = (record, self._clock.monotonic_s() + self._ttl_s)
-        self._known.move_to_end(name)
-        while len(self._known) > _MAX_CACHED_KEYS:
-            self._known.popitem(last=False)
 
 
 class FixedWindow:

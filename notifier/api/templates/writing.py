@@ -93,7 +93,7 @@ class TemplateWriting:
         change = partial(
             self.templates.publish, draft=draft, compiled=checked.compiled, id=self.new_id()
         )
-        return await self._published(call, draft.service, draft.name, change, view)
+        return await self._published(call, change, view)
 
     async def roll_back(self, call: Call[RollbackRequest, TemplateQuery]) -> Response:
         """Publish an earlier version again."""
@@ -108,7 +108,7 @@ class TemplateWriting:
             id=self.new_id(),
         )
         view = PublishedView(name=name, version=number, findings=[])
-        return await self._published(call, service, name, change, view)
+        return await self._published(call, change, view)
 
     async def archive(self, call: Call[None, TemplateQuery]) -> Response:
         """Let nothing new be sent with a template."""
@@ -117,14 +117,12 @@ class TemplateWriting:
         result = await call.once(change, Answer(status=HTTPStatus.NO_CONTENT))
         if isinstance(result, NotFound):
             raise not_found()
-        self.library.forget(service, name)
+        self.library.forget()
         return result
 
     async def _published(
         self,
         call: Call[Any, TemplateQuery],
-        service: str,
-        name: str,
         change: Callable[..., Any],
         view: PublishedView,
     ) -> Response:
@@ -133,7 +131,7 @@ class TemplateWriting:
             raise ProblemError(BUSY, "It was changed meanwhile. Look at it, and publish it again.")
         if isinstance(result, NotFound):
             raise not_found()
-        self.library.forget(service, name)
+        self.library.forget()
         response: Response = result
         return response
 

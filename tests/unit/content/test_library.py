@@ -1,7 +1,10 @@
+import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from notifier.content.library import Archived, Unpublished
 from notifier.content.template import TemplateRef, TemplateVersion
+from notifier.notification.model import Channel
 from tests.templates import BOOKED, KeptTemplates
 
 NAMED = TemplateRef("booking.confirmed")
@@ -33,7 +36,7 @@ async def test_what_is_published_elsewhere_is_found_two_seconds_later() -> None:
     assert number_of(await library.find("orders", NAMED)) == 1
     kept.publish(NAMED.name, BOOKED)
 
-    clock.passed_s += FRESH_S
+    clock.passed_s += FRESH_S - 0.01
     assert number_of(await library.find("orders", NAMED)) == 1
     assert kept.looks == 1
     clock.passed_s += 0.01
@@ -47,7 +50,7 @@ async def test_what_is_published_here_is_found_at_once() -> None:
     await library.find("orders", NAMED)
     kept.publish(NAMED.name, BOOKED)
 
-    library.forget("orders", NAMED.name)
+    library.forget()
 
     assert number_of(await library.find("orders", NAMED)) == 2
 
@@ -81,3 +84,70 @@ async def test_a_template_of_another_service_is_not_there() -> None:
     kept.publish(NAMED.name, BOOKED)
 
     assert await kept.library().find("payments", NAMED) == Unpublished(())
+
+
+async def test_a_flood_with_a_name_that_there_is_not_looks_for_it_once() -> None:
+    kept, clock = KeptTemplates(), MovedClock()
+    library = kept.library(clock)
+    numbered = TemplateRef(NAMED.name, 7)
+
+    for _ in range(100):
+        assert await library.find("orders", NAMED) == Unpublished(())
+        assert await library.find("orders", numbered) == Unpublished(())
+
+    assert kept.looks == 2
+    kept.publish(NAMED.name, BOOKED)
+    clock.passed_s += FRESH_S
+    assert number_of(await library.find("orders", NAMED)) == 1
+    assert await library.find("orders", numbered) == Unpublished((1,))
+
+
+async def test_what_was_not_there_is_found_once_it_is_published_here() -> None:
+    kept = KeptTemplates()
+    library = kept.library(MovedClock())
+    await library.find("orders", NAMED)
+    kept.publish(NAMED.name, BOOKED)
+
+    library.forget()
+
+    assert number_of(await library.find("orders", NAMED)) == 1
+
+
+class SlowTemplates(KeptTemplates):
+    """Has read, and is late to say what."""
+
+    async def find(
+        self, service: str, ref: TemplateRef
+    ) -> TemplateVersion | Archived | Unpublished:
+        found = await super().find(service, ref)
+        await asyncio.sleep(0)
+        return found
+
+
+async def test_what_was_read_before_a_change_is_not_kept_after_it() -> None:
+    kept = SlowTemplates()
+    library = kept.library(MovedClock())
+    reading = asyncio.create_task(library.find("orders", NAMED))
+    await asyncio.sleep(0)
+    kept.publish(NAMED.name, BOOKED)
+    library.forget()
+
+    assert await reading == Unpublished(())
+    assert number_of(await library.find("orders", NAMED)) == 1
+
+
+async def test_large_versions_do_not_fill_the_memory() -> None:
+    kept = KeptTemplates()
+    library = kept.library(MovedClock())
+    large = replace(BOOKED, parts={"en": {Channel.EMAIL: {"text": "a" * 20_000_000}}})
+    versions = [kept.publish(NAMED.name, large) for _ in range(4)]
+    for each in versions:
+        await library.version(each.id)
+    looks = kept.looks
+
+    for each in versions[-2:]:
+        await library.version(each.id)
+    assert kept.looks == looks
+    await library.version(versions[0].id)
+
+    assert kept.looks == looks + 1

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.content.filling import fill_html, fill_text
-from notifier.content.template import Content, TemplateVersion, VariableFault
+from notifier.content.template import Content, TemplateVersion, VariableFault, kept_weight
 from notifier.errors import TemplateError
 from notifier.notification.model import Channel, JsonValue
 from notifier.rendering.renderer import VersionRenderer
@@ -243,7 +243,7 @@ def test_a_preheader_is_hidden_text_at_the_start_of_the_body() -> None:
 
 
 def test_a_version_is_read_once_and_forgotten_when_it_was_not_used_for_long() -> None:
-    renderer = VersionRenderer(StandingClock(), kept=2)
+    renderer = VersionRenderer(StandingClock(), most_chars=2 * kept_weight(version(sms("read 0"))))
     first, second, third = (version(sms(f"read {number}")) for number in range(3))
 
     def text(of: TemplateVersion, changed: str = "read anew") -> str:
