@@ -31,6 +31,7 @@ from notifier.notification.outcomes import Fault
 from notifier.notification.transitions import FAIL
 from notifier.providers.receipt import CallbackRoute
 from notifier.queue.memory import MemoryQueue
+from notifier.rendering.markup import HtmlMarkup
 from notifier.rendering.renderer import VersionRenderer
 from notifier.rendering.workshop import ChildWorkshop
 from notifier.store.captures import SqlCaptures
@@ -201,6 +202,7 @@ async def over(
             senders=stores.senders,
             renderer=VersionRenderer(clock),
             workshop=workshop,
+            markup=HtmlMarkup(),
             queue=queue,
             clock=clock,
             new_id=compat.uuid7,

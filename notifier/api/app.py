@@ -46,7 +46,7 @@ from notifier.clock import Clock
 from notifier.content.attachment import Attachments
 from notifier.content.brand import BrandStore
 from notifier.content.library import Library, TemplateStore
-from notifier.content.ports import Renderer, Workshop
+from notifier.content.ports import Markup, Renderer, Workshop
 from notifier.content.shared import Sharing
 from notifier.content.uploading import Filing
 from notifier.idempotency import Once
@@ -88,6 +88,7 @@ class ApiPorts:
     senders: SenderStore
     renderer: Renderer
     workshop: Workshop
+    markup: Markup
     queue: Queue
     clock: Clock
     new_id: Callable[[], UUID]
@@ -168,6 +169,7 @@ def _operations(
         channels=config.channels,
         pinner=Pinner(library, ports.renderer),
         senders=senders,
+        markup=ports.markup,
     )
     found: list[Operation] = [
         *_on_notifications(ports, config, doorkeeper, library, drafter),

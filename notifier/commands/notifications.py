@@ -23,6 +23,7 @@ from notifier.intake.pinning import Pinner
 from notifier.intake.senders import Senders
 from notifier.notification.model import Channel, Lane, Notification, TimelineEntry
 from notifier.notification.outcomes import Fault
+from notifier.rendering.markup import HtmlMarkup
 from notifier.rendering.renderer import VersionRenderer
 from notifier.settings.groups import DatabaseSettings, Settings
 
@@ -101,6 +102,7 @@ async def accept(settings: Settings, service: str, draft: Draft) -> UUID:
             channels=frozenset(channel_settings(settings)),
             pinner=Pinner(Library(stores.templates, clock), VersionRenderer(clock)),
             senders=Senders(stores.senders, clock),
+            markup=HtmlMarkup(),
         )
         [made] = await drafter.submissions([draft], service=service)
         if isinstance(made, list):

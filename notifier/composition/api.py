@@ -28,6 +28,7 @@ from notifier.content.attachment import AttachmentLimits
 from notifier.content.ports import Workshop
 from notifier.errors import RecipientError, SettingsError
 from notifier.intake.submission import Submitter
+from notifier.rendering.markup import HtmlMarkup
 from notifier.rendering.renderer import VersionRenderer
 from notifier.rendering.workshop import ChildWorkshop
 from notifier.settings.groups import ApiSettings, Settings
@@ -93,6 +94,7 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
         senders=resources.stores.senders,
         renderer=VersionRenderer(resources.clock),
         workshop=workshop,
+        markup=HtmlMarkup(),
         captures=resources.stores.captures if settings.sandbox_page else None,
         queue=resources.queue,
         clock=resources.clock,

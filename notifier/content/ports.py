@@ -74,3 +74,17 @@ class Workshop(Protocol):
         shared: Shared | None,
     ) -> Rendered | Sequence[VariableFault] | Sequence[Finding]:
         """Fill a content's parts: a draft's that takes in `shared`, or with None a version's."""
+
+
+class Markup(Protocol):
+    """Reads html that anybody may have written; other tasks get their turn meanwhile."""
+
+    async def cleaned(self, html: str) -> str:
+        """Return what is harmless of it, as a fragment.
+
+        Raises:
+            TemplateError: it has more tags than are cleaned.
+        """
+
+    async def text_of(self, html: str) -> str:
+        """Return what it says as a text, with its links, without what it hides."""

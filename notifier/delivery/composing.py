@@ -60,6 +60,13 @@ class Composer:
 def _filled_inline(claimed: Claimed) -> Rendered:
     if claimed.content is None:
         raise TemplateError("it has no content")
+    if claimed.is_finished:
+        return Rendered(
+            text=claimed.content,
+            subject=claimed.subject,
+            html=claimed.html,
+            action_url=claimed.action_url,
+        )
     most, variables = MAX_RENDERED_CHARS, claimed.variables or {}
     return Rendered(
         text=fill_text(claimed.content, variables, max_chars=most),

@@ -42,6 +42,8 @@ class Claimed:
     traceparent: str | None = None
     template: Pin | None = None
     """What holds its content, where it has none of its own."""
+    is_finished: bool = False
+    """Whether braces in its own are just braces."""
     mail: MailDetails | None = None
     action_url: str | None = None
 

@@ -13,11 +13,13 @@ _JUDGED_BY: Mapping[str, Sequence[str]] = {
     "recipient": ("type",),
     "template": ("type", "variables", "locale"),
     "locale": ("template",),
-    "variables": ("template",),
-    "content": ("type", "variables", "template"),
-    "subject": ("type", "variables", "template"),
-    "html": ("type", "variables", "template"),
-    "action_url": ("type", "variables", "template"),
+    "variables": ("template", "literal"),
+    "content": ("type", "variables", "template", "literal", "html"),
+    "subject": ("type", "variables", "template", "literal"),
+    "html": ("type", "variables", "template", "literal", "content", "sanitise"),
+    "literal": ("template",),
+    "sanitise": ("template", "html"),
+    "action_url": ("type", "variables", "template", "literal"),
     "send_at": (),
     "expires_at": ("send_at",),
     "from": ("type",),
@@ -51,6 +53,10 @@ class Draft:
     """The name of one of its service's senders; `from` to clients."""
     reply_to: str | None = None
     headers: Mapping[str, str] | None = None
+    literal: bool = False
+    """Whether content, subject and html are finished, and braces in them just braces."""
+    sanitise: bool = False
+    """Whether html is sent as what is left of it once it is cleaned."""
 
 
 @dataclass(frozen=True, slots=True)

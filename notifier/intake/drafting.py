@@ -11,12 +11,14 @@ from uuid import UUID
 
 from notifier.audience.recipient import normalise
 from notifier.clock import Clock
+from notifier.content.ports import Markup
 from notifier.errors import RecipientError
 from notifier.intake.draft import Draft, Flaw
-from notifier.intake.inline import inline_flaws
+from notifier.intake.inline import read_inline
 from notifier.intake.mailing import mail_details
-from notifier.intake.pinning import Pinned, Pinner
+from notifier.intake.pinning import Pinner
 from notifier.intake.ports import Submission
+from notifier.intake.said import Said
 from notifier.intake.senders import Senders
 from notifier.notification.mail import MailDetails
 from notifier.notification.medium import MEDIA, Medium
@@ -36,6 +38,7 @@ class Drafter:
     channels: frozenset[Channel]
     pinner: Pinner
     senders: Senders
+    markup: Markup
 
     async def submissions(
         self, drafts: Sequence[Draft], *, service: str, traceparent: str | None = None
@@ -59,13 +62,13 @@ class Drafter:
         self, draft: Draft, service: str, traceparent: str | None, now: datetime
     ) -> Submission | list[Flaw]:
         id = self.new_id()
-        pinned = await self._pinned(draft, service, id)
+        said = await self._said(draft, service, id)
         mail = await mail_details(draft, service, self.senders)
         recipient = _recipient(draft)
-        flaws = _flaws(draft, self.channels, now) + _flaws_among(pinned, mail)
+        flaws = _flaws(draft, self.channels, now) + _flaws_among(said, mail)
         if isinstance(recipient, Flaw):
             return [*flaws, recipient]
-        if flaws or isinstance(pinned, list) or isinstance(mail, list):
+        if flaws or isinstance(said, list) or isinstance(mail, list):
             return flaws
         return Submission(
             id=id,
@@ -73,26 +76,27 @@ class Drafter:
             channel=draft.channel,
             lane=draft.lane,
             recipient=recipient,
-            content=draft.content,
-            subject=draft.subject,
-            html=draft.html,
-            action_url=draft.action_url,
-            variables=pinned.variables if pinned else draft.variables,
+            content=said.content,
+            subject=said.subject,
+            html=said.html,
+            action_url=said.action_url,
+            is_finished=said.is_finished,
+            variables=said.variables,
             metadata=draft.metadata,
             send_at=_later(draft.send_at, now),
             expires_at=draft.expires_at,
             sensitive=draft.sensitive,
             on_unknown=draft.on_unknown,
             traceparent=traceparent,
-            template=pinned.pin if pinned else None,
+            template=said.template,
             mail=mail,
         )
 
-    async def _pinned(self, draft: Draft, service: str, id: UUID) -> Pinned | list[Flaw] | None:
-        """Pin what has a template; None where what came along has no flaw."""
+    async def _said(self, draft: Draft, service: str, id: UUID) -> Said | list[Flaw]:
+        """Read what it says, or pin it to a template that does."""
         if draft.template:
             return await self.pinner.pinned(draft, draft.template, service=service, id=id)
-        return inline_flaws(draft, MEDIA[draft.channel]) or None
+        return await read_inline(draft, MEDIA[draft.channel], self.markup)
 
 
 def _recipient(draft: Draft) -> str | Flaw:
@@ -112,7 +116,7 @@ def _flaws(draft: Draft, channels: frozenset[Channel], now: datetime) -> list[Fl
     return [Flaw(field, words) for field, words in faults if words]
 
 
-def _flaws_among(*found: Pinned | MailDetails | list[Flaw] | None) -> list[Flaw]:
+def _flaws_among(*found: Said | MailDetails | list[Flaw] | None) -> list[Flaw]:
     return [flaw for each in found if isinstance(each, list) for flaw in each]
 
 

@@ -10,18 +10,11 @@ from notifier.content.ports import Offered, Renderer
 from notifier.content.template import Rendered, TemplateRef, TemplateVersion, Variables
 from notifier.errors import TemplateError
 from notifier.intake.draft import Draft, Flaw
+from notifier.intake.said import Said
 from notifier.notification.medium import MEDIA, Medium
 from notifier.notification.model import Pin
 
 _HELD = "the template holds it: leave it out"
-
-
-@dataclass(frozen=True, slots=True)
-class Pinned:
-    """A version, and variables that it is known to be filled by, its defaults among them."""
-
-    pin: Pin
-    variables: Variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +26,7 @@ class Pinner:
 
     async def pinned(
         self, draft: Draft, template: TemplateRef, *, service: str, id: UUID
-    ) -> Pinned | list[Flaw]:
+    ) -> Said | list[Flaw]:
         """Pin a draft, the notification `id` to be; or all that is wrong with its content.
 
         Raises:
@@ -51,7 +44,7 @@ class Pinner:
 
     def _tried(
         self, found: TemplateVersion, draft: Draft, variables: Variables, id: UUID
-    ) -> Pinned | list[Flaw]:
+    ) -> Said | list[Flaw]:
         """Fill it, and drop what comes of it: whatever cannot be filled is refused here."""
         locale = draft.locale or found.content.default_locale
         offered = Offered(notification={"id": str(id)})
@@ -63,7 +56,7 @@ class Pinner:
             return [Flaw("template", str(error))]
         if fault := _fault(rendered, MEDIA[draft.channel]):
             return [Flaw("template", fault)]
-        return Pinned(Pin(found.id, locale), variables)
+        return Said(text=rendered.text, variables=variables, template=Pin(found.id, locale))
 
 
 def _held(draft: Draft) -> Iterator[Flaw]:
@@ -73,7 +66,10 @@ def _held(draft: Draft) -> Iterator[Flaw]:
         "html": draft.html,
         "action_url": draft.action_url,
     }
-    return (Flaw(name, _HELD) for name, value in parts.items() if value is not None)
+    yield from (Flaw(name, _HELD) for name, value in parts.items() if value is not None)
+    for name, is_asked in (("literal", draft.literal), ("sanitise", draft.sanitise)):
+        if is_asked:
+            yield Flaw(name, "only for content that comes along, not for a template's")
 
 
 def _fault(rendered: Rendered, medium: Medium) -> str | None:

@@ -17,8 +17,8 @@ class Submission:
     """A notification as its service asked for it: validated, not yet stored.
 
     `recipient` is in its channel's normal form; `send_at` and `expires_at` are aware UTC times;
-    `content`, `subject`, `html` and `action_url` are templates that `variables` fill; where it is
-    pinned to a `template`, that holds them, and they are None.
+    `content`, `subject`, `html` and `action_url` are templates that `variables` fill, unless it
+    `is_finished`; where it is pinned to a `template`, that holds them, and they are None.
     """
 
     id: UUID
@@ -38,6 +38,7 @@ class Submission:
     """Its own wish; None leaves it to the channel's policy."""
     traceparent: str | None = None
     template: Pin | None = None
+    is_finished: bool = False
     mail: MailDetails | None = None
     action_url: str | None = None
 

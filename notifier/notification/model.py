@@ -103,6 +103,8 @@ class Notification:
     on_unknown: OnUnknown | None
     """Its own wish; None leaves it to the channel's policy."""
     template: "Pin | None" = None
+    is_finished: bool = False
+    """Whether braces in its content, subject and html are just braces."""
     mail: MailDetails | None = None
     action_url: str | None = None
 

@@ -35,6 +35,7 @@ from notifier.providers.gate import Gate
 from notifier.queue.rabbitmq.connection import RabbitSettings, Search
 from notifier.queue.rabbitmq.queue import RabbitQueue, open_rabbit_queue
 from notifier.queue.rabbitmq.topology import apply_topology
+from notifier.rendering.markup import HtmlMarkup
 from notifier.rendering.renderer import VersionRenderer
 from notifier.rendering.workshop import ChildWorkshop
 from notifier.store.kit.database import Patience
@@ -120,6 +121,7 @@ class Node:
             senders=self.stores.senders,
             renderer=VersionRenderer(SystemClock()),
             workshop=ChildWorkshop(SystemClock()),
+            markup=HtmlMarkup(),
             queue=self.queue,
             clock=SystemClock(),
             new_id=compat.uuid7,

@@ -90,6 +90,21 @@ async def test_an_invalid_notification_is_refused_with_all_that_is_wrong(api: Ap
     assert await accepted(api) == 0
 
 
+async def test_what_is_literal_or_sanitised_is_shown_as_it_will_be_sent(api: Api) -> None:
+    braces = {"subject": "{{ a }}", "content": "{% b %}", "html": "<p>{# c #}</p>"}
+    literal = await send(api, {**MAIL, **braces, "literal": True})
+    html = {"html": "<p onclick=a()>{{ name }}</p>", "variables": {"name": "Bo"}}
+    cleaned = await send(api, {**MAIL, **html, "content": None, "sanitise": True})
+
+    shown = (await api.client.get(literal.headers["location"])).json()
+    assert {name: shown[name] for name in braces} == braces
+    assert shown["literal"] is True
+    shown = (await api.client.get(cleaned.headers["location"])).json()
+    assert (shown["html"], shown["content"]) == ("<p>Bo</p>", "Bo")
+    refused = await send(api, {**MAIL, **braces})
+    assert pointers(refused) == {"/subject", "/content", "/html"}
+
+
 async def test_the_trace_of_the_request_goes_on_with_the_notification(api: Api) -> None:
     trace = f"00-{'ab' * 16}-{'cd' * 8}-01"
 

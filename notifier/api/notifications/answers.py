@@ -195,6 +195,13 @@ class NotificationView(SummaryView):
     ]
     html: str | None
     action_url: str | None
+    literal: Annotated[
+        bool,
+        Field(
+            description="Whether content, subject and html are finished, and braces in them just "
+            "braces: sent as such, or kept as filled to be sanitised or made a text of."
+        ),
+    ]
     variables: dict[str, PydanticJson] | None
     from_: Annotated[
         str | None,
@@ -226,6 +233,7 @@ class NotificationView(SummaryView):
                 "content": it.content if shown else None,
                 "html": it.html if shown else None,
                 "action_url": it.action_url if shown else None,
+                "literal": it.is_finished,
                 "variables": dict(it.variables) if shown and it.variables is not None else None,
                 "from": str(mail.sender) if mail and mail.sender else None,
                 "reply_to": str(mail.reply_to) if mail and mail.reply_to else None,

@@ -239,7 +239,7 @@ class NotificationRequest(BaseModel):
             min_length=1,
             max_length=MAX_CONTENT_CHARS,
             description="The text, with `{{ name }}`. Filled in, an SMS has at most 1,600 "
-            "characters. Needed without a template.",
+            "characters. Needed without a template; an email's is made from its html if absent.",
         ),
     ] = None
     subject: Annotated[
@@ -270,6 +270,21 @@ class NotificationRequest(BaseModel):
     from_: From = None
     reply_to: ReplyTo = None
     headers: Headers = None
+    literal: Annotated[
+        bool,
+        Field(
+            description="Content, subject and html are finished: braces in them are just braces, "
+            "and there are no variables."
+        ),
+    ] = False
+    sanitise: Annotated[
+        bool,
+        Field(
+            description="Send only what is harmless of html, cleaned once its variables are "
+            "filled in; content, subject and html are kept as filled. Without it, html is sent "
+            "as it came."
+        ),
+    ] = False
     priority: Annotated[WireLane, Field(description="How urgent it is.")] = Lane.NORMAL
     send_at: Annotated[
         WireTime | None,
@@ -316,6 +331,8 @@ class NotificationRequest(BaseModel):
             sender=self.from_,
             reply_to=self.reply_to,
             headers=self.headers,
+            literal=self.literal,
+            sanitise=self.sanitise,
         )
 
 

@@ -26,6 +26,7 @@ REVISIONS = (
     "0012_add_attachments",
     "0013_add_brands",
     "0014_add_senders",
+    "0015_keep_finished_content",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -111,6 +111,7 @@ _leases = (
         n.c.locale,
         n.c.mail,
         n.c.action_url,
+        n.c.is_finished,
         SecondsUntil(n.c.expires_at).label("expires_in_s"),
     )
 )

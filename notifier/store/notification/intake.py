@@ -78,6 +78,7 @@ _GIVEN: Mapping[str, SqlType] = {
     "locale": Text,
     "mail": Text,
     "action_url": Text,
+    "is_finished": Boolean,
     "send_at": UtcTime,
     "expires_at": UtcTime,
 }

@@ -50,6 +50,7 @@ def submission_row(submission: Submission, request: UUID | None = None) -> RowJs
             "on_unknown": submission.on_unknown,
             "traceparent": submission.traceparent,
             **_pin_columns(submission.template),
+            **({"is_finished": True} if submission.is_finished else {}),
             **({"mail": mail_text(submission.mail)} if submission.mail else {}),
             **({"action_url": submission.action_url} if submission.action_url else {}),
             "send_at": time_text(submission.send_at) if submission.send_at else None,
@@ -179,7 +180,7 @@ def to_claimed(row: Sequence[Any]) -> Claimed:
     (
         id, service, _status, attempt, channel, lane, recipient, subject, content, html, variables,
         metadata, sensitive, attempts_spent, lease_token, on_unknown, traceparent, version_id,
-        locale, mail, action_url, expires_in_s,
+        locale, mail, action_url, is_finished, expires_in_s,
     ) = row  # fmt: skip
     return Claimed(
         id=id,
@@ -202,6 +203,7 @@ def to_claimed(row: Sequence[Any]) -> Claimed:
         template=Pin(version_id, locale) if version_id else None,
         mail=to_mail(mail) if mail else None,
         action_url=action_url,
+        is_finished=bool(is_finished),
     )
 
 
@@ -233,6 +235,7 @@ def to_notification(row: Row[Any]) -> Notification:
         outcome_unknown=row.outcome_unknown,
         on_unknown=OnUnknown(row.on_unknown) if row.on_unknown else None,
         template=Pin(row.template_version_id, row.locale) if row.template_version_id else None,
+        is_finished=bool(row.is_finished),
         mail=to_mail(row.mail) if row.mail else None,
         action_url=row.action_url,
     )

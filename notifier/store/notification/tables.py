@@ -72,6 +72,8 @@ notifications = Table(
     # What a mail has besides its content, as JSON; NULL: nothing.
     Column("mail", Text),
     Column("action_url", Text),
+    # NULL: content, subject and html are filled when it is sent.
+    Column("is_finished", Boolean),
     # Since when a dead letter lies there that stands for nothing any more, or may be a second one.
     Column("stale_letter_at", UtcTime),
     CheckConstraint(f"status IN ({_STATUSES})", name="status"),

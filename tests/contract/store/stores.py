@@ -73,6 +73,7 @@ def a_submission(
     on_unknown: OnUnknown | None = None,
     mail: MailDetails | None = None,
     action_url: str | None = None,
+    is_finished: bool = False,
 ) -> Submission:
     return Submission(
         id=id or compat.uuid7(),
@@ -92,6 +93,7 @@ def a_submission(
         traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         mail=mail,
         action_url=action_url,
+        is_finished=is_finished,
     )
 
 

@@ -76,6 +76,15 @@ async def test_where_a_notification_leads_reaches_who_sends_it(
     assert (await stores.get(claimed.id)).action_url == action_url
 
 
+async def test_finished_content_is_sent_as_it_is_kept(stores: Stores) -> None:
+    claimed = await stores.claimed(a_submission(is_finished=True))
+    message = await stores.composer(SystemClock()).message(claimed)
+
+    assert (message.subject, message.html) == ("Order {{ number }}", "<b>{{ name }}</b>")
+    assert (await stores.get(claimed.id)).is_finished
+    assert not (await stores.get((await stores.claimed(a_submission())).id)).is_finished
+
+
 async def test_what_is_optional_may_be_missing(stores: Stores) -> None:
     asked = replace(
         a_submission(), subject=None, html=None, variables=None, metadata=None, traceparent=None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.content.filling import fill_html, fill_text
+from notifier.content.filling import as_it_is, fill_html, fill_text, refuse_logic
 from notifier.errors import TemplateError
 from notifier.notification.model import JsonValue
 
@@ -72,29 +72,63 @@ def test_scalars_are_shown_as_json_shows_them(value: JsonValue, shown: str) -> N
     assert text("{{ a }}", {"a": value}) == shown
 
 
-@pytest.mark.parametrize("value", [None, [], ["x"], {}, {"b": 1}])
-def test_what_is_no_scalar_counts_as_missing(value: JsonValue) -> None:
-    assert refusal("{{ a }}", {"a": value}) == "no value in variables for a"
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [(None, "null"), ([], "a list"), (["x"], "a list"), ({}, "an object"), ({"b": 1}, "an object")],
+)
+def test_what_is_no_scalar_is_told_from_what_is_missing(value: JsonValue, kind: str) -> None:
+    message = f"a in variables is {kind}, not text or a number"
+
+    assert refusal("{{ a }}", {"a": value}) == message
+    assert refusal("{{ b }} {{ a }}", {"a": value}).startswith("no value in variables for b; ")
+    assert refusal("{{ b }} {{ a }}", {"a": value}).endswith(f"; {message}")
 
 
 @pytest.mark.parametrize("name", ["a.b", "a.upper", "a.__class__", "b.c", "b.0"])
 def test_dots_reach_into_objects_only(name: str) -> None:
-    assert (
-        refusal(f"{{{{ {name} }}}}", {"a": "text", "b": [1]}) == f"no value in variables for {name}"
+    found = refusal(f"{{{{ {name} }}}}", {"a": "text", "b": [1]})
+
+    assert found == f"no value in variables for {name}; there are a, b"
+
+
+def test_every_missing_variable_is_named_once_with_those_that_there_are() -> None:
+    message = refusal(
+        "{{ b }} {{ a }} {{ b }} {{ here }}", {"here": 1, "order": {"id": 2, "by": 3}}
     )
 
+    assert message == "no value in variables for b, a; there are here, order.id, order.by"
+    assert refusal("{{ a }}", {}) == "no value in variables for a; there are none"
 
-def test_every_missing_variable_is_named_once() -> None:
-    message = refusal("{{ b }} {{ a }} {{ b }} {{ here }}", {"here": 1})
 
-    assert message == "no value in variables for b, a"
+def test_thousands_of_variables_make_a_short_message() -> None:
+    message = refusal("{{ a }}", {f"n{i}_{'x' * 200}": i for i in range(2_000)})
+
+    assert message.endswith(" and more")
+    assert len(message) < 1_000
+
+
+@pytest.mark.parametrize("opening", ["{%", "{#"])
+def test_what_would_be_logic_in_a_template_is_refused_with_a_hint(opening: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        refuse_logic(f"Hello {opening} 493021 %}}")
+
+    assert str(caught.value).startswith(f"'{opening}' at character 7: ")
+    assert "docs/templates.md" in str(caught.value)
+    assert '"literal": true' in str(caught.value)
+    assert "493021" not in str(caught.value)
+
+
+def test_what_is_finished_is_bounded_too() -> None:
+    assert as_it_is("{{ a }}", max_chars=7) == "{{ a }}"
+    with pytest.raises(TemplateError, match=r"longer than 6 characters$"):
+        as_it_is("{{ a }}", max_chars=6)
 
 
 def test_thousands_of_missing_variables_make_a_short_message() -> None:
     message = refusal("".join(f"{{{{ n{i}_{'x' * 200} }}}}" for i in range(2_000)), {})
 
     assert message.startswith("no value in variables for n0_x")
-    assert message.endswith(" and 1990 more")
+    assert message.endswith(" and 1990 more; there are none")
     assert len(message) < 1_000
 
 
@@ -105,7 +139,8 @@ def test_thousands_of_missing_variables_make_a_short_message() -> None:
 def test_an_opening_that_is_no_placeholder_is_refused_by_its_place(template: str) -> None:
     message = refusal(f"Hello {template}", {"a": 1})
 
-    assert message == "no placeholder follows the '{{' at character 7; write {{ name }}"
+    assert message.startswith("no placeholder follows the '{{' at character 7: write {{ name }}")
+    assert '"literal": true' in message
 
 
 def test_a_refusal_quotes_nothing_of_the_template() -> None:

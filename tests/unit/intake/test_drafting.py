@@ -7,12 +7,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from notifier.content.template import TemplateRef
 from notifier.intake.draft import Draft
 from notifier.intake.drafting import Drafter
 from notifier.intake.pinning import Pinner
 from notifier.intake.ports import Submission
 from notifier.intake.senders import Senders
 from notifier.notification.model import Channel, JsonValue, Lane
+from notifier.rendering.markup import HtmlMarkup
 from notifier.rendering.renderer import VersionRenderer
 from tests.senders import KeptSenders
 from tests.templates import KeptTemplates
@@ -41,8 +43,14 @@ class Noon:
 
 def drafter(*, channels: frozenset[Channel] = frozenset(Channel)) -> Drafter:
     pinner = Pinner(KeptTemplates().library(), VersionRenderer(Noon()))
-    senders = Senders(KeptSenders(), Noon())
-    return Drafter(clock=Noon(), new_id=uuid4, channels=channels, pinner=pinner, senders=senders)
+    return Drafter(
+        clock=Noon(),
+        new_id=uuid4,
+        channels=channels,
+        pinner=pinner,
+        senders=Senders(KeptSenders(), Noon()),
+        markup=HtmlMarkup(),
+    )
 
 
 async def accepted(draft: Draft) -> Submission:
@@ -177,7 +185,7 @@ async def test_a_missing_variable_is_named_at_the_template_that_needs_it(field: 
     templates: Mapping[str, str] = {field: "Hi {{ user.name }}"}
     draft = replace(MAIL, variables={"user": {}}, **templates)  # type: ignore[arg-type] # by name
 
-    assert await wrong(draft) == {field: "no value in variables for user.name"}
+    assert await wrong(draft) == {field: "no value in variables for user.name; there are none"}
 
 
 async def test_an_sms_may_be_1600_characters_once_filled() -> None:
@@ -234,5 +242,100 @@ async def test_where_an_in_app_notification_leads_is_filled_and_checked() -> Non
     assert (await wrong(astray))["action_url"].startswith("expected https://")
     assert (await wrong(replace(path, variables={})))[
         "action_url"
-    ] == "no value in variables for id"
+    ] == "no value in variables for id; there are none"
     assert "in_app" in (await wrong(replace(MAIL, action_url="/orders")))["action_url"]
+
+
+@pytest.mark.parametrize("field", ["content", "subject", "html"])
+@pytest.mark.parametrize("source", ["{% if x %}a{% endif %}", "a{# note #}"])
+async def test_logic_in_content_that_came_along_is_refused(field: str, source: str) -> None:
+    draft = replace(MAIL, **{field: source})  # type: ignore[arg-type] # by name
+
+    found = await wrong(draft)
+
+    assert list(found) == [field]
+    assert "are for templates (docs/templates.md)" in found[field]
+
+
+async def test_braces_are_just_braces_in_what_is_literal() -> None:
+    braces = "{{ a }} {% b %} {# c #} {{"
+    draft = replace(MAIL, subject=braces, content=braces, html=braces, literal=True)
+
+    made = await accepted(draft)
+
+    assert made.is_finished
+    assert (made.subject, made.content, made.html) == (braces, braces, braces)
+
+
+async def test_literal_content_has_no_variables_and_no_template() -> None:
+    found = await wrong(replace(MAIL, literal=True, variables={"a": 1}))
+    assert list(found) == ["variables"]
+
+    draft = Draft(
+        channel=Channel.EMAIL,
+        recipient="anna@example.com",
+        template=TemplateRef("welcome"),
+        literal=True,
+        sanitise=True,
+    )
+    assert set(await wrong(draft)) == {"literal", "sanitise"}
+
+
+async def test_literal_content_keeps_the_limits() -> None:
+    found = await wrong(replace(SMS, content="x" * 1_601, literal=True))
+    assert found == {"content": "longer than 1600 characters"}
+    assert "subject" in await wrong(replace(MAIL, subject="a\nb", literal=True))
+
+
+async def test_html_without_content_gets_a_text_made_of_it_filled() -> None:
+    html = '<h1>Hi {{ name }}</h1><p>Go <a href="{{ url }}">there</a>.</p>'
+    variables: Mapping[str, JsonValue] = {
+        "name": "A {{ & }} <b>",
+        "url": "https://x.example/?a=1&b",
+    }
+    draft = replace(MAIL, content=None, html=html, variables=variables)
+
+    made = await accepted(draft)
+
+    assert made.content == "Hi A {{ & }} <b>\n\nGo there (https://x.example/?a=1&b)."
+    assert made.html is not None
+    assert "A {{ &amp; }} &lt;b&gt;" in made.html
+    assert made.is_finished, "its braces would be filled again"
+
+
+async def test_html_that_says_nothing_needs_a_content() -> None:
+    draft = replace(MAIL, content=None, html="<img src='https://x.example/a.png'>")
+
+    assert "no text can be made of it" in (await wrong(draft))["html"]
+    assert await wrong(replace(SMS, content=None)) == {
+        "content": "this field is required, or a template"
+    }
+
+
+async def test_html_is_sent_as_it_came_unless_it_is_to_be_sanitised() -> None:
+    html = "<script>a()</script><p onclick='x'>Hi {{ name }}</p>"
+    draft = replace(MAIL, html=html, variables={"name": "<b>B</b>"}, content="{{ name }}")
+
+    as_given = await accepted(draft)
+    cleaned = await accepted(replace(draft, sanitise=True))
+
+    assert (as_given.html, as_given.is_finished) == (html, False)
+    assert cleaned.html == "<p>Hi &lt;b&gt;B&lt;/b&gt;</p>"
+    assert (cleaned.content, cleaned.is_finished) == ("<b>B</b>", True)
+
+
+async def test_variables_bring_nothing_past_sanitising() -> None:
+    html = "<a href={{ x }}>a</a><a href='{{ y }}'>b</a>"
+    variables: Mapping[str, JsonValue] = {"x": "x onclick=a()", "y": "javascript:a()"}
+
+    made = await accepted(replace(MAIL, html=html, variables=variables, sanitise=True))
+
+    assert made.html is not None
+    assert "onclick" not in made.html
+    assert "javascript" not in made.html
+
+
+async def test_what_is_sanitised_must_be_there_and_of_a_size_that_can_be() -> None:
+    assert list(await wrong(replace(MAIL, sanitise=True))) == ["sanitise"]
+    found = await wrong(replace(MAIL, html="<i>" * 10_001, sanitise=True))
+    assert "10000 tags" in found["html"]

@@ -7,8 +7,9 @@ import pytest
 
 from notifier.content.template import TemplateRef
 from notifier.intake.draft import Draft, Flaw
-from notifier.intake.pinning import Pinned, Pinner
-from notifier.notification.model import Channel
+from notifier.intake.pinning import Pinner
+from notifier.intake.said import Said
+from notifier.notification.model import Channel, Pin
 from notifier.rendering.renderer import VersionRenderer
 from tests.clock import SystemClock
 from tests.templates import BOOKED, GUEST, KeptTemplates
@@ -28,14 +29,14 @@ def templates() -> KeptTemplates:
 
 async def pinned(
     templates: KeptTemplates, draft: Draft = MAIL, ref: TemplateRef = LATEST
-) -> Pinned | list[Flaw]:
+) -> Said | list[Flaw]:
     pinner = Pinner(templates.library(), VersionRenderer(SystemClock()))
     return await pinner.pinned(draft, ref, service="orders", id=ID)
 
 
-async def good(templates: KeptTemplates, draft: Draft = MAIL, ref: TemplateRef = LATEST) -> Pinned:
+async def good(templates: KeptTemplates, draft: Draft = MAIL, ref: TemplateRef = LATEST) -> Said:
     found = await pinned(templates, draft, ref)
-    assert isinstance(found, Pinned), found
+    assert isinstance(found, Said), found
     return found
 
 
@@ -47,12 +48,17 @@ async def flaws(
     return found
 
 
+def pin_of(said: Said) -> Pin:
+    assert said.template
+    return said.template
+
+
 async def test_what_is_published_now_is_pinned(templates: KeptTemplates) -> None:
     second = templates.publish(NAME, BOOKED)
     first = templates.versions[NAME][0]
 
-    assert (await good(templates)).pin.version_id == second.id
-    assert (await good(templates, ref=TemplateRef(NAME, 1))).pin.version_id == first.id
+    assert pin_of(await good(templates)).version_id == second.id
+    assert pin_of(await good(templates, ref=TemplateRef(NAME, 1))).version_id == first.id
 
 
 async def test_defaults_are_kept_with_the_notification(templates: KeptTemplates) -> None:
@@ -62,8 +68,8 @@ async def test_defaults_are_kept_with_the_notification(templates: KeptTemplates)
 async def test_the_wanted_language_is_kept_and_the_default_without_one(
     templates: KeptTemplates,
 ) -> None:
-    assert (await good(templates, replace(MAIL, locale="de-AT"))).pin.locale == "de-AT"
-    assert (await good(templates)).pin.locale == "en"
+    assert pin_of(await good(templates, replace(MAIL, locale="de-AT"))).locale == "de-AT"
+    assert pin_of(await good(templates)).locale == "en"
 
 
 async def test_each_variable_that_is_wrong_is_named(templates: KeptTemplates) -> None:

@@ -1,0 +1,26 @@
+"""What a notification says, once that is known to be good."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from notifier.notification.model import JsonValue, Pin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a notification says: content that came along, as it is kept, or a template's.
+
+    What `is_finished` holds no placeholders: it came as literal, or something was made of it
+    once it was filled, and braces in it are just braces. A template's `variables` are known to
+    fill it, its defaults among them.
+    """
+
+    text: str
+    """As it will be sent."""
+    variables: Mapping[str, JsonValue] | None
+    template: Pin | None = None
+    content: str | None = None
+    subject: str | None = None
+    html: str | None = None
+    action_url: str | None = None
+    is_finished: bool = False
