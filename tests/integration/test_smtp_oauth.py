@@ -3,30 +3,23 @@
 import asyncio
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, cast
 
 import jwt
 import pytest
 from structlog.testing import capture_logs
 
-from notifier.audience.inbox import Inbox
-from notifier.channels.email.smtp.provider import SMTP
-from notifier.channels.provider import Parts
-from notifier.composition.settings import read_settings
 from notifier.delivery.ports import ChannelAdapter
 from notifier.errors import SettingsError
-from notifier.notification.model import Channel, JsonValue
+from notifier.notification.model import JsonValue
 from notifier.notification.outcomes import Outcome, Sent, Systemic, Transient
-from notifier.providers.captures import Captures
 from tests.servers.certificates import Certificates, make_certificates
 from tests.servers.messages import ManualClock, a_message
 from tests.servers.scripted_smtp import SmtpServer, open_smtp
 from tests.servers.token_endpoint import (
     CLIENT_ID,
     CLIENT_SECRET,
-    MAILBOX,
     REFRESH_TOKEN,
     Answer,
     Drop,
@@ -34,25 +27,12 @@ from tests.servers.token_endpoint import (
     TokenEndpoint,
     open_token_endpoint,
 )
+from tests.smtp_adapters import BY_CONSENT, smtp_adapter
 
-NEEDED = {
-    "NOTIFIER_DATABASE_URL": "sqlite:///x",
-    "NOTIFIER_BROKER_URL": "memory://",
-    "NOTIFIER_KEY_PEPPER": "of sixteen letters",
-    "NOTIFIER_EMAIL__PROVIDERS": "smtp",
-    "NOTIFIER_EMAIL__SENDER": f"Shop <{MAILBOX}>",
-    "NOTIFIER_SMS__PROVIDERS": "none",
-    "NOTIFIER_SMTP__USERNAME": MAILBOX,
-}
-BY_CONSENT = {
-    "CLIENT_ID": CLIENT_ID,
-    "CLIENT_SECRET": CLIENT_SECRET,
-    "REFRESH_TOKEN": REFRESH_TOKEN,
-}
 BY_ITSELF = {
-    "CLIENT_ID": CLIENT_ID,
-    "CLIENT_SECRET": CLIENT_SECRET,
-    "SCOPE": "https://outlook.office365.com/.default",
+    "OAUTH_CLIENT_ID": CLIENT_ID,
+    "OAUTH_CLIENT_SECRET": CLIENT_SECRET,
+    "OAUTH_SCOPE": "https://outlook.office365.com/.default",
 }
 SECRETS = (CLIENT_SECRET, REFRESH_TOKEN, "BEGIN PRIVATE KEY", "token-1-")
 
@@ -76,19 +56,6 @@ async def server(certificates: Certificates, endpoint: TokenEndpoint) -> AsyncIt
         yield server
 
 
-def make(clock: ManualClock, **changes: str | None) -> ChannelAdapter:
-    nowhere: Any = None
-    given = {f"NOTIFIER_SMTP__{name}": value for name, value in changes.items()}
-    settings = read_settings({name: each for name, each in (NEEDED | given).items() if each})
-    parts = Parts(
-        settings=settings,
-        clock=clock,
-        inbox=cast("Inbox", nowhere),
-        captures=cast("Captures", nowhere),
-    )
-    return SMTP.adapter(Channel.EMAIL, parts)
-
-
 class Setting:
     """An adapter between a mail server and a token endpoint, with a clock to be moved."""
 
@@ -106,16 +73,15 @@ class Setting:
 
     @asynccontextmanager
     async def adapter(
-        self, way: dict[str, str], **changes: str | None
+        self, way: Mapping[str, str], **changes: str | None
     ) -> AsyncIterator[ChannelAdapter]:
-        oauth = {f"OAUTH_{name}": value for name, value in way.items()}
-        adapter = make(self.clock, **{**self._reach, **oauth, **changes})
+        adapter = smtp_adapter(self.clock, {**self._reach, **way, **changes})
         try:
             yield adapter
         finally:
             await adapter.close()
 
-    async def send(self, way: dict[str, str], **changes: str | None) -> Outcome:
+    async def send(self, way: Mapping[str, str], **changes: str | None) -> Outcome:
         """One mail by an adapter of its own."""
         async with self.adapter(way, **changes) as adapter:
             return await adapter.send(a_message())
@@ -131,7 +97,7 @@ def setting(server: SmtpServer, endpoint: TokenEndpoint, certificates: Certifica
 
 
 def by_account(endpoint: TokenEndpoint) -> dict[str, str]:
-    return {"SERVICE_ACCOUNT": endpoint.key_file()}
+    return {"OAUTH_SERVICE_ACCOUNT": endpoint.key_file()}
 
 
 # --- the three ways -------------------------------------------------------------------------
@@ -546,7 +512,7 @@ def test_a_login_that_is_not_exactly_one_way_is_named(
     changes: dict[str, str | None], told: str
 ) -> None:
     with pytest.raises(SettingsError, match=f"^NOTIFIER_SMTP__{told}") as refused:
-        make(ManualClock(), **changes)
+        smtp_adapter(ManualClock(), changes)
 
     assert "/run/x" not in str(refused.value)
 
@@ -561,7 +527,7 @@ def test_a_login_that_is_not_exactly_one_way_is_named(
     ],
 )
 def test_little_has_to_be_set_for_the_large_ones(changes: dict[str, str]) -> None:
-    make(ManualClock(), **changes)
+    smtp_adapter(ManualClock(), changes)
 
 
 def test_without_its_libraries_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -573,4 +539,4 @@ def test_without_its_libraries_it_says_what_to_install(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.rsa", None)
 
     with pytest.raises(SettingsError, match=r"tokens needs a library: pip install notifier\[oauth"):
-        make(ManualClock(), PRESET="google", OAUTH_SERVICE_ACCOUNT="{}")
+        smtp_adapter(ManualClock(), {"PRESET": "google", "OAUTH_SERVICE_ACCOUNT": "{}"})

@@ -9,7 +9,13 @@ from pathlib import Path
 from tests.servers.errors import ServiceUnavailableError, WayClosedError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-_LIBRARIES = ("usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib/postfix")
+_LIBRARIES = (
+    "usr/lib/*-linux-gnu*",
+    "lib/*-linux-gnu*",
+    "usr/lib/postfix",
+    "usr/lib/dovecot",
+    "usr/lib/dovecot/modules/old-stats",
+)
 
 
 def unpacked(root: Path, *packages: str, prepare: Callable[[Path], None] | None = None) -> Path:

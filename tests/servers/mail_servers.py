@@ -93,6 +93,7 @@ error unix - - n - - error
 retry unix - - n - - error
 virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
+tlsmgr unix - - n 1000? 1 tlsmgr
 """
 
 
@@ -109,7 +110,7 @@ def private_postfix(
     """
     if os.getuid():
         raise ServiceUnavailableError("Postfix starts as root only: run these tests as root.")
-    root = _unpacked("postfix")
+    root = unpacked_server("postfix")
     with (
         reaping() as reaper,
         started(partial(_postfix, reaper, root, connections_a_client, settings)) as one,
@@ -121,7 +122,7 @@ def private_postfix(
 def _postfix(
     reaper: Reaper, root: Path, connections: int, settings: Mapping[str, str]
 ) -> Iterator[MailServer]:
-    folder, port = _folder(reaper, "postfix"), free_port()
+    folder, port = folder_of(reaper, "postfix"), free_port()
     for name in ("etc", "data", "mail", "queue", *(f"queue/{name}" for name in _FOLDERS)):
         (folder / name).mkdir()
     _own(_OWNER, folder / "data", *(folder / "queue").iterdir())
@@ -217,14 +218,14 @@ def private_exim(*, at_once: int | None = None, rules: str = "") -> Iterator[Mai
     Raises:
         ServiceUnavailableError: it cannot be had here.
     """
-    root = _unpacked("exim4-daemon-light", "libnss-wrapper")
+    root = unpacked_server("exim4-daemon-light", "libnss-wrapper")
     with reaping() as reaper, started(partial(_exim, reaper, root, at_once, rules)) as one:
         yield one
 
 
 @contextmanager
 def _exim(reaper: Reaper, root: Path, at_once: int | None, rules: str) -> Iterator[MailServer]:
-    folder, port = _folder(reaper, "exim"), free_port()
+    folder, port = folder_of(reaper, "exim"), free_port()
     uid, gid = (os.getuid(), os.getgid()) if os.getuid() else (_OURS, _OURS)
     for name in ("spool", "mail"):
         (folder / name).mkdir()
@@ -259,7 +260,7 @@ def _without_privileges(root: Path) -> None:
 # --- both -----------------------------------------------------------------------------------
 
 
-def _unpacked(*packages: str) -> Path:
+def unpacked_server(*packages: str) -> Path:
     root = CHECKOUT / ".cache" / packages[0].partition("-")[0]
     try:
         return unpacked(root, *packages, prepare=_without_privileges)
@@ -267,7 +268,7 @@ def _unpacked(*packages: str) -> Path:
         raise ServiceUnavailableError(f"{packages[0]} cannot be had ({error}).") from error
 
 
-def _folder(reaper: Reaper, name: str) -> Path:
+def folder_of(reaper: Reaper, name: str) -> Path:
     folder = Path(tempfile.mkdtemp(prefix=f"notifier-{name}-"))
     folder.chmod(0o755)
     reaper.remove(folder)
