@@ -392,9 +392,13 @@ _LONGEST_COMMAND = 512
 
 def _bearer(method: str, response: str) -> tuple[str, str]:
     head, *fields = response.removesuffix("\x01\x01").split("\x01")
-    user = head.removeprefix("user=") if method == "XOAUTH2" else head[4:-1]
+    if method == "XOAUTH2":
+        user = head.removeprefix("user=")
+    else:
+        escaped = head.split(",")[1].removeprefix("a=")
+        user = escaped.replace("=2C", ",").replace("=3D", "=")
     values = dict(field.split("=", 1) for field in fields)
-    return user.replace("=2C", ",").replace("=3D", "="), values["auth"].removeprefix("Bearer ")
+    return user, values["auth"].removeprefix("Bearer ")
 
 
 def _path(command: str) -> str:
