@@ -12,7 +12,7 @@ from rich.console import Console
 
 from notifier.api.templates.shapes import ContentShape, ContentView
 from notifier.commands.calling import ApiClient, ApiError, LostRaceError, RefusedError
-from notifier.commands.folders import TemplateFolder
+from notifier.commands.folders import Source, TemplateFolder
 from notifier.commands.showing import say
 from notifier.content.encoding import Document
 from notifier.content.folder import (
@@ -104,7 +104,7 @@ class Pushing:
     """Writes templates of a folder to a server; `agreed` is what the server may have."""
 
     server: Server
-    source: TemplateFolder
+    source: Source
     agreed: Mapping[str, Collection[str]]
     agree: Callable[[str, str], None]
     is_forced: bool
@@ -148,7 +148,7 @@ class Pushing:
         return True
 
 
-def content_of(folder: TemplateFolder, name: str) -> Content | Findings:
+def content_of(folder: Source, name: str) -> Content | Findings:
     """Read a template, or say what keeps its files from being one."""
     files = folder.files(name)
     if not isinstance(files, Mapping):
@@ -203,7 +203,7 @@ def digests(folder: TemplateFolder) -> Mapping[str, str]:
     return {name: digest(_here(folder, name) or {}) for name in folder.names()}
 
 
-def tell(folder: TemplateFolder, name: str, findings: Findings) -> bool:
+def tell(folder: Source, name: str, findings: Findings) -> bool:
     """Print findings; whether none of them is an error."""
     for each in findings:
         say(str(each.within((folder.root / name).as_posix())))

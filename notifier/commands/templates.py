@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-import notifier
 from notifier.clock import SystemClock
 from notifier.commands.calling import ActingFor, ApiClient, AtUrl
-from notifier.commands.folders import TemplateFolder
+from notifier.commands.folders import ReadyMade, TemplateFolder
+from notifier.commands.showing import say
 from notifier.commands.syncing import (
     Pushing,
     Server,
+    complain,
     content_of,
     differences,
     digests,
@@ -22,15 +23,16 @@ from notifier.commands.syncing import (
 )
 from notifier.commands.syncing import pull as pull_one
 from notifier.content.brand import default_brand
-from notifier.content.folder import in_file
+from notifier.content.folder import Files, in_file
 from notifier.content.shared import Shared
 from notifier.content.template import Content
 from notifier.errors import SettingsError
 from notifier.rendering.workshop import ChildWorkshop
 
+_NO_SERVICE = "your service"
+
 group = typer.Typer(help="Templates: as files, and on a server.", no_args_is_help=True)
 
-READY_MADE = TemplateFolder(Path(notifier.__file__).parent / "content" / "ready_made")
 
 InFolder = Annotated[Path, typer.Argument(help="The folder of the templates.", file_okay=False)]
 Only = Annotated[
@@ -110,6 +112,36 @@ def check(folder: InFolder = Path("templates"), only: Only = None) -> None:
     _finish(asyncio.run(_checked(kept, names)))
 
 
+@group.command()
+def install(
+    only: Only = None,
+    *,
+    folder: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Write them here, and to no server.")
+    ] = None,
+    publish: Publish = False,
+    force: Force = False,
+    url: AtUrl = None,
+    service: ActingFor = None,
+) -> None:
+    """Install the ready-made templates, on the server or in a folder; they are yours from then."""
+    ready_made = ReadyMade()
+    names = _chosen(ready_made.names(), only)
+    if folder is not None:
+        kept = TemplateFolder(folder)
+        _finish(_copied(ready_made.files(name), kept, name, force=force) for name in names)
+        return
+    pushing = Pushing(
+        server=Server(ApiClient.of_environment(url, service)),
+        source=ready_made,
+        agreed={},
+        agree=lambda _name, _digest: None,
+        is_forced=force,
+        is_publishing=publish,
+    )
+    _finish(map(pushing.push, names))
+
+
 def _agreed(
     kept: TemplateFolder, server: Server, expect: Path | None
 ) -> Mapping[str, Collection[str]]:
@@ -128,7 +160,13 @@ def _same(server: Server, kept: TemplateFolder, name: str) -> bool:
     return not lines
 
 
-_NO_SERVICE = "your service"
+def _copied(files: Files, kept: TemplateFolder, name: str, *, force: bool) -> bool:
+    if name in kept.names() and kept.files(name) != files and not force:
+        complain(f"{name}: there is another one; --force overwrites it")
+        return False
+    kept.write(name, files)
+    say(f"{name}: written")
+    return True
 
 
 async def _checked(kept: TemplateFolder, names: Sequence[str]) -> Sequence[bool]:

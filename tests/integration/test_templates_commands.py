@@ -352,3 +352,42 @@ async def test_a_template_of_no_such_name_is_refused_with_those_that_there_are(
         "",
         "notifier: there is no template opt; there are otp\n",
     )
+
+
+async def test_ready_made_templates_are_installed_and_published(team: Team) -> None:
+    code, said, problem = await team.run("install --publish")
+
+    assert (code, problem) == (0, "")
+    assert [line for line in said.splitlines() if line.startswith("otp")] == [
+        "otp: draft written",
+        "otp: version 1 published",
+    ]
+    listed = (await team.api.client.get("/api/v1/templates")).json()["items"]
+    assert len(listed) == 7
+    assert {each["published"] for each in listed} == {1}
+    assert " warning " not in said
+    assert await team.run("install --publish") == (0, "", "")
+
+
+async def test_a_template_of_ones_own_is_not_taken_for_the_ready_made_one(team: Team) -> None:
+    team.write()
+    await team.run("push")
+
+    code, said, problem = await team.run("install")
+
+    assert (code, problem.startswith("otp: not what the server had")) == (1, True)
+    assert "welcome: draft written" in said
+    assert (await team.draft())["text"] == "It is {{ code }}."
+
+
+async def test_ready_made_templates_are_written_into_a_folder(team: Team) -> None:
+    team.write()
+
+    code, _, problem = await team.run("install --folder templates --only otp --only welcome")
+    assert (code, problem) == (1, "otp: there is another one; --force overwrites it\n")
+    assert team.read("en/email.txt") == OTP["en/email.txt"]
+
+    assert (await team.run("install --folder templates --force"))[0] == 0
+    assert await team.run("check") == (0, "", "")
+    assert (await team.run("push"))[0] == 0
+    assert await team.run("diff") == (0, "", "")
