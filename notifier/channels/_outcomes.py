@@ -38,7 +38,7 @@ def redact(text: str, message: Message, secrets: Iterable[str] = ()) -> str:
     """Return a provider's words without what must not be kept, 200 characters at most.
 
     Addresses, numbers and tokens go, and every word of three or more characters that also
-    stands in the message's recipient or content, or in `secrets`.
+    stands in the message's recipient, content or own headers, or in `secrets`.
     """
     text = "".join(char if char.isprintable() else " " for char in text[:_MAX_REDACTED_CHARS])
     text = _ADDRESS.sub("<address>", text)
@@ -50,7 +50,8 @@ def redact(text: str, message: Message, secrets: Iterable[str] = ()) -> str:
 
 
 def _private_words(message: Message, secrets: Iterable[str]) -> frozenset[str]:
-    texts = (message.recipient, message.subject, message.text, message.html, *secrets)
+    headers = message.mail.headers.values() if message.mail else ()
+    texts = (message.recipient, message.subject, message.text, message.html, *headers, *secrets)
     words = {word.lower() for text in texts if text for word in _WORD.findall(text)}
     # What our own replacements are made of says nothing.
     return frozenset(words - {"address", "number", "token"})

@@ -40,6 +40,7 @@ class Composer:
             sensitive=claimed.sensitive,
             attempt=claimed.attempt,
             metadata=claimed.metadata,
+            lane=claimed.lane,
             mail=claimed.mail,
             action_url=rendered.action_url,
         )

@@ -15,6 +15,7 @@ from notifier.delivery.composing import Composer
 from notifier.delivery.judging import (
     NO_SNOOZES,
     Decision,
+    due_to,
     fault_of,
     interrupted,
     judge,
@@ -252,7 +253,8 @@ class Deliverer:
         else:
             adapter = self._routes[message.channel][admission.provider]
             handover.outcome = await self._call(adapter, message, left_s)
-            await self._gate.report(admission, handover.outcome, recipient=message.recipient)
+            about = due_to(message, handover.outcome)
+            await self._gate.report(admission, handover.outcome, recipient=about)
 
     async def _call(self, adapter: ChannelAdapter, message: Message, timeout_s: float) -> Outcome:
         try:

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from notifier.delivery.ports import Claimed, Snoozes
 from notifier.delivery.retry import RetryPolicy
-from notifier.notification.model import OnUnknown
+from notifier.notification.model import Message, OnUnknown
 from notifier.notification.outcomes import (
     Fault,
     Outcome,
@@ -62,6 +62,13 @@ def judge(
             return _back(RETRY, delay_s, remaining_s)
         case _:
             assert_never(outcome)
+
+
+def due_to(message: Message, outcome: Outcome) -> str:
+    """Whom an outcome may be due to: one sender that is refused says nothing about others."""
+    if isinstance(outcome, Systemic) and outcome.concerns_sender and message.mail:
+        return f"sender {message.mail.sender}"
+    return message.recipient
 
 
 def may_fail_over(outcome: Outcome) -> bool:

@@ -144,6 +144,7 @@ class Message:
     sensitive: bool
     attempt: int
     metadata: Mapping[str, str] | None = None
+    lane: Lane = Lane.NORMAL
     mail: MailDetails | None = None
     action_url: str | None = None
     """Where an in_app notification leads: an https address, or a path of the service's own app."""

@@ -79,6 +79,8 @@ class Systemic:
     concerns_recipient: bool = False
     """It was said in an exchange about one recipient: alone it is no evidence against the
     provider."""
+    concerns_sender: bool = False
+    """It is about the sender that this mail has of its own, whoever its recipient is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from notifier.channels.email.smtp.adapter import SmtpAdapter
 from notifier.channels.email.smtp.config import SmtpConfig
 from notifier.channels.email.smtp.diagnosis import misconfiguration
 from notifier.errors import SettingsError
+from notifier.mailbox import Mailbox
+from notifier.notification.mail import MailDetails
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
 from tests.clock import SystemClock
 from tests.patience import AT_ALL_S
@@ -1116,3 +1118,73 @@ def test_a_ca_file_that_is_none_is_refused_at_the_start(tmp_path: Path) -> None:
 
 def test_a_config_does_not_show_its_password() -> None:
     assert "hunter2" not in repr(SmtpConfig(host="x", sender="a@x.io", password="hunter2"))
+
+
+OWN = MailDetails(
+    sender=Mailbox("B\N{LATIN SMALL LETTER U WITH DIAERESIS}ro", "orders@bills.example"),
+    reply_to=Mailbox("Help", "help@shop.example"),
+    headers={
+        "X-Tag": "\N{PACKAGE}",
+        "List-Unsubscribe": "<https://shop.example/leave?u=1>, <mailto:leave@shop.example>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    },
+)
+
+
+async def test_a_mail_s_own_sender_and_headers_are_on_the_wire_byte_by_byte(
+    server: SmtpServer,
+) -> None:
+    adapter = SmtpAdapter(a_config(server), ManualClock())
+    message = replace(a_message(), mail=OWN)
+
+    assert isinstance(await adapter.send(message), Sent)
+    await adapter.close()
+
+    (mail,) = server.mails
+    assert mail.sender == "orders@bills.example"
+    assert mail.content.split(b"\r\n\r\n")[0].split(b"\r\n") == [
+        b"From: =?utf-8?b?QsO8cm8=?=",
+        b" <orders@bills.example>",
+        b"Reply-To: Help <help@shop.example>",
+        b"To: ada.lovelace@recipient.example",
+        b"Subject: Your order",
+        b"Date: Fri, 20 Nov 2026 12:00:00 +0000",
+        b"Message-ID: <%b@bills.example>" % str(MESSAGE_ID).encode(),
+        b"Auto-Submitted: auto-generated",
+        b"X-Tag: =?utf-8?b?8J+Tpg==?=",
+        b"List-Unsubscribe: <https://shop.example/leave?u=1>,",
+        b" <mailto:leave@shop.example>",
+        b"List-Unsubscribe-Post: List-Unsubscribe=One-Click",
+        b"MIME-Version: 1.0",
+        b"Content-Type: text/plain; charset=utf-8",
+        b"Content-Transfer-Encoding: quoted-printable",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verb", "reply", "is_its_own"),
+    [
+        ("MAIL", "550 5.1.8 no such domain", True),
+        ("MAIL", "550 5.7.1 your IP is listed", False),
+        ("RCPT", "553 5.7.1 <o@b.example>: Sender address rejected: not owned by user shop", True),
+        ("CONTENT", "554 Message rejected: Email address is not verified. o@b.example", True),
+        ("CONTENT", "550 5.7.60 Client does not have permissions to SendAs this sender", True),
+        ("AUTH", "535 5.7.8 wrong password", False),
+    ],
+)
+async def test_a_sender_of_a_mail_s_own_that_is_refused_says_nothing_about_others(
+    pipelining: SmtpServer, verb: str, reply: str, *, is_its_own: bool
+) -> None:
+    outcomes = []
+    for message in (replace(a_message(), mail=OWN), a_message()):
+        pipelining.script("MAIL" if verb == "AUTH" else verb, reply)
+        adapter = SmtpAdapter(a_config(pipelining), ManualClock())
+        outcomes.append(await adapter.send(message))
+        await adapter.close()
+
+    own, usual = outcomes
+    assert isinstance(own, Systemic)
+    assert isinstance(usual, Systemic)
+    assert own.concerns_sender is is_its_own
+    assert own.concerns_recipient or not is_its_own
+    assert not usual.concerns_sender

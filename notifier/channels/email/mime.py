@@ -13,6 +13,7 @@ from datetime import datetime
 from email.utils import format_datetime
 
 from notifier.channels._outcomes import UnsendableError
+from notifier.channels.email.headers import headers_of
 from notifier.channels.email.mailbox import refuse_unsafe_headers, wire_address
 from notifier.mailbox import Mailbox
 from notifier.notification.mail import MailDetails
@@ -43,8 +44,6 @@ class Mail:
         return not (self.sender.isascii() and self.recipient.isascii())
 
 
-AUTO_SUBMITTED = "auto-generated"
-"""Nobody typed it, and no programme is to answer (RFC 3834 5)."""
 _NONE: Mapping[str, str] = {}
 _NO_DETAILS = MailDetails()
 
@@ -85,8 +84,7 @@ def _head(
             *subject,
             f"Date: {format_datetime(now)}",
             f"Message-ID: <{message.id}@{sender.domain}>",
-            f"Auto-Submitted: {AUTO_SUBMITTED}",
-            *(_header(name, value) for name, value in details.headers.items()),
+            *(_header(name, value) for name, value in headers_of(message, sender).items()),
             *(f"{name}: {value}" for name, value in headers.items()),
             "MIME-Version: 1.0",
             "",

@@ -11,7 +11,10 @@ from structlog.typing import EventDict
 
 from notifier.delivery.retry import RetryPolicy
 from notifier.errors import StoreBusyError
+from notifier.intake.ports import Submission
+from notifier.mailbox import Mailbox
 from notifier.notification.envelope import Envelope, Settlement
+from notifier.notification.mail import MailDetails
 from notifier.notification.model import Channel, Lane, Message, OnUnknown, Status
 from notifier.notification.outcomes import (
     Fault,
@@ -797,3 +800,46 @@ async def test_a_notifications_own_wish_decides_about_an_unknown_outcome(bench: 
     stored = await bench.attempt(envelope)
 
     assert (stored.status, stored.outcome_unknown) == (Status.FAILED, True)
+
+
+def sent_as(name: str, number: int) -> Submission:
+    details = MailDetails(sender=Mailbox("", f"{name}@shop.example"))
+    return a_submission(recipient=f"user-{number}@example.org", mail=details)
+
+
+UNVERIFIED = Systemic("554", "not verified", concerns_recipient=True, concerns_sender=True)
+
+
+async def test_a_sender_that_is_refused_stops_no_other_s_mails(bench: Bench) -> None:
+    deliverer = bench.deliverer()
+    bench.adapter.script.extend([UNVERIFIED] * 5)
+    for number in range(5):
+        await deliverer.deliver(await bench.accept(sent_as("typo", number)))
+
+    other = await bench.accept(sent_as("orders", 1))
+    await deliverer.deliver(other)
+
+    assert await bench.stores.status(other.id) is Status.SENT
+    assert len(bench.adapter.messages) == 6
+
+
+async def test_several_senders_that_are_refused_are_evidence_against_the_provider(
+    bench: Bench,
+) -> None:
+    deliverer = bench.deliverer()
+    bench.adapter.script.extend([UNVERIFIED] * 3)
+    for number in range(3):
+        await deliverer.deliver(await bench.accept(sent_as(f"typo-{number}", 1)))
+
+    assert (await state_of(bench, "scripted")).opened_at is not None
+
+
+async def test_the_next_provider_is_handed_the_same_mail(bench: Bench) -> None:
+    bench.others.append(ScriptedAdapter("next"))
+    bench.adapter.script.append(UNVERIFIED)
+
+    await bench.deliverer().deliver(await bench.accept(sent_as("news", 1)))
+
+    [first], [second] = bench.adapter.messages, bench.others[0].messages
+    assert second == first
+    assert second.mail == MailDetails(sender=Mailbox("", "news@shop.example"))

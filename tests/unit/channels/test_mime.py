@@ -14,6 +14,7 @@ from notifier.channels.email.mailbox import parse_sender
 from notifier.channels.email.mime import compose
 from notifier.mailbox import Mailbox
 from notifier.notification.mail import MailDetails
+from notifier.notification.model import Lane
 from tests.servers.messages import ManualClock, a_message
 
 SENDER = Mailbox("", "a@shop.example")
@@ -155,3 +156,35 @@ def test_details_that_would_end_a_line_are_not_sent(control: str) -> None:
     ):
         with pytest.raises(UnsendableError, match="control characters"):
             with_details(**changes)
+
+
+@pytest.mark.parametrize(
+    ("service", "list_id"),
+    [
+        ("orders", "<orders.shop.example>"),
+        ("Order Mails_2", "<order-mails-2.shop.example>"),
+        ("\N{PACKAGE}", "<bulk.shop.example>"),
+        ("x" * 200, f"<{'x' * 63}.shop.example>"),
+    ],
+)
+def test_a_bulk_mail_is_of_its_service_s_list(service: str, list_id: str) -> None:
+    message = replace(a_message(), service=service, lane=Lane.BULK)
+
+    assert read(compose(message, SENDER, ManualClock().now()).content)["List-Id"] == list_id
+
+
+def test_a_mail_that_says_of_what_list_it_is_stays_of_that_one() -> None:
+    details = MailDetails(headers={"List-Id": "<news.shop.example>"})
+    message = replace(a_message(), lane=Lane.BULK, mail=details)
+
+    mail = read(compose(message, SENDER, ManualClock().now()).content)
+
+    assert mail.get_all("List-Id") == ["<news.shop.example>"]
+
+
+def test_every_mail_says_once_that_nobody_typed_it_and_only_bulk_is_of_a_list() -> None:
+    for lane in Lane:
+        message = replace(a_message(), lane=lane, mail=MailDetails(headers={"X-A": "b"}))
+        mail = read(compose(message, SENDER, ManualClock().now()).content)
+        assert mail.get_all("Auto-Submitted") == ["auto-generated"]
+        assert ("List-Id" in mail) is (lane is Lane.BULK)

@@ -9,8 +9,10 @@ import orjson
 
 from notifier.channels._extras import extra
 from notifier.channels._outcomes import Answer, UnsendableError, plain_id, redact, retry_after_s
+from notifier.channels.email.headers import headers_of
 from notifier.channels.email.mailbox import parse_sender, refuse_unsafe_headers, wire_address
-from notifier.channels.email.mime import AUTO_SUBMITTED, in_ascii
+from notifier.channels.email.mime import in_ascii
+from notifier.channels.email.own_sender import judged_by_its_sender
 from notifier.channels.email.sendgrid.refusals import Complaint, judge_answer
 from notifier.channels.refusals.blame import outcome_of
 from notifier.channels.refusals.http import is_about_one
@@ -88,13 +90,14 @@ class SendGridAdapter:
         words = "; ".join(f"{each.field or '-'}: {each.message}" for each in complaints)
         ruling = judge_answer(answer.status, complaints)
         wait_s = retry_after_s(answer.headers, self._clock.now())
-        return outcome_of(
+        outcome = outcome_of(
             ruling.blame,
             str(answer.status),
             redact(words, message, (self._config.api_key,)),
             wait_s or ruling.at_least_s,
             in_exchange_about_one=is_about_one(answer.status),
         )
+        return judged_by_its_sender(outcome, message, words)
 
 
 def _payload_builder(sender: Mailbox) -> Callable[[Message, str], Payload]:
@@ -117,8 +120,7 @@ def _payload_builder(sender: Mailbox) -> Callable[[Message, str], Payload]:
         payload["content"] = [{"type": kind, "value": part} for kind, part in parts.items() if part]
         # So does its class of headers. They reach the mail as they are (RFC 2047).
         payload["headers"] = {
-            "Auto-Submitted": AUTO_SUBMITTED,
-            **{name: in_ascii(name, value) for name, value in details.headers.items()},
+            name: in_ascii(name, value) for name, value in headers_of(message, by).items()
         }
         if details.reply_to:
             payload["reply_to"] = _contact(details.reply_to)

@@ -12,6 +12,7 @@ import structlog
 from notifier.channels._outcomes import UnsendableError, redact
 from notifier.channels.email.mailbox import parse_sender
 from notifier.channels.email.mime import Mail, compose
+from notifier.channels.email.own_sender import judged_by_its_sender
 from notifier.channels.email.replies import Phase, Reply, parse_reply, ruling
 from notifier.channels.email.smtp.config import SmtpConfig
 from notifier.channels.email.smtp.connections import Connections, Limits, NotOpenedError
@@ -182,13 +183,14 @@ class SmtpAdapter:
 
     def _judge(self, reply: Reply, phase: Phase, message: Message) -> Outcome:
         found = ruling(phase, reply)
-        return outcome_of(
+        outcome = outcome_of(
             found.blame,
             reply.label,
             self._redacted(reply, phase, message),
             found.at_least_s,
             in_exchange_about_one=phase.is_about_one,
         )
+        return judged_by_its_sender(outcome, message, reply.text, reply.enhanced)
 
     def _redacted(self, reply: Reply, phase: Phase, message: Message) -> str:
         secrets = (self._config.username or "", self._config.password or "")
