@@ -208,7 +208,7 @@ def _on_notifications(
 def _on_templates(
     ports: ApiPorts, config: ApiConfig, library: Library, drafter: Drafter
 ) -> Sequence[Operation]:
-    sharing = Sharing(ports.brands)
+    sharing = Sharing(ports.brands, ports.templates)
     reading = TemplateReading(templates=ports.templates, sharing=sharing, workshop=ports.workshop)
     writing = TemplateWriting(
         templates=ports.templates,

@@ -24,6 +24,7 @@ from notifier.commands.syncing import (
 from notifier.commands.syncing import pull as pull_one
 from notifier.content.brand import default_brand
 from notifier.content.folder import Files, in_file
+from notifier.content.library import Partial
 from notifier.content.shared import Shared
 from notifier.content.template import Content
 from notifier.errors import SettingsError
@@ -171,17 +172,29 @@ def _copied(files: Files, kept: TemplateFolder, name: str, *, force: bool) -> bo
 
 async def _checked(kept: TemplateFolder, names: Sequence[str]) -> Sequence[bool]:
     workshop = ChildWorkshop(SystemClock())
+    shared = Shared(brand=default_brand(_NO_SERVICE), partials=_partials(kept))
     try:
-        return [await _is_right(workshop, kept, name) for name in names]
+        return [await _is_right(workshop, kept, name, shared) for name in names]
     finally:
         await workshop.close()
 
 
-async def _is_right(workshop: ChildWorkshop, kept: TemplateFolder, name: str) -> bool:
+def _partials(kept: TemplateFolder) -> Mapping[str, Partial]:
+    contents = {name: content_of(kept, name) for name in kept.names()}
+    return {
+        name: Partial(1, content)
+        for name, content in contents.items()
+        if isinstance(content, Content) and content.is_partial
+    }
+
+
+async def _is_right(
+    workshop: ChildWorkshop, kept: TemplateFolder, name: str, shared: Shared
+) -> bool:
     content = content_of(kept, name)
     if not isinstance(content, Content):
         return tell(kept, name, content)
-    checked = await workshop.check(content, Shared(brand=default_brand(_NO_SERVICE)))
+    checked = await workshop.check(content, shared)
     return tell(kept, name, [in_file(each) for each in checked.findings])
 
 

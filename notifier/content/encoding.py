@@ -34,7 +34,7 @@ def content_document(content: Content) -> Document:
         "schema": dict(content.schema),
         "examples": [dict(each) for each in content.examples],
         "parts": parts_document(content.parts),
-        "brand": dict(content.brand),
+        **_held(content),
     }
 
 
@@ -46,8 +46,22 @@ def read_content(document: Document) -> Content:
         schema=document["schema"],
         examples=document["examples"],
         parts=read_parts(document["parts"]),
+        layout=document.get("layout"),
+        is_partial=document.get("partial", False),
+        uses=document.get("uses", {}),
         brand=document.get("brand", {}),
     )
+
+
+def _held(content: Content) -> Document:
+    """Write what not every content has: the others stay as they always were."""
+    found = {
+        "layout": content.layout,
+        "partial": content.is_partial,
+        "uses": dict(content.uses),
+        "brand": dict(content.brand),
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def parts_document(parts: Parts) -> Document:

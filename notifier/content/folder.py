@@ -99,13 +99,16 @@ def in_file(finding: Finding) -> FileFinding:
     path = DESCRIPTION
     if finding.locale and finding.channel and finding.part:
         path = f"{finding.locale}/{_file_name(finding.channel, finding.part)}"
+    line, column, detail = finding.line or 1, finding.column or 1, finding.detail
+    if finding.partial:
+        line, column, detail = 1, 1, f"in the partial {finding.partial}, line {line}: {detail}"
     return FileFinding(
         path=path,
         severity=finding.severity,
         code=finding.code,
-        detail=finding.detail,
-        line=finding.line or 1,
-        column=finding.column or 1,
+        detail=detail,
+        line=line,
+        column=column,
     )
 
 

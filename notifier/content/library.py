@@ -1,6 +1,6 @@
 """Where templates are kept, and how the published ones are found fast."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
@@ -75,6 +75,14 @@ class WrittenVersion:
     source: Content
 
 
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """What other templates take in, as it was written, and the number of its version."""
+
+    number: int
+    content: Content
+
+
 class TemplateStore(Protocol):
     """Templates, their drafts and their versions."""
 
@@ -133,6 +141,9 @@ class TemplateStore(Protocol):
         self, service: str, ref: TemplateRef
     ) -> TemplateVersion | Archived | Unpublished:
         """Return the version that a notification is to be pinned to."""
+
+    async def partials(self, service: str, names: Sequence[str]) -> Mapping[str, Partial]:
+        """Return those of these partials that are published."""
 
     async def by_id(self, id: UUID) -> TemplateVersion | None:
         """Return the version of this id."""

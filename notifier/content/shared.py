@@ -1,8 +1,18 @@
 """What the templates of a service have in common, as it stands when one of them is looked at."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from notifier.content.brand import Brand, BrandStore
+from notifier.content.library import Partial, TemplateStore
+from notifier.content.template import Content
+from notifier.idempotency import NotFound
+
+_MENTIONED = re.compile(r"\binclude\s+(?:path\s*=\s*)?[\"']([a-z0-9][a-z0-9._-]{0,99})[\"']")
+_ROUNDS = 12
+_MOST = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,6 +20,8 @@ class Shared:
     """What a draft takes in when it becomes a version."""
 
     brand: Brand
+    partials: Mapping[str, Partial] = field(default_factory=dict)
+    """Those that it may take in, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +29,57 @@ class Sharing:
     """Finds what templates have in common."""
 
     brands: BrandStore
+    templates: TemplateStore
 
-    async def of(self, service: str) -> Shared:
-        """Return what the templates of a service have in common now.
+    async def of(
+        self,
+        service: str,
+        content: Content,
+        *,
+        name: str | None = None,
+        drafts: Collection[str] = (),
+    ) -> Shared:
+        """Return what a content may take in: what is published, or of `drafts` what is written.
+
+        A partial of that `name` is taken in as it is in `content`.
 
         Raises:
             StoreUnavailableError: it could not be read.
         """
-        return Shared(brand=(await self.brands.brand(service)).brand)
+        found: dict[str, Partial] = {}
+        if name is not None and content.is_partial:
+            found[name] = Partial(0, content)
+        wanted = set(mentioned(content)) - set(found)
+        for _ in range(_ROUNDS):
+            if not wanted or len(found) + len(wanted) > _MOST:
+                break
+            new = await self._partials(service, wanted, drafts)
+            found.update(new)
+            wanted = {each for it in new.values() for each in mentioned(it.content)} - set(found)
+        return Shared(brand=(await self.brands.brand(service)).brand, partials=found)
+
+    async def _partials(
+        self, service: str, names: Collection[str], drafts: Collection[str]
+    ) -> Mapping[str, Partial]:
+        found = dict(await self.templates.partials(service, sorted(names)))
+        for name in names:
+            if name in drafts:
+                draft = await self.templates.draft(service, name)
+                if not isinstance(draft, NotFound) and draft.content.is_partial:
+                    found[name] = Partial(draft.next_number, draft.content)
+        return found
+
+
+def mentioned(content: Content) -> Iterator[str]:
+    """Return the names that a content's sources seem to take in, some perhaps in vain."""
+    if content.layout:
+        yield content.layout
+    for channels in content.parts.values():
+        for parts in channels.values():
+            for source in parts.values():
+                yield from islice((each[1] for each in _MENTIONED.finditer(source)), _MOST)
+
+
+def with_partial(shared: Shared, name: str, partial: Partial) -> Shared:
+    """Return the same with another partial of that name."""
+    return replace(shared, partials={**shared.partials, name: partial})

@@ -49,6 +49,12 @@ class Content:
     parts: Parts
     schema: Mapping[str, JsonValue]
     examples: Sequence[Variables] = ()
+    layout: str | None = None
+    """The partial that a draft is put into; a version is in its already."""
+    is_partial: bool = False
+    """Whether other templates take it in, and nobody sends it."""
+    uses: Mapping[str, int] = field(default_factory=dict)
+    """Of a version: the partials that were taken in, and their numbers."""
     brand: Mapping[str, JsonValue] = field(default_factory=dict)
     """What `brand.*` says: of a version that reads it, as it was when that was published."""
 
@@ -106,6 +112,8 @@ class Finding:
     locale: str | None = None
     channel: Channel | None = None
     part: str | None = None
+    partial: str | None = None
+    """The partial that the line is in, if it is not the template itself."""
     line: int | None = None
     column: int | None = None
 

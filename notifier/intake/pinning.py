@@ -37,6 +37,8 @@ class Pinner:
         found = await self.library.find(service, template)
         if not isinstance(found, TemplateVersion):
             return [Flaw("template", _why_not(found))]
+        if found.content.is_partial:
+            return [Flaw("template", "it is a partial: others take it in, and it is not sent")]
         variables = self.renderer.completed(found, draft.variables or {})
         if not isinstance(variables, Mapping):
             return [Flaw("variables", each.words, each.path) for each in variables]

@@ -33,13 +33,21 @@ class PartError(NotifierError):
     """A part cannot be read or filled: where, and in words that quote no value."""
 
     def __init__(
-        self, code: str, words: str, *, line: int | None = None, column: int | None = None
+        self,
+        code: str,
+        words: str,
+        *,
+        line: int | None = None,
+        column: int | None = None,
+        partial: str | None = None,
     ) -> None:
         super().__init__(words)
         self.code = code
         self.words = words
         self.line = line
         self.column = column
+        self.partial = partial
+        """The partial that the line is in."""
 
 
 def engine_fault(error: minijinja.TemplateError, source: str) -> PartError:

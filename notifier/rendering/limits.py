@@ -4,6 +4,8 @@ FUEL = 50_000
 """What the engine may spend on a part: some 4,000 rows of a table."""
 MAX_SOURCE_BYTES = 256_000
 """Of one part."""
+MAX_INCLUDED = 10
+"""Partials within partials."""
 MAX_DATA_CHARS = 100_000
 """Of all that a template is given. Two equal strings cost their length at each comparison."""
 MAX_DEPTH = 100

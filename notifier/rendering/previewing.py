@@ -16,11 +16,12 @@ from notifier.content.template import (
     chosen_locale,
 )
 from notifier.errors import TemplateError
-from notifier.notification.model import Channel
+from notifier.notification.model import Channel, JsonValue
 from notifier.rendering.checking.findings import Findings, Place
-from notifier.rendering.checking.mjml import compiled
+from notifier.rendering.checking.mjml import as_page, compiled, with_sizes
 from notifier.rendering.engine import Engine
 from notifier.rendering.faults import PartError
+from notifier.rendering.including import put_together
 from notifier.rendering.pages import Finisher
 from notifier.rendering.parts import LocatedError, Parts
 from notifier.rendering.schemas import Schema
@@ -43,10 +44,10 @@ def preview(
     findings = Findings()
     place = Place(chosen_locale(content, channel, locale), channel)
     try:
-        given = Schema(content.schema).completed(variables)
+        given = Schema(content.schema or _default_schema(content)).completed(variables)
         if not isinstance(given, Mapping):
             return given
-        ready = content if shared is None else _ready(content, shared, place)
+        ready = content if shared is None else _ready(content, shared, place, findings)
         return Parts(ready, Finisher()).filled(
             channel, locale=locale, variables=given, offered=offered, now=now
         )
@@ -59,23 +60,36 @@ def preview(
     return findings.told()
 
 
-def _ready(content: Content, shared: Shared, place: Place) -> Content:
+def _default_schema(content: Content) -> Mapping[str, JsonValue]:
+    """What a partial reads is for who takes it in to declare."""
+    return {"additionalProperties": True} if content.is_partial else {}
+
+
+def _ready(content: Content, shared: Shared, place: Place, findings: Findings) -> Content:
     """Return the content as it would be published, as far as it is to be filled."""
-    return replace(_with_html(content, place), brand=brand_values(shared.brand))
-
-
-def _with_html(content: Content, place: Place) -> Content:
-    """Return the content with HTML for the MJML that is to be filled."""
     if place.locale is None or place.channel is None:
         return content
-    parts = content.parts[place.locale][place.channel]
-    if "mjml" not in parts:
-        return content
-    try:
-        # What the language cannot read, its own error says better than the compiler's.
-        Engine().add("preview/mjml", parts["mjml"])
-        html = compiled(parts["mjml"])
-    except PartError as fault:
-        raise LocatedError(fault, place.locale, place.channel, "mjml") from None
-    done = {place.channel: {**parts, "html": html}}
-    return replace(content, parts={place.locale: done})
+    parts = {"text": ""} if content.is_partial else {}
+    for part, source in content.parts[place.locale][place.channel].items():
+        try:
+            name, text = _put_together(source, place.of(part), content, shared, findings)
+        except PartError as fault:
+            findings.fault(fault, place.of(part))
+            raise LocatedError(fault, place.locale, place.channel, part) from None
+        parts[name] = text
+    made = {place.locale: {place.channel: parts}}
+    return replace(content, parts=made, brand=brand_values(shared.brand))
+
+
+def _put_together(
+    source: str, place: Place, content: Content, shared: Shared, findings: Findings
+) -> tuple[str, str]:
+    part = place.part or ""
+    # What the language cannot read, its own error says better than the compiler's.
+    Engine().add(f"preview/{part}", source)
+    whole = put_together(source, place, content, shared)
+    findings.is_made_of(place, whole.origin)
+    if part != "mjml":
+        return part, whole.text
+    page = as_page(whole.text) if content.is_partial else whole.text
+    return "html", compiled(with_sizes(page, shared.brand))

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 from notifier.content.brand import Brand
 from notifier.content.encoding import Document, content_document, read_content
+from notifier.content.library import Partial
 from notifier.content.ports import Checked, Offered
 from notifier.content.shared import Shared
 from notifier.content.template import (
@@ -31,12 +32,20 @@ def read_offered(document: Document) -> Offered:
 
 def shared_document(shared: Shared) -> Document:
     """Write what templates have in common."""
-    return {"brand": asdict(shared.brand)}
+    partials = {
+        name: [each.number, content_document(each.content)]
+        for name, each in shared.partials.items()
+    }
+    return {"brand": asdict(shared.brand), "partials": partials}
 
 
 def read_shared(document: Document) -> Shared:
     """Read what templates have in common."""
-    return Shared(brand=Brand(**document["brand"]))
+    partials = {
+        name: Partial(number, read_content(content))
+        for name, (number, content) in document["partials"].items()
+    }
+    return Shared(brand=Brand(**document["brand"]), partials=partials)
 
 
 def checked_document(checked: Checked) -> Document:

@@ -30,6 +30,7 @@ from notifier.content.encoding import checksum, decode, encode
 from notifier.content.library import (
     Archived,
     LostRace,
+    Partial,
     Template,
     TemplateDraft,
     Unpublished,
@@ -239,6 +240,21 @@ class SqlTemplateStore:
             if row.id is None:
                 return Unpublished(await _numbers(connection, service, ref.name))
             return _to_version(row)
+
+        return await self._database.read(work)
+
+    async def partials(self, service: str, names: Sequence[str]) -> Mapping[str, Partial]:
+        is_its = and_(_v.service == _t.service, _v.name == _t.name, _v.number == _t.published)
+        query = (
+            select(_v.name, _v.number, _v.source)
+            .join_from(templates, template_versions, is_its)
+            .where(_t.service == service, _t.name.in_(names), ~_t.is_archived)
+        )
+
+        async def work(connection: AsyncConnection) -> Mapping[str, Partial]:
+            rows = await connection.execute(query)
+            found = {row.name: Partial(row.number, decode(row.source)) for row in rows}
+            return {name: each for name, each in found.items() if each.content.is_partial}
 
         return await self._database.read(work)
 

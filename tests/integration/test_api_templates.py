@@ -35,6 +35,8 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 def a_content(subject: str = "Booked: {{ title }}", **changes: object) -> dict[str, Any]:
     return {
         "category": "bookings",
+        "layout": None,
+        "partial": False,
         "default_locale": "en",
         "schema": {
             "type": "object",

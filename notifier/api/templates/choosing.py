@@ -1,5 +1,7 @@
 """Which content a request is about, and what fills it."""
 
+from collections.abc import Collection
+
 from notifier.api.kit.problems import InvalidField, invalid, not_found
 from notifier.api.templates.shapes import FillingRequest
 from notifier.content.library import TemplateStore, WrittenVersion
@@ -9,20 +11,31 @@ from notifier.idempotency import NotFound
 
 
 async def chosen_content(
-    templates: TemplateStore, sharing: Sharing, service: str, name: str, wanted: FillingRequest
+    templates: TemplateStore,
+    sharing: Sharing,
+    service: str,
+    name: str,
+    wanted: FillingRequest,
+    drafts: Collection[str] = (),
 ) -> tuple[Content, Shared | None]:
     """Return a version, which has all that it takes in, or the draft and what it would take in.
+
+    Of the partials `drafts` a draft takes in what is written by now.
 
     Raises:
         ProblemError: 404, there is none.
     """
     if wanted.version is not None:
         found = await written_version(templates, service, name, wanted.version)
-        return found.version.content, None
+        if not found.source.is_partial:
+            return found.version.content, None
+        # A partial is put together where it is taken in.
+        return found.source, await sharing.of(service, found.source, name=name)
     draft = await templates.draft(service, name)
     if isinstance(draft, NotFound):
         raise not_found()
-    return draft.content, await sharing.of(service)
+    content = draft.content
+    return content, await sharing.of(service, content, name=name, drafts=drafts)
 
 
 async def written_version(

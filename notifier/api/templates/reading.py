@@ -98,7 +98,9 @@ class TemplateReading:
         """Fill a draft or a version; nothing is stored, sent or logged."""
         service, name = call.acting_for(call.query.service), named_template(call)
         wanted = call.body
-        content, shared = await chosen_content(self.templates, self.sharing, service, name, wanted)
+        content, shared = await chosen_content(
+            self.templates, self.sharing, service, name, wanted, wanted.drafts
+        )
         seen = await self.workshop.preview(
             content,
             wanted.type,

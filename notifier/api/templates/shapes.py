@@ -23,7 +23,14 @@ from notifier.api.kit.querying import Limit, QueryModel, Service
 from notifier.api.kit.views import View
 from notifier.content.encoding import parts_document
 from notifier.content.library import Template
-from notifier.content.template import Content, Finding, Rendered, Severity, TemplateVersion
+from notifier.content.template import (
+    NAME_PATTERN,
+    Content,
+    Finding,
+    Rendered,
+    Severity,
+    TemplateVersion,
+)
 from notifier.notification.model import Channel
 
 PREFIX = "/api/v1/templates"
@@ -63,6 +70,7 @@ def _place(value: object) -> tuple[str, str]:
 
 Number = Annotated[int, BeforeValidator(_number), WithJsonSchema({"type": "integer", "minimum": 1})]
 Locale = Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$")]
+TemplateName = Annotated[str, Field(pattern=NAME_PATTERN)]
 Part = Annotated[str | None, Field(max_length=MAX_PART_CHARS)]
 
 
@@ -133,6 +141,14 @@ class ContentShape(_Shape):
         list[dict[str, PydanticJson]],
         Field(max_length=20, description="Sets of variables, which the template is tried with."),
     ] = []
+    layout: Annotated[
+        TemplateName | None,
+        Field(description="The partial that it is put into, where that says `block content`."),
+    ] = None
+    partial: Annotated[
+        bool,
+        Field(description="Other templates take it in, as a partial or a layout; it is not sent."),
+    ] = False
     parts: Annotated[
         dict[Locale, LocaleParts], Field(max_length=50, description="What it says, by language.")
     ]
@@ -145,6 +161,8 @@ class ContentShape(_Shape):
             schema=self.variables,
             examples=self.examples,
             parts={locale: each.by_channel() for locale, each in self.parts.items()},
+            layout=self.layout,
+            is_partial=self.partial,
         )
 
 
@@ -155,6 +173,8 @@ class ContentView(View):
     default_locale: str
     variables: Annotated[dict[str, PydanticJson], Field(serialization_alias="schema")]
     examples: list[dict[str, PydanticJson]]
+    layout: str | None
+    partial: bool
     parts: dict[str, dict[str, dict[str, str]]]
 
     @classmethod
@@ -165,6 +185,8 @@ class ContentView(View):
             default_locale=it.default_locale,
             variables=dict(it.schema),
             examples=[dict(each) for each in it.examples],
+            layout=it.layout,
+            partial=it.is_partial,
             parts=parts_document(it.parts),
         )
 
@@ -178,6 +200,9 @@ class FindingView(View):
     locale: str | None
     type: Channel | None
     part: str | None
+    partial: Annotated[
+        str | None, Field(description="The partial that the line is in; null: the template.")
+    ]
     line: Annotated[int | None, Field(description="From 1.")]
     column: Annotated[int | None, Field(description="From 1.")]
 
@@ -191,6 +216,7 @@ class FindingView(View):
             locale=it.locale,
             type=it.channel,
             part=it.part,
+            partial=it.partial,
             line=it.line,
             column=it.column,
         )
@@ -342,6 +368,11 @@ class FillingRequest(_Shape):
 
 class RenderRequest(FillingRequest):
     """What to fill a template with, for a look at it."""
+
+    drafts: Annotated[
+        list[TemplateName],
+        Field(max_length=20, description="Partials to take in as they are written by now."),
+    ] = []
 
 
 class TestRequest(FillingRequest):

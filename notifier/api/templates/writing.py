@@ -143,7 +143,7 @@ class TemplateWriting:
         return found
 
     async def _checked(self, draft: TemplateDraft) -> Checked:
-        shared = await self.sharing.of(draft.service)
+        shared = await self.sharing.of(draft.service, draft.content, name=draft.name)
         return await self.workshop.check(draft.content, shared)
 
     async def _shown(self, draft: TemplateDraft) -> Response:

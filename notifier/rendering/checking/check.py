@@ -11,11 +11,12 @@ from notifier.rendering.checking.contexts import check_contexts
 from notifier.rendering.checking.examples import check_examples
 from notifier.rendering.checking.findings import Findings, Place
 from notifier.rendering.checking.growth import check_growth
-from notifier.rendering.checking.mjml import check_tags, compiled
+from notifier.rendering.checking.mjml import check_tags, compiled, with_sizes
 from notifier.rendering.checking.shape import check_shape
 from notifier.rendering.checking.variables import check_names, read_schema
 from notifier.rendering.engine import Engine
 from notifier.rendering.faults import PartError
+from notifier.rendering.including import put_together
 
 _Parts = dict[str, dict[Channel, dict[str, str]]]
 
@@ -25,33 +26,50 @@ def check(content: Content, shared: Shared) -> Checked:
     findings = Findings()
     check_shape(content, findings)
     schema = read_schema(content, findings)
-    reading = _Reading(findings)
-    parts = reading.compiled(content)
-    reads_brand = "brand" in reading.roots
-    made = replace(content, parts=parts, brand=brand_values(shared.brand) if reads_brand else {})
-    if schema is not None:
+    reading = _Reading(findings, content, shared)
+    made = reading.made()
+    if schema is not None and (content.schema or not content.is_partial):
         check_names(schema, reading.names, findings)
-        if not findings.has_errors:
-            check_examples(made, content, schema, findings)
+    if schema is not None and not findings.has_errors and not content.is_partial:
+        check_examples(made, reading.put_together(), schema, findings)
     return Checked(findings.told(), None if findings.has_errors else made)
 
 
 class _Reading:
     """Reads each part: what it reads in turn, and HTML for its MJML."""
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, content: Content, shared: Shared) -> None:
         self.names: dict[Place, set[str]] = {}
         self._findings = findings
+        self._content = content
+        self._shared = shared
+        self._wholes: dict[Place, str] = {}
+        self._uses: set[str] = set()
         self._engine = Engine()
 
-    @property
-    def roots(self) -> set[str]:
-        """All that is read, without fields."""
-        return {name.partition(".")[0] for names in self.names.values() for name in names}
+    def made(self) -> Content:
+        """Return what would be published: of a partial what was written, and else the whole."""
+        parts = self._compiled()
+        partials = self._shared.partials
+        uses = {name: partials[name].number for name in sorted(self._uses)}
+        roots = {name.partition(".")[0] for names in self.names.values() for name in names}
+        brand = brand_values(self._shared.brand) if "brand" in roots else {}
+        if self._content.is_partial:
+            return replace(self._content, uses=uses)
+        return replace(self._content, parts=parts, layout=None, uses=uses, brand=brand)
 
-    def compiled(self, content: Content) -> _Parts:
+    def put_together(self) -> Content:
+        """Return the content with all that it takes in, before its MJML is made HTML."""
+        parts: _Parts = {}
+        for place, whole in self._wholes.items():
+            assert place.channel  # noqa: S101  a part has one
+            of_locale = parts.setdefault(place.locale or "", {})
+            of_locale.setdefault(place.channel, {})[place.part or ""] = whole
+        return replace(self._content, parts=parts)
+
+    def _compiled(self) -> _Parts:
         made: _Parts = {}
-        for locale, channels in content.parts.items():
+        for locale, channels in self._content.parts.items():
             for channel, parts in channels.items():
                 done = made.setdefault(locale, {}).setdefault(channel, {})
                 for part, source in parts.items():
@@ -63,20 +81,34 @@ class _Reading:
     def _read(self, part: str, source: str, place: Place) -> tuple[str, str]:
         try:
             self._engine.add(f"check/{part}", source)
-            self.names[place] = self._engine.names(source)
-            check_growth(source, self._reporting(place))
+            whole = self._whole(source, place)
+            self._engine.add(f"check/{part}", whole)
+            self.names[place] = self._engine.names(whole)
+            check_growth(whole, self._reporting(place))
             if part == "mjml":
-                return "html", self._page_of_mjml(source, place)
+                return "html", self._page_of_mjml(whole, place)
         except PartError as fault:
             self._findings.fault(fault, place)
             return part, source
         if part == "html":
-            check_contexts(source, self._reporting(place))
-        return part, source
+            check_contexts(whole, self._reporting(place))
+        return part, whole
+
+    def _whole(self, source: str, place: Place) -> str:
+        whole = put_together(source, place, self._content, self._shared)
+        self._findings.is_made_of(place, whole.origin)
+        self._wholes[place] = whole.text
+        self._uses |= whole.uses
+        for name in sorted(whole.foreign):
+            words = f"{name} is not there in this language; another one of it is taken"
+            self._findings.warning("partial-locale", words, place)
+        return whole.text
 
     def _page_of_mjml(self, source: str, place: Place) -> str:
         check_tags(source, self._reporting(place))
-        html = compiled(source)
+        if self._content.is_partial:  # a page it is where it is taken in
+            return source
+        html = compiled(with_sizes(source, self._shared.brand))
         self._engine.add("check/html", html)
         # Lines of what was made say nothing to who wrote the source.
         check_contexts(html, lambda code, words, _line: self._findings.error(code, words, place))

@@ -1,6 +1,8 @@
 """Gathering findings."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from notifier.content.template import Finding, Severity
 from notifier.notification.model import Channel
@@ -9,6 +11,12 @@ from notifier.rendering.parts import LocatedError
 
 MOST = 200
 """Findings told at once; who has more has others to mend first."""
+
+
+Line: TypeAlias = tuple[str | None, int | None, int | None]
+"""A partial, a line in it, and a column in that."""
+Origin: TypeAlias = Callable[[int | None, int | None], Line]
+"""Tells of a line and a column where what stands there comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,11 @@ class Findings:
 
     def __init__(self) -> None:
         self._found: dict[Finding, None] = {}
+        self._origins: dict[Place, Origin] = {}
+
+    def is_made_of(self, place: Place, origin: Origin) -> None:
+        """Tell the lines of a part's text as those of what it was put together of."""
+        self._origins[place] = origin
 
     def error(
         self,
@@ -56,7 +69,8 @@ class Findings:
 
     def fault(self, fault: PartError, place: Place) -> None:
         """Note what the engine says."""
-        self.error(fault.code, fault.words, place, line=fault.line, column=fault.column)
+        severity, line, column = Severity.ERROR, fault.line, fault.column
+        self._note(severity, fault.code, fault.words, place, line, column, partial=fault.partial)
 
     def located(self, error: LocatedError) -> None:
         """Note what came of filling a part."""
@@ -79,7 +93,11 @@ class Findings:
         place: Place,
         line: int | None,
         column: int | None,
+        *,
+        partial: str | None = None,
     ) -> None:
+        if place in self._origins and partial is None:
+            partial, line, column = self._origins[place](line, column)
         found = Finding(
             severity=severity,
             code=code,
@@ -87,6 +105,7 @@ class Findings:
             locale=place.locale,
             channel=place.channel,
             part=place.part,
+            partial=partial,
             line=line,
             column=column,
         )

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from importlib import import_module
 from typing import Any
 
+from notifier.content.brand import SIZES, Brand, brand_values
 from notifier.rendering.checking.contexts import Report
 from notifier.rendering.checking.mjml_tags import EVERY_ATTRIBUTE, TAGS
 from notifier.rendering.checking.scanning import Kind, pieces
@@ -13,6 +14,7 @@ from notifier.rendering.pages import MADE_OF_MJML
 
 _POSITION = re.compile(r" at position (\d+):\d+$")
 _MOST_WORDS = 200
+_SIZE = re.compile(rf"\{{\{{\s*brand\.({'|'.join(sorted(SIZES))})\s*\}}\}}")
 _WITH_ALL = frozenset({"mj-all", "mj-class"})
 
 
@@ -50,6 +52,19 @@ def _told(words: str, source: str) -> PartError:
     said = words[: found.start()][:_MOST_WORDS]
     column = len(before) - before.rfind("\n")
     return PartError("mjml", f"no MJML: {said}", line=before.count("\n") + 1, column=column)
+
+
+def with_sizes(source: str, brand: Brand) -> str:
+    """Put the brand's sizes where MJML reckons with them: it takes names for no size."""
+    values = brand_values(brand)
+    return _SIZE.sub(lambda found: str(values[found[1]]), source)
+
+
+def as_page(source: str) -> str:
+    """Return MJML that is a page, of a partial for a look at it."""
+    if "<mjml" in source:
+        return source
+    return f"<mjml><mj-body>{source}</mj-body></mjml>"
 
 
 class _Reader(HTMLParser):

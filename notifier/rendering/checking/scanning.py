@@ -36,13 +36,14 @@ class Piece:
 def pieces(source: str) -> Iterator[Piece]:
     """Cut a source into text, tags and what is printed."""
     line, counted = 1, 0
-    for kind, start, end in _spans(source):
+    for kind, start, end in spans(source):
         line += source.count("\n", counted, start)
         counted = start
         yield Piece(kind, source[start:end], line)
 
 
-def _spans(source: str) -> Iterator[tuple[Kind, int, int]]:
+def spans(source: str) -> Iterator[tuple[Kind, int, int]]:
+    """Tell where each piece of a source begins and ends, without its signs."""
     at = 0
     while opening := _OPENINGS.search(source, at):
         if opening.start() > at:

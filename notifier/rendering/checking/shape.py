@@ -16,23 +16,31 @@ _NEEDED: Mapping[Channel, Sequence[str]] = {
 
 def check_shape(content: Content, findings: Findings) -> None:
     """Find parts that are missing, unknown, or too many."""
+    if content.is_partial and content.layout:
+        findings.error("layout", "a partial has no layout of its own; it may include others")
     if not content.parts:
         findings.error("part-missing", "it has no parts")
     for locale, channels in content.parts.items():
         if known_locale(locale) is None:
             findings.error("locale", "no BCP 47 tag of a known language", Place(locale))
         for channel, parts in channels.items():
-            _check_parts(parts, Place(locale, channel), findings)
+            _check_known(parts, Place(locale, channel), findings)
+            if not content.is_partial:
+                _check_needed(parts, Place(locale, channel), findings)
     _check_default(content, findings)
 
 
-def _check_parts(parts: Mapping[str, str], place: Place, findings: Findings) -> None:
+def _check_known(parts: Mapping[str, str], place: Place, findings: Findings) -> None:
     assert place.channel  # noqa: S101  said by the caller
     known = PART_NAMES[place.channel]
     for part in parts:
         if part not in known:
             words = f"{place.channel.value} has no such part; it has {', '.join(known)}"
             findings.error("part-unknown", words, place.of(part[:80]))
+
+
+def _check_needed(parts: Mapping[str, str], place: Place, findings: Findings) -> None:
+    assert place.channel  # noqa: S101  said by the caller
     for part in _NEEDED[place.channel]:
         if not parts.get(part, "").strip():
             findings.error("part-missing", f"the {part} is missing or empty", place.of(part))

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from notifier.content.brand import Brand
+from notifier.content.library import Partial
 from notifier.content.ports import Checked, Offered
 from notifier.content.shared import Shared
 from notifier.content.template import Content, Rendered, TemplateVersion, Variables
@@ -15,8 +16,22 @@ from notifier.rendering.checking import check as checking
 from notifier.rendering.renderer import VersionRenderer
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
-SHARED = Shared(brand=Brand(name="Evently"))
 OPEN: Mapping[str, JsonValue] = {"type": "object", "additionalProperties": True}
+
+
+def a_partial(**texts: str) -> Partial:
+    """One for SMS, with a text in each of these languages."""
+    parts = {tag: {Channel.SMS: {"text": text}} for tag, text in texts.items()}
+    return Partial(1, Content(default_locale="en", parts=parts, schema={}, is_partial=True))
+
+
+SHARED = Shared(
+    brand=Brand(name="Evently"),
+    partials={
+        "round": a_partial(en='{% include "round" %}'),
+        "bye": a_partial(en="Bye", fr="Au revoir"),
+    },
+)
 
 
 class StandingClock:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,10 @@ ERRORS: Mapping[str, Content] = {
     "part-twice": email(html="<p>a</p>", mjml="<mjml></mjml>"),
     "default-incomplete": content({"de": {Channel.SMS: {"text": "a"}}}),
     "locale": content({"xx": {Channel.SMS: {"text": "a"}}}, default_locale="xx"),
+    "include": sms("{% include name %}"),
+    "include-unknown": sms('{% include "none" %}'),
+    "include-circular": sms('{% include "round" %}'),
+    "layout": replace(sms("a"), layout="bye"),
     "syntax": sms("{{ a"),
     "filling": sms("{{ {} }}"),
     "too-complex": sms("{% for a in range(9999) %}{% for b in range(9) %}{% endfor %}{% endfor %}"),
@@ -75,6 +80,7 @@ ERRORS: Mapping[str, Content] = {
 }
 WARNINGS: Mapping[str, Content] = {
     "nearly-too-complex": sms("{% for i in range(6000) %}{% if i %}{% endif %}{% endfor %}a"),
+    "partial-locale": sms("a", de='{% include "bye" %}'),
     "variable-unused": with_schema({"properties": {"a": {}}}),
     "examples-missing": with_schema(NAME, "{{ name }}"),
     "preheader-missing": email(html="<p>a</p>"),
