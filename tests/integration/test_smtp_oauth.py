@@ -253,6 +253,34 @@ async def test_open_connections_stay_when_no_token_is_to_be_had(
         assert isinstance(await adapter.send(a_message()), Sent)
 
 
+@pytest.mark.parametrize("pipelines", [True, False])
+async def test_a_kept_connection_whose_login_ended_with_its_token_is_replaced_at_once(
+    server: SmtpServer, setting: Setting, *, pipelines: bool
+) -> None:
+    if not pipelines:
+        server.extensions.remove("PIPELINING")
+    async with setting.adapter(BY_CONSENT, MAX_CONNECTIONS="1") as adapter:
+        assert isinstance(await adapter.send(a_message()), Sent)
+        server.script("MAIL", "530 5.7.57 Client not authenticated to send mail")
+        assert isinstance(await adapter.send(a_message()), Sent)
+        assert isinstance(await adapter.send(a_message()), Sent)
+
+    assert len(server.mails) == 3
+    assert server.sessions == 2
+
+
+async def test_a_login_that_a_server_never_remembers_is_judged(
+    server: SmtpServer, setting: Setting
+) -> None:
+    server.script("MAIL", *["530 5.7.57 Client not authenticated to send mail"] * 4)
+
+    async with setting.adapter(BY_CONSENT) as adapter:
+        outcomes = [await adapter.send(a_message()) for _ in range(4)]
+
+    assert all(isinstance(outcome, Systemic) for outcome in outcomes)
+    assert server.sessions == 4
+
+
 async def test_a_refresh_token_that_is_replaced_is_followed(
     endpoint: TokenEndpoint, setting: Setting
 ) -> None:

@@ -20,7 +20,13 @@ from notifier.channels.email.smtp.diagnosis import MisconfiguredError, unusual_m
 from notifier.channels.email.smtp.oauth.tokens import NoTokenError, Tokens
 from notifier.channels.email.smtp.opening import Opening, OpeningError
 from notifier.channels.email.smtp.replies import queue_id
-from notifier.channels.email.smtp.session import CLOSING, Progress, RefusedError, Session
+from notifier.channels.email.smtp.session import (
+    CLOSING,
+    NOT_LOGGED_IN,
+    Progress,
+    RefusedError,
+    Session,
+)
 from notifier.channels.refusals.blame import outcome_of
 from notifier.clock import Clock
 from notifier.errors import SettingsError
@@ -212,7 +218,7 @@ def _is_stale(error: Exception, phase: Phase) -> bool:
     if phase is Phase.CONTENT:
         return False
     if isinstance(error, RefusedError):
-        return error.reply.code == CLOSING
+        return error.reply.code in (CLOSING, NOT_LOGGED_IN)
     return isinstance(error, (ConnectionError, TimeoutError))
 
 

@@ -11,6 +11,8 @@ from notifier.channels.email.smtp.config import SmtpConfig
 from notifier.channels.email.smtp.wire import RawReply, SmtpWire
 
 CLOSING = 421
+NOT_LOGGED_IN = 530
+"""What a server says that has forgotten a login: one may end with its token."""
 _GOODBYE_S = 2.0
 _POSITIVE = 2
 _START_INPUT = 354
@@ -32,7 +34,7 @@ class RefusedError(Exception):
 
     @property
     def leaves_session_usable(self) -> bool:
-        return is_plain_refusal(self.reply.code)
+        return is_plain_refusal(self.reply.code) and self.reply.code != NOT_LOGGED_IN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
