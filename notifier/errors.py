@@ -45,6 +45,14 @@ class TemplateError(NotifierError):
     """A template cannot be parsed or filled; the message says which variable and why."""
 
 
+class AttachmentError(NotifierError):
+    """An attachment of a mail is not there any more."""
+
+
+class AttachmentsWaitError(NotifierError):
+    """The attachments of a mail have to wait for those of others."""
+
+
 class WorkshopUnavailableError(NotifierError):
     """The process that looks at drafts cannot be started; nothing was found out."""
 

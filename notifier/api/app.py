@@ -50,6 +50,7 @@ from notifier.content.ports import Markup, Renderer, Workshop
 from notifier.content.shared import Sharing
 from notifier.content.uploading import Filing
 from notifier.idempotency import Once
+from notifier.intake.attaching import Attacher
 from notifier.intake.drafting import Drafter
 from notifier.intake.pinning import Pinner
 from notifier.intake.senders import Senders, SenderStore
@@ -170,6 +171,7 @@ def _operations(
         pinner=Pinner(library, ports.renderer),
         senders=senders,
         markup=ports.markup,
+        attacher=Attacher(ports.attachments, config.attachments),
     )
     found: list[Operation] = [
         *_on_notifications(ports, config, doorkeeper, library, drafter),

@@ -13,10 +13,11 @@ from notifier.channels.registry import channel_settings
 from notifier.clock import SystemClock
 from notifier.commands.checking import check_service
 from notifier.commands.showing import AsJson, Cell, say, show
-from notifier.composition.resources import open_stores
+from notifier.composition.resources import attachment_limits, open_stores
 from notifier.composition.settings import read_settings
 from notifier.content.library import Library
 from notifier.errors import NotifierError, SettingsError
+from notifier.intake.attaching import Attacher
 from notifier.intake.draft import Draft, Flaw
 from notifier.intake.drafting import Drafter
 from notifier.intake.pinning import Pinner
@@ -103,6 +104,7 @@ async def accept(settings: Settings, service: str, draft: Draft) -> UUID:
             pinner=Pinner(Library(stores.templates, clock), VersionRenderer(clock)),
             senders=Senders(stores.senders, clock),
             markup=HtmlMarkup(),
+            attacher=Attacher(stores.attachments, attachment_limits(settings)),
         )
         [made] = await drafter.submissions([draft], service=service)
         if isinstance(made, list):

@@ -18,13 +18,13 @@ from notifier.clock import Clock
 from notifier.composition.one_process import workers_inside
 from notifier.composition.resources import (
     Resources,
+    attachment_limits,
     has_workers_inside,
     open_resources,
     spare_collector,
     warn_of_unprotected_database,
 )
 from notifier.composition.workers import watching_topology
-from notifier.content.attachment import AttachmentLimits
 from notifier.content.ports import Workshop
 from notifier.errors import RecipientError, SettingsError
 from notifier.intake.submission import Submitter
@@ -115,7 +115,7 @@ def _api_config(settings: Settings, clock: Clock) -> ApiConfig:
         max_body_bytes=settings.api.max_body_bytes,
         max_batch_bytes=settings.api.max_batch_bytes,
         requests_per_minute=settings.api.rate_limit,
-        attachments=AttachmentLimits(**settings.attachments.model_dump()),
+        attachments=attachment_limits(settings),
     )
 
 

@@ -13,6 +13,7 @@ import structlog
 
 from notifier.clock import Clock, SystemClock
 from notifier.composition.running import running
+from notifier.content.attachment import AttachmentLimits
 from notifier.content.uploading import Filing
 from notifier.errors import SchemaError, StoreUnavailableError
 from notifier.intake.publishing import Publisher
@@ -203,3 +204,8 @@ def set_up_logging(settings: Settings) -> None:
 def stop_budget(settings: Settings) -> StopBudget:
     """How long a stop may take, with what the settings give to what is in flight."""
     return StopBudget(grace_s=settings.worker.grace_s)
+
+
+def attachment_limits(settings: Settings) -> AttachmentLimits:
+    """How much may be attached."""
+    return AttachmentLimits(**settings.attachments.model_dump())

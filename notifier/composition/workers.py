@@ -30,11 +30,13 @@ from notifier.composition.resources import (
 from notifier.composition.running import first_of, running, stop_signal
 from notifier.composition.settings import read_settings
 from notifier.content.library import Library
+from notifier.delivery.attaching import Loader, Portion
 from notifier.delivery.attempt import Lease
 from notifier.delivery.composing import Composer
 from notifier.delivery.deliverer import Deliverer
 from notifier.delivery.duties import DeliveryDuties, RelayPace
 from notifier.delivery.ports import ChannelAdapter, RescuePolicy
+from notifier.delivery.preparing import Preparer
 from notifier.duty import purging
 from notifier.errors import SettingsError
 from notifier.providers.breaker import BreakerSettings
@@ -66,9 +68,7 @@ async def consuming(
     deliverer = Deliverer(
         leases=resources.stores.leases,
         publisher=resources.publisher,
-        composer=Composer(
-            Library(resources.stores.templates, resources.clock), VersionRenderer(resources.clock)
-        ),
+        preparer=_preparer(settings, resources),
         routes=routes,
         gate=gate,
         policies=retry_policies(settings),
@@ -86,6 +86,15 @@ async def consuming(
         budget = stop_budget(settings)
         await consumers.stop(budget.grace_s)
         await _close(chain.from_iterable(routes.values()), budget.close_s)
+
+
+def _preparer(settings: Settings, resources: Resources) -> Preparer:
+    stores, clock = resources.stores, resources.clock
+    memory = Portion(settings.worker.max_attached_bytes)
+    return Preparer(
+        Composer(Library(stores.templates, clock), VersionRenderer(clock)),
+        Loader(stores.attachments, stores.contents, memory),
+    )
 
 
 async def _close(adapters: Iterable[ChannelAdapter], timeout_s: float) -> None:

@@ -62,7 +62,17 @@ class TooMuchUnused:
     """The service has uploaded too much that it does not refer to."""
 
 
-class Attachments(Protocol):
+class Files(Protocol):
+    """Whole files, as those see them who refer to them. All times are the database's own."""
+
+    async def hold(self, ids: Collection[UUID], *, service: str) -> Mapping[UUID, Attachment]:
+        """Return those of the service's files, each kept long enough to be referred to."""
+
+    async def of(self, ids: Collection[UUID]) -> Mapping[UUID, Attachment]:
+        """Return the files that something refers to, whatever became of them since."""
+
+
+class Attachments(Files, Protocol):
     """What is known of the files, and what refers to them. All times are the database's own."""
 
     async def begin(
@@ -83,12 +93,6 @@ class Attachments(Protocol):
 
     async def find(self, id: UUID, *, service: str | None) -> Attachment | NotFound:
         """Return a file of this service; of any, with None."""
-
-    async def hold(self, ids: Collection[UUID], *, service: str) -> Mapping[UUID, Attachment]:
-        """Return those of the service's files, each kept long enough to be referred to."""
-
-    async def of(self, ids: Collection[UUID]) -> Mapping[UUID, Attachment]:
-        """Return the files that something refers to, whatever became of them since."""
 
     async def remove(self, id: UUID, *, service: str | None) -> Applied | NotFound | InUse:
         """Have a file unknown from now on, if nothing refers to it; `take_unused` returns it."""

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, TypeAlias
+from uuid import UUID
 
 from notifier.content.template import Content, Parts
 from notifier.notification.model import Channel
@@ -50,6 +52,7 @@ def read_content(document: Document) -> Content:
         is_partial=document.get("partial", False),
         uses=document.get("uses", {}),
         brand=document.get("brand", {}),
+        images={name: UUID(id) for name, id in document.get("images", {}).items()},
     )
 
 
@@ -60,8 +63,14 @@ def _held(content: Content) -> Document:
         "partial": content.is_partial,
         "uses": dict(content.uses),
         "brand": dict(content.brand),
+        "images": images_document(content.images),
     }
     return {name: value for name, value in found.items() if value}
+
+
+def images_document(images: Mapping[str, UUID]) -> dict[str, str]:
+    """Write which attachments a content shows."""
+    return {name: str(id) for name, id in images.items()}
 
 
 def parts_document(parts: Parts) -> Document:

@@ -55,6 +55,8 @@ class Content:
     """Whether other templates take it in, and nobody sends it."""
     uses: Mapping[str, int] = field(default_factory=dict)
     """Of a version: the partials that were taken in, and their numbers."""
+    images: Mapping[str, UUID] = field(default_factory=dict)
+    """Attachments that its html shows, as `cid:` and their name here."""
     brand: Mapping[str, JsonValue] = field(default_factory=dict)
     """What `brand.*` says: of a version that reads it, as it was when that was published."""
 

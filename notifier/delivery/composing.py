@@ -1,13 +1,15 @@
 """What goes to a provider: the content of a claimed notification, filled."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from notifier.content.filling import fill_html, fill_text
 from notifier.content.library import Library
 from notifier.content.ports import Offered, Renderer
+from notifier.content.showing import shown_ids
 from notifier.content.template import Rendered
 from notifier.delivery.ports import Claimed
 from notifier.errors import TemplateError
+from notifier.notification.mail import AttachmentRef, MailDetails
 from notifier.notification.model import Message, Pin
 
 MAX_RENDERED_CHARS = 1_000_000
@@ -41,9 +43,20 @@ class Composer:
             attempt=claimed.attempt,
             metadata=claimed.metadata,
             lane=claimed.lane,
-            mail=claimed.mail,
+            mail=await self._mail(claimed, rendered.html),
             action_url=rendered.action_url,
         )
+
+    async def _mail(self, claimed: Claimed, html: str | None) -> MailDetails | None:
+        """Return what its mail has besides its content: what its template shows, too."""
+        shown = shown_ids(html) if claimed.template else frozenset()
+        if not claimed.template or not shown:
+            return claimed.mail
+        version = await self.library.version(claimed.template.version_id)
+        images = version.content.images if version else {}
+        refs = [AttachmentRef(id, name) for name, id in images.items() if name in shown]
+        mail = claimed.mail or MailDetails()
+        return replace(mail, attachments=(*mail.attachments, *refs))
 
     async def _filled(self, claimed: Claimed, pin: Pin) -> Rendered:
         version = await self.library.version(pin.version_id)

@@ -11,7 +11,6 @@ import structlog
 
 from notifier.clock import Clock
 from notifier.delivery.attempt import CUT_OFF, STOPPED, Handover, Held, Lease
-from notifier.delivery.composing import Composer
 from notifier.delivery.judging import (
     NO_SNOOZES,
     Decision,
@@ -22,9 +21,10 @@ from notifier.delivery.judging import (
     may_fail_over,
 )
 from notifier.delivery.ports import ChannelAdapter, Claimed, Finish, Leases, Snoozes
+from notifier.delivery.preparing import Preparer
 from notifier.delivery.retry import RetryPolicy
 from notifier.delivery.waiting import ended_within, is_being_cancelled, while_store_is_away
-from notifier.errors import NotifierError, StoreRefusedError, StoreUnavailableError, TemplateError
+from notifier.errors import NotifierError, StoreRefusedError, StoreUnavailableError
 from notifier.idempotency import NotFound
 from notifier.intake.publishing import Publisher
 from notifier.notification.envelope import Envelope, Settlement
@@ -45,7 +45,6 @@ from notifier.providers.gate import Admission, Barred, Gate, GateClosedError
 
 log = structlog.get_logger(__name__)
 FAILOVER_PATIENCE_S = 1
-_UNREAD = Transient("template", "its template could not be read", throttled=True)
 _TOO_LATE = Transient("too_late", "there was no time left for the call", throttled=True)
 
 
@@ -57,7 +56,7 @@ class Deliverer:
         *,
         leases: Leases,
         publisher: Publisher,
-        composer: Composer,
+        preparer: Preparer,
         routes: Mapping[Channel, Sequence[ChannelAdapter]],
         gate: Gate,
         policies: Mapping[Channel, RetryPolicy],
@@ -68,7 +67,7 @@ class Deliverer:
     ) -> None:
         self._leases = leases
         self._publisher = publisher
-        self._composer = composer
+        self._preparer = preparer
         self._routes = {
             channel: {adapter.provider: adapter for adapter in adapters}
             for channel, adapters in routes.items()
@@ -190,25 +189,22 @@ class Deliverer:
 
     async def _send(self, held: Held, first: Admission | Barred, handover: Handover) -> None:
         """Ask one provider after another until one took it, or it is for no other to try."""
-        message = await self._message(held.claimed)
-        if not isinstance(message, Message):
-            handover.outcome = message
-            await self._gate.give_back(first)
-            return
+        async with self._preparer.prepared(held.claimed) as message:
+            if isinstance(message, Message):
+                await self._offer(message, held, first, handover)
+            else:
+                handover.outcome = message
+                await self._gate.give_back(first)
+
+    async def _offer(
+        self, message: Message, held: Held, first: Admission | Barred, handover: Handover
+    ) -> None:
         async for admission in self._admissions(held, first):
             if handover.has_answer and isinstance(admission, Barred):
                 continue
             await self._ask(admission, message, self._deadline_s(held), handover)
             if not may_fail_over(handover.outcome):
                 break
-
-    async def _message(self, claimed: Claimed) -> Message | Outcome:
-        try:
-            return await self._composer.message(claimed)
-        except TemplateError as error:
-            return Permanent("template", str(error))
-        except NotifierError:
-            return _UNREAD
 
     async def _admissions(
         self, held: Held, first: Admission | Barred

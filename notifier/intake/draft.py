@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from notifier.content.template import TemplateRef
 from notifier.notification.model import Channel, JsonValue, Lane, OnUnknown
@@ -20,12 +21,21 @@ _JUDGED_BY: Mapping[str, Sequence[str]] = {
     "literal": ("template",),
     "sanitise": ("template", "html"),
     "action_url": ("type", "variables", "template", "literal"),
+    "attachments": ("type", "html", "variables", "template", "locale", "literal", "sanitise"),
     "send_at": (),
     "expires_at": ("send_at",),
     "from": ("type",),
     "reply_to": ("type",),
     "headers": ("type",),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentWish:
+    """A file that is to go along; `is_inline`: its html shows it by the file's name."""
+
+    id: UUID
+    is_inline: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +67,7 @@ class Draft:
     """Whether content, subject and html are finished, and braces in them just braces."""
     sanitise: bool = False
     """Whether html is sent as what is left of it once it is cleaned."""
+    attachments: Sequence[AttachmentWish] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,17 @@ Whoever makes notifications, over HTTP, from the command line or by itself, goes
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from notifier.audience.recipient import normalise
 from notifier.clock import Clock
+from notifier.content.attachment import Attachment
 from notifier.content.ports import Markup
 from notifier.errors import RecipientError
+from notifier.intake.attaching import Attacher
 from notifier.intake.draft import Draft, Flaw
 from notifier.intake.inline import read_inline
 from notifier.intake.mailing import mail_details
@@ -39,6 +41,7 @@ class Drafter:
     pinner: Pinner
     senders: Senders
     markup: Markup
+    attacher: Attacher
 
     async def submissions(
         self, drafts: Sequence[Draft], *, service: str, traceparent: str | None = None
@@ -48,22 +51,28 @@ class Drafter:
         Many take a while: other tasks get their turn in between.
 
         Raises:
-            StoreUnavailableError: a template or a sender could not be looked up.
+            StoreUnavailableError: a template, a sender or an attachment could not be looked up.
         """
         now = self.clock.now()
+        held = await self.attacher.held(drafts, service)
         made: list[Submission | list[Flaw]] = []
         for index, draft in enumerate(drafts, 1):
-            made.append(await self._submission(draft, service, traceparent, now))
+            made.append(await self._submission(draft, service, traceparent, now, held))
             if index % _DRAFTS_PER_TURN == 0:
                 await asyncio.sleep(0)
         return made
 
     async def _submission(
-        self, draft: Draft, service: str, traceparent: str | None, now: datetime
+        self,
+        draft: Draft,
+        service: str,
+        traceparent: str | None,
+        now: datetime,
+        held: Mapping[UUID, Attachment],
     ) -> Submission | list[Flaw]:
         id = self.new_id()
         said = await self._said(draft, service, id)
-        mail = await mail_details(draft, service, self.senders)
+        mail = await self._mail(draft, service, said, held)
         recipient = _recipient(draft)
         flaws = _flaws(draft, self.channels, now) + _flaws_among(said, mail)
         if isinstance(recipient, Flaw):
@@ -98,6 +107,19 @@ class Drafter:
             return await self.pinner.pinned(draft, draft.template, service=service, id=id)
         return await read_inline(draft, MEDIA[draft.channel], self.markup)
 
+    async def _mail(
+        self,
+        draft: Draft,
+        service: str,
+        said: Said | list[Flaw],
+        held: Mapping[UUID, Attachment],
+    ) -> MailDetails | list[Flaw] | None:
+        details = await mail_details(draft, service, self.senders)
+        attached = await self.attacher.attached(draft, held, said)
+        if isinstance(details, list) or isinstance(attached, list):
+            return _flaws_among(details, attached)
+        return replace(details or MailDetails(), attachments=attached) if attached else details
+
 
 def _recipient(draft: Draft) -> str | Flaw:
     try:
@@ -116,7 +138,7 @@ def _flaws(draft: Draft, channels: frozenset[Channel], now: datetime) -> list[Fl
     return [Flaw(field, words) for field, words in faults if words]
 
 
-def _flaws_among(*found: Said | MailDetails | list[Flaw] | None) -> list[Flaw]:
+def _flaws_among(*found: object) -> list[Flaw]:
     return [flaw for each in found if isinstance(each, list) for flaw in each]
 
 

@@ -6,6 +6,7 @@ from notifier.audience.recipient import NOT_ONE_LINE, has_control_characters
 from notifier.content.filling import as_it_is, fill_html, fill_text, refuse_logic
 from notifier.content.links import MAX_ACTION_URL_CHARS, action_url_fault
 from notifier.content.ports import Markup
+from notifier.content.showing import shown_ids
 from notifier.errors import TemplateError
 from notifier.intake.draft import Draft, Flaw
 from notifier.intake.said import Said
@@ -39,6 +40,7 @@ async def read_inline(draft: Draft, medium: Medium, markup: Markup) -> Said | li
         html=draft.html,
         action_url=draft.action_url,
         is_finished=draft.literal,
+        shown=shown_ids(html),
     )
 
 
@@ -62,6 +64,7 @@ async def _finished(
         subject=filled.get("subject"),
         html=html,
         is_finished=True,
+        shown=shown_ids(html),
     )
 
 

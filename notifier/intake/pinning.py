@@ -7,6 +7,7 @@ from uuid import UUID
 from notifier.audience.recipient import has_control_characters
 from notifier.content.library import Archived, Library, Unpublished
 from notifier.content.ports import Offered, Renderer
+from notifier.content.showing import shown_ids
 from notifier.content.template import Rendered, TemplateRef, TemplateVersion, Variables
 from notifier.errors import TemplateError
 from notifier.intake.draft import Draft, Flaw
@@ -58,7 +59,13 @@ class Pinner:
             return [Flaw("template", str(error))]
         if fault := _fault(rendered, MEDIA[draft.channel]):
             return [Flaw("template", fault)]
-        return Said(text=rendered.text, variables=variables, template=Pin(found.id, locale))
+        return Said(
+            text=rendered.text,
+            variables=variables,
+            template=Pin(found.id, locale),
+            images=found.content.images,
+            shown=shown_ids(rendered.html),
+        )
 
 
 def _held(draft: Draft) -> Iterator[Flaw]:

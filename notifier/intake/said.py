@@ -1,7 +1,8 @@
 """What a notification says, once that is known to be good."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from uuid import UUID
 
 from notifier.notification.model import JsonValue, Pin
 
@@ -24,3 +25,7 @@ class Said:
     html: str | None = None
     action_url: str | None = None
     is_finished: bool = False
+    images: Mapping[str, UUID] = field(default_factory=dict)
+    """Attachments that come with its template, by what its html shows them by."""
+    shown: frozenset[str] = frozenset()
+    """What its html shows, as it will be sent."""

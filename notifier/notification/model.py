@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TypeAlias
 from uuid import UUID
 
-from notifier.notification.mail import MailDetails
+from notifier.notification.mail import Attached, MailDetails
 from notifier.notification.outcomes import Fault
 
 JsonScalar: TypeAlias = str | int | float | bool | None
@@ -148,3 +148,5 @@ class Message:
     mail: MailDetails | None = None
     action_url: str | None = None
     """Where an in_app notification leads: an https address, or a path of the service's own app."""
+    attached: tuple[Attached, ...] = ()
+    """The files of `mail`, read."""

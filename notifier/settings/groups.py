@@ -121,6 +121,12 @@ class WorkerSettings(Group):
         description="Seconds that a worker may hold a notification before others take it over; at "
         "least 10 more than the longest time-out of the providers that channels name.",
     )
+    max_attached_bytes: int = Field(
+        100_000_000,
+        ge=1_000_000,
+        description="Memory of a process, in bytes, for the attachments that it sends at once: "
+        "twice what they take in their mails. Others wait, and after ten seconds come again later.",
+    )
     hung_after_s: Annotated[Seconds, Field(ge=10)] = Field(
         30, description="A process that gives no sign of life for so many seconds is killed."
     )

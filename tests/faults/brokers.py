@@ -148,7 +148,7 @@ class Node:
         deliverer = Deliverer(
             leases=self.stores.leases,
             publisher=self.publisher,
-            composer=self.stores.composer(SystemClock()),
+            preparer=self.stores.preparer(SystemClock()),
             routes={channel: [adapter] for channel in Channel},
             gate=Gate(self.stores.providers, SystemClock(), {}, BreakerSettings()),
             policies=dict.fromkeys(Channel, RetryPolicy()),

@@ -107,7 +107,7 @@ class World:
         return Deliverer(
             leases=leases,
             publisher=Publisher(self.stores.publications, MemoryQueue()),
-            composer=self.stores.composer(self.clock),
+            preparer=self.stores.preparer(self.clock),
             routes={Channel.EMAIL: [Provider(name, self) for name in PROVIDERS]},
             gate=Gate(gates, self.clock, {}, BREAKERS),
             policies=dict.fromkeys(Channel, POLICY),
@@ -269,7 +269,7 @@ async def test_a_call_is_cut_off_when_the_time_of_its_otp_is_over(
             deliverer = Deliverer(
                 leases=stores.leases,
                 publisher=Publisher(stores.publications, MemoryQueue()),
-                composer=stores.composer(SystemClock()),
+                preparer=stores.preparer(SystemClock()),
                 routes={Channel.EMAIL: [Deaf("first", world)]},
                 gate=Gate(stores.providers, SystemClock(), {}, BREAKERS),
                 policies=dict.fromkeys(Channel, POLICY),

@@ -225,7 +225,7 @@ def make_deliverer(site: Site, routes: Routes, ways: Ways, leases: Leases) -> De
     return Deliverer(
         leases=leases,
         publisher=site.publisher,
-        composer=site.stores.composer(ways.clock),
+        preparer=site.stores.preparer(ways.clock),
         routes=routes,
         gate=Gate(site.stores.providers, ways.clock, ways.rates_per_s, ways.breakers),
         policies=dict.fromkeys(Channel, ways.policy),

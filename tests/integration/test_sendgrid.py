@@ -1,4 +1,5 @@
 import sys
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from email.header import decode_header, make_header
@@ -7,9 +8,10 @@ from typing import cast
 import pytest
 
 from notifier.channels.email.sendgrid.adapter import SendGridAdapter, SendGridConfig
+from notifier.delivery.attaching import base64_lines
 from notifier.errors import SettingsError
 from notifier.mailbox import Mailbox
-from notifier.notification.mail import MailDetails
+from notifier.notification.mail import Attached, MailDetails
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
 from tests.servers.messages import MESSAGE_ID, ManualClock, a_message
 from tests.servers.providers import (
@@ -275,3 +277,30 @@ def test_without_the_extra_the_advice_is_to_install_it(monkeypatch: pytest.Monke
 
 def test_a_config_does_not_show_its_key() -> None:
     assert "hunter2" not in repr(SendGridConfig(api_key="hunter2", sender="a@x.io"))
+
+
+async def test_files_go_along_with_what_they_are_and_how_they_are_shown(
+    sendgrid: SendGrid, adapter: SendGridAdapter
+) -> None:
+    lines = base64_lines(b"x" * 100)
+    pdf = Attached(name="Größe.pdf", type="application/pdf", size=100, content_id=None, lines=lines)
+    logo = replace(pdf, name="logo.png", type="image/png", content_id="logo.png")
+
+    await adapter.send(a_message(html='<img src="cid:logo.png">', attached=(pdf, logo)))
+
+    content = b64encode(b"x" * 100).decode()
+    assert sendgrid.arrivals[0].fields["attachments"] == [
+        {
+            "content": content,
+            "type": "application/pdf",
+            "filename": "Größe.pdf",
+            "disposition": "attachment",
+        },
+        {
+            "content": content,
+            "type": "image/png",
+            "filename": "logo.png",
+            "disposition": "inline",
+            "content_id": "logo.png",
+        },
+    ]

@@ -15,9 +15,10 @@ from notifier.channels.email.replies import Phase
 from notifier.channels.email.smtp.adapter import SmtpAdapter
 from notifier.channels.email.smtp.config import SmtpConfig
 from notifier.channels.email.smtp.diagnosis import misconfiguration
+from notifier.delivery.attaching import base64_lines
 from notifier.errors import SettingsError
 from notifier.mailbox import Mailbox
-from notifier.notification.mail import MailDetails
+from notifier.notification.mail import Attached, MailDetails
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
 from tests.clock import SystemClock
 from tests.patience import AT_ALL_S
@@ -1188,3 +1189,47 @@ async def test_a_sender_of_a_mail_s_own_that_is_refused_says_nothing_about_other
     assert own.concerns_sender is is_its_own
     assert own.concerns_recipient or not is_its_own
     assert not usual.concerns_sender
+
+
+# --- files ----------------------------------------------------------------------------------
+
+
+async def test_files_arrive_as_they_were_attached(server: SmtpServer, adapter: SmtpAdapter) -> None:
+    content = b"%PDF-" + bytes(range(256)) * 5_000
+    pdf = Attached(
+        name="Rechnung \N{EURO SIGN}.pdf",
+        type="application/pdf",
+        size=len(content),
+        content_id=None,
+        lines=base64_lines(content),
+    )
+
+    assert await adapter.send(a_message(attached=(pdf,))) == Sent("Q000001")
+
+    [received] = parsed(server).iter_attachments()
+    assert received.get_filename() == "Rechnung \N{EURO SIGN}.pdf"
+    assert received.get_content() == content
+
+
+async def test_a_mail_that_a_server_is_known_not_to_take_is_not_begun(
+    server: SmtpServer, adapter: SmtpAdapter
+) -> None:
+    server.extensions[server.extensions.index("SIZE 10000000")] = "SIZE 5000"
+
+    outcome = await adapter.send(a_message(text="x" * 6_000))
+
+    assert isinstance(outcome, Permanent)
+    assert outcome.code == "too_large"
+    assert "the server takes 5000 at most" in outcome.message
+    assert server.commands.count("DATA") == 0
+    assert await adapter.send(a_message()) == Sent("Q000001")
+    assert server.sessions == 1
+
+
+@pytest.mark.parametrize("said", ["SIZE", "SIZE 0", "SIZE lots", f"SIZE {'9' * 40}"])
+async def test_a_server_that_names_no_size_is_asked(
+    server: SmtpServer, adapter: SmtpAdapter, said: str
+) -> None:
+    server.extensions[server.extensions.index("SIZE 10000000")] = said
+
+    assert await adapter.send(a_message(text="x" * 6_000)) == Sent("Q000001")

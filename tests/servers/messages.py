@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from notifier.notification.mail import Attached
 from notifier.notification.model import Channel, Message
 
 MESSAGE_ID = UUID("01980000-0000-7000-8000-000000000001")
@@ -23,6 +24,7 @@ def a_message(
     text: str = "Secretword 739154",
     html: str | None = None,
     message_id: UUID = MESSAGE_ID,
+    attached: tuple[Attached, ...] = (),
 ) -> Message:
     """Build a message; its content holds words that must never be seen elsewhere."""
     return Message(
@@ -35,6 +37,7 @@ def a_message(
         html=html,
         sensitive=False,
         attempt=1,
+        attached=attached,
     )
 
 

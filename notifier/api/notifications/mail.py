@@ -1,9 +1,18 @@
 """What a mail has besides its content, as clients send it: its shape alone."""
 
 from typing import Annotated, TypeAlias
+from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 
+from notifier.intake.attaching import MAX_ATTACHMENTS
 from notifier.intake.headers import MAX_HEADERS, MAX_NAME_CHARS, MAX_VALUE_CHARS
 
 HeaderName = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_CHARS)]
@@ -36,5 +45,39 @@ Headers: TypeAlias = Annotated[
         "List-Help, List-Subscribe, List-Owner, List-Archive, In-Reply-To, References, "
         "Feedback-ID, Importance, Priority, Sensitivity, Precedence, and X- ones that no "
         "provider goes by.",
+    ),
+]
+
+
+def _attachment_id(value: object) -> UUID:
+    try:
+        return UUID(str(value))
+    except ValueError as error:
+        message = "expected the id of an attachment"
+        raise ValueError(message) from error
+
+
+class AttachmentShape(BaseModel):
+    """A file to send along."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    id: Annotated[
+        UUID,
+        BeforeValidator(_attachment_id),
+        WithJsonSchema({"type": "string", "format": "uuid"}),
+        Field(description="What the upload answered."),
+    ]
+    inline: Annotated[
+        bool,
+        Field(description="An image that the html shows as `cid:` and the file's name."),
+    ] = False
+
+
+Attachments: TypeAlias = Annotated[
+    list[AttachmentShape],
+    Field(
+        max_length=MAX_ATTACHMENTS,
+        description="Files to send along, uploaded before. Emails only.",
     ),
 ]

@@ -26,10 +26,10 @@ from notifier.api.kit.fields import (
 )
 from notifier.api.kit.problems import InvalidField
 from notifier.api.kit.querying import After, Limit, QueryModel, Service, Time, number_with_plus
-from notifier.api.notifications.mail import From, Headers, ReplyTo
+from notifier.api.notifications.mail import Attachments, From, Headers, ReplyTo
 from notifier.content.links import MAX_ACTION_URL_CHARS
 from notifier.content.template import NAME_PATTERN, TemplateRef, is_template_name
-from notifier.intake.draft import Draft
+from notifier.intake.draft import AttachmentWish, Draft
 from notifier.intake.inline import MAX_CONTENT_CHARS, MAX_HTML_CHARS, MAX_SUBJECT_CHARS
 from notifier.notification.model import JsonValue, Lane, OnUnknown, Status
 from notifier.notification.reading import NotificationFilter
@@ -285,6 +285,7 @@ class NotificationRequest(BaseModel):
             "as it came."
         ),
     ] = False
+    attachments: Attachments = Field(default_factory=list)
     priority: Annotated[WireLane, Field(description="How urgent it is.")] = Lane.NORMAL
     send_at: Annotated[
         WireTime | None,
@@ -333,6 +334,7 @@ class NotificationRequest(BaseModel):
             headers=self.headers,
             literal=self.literal,
             sanitise=self.sanitise,
+            attachments=[AttachmentWish(each.id, each.inline) for each in self.attachments],
         )
 
 

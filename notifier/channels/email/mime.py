@@ -7,22 +7,25 @@ versions of Python turns an encoded subject into header lines of its own (CVE-20
 import re
 from base64 import encodebytes
 from binascii import b2a_base64, b2a_qp
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
+from urllib.parse import quote
 
 from notifier.channels._outcomes import UnsendableError
 from notifier.channels.email.headers import headers_of
 from notifier.channels.email.mailbox import refuse_unsafe_headers, wire_address
 from notifier.mailbox import Mailbox
-from notifier.notification.mail import MailDetails
+from notifier.notification.mail import Attached, MailDetails
 from notifier.notification.model import Message
 
 _MAX_LINE_CHARS = 76
 _ENCODED_WORD_BYTES = 39
 _PLAIN = re.compile(r"[!-~]{1,60}(?: [!-~]{1,60})*", re.ASCII)
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+", re.ASCII)
+_FILE_NAME = re.compile(r"[A-Za-z0-9!#$&+.^_`{}~()@,;=\[\] -]{1,58}", re.ASCII)
+_PIECE_CHARS = 56
 _LINE_END = re.compile(r"\r\n|\r")
 
 
@@ -160,19 +163,79 @@ def _chunks(text: str, first: int) -> Iterator[bytes]:
 
 
 def _body(message: Message) -> bytes:
+    shown = [each for each in message.attached if each.content_id and message.html is not None]
+    listed = [each for each in message.attached if each not in shown]
+    content = _content(message, shown)
+    if not listed:
+        return content if content.endswith(b"\r\n") else content + b"\r\n"
+    return _multipart(b"mixed", message, content, *map(_file, listed))
+
+
+def _content(message: Message, shown: Sequence[Attached]) -> bytes:
+    """Return the text, beside the html if there is one, and that with what it shows."""
+    text = _part(message.text, b"plain")
     if message.html is None:
-        part = _part(message.text, b"plain")
-        return part if part.endswith(b"\r\n") else part + b"\r\n"
+        return text
+    html = _part(message.html, b"html")
+    if shown:
+        html = _multipart(b'related; type="text/html"', message, html, *map(_file, shown))
+    return _multipart(b"alternative", message, text, html)
+
+
+def _multipart(kind: bytes, message: Message, *parts: bytes) -> bytes:
+    """Return parts as one (RFC 2046 5.1): each kind has a boundary of its own."""
     # Quoted-printable and base64 never hold "=_", so no content can end a part early.
-    boundary = b"=_" + message.id.hex.encode()
+    boundary = b"=_" + _MARKS[kind] + message.id.hex.encode()
+    head = b"Content-Type: multipart/" + kind + b'; boundary="' + boundary + b'"\r\n'
+    begin = b"\r\n--" + boundary
     return b"".join(
-        (
-            b'Content-Type: multipart/alternative; boundary="' + boundary + b'"\r\n\r\n',
-            b"--" + boundary + b"\r\n" + _part(message.text, b"plain"),
-            b"\r\n--" + boundary + b"\r\n" + _part(message.html, b"html"),
-            b"\r\n--" + boundary + b"--\r\n",
-        )
+        [head, *(each for part in parts for each in (begin, b"\r\n", part)), begin, b"--\r\n"]
     )
+
+
+_MARKS: Mapping[bytes, bytes] = {
+    b"alternative": b"",
+    b'related; type="text/html"': b"r",
+    b"mixed": b"m",
+}
+
+
+def _file(file: Attached) -> bytes:
+    """Return a file as a part of its own."""
+    how = "inline" if file.content_id else "attachment"
+    shown_by = (f"Content-ID: <{file.content_id}>",) if file.content_id else ()
+    head = (
+        f"Content-Type: {file.type}",
+        f"Content-Disposition: {how};\r\n {_file_name(file.name)}",
+        *shown_by,
+        "Content-Transfer-Encoding: base64",
+        "\r\n",
+    )
+    return "\r\n".join(head).encode() + file.lines
+
+
+def _file_name(name: str) -> str:
+    """Return a file's name as a parameter (RFC 2183), in pieces where it is long (RFC 2231)."""
+    if _FILE_NAME.fullmatch(name):
+        return f'filename="{name}"'
+    pieces = list(_percent_encoded(name))
+    if len(pieces) == 1:
+        return f"filename*=utf-8''{pieces[0]}"
+    first, *others = pieces
+    numbered = (f"filename*{number}*={piece}" for number, piece in enumerate(others, 1))
+    return ";\r\n ".join((f"filename*0*=utf-8''{first}", *numbered))
+
+
+def _percent_encoded(name: str) -> Iterator[str]:
+    """Encode a name in pieces that fit into a line; no character is torn apart."""
+    piece = ""
+    for character in name:
+        encoded = quote(character, safe="")
+        if len(piece) + len(encoded) > _PIECE_CHARS:
+            yield piece
+            piece = ""
+        piece += encoded
+    yield piece
 
 
 def _part(text: str, subtype: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Accepting notifications: records, their first event and the answer in one transaction."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -52,6 +52,7 @@ from notifier.store.kit.sql import (
     parameter,
 )
 from notifier.store.notification import timeline
+from notifier.store.notification.attaching import Use, note_uses
 from notifier.store.notification.changes import ERASABLE, RETURNED
 from notifier.store.notification.rows import submission_row
 from notifier.store.notification.settings import StoreSettings
@@ -158,6 +159,8 @@ class Insertion:
     rows: Sequence[RowJson]
     idempotency: Idempotency | None
     key_row: RowJson | None
+    uses: Sequence[Use] = ()
+    """What they refer to."""
 
 
 def insertion_of(submissions: Sequence[Submission], idempotency: Idempotency | None) -> Insertion:
@@ -168,7 +171,13 @@ def insertion_of(submissions: Sequence[Submission], idempotency: Idempotency | N
         rows=[submission_row(submission, request) for submission in submissions],
         idempotency=idempotency,
         key_row=keys.request_row(idempotency, request) if idempotency and request else None,
+        uses=[use for submission in submissions for use in _uses(submission)],
     )
+
+
+def _uses(submission: Submission) -> Iterable[Use]:
+    refs = submission.mail.attachments if submission.mail else ()
+    return (Use(submission.id, each.id, submission.sensitive) for each in refs)
 
 
 async def insert_new(
@@ -236,6 +245,7 @@ async def _insert_all(
         if result == Applied()
     ]
     suppressed = await _insert(connection, new, grace_s)
+    await note_uses(connection, [use for insertion in new for use in insertion.uses])
     return [
         Applied(suppressed.intersection(insertion.ids)) if result == Applied() else result
         for insertion, result in zip(insertions, results, strict=True)
@@ -289,6 +299,9 @@ class SqlIntake:
     ) -> InsertResult:
         deadline = asyncio.get_running_loop().time() + self._timeout_s
         asked = insertion_of(submissions, idempotency)
+        if asked.uses:
+            # A transaction's round trips are for those that bring files.
+            return await self._insert_again.submit(asked, deadline=deadline)
         # Whoever brings a thousand keeps nobody waiting who brings one.
         inserting = self._insert_few if len(submissions) <= _FEW else self._insert_many
         result = await inserting.submit(asked, deadline=deadline)

@@ -2,9 +2,10 @@
 
 import json
 from typing import Any
+from uuid import UUID
 
 from notifier.mailbox import Mailbox
-from notifier.notification.mail import MailDetails
+from notifier.notification.mail import AttachmentRef, MailDetails
 
 
 def mail_text(details: MailDetails) -> str:
@@ -13,6 +14,7 @@ def mail_text(details: MailDetails) -> str:
         "from": _members(details.sender),
         "reply_to": _members(details.reply_to),
         "headers": dict(details.headers),
+        "attachments": [[each.id.hex, each.content_id] for each in details.attachments],
     }
     kept = {name: value for name, value in members.items() if value}
     return json.dumps(kept, separators=(",", ":"))
@@ -25,6 +27,9 @@ def to_mail(text: str) -> MailDetails:
         sender=_mailbox(members.get("from")),
         reply_to=_mailbox(members.get("reply_to")),
         headers=members.get("headers", {}),
+        attachments=tuple(
+            AttachmentRef(UUID(id), content_id) for id, content_id in members.get("attachments", ())
+        ),
     )
 
 

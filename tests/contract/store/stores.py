@@ -13,8 +13,10 @@ from uuid_utils import compat
 from notifier.clock import Clock
 from notifier.content.library import Library
 from notifier.content.uploading import Filing
+from notifier.delivery.attaching import Loader, Portion
 from notifier.delivery.composing import Composer
 from notifier.delivery.ports import Claimed, Finish
+from notifier.delivery.preparing import Preparer
 from notifier.intake.ports import Submission
 from notifier.mailbox import Mailbox
 from notifier.notification.envelope import Envelope
@@ -185,6 +187,10 @@ class Stores:
 
     def composer(self, clock: Clock) -> Composer:
         return Composer(Library(self.templates, clock), VersionRenderer(clock))
+
+    def preparer(self, clock: Clock) -> Preparer:
+        loader = Loader(self.attachments, self.contents, Portion(64_000_000))
+        return Preparer(self.composer(clock), loader)
 
     @property
     def life(self) -> Any:

@@ -10,11 +10,13 @@ from uuid import UUID, uuid4
 
 from notifier.clock import Clock
 from notifier.content.library import Library, TemplateStore
+from notifier.delivery.attaching import Loader, Portion
 from notifier.delivery.attempt import Lease
 from notifier.delivery.composing import Composer
 from notifier.delivery.deliverer import Deliverer
 from notifier.delivery.duties import DeliveryDuties, RelayPace
 from notifier.delivery.ports import ChannelAdapter, DeadLetters, Leases, RescuePolicy, Upkeep
+from notifier.delivery.preparing import Preparer
 from notifier.delivery.retry import RetryPolicy
 from notifier.intake.ports import Publications, Submission
 from notifier.intake.publishing import Publisher
@@ -152,6 +154,7 @@ class Bench:
     breakers: BreakerSettings = field(default_factory=BreakerSettings)
     rates_per_s: dict[str, float] = field(default_factory=dict)
     lease: Lease = LEASE
+    memory_for_files: Portion = field(default_factory=lambda: Portion(64_000_000))
     clock: Clock = field(default_factory=SystemClock)
 
     def gate(self) -> Gate:
@@ -163,9 +166,12 @@ class Bench:
         return Deliverer(
             leases=cast(Leases, self.store),
             publisher=self.publisher,
-            composer=Composer(
-                Library(cast(TemplateStore, self.templates), self.clock),
-                VersionRenderer(self.clock),
+            preparer=Preparer(
+                Composer(
+                    Library(cast(TemplateStore, self.templates), self.clock),
+                    VersionRenderer(self.clock),
+                ),
+                Loader(self.stores.attachments, self.stores.contents, self.memory_for_files),
             ),
             routes=dict.fromkeys(Channel, route),
             gate=self.gate(),

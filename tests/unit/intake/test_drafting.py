@@ -7,7 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from notifier.content.attachment import AttachmentLimits
 from notifier.content.template import TemplateRef
+from notifier.intake.attaching import Attacher
 from notifier.intake.draft import Draft
 from notifier.intake.drafting import Drafter
 from notifier.intake.pinning import Pinner
@@ -16,6 +18,7 @@ from notifier.intake.senders import Senders
 from notifier.notification.model import Channel, JsonValue, Lane
 from notifier.rendering.markup import HtmlMarkup
 from notifier.rendering.renderer import VersionRenderer
+from tests.files import KeptFiles
 from tests.senders import KeptSenders
 from tests.templates import KeptTemplates
 
@@ -50,6 +53,7 @@ def drafter(*, channels: frozenset[Channel] = frozenset(Channel)) -> Drafter:
         pinner=pinner,
         senders=Senders(KeptSenders(), Noon()),
         markup=HtmlMarkup(),
+        attacher=Attacher(KeptFiles(), AttachmentLimits()),
     )
 
 

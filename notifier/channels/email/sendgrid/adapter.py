@@ -18,7 +18,7 @@ from notifier.channels.refusals.blame import outcome_of
 from notifier.channels.refusals.http import is_about_one
 from notifier.clock import Clock
 from notifier.mailbox import Mailbox
-from notifier.notification.mail import MailDetails
+from notifier.notification.mail import Attached, MailDetails
 from notifier.notification.model import JsonValue, Message
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Transient, Unknown
 
@@ -124,6 +124,9 @@ def _payload_builder(sender: Mailbox) -> Callable[[Message, str], Payload]:
         }
         if details.reply_to:
             payload["reply_to"] = _contact(details.reply_to)
+
+        if message.attached:
+            payload["attachments"] = [_attachment(each) for each in message.attached]
         return payload
 
     return build
@@ -132,6 +135,16 @@ def _payload_builder(sender: Mailbox) -> Callable[[Message, str], Payload]:
 def _contact(mailbox: Mailbox) -> JsonValue:
     name: Payload = {"name": mailbox.name} if mailbox.name else {}
     return {"email": mailbox.address, **name}
+
+
+def _attachment(file: Attached) -> JsonValue:
+    described: dict[str, JsonValue] = {
+        "content": file.lines.replace(b"\r\n", b"").decode(),
+        "type": file.type,
+        "filename": file.name,
+        "disposition": "inline" if file.content_id else "attachment",
+    }
+    return {**described, "content_id": file.content_id} if file.content_id else described
 
 
 def _complaints(text: str) -> tuple[Complaint, ...]:

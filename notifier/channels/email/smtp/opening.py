@@ -141,6 +141,7 @@ class Opening:
             raise aiosmtplib.SMTPServerDisconnected("Connection lost")
         offers = Offers(
             size=self._client.supports_extension("size"),
+            max_bytes=_number(self._client.esmtp_extensions.get("size", "")),
             smtputf8=self._client.supports_extension("smtputf8"),
             pipelining=self._client.supports_extension("pipelining"),
         )
@@ -168,3 +169,8 @@ class Opening:
         progress.phase = Phase.STARTTLS
         await self._client.starttls()
         self._transport = self._client.transport
+
+
+def _number(text: str) -> int:
+    """Read what a server says of itself; 0 for no number that could be one."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0  # noqa: PLR2004 - 64 bits

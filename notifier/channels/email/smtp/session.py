@@ -42,6 +42,8 @@ class Offers:
     """What the server said that it can do."""
 
     size: bool
+    max_bytes: int = 0
+    """Of a mail; 0 if it does not say."""
     smtputf8: bool
     pipelining: bool
 
@@ -120,6 +122,8 @@ class Session:
 
     def _steps(self, mail: Mail) -> list[_Step]:
         size = b" SIZE=%d" % len(mail.content) if self._offers.size else b""
+        if 0 < self._offers.max_bytes < len(mail.content):
+            raise UnsendableError("too_large", self._too_large(mail))
         utf8 = b""
         if mail.needs_smtputf8:
             if not self._offers.smtputf8:
@@ -129,6 +133,10 @@ class Session:
         recipient = b"RCPT TO:<%b>" % mail.recipient.encode()
         steps = [_Step(Phase.MAIL, begin), _Step(Phase.RCPT, recipient), _DATA]
         return [_RSET, *steps] if self._has_open_transaction else steps
+
+    def _too_large(self, mail: Mail) -> str:
+        most = self._offers.max_bytes
+        return f"the mail has {len(mail.content)} bytes, and the server takes {most} at most"
 
     async def _announce(self, steps: list[_Step], progress: Progress) -> None:
         opening, rest = steps[:-2], steps[-2:]

@@ -1,0 +1,47 @@
+"""A claimed notification as it goes to a provider: filled, with its files beside it."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+
+from notifier.delivery.attaching import Loader
+from notifier.delivery.composing import Composer
+from notifier.delivery.ports import Claimed
+from notifier.errors import AttachmentError, AttachmentsWaitError, NotifierError, TemplateError
+from notifier.notification.model import Message
+from notifier.notification.outcomes import Outcome, Permanent, Transient
+
+_UNREAD = Transient("template", "its template could not be read", throttled=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Preparer:
+    """Makes messages of what was claimed."""
+
+    composer: Composer
+    loader: Loader
+
+    @asynccontextmanager
+    async def prepared(self, claimed: Claimed) -> AsyncIterator[Message | Outcome]:
+        """Return what goes to a provider, or why nothing can.
+
+        Its files are in memory as long as the context lasts.
+        """
+        async with AsyncExitStack() as loading:
+            yield await self._message(claimed, loading)
+
+    async def _message(self, claimed: Claimed, loading: AsyncExitStack) -> Message | Outcome:
+        try:
+            message = await self.composer.message(claimed)
+            if not message.mail or not message.mail.attachments:
+                return message
+            files = self.loader.loaded(message.mail.attachments)
+            return replace(message, attached=await loading.enter_async_context(files))
+        except TemplateError as error:
+            return Permanent("template", str(error))
+        except AttachmentError as error:
+            return Permanent("attachment", str(error))
+        except AttachmentsWaitError as error:
+            return Transient("attachments", str(error), throttled=True)
+        except NotifierError:
+            return _UNREAD
