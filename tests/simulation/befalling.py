@@ -6,8 +6,10 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
+from notifier.content.encoding import content_document
 from notifier.notification.model import Lane
 from notifier.queue import topology
+from tests.simulation import templating
 from tests.simulation.broker.server import Broker
 from tests.simulation.clients import Wish
 from tests.simulation.database import DatabaseServer
@@ -268,6 +270,12 @@ def _suppress(world: Befallen, fault: Fault) -> None:
     world.act(world.operator.suppress(_one(world.ended.wishes, fault)))
 
 
+def _publish(world: Befallen, fault: Fault) -> None:
+    draft = content_document(templating.content(f"from {fault.at_s} on"))
+    world.note_happening(fault, ())
+    world.act(world.operator.publish(draft, f"publish-{fault.at_s}"))
+
+
 def _told(world: Befallen) -> list[Wish]:
     return [wish for wish in world.ended.wishes if wish.told is not None]
 
@@ -307,4 +315,5 @@ _ACTS: Mapping[Kind, Callable[[Befallen, Fault], None]] = {
     Kind.REPLAY: _replay,
     Kind.CANCEL: _cancel,
     Kind.SUPPRESS: _suppress,
+    Kind.PUBLISH: _publish,
 }

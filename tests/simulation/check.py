@@ -15,6 +15,7 @@ from tests.simulation.ended import Ended, Happening
 from tests.simulation.epoch import EPOCH_S
 from tests.simulation.plan import STORE, Kind
 from tests.simulation.providers import SILENT, Call, Fate
+from tests.simulation.templating import misworded
 
 _FRESH_S = 5.0
 """A fault leaves the work that it disturbed behind for a moment."""
@@ -67,6 +68,7 @@ def broken(ended: Ended) -> list[str]:
         *_about_clients(ended),
         *_about_the_end(ended),
         *_about_the_log(ended),
+        *misworded(ended.wishes, ended.records, ended.versions, ended.journal),
         *(problem for case in cases for problem in _about_one(case, causes, ended)),
     ]
 

@@ -18,6 +18,9 @@ from tests.simulation.web import Request, Response, Site
 _TIMEOUT_S = 10.0
 _BACKOFF_S = (0.05, 2.0)
 _SHARE_TIMED = 0.2
+TEMPLATE = "greeting"
+"""The name of the only one."""
+_CONTENT = ("content", "subject")
 _NOTIFICATIONS = "/api/v1/notifications"
 
 
@@ -55,13 +58,16 @@ class Wish:
         return {**self.body, **times}
 
 
-def wishes(count: int, chance: random.Random) -> list[Wish]:
-    """So many notifications of different channels and lanes."""
-    return [_wish(number, chance) for number in range(count)]
+def wishes(count: int, chance: random.Random, templated: float) -> list[Wish]:
+    """So many notifications of different channels and lanes, some of them of a template."""
+    return [_wish(number, chance, templated) for number in range(count)]
 
 
-def _wish(number: int, chance: random.Random) -> Wish:
+def _wish(number: int, chance: random.Random, templated: float) -> Wish:
     body = _body(number, chance)
+    if templated and chance.random() < templated:
+        named = {"template": TEMPLATE, "variables": {"number": number}}
+        body = {name: value for name, value in body.items() if name not in _CONTENT} | named
     if chance.random() < _SHARE_TIMED:
         send_in_s = chance.choice((None, chance.uniform(1, 30)))
         return Wish(number, body, send_in_s, (send_in_s or 0) + chance.uniform(1, 60))

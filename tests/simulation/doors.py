@@ -23,6 +23,7 @@ from notifier.worker import supervisor
 from tests.simulation.driver import connected_database
 from tests.simulation.loop import this_loop, this_process
 from tests.simulation.machines import Nursery
+from tests.simulation.templating import NearWorkshop
 
 
 class _Opened(Protocol):
@@ -77,6 +78,7 @@ def opened_into(world: _Opened) -> Iterator[None]:
 
     doors: dict[str, Callable[..., Any]] = {
         "open_database": open_database,
+        "ChildWorkshop": NearWorkshop,
         "SystemClock": lambda: WorldClock(world.epoch_s),
         "make_routes": make_routes,
         "bind": lambda *_where: contextlib.nullcontext(),

@@ -47,6 +47,8 @@ class Ended:
     log: list[Mapping[str, Any]] = field(default_factory=list)
     records: list[Mapping[str, Any]] = field(default_factory=list)
     timeline: list[Mapping[str, Any]] = field(default_factory=list)
+    versions: list[Mapping[str, Any]] = field(default_factory=list)
+    """Of the template, all that were published."""
     crashes: list[str] = field(default_factory=list)
     settled_s: float | None = None
     steps: int = 0

@@ -383,6 +383,15 @@ MUTANTS: Sequence[Mutant] = (
         "consumers forgotten",
         "stuck slow",
     ),
+    # --- content -----------------------------------------------------------------------------
+    _mutant(
+        "a-notification-keeps-its-version",
+        "store.templates",
+        "query = select(template_versions).where(_v.id == id)",
+        "query = select(template_versions).order_by(_v.number.desc()).limit(1)",
+        "publish",
+        "misworded",
+    ),
     # --- what else keeps it ------------------------------------------------------------------
     _mutant(
         "a-batch-is-split-row-by-row",

@@ -11,7 +11,7 @@ from uuid import UUID
 import orjson
 
 from tests.callbacks import BASE_URL, FORM, twilio_signature
-from tests.simulation.clients import Wish
+from tests.simulation.clients import TEMPLATE, Wish
 from tests.simulation.loop import this_loop
 from tests.simulation.web import Request, Response, Site
 
@@ -51,11 +51,18 @@ class Operator:
         entry = {"type": wish.body["type"], "recipient": wish.body["recipient"]}
         await self._insist("POST", "/api/v1/suppressions", entry)
 
+    async def publish(self, draft: Mapping[str, Any], key: str) -> None:
+        """Let the template of the world say something else from now on."""
+        path = f"/api/v1/templates/{TEMPLATE}"
+        await self._insist("PUT", f"{path}/draft", draft)
+        await self._insist("POST", f"{path}/publish", key=key)
+
     async def _insist(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, key: str = ""
     ) -> Response | None:
         content = b"" if body is None else orjson.dumps(body)
-        request = Request(method, path, self._headers, content)
+        headers = {**self._headers, "idempotency-key": key} if key else self._headers
+        request = Request(method, path, headers, content)
         return await insisted(request, self._sites, self._chance)
 
 

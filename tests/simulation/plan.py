@@ -39,6 +39,7 @@ class Kind(StrEnum):
     REPLAY = "replay"
     CANCEL = "cancel"
     SUPPRESS = "suppress"
+    PUBLISH = "publish"
 
 
 STORE = {
@@ -89,6 +90,8 @@ class Plan:
     faults: Sequence[Fault]
     batch: int = 1
     """How many notifications a client sends at once."""
+    templated: float = 0.0
+    """How many of the notifications are of a template."""
 
     def as_data(self) -> dict[str, Any]:
         """The plan as JSON has it."""
@@ -141,6 +144,7 @@ def plan_of(seed: int, only: Sequence[Kind] = ()) -> Plan:
             key=lambda fault: fault.at_s,
         ),
         batch=chance.choice((1, 1, 1, 5)),
+        templated=chance.choice((0.0, 0.0, 0.5)),
     )
 
 

@@ -64,6 +64,7 @@ class Call:
     worker: str
     began_s: float
     recipient: str
+    text: str
     fate: Fate | None = None
     """None until it arrived."""
     arrived_s: float | None = None
@@ -147,6 +148,7 @@ class WorldAdapter:
             process.name,
             loop.time(),
             message.recipient,
+            message.text,
         )
         self._server.journal.append(call)
         answer: asyncio.Future[Outcome] = loop.create_future()

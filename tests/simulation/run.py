@@ -21,11 +21,14 @@ from pathlib import Path
 
 from notifier.commands import keys
 from notifier.settings.groups import KeySettings
+from notifier.store.kit.opening import open_database
+from notifier.store.templates import SqlTemplateStore
 from notifier.store.upgrading import upgrade
 from tests.simulation.coverage import covered
 from tests.simulation.ended import Ended
 from tests.simulation.plan import Plan, plan_of, smaller
 from tests.simulation.signs import findings
+from tests.simulation.templating import publish_first
 from tests.simulation.world import PEPPER, World
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  where a disk costs nothing
@@ -89,6 +92,8 @@ async def _prepared(path: Path) -> str:
     url = f"sqlite:///{path}"
     await upgrade(url)
     settings = KeySettings.from_env({"NOTIFIER_DATABASE_URL": url, "NOTIFIER_KEY_PEPPER": PEPPER})
+    async with open_database(url) as database:
+        await publish_first(SqlTemplateStore(database))
     return await keys.create_key(settings, "shop", ["send", "read", "admin"], None)
 
 

@@ -200,7 +200,9 @@ class World:
             machine.start()
         client = Process("client", self.loop)
         chance = self.chance["clients"]
-        self.ended.wishes = clients.wishes(self.plan.notifications, random.Random(self.plan.load))
+        self.ended.wishes = clients.wishes(
+            self.plan.notifications, random.Random(self.plan.load), self.plan.templated
+        )
         until_s = self.plan.ends_s + 120
         sending = [client.spawn(self._send(some, chance, until_s)) for some in self._requests()]
         for fault in self.plan.faults:
@@ -312,6 +314,7 @@ class World:
             for table, rows in (
                 ("notifications", self.ended.records),
                 ("notification_events", self.ended.timeline),
+                ("template_versions", self.ended.versions),
             ):
                 rows += [dict(row) for row in file.execute(f"SELECT * FROM {table}")]  # noqa: S608
 

@@ -1,0 +1,98 @@
+"""The template of a world: what it says, who publishes it, and whether it was sent like that."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+from notifier.clock import Clock
+from notifier.content.encoding import decode
+from notifier.content.library import TemplateDraft, TemplateStore
+from notifier.content.ports import Checked, Offered
+from notifier.content.shared import Shared
+from notifier.content.template import Content, Finding, Rendered, VariableFault, Variables
+from notifier.notification.model import Channel
+from notifier.rendering.checking.check import check
+from notifier.rendering.previewing import preview
+from tests.simulation.clients import TEMPLATE, Wish
+from tests.simulation.providers import Call
+
+_SERVICE = "shop"
+_PLACE = "{{ number }}"
+
+
+def content(words: str) -> Content:
+    """A content that says these words and a notification's number, in an email and an SMS."""
+    said = f"{words} {_PLACE}"
+    email = {"subject": "Hi", "preheader": "Hi", "text": said}
+    return Content(
+        default_locale="en",
+        schema={"type": "object", "properties": {"number": {}}, "required": ["number"]},
+        examples=[{"number": 1}],
+        parts={"en": {Channel.EMAIL: email, Channel.SMS: {"text": said}}},
+    )
+
+
+async def publish_first(templates: TemplateStore) -> None:
+    """Publish the first version, before there is a world."""
+    first = content("at first")
+    saved = await templates.save(service=_SERVICE, name=TEMPLATE, content=first, if_match=None)
+    await templates.publish(draft=cast(TemplateDraft, saved), compiled=first, id=uuid4())
+
+
+class NearWorkshop:
+    """Looks at drafts in the process itself: those of a world hurt nobody."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def check(self, content: Content, shared: Shared) -> Checked:
+        return check(content, shared)
+
+    async def preview(
+        self,
+        content: Content,
+        channel: Channel,
+        *,
+        locale: str | None,
+        variables: Variables,
+        offered: Offered,
+        shared: Shared | None,
+    ) -> Rendered | Sequence[VariableFault] | Sequence[Finding]:
+        return preview(
+            content,
+            channel,
+            locale=locale,
+            variables=variables,
+            offered=offered,
+            shared=shared,
+            now=self._clock.now().isoformat(),
+        )
+
+    async def close(self) -> None:
+        pass
+
+
+def misworded(
+    wishes: Sequence[Wish],
+    records: Sequence[Mapping[str, Any]],
+    versions: Sequence[Mapping[str, Any]],
+    journal: Sequence[Call],
+) -> Iterator[str]:
+    """What was handed over with other words than those that it was accepted with."""
+    numbers = {wish.told: wish.number for wish in wishes}
+    words = {version["id"]: _words(version["content"]) for version in versions}
+    published = {version["id"]: version["created_at"] for version in versions}
+    pins = {UUID(each["id"]): each for each in records if each["template_version_id"]}
+    for call in journal:
+        pinned = pins.get(call.id)
+        if pinned is None or call.id not in numbers:
+            continue
+        said = words[pinned["template_version_id"]].replace(_PLACE, str(numbers[call.id]))
+        if call.text != said:
+            yield f"misworded: {call.id} was handed over with {call.text!r}, not {said!r}"
+        if published[pinned["template_version_id"]] > pinned["created_at"]:
+            yield f"misworded: {call.id} has a version that was published after it was accepted"
+
+
+def _words(encoded: str) -> str:
+    return decode(encoded).parts["en"][Channel.SMS]["text"]
