@@ -10,6 +10,8 @@ MAX_DATA_CHARS = 100_000
 """Of all that a template is given. Two equal strings cost their length at each comparison."""
 MAX_DEPTH = 100
 """Of JSON, a schema's as well."""
+MAX_SCHEMA_VALUES = 5_000
+"""Of a schema with each reference in the place of what it refers to."""
 MAX_SUBJECT_CHARS = 998
 """RFC 5322, section 2.1.1."""
 MAX_TEXT_CHARS = 100_000

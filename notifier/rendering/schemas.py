@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from urllib.parse import unquote
 
 import jsonschema_rs
 
 from notifier.content.template import VariableFault, Variables
 from notifier.notification.model import JsonValue
 from notifier.rendering.faults import PartError
-from notifier.rendering.limits import MAX_DEPTH
+from notifier.rendering.limits import MAX_DEPTH, MAX_SCHEMA_VALUES
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RESERVED = frozenset({"recipient", "brand", "notification", "now"})
@@ -51,6 +52,7 @@ class Schema:
             PartError: it is no schema, or refers to what is not in it.
         """
         refuse_references(schema)
+        _Unfolded(schema).refuse_growth()
         self._schema = closed(dict(schema))
         try:
             self._validator = jsonschema_rs.Draft202012Validator(
@@ -123,6 +125,62 @@ def _refuse_outside(node: Mapping[str, object]) -> None:
     dialect = node.get("$schema")
     if isinstance(dialect, str) and dialect.rstrip("#") != DIALECT:
         raise PartError("schema", f"$schema, if it is given, is {DIALECT}")
+
+
+class _Unfolded:
+    """A schema with each reference in the place of what it refers to, as values are held against.
+
+    What refers to the same twice, again and again, takes twice as long with each step.
+    """
+
+    def __init__(self, schema: Mapping[str, JsonValue]) -> None:
+        self._schema = schema
+        self._sizes: dict[str, int | None] = {}
+
+    def refuse_growth(self) -> None:
+        try:
+            size = self._size(self._schema)
+        except RecursionError:
+            size = MAX_SCHEMA_VALUES + 1
+        if size > MAX_SCHEMA_VALUES:
+            words = f"more than {MAX_SCHEMA_VALUES:,} values, references followed"
+            raise PartError("schema", words)
+
+    def _size(self, node: object) -> int:
+        match node:
+            case Mapping():
+                own = [self._size(each) for each in node.values()]
+                others = [self._referred(node[word]) for word in _REFERENCES if word in node]
+                return 1 + sum(own) + sum(others)
+            case list() | tuple():
+                return 1 + sum(map(self._size, node))
+            case _:
+                return 1
+
+    def _referred(self, target: object) -> int:
+        if not isinstance(target, str):
+            return 0
+        if target not in self._sizes:
+            self._sizes[target] = None
+            self._sizes[target] = self._size(_at(self._schema, target))
+        size = self._sizes[target]
+        if size is None:
+            raise PartError("schema-reference", "a reference leads back to where it stands")
+        return size
+
+
+def _at(schema: object, target: str) -> object:
+    """Return what `#/a/b` refers to, nothing if there is no such thing."""
+    node = schema
+    for part in unquote(target).split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(node, Mapping):
+            node = node.get(name)
+        elif isinstance(node, list | tuple) and name.isdecimal() and int(name) < len(node):
+            node = node[int(name)]
+        else:
+            return None
+    return node
 
 
 def closed(schema: dict[str, Any], *, is_top: bool = True) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 import math
 import resource
+from collections.abc import Mapping
 from dataclasses import replace
 from html import unescape
 from time import perf_counter
@@ -349,3 +350,55 @@ def test_an_in_app_notification_never_leads_astray(link: str) -> None:
         rendered(an_action("{{ link }}"), Channel.IN_APP, link=link)
 
     assert link not in str(raised.value)
+
+
+def test_a_schema_may_refer_to_itself_in_several_places() -> None:
+    place: JsonValue = {"type": "object", "properties": {"city": {"type": "string"}}}
+    schema: Mapping[str, JsonValue] = {
+        "$defs": {"a/b": place},
+        "properties": {name: {"$ref": "#/$defs/a~1b"} for name in ("from", "to")},
+    }
+    of = version(content({"en": {Channel.SMS: {"text": "a"}}}, schema=schema))
+    renderer = VersionRenderer(StandingClock())
+
+    assert not isinstance(renderer.completed(of, {"from": {"city": "Wien"}}), list)
+    assert renderer.completed(of, {"to": {"city": 1}}) == [
+        VariableFault(("to", "city"), "must be of type string")
+    ]
+
+
+MANY = "".join(f"p{number}:red;" for number in range(3_000))
+TOO_MUCH_STYLE = {
+    "tags within tags": ("p{color:red}", "<div>" * 5, 9_999),
+    "siblings": ("b:nth-child(7) ~ b{color:red}" * 300, "<b>a</b>", 3_000),
+    "siblings by other names": ("b:\\6eth-child(2n){color:red}" * 300, "<b>a</b>", 3_000),
+    "properties": (MANY.replace("p", "}b{p"), "<b>a</b>", 3_000),
+    "properties of one rule": ("b{" + MANY + "}", "<b>a</b>", 3_000),
+    "selectors": (",".join("b" * 9_000) + "{color:red}", "<b>a</b>", 3_000),
+}
+
+
+@pytest.mark.parametrize("what", TOO_MUCH_STYLE)
+def test_a_page_whose_styles_would_stop_the_process_is_refused(what: str) -> None:
+    css, row, rows = TOO_MUCH_STYLE[what]
+    html = f"<style>{css}</style>{{% for i in range(rows) %}}{row}{{% endfor %}}"
+
+    with pytest.raises(TemplateError, match="too many styles"):
+        rendered(email(html=html), rows=rows)
+
+    assert rendered(email(html=html), rows=1).html
+
+
+def test_many_rows_with_the_styles_that_mails_have_are_fine() -> None:
+    css = "".join(f".a{number},td.b{number}{{color:red;margin:{number}px}}" for number in range(60))
+    rows = "{% for i in range(2000) %}<tr><td class='b7'>a</td></tr>{% endfor %}"
+
+    done = rendered(email(html=f"<style>{css}</style><table>{rows}</table>")).html or ""
+
+    assert done.count("margin: 7px") == 2_000
+
+
+def test_tags_within_tags_are_read_as_deep_as_they_may_go() -> None:
+    html = "<style>p{color:red}</style>{% for i in range(9998) %}<div>{% endfor %}"
+
+    assert (rendered(email(html=html)).html or "").count("<div>") == 9_998

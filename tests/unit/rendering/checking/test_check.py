@@ -125,6 +125,30 @@ def test_no_variable_is_called_as_what_notifier_offers(name: str) -> None:
         ({"$ref": "file:///etc/passwd"}, "schema-reference"),
         ({"properties": {"a": {"$dynamicRef": "other"}}}, "schema-reference"),
         ({"$id": "https://e.example/"}, "schema-reference"),
+        ({"properties": {"a": {"$ref": "#/properties/a"}}}, "schema-reference"),
+        ({"$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}}, "schema-reference"),
+        (
+            {
+                "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/b"}]}, "b": {"$ref": "#/%24defs/a"}},
+                "properties": {"a": {"$ref": "#/$defs/a"}},
+            },
+            "schema-reference",
+        ),
+        ({"properties": {"a": {"enum": [*range(5_000)]}}}, "schema"),
+        (
+            {
+                "$defs": {
+                    **{f"a{i}": {"allOf": [{"$ref": f"#/$defs/a{i + 1}"}] * 2} for i in range(40)},
+                    "a40": {"type": "string"},
+                },
+                "properties": {"a": {"$ref": "#/$defs/a0"}},
+            },
+            "schema",
+        ),
+        (
+            {"$defs": {f"a{i}": {"$ref": f"#/$defs/a{i + 1}"} for i in range(1_000)}},
+            "schema",
+        ),
     ],
 )
 def test_a_schema_that_is_none_or_leads_elsewhere_is_an_error(
