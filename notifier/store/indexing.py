@@ -17,7 +17,11 @@ _LOOK_EVERY_S = 0.2
 # A query's snapshot is kept until the next one; the building of an index waits for all of them.
 _WITHOUT_SNAPSHOT = text("SHOW server_version")
 
-_DROPPED: Final = ("ix_notifications_due",)
+_DROPPED: Final = (
+    "ix_notifications_due",
+    "ix_notifications_service_id",
+    "ix_notifications_service_recipient_id",
+)
 
 _IS_VALID = text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)")
 _SCHEMA = text(

@@ -27,6 +27,7 @@ REVISIONS = (
     "0013_add_brands",
     "0014_add_senders",
     "0015_keep_finished_content",
+    "0016_find_ids_by_their_key",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

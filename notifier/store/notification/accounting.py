@@ -31,6 +31,7 @@ from notifier.store.notification.searching import (
     Line,
     Span,
     every_service,
+    line_of,
 )
 from notifier.store.notification.tables import notification_events as events
 from notifier.store.notification.tables import notifications as n
@@ -102,7 +103,7 @@ async def _oldest(connection: AsyncConnection, service: str | None, ids: Span) -
 
 
 def _line_of(service: str | None) -> Line:
-    return Line() if service is None else Line(((n.c.service, service),))
+    return Line() if service is None else line_of(service)
 
 
 async def _few_are_pending(connection: AsyncConnection) -> bool:

@@ -198,6 +198,8 @@ async def _lines(
 
 
 _FAILED = NotificationFilter(statuses=frozenset({Status.FAILED}))
+# True of all: the index is only there for those who name a service as more than part of a row.
+_is_named = n.c.service >= literal_text("")
 _is_final = n.c.status.not_in([literal_text(status) for status in Status if not status.is_final])
 
 
@@ -222,7 +224,12 @@ def _lines_of(service: str, filter: NotificationFilter) -> Sequence[Line]:
             Line((of_it, (n.c.status, status.value)), (_is_final,), rest)
             for status in sorted(filter.statuses)
         ]
-    return [Line((of_it,), rest=filter)]
+    return [line_of(service, filter)]
+
+
+def line_of(service: str, rest: NotificationFilter = _ANYTHING) -> Line:
+    """Return the line of a service's notifications; they match `rest` besides."""
+    return Line(((n.c.service, service),), (_is_named,), rest)
 
 
 def of_service(service: str | None) -> Conditions:

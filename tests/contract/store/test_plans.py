@@ -214,10 +214,12 @@ async def test_a_plan_from_when_a_table_was_small_reads_no_more_when_it_is_large
             async with session.transaction():
                 await _go_before(session, name, cases)
                 explained = await session.fetchval(
-                    f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {name}_ {values}"
+                    f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE {name}_ {values}"
                 )
-                read = max(map(_rows_read, _nodes(explained[0]["Plan"])))
+                plan = explained[0]["Plan"]
+                read = max(map(_rows_read, _nodes(plan)))
             assert read <= LIMIT * ROWS, f"{name}: {explained}"
+            assert _blocks(plan) <= PAGES * ROWS, f"{name}: {explained}"
         for name in cases:
             await session.execute(f"DEALLOCATE {name}_")
 
@@ -239,6 +241,10 @@ def _rows_read(node: dict[str, Any]) -> float:
         node.get(f"Rows Removed by {by}", 0) for by in ("Filter", "Join Filter", "Index Recheck")
     )
     return float(node["Actual Loops"] * (node["Actual Rows"] + removed))
+
+
+def _blocks(node: dict[str, Any]) -> int:
+    return int(node["Shared Hit Blocks"] + node["Shared Read Blocks"])
 
 
 async def test_given_rows_are_not_compared_with_one_another(stores: Stores) -> None:
