@@ -67,6 +67,8 @@ class DatabaseServer:
         """Text, such as an id: who writes something with it is refused as if another held it."""
         self.refused_text = ""
         """What the database stores under no circumstances."""
+        self.kept_locked: list[tuple[float, float]] = []
+        """When one session alone kept all others from writing, for longer than they wait."""
         self.lost_answers: deque[Callable[[], None]] = deque()
         self.writer: _Session | None = None
         self.waiting: deque[_Session] = deque()
@@ -75,6 +77,7 @@ class DatabaseServer:
         self._network = network
         self._texts: dict[str, str] = {}
         self._now = (-1.0, "")
+        self._locked_s = 0.0
         # Each would read the whole schema and prepare each statement for itself. Only one session
         # writes at a time, and those that read see what is committed.
         self.writing, self.reading = self._opened(), self._opened()
@@ -135,10 +138,18 @@ class DatabaseServer:
             self._texts[sql] = known
         return known
 
+    def lock(self, session: "_Session") -> None:
+        """Let `session` be the one that writes."""
+        self.writer = session
+        self._locked_s = self.process.loop.time()
+
     def release(self, session: "_Session") -> None:
         """Let the next one write if `session` was the one that did."""
         if self.writer is session:
             self.writer = None
+            now_s = self.process.loop.time()
+            if now_s - self._locked_s > _LOCK_S:
+                self.kept_locked.append((self._locked_s, now_s))
             if self.waiting:
                 self.waiting.popleft().lock()
 
@@ -234,7 +245,7 @@ class _Session(asyncio.Protocol):
         """Be the one that writes, from now on."""
         if self._patience is not None:
             self._patience.cancel()
-        self._server.writer = self
+        self._server.lock(self)
         self._run_soon()
 
     def _run(self) -> None:

@@ -54,6 +54,8 @@ class Ended:
     steps: int = 0
     virtual_s: float = 0
     statements: int = 0
+    kept_locked: Sequence[tuple[float, float]] = ()
+    """When nobody else could write, because one process was lost in the middle of writing."""
     letters: int | None = None
     """How many dead letters the broker holds; None where it dies with its process."""
     published: list[tuple[str, str, Sequence[float]]] = field(default_factory=list)

@@ -272,8 +272,11 @@ def _may_be_interrupted(ended: Ended, line: Mapping[str, Any]) -> bool:
     grace_s, at_s, worker = ended.plan.grace_s, line["at_s"], line["process"]
     troubles = {*STORE, Kind.FREEZE}
     if grace_s < _LONGEST_PUBLISH_S:
-        troubles |= {Kind.BROKER_FROZEN, Kind.CONFIRMS_HELD}
+        troubles |= {Kind.BROKER_FROZEN, Kind.CONFIRMS_HELD, Kind.ALARM}
     if any(_between(ended, troubles, at_s - grace_s, at_s, worker)):
+        return True
+    # SQLite has one lock for all that write: whose holder is away, everybody waits for.
+    if any(from_s <= at_s and at_s - grace_s <= to_s for from_s, to_s in ended.kept_locked):
         return True
     calls = sum(call.worker == worker and _is_under_way(call, at_s) for call in ended.journal)
     return grace_s < _LONGEST_CALLS_S and calls >= line["in_flight"]

@@ -125,6 +125,7 @@ class World:
             self.loop.live(self.keeper, self._live())
         self.ended.steps, self.ended.virtual_s = self.loop.steps, self.loop.time()
         self.ended.statements = self.database.statements
+        self.ended.kept_locked = self.database.kept_locked
         self.ended.crashes += [crash for machine in self.machines for crash in machine.crashes]
         self.ended.crashes += self.nursery.crashes
         self.ended.deaths = self.nursery.deaths
