@@ -1,6 +1,7 @@
 """Notifications."""
 
 import asyncio
+import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Annotated, TypeAlias
@@ -16,13 +17,14 @@ from notifier.commands.showing import AsJson, Cell, say, show
 from notifier.composition.resources import attachment_limits, open_stores
 from notifier.composition.settings import read_settings
 from notifier.content.library import Library
+from notifier.content.template import TemplateRef
 from notifier.errors import NotifierError, SettingsError
 from notifier.intake.attaching import Attacher
 from notifier.intake.draft import Draft, Flaw
 from notifier.intake.drafting import Drafter
 from notifier.intake.pinning import Pinner
 from notifier.intake.senders import Senders
-from notifier.notification.model import Channel, Lane, Notification, TimelineEntry
+from notifier.notification.model import Channel, JsonValue, Lane, Notification, TimelineEntry
 from notifier.notification.outcomes import Fault
 from notifier.rendering.markup import HtmlMarkup
 from notifier.rendering.renderer import VersionRenderer
@@ -58,10 +60,17 @@ def send(
     service: Annotated[str, typer.Option(help="The service that it is of.")],
     type: Annotated[Channel, typer.Option(help="The channel.")],
     recipient: Annotated[str, typer.Option(help="To whom.")],
-    content: Annotated[str, typer.Option(help="The text, a template.")],
+    content: Annotated[str | None, typer.Option(help="The text, with variables.")] = None,
+    template: Annotated[
+        str | None, typer.Option(help="A published template instead: its name, or name@version.")
+    ] = None,
+    locale: Annotated[
+        str | None, typer.Option(help="The language that a template's is wanted in.")
+    ] = None,
     subject: Annotated[str | None, typer.Option(help="The subject, a template.")] = None,
     variable: Annotated[
-        list[str] | None, typer.Option(help="name=value for the templates; repeat for more.")
+        list[str] | None,
+        typer.Option(help="name=text, or name:=JSON, such as seats:=2; repeat for more."),
     ] = None,
     sender: Annotated[
         str | None, typer.Option("--from", help="The name of a sender of the service.")
@@ -78,7 +87,9 @@ def send(
         recipient=recipient,
         content=content,
         subject=subject,
-        variables=dict(_named(each, "--variable") for each in variable or ()),
+        template=_template(template) if template else None,
+        locale=locale,
+        variables=dict(map(_variable, variable or ())),
         sender=sender,
         reply_to=reply_to,
         headers=dict(_named(each, "--header") for each in header) if header else None,
@@ -115,6 +126,23 @@ async def accept(settings: Settings, service: str, draft: Draft) -> UUID:
 
 def _told(flaw: Flaw) -> str:
     return f"{'.'.join(map(str, (flaw.field, *flaw.path)))}: {flaw.words}"
+
+
+def _template(text: str) -> TemplateRef:
+    name, at, number = text.partition("@")
+    if at and not (number.isdecimal() and int(number) > 0):
+        raise SettingsError("--template: expected a name, or name@version")
+    return TemplateRef(name, int(number) if at else None)
+
+
+def _variable(text: str) -> tuple[str, JsonValue]:
+    name, value = _named(text, "--variable")
+    if not name.endswith(":"):
+        return name, value
+    try:
+        return name.removesuffix(":"), json.loads(value)
+    except ValueError:
+        raise SettingsError("--variable: expected JSON after :=") from None
 
 
 def _named(text: str, option: str) -> tuple[str, str]:

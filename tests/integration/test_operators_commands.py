@@ -18,7 +18,10 @@ import pytest
 from notifier import __version__
 from notifier.access import keys
 from notifier.commands import app
+from notifier.content.library import TemplateDraft
+from notifier.content.template import Content
 from notifier.intake.ports import Submission
+from notifier.notification.model import Channel
 from notifier.store.upgrading import upgrade
 from tests.contract.store.stores import a_submission, open_stores
 from tests.servers.rabbitmq import RabbitMq
@@ -297,6 +300,45 @@ def test_a_mail_is_sent_with_a_sender_and_headers_from_the_command_line(
     assert "headers.Bcc: " in problem
     assert command("senders set news news@shop.example --service support")[0] == 0
     assert command(f"{mail} --from news --reply-to h@x.example --header X-A=b")[0] == 0
+
+
+def test_a_template_is_sent_from_the_command_line(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in SANDBOX.items():
+        monkeypatch.setenv(name, value)
+    asyncio.run(_publish(BOOKED_SEATS))
+    mail = "send --service support --type in_app --recipient ada --template seats"
+
+    code, id, problem = command(f"{mail} --variable seats:=2 --locale de")
+    assert (code, problem) == (0, "")
+    assert command(f"status {id}")[1].startswith("pending: in_app of support")
+
+    assert command(f"{mail}@1 --variable seats:=2")[0] == 0
+    assert "template" in command(f"{mail}@2 --variable seats:=2")[2]
+    assert "variables.seats: " in command(f"{mail} --variable seats=2")[2]
+    for wrong in (f"{mail} --variable seats:=two", f"{mail}@first --variable seats:=2"):
+        assert command(wrong)[0] == 2
+
+
+BOOKED_SEATS = Content(
+    default_locale="en",
+    parts={"en": {Channel.IN_APP: {"text": "{{ seats }} seats"}}},
+    schema={
+        "type": "object",
+        "properties": {"seats": {"type": "integer"}},
+        "required": ["seats"],
+    },
+)
+
+
+async def _publish(content: Content) -> None:
+    async with open_stores(os.environ["NOTIFIER_DATABASE_URL"]) as stores:
+        draft = await stores.templates.save(
+            service="support", name="seats", content=content, if_match=None
+        )
+        assert isinstance(draft, TemplateDraft)
+        await stores.templates.publish(draft=draft, compiled=content, id=uuid4())
 
 
 SANDBOX = {
