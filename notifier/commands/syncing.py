@@ -33,10 +33,10 @@ from notifier.notification.model import Channel
 Findings: TypeAlias = Sequence[FileFinding]
 
 _PAGE = "100"
-_CHANGED_THERE = (
+CHANGED_THERE = (
     "not what the server had when this folder last agreed with it; pull first, or --force"
 )
-_CHANGED_BOTH = "changed here and on the server; see diff, then push or pull with --force"
+CHANGED_BOTH = "changed here and on the server; see diff, then push or pull with --force"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Pushing:
         if there and there.files == files_of(document):
             return there
         if there and not self._may_overwrite(name, there):
-            raise LostRaceError(_CHANGED_THERE)
+            raise LostRaceError(CHANGED_THERE)
         saved = self.server.save(name, document, there.etag if there else None)
         say(f"{name}: draft written")
         return saved
@@ -172,7 +172,7 @@ def pull(server: Server, folder: TemplateFolder, name: str, *, is_forced: bool) 
         say(f"{name}: changed here, left alone")
         return True
     if stands is Standing.CHANGED_BOTH and not is_forced:
-        complain(f"{name}: {_CHANGED_BOTH}")
+        complain(f"{name}: {CHANGED_BOTH}")
         return False
     if stands is not Standing.SAME:
         folder.write(name, there.files)

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from notifier.api.templates.branding import BrandShape
 from notifier.clock import SystemClock
+from notifier.commands.branding import Branding, brand_of, tell_of_brand
 from notifier.commands.calling import ActingFor, ApiClient, AtUrl
 from notifier.commands.folders import ReadyMade, TemplateFolder
 from notifier.commands.showing import say
@@ -22,7 +24,7 @@ from notifier.commands.syncing import (
     tell,
 )
 from notifier.commands.syncing import pull as pull_one
-from notifier.content.brand import default_brand
+from notifier.content.brand import Brand, default_brand
 from notifier.content.folder import Files, in_file
 from notifier.content.library import Partial
 from notifier.content.shared import Shared
@@ -53,11 +55,13 @@ def pull(
     service: ActingFor = None,
 ) -> None:
     """Write the server's drafts into a folder. What was changed here is left alone."""
-    server = Server(ApiClient.of_environment(url, service))
-    kept = TemplateFolder(folder)
+    client = ApiClient.of_environment(url, service)
+    server, kept = Server(client), TemplateFolder(folder)
     names = _chosen(server.names(), only)
     folder.mkdir(parents=True, exist_ok=True)
-    _finish(pull_one(server, kept, name, is_forced=force) for name in names)
+    brand = Branding(client, kept, server.place)
+    done = [] if only else [brand.pull(is_forced=force)]
+    _finish([*done, *(pull_one(server, kept, name, is_forced=force) for name in names)])
 
 
 @group.command()
@@ -75,17 +79,21 @@ def push(
     service: ActingFor = None,
 ) -> None:
     """Write a folder's templates to the server, as drafts. What was changed there is left alone."""
-    server = Server(ApiClient.of_environment(url, service))
-    kept = TemplateFolder(folder)
+    client = ApiClient.of_environment(url, service)
+    server, kept = Server(client), TemplateFolder(folder)
+    before = TemplateFolder(expect) if expect else None
     pushing = Pushing(
         server=server,
         source=kept,
-        agreed=_agreed(kept, server, expect),
+        agreed=_agreed(kept, server, before),
         agree=partial(kept.agree, server.place),
         is_forced=force,
         is_publishing=publish,
     )
-    _finish(map(pushing.push, _chosen(kept.names(), only)))
+    names = _chosen(kept.names(), only)
+    brand = Branding(client, kept, server.place)
+    done = [] if only else [brand.push(before, is_forced=force)]
+    _finish([*done, *map(pushing.push, names)])
 
 
 @group.command()
@@ -97,10 +105,14 @@ def diff(
     service: ActingFor = None,
 ) -> None:
     """Show how a folder differs from the server's drafts; exit code 1 if it does."""
-    server = Server(ApiClient.of_environment(url, service))
-    kept = TemplateFolder(folder)
+    client = ApiClient.of_environment(url, service)
+    server, kept = Server(client), TemplateFolder(folder)
     names = _chosen(sorted({*server.names(), *kept.names()}), only)
-    _finish(_same(server, kept, name) for name in names)
+    lines = [] if only else [*Branding(client, kept, server.place).differences()]
+    lines += [line for name in names for line in differences(server, kept, name)]
+    for line in lines:
+        print(line)  # noqa: T201  the command's output
+    _finish([not lines])
 
 
 @group.command()
@@ -110,7 +122,8 @@ def check(folder: InFolder = Path("templates"), only: Only = None) -> None:
     names = _chosen(kept.names(), only)
     if not names:
         raise SettingsError(f"{folder}: there are no templates")
-    _finish(asyncio.run(_checked(kept, names)))
+    done = [] if only else [_has_a_brand(kept)]
+    _finish([*done, *asyncio.run(_checked(kept, names))])
 
 
 @group.command()
@@ -144,21 +157,14 @@ def install(
 
 
 def _agreed(
-    kept: TemplateFolder, server: Server, expect: Path | None
+    kept: TemplateFolder, server: Server, before: TemplateFolder | None
 ) -> Mapping[str, Collection[str]]:
-    expected = digests(TemplateFolder(expect)) if expect else {}
+    expected = digests(before) if before else {}
     known = kept.agreed(server.place)
     return {
         name: {each[name] for each in (known, expected) if name in each}
         for name in (*known, *expected)
     }
-
-
-def _same(server: Server, kept: TemplateFolder, name: str) -> bool:
-    lines = differences(server, kept, name)
-    for line in lines:
-        print(line)  # noqa: T201  the command's output
-    return not lines
 
 
 def _copied(files: Files, kept: TemplateFolder, name: str, *, force: bool) -> bool:
@@ -172,11 +178,21 @@ def _copied(files: Files, kept: TemplateFolder, name: str, *, force: bool) -> bo
 
 async def _checked(kept: TemplateFolder, names: Sequence[str]) -> Sequence[bool]:
     workshop = ChildWorkshop(SystemClock())
-    shared = Shared(brand=default_brand(_NO_SERVICE), partials=_partials(kept))
+    shared = Shared(brand=_brand(kept), partials=_partials(kept))
     try:
         return [await _is_right(workshop, kept, name, shared) for name in names]
     finally:
         await workshop.close()
+
+
+def _has_a_brand(kept: TemplateFolder) -> bool:
+    shape = brand_of(kept)
+    return tell_of_brand(kept, shape) if isinstance(shape, Sequence) else True
+
+
+def _brand(kept: TemplateFolder) -> Brand:
+    shape = brand_of(kept)
+    return shape.brand(_NO_SERVICE) if isinstance(shape, BrandShape) else default_brand(_NO_SERVICE)
 
 
 def _partials(kept: TemplateFolder) -> Mapping[str, Partial]:

@@ -391,3 +391,49 @@ async def test_ready_made_templates_are_written_into_a_folder(team: Team) -> Non
     assert await team.run("check") == (0, "", "")
     assert (await team.run("push"))[0] == 0
     assert await team.run("diff") == (0, "", "")
+
+
+async def test_the_brand_goes_along_with_the_folder(team: Team) -> None:
+    team.write({**OTP, "en/email.txt": "{{ brand.name }}: {{ code }}, {{ brand.support_email }}\n"})
+    brand = team.folder / "brand.json"
+    brand.write_text('{"name": "Evently", "support_email": "help@example.com"}', encoding="utf-8")
+
+    assert (await team.run("check"))[0] == 0
+    assert "brand.json" in (await team.run("diff"))[1]
+    code, said, _ = await team.run("push --force")
+    assert (code, said.splitlines()[0][:16]) == (0, "brand.json: said")
+    assert await team.run("diff") == (0, "", "")
+    assert await team.run("push") == (0, "", "")
+    there = (await team.api.client.get("/api/v1/brand")).json()
+    assert (there["name"], there["support_email"]) == ("Evently", "help@example.com")
+
+    await team.api.client.put("/api/v1/brand", json={"name": "By a colleague"})
+    brand.write_text('{"name": "By me"}', encoding="utf-8")
+    assert "pull first, or --force" in (await team.run("push"))[2]
+    assert "changed here and on the server" in (await team.run("pull"))[2]
+    assert (await team.run("pull --force"))[0] == 0
+    assert json.loads(brand.read_text(encoding="utf-8"))["name"] == "By a colleague"
+
+
+async def test_a_brand_that_is_none_is_told_of(team: Team) -> None:
+    team.write()
+    brand = team.folder / "brand.json"
+    for text, told in (("{", "file-json"), ('{"color": "red"}', "file-shape /color: ")):
+        brand.write_text(text, encoding="utf-8")
+        for command in ("check", "push"):
+            code, said, _ = await team.run(command)
+            assert (code, f"templates/brand.json:1:1: error {told}" in said) == (1, True)
+        assert (await team.run("pull"))[0] == 1
+        assert brand.read_text(encoding="utf-8") == text
+
+
+async def test_a_brand_without_a_memory_is_pushed_over_what_is_expected(team: Team) -> None:
+    team.write()
+    await team.api.client.put("/api/v1/brand", json={"name": "Before"})
+    await team.run("push --force")
+    await team.run("pull before")
+    (team.folder / "brand.json").write_text('{"name": "After"}', encoding="utf-8")
+
+    assert (await team.run("push"))[0] == 1
+    assert (await team.run("push --expect before"))[0] == 0
+    assert (await team.api.client.get("/api/v1/brand")).json()["name"] == "After"
