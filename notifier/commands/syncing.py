@@ -2,8 +2,9 @@
 
 import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
@@ -27,6 +28,7 @@ from notifier.content.folder import (
     in_file,
     standing,
 )
+from notifier.content.shared import mentioned
 from notifier.content.template import Content, Finding, Severity
 from notifier.notification.model import Channel
 
@@ -109,6 +111,8 @@ class Pushing:
     agree: Callable[[str, str], None]
     is_forced: bool
     is_publishing: bool
+    renewed: set[str] = field(default_factory=set)
+    """What was published: whatever takes it in is published again, too."""
 
     def push(self, name: str) -> bool:
         """Write one, and publish it if that is asked for; False if anything went wrong."""
@@ -121,7 +125,7 @@ class Pushing:
             complain(f"{name}: {error}")
             return False
         self.agree(name, digest(draft.files))
-        return tell(self.source, name, draft.findings) and self._published(name, draft)
+        return tell(self.source, name, draft.findings) and self._published(name, draft, content)
 
     def _written(self, name: str, document: Document) -> Draft:
         there = self.server.draft(name)
@@ -136,16 +140,35 @@ class Pushing:
     def _may_overwrite(self, name: str, there: Draft) -> bool:
         return self.is_forced or digest(there.files) in self.agreed.get(name, ())
 
-    def _published(self, name: str, draft: Draft) -> bool:
-        if not self.is_publishing or self.server.is_sending(name, draft.files):
+    def _published(self, name: str, draft: Draft, content: Content) -> bool:
+        is_sent = self.renewed.isdisjoint(mentioned(content)) and self.server.is_sending(
+            name, draft.files
+        )
+        if is_sent or not self.is_publishing:
             return True
         try:
             number = self.server.publish(name, draft.etag)
         except (LostRaceError, RefusedError) as error:
             complain(f"{name}: not published: {error}")
             return False
+        self.renewed.add(name)
         say(f"{name}: version {number} published")
         return True
+
+
+def in_order(source: Source, names: Sequence[str]) -> Sequence[str]:
+    """Return the names so that what others take in comes before them."""
+    contents = {name: content_of(source, name) for name in names}
+    taken = {
+        name: [each for each in mentioned(content) if each in contents and each != name]
+        for name, content in contents.items()
+        if isinstance(content, Content)
+    }
+    try:
+        ordered = TopologicalSorter(taken).static_order()
+        return [*ordered, *(name for name in names if name not in taken)]
+    except CycleError:  # the server says where
+        return names
 
 
 def content_of(folder: Source, name: str) -> Content | Findings:
@@ -248,6 +271,7 @@ def _finding(answer: Mapping[str, Any]) -> Finding:
         locale=answer["locale"],
         channel=Channel(answer["type"]) if answer["type"] else None,
         part=answer["part"],
+        partial=answer.get("partial"),
         line=answer["line"],
         column=answer["column"],
     )

@@ -21,6 +21,7 @@ from notifier.commands.syncing import (
     content_of,
     differences,
     digests,
+    in_order,
     tell,
 )
 from notifier.commands.syncing import pull as pull_one
@@ -93,7 +94,7 @@ def push(
     names = _chosen(kept.names(), only)
     brand = Branding(client, kept, server.place)
     done = [] if only else [brand.push(before, is_forced=force)]
-    _finish([*done, *map(pushing.push, names)])
+    _finish([*done, *map(pushing.push, in_order(kept, names))])
 
 
 @group.command()

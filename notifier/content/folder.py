@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from posixpath import normpath
 from typing import Any, TypeAlias
 
 from notifier.content.encoding import Document, checksum
@@ -45,7 +46,7 @@ class FileFinding:
 
     def within(self, folder: str) -> "FileFinding":
         """Return it with the path from outside of a folder."""
-        return replace(self, path=f"{folder}/{self.path}")
+        return replace(self, path=normpath(f"{folder}/{self.path}"))
 
 
 class UnknownPartError(ValueError):
@@ -99,16 +100,15 @@ def in_file(finding: Finding) -> FileFinding:
     path = DESCRIPTION
     if finding.locale and finding.channel and finding.part:
         path = f"{finding.locale}/{_file_name(finding.channel, finding.part)}"
-    line, column, detail = finding.line or 1, finding.column or 1, finding.detail
     if finding.partial:
-        line, column, detail = 1, 1, f"in the partial {finding.partial}, line {line}: {detail}"
+        path = f"../{finding.partial}/{path}"
     return FileFinding(
         path=path,
         severity=finding.severity,
         code=finding.code,
-        detail=detail,
-        line=line,
-        column=column,
+        detail=finding.detail,
+        line=finding.line or 1,
+        column=finding.column or 1,
     )
 
 

@@ -437,3 +437,65 @@ async def test_a_brand_without_a_memory_is_pushed_over_what_is_expected(team: Te
     assert (await team.run("push"))[0] == 1
     assert (await team.run("push --expect before"))[0] == 0
     assert (await team.api.client.get("/api/v1/brand")).json()["name"] == "After"
+
+
+FOOTER = {
+    "template.json": '{"partial": true}',
+    "en/email.txt": "Sent by {{ brand.name }}.\n",
+}
+TAKES_IN = {**OTP, "en/email.txt": "It is {{ code }}.\n{% include 'zz-footer' %}\n"}
+
+
+async def test_what_others_take_in_is_published_before_them(team: Team) -> None:
+    team.write(TAKES_IN)
+    team.write(FOOTER, name="zz-footer")
+
+    assert (await team.run("check"))[0] == 0
+    code, said, _ = await team.run("push --publish")
+
+    assert code == 0, said
+    assert [line for line in said.splitlines() if "published" in line] == [
+        "zz-footer: version 1 published",
+        "otp: version 1 published",
+    ]
+    assert await team.run("push --publish") == (0, "", "")
+
+
+async def test_what_takes_in_a_new_partial_is_published_again(team: Team) -> None:
+    team.write(TAKES_IN)
+    team.write(FOOTER, name="zz-footer")
+    team.write(name="welcome")
+    await team.run("push --publish")
+    team.write({"en/email.txt": "Yours, {{ brand.name }}.\n"}, name="zz-footer")
+
+    code, said, _ = await team.run("push --publish")
+
+    assert (code, said.splitlines()) == (
+        0,
+        [
+            "zz-footer: draft written",
+            "zz-footer: version 2 published",
+            "otp: version 2 published",
+        ],
+    )
+
+
+async def test_an_error_in_what_is_taken_in_names_its_own_file(team: Team) -> None:
+    team.write(TAKES_IN)
+    team.write({**FOOTER, "en/email.txt": "Sent by\n{{ code|date }}.\n"}, name="zz-footer")
+
+    code, said, _ = await team.run("check --only otp")
+
+    assert code == 1
+    assert "templates/zz-footer/en/email.txt:2:" in said
+
+
+async def test_partials_that_take_in_each_other_are_told_of(team: Team) -> None:
+    for name, other in (("a", "b"), ("b", "a")):
+        text = f"{{% include '{other}' %}}\n"
+        team.write({"template.json": '{"partial": true}', "en/email.txt": text}, name=name)
+
+    code, said, _ = await team.run("push")
+
+    assert code == 1
+    assert "error include" in said

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -139,6 +140,9 @@ def test_a_finding_names_its_file() -> None:
 
     assert str(in_file(in_part).within("t/otp")) == (
         "t/otp/de/sms.txt:3:7: warning segments 2 messages"
+    )
+    assert str(in_file(replace(in_part, partial="footer")).within("t/otp")).startswith(
+        "t/footer/de/sms.txt:3:7: "
     )
     assert str(in_file(of_all)) == "template.json:1:1: error schema is none"
 
