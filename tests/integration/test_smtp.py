@@ -930,6 +930,40 @@ async def test_a_login_that_fails_for_now_is_transient(certificates: Certificate
         assert isinstance(await send_once(a_safe_config(server, certificates)), Transient)
 
 
+@pytest.mark.parametrize(
+    "offer", ["AUTH=LOGIN PLAIN", "AUTH  PLAIN   LOGIN ", "auth plain", "AUTH X\r\n250-AUTH=PLAIN"]
+)
+async def test_logins_on_offer_are_found_however_they_are_written(
+    certificates: Certificates, offer: str
+) -> None:
+    async with open_smtp(certificates.server_context(), LOGIN) as server:
+        server.script("EHLO", "250-a\r\n250 STARTTLS", f"250-a\r\n250-{offer}\r\n250 HELP")
+        assert isinstance(await send_once(a_safe_config(server, certificates)), Sent)
+
+
+async def test_what_is_said_in_the_clear_after_starttls_counts_for_nothing(
+    certificates: Certificates,
+) -> None:
+    async with open_smtp(certificates.server_context(), LOGIN) as server:
+        server.script("STARTTLS", "220 go on\r\n250-evil\r\n250 AUTH X-EVIL")
+        assert isinstance(await send_once(a_safe_config(server, certificates)), Sent)
+
+
+@pytest.mark.parametrize(
+    ("verb", "before"), [("EHLO", 0), ("EHLO", 1), ("STARTTLS", 0), ("AUTH", 0)]
+)
+async def test_a_server_that_goes_away_while_a_connection_opens_spends_no_attempt(
+    certificates: Certificates, verb: str, before: int
+) -> None:
+    gone = ReplyThenDrop("421 4.3.2 going down")
+    async with open_smtp(certificates.server_context(), LOGIN) as server:
+        server.script(verb, *["250-a\r\n250 STARTTLS"] * before, gone)
+        outcome = await send_once(a_safe_config(server, certificates))
+
+    assert isinstance(outcome, Transient)
+    assert outcome.throttled
+
+
 async def test_a_server_without_a_login_that_we_know_is_systemic(
     certificates: Certificates,
 ) -> None:
@@ -1023,7 +1057,7 @@ async def test_what_the_server_does_not_offer_names_the_setting(
         no_login = await send_once(a_safe_config(server, certificates))
 
     assert isinstance(no_starttls, Systemic)
-    assert "NOTIFIER_SMTP__SECURITY" in no_starttls.message
+    assert no_starttls.message.endswith("NOTIFIER_SMTP__SECURITY to tls")
     assert isinstance(no_login, Systemic)
     assert "NOTIFIER_SMTP__USERNAME" in no_login.message
 

@@ -3,8 +3,9 @@
 import asyncio
 import re
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import jwt
 import pytest
@@ -96,6 +97,11 @@ def setting(server: SmtpServer, endpoint: TokenEndpoint, certificates: Certifica
     return Setting(server, endpoint, certificates)
 
 
+@pytest.fixture
+def endpoint_key() -> str:
+    return TokenEndpoint().key_file()
+
+
 def by_account(endpoint: TokenEndpoint) -> dict[str, str]:
     return {"OAUTH_SERVICE_ACCOUNT": endpoint.key_file()}
 
@@ -175,6 +181,7 @@ async def test_a_server_that_takes_no_tokens_gets_no_password_tried(
     assert isinstance(outcome, Systemic)
     assert outcome.code == "auth_missing"
     assert "XOAUTH2" in outcome.message
+    assert "NOTIFIER_SMTP__PASSWORD instead" in outcome.message
 
 
 async def test_the_endpoint_is_believed_by_its_certificate_alone(
@@ -556,6 +563,30 @@ def test_a_login_that_is_not_exactly_one_way_is_named(
 )
 def test_little_has_to_be_set_for_the_large_ones(changes: dict[str, str]) -> None:
     smtp_adapter(ManualClock(), changes)
+
+
+def documented() -> Iterator[dict[str, str]]:
+    """What docs/mail-with-oauth.md has to be set, by block, with secrets in place of files."""
+    page = (Path(__file__).parents[2] / "docs/mail-with-oauth.md").read_text(encoding="utf-8")
+    for block in re.findall(r"^ *```\n(.*?)^ *```", page, re.DOTALL | re.MULTILINE):
+        lines = (line.strip().split("=", 1) for line in block.splitlines() if "NOTIFIER_" in line)
+        smtp = {
+            name.removeprefix("NOTIFIER_SMTP__"): value.strip("<>")
+            for name, value in lines
+            if name.startswith("NOTIFIER_SMTP__")
+        }
+        if smtp:
+            yield {name.removesuffix("_FILE"): value for name, value in smtp.items()}
+
+
+def test_what_the_page_has_to_be_set_is_enough(endpoint_key: str) -> None:
+    blocks = list(documented())
+
+    for smtp in blocks:
+        if "OAUTH_SERVICE_ACCOUNT" in smtp:
+            smtp["OAUTH_SERVICE_ACCOUNT"] = endpoint_key
+        smtp_adapter(ManualClock(), smtp)
+    assert len(blocks) == 5
 
 
 def test_without_its_libraries_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ async def log_in(client: aiosmtplib.SMTP, config: SmtpConfig, token: str | None)
                 raise
         else:
             return
-    raise _not_offered(methods, config)
+    raise _not_offered(methods, config, token)
 
 
 def _with_password(client: aiosmtplib.SMTP, config: SmtpConfig) -> Methods:
@@ -91,10 +91,15 @@ async def _bearer(
         raise aiosmtplib.SMTPAuthenticationError(reply.code, reply.message)
 
 
-def _not_offered(methods: Methods, config: SmtpConfig) -> MisconfiguredError:
+def _not_offered(methods: Methods, config: SmtpConfig, token: str | None) -> MisconfiguredError:
     known = ", ".join(name.upper() for name in methods)
+    instead = (
+        f"no {config.variable('USERNAME')}"
+        if token is None
+        else f"{config.variable('PASSWORD')} instead of a token"
+    )
     return MisconfiguredError(
         "auth_missing",
         f"the server offers no login that we know ({known}): set {config.variable('PORT')} to the "
-        f"one for submission (587 or 465), or no {config.variable('USERNAME')}",
+        f"one for submission (587 or 465), or {instead}",
     )

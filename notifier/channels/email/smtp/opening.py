@@ -163,8 +163,8 @@ class Opening:
             raise MisconfiguredError(
                 "starttls_missing",
                 f"the server does not offer STARTTLS: set {self._config.variable('PORT')} to the "
-                f"one that does (usually 587), or {self._config.variable('SECURITY')} to tls or "
-                "none",
+                f"one that does (usually 587), or {self._config.variable('SECURITY')} to "
+                f"{'tls or none' if self._config.username is None else 'tls'}",
             )
         progress.phase = Phase.STARTTLS
         await self._client.starttls()
