@@ -172,6 +172,7 @@ def _operations(
         senders=senders,
         markup=ports.markup,
         attacher=Attacher(ports.attachments, config.attachments),
+        sms=config.sms,
     )
     found: list[Operation] = [
         *_on_notifications(ports, config, doorkeeper, library, drafter),

@@ -14,7 +14,7 @@ from notifier.channels.registry import channel_settings
 from notifier.clock import SystemClock
 from notifier.commands.checking import check_service
 from notifier.commands.showing import AsJson, Cell, say, show
-from notifier.composition.resources import attachment_limits, open_stores
+from notifier.composition.resources import attachment_limits, open_stores, sms_rules
 from notifier.composition.settings import read_settings
 from notifier.content.library import Library
 from notifier.content.template import TemplateRef
@@ -116,6 +116,7 @@ async def accept(settings: Settings, service: str, draft: Draft) -> UUID:
             senders=Senders(stores.senders, clock),
             markup=HtmlMarkup(),
             attacher=Attacher(stores.attachments, attachment_limits(settings)),
+            sms=sms_rules(settings),
         )
         [made] = await drafter.submissions([draft], service=service)
         if isinstance(made, list):

@@ -21,6 +21,7 @@ from notifier.composition.resources import (
     attachment_limits,
     has_workers_inside,
     open_resources,
+    sms_rules,
     spare_collector,
     warn_of_unprotected_database,
 )
@@ -57,7 +58,7 @@ async def _serve_api(settings: Settings, announce: Callable[[str], None]) -> Non
     warn_of_unprotected_database(settings)
     with bind(settings.host, settings.port) as listener:
         async with open_resources(settings, "api") as resources, AsyncExitStack() as stack:
-            workshop = ChildWorkshop(resources.clock)
+            workshop = ChildWorkshop(resources.clock, sms=sms_rules(settings))
             stack.push_async_callback(workshop.close)
             api = _api_ports(settings, resources, workshop)
             # The runner watches too: this is for the metrics.
@@ -111,6 +112,7 @@ def _api_config(settings: Settings, clock: Clock) -> ApiConfig:
         allowed_hosts=settings.api.allowed_hosts,
         test_recipients=_test_recipients(settings.api),
         captured=captured_channels(settings),
+        sms=sms_rules(settings),
         has_metrics=settings.metrics,
         max_body_bytes=settings.api.max_body_bytes,
         max_batch_bytes=settings.api.max_batch_bytes,

@@ -18,6 +18,7 @@ from notifier.content.uploading import Filing
 from notifier.errors import SchemaError, StoreUnavailableError
 from notifier.intake.publishing import Publisher
 from notifier.notification.queueing import Queue
+from notifier.notification.sms import SmsRules
 from notifier.queue.memory import MemoryQueue
 from notifier.queue.rabbitmq.connection import RabbitSettings
 from notifier.queue.rabbitmq.queue import open_rabbit_queue
@@ -146,6 +147,11 @@ async def open_resources(settings: Settings, role: str) -> AsyncIterator[Resourc
         publisher = Publisher(stores.publications, queue, patience_s=patience_s)
         yield Resources(stores=stores, queue=queue, publisher=publisher, clock=stores.clock)
         await publisher.drain(stop_budget(settings).drain_s)
+
+
+def sms_rules(settings: Settings) -> SmsRules:
+    """Return how long an SMS may be, and how it is written."""
+    return SmsRules(max_segments=settings.sms.max_segments, folds=settings.sms.fold)
 
 
 def has_workers_inside(settings: Settings) -> bool:

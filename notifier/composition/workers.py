@@ -23,6 +23,7 @@ from notifier.composition.resources import (
     has_workers_inside,
     open_resources,
     set_up_logging,
+    sms_rules,
     spare_collector,
     stop_budget,
     warn_of_unprotected_database,
@@ -92,7 +93,7 @@ def _preparer(settings: Settings, resources: Resources) -> Preparer:
     stores, clock = resources.stores, resources.clock
     memory = Portion(settings.worker.max_attached_bytes)
     return Preparer(
-        Composer(Library(stores.templates, clock), VersionRenderer(clock)),
+        Composer(Library(stores.templates, clock), VersionRenderer(clock), sms_rules(settings)),
         Loader(stores.attachments, stores.contents, memory),
     )
 

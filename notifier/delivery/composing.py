@@ -10,7 +10,8 @@ from notifier.content.template import Rendered
 from notifier.delivery.ports import Claimed
 from notifier.errors import TemplateError
 from notifier.notification.mail import AttachmentRef, MailDetails
-from notifier.notification.model import Message, Pin
+from notifier.notification.model import Channel, Message, Pin
+from notifier.notification.sms import SmsRules
 
 MAX_RENDERED_CHARS = 1_000_000
 
@@ -21,6 +22,7 @@ class Composer:
 
     library: Library
     renderer: Renderer
+    sms: SmsRules
 
     async def message(self, claimed: Claimed) -> Message:
         """Return what goes to a provider.
@@ -37,7 +39,7 @@ class Composer:
             channel=claimed.channel,
             recipient=claimed.recipient,
             subject=rendered.subject,
-            text=rendered.text,
+            text=self._sent(claimed, rendered.text),
             html=rendered.html,
             sensitive=claimed.sensitive,
             attempt=claimed.attempt,
@@ -57,6 +59,9 @@ class Composer:
         refs = [AttachmentRef(id, name) for name, id in images.items() if name in shown]
         mail = claimed.mail or MailDetails()
         return replace(mail, attachments=(*mail.attachments, *refs))
+
+    def _sent(self, claimed: Claimed, text: str) -> str:
+        return self.sms.sent(text) if claimed.channel is Channel.SMS else text
 
     async def _filled(self, claimed: Claimed, pin: Pin) -> Rendered:
         version = await self.library.version(pin.version_id)

@@ -25,6 +25,7 @@ from notifier.intake.senders import Senders
 from notifier.notification.mail import MailDetails
 from notifier.notification.medium import MEDIA, Medium
 from notifier.notification.model import Channel
+from notifier.notification.sms import SmsRules, sms_size
 
 MAX_DELAY = timedelta(days=366)
 _DRAFTS_PER_TURN = 5
@@ -42,6 +43,7 @@ class Drafter:
     senders: Senders
     markup: Markup
     attacher: Attacher
+    sms: SmsRules
 
     async def submissions(
         self, drafts: Sequence[Draft], *, service: str, traceparent: str | None = None
@@ -74,10 +76,8 @@ class Drafter:
         said = await self._said(draft, service, id)
         mail = await self._mail(draft, service, said, held)
         recipient = _recipient(draft)
-        flaws = _flaws(draft, self.channels, now) + _flaws_among(said, mail)
-        if isinstance(recipient, Flaw):
-            return [*flaws, recipient]
-        if flaws or isinstance(said, list) or isinstance(mail, list):
+        flaws = _flaws(draft, self.channels, now) + _flaws_among(said, mail, recipient)
+        if isinstance(said, list) or isinstance(mail, list) or isinstance(recipient, list) or flaws:
             return flaws
         return Submission(
             id=id,
@@ -98,14 +98,27 @@ class Drafter:
             on_unknown=draft.on_unknown,
             traceparent=traceparent,
             template=said.template,
+            size=said.size,
             mail=mail,
         )
 
     async def _said(self, draft: Draft, service: str, id: UUID) -> Said | list[Flaw]:
         """Read what it says, or pin it to a template that does."""
         if draft.template:
-            return await self.pinner.pinned(draft, draft.template, service=service, id=id)
-        return await read_inline(draft, MEDIA[draft.channel], self.markup)
+            said = await self.pinner.pinned(draft, draft.template, service=service, id=id)
+        else:
+            said = await read_inline(draft, MEDIA[draft.channel], self.markup)
+        if draft.channel is not Channel.SMS or isinstance(said, list):
+            return said
+        return self._sized(said)
+
+    def _sized(self, said: Said) -> Said | list[Flaw]:
+        """Count the messages of an SMS as it will be sent."""
+        text = self.sms.sent(said.text)
+        size = sms_size(text)
+        if fault := self.sms.fault(text, size):
+            return [Flaw("template" if said.template else "content", fault)]
+        return replace(said, size=size)
 
     async def _mail(
         self,
@@ -121,11 +134,11 @@ class Drafter:
         return replace(details or MailDetails(), attachments=attached) if attached else details
 
 
-def _recipient(draft: Draft) -> str | Flaw:
+def _recipient(draft: Draft) -> str | list[Flaw]:
     try:
         return normalise(draft.channel, draft.recipient)
     except RecipientError as error:
-        return Flaw("recipient", str(error))
+        return [Flaw("recipient", str(error))]
 
 
 def _flaws(draft: Draft, channels: frozenset[Channel], now: datetime) -> list[Flaw]:

@@ -10,6 +10,7 @@ from notifier.idempotency import Applied, Idempotency, KeyReused, Remembered
 from notifier.notification.envelope import Envelope
 from notifier.notification.mail import MailDetails
 from notifier.notification.model import Channel, JsonValue, Lane, OnUnknown, Pin
+from notifier.notification.sms import SmsSize
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,8 @@ class Submission:
     traceparent: str | None = None
     template: Pin | None = None
     is_finished: bool = False
+    size: SmsSize | None = None
+    """Of an SMS, as it was accepted."""
     mail: MailDetails | None = None
     action_url: str | None = None
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from notifier.notification.model import JsonValue, Pin
+from notifier.notification.sms import SmsSize
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,3 +30,4 @@ class Said:
     """Attachments that come with its template, by what its html shows them by."""
     shown: frozenset[str] = frozenset()
     """What its html shows, as it will be sent."""
+    size: SmsSize | None = None

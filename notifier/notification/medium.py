@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from notifier.notification.model import Channel
 
+_MAX_SMS_CHARS = 255 * 153
+"""As many as can be numbered; how long one may be here is for `SmsRules`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Medium:
@@ -22,6 +25,6 @@ class Medium:
 
 MEDIA: Mapping[Channel, Medium] = {
     Channel.EMAIL: Medium(name="an email", needs_subject=True, has_html=True),
-    Channel.SMS: Medium(name="an SMS", max_text_chars=1_600, has_subject=False),
+    Channel.SMS: Medium(name="an SMS", max_text_chars=_MAX_SMS_CHARS, has_subject=False),
     Channel.IN_APP: Medium(name="an in_app notification", may_be_sensitive=False, has_action=True),
 }

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from notifier.notification.mail import Attached, MailDetails
 from notifier.notification.outcomes import Fault
+from notifier.notification.sms import SmsSize
 
 JsonScalar: TypeAlias = str | int | float | bool | None
 JsonValue: TypeAlias = "JsonScalar | list[JsonValue] | dict[str, JsonValue]"
@@ -105,6 +106,8 @@ class Notification:
     template: "Pin | None" = None
     is_finished: bool = False
     """Whether braces in its content, subject and html are just braces."""
+    size: SmsSize | None = None
+    """Of an SMS, as it was accepted."""
     mail: MailDetails | None = None
     action_url: str | None = None
 

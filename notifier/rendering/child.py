@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from notifier.content.encoding import Document, read_content
 from notifier.notification.model import Channel
+from notifier.notification.sms import SmsRules
 from notifier.rendering.checking.check import check
 from notifier.rendering.framing import HEADER, framed
 from notifier.rendering.previewing import preview
@@ -56,7 +57,8 @@ def answer(question: Document) -> Document:
     """Do what is asked."""
     content = read_content(question["content"])
     if question["do"] == "check":
-        return checked_document(check(content, read_shared(question["shared"])))
+        rules = SmsRules(**question["sms"])
+        return checked_document(check(content, read_shared(question["shared"]), rules))
     shared = question["shared"]
     found = preview(
         content,

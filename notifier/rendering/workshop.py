@@ -6,6 +6,7 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 import structlog
@@ -25,6 +26,7 @@ from notifier.content.template import (
 )
 from notifier.errors import WorkshopUnavailableError
 from notifier.notification.model import Channel
+from notifier.notification.sms import DEFAULT_RULES, SmsRules
 from notifier.rendering.framing import HEADER, framed
 from notifier.rendering.limits import MAX_DEPTH
 from notifier.rendering.wire import (
@@ -62,8 +64,11 @@ class ChildWorkshop:
     A child is given nothing of this process's environment, and ends with it.
     """
 
-    def __init__(self, clock: Clock, *, late_s: float = _LATE_S) -> None:
+    def __init__(
+        self, clock: Clock, *, sms: SmsRules = DEFAULT_RULES, late_s: float = _LATE_S
+    ) -> None:
         self._clock = clock
+        self._sms = sms
         self._late_s = late_s
         self._turn = asyncio.Lock()
         self._child: Process | None = None
@@ -81,6 +86,7 @@ class ChildWorkshop:
                 "do": "check",
                 "content": content_document(content),
                 "shared": shared_document(shared),
+                "sms": asdict(self._sms),
             }
         )
         if isinstance(found, Finding):

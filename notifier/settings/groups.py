@@ -87,6 +87,17 @@ class SmsSettings(ChannelSettings):
         "or surely did not take it. `sandbox` captures and sends nothing, `none` turns SMS off. "
         "Required where it runs in several processes.",
     )
+    max_segments: Annotated[int, Field(ge=1, le=255)] = Field(
+        10,
+        description="How many messages on a network one SMS may be: of 160 characters, or 153 each "
+        "of several; with a character that is not in GSM 03.38, of 70, or 67. Longer ones are "
+        "refused when they are sent to the API. Twilio takes no more than 1,600 characters.",
+    )
+    fold: bool = Field(
+        default=False,
+        description="Write typographic characters otherwise, quotes, dashes, ellipses, spaces, "
+        "where an SMS then needs no UCS-2: see [api.md](api.md#sms). The same for API and workers.",
+    )
 
 
 class InAppSettings(ChannelSettings):

@@ -105,6 +105,26 @@ async def test_what_is_literal_or_sanitised_is_shown_as_it_will_be_sent(api: Api
     assert pointers(refused) == {"/subject", "/content", "/html"}
 
 
+async def test_the_size_of_an_sms_is_told_wherever_it_is_shown(api: Api) -> None:
+    sms = {"type": "sms", "recipient": "+491701234567", "content": "\u0436" * 71}
+    size = {"segments": 2, "encoding": "ucs2"}
+    accepted = await send(api, sms)
+    batch = await api.client.post(BATCH, json={"notifications": [sms, MAIL]})
+    where = accepted.headers["location"]
+    shown = [
+        accepted.json(),
+        batch.json()["items"][0],
+        (await api.client.get(where)).json(),
+        (await api.client.get(f"{where}/status")).json(),
+        (await api.client.get(PREFIX, params={"type": "sms"})).json()["items"][0],
+    ]
+
+    assert [{name: each[name] for name in size} for each in shown] == [size] * 5
+    assert batch.json()["items"][1]["segments"] is None
+    refused = await send(api, {**sms, "content": "\u0436" * 671})
+    assert "(U+0436) cannot be in gsm7" in refused.json()["errors"][0]["detail"]
+
+
 async def test_the_trace_of_the_request_goes_on_with_the_notification(api: Api) -> None:
     trace = f"00-{'ab' * 16}-{'cd' * 8}-01"
 

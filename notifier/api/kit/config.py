@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from notifier.audience.allowed import AllowedRecipients
 from notifier.content.attachment import AttachmentLimits
 from notifier.notification.model import Channel
+from notifier.notification.sms import DEFAULT_RULES, SmsRules
 from notifier.providers.receipt import CallbackRoute
 
 
@@ -31,6 +32,7 @@ class ApiConfig:
     has_metrics: bool = False
     """Serve /metrics, to anyone who can reach the API."""
     metrics_cache_s: float = 5
+    sms: SmsRules = DEFAULT_RULES
     max_body_bytes: int = 1024 * 1024
     max_batch_bytes: int = 8 * 1024 * 1024
     body_timeout_s: float = 30

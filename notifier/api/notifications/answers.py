@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 from uuid import UUID
 
 from pydantic import Field
@@ -22,6 +22,15 @@ from notifier.notification.model import (
     TimelineEntry,
 )
 from notifier.notification.outcomes import Fault
+from notifier.notification.sms import SmsEncoding
+
+Segments: TypeAlias = Annotated[
+    int | None, Field(description="How many messages an SMS is on a network, as it was accepted.")
+]
+Encoding: TypeAlias = Annotated[
+    SmsEncoding | None,
+    Field(description="Their alphabet: gsm7 has 160 characters a message, ucs2 70."),
+]
 
 
 class FaultView(View):
@@ -70,6 +79,8 @@ class AcceptedView(View):
     type: Channel
     priority: Lane
     send_at: Annotated[datetime | None, Field(description="null: at once.")]
+    segments: Segments
+    encoding: Encoding
 
     @classmethod
     def of(cls, submission: Submission) -> Self:
@@ -79,6 +90,8 @@ class AcceptedView(View):
             type=submission.channel,
             priority=submission.lane,
             send_at=submission.send_at,
+            segments=submission.size.segments if submission.size else None,
+            encoding=submission.size.encoding if submission.size else None,
         )
 
 
@@ -87,6 +100,8 @@ class BatchItemView(View):
 
     status: Literal["pending", "rejected"]
     id: UUID | None
+    segments: Segments
+    encoding: Encoding
     errors: Annotated[
         list[InvalidFieldView] | None, Field(description="Pointers into the whole body.")
     ]
@@ -94,13 +109,20 @@ class BatchItemView(View):
     @classmethod
     def accepted(cls, submission: Submission) -> Self:
         """View an item that was accepted."""
-        return cls(status="pending", id=submission.id, errors=None)
+        size = submission.size
+        return cls(
+            status="pending",
+            id=submission.id,
+            segments=size.segments if size else None,
+            encoding=size.encoding if size else None,
+            errors=None,
+        )
 
     @classmethod
     def rejected(cls, errors: Sequence[InvalidField]) -> Self:
         """View an item that was not."""
         views = [InvalidFieldView(pointer=each.where, detail=each.detail) for each in errors]
-        return cls(status="rejected", id=None, errors=views)
+        return cls(status="rejected", id=None, segments=None, encoding=None, errors=views)
 
 
 class BatchView(View):
@@ -135,6 +157,8 @@ class _Standing(View):
     provider: str | None
     provider_id: str | None
     error: Annotated[FaultView | None, Field(description="The last error.")]
+    segments: Segments
+    encoding: Encoding
     outcome_unknown: Annotated[
         bool, Field(description="Whether an attempt may have reached the recipient unrecorded.")
     ]
@@ -280,5 +304,7 @@ def _standing_of(it: Notification) -> dict[str, object]:
         "provider": it.provider,
         "provider_id": it.provider_id,
         "error": FaultView.of(it.fault),
+        "segments": it.size.segments if it.size else None,
+        "encoding": it.size.encoding if it.size else None,
         "outcome_unknown": it.outcome_unknown,
     }

@@ -238,8 +238,9 @@ class NotificationRequest(BaseModel):
         Field(
             min_length=1,
             max_length=MAX_CONTENT_CHARS,
-            description="The text, with `{{ name }}`. Filled in, an SMS has at most 1,600 "
-            "characters. Needed without a template; an email's is made from its html if absent.",
+            description="The text, with `{{ name }}`. How many messages an SMS may be "
+            "is a setting, 10 by default. Needed without a template; an email's is made from its "
+            "html if absent.",
         ),
     ] = None
     subject: Annotated[

@@ -7,6 +7,7 @@ from notifier.content.ports import Checked
 from notifier.content.shared import Shared
 from notifier.content.template import PART_NAMES, Content
 from notifier.notification.model import Channel
+from notifier.notification.sms import DEFAULT_RULES, SmsRules
 from notifier.rendering.checking.contexts import check_contexts
 from notifier.rendering.checking.examples import check_examples
 from notifier.rendering.checking.findings import Findings, Place
@@ -21,7 +22,7 @@ from notifier.rendering.including import put_together
 _Parts = dict[str, dict[Channel, dict[str, str]]]
 
 
-def check(content: Content, shared: Shared) -> Checked:
+def check(content: Content, shared: Shared, sms: SmsRules = DEFAULT_RULES) -> Checked:
     """Return the findings, and what would be published, unless there is an error."""
     findings = Findings()
     check_shape(content, findings)
@@ -31,7 +32,7 @@ def check(content: Content, shared: Shared) -> Checked:
     if schema is not None and (content.schema or not content.is_partial):
         check_names(schema, reading.names, findings)
     if schema is not None and not findings.has_errors and not content.is_partial:
-        check_examples(made, reading.put_together(), schema, findings)
+        check_examples(made, reading.put_together(), schema, sms, findings)
     return Checked(findings.told(), None if findings.has_errors else made)
 
 

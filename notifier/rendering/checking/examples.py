@@ -9,10 +9,10 @@ from notifier.content.ports import Offered
 from notifier.content.template import Content, Rendered, Variables
 from notifier.errors import TemplateError
 from notifier.notification.model import Channel
+from notifier.notification.sms import SmsRules, sms_size
 from notifier.rendering.checking.contexts import check_page
 from notifier.rendering.checking.findings import Findings, Place
 from notifier.rendering.checking.pages import Page, PageChecks
-from notifier.rendering.checking.segments import segments
 from notifier.rendering.limits import FUEL
 from notifier.rendering.pages import Finisher
 from notifier.rendering.parts import LocatedError, Parts
@@ -21,7 +21,6 @@ from notifier.rendering.schemas import Schema
 _LONG_SUBJECT = 150
 _CLIPPED_BYTES = 102_400
 """Gmail shows no more of a message."""
-_MOST_SEGMENTS = 10
 _NOW = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
 _OFFERED = Offered(
     notification={"id": "01890a5d-ac96-774b-bcce-b302099a8057"},
@@ -29,7 +28,9 @@ _OFFERED = Offered(
 )
 
 
-def check_examples(content: Content, written: Content, schema: Schema, findings: Findings) -> None:
+def check_examples(
+    content: Content, written: Content, schema: Schema, sms: SmsRules, findings: Findings
+) -> None:
     """Fill each example, and what is left of it without what is optional.
 
     `written` is the content before its MJML was made HTML.
@@ -47,6 +48,8 @@ def check_examples(content: Content, written: Content, schema: Schema, findings:
                     _check_filled(done, place, f"example {number}", findings)
                     if done.html is not None:
                         pages.check(_page(finisher.given, done.text, written, place))
+                    if channel is Channel.SMS:
+                        _check_sms(done.text, sms, place.of("text"), findings)
 
 
 class _Watched(Finisher):
@@ -125,8 +128,6 @@ def _check_filled(done: Rendered, place: Place, example: str, findings: Findings
             findings.error("link", f"a link in the text: {fault}", place.of("text"))
     if done.html is not None:
         _check_html(done.html, place.of("html"), findings)
-    if place.channel is Channel.SMS:
-        _check_segments(done.text, place.of("text"), example, findings)
 
 
 def _check_subject(subject: str, place: Place, example: str, findings: Findings) -> None:
@@ -143,14 +144,13 @@ def _check_html(html: str, place: Place, findings: Findings) -> None:
     check_page(html, lambda code, words, _line: findings.error(code, words, place))
 
 
-def _check_segments(text: str, place: Place, example: str, findings: Findings) -> None:
-    counted = segments(text)
-    words = f"{example}: {counted.count} messages in {counted.encoding}"
-    if counted.odd:
-        words += f", for the sake of U+{ord(counted.odd):04X}"
-    if counted.count > _MOST_SEGMENTS:
-        findings.error("segments", words, place)
-    elif counted.count > 1:
+def _check_sms(text: str, sms: SmsRules, place: Place, findings: Findings) -> None:
+    sent = sms.sent(text)
+    size = sms_size(sent)
+    if fault := sms.fault(sent, size):
+        findings.error("segments", f"an example is {fault}", place)
+    elif size.segments > 1:
+        words = f"an example is {size.segments} messages in {size.encoding}"
         findings.warning("segments", words, place)
 
 

@@ -28,6 +28,7 @@ REVISIONS = (
     "0014_add_senders",
     "0015_keep_finished_content",
     "0016_find_ids_by_their_key",
+    "0017_add_sizes_of_sms",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

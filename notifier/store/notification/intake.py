@@ -80,6 +80,8 @@ _GIVEN: Mapping[str, SqlType] = {
     "mail": Text,
     "action_url": Text,
     "is_finished": Boolean,
+    "segments": Integer,
+    "encoding": Text,
     "send_at": UtcTime,
     "expires_at": UtcTime,
 }

@@ -23,6 +23,7 @@ from notifier.notification.model import (
     TimelineEntry,
 )
 from notifier.notification.outcomes import Fault
+from notifier.notification.sms import SmsEncoding, SmsSize
 from notifier.providers.receipt import Receipt
 from notifier.store.kit.rows import RowJson, encode
 from notifier.store.kit.sql import time_text
@@ -50,6 +51,7 @@ def submission_row(submission: Submission, request: UUID | None = None) -> RowJs
             "on_unknown": submission.on_unknown,
             "traceparent": submission.traceparent,
             **_pin_columns(submission.template),
+            **_size_columns(submission.size),
             **({"is_finished": True} if submission.is_finished else {}),
             **({"mail": mail_text(submission.mail)} if submission.mail else {}),
             **({"action_url": submission.action_url} if submission.action_url else {}),
@@ -62,6 +64,10 @@ def submission_row(submission: Submission, request: UUID | None = None) -> RowJs
 
 def _pin_columns(pin: Pin | None) -> Mapping[str, str]:
     return {"template_version_id": pin.version_id.hex, "locale": pin.locale} if pin else {}
+
+
+def _size_columns(size: SmsSize | None) -> Mapping[str, str | int]:
+    return {"segments": size.segments, "encoding": size.encoding.value} if size else {}
 
 
 def as_written(recipient: str, compared: str) -> str | None:
@@ -210,10 +216,8 @@ def to_claimed(row: Sequence[Any]) -> Claimed:
 def to_notification(row: Row[Any]) -> Notification:
     """Read a notification as operators see it."""
     return Notification(
-        id=row.id,
-        service=row.service,
-        channel=Channel(row.channel),
-        lane=Lane(row.lane),
+        id=row.id, service=row.service,
+        channel=Channel(row.channel), lane=Lane(row.lane),
         recipient=row.recipient_as_written or row.recipient,
         subject=row.subject,
         content=row.content,
@@ -229,16 +233,15 @@ def to_notification(row: Row[Any]) -> Notification:
         expires_at=row.expires_at,
         sent_at=row.sent_at,
         finished_at=row.finished_at,
-        provider=row.provider,
-        provider_id=row.provider_id,
-        fault=to_fault(row),
-        outcome_unknown=row.outcome_unknown,
+        provider=row.provider, provider_id=row.provider_id,
+        fault=to_fault(row), outcome_unknown=row.outcome_unknown,
         on_unknown=OnUnknown(row.on_unknown) if row.on_unknown else None,
         template=Pin(row.template_version_id, row.locale) if row.template_version_id else None,
         is_finished=bool(row.is_finished),
+        size=SmsSize(SmsEncoding(row.encoding), row.segments) if row.segments else None,
         mail=to_mail(row.mail) if row.mail else None,
         action_url=row.action_url,
-    )
+    )  # fmt: skip
 
 
 def _read(variables: str | None) -> Mapping[str, JsonValue] | None:

@@ -90,6 +90,9 @@ notifications = Table(
     Column("action_url", Text),
     # NULL: content, subject and html are filled when it is sent.
     Column("is_finished", Boolean),
+    # Of an SMS, as it was accepted.
+    Column("segments", Integer),
+    Column("encoding", Text),
     # Since when a dead letter lies there that stands for nothing any more, or may be a second one.
     Column("stale_letter_at", UtcTime),
     CheckConstraint(f"status IN ({_STATUSES})", name="status"),

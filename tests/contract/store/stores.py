@@ -23,6 +23,7 @@ from notifier.notification.envelope import Envelope
 from notifier.notification.mail import MailDetails
 from notifier.notification.model import Channel, Lane, Message, Notification, OnUnknown, Status
 from notifier.notification.outcomes import Fault, SuppressionReason
+from notifier.notification.sms import SmsRules, SmsSize
 from notifier.notification.transitions import Transition
 from notifier.rendering.renderer import VersionRenderer
 from notifier.store.attachments import SqlAttachments, SqlContents
@@ -58,6 +59,7 @@ DETAILS = MailDetails(
     reply_to=Mailbox("", "help@shop.example"),
     headers={"X-Tag": "\N{PACKAGE} \\u0000", "List-Id": "<news.shop.example>"},
 )
+_SMS = SmsRules()
 GRACE_S = 5.0
 LOST_AFTER_S = 600.0
 
@@ -76,6 +78,7 @@ def a_submission(
     mail: MailDetails | None = None,
     action_url: str | None = None,
     is_finished: bool = False,
+    size: SmsSize | None = None,
 ) -> Submission:
     return Submission(
         id=id or compat.uuid7(),
@@ -96,6 +99,7 @@ def a_submission(
         mail=mail,
         action_url=action_url,
         is_finished=is_finished,
+        size=size,
     )
 
 
@@ -185,8 +189,8 @@ class Stores:
     brands: SqlBrandStore
     senders: SqlSenderStore
 
-    def composer(self, clock: Clock) -> Composer:
-        return Composer(Library(self.templates, clock), VersionRenderer(clock))
+    def composer(self, clock: Clock, sms: SmsRules = _SMS) -> Composer:
+        return Composer(Library(self.templates, clock), VersionRenderer(clock), sms)
 
     def preparer(self, clock: Clock) -> Preparer:
         loader = Loader(self.attachments, self.contents, Portion(64_000_000))

@@ -13,7 +13,8 @@ from notifier.errors import StoreBusyError, StoreRefusedError
 from notifier.idempotency import Applied, Idempotency, KeyReused, Remembered
 from notifier.intake.ports import InsertResult, Submission
 from notifier.notification.mail import MailDetails
-from notifier.notification.model import Status
+from notifier.notification.model import Channel, Status
+from notifier.notification.sms import SmsEncoding, SmsRules, SmsSize
 from notifier.store.kit.idempotency import idempotency_keys
 from notifier.store.kit.sql import Now
 from notifier.store.notification.tables import notification_events, notifications
@@ -83,6 +84,24 @@ async def test_finished_content_is_sent_as_it_is_kept(stores: Stores) -> None:
     assert (message.subject, message.html) == ("Order {{ number }}", "<b>{{ name }}</b>")
     assert (await stores.get(claimed.id)).is_finished
     assert not (await stores.get((await stores.claimed(a_submission())).id)).is_finished
+
+
+async def test_the_size_of_an_sms_is_kept_and_it_is_folded_when_it_is_sent(stores: Stores) -> None:
+    size = SmsSize(SmsEncoding.UCS2, 3)
+    asked = replace(
+        a_submission(channel=Channel.SMS, recipient="+491701234567", size=size),
+        content="it\u2019s {{ x }}",
+        variables={"x": "\u2026"},
+        subject=None,
+        html=None,
+    )
+    claimed = await stores.claimed(asked)
+    as_it_is = await stores.composer(SystemClock()).message(claimed)
+    folded = await stores.composer(SystemClock(), SmsRules(folds=True)).message(claimed)
+
+    assert (await stores.get(claimed.id)).size == size
+    assert (await stores.get((await stores.claimed(a_submission())).id)).size is None
+    assert (as_it_is.text, folded.text) == ("it\u2019s \u2026", "it's ...")
 
 
 async def test_what_is_optional_may_be_missing(stores: Stores) -> None:

@@ -25,6 +25,7 @@ from notifier.notification.envelope import Envelope, Settlement
 from notifier.notification.model import Channel, Lane, Message, Notification
 from notifier.notification.outcomes import Outcome, Sent
 from notifier.notification.queueing import Queue
+from notifier.notification.sms import SmsRules
 from notifier.providers.account import ProviderStore
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Gate
@@ -170,6 +171,7 @@ class Bench:
                 Composer(
                     Library(cast(TemplateStore, self.templates), self.clock),
                     VersionRenderer(self.clock),
+                    SmsRules(),
                 ),
                 Loader(self.stores.attachments, self.stores.contents, self.memory_for_files),
             ),

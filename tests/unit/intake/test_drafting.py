@@ -16,6 +16,7 @@ from notifier.intake.pinning import Pinner
 from notifier.intake.ports import Submission
 from notifier.intake.senders import Senders
 from notifier.notification.model import Channel, JsonValue, Lane
+from notifier.notification.sms import SmsEncoding, SmsRules, SmsSize
 from notifier.rendering.markup import HtmlMarkup
 from notifier.rendering.renderer import VersionRenderer
 from tests.files import KeptFiles
@@ -33,6 +34,9 @@ SMS = Draft(channel=Channel.SMS, recipient="+491701234567", content="On its way.
 IN_APP = Draft(channel=Channel.IN_APP, recipient="user 42", content="On its way.")
 
 
+_RULES = SmsRules()
+
+
 @dataclass(frozen=True, slots=True)
 class Noon:
     """A clock that stands still."""
@@ -44,7 +48,9 @@ class Noon:
         return 0
 
 
-def drafter(*, channels: frozenset[Channel] = frozenset(Channel)) -> Drafter:
+def drafter(
+    *, channels: frozenset[Channel] = frozenset(Channel), sms: SmsRules = _RULES
+) -> Drafter:
     pinner = Pinner(KeptTemplates().library(), VersionRenderer(Noon()))
     return Drafter(
         clock=Noon(),
@@ -54,6 +60,7 @@ def drafter(*, channels: frozenset[Channel] = frozenset(Channel)) -> Drafter:
         senders=Senders(KeptSenders(), Noon()),
         markup=HtmlMarkup(),
         attacher=Attacher(KeptFiles(), AttachmentLimits()),
+        sms=sms,
     )
 
 
@@ -192,12 +199,39 @@ async def test_a_missing_variable_is_named_at_the_template_that_needs_it(field: 
     assert await wrong(draft) == {field: "no value in variables for user.name; there are none"}
 
 
-async def test_an_sms_may_be_1600_characters_once_filled() -> None:
-    def filled(chars: int) -> Draft:
-        return replace(SMS, content="{{ text }}", variables={"text": "x" * chars})
+async def test_the_messages_of_an_sms_are_counted_as_it_is_filled() -> None:
+    one = replace(SMS, content="{{ x }}", variables={"x": "x" * 160})
+    two = replace(SMS, content="Hi {{ x }}", variables={"x": "\u0436" * 68})
 
-    await accepted(filled(1_600))
-    assert "content" in await wrong(filled(1_601))
+    assert (await accepted(one)).size == SmsSize(SmsEncoding.GSM7, 1)
+    assert (await accepted(two)).size == SmsSize(SmsEncoding.UCS2, 2)
+    assert (await accepted(MAIL)).size is None
+
+
+async def test_an_sms_of_too_many_messages_is_refused_with_what_makes_it_long() -> None:
+    longest = replace(SMS, content="{{ x }}", variables={"x": "x" * 1_530})
+    longer = replace(longest, variables={"x": "x" * 1_531})
+    odd = replace(longest, variables={"x": "it\u2019s \u0436" * 112})
+
+    assert (await accepted(longest)).size == SmsSize(SmsEncoding.GSM7, 10)
+    assert await wrong(longer) == {"content": "11 messages in gsm7, of at most 10"}
+    assert await wrong(odd) == {
+        "content": "11 messages in ucs2, of at most 10: "
+        "\u2019 (U+2019), \u0436 (U+0436) cannot be in gsm7"
+    }
+
+
+async def test_the_limit_and_the_folding_of_sms_are_settings() -> None:
+    rules = SmsRules(max_segments=1, folds=True)
+    said = replace(SMS, content="it\u2019s " * 30)
+
+    [made] = await drafter(sms=rules).submissions([said], service="orders")
+    [refused] = await drafter(sms=SmsRules(max_segments=1)).submissions([said], service="orders")
+
+    assert isinstance(made, Submission)
+    assert made.size == SmsSize(SmsEncoding.GSM7, 1)
+    assert made.content == said.content, "it is folded when it is sent"
+    assert isinstance(refused, list)
 
 
 async def test_a_template_whose_output_would_explode_is_refused() -> None:
@@ -286,8 +320,8 @@ async def test_literal_content_has_no_variables_and_no_template() -> None:
 
 
 async def test_literal_content_keeps_the_limits() -> None:
-    found = await wrong(replace(SMS, content="x" * 1_601, literal=True))
-    assert found == {"content": "longer than 1600 characters"}
+    found = await wrong(replace(MAIL, content="x" * 100_001, literal=True))
+    assert found == {"content": "longer than 100000 characters"}
     assert "subject" in await wrong(replace(MAIL, subject="a\nb", literal=True))
 
 

@@ -151,7 +151,7 @@ async def test_what_cannot_be_filled_is_a_flaw_without_a_value(templates: KeptTe
 @pytest.mark.parametrize(
     ("channel", "title", "words"),
     [
-        (Channel.SMS, "x" * 1_601, "longer than 1600"),
+        (Channel.SMS, "x" * 39_016, "longer than 39015"),
         (Channel.SMS, " ", "text is empty"),
         (Channel.EMAIL, "a\x07b", "control characters"),
         (Channel.EMAIL, " ", "subject is empty"),

@@ -12,6 +12,7 @@ from notifier.content.shared import Shared
 from notifier.content.template import Content, Rendered, TemplateVersion, Variables
 from notifier.errors import TemplateError
 from notifier.notification.model import Channel, JsonValue
+from notifier.notification.sms import SmsRules
 from notifier.rendering.checking import check as checking
 from notifier.rendering.renderer import VersionRenderer
 
@@ -87,7 +88,7 @@ def offered(time_zone: str | None = None, **recipient: JsonValue) -> Offered:
 
 def check(of: Content, shared: Shared = SHARED) -> Checked:
     """All that is found in a content."""
-    return checking.check(of, shared)
+    return checking.check(of, shared, SmsRules())
 
 
 def rendered(

@@ -18,8 +18,8 @@ from notifier.content.shared import Shared
 from notifier.content.template import Content, Rendered, TemplateVersion
 from notifier.errors import TemplateError
 from notifier.notification.model import Channel
+from notifier.notification.sms import SmsEncoding, SmsSize, sms_size
 from notifier.rendering.checking.check import check
-from notifier.rendering.checking.segments import segments
 from notifier.rendering.renderer import VersionRenderer
 from tests.unit.rendering.making import StandingClock, offered, version
 from tests.unit.rendering.test_escaping import ADDRESSES, PAYLOADS, skeleton
@@ -193,8 +193,8 @@ def test_mails_stay_under_what_gmail_shows(name: str) -> None:
 @every_template
 def test_an_sms_is_one_message_of_gsm_7(name: str) -> None:
     for mail in every_filling(Channel.SMS, name):
-        counted = segments(mail.text)
-        assert (counted.encoding, counted.count) == ("GSM-7", 1), mail.text
+        size = sms_size(mail.text)
+        assert size == SmsSize(SmsEncoding.GSM7, 1), mail.text
 
 
 @every_template
