@@ -171,7 +171,7 @@ class SenderEndpoints:
         stored = await self.store.set(call.body.sender(service, _named(call.named("sender"))))
         if isinstance(stored, TooMany):
             raise invalid([InvalidField("", f"a service has at most {MAX_SENDERS} senders")])
-        self.senders.forget(service)
+        self.senders.forget()
         return Answer(status=HTTPStatus.OK, body=SenderView.of(stored).json_value()).response()
 
     async def remove(self, call: Call[None, SenderQuery]) -> Response:
@@ -179,7 +179,7 @@ class SenderEndpoints:
         service = call.acting_for(call.query.service)
         if isinstance(await self.store.remove(service, _named(call.named("sender"))), NotFound):
             raise not_found()
-        self.senders.forget(service)
+        self.senders.forget()
         return Answer(status=HTTPStatus.NO_CONTENT).response()
 
     def _listing(self) -> Operation:

@@ -1,7 +1,6 @@
 """As whom services may send mails: addresses that have names."""
 
 import re
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +8,7 @@ from typing import Protocol
 
 from notifier.clock import Clock
 from notifier.idempotency import NotFound
+from notifier.kept import Kept
 from notifier.mailbox import Mailbox
 
 DEFAULT = "default"
@@ -18,7 +18,7 @@ MAX_SENDERS = 100
 """How many a service may have."""
 _NAME = re.compile(NAME_PATTERN[:-1] + r"\Z", re.ASCII)
 _FRESH_S = 2.0
-_MOST_SERVICES = 10_000
+_MOST_KEPT = 10_000
 
 
 def is_sender_name(text: str) -> bool:
@@ -66,19 +66,15 @@ class SenderStore(Protocol):
         """Let nothing new be sent as this one."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    senders: Mapping[str, Sender]
-    read_at_s: float
-
-
 class Senders:
     """Finds senders, and keeps them: what is changed elsewhere is seen after `_FRESH_S`."""
 
     def __init__(self, store: SenderStore, clock: Clock) -> None:
         self._store = store
-        self._clock = clock
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._kept: Kept[tuple[str, int], Mapping[str, Sender]] = Kept(
+            _MOST_KEPT, clock, fresh_s=_FRESH_S, weigh=lambda senders: 1 + len(senders)
+        )
+        self._changes = 0
 
     async def of(self, service: str) -> Mapping[str, Sender]:
         """Return a service's senders by name.
@@ -86,22 +82,14 @@ class Senders:
         Raises:
             StoreUnavailableError: they could not be read.
         """
-        kept = self._kept.get(service)
-        now_s = self._clock.monotonic_s()
-        if kept is not None and now_s - kept.read_at_s <= _FRESH_S:
-            return kept.senders
-        if kept is not None:
-            # One looks; who comes meanwhile goes by what is known.
-            self._keep(service, kept.senders, now_s)
-        found = await self._store.of(service)
-        self._keep(service, found, now_s)
-        return found
+        # What is read now may not know of a change that comes meanwhile.
+        place = (service, self._changes)
+        kept = self._kept.get(place)
+        if kept is None:
+            kept = await self._store.of(service)
+            self._kept.keep(place, kept)
+        return kept
 
-    def forget(self, service: str) -> None:
-        """Look them up the next time: they were changed here."""
-        self._kept.pop(service, None)
-
-    def _keep(self, service: str, senders: Mapping[str, Sender], read_at_s: float) -> None:
-        self._kept[service] = _Kept(senders, read_at_s)
-        if len(self._kept) > _MOST_SERVICES:
-            self._kept.popitem(last=False)
+    def forget(self) -> None:
+        """Look them up the next time: some were changed here."""
+        self._changes += 1

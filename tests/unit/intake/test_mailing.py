@@ -1,5 +1,6 @@
 """What a mail has besides its content: as whom it is sent, where answers go."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -7,7 +8,7 @@ import pytest
 
 from notifier.intake.draft import Draft, Flaw
 from notifier.intake.mailing import mail_details
-from notifier.intake.senders import Senders
+from notifier.intake.senders import Sender, Senders
 from notifier.mailbox import Mailbox
 from notifier.notification.mail import MailDetails
 from notifier.notification.model import Channel
@@ -148,8 +149,28 @@ async def test_senders_are_looked_up_again_after_a_while_and_after_a_change_here
     assert "new" in await senders.of("orders")
 
     await store.remove("orders", "new")
-    senders.forget("orders")
+    senders.forget()
     assert "new" not in await senders.of("orders")
+
+
+async def test_a_change_here_that_comes_while_they_are_read_is_seen() -> None:
+    store, read = await kept(), asyncio.Event()
+
+    class Slow(KeptSenders):
+        async def of(self, service: str) -> Mapping[str, Sender]:
+            found = await store.of(service)
+            await read.wait()
+            return found
+
+    senders = Senders(Slow(), ManualClock())
+    reading = asyncio.create_task(senders.of("orders"))
+    await asyncio.sleep(0)
+    await store.set(a_sender("new", "new@shop.example"))
+    senders.forget()
+    read.set()
+
+    assert "new" not in await reading
+    assert "new" in await senders.of("orders")
 
 
 def test_a_flaw_of_a_field_rests_on_the_type() -> None:
