@@ -1,6 +1,7 @@
 """Mails to servers that want an access token, as the settings have it: Gmail, Microsoft 365."""
 
 import asyncio
+import json
 import re
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from structlog.testing import capture_logs
 
 from notifier.delivery.ports import ChannelAdapter
@@ -160,6 +164,17 @@ async def test_a_token_of_any_length_is_shown_as_the_server_wants_it(
 
     used = {command.split()[1] for command in server.commands if command.startswith("AUTH")}
     assert used == {"XOAUTH2" if "XOAUTH2" in methods else "OAUTHBEARER"}
+
+
+async def test_a_method_that_the_server_only_claims_to_know_is_followed_by_the_other(
+    server: SmtpServer, setting: Setting
+) -> None:
+    server.script("AUTH", "504 5.5.4 not that one")
+
+    assert isinstance(await setting.send(BY_CONSENT), Sent)
+
+    methods = [command.split()[1] for command in server.commands if command.startswith("AUTH")]
+    assert methods == ["XOAUTH2", "OAUTHBEARER"]
 
 
 async def test_a_mailbox_whose_name_has_commas_is_the_same_one(
@@ -550,6 +565,52 @@ def test_a_login_that_is_not_exactly_one_way_is_named(
         smtp_adapter(ManualClock(), changes)
 
     assert "/run/x" not in str(refused.value)
+
+
+def key_file(key: PrivateKeyTypes | str) -> str:
+    if isinstance(key, str):
+        pem = key
+    else:
+        form, none = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        pem = key.private_bytes(serialization.Encoding.PEM, form, none).decode()
+    return json.dumps({"client_email": "a@x.iam.gserviceaccount.com", "private_key": pem})
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "hunter2",
+        rsa.generate_private_key(public_exponent=65_537, key_size=1_024),  # noqa: S505 - it is refused
+        ec.generate_private_key(ec.SECP256R1()),
+    ],
+    ids=["none", "short", "of another kind"],
+)
+def test_a_key_that_cannot_sign_is_refused_at_the_start(key: PrivateKeyTypes | str) -> None:
+    changes = {"PRESET": "google", "OAUTH_SERVICE_ACCOUNT": key_file(key)}
+
+    with pytest.raises(SettingsError, match=r"^NOTIFIER_SMTP__OAUTH_SERVICE_ACCOUNT: its") as told:
+        smtp_adapter(ManualClock(), changes)
+
+    assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "good_after_s"),
+    [(3_600, 3_000), ("3600", 3_000), (None, 300), (0, 300), (True, 300), (10**12, 80_000)],
+)
+async def test_a_life_is_understood_however_it_is_told(
+    endpoint: TokenEndpoint, setting: Setting, *, lifetime: JsonValue, good_after_s: float
+) -> None:
+    endpoint.lifetime = lifetime
+
+    async with setting.adapter(BY_CONSENT) as adapter:
+        assert isinstance(await adapter.send(a_message()), Sent)
+        setting.clock.advance(good_after_s)
+        assert isinstance(await adapter.send(a_message()), Sent)
+        assert len(endpoint.asked) == 1
+        setting.clock.advance(90_000)
+        assert isinstance(await adapter.send(a_message()), Sent)
+        assert len(endpoint.asked) == 2
 
 
 @pytest.mark.parametrize(
