@@ -45,6 +45,7 @@ from notifier.audience.suppression import SuppressionStore
 from notifier.clock import Clock
 from notifier.content.attachment import Attachments
 from notifier.content.brand import BrandStore
+from notifier.content.cascading import Cascader
 from notifier.content.library import Library, TemplateStore
 from notifier.content.ports import Markup, Renderer, Workshop
 from notifier.content.shared import Sharing
@@ -212,11 +213,13 @@ def _on_templates(
     ports: ApiPorts, config: ApiConfig, library: Library, drafter: Drafter
 ) -> Sequence[Operation]:
     sharing = Sharing(ports.brands, ports.templates)
+    cascader = Cascader(ports.templates, sharing, ports.workshop, ports.new_id)
     reading = TemplateReading(templates=ports.templates, sharing=sharing, workshop=ports.workshop)
     writing = TemplateWriting(
         templates=ports.templates,
         library=library,
         sharing=sharing,
+        cascader=cascader,
         workshop=ports.workshop,
         new_id=ports.new_id,
     )
@@ -231,7 +234,7 @@ def _on_templates(
         new_id=ports.new_id,
         location=location,
     )
-    branding = Branding(brands=ports.brands)
+    branding = Branding(brands=ports.brands, library=library, cascader=cascader)
     return (
         *reading.operations(),
         *writing.operations(),

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from notifier.content.library import LostRace
+from notifier.content.library import LostRace, Outrun, Renewals
 from notifier.content.links import link_fault
 from notifier.idempotency import Applied, Idempotency, KeyReused, Remembered
 from notifier.notification.model import JsonValue
@@ -95,9 +95,13 @@ class BrandStore(Protocol):
         service: str,
         brand: Brand,
         if_match: str | None,
+        cascade: Renewals | None = None,
         idempotency: Idempotency | None = None,
-    ) -> Applied | Remembered | KeyReused | LostRace:
-        """Store a brand in place of the one with this etag; of any with None."""
+    ) -> Applied | Remembered | KeyReused | LostRace | Outrun:
+        """Store a brand in place of the one with this etag; of any with None.
+
+        With a cascade others get new versions, all at once; `Outrun` names those that cannot.
+        """
 
 
 def brand_etag(brand: Brand) -> str:

@@ -83,6 +83,37 @@ class Partial:
     content: Content
 
 
+BRAND = "@brand"
+"""What a template is said to use that reads the brand; no template can be called so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renewal:
+    """A version to publish of what was published as `published`, if that is still so."""
+
+    name: str
+    published: int
+    number: int
+    id: UUID
+    compiled: Content
+    source: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Renewals:
+    """What to publish with a change; `users` are all that are known to take in what is changed."""
+
+    users: Sequence[str]
+    renewals: Sequence[Renewal]
+
+
+@dataclass(frozen=True, slots=True)
+class Outrun:
+    """Somebody else published these meanwhile; nothing was changed."""
+
+    names: Sequence[str]
+
+
 class TemplateStore(Protocol):
     """Templates, their drafts and their versions."""
 
@@ -108,9 +139,13 @@ class TemplateStore(Protocol):
         draft: TemplateDraft,
         compiled: Content,
         id: UUID,
+        cascade: Renewals | None = None,
         idempotency: Idempotency | None = None,
-    ) -> Applied | Remembered | KeyReused | LostRace:
-        """Make the next version of a draft, if nothing has changed since that was read."""
+    ) -> Applied | Remembered | KeyReused | LostRace | Outrun:
+        """Make the next version of a draft, if nothing has changed since that was read.
+
+        With a cascade the others get theirs, all at once; `Outrun` names those that cannot.
+        """
 
     async def rollback(
         self,
@@ -144,6 +179,11 @@ class TemplateStore(Protocol):
 
     async def partials(self, service: str, names: Sequence[str]) -> Mapping[str, Partial]:
         """Return those of these partials that are published."""
+
+    async def users(
+        self, service: str, used: str, *, limit: int, after: str | None
+    ) -> Sequence[Template]:
+        """Return the templates that take in a partial (or BRAND) as published, by their names."""
 
     async def by_id(self, id: UUID) -> TemplateVersion | None:
         """Return the version of this id."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 
 from notifier.content.brand import Brand, BrandStore
@@ -36,20 +36,19 @@ class Sharing:
         service: str,
         content: Content,
         *,
-        name: str | None = None,
+        given: Mapping[str, Partial] | None = None,
         drafts: Collection[str] = (),
     ) -> Shared:
         """Return what a content may take in: what is published, or of `drafts` what is written.
 
-        A partial of that `name` is taken in as it is in `content`.
+        Partials that are `given` take the place of those.
 
         Raises:
             StoreUnavailableError: it could not be read.
         """
-        found: dict[str, Partial] = {}
-        if name is not None and content.is_partial:
-            found[name] = Partial(0, content)
-        wanted = set(mentioned(content)) - set(found)
+        found = dict(given or {})
+        every = [content, *(each.content for each in found.values())]
+        wanted = {name for each in every for name in mentioned(each)} - set(found)
         for _ in range(_ROUNDS):
             if not wanted or len(found) + len(wanted) > _MOST:
                 break
@@ -80,6 +79,6 @@ def mentioned(content: Content) -> Iterator[str]:
                 yield from islice((each[1] for each in _MENTIONED.finditer(source)), _MOST)
 
 
-def with_partial(shared: Shared, name: str, partial: Partial) -> Shared:
-    """Return the same with another partial of that name."""
-    return replace(shared, partials={**shared.partials, name: partial})
+def as_given(name: str, content: Content, number: int) -> Mapping[str, Partial]:
+    """Return what a draft gives to itself: a partial, that it would be once it is published."""
+    return {name: Partial(number, content)} if content.is_partial else {}

@@ -8,12 +8,13 @@ from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.content.brand import Brand, KeptBrand, brand_etag, default_brand
-from notifier.content.library import LostRace
+from notifier.content.library import BRAND, LostRace, Outrun, Renewals
 from notifier.idempotency import Applied, Idempotency, KeyReused, Remembered
 from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
 from notifier.store.kit.sql import Now, UtcTime
 from notifier.store.kit.tables import metadata
+from notifier.store.templates import renew
 
 brands = Table(
     "brands",
@@ -47,16 +48,17 @@ class SqlBrandStore:
         service: str,
         brand: Brand,
         if_match: str | None,
+        cascade: Renewals | None = None,
         idempotency: Idempotency | None = None,
-    ) -> Applied | Remembered | KeyReused | LostRace:
+    ) -> Applied | Remembered | KeyReused | LostRace | Outrun:
         new = {"brand": _encoded(brand), "updated_at": Now()}
 
-        async def work(connection: AsyncConnection) -> Applied | LostRace:
+        async def work(connection: AsyncConnection) -> Applied | LostRace | Outrun:
             held = await _locked(connection, service)
             if if_match not in (None, held.etag):
                 return LostRace(held.etag)
             await connection.execute(update(brands).where(_b.service == service).values(**new))
-            return Applied()
+            return await renew(connection, service, BRAND, cascade) if cascade else Applied()
 
         return await write_once(self._database, idempotency, work)
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
+    delete,
     func,
     literal,
     select,
@@ -28,9 +29,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.content.encoding import checksum, decode, encode
 from notifier.content.library import (
+    BRAND,
     Archived,
     LostRace,
+    Outrun,
     Partial,
+    Renewal,
+    Renewals,
     Template,
     TemplateDraft,
     Unpublished,
@@ -81,7 +86,18 @@ template_versions = Table(
     Index("uq_template_versions_number", "service", "name", "number", unique=True),
 )
 
-_t, _d, _v = templates.c, template_drafts.c, template_versions.c
+template_uses = Table(
+    "template_uses",
+    metadata,
+    Column("service", Text, primary_key=True),
+    # A partial's name, or what stands for the brand.
+    Column("used", Text, primary_key=True),
+    # What takes it in, as it is published.
+    Column("template", Text, primary_key=True),
+    Index("ix_template_uses_template", "service", "template"),
+)
+
+_t, _d, _v, _u = templates.c, template_drafts.c, template_versions.c, template_uses.c
 
 
 class SqlTemplateStore:
@@ -145,19 +161,23 @@ class SqlTemplateStore:
         draft: TemplateDraft,
         compiled: Content,
         id: UUID,
+        cascade: Renewals | None = None,
         idempotency: Idempotency | None = None,
-    ) -> Applied | Remembered | KeyReused | LostRace:
+    ) -> Applied | Remembered | KeyReused | LostRace | Outrun:
         service, name = draft.service, draft.name
 
-        async def work(connection: AsyncConnection) -> Applied | LostRace:
+        async def work(connection: AsyncConnection) -> Applied | LostRace | Outrun:
+            if not await _are_published(connection, service, compiled.uses):
+                return LostRace(draft.etag)
             await _lock(connection, service, name)
             held = (await connection.execute(_draft(service, name))).one_or_none()
             next_number = await _next_number(connection, service, name)
             if held is None or (held.etag, next_number) != (draft.etag, draft.next_number):
                 await connection.rollback()
                 return LostRace(held.etag if held else None)
-            new = {"id": id, "number": next_number, "content": encode(compiled)}
-            return await _publish(connection, service, name, {**new, "source": held.content})
+            new = {"id": id, "number": next_number, "source": held.content}
+            await _publish(connection, service, name, compiled, new)
+            return await renew(connection, service, name, cascade) if cascade else Applied()
 
         return await write_once(self._database, idempotency, work)
 
@@ -179,8 +199,9 @@ class SqlTemplateStore:
             if await _next_number(connection, service, name) != as_number:
                 await connection.rollback()
                 return LostRace(None)
-            new = {"id": id, "number": as_number, "content": earlier.content}
-            return await _publish(connection, service, name, {**new, "source": earlier.source})
+            new = {"id": id, "number": as_number, "source": earlier.source}
+            await _publish(connection, service, name, decode(earlier.content), new)
+            return Applied()
 
         return await write_once(self._database, idempotency, work)
 
@@ -258,6 +279,25 @@ class SqlTemplateStore:
 
         return await self._database.read(work)
 
+    async def users(
+        self, service: str, used: str, *, limit: int, after: str | None
+    ) -> Sequence[Template]:
+        is_user = and_(_u.service == _t.service, _u.template == _t.name)
+        query = (
+            select(templates)
+            .join_from(template_uses, templates, is_user)
+            .where(_u.service == service, _u.used == used)
+            .order_by(_t.name)
+            .limit(limit)
+        )
+        if after is not None:
+            query = query.where(_t.name > after)
+
+        async def work(connection: AsyncConnection) -> builtins.list[Template]:
+            return [_to_template(row) for row in await connection.execute(query)]
+
+        return await self._database.search(work)
+
     async def by_id(self, id: UUID) -> TemplateVersion | None:
         query = select(template_versions).where(_v.id == id)
 
@@ -285,15 +325,76 @@ async def _next_number(connection: AsyncConnection, service: str, name: str) -> 
     return found + 1
 
 
+async def renew(
+    connection: AsyncConnection, service: str, used: str, cascade: Renewals
+) -> Applied | Outrun:
+    """Publish all that takes in `used` again; if not, the transaction is to change nothing.
+
+    `used` is locked by whoever calls this, so that nobody takes it in meanwhile.
+    """
+    users = select(_u.template).where(_u.service == service, _u.used == used)
+    lost = sorted(set(await connection.scalars(users)) - set(cascade.users))
+    for each in sorted(cascade.renewals, key=lambda renewal: renewal.name):
+        if not await _renewed(connection, service, each):
+            lost.append(each.name)
+    return Outrun(lost) if lost else Applied()
+
+
+async def _renewed(connection: AsyncConnection, service: str, renewal: Renewal) -> bool:
+    name = renewal.name
+    if not await _are_published(connection, service, renewal.compiled.uses):
+        return False
+    query = select(_t.published, _t.is_archived).where(_t.service == service, _t.name == name)
+    row = (await connection.execute(query.with_for_update())).one_or_none()
+    is_as_seen = row is not None and (row.published, row.is_archived) == (renewal.published, False)
+    if not is_as_seen or await _next_number(connection, service, name) != renewal.number:
+        return False
+    new = {"id": renewal.id, "number": renewal.number, "source": encode(renewal.source)}
+    await _publish(connection, service, name, renewal.compiled, new)
+    return True
+
+
+async def _are_published(
+    connection: AsyncConnection, service: str, uses: Mapping[str, int]
+) -> bool:
+    """Whether these partials are still what was taken in; they stay so in this transaction."""
+    if not uses:
+        return True
+    query = (
+        select(_t.name, _t.published)
+        .where(_t.service == service, _t.name.in_(sorted(uses)))
+        .order_by(_t.name)
+        .with_for_update(read=True)
+    )
+    found = {row.name: row.published for row in await connection.execute(query)}
+    return found == dict(uses)
+
+
 async def _publish(
-    connection: AsyncConnection, service: str, name: str, new: Mapping[str, Any]
-) -> Applied:
-    version = {**new, "checksum": checksum(new["content"]), "created_at": Now()}
+    connection: AsyncConnection,
+    service: str,
+    name: str,
+    compiled: Content,
+    new: Mapping[str, Any],
+) -> None:
+    content = encode(compiled)
+    version = {**new, "content": content, "checksum": checksum(content), "created_at": Now()}
     named = {"service": service, "name": name}
+    await _note_uses(connection, service, name, compiled)
     await connection.execute(insert(template_versions).values(**named, **version))
     published = update(templates).where(_t.service == service, _t.name == name)
     await connection.execute(published.values(published=new["number"], is_archived=False))
-    return Applied()
+
+
+async def _note_uses(
+    connection: AsyncConnection, service: str, name: str, compiled: Content
+) -> None:
+    used = [*compiled.uses, *([BRAND] if compiled.brand else [])]
+    old = delete(template_uses).where(_u.service == service, _u.template == name)
+    await connection.execute(old)
+    if used:
+        rows = [{"service": service, "used": each, "template": name} for each in used]
+        await connection.execute(insert(template_uses).values(rows))
 
 
 async def _numbers(connection: AsyncConnection, service: str, name: str) -> tuple[int, ...]:

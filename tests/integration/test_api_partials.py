@@ -1,13 +1,19 @@
 """Partials and layouts over HTTP: taken in when a template is published, and kept."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import pytest
 
-from tests.api import PREFIX, Api, serving
+from notifier.api.app import create_app
+from notifier.api.kit.config import ApiConfig
+from notifier.content.ports import Checked, Workshop
+from notifier.content.shared import Shared
+from notifier.content.template import Content
+from tests.api import PEPPER, PREFIX, Api, client_of, serving
 
 TEMPLATES = "/api/v1/templates"
 
@@ -143,3 +149,172 @@ async def test_an_archived_partial_is_taken_in_no_more(api: Api) -> None:
     refused = await api.client.post(f"{TEMPLATES}/hello/publish")
     assert refused.json()["findings"][0]["code"] == "include-unknown"
     assert await text_of(api, "hello", version=1) == "Hi old"
+
+
+async def cascade_of(api: Api, name: str, content: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    told = await published(api, name, content, cascade="true")
+    return {each["name"]: each for each in told["cascade"]}
+
+
+async def test_a_cascade_publishes_again_what_takes_in_a_partial(api: Api) -> None:
+    await published(api, "footer", a_partial("old"))
+    await published(
+        api, "main", a_partial('{% block content %}{% endblock %} {% include "footer" %}')
+    )
+    await published(api, "direct", a_template('Hi {% include "footer" %}'))
+    await published(api, "by-layout", a_template("Hi", layout="main"))
+    await published(api, "other", a_template("Hi"))
+
+    told = await cascade_of(api, "footer", a_partial("new"))
+
+    assert {name: (each["outcome"], each["version"]) for name, each in told.items()} == {
+        "direct": ("published", 2),
+        "by-layout": ("published", 2),
+    }
+    for name in told:
+        assert await text_of(api, name, version=1) == "Hi old"
+        assert await text_of(api, name, version=2) == "Hi new"
+
+
+async def test_a_template_that_would_have_errors_keeps_its_version(api: Api) -> None:
+    await published(api, "footer", a_partial("old"))
+    await published(api, "bad", a_template('{% include "footer" %}', schema={"properties": {}}))
+    named = {"properties": {"name": {"type": "string"}}, "required": ["name"]}
+    good = a_template('{{ name }} {% include "footer" %}', schema=named, examples=[{"name": "Ada"}])
+    await published(api, "good", good)
+
+    told = await cascade_of(api, "footer", a_partial("Bye {{ name }}"))
+
+    assert (told["bad"]["outcome"], told["bad"]["version"]) == ("refused", None)
+    assert [each["code"] for each in told["bad"]["findings"]] == ["variable-unknown"]
+    assert told["good"]["outcome"] == "published"
+    assert (await api.client.get(f"{TEMPLATES}/bad/versions")).json()["items"][0]["version"] == 1
+    assert await text_of(api, "good", version=2, variables={"name": "Ada"}) == "Ada Bye Ada"
+
+
+async def test_a_cascade_publishes_nothing_of_a_draft(api: Api) -> None:
+    await published(api, "footer", a_partial("old"))
+    await published(api, "hello", a_template('Hi {% include "footer" %}'))
+    draft = await written(api, "hello", a_template('Draft {% include "footer" %}'))
+
+    await cascade_of(api, "footer", a_partial("new"))
+
+    assert await text_of(api, "hello", version=2) == "Hi new"
+    kept = await api.client.get(f"{TEMPLATES}/hello/draft")
+    assert (kept.headers["etag"], kept.json()["content"]) == (
+        draft.headers["etag"],
+        draft.json()["content"],
+    )
+
+
+async def test_what_says_the_same_is_not_published_again(api: Api) -> None:
+    both = {"en": {"email": {"text": "a", "html": "<p>old</p>"}}}
+    await published(api, "footer", {"partial": True, "parts": both})
+    await published(api, "hello", a_template('Hi {% include "footer" %}'))
+
+    both = {"en": {"email": {"text": "a", "html": "<p>new</p>"}}}
+    told = await cascade_of(api, "footer", {"partial": True, "parts": both})
+
+    assert (told["hello"]["outcome"], told["hello"]["version"]) == ("unchanged", 1)
+
+
+async def test_a_cascade_with_a_key_has_one_effect_and_one_answer(api: Api) -> None:
+    await published(api, "footer", a_partial("old"))
+    await published(api, "hello", a_template('Hi {% include "footer" %}'))
+    await written(api, "footer", a_partial("new"))
+
+    first, again = [
+        await api.client.post(
+            f"{TEMPLATES}/footer/publish?cascade=true", headers={"Idempotency-Key": "k"}
+        )
+        for _ in range(2)
+    ]
+
+    assert first.json() == again.json()
+    assert again.headers["idempotency-replayed"] == "true"
+    assert len((await api.client.get(f"{TEMPLATES}/hello/versions")).json()["items"]) == 2
+
+
+async def test_a_new_brand_cascades_to_what_reads_it(api: Api) -> None:
+    await published(api, "named", a_template("Hi from {{ brand.name }}"))
+    await published(api, "plain", a_template("Hi"))
+
+    saved = await api.client.put("/api/v1/brand?cascade=true", json={"name": "Evently"})
+    again = await api.client.put("/api/v1/brand?cascade=true", json={"name": "Evently"})
+
+    [told] = saved.json()["cascade"]
+    assert (told["name"], told["outcome"], told["version"]) == ("named", "published", 2)
+    assert [each["outcome"] for each in again.json()["cascade"]] == ["unchanged"]
+    assert await text_of(api, "named", version=2) == "Hi from Evently"
+    assert (await api.client.put("/api/v1/brand", json={})).json()["cascade"] is None
+
+
+async def test_what_uses_a_partial_is_listed_as_it_is_published(api: Api) -> None:
+    await published(api, "footer", a_partial("Bye"))
+    for name in ("b", "a"):
+        await published(api, name, a_template('{% include "footer" %}'))
+    await written(api, "c", a_template('{% include "footer" %}'))
+
+    async def users(path: str) -> tuple[list[str], str | None]:
+        told = (await api.client.get(path)).json()
+        return [each["name"] for each in told["items"]], told["next"]
+
+    first, following = await users(f"{TEMPLATES}/footer/used-by?limit=1")
+    assert (first, await users(following or "")) == (["a"], (["b"], None))
+    await published(api, "a", a_template("alone"))
+    assert await users(f"{TEMPLATES}/footer/used-by") == (["b"], None)
+
+
+class Meddling:
+    """Looks at contents as the real one does, while somebody does something else, once."""
+
+    def __init__(self, workshop: Workshop, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        self._workshop = workshop
+        self._meanwhile: list[Callable[[], Awaitable[object]]] = [meanwhile]
+
+    async def check(self, content: Content, shared: Shared) -> Checked:
+        checked = await self._workshop.check(content, shared)
+        if not content.is_partial and self._meanwhile:
+            await self._meanwhile.pop()()
+        return checked
+
+
+async def test_a_lost_race_for_one_template_is_an_answer_for_that_one(api: Api) -> None:
+    await published(api, "footer", a_partial("old"))
+    for name in ("early", "quiet"):
+        await published(api, name, a_template('Hi {% include "footer" %}'))
+    await written(api, "footer", a_partial("new"))
+
+    async def meanwhile() -> None:
+        await published(api, "early", a_template('Newer {% include "footer" %}'))
+        await published(api, "late", a_template('Late {% include "footer" %}'))
+
+    meddling = cast(Workshop, Meddling(api.services.workshop, meanwhile))
+    app = create_app(replace(api.services, workshop=meddling), ApiConfig(pepper=PEPPER))
+    async with client_of(app) as client:
+        client.headers.update(api.client.headers)
+        answer = await client.post(f"{TEMPLATES}/footer/publish?cascade=true")
+
+    assert answer.status_code == 200, answer.text
+    told = {each["name"]: each["outcome"] for each in answer.json()["cascade"]}
+    assert told == {"early": "outrun", "late": "outrun", "quiet": "published"}
+    assert await text_of(api, "early", version=2) == "Newer old"
+    assert await text_of(api, "quiet", version=2) == "Hi new"
+
+
+async def test_a_template_is_not_published_with_a_partial_that_changed_meanwhile(api: Api) -> None:
+    await published(api, "footer", a_partial("old"))
+    await written(api, "hello", a_template('Hi {% include "footer" %}'))
+
+    async def meanwhile() -> None:
+        await published(api, "footer", a_partial("new"), cascade="true")
+
+    meddling = cast(Workshop, Meddling(api.services.workshop, meanwhile))
+    app = create_app(replace(api.services, workshop=meddling), ApiConfig(pepper=PEPPER))
+    async with client_of(app) as client:
+        client.headers.update(api.client.headers)
+        lost = await client.post(f"{TEMPLATES}/hello/publish")
+        again = await client.post(f"{TEMPLATES}/hello/publish")
+
+    assert (lost.status_code, again.status_code) == (409, 200)
+    assert await text_of(api, "hello", version=1) == "Hi new"

@@ -15,8 +15,15 @@ from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import PRECONDITION_FAILED
 from notifier.api.kit.views import View
+from notifier.api.templates.cascades import bounded, once
 from notifier.api.templates.preconditions import IF_MATCH, if_match, lost, quoted
-from notifier.api.templates.shapes import TAG, TemplateQuery
+from notifier.api.templates.shapes import (
+    TAG,
+    CascadedView,
+    CascadeQuery,
+    TemplateQuery,
+    cascaded_views,
+)
 from notifier.audience.recipient import normalise
 from notifier.content.brand import (
     COLOR_PATTERN,
@@ -29,7 +36,8 @@ from notifier.content.brand import (
     default_brand,
     is_brand_url,
 )
-from notifier.content.library import LostRace
+from notifier.content.cascading import Cascade, Cascader
+from notifier.content.library import BRAND, Library, LostRace
 from notifier.errors import RecipientError
 from notifier.notification.model import Channel
 
@@ -120,6 +128,10 @@ class BrandView(View):
     support_email: str | None
     support_url: str | None
     support_phone: str | None
+    cascade: Annotated[
+        list[CascadedView] | None,
+        Field(description="What became of those that read it; null if that was not asked for."),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +139,8 @@ class Branding:
     """Lets a service say what its templates have in common."""
 
     brands: BrandStore
+    library: Library
+    cascader: Cascader
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoints."""
@@ -136,17 +150,23 @@ class Branding:
         """Show the brand."""
         service = call.acting_for(call.query.service)
         kept = await self.brands.brand(service)
-        return _shown(service, kept.brand).response()
+        return _shown(service, kept.brand, None).response()
 
-    async def save(self, call: Call[BrandShape, TemplateQuery]) -> Response:
+    async def save(self, call: Call[BrandShape, CascadeQuery]) -> Response:
         """Store the brand."""
         service = call.acting_for(call.query.service)
         brand = call.body.brand(service)
         change = partial(self.brands.save, service=service, brand=brand, if_match=if_match(call))
-        saved = await call.once(change, _shown(service, brand))
+        cascade = await self._cascade(service, brand) if call.query.cascade else None
+        saved = await once(call, change, cascade, partial(_shown, service, brand))
         if isinstance(saved, LostRace):
             raise lost(saved, "brand")
+        self.library.forget()
+        assert isinstance(saved, Response)  # noqa: S101  all else is said above
         return saved
+
+    async def _cascade(self, service: str, brand: Brand) -> Cascade:
+        return bounded(await self.cascader.prepared(service, BRAND, brand=brand))
 
     def _showing(self) -> Operation:
         return Operation(
@@ -172,7 +192,7 @@ class Branding:
             tag=TAG,
             serve=self.save,
             scope="templates",
-            query=TemplateQuery,
+            query=CascadeQuery,
             body=BrandShape,
             max_values=_MAX_VALUES,
             headers=(IF_MATCH,),
@@ -184,7 +204,7 @@ class Branding:
 _BRAND = Reply(description="The brand", model=BrandView, headers=("ETag",))
 
 
-def _shown(service: str, brand: Brand) -> Answer:
-    etag = quoted(brand_etag(brand))
-    view = BrandView(service=service, etag=etag, **asdict(brand))
+def _shown(service: str, brand: Brand, cascade: Cascade | None) -> Answer:
+    etag, cascaded = quoted(brand_etag(brand)), cascaded_views(cascade)
+    view = BrandView(service=service, etag=etag, cascade=cascaded, **asdict(brand))
     return Answer(status=HTTPStatus.OK, body=view.json_value(), headers={"ETag": etag})

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from notifier.api.kit.problems import InvalidField, invalid, not_found
 from notifier.api.templates.shapes import FillingRequest
 from notifier.content.library import TemplateStore, WrittenVersion
-from notifier.content.shared import Shared, Sharing
+from notifier.content.shared import Shared, Sharing, as_given
 from notifier.content.template import Content, Variables
 from notifier.idempotency import NotFound
 
@@ -30,12 +30,14 @@ async def chosen_content(
         if not found.source.is_partial:
             return found.version.content, None
         # A partial is put together where it is taken in.
-        return found.source, await sharing.of(service, found.source, name=name)
+        given = as_given(name, found.source, wanted.version)
+        return found.source, await sharing.of(service, found.source, given=given)
     draft = await templates.draft(service, name)
     if isinstance(draft, NotFound):
         raise not_found()
     content = draft.content
-    return content, await sharing.of(service, content, name=name, drafts=drafts)
+    given = as_given(name, content, draft.next_number)
+    return content, await sharing.of(service, content, given=given, drafts=drafts)
 
 
 async def written_version(

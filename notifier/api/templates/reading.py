@@ -30,6 +30,7 @@ from notifier.api.templates.shapes import (
     TemplatesQuery,
     TemplatesView,
     TemplateView,
+    UsersQuery,
     VersionsQuery,
     VersionsView,
     VersionView,
@@ -61,6 +62,19 @@ class TemplateReading:
             service=call.seeing(query.service), limit=query.limit + 1, after=query.after
         )
         shown, next_page = call.page(found, query.limit, template_place)
+        view = TemplatesView(items=[TemplateView.of(each) for each in shown], next=next_page)
+        return _ok(view.json_value())
+
+    async def list_users(self, call: Call[None, UsersQuery]) -> Response:
+        """Show a page of the templates that take in a partial."""
+        query = call.query
+        found = await self.templates.users(
+            call.acting_for(query.service),
+            named_template(call),
+            limit=query.limit + 1,
+            after=query.after,
+        )
+        shown, next_page = call.page(found, query.limit, lambda user: user.name)
         view = TemplatesView(items=[TemplateView.of(each) for each in shown], next=next_page)
         return _ok(view.json_value())
 
@@ -129,6 +143,18 @@ class TemplateReading:
 
     def _showing(self) -> Sequence[Operation]:
         return (
+            Operation(
+                id="listPartialUsers",
+                method="GET",
+                path=f"{PREFIX}/{{template}}/used-by",
+                summary="What takes in a partial, as it is published",
+                tag=TAG,
+                serve=self.list_users,
+                scope="read",
+                query=UsersQuery,
+                replies={200: Reply(description="One page", model=TemplatesView)},
+                problems=(NOT_FOUND,),
+            ),
             Operation(
                 id="listTemplateVersions",
                 method="GET",

@@ -19,8 +19,9 @@ from pydantic import (
 from pydantic import JsonValue as PydanticJson
 
 from notifier.api.kit.fields import WireRecipient, WireType
-from notifier.api.kit.querying import Limit, QueryModel, Service
+from notifier.api.kit.querying import Flag, Limit, QueryModel, Service
 from notifier.api.kit.views import View
+from notifier.content.cascading import Cascade, Cascaded, Outcome
 from notifier.content.encoding import parts_document
 from notifier.content.library import Template
 from notifier.content.template import (
@@ -325,12 +326,64 @@ class VersionsView(View):
     next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
 
 
+class CascadeQuery(TemplateQuery):
+    """Whose template, and whether others are published again."""
+
+    cascade: Annotated[
+        Flag,
+        Field(description="Publish again what takes this in, from the source that is published."),
+    ] = False
+
+
+class CascadedView(View):
+    """What became of one template that takes in what was changed."""
+
+    name: str
+    outcome: Annotated[
+        Outcome,
+        Field(
+            description="published: as `version`. unchanged: it says the same as before. refused: "
+            "it has errors now, see findings. outrun: somebody else published it meanwhile."
+        ),
+    ]
+    version: Annotated[int | None, Field(description="The one that is sent from now on.")]
+    findings: list[FindingView]
+
+    @classmethod
+    def of(cls, it: Cascaded) -> Self:
+        """View `it`."""
+        return cls(
+            name=it.name,
+            outcome=it.outcome,
+            version=it.version,
+            findings=finding_views(it.findings),
+        )
+
+
+def cascaded_views(cascade: Cascade | None) -> list[CascadedView] | None:
+    """View what became of each; None where nothing else was to be published."""
+    return None if cascade is None else [CascadedView.of(each) for each in cascade.cascaded]
+
+
+class UsersQuery(TemplateQuery):
+    """Which users of a partial to list."""
+
+    limit: Limit = 50
+    after: Annotated[
+        TemplateName | None, Field(description="Where the last page ended, from its `next`.")
+    ] = None
+
+
 class PublishedView(View):
     """A version that was published just now."""
 
     name: str
     version: int
     findings: list[FindingView]
+    cascade: Annotated[
+        list[CascadedView] | None,
+        Field(description="What became of those that take it in; null if that was not asked for."),
+    ] = None
 
 
 class DiffView(View):

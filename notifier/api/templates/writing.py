@@ -20,6 +20,7 @@ from notifier.api.kit.problems import (
     ProblemError,
     not_found,
 )
+from notifier.api.templates.cascades import bounded, once
 from notifier.api.templates.naming import named_template
 from notifier.api.templates.preconditions import IF_MATCH, if_match, lost, quoted
 from notifier.api.templates.refusals import refused
@@ -28,17 +29,20 @@ from notifier.api.templates.shapes import (
     MAX_VALUES,
     PREFIX,
     TAG,
+    CascadeQuery,
     ContentShape,
     ContentView,
     DraftView,
     PublishedView,
     RollbackRequest,
     TemplateQuery,
+    cascaded_views,
     finding_views,
 )
+from notifier.content.cascading import Cascade, Cascader
 from notifier.content.library import Library, LostRace, TemplateDraft, TemplateStore
 from notifier.content.ports import Checked, Workshop
-from notifier.content.shared import Sharing
+from notifier.content.shared import Sharing, as_given
 from notifier.idempotency import NotFound
 
 
@@ -49,6 +53,7 @@ class TemplateWriting:
     templates: TemplateStore
     library: Library
     sharing: Sharing
+    cascader: Cascader
     workshop: Workshop
     new_id: Callable[[], UUID]
 
@@ -79,7 +84,7 @@ class TemplateWriting:
             raise lost(saved, "draft")
         return await self._shown(saved)
 
-    async def publish(self, call: Call[None, TemplateQuery]) -> Response:
+    async def publish(self, call: Call[None, CascadeQuery]) -> Response:
         """Make a version of a draft without errors."""
         draft = await self._draft(call)
         if if_match(call) not in (None, draft.etag):
@@ -87,13 +92,12 @@ class TemplateWriting:
         checked = await self._checked(draft)
         if checked.compiled is None:
             return await call.refuse(refused(checked))
-        view = PublishedView(
-            name=draft.name, version=draft.next_number, findings=finding_views(checked.findings)
-        )
+        cascade = await self._cascade(draft) if call.query.cascade else None
         change = partial(
             self.templates.publish, draft=draft, compiled=checked.compiled, id=self.new_id()
         )
-        return await self._published(call, change, view)
+        view = partial(_published_view, draft, checked)
+        return self._answered(await once(call, change, cascade, view))
 
     async def roll_back(self, call: Call[RollbackRequest, TemplateQuery]) -> Response:
         """Publish an earlier version again."""
@@ -108,7 +112,8 @@ class TemplateWriting:
             id=self.new_id(),
         )
         view = PublishedView(name=name, version=number, findings=[])
-        return await self._published(call, change, view)
+        answer = Answer(status=HTTPStatus.OK, body=view.json_value())
+        return self._answered(await call.once(change, answer))
 
     async def archive(self, call: Call[None, TemplateQuery]) -> Response:
         """Let nothing new be sent with a template."""
@@ -120,22 +125,22 @@ class TemplateWriting:
         self.library.forget()
         return result
 
-    async def _published(
-        self,
-        call: Call[Any, TemplateQuery],
-        change: Callable[..., Any],
-        view: PublishedView,
-    ) -> Response:
-        result = await call.once(change, Answer(status=HTTPStatus.OK, body=view.json_value()))
+    async def _cascade(self, draft: TemplateDraft) -> Cascade:
+        given = as_given(draft.name, draft.content, draft.next_number)
+        return bounded(await self.cascader.prepared(draft.service, draft.name, given=given))
+
+    def _answered(self, result: object) -> Response:
         if isinstance(result, LostRace):
             raise ProblemError(BUSY, "It was changed meanwhile. Look at it, and publish it again.")
         if isinstance(result, NotFound):
             raise not_found()
         self.library.forget()
-        response: Response = result
-        return response
+        assert isinstance(result, Response)  # noqa: S101  all else is said above
+        return result
 
-    async def _draft(self, call: Call[Any, TemplateQuery]) -> TemplateDraft:
+    async def _draft(
+        self, call: "Call[Any, TemplateQuery] | Call[None, CascadeQuery]"
+    ) -> TemplateDraft:
         service = call.acting_for(call.query.service)
         found = await self.templates.draft(service, named_template(call))
         if isinstance(found, NotFound):
@@ -143,7 +148,8 @@ class TemplateWriting:
         return found
 
     async def _checked(self, draft: TemplateDraft) -> Checked:
-        shared = await self.sharing.of(draft.service, draft.content, name=draft.name)
+        given = as_given(draft.name, draft.content, draft.next_number)
+        shared = await self.sharing.of(draft.service, draft.content, given=given)
         return await self.workshop.check(draft.content, shared)
 
     async def _shown(self, draft: TemplateDraft) -> Response:
@@ -204,7 +210,7 @@ class TemplateWriting:
             tag=TAG,
             serve=self.publish,
             scope="templates",
-            query=TemplateQuery,
+            query=CascadeQuery,
             is_idempotent=True,
             headers=(IF_MATCH,),
             replies={200: _PUBLISHED},
@@ -246,3 +252,13 @@ class TemplateWriting:
 
 _PUBLISHED = Reply(description="It is sent from now on", model=PublishedView)
 _DRAFT = Reply(description="The draft", model=DraftView, headers=("ETag",))
+
+
+def _published_view(draft: TemplateDraft, checked: Checked, cascade: Cascade | None) -> Answer:
+    view = PublishedView(
+        name=draft.name,
+        version=draft.next_number,
+        findings=finding_views(checked.findings),
+        cascade=cascaded_views(cascade),
+    )
+    return Answer(status=HTTPStatus.OK, body=view.json_value())

@@ -29,6 +29,7 @@ REVISIONS = (
     "0015_keep_finished_content",
     "0016_find_ids_by_their_key",
     "0017_add_sizes_of_sms",
+    "0018_note_what_templates_use",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -7,8 +7,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from notifier.content.library import (
+    BRAND,
     Archived,
     LostRace,
+    Outrun,
+    Partial,
+    Renewal,
+    Renewals,
     TemplateDraft,
     Unpublished,
     WrittenVersion,
@@ -220,3 +225,134 @@ async def test_what_was_sent_with_a_template_is_replayed_while_its_variables_are
     await stores.orders.move(REPLAY, failed.id, service=None)
 
     assert await stores.status(failed.id) is (Status.FAILED if sensitive else Status.PENDING)
+
+
+def a_partial(text: str = "Bye") -> Content:
+    parts = {"en": {Channel.SMS: {"text": text}}}
+    return Content(default_locale="en", parts=parts, schema={}, examples=[], is_partial=True)
+
+
+async def made(
+    templates: SqlTemplateStore,
+    name: str,
+    compiled: Content,
+    cascade: Renewals | None = None,
+) -> object:
+    """Write a draft and publish it."""
+    draft = await templates.save(service="orders", name=name, content=compiled, if_match=None)
+    assert isinstance(draft, TemplateDraft)
+    return await templates.publish(draft=draft, compiled=compiled, id=uuid4(), cascade=cascade)
+
+
+async def users(templates: SqlTemplateStore, used: str) -> list[str]:
+    return [each.name for each in await templates.users("orders", used, limit=9, after=None)]
+
+
+def a_renewal(name: str, published: int, number: int, **uses: int) -> Renewal:
+    compiled = replace(content("Renewed"), uses=uses)
+    return Renewal(
+        name=name,
+        published=published,
+        number=number,
+        id=uuid4(),
+        compiled=compiled,
+        source=content("Source"),
+    )
+
+
+async def test_partials_are_found_as_they_are_published(templates: SqlTemplateStore) -> None:
+    await made(templates, "footer", a_partial("One"))
+    await made(templates, "footer", a_partial("Two"))
+    await templates.save(service="orders", name="footer", content=a_partial("3"), if_match=None)
+    await made(templates, "gone", a_partial())
+    await templates.archive(service="orders", name="gone")
+    await made(templates, "mail", content())
+
+    found = await templates.partials("orders", ["footer", "gone", "mail", "none"])
+
+    assert found == {"footer": Partial(2, a_partial("Two"))}
+    assert await templates.partials("payments", ["footer"]) == {}
+
+
+async def test_what_a_template_uses_is_what_its_published_version_does(
+    templates: SqlTemplateStore,
+) -> None:
+    await made(templates, "footer", a_partial())
+    uses = replace(content(), uses={"footer": 1}, brand={"name": "Evently"})
+    await made(templates, "a", uses)
+    await made(templates, "b", uses)
+
+    assert (await users(templates, "footer"), await users(templates, BRAND)) == (
+        ["a", "b"],
+        ["a", "b"],
+    )
+    await made(templates, "a", content())
+    assert await users(templates, "footer") == ["b"]
+    await templates.rollback(service="orders", name="a", number=1, as_number=3, id=uuid4())
+    assert await users(templates, "footer") == ["a", "b"]
+
+
+async def test_a_partial_that_was_published_meanwhile_is_not_taken_in(
+    templates: SqlTemplateStore,
+) -> None:
+    await made(templates, "footer", a_partial("One"))
+    await made(templates, "footer", a_partial("Two"))
+
+    late = await made(templates, "a", replace(content(), uses={"footer": 1}))
+    gone = await made(templates, "a", replace(content(), uses={"none": 1}))
+
+    assert isinstance(late, LostRace)
+    assert isinstance(gone, LostRace)
+    assert isinstance(await templates.find("orders", TemplateRef("a")), Unpublished)
+
+
+async def test_a_cascade_is_published_with_its_partial(templates: SqlTemplateStore) -> None:
+    await made(templates, "footer", a_partial("One"))
+    await made(templates, "a", replace(content(), uses={"footer": 1}))
+
+    cascade = Renewals(["a"], [a_renewal("a", 1, 2, footer=2)])
+    assert await made(templates, "footer", a_partial("Two"), cascade) == Applied()
+
+    found = await templates.written("orders", "a", 2)
+    assert isinstance(found, WrittenVersion)
+    assert found.version.content.parts == content("Renewed").parts
+    assert found.source == content("Source")
+    assert await templates.find("orders", TemplateRef("a")) == found.version
+
+
+@pytest.mark.parametrize(
+    "cascade",
+    [
+        Renewals(["a"], [a_renewal("a", 1, 3, footer=2)]),
+        Renewals(["a"], [a_renewal("a", 2, 4, footer=2)]),
+        Renewals(["a"], [a_renewal("a", 2, 3, footer=1)]),
+        Renewals([], []),
+    ],
+    ids=["published meanwhile", "numbered meanwhile", "of an old partial", "unknown"],
+)
+async def test_a_cascade_that_was_outrun_changes_nothing(
+    templates: SqlTemplateStore, cascade: Renewals
+) -> None:
+    await made(templates, "footer", a_partial("One"))
+    for subject in ("One", "Two"):
+        await made(templates, "a", replace(content(subject), uses={"footer": 1}))
+
+    assert await made(templates, "footer", a_partial("Two"), cascade) == Outrun(["a"])
+
+    numbers = [
+        [each.number for each in await templates.versions("orders", name, limit=9, before=None)]
+        for name in ("a", "footer")
+    ]
+    assert numbers == [[2, 1], [1]]
+
+
+async def test_an_archived_template_is_not_published_by_a_cascade(
+    templates: SqlTemplateStore,
+) -> None:
+    await made(templates, "footer", a_partial("One"))
+    await made(templates, "a", replace(content(), uses={"footer": 1}))
+    await templates.archive(service="orders", name="a")
+
+    cascade = Renewals(["a"], [a_renewal("a", 1, 2, footer=2)])
+
+    assert await made(templates, "footer", a_partial("Two"), cascade) == Outrun(["a"])
