@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import minijinja
 
 from notifier.rendering.faults import FilterError, PartError, engine_fault, filter_fault
-from notifier.rendering.filters import FILTERS, FORMATS
+from notifier.rendering.filters import CLEANING, FILTERS, FORMATS
 from notifier.rendering.formats import Formats
-from notifier.rendering.limits import FUEL, MAX_SOURCE_BYTES
-from notifier.rendering.values import Value, printed
+from notifier.rendering.limits import FUEL, MAX_RICH_TAGS, MAX_SOURCE_BYTES
+from notifier.rendering.values import Allowance, Value, printed
 
 ESCAPED_PARTS = frozenset({"html", "mjml"})
 _REMOVED_FILTERS = ("safe", "tojson", "pprint", "zip", "chain")
@@ -67,8 +67,10 @@ class Engine:
             PartError: it cannot be filled.
         """
         source = self._sources[name]
+        cleaning = Allowance(MAX_RICH_TAGS, "the filter rich is given too many tags")
+        looked_up = {FORMATS: formats, CLEANING: cleaning}
         try:
-            return self._environment.render_template(name, **data, **{FORMATS: formats})
+            return self._environment.render_template(name, **data, **looked_up)
         except minijinja.TemplateError as error:
             raise engine_fault(error, source) from None
         except FilterError as fault:

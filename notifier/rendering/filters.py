@@ -19,10 +19,11 @@ from minijinja._lowlevel import State
 from notifier.content.links import has_unfit_characters
 from notifier.rendering.faults import FilterError
 from notifier.rendering.formats import Formats, known_currency, known_zone
-from notifier.rendering.values import safe
+from notifier.rendering.values import Allowance, safe
 
 FORMATS = "%formats"
-"""What filters look up; no template can name it."""
+CLEANING = "%cleaning"
+"""What filters look up; no template can name them."""
 _DECIMAL = re.compile(r"-?\d{1,18}(?:\.\d{1,18})?", re.ASCII)
 _MAX_NUMBER = 10**18
 _MAX_DECIMALS = 10
@@ -142,6 +143,10 @@ def rich(state: State, value: object) -> str:
     """Clean a value's HTML; where there is no HTML, its text."""
     if not isinstance(value, str) or len(value) > _MAX_RICH_CHARS:
         raise FilterError("rich", f"needs HTML of at most {_MAX_RICH_CHARS:,} characters")
+    cleaning = state.lookup(CLEANING)
+    if not isinstance(cleaning, Allowance):
+        raise FilterError("rich", "has nothing to clean with here")
+    cleaning.spend(value.count("<"))
     if state.auto_escape == "html":
         return safe(_CLEANER.clean(value))
     return unescape(_STRIPPER.clean(value))

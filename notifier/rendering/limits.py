@@ -8,6 +8,11 @@ MAX_INCLUDED = 10
 """Partials within partials."""
 MAX_DATA_CHARS = 100_000
 """Of all that a template is given. Two equal strings cost their length at each comparison."""
+MAX_FIELDS = 300
+"""Of an object. The engine goes through all of them, uncounted, to say how many there are."""
+MAX_RICH_TAGS = 2_000
+"""In all values of a part that are cleaned. A tag that is not closed is opened again in each
+paragraph."""
 MAX_DEPTH = 100
 """Of JSON, a schema's as well."""
 MAX_SCHEMA_VALUES = 5_000

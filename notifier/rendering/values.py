@@ -7,9 +7,27 @@ import minijinja
 
 from notifier.notification.model import JsonScalar, JsonValue
 from notifier.rendering.faults import PartError
-from notifier.rendering.limits import MAX_DATA_CHARS, MAX_DEPTH
+from notifier.rendering.limits import MAX_DATA_CHARS, MAX_DEPTH, MAX_FIELDS
 
 Value: TypeAlias = "JsonScalar | Fields | tuple[Value, ...]"
+
+
+class Allowance:
+    """What the engine's fuel does not count, and may be done so often while a part is filled."""
+
+    def __init__(self, left: int, words: str) -> None:
+        self._left = left
+        self._words = words
+
+    def spend(self, count: int) -> None:
+        """Spend some of it.
+
+        Raises:
+            PartError: too little is left.
+        """
+        self._left -= count
+        if self._left < 0:
+            raise PartError("too-complex", self._words)
 
 
 class Fields:
@@ -61,6 +79,9 @@ class _Shield:
                 return value
             case Mapping():
                 self._spend(sum(map(len, value)))
+                if len(value) > MAX_FIELDS:
+                    words = f"an object of more than {MAX_FIELDS} fields"
+                    raise PartError("too-much-data", words)
                 return Fields({name: self.over(each, depth + 1) for name, each in value.items()})
             case list() | tuple():
                 return tuple(self.over(each, depth + 1) for each in value)

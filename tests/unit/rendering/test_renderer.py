@@ -402,3 +402,25 @@ def test_tags_within_tags_are_read_as_deep_as_they_may_go() -> None:
     html = "<style>p{color:red}</style>{% for i in range(9998) %}<div>{% endfor %}"
 
     assert (rendered(email(html=html)).html or "").count("<div>") == 9_998
+
+
+def test_what_is_cleaned_again_and_again_has_a_bound() -> None:
+    """Tags that are not closed are opened again in each paragraph; the engine does not count."""
+    note = "".join(f"<b a={number}>" for number in range(250)) + "<p>a" * 250
+    source = "{% for i in range(count) %}{% if note|rich %}{% endif %}{% endfor %}a"
+
+    assert line(source, note=note, count=4) == "a"
+    assert "rich is given too many tags" in refusal(source, note=note, count=2_000)
+
+
+def test_a_value_of_too_many_tags_is_refused_by_itself() -> None:
+    assert "too many tags" in refusal("{{ note|rich }}", note="<b>" * 2_001)
+    assert line("{{ note|rich }}", note="<b>a</b> < " * 500).startswith("a")
+
+
+def test_an_object_has_no_more_fields_than_can_be_gone_through_again_and_again() -> None:
+    """The engine does so for each question about it, and does not count that."""
+    large: JsonValue = {str(number): number for number in range(301)}
+
+    assert line("{{ rows[0]['7'] }}", rows=[dict.fromkeys(map(str, range(300)), 7)]) == "7"
+    assert "more than 300 fields" in refusal("a", rows=[large])
