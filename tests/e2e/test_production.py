@@ -72,17 +72,17 @@ def sends(notification: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(each["provider"], each["provider_id"]) for each in taken]
 
 
-def test_ten_thousand_arrive_once_each_and_the_account_is_balanced(
+def test_thousands_arrive_once_each_and_the_account_is_balanced(
     deployed: Production, service: Service, record_property: Callable[[str, object], None]
 ) -> None:
     batch = [(MAIL, SMS, IN_APP)[index % 3] for index in range(1_000)]
     started_s = time.monotonic()
-    ids = [id for _ in range(10) for id in service.send_batch(batch)]
+    ids = [id for _ in range(3) for id in service.send_batch(batch)]
     record_property("accepted_s", round(time.monotonic() - started_s, 1))
-    states = service.await_settled(10_000, timeout_s=180)
+    states = service.await_settled(3_000, timeout_s=180)
     record_property("delivered_s", round(time.monotonic() - started_s, 1))
 
-    assert states == {"sent": 10_000}
+    assert states == {"sent": 3_000}
     deployed.outside.await_drained()
     arrived = [
         *deployed.outside.mailed(),
