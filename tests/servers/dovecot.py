@@ -4,6 +4,7 @@ Its settings are those of 2.3 (Debian 12).
 """
 
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -70,8 +71,18 @@ def private_dovecot(lookup_url: str) -> Iterator[int]:
     if os.getuid():
         raise ServiceUnavailableError("Dovecot starts as root only: run these tests as root.")
     root = unpacked_server("dovecot-core")
+    _check_version(root)
     with reaping() as reaper, started(partial(_dovecot, reaper, root, lookup_url)) as port:
         yield port
+
+
+def _check_version(root: Path) -> None:
+    command, env = [root / "usr/sbin/dovecot", "--version"], {"LD_LIBRARY_PATH": library_path(root)}
+    version = subprocess.run(command, check=False, capture_output=True, text=True, env=env).stdout
+    if not version.startswith("2.3."):
+        raise ServiceUnavailableError(
+            f"Dovecot 2.3 is needed, whose settings these are; Debian's here is {version[:20]!r}."
+        )
 
 
 @contextmanager
