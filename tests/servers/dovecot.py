@@ -77,8 +77,14 @@ def private_dovecot(lookup_url: str) -> Iterator[int]:
 
 
 def _check_version(root: Path) -> None:
-    command, env = [root / "usr/sbin/dovecot", "--version"], {"LD_LIBRARY_PATH": library_path(root)}
-    version = subprocess.run(command, check=False, capture_output=True, text=True, env=env).stdout
+    done = subprocess.run(
+        [root / "usr/sbin/dovecot", "--version"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={"LD_LIBRARY_PATH": library_path(root)},
+    )
+    version = done.stdout
     if not version.startswith("2.3."):
         raise ServiceUnavailableError(
             f"Dovecot 2.3 is needed, whose settings these are; Debian's here is {version[:20]!r}."
