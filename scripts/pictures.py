@@ -18,10 +18,10 @@ from typing import cast
 from uuid import UUID
 
 from notifier.clock import SystemClock
-from notifier.content import ready_made
+from notifier.commands.folders import READY_MADE
+from notifier.commands.syncing import content_of
 from notifier.content.brand import Brand
-from notifier.content.encoding import Document, read_content
-from notifier.content.folder import document_of
+from notifier.content.library import Partial
 from notifier.content.ports import Offered
 from notifier.content.shared import Shared
 from notifier.content.template import Content, TemplateVersion, Variables
@@ -33,6 +33,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 WIDTHS = (320, 600, 800)
 SCHEMES = {"light": 1, "dark": 0}
 LOCALE = "en"
+LAYOUT = "mail"
 WITHIN_S = 60
 BRAND = Brand(
     name="Evently",
@@ -64,15 +65,16 @@ def main(arguments: Sequence[str]) -> None:
 
 def mails(locale: str) -> Iterator[tuple[str, str]]:
     """Return the HTML of each ready-made template's mail by its name."""
-    for name in ready_made.names():
-        yield name, mail_of(name, locale)
+    for name in READY_MADE.names():
+        if not _content(name).is_partial:
+            yield name, mail_of(name, locale)
 
 
 def mail_of(name: str, locale: str) -> str:
     """Return the HTML of a ready-made template's mail, filled with its first example."""
-    document = cast(Document, document_of(ready_made.files(name)))
-    content = read_content(document)
-    compiled = cast(Content, check(content, Shared(brand=BRAND)).compiled)
+    content = _content(name)
+    partials = {LAYOUT: Partial(1, _content(LAYOUT))}
+    compiled = cast(Content, check(content, Shared(brand=BRAND, partials=partials)).compiled)
     version, renderer = _version(compiled), VersionRenderer(SystemClock())
     variables = cast(Variables, renderer.completed(version, content.examples[0]))
     rendered = renderer.render(
@@ -122,6 +124,10 @@ def _chromium(scheme: str, scratch: Path, *arguments: str | Path) -> str:
     ]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=WITHIN_S)
     return done.stdout
+
+
+def _content(name: str) -> Content:
+    return cast(Content, content_of(READY_MADE, name))
 
 
 def _version(content: Content) -> TemplateVersion:

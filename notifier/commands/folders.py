@@ -3,42 +3,12 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
-from notifier.content import ready_made
-from notifier.content.folder import DESCRIPTION, FileFinding, Files, is_part
+from notifier.content.folder import DESCRIPTION, READY_MADE_FOLDER, FileFinding, Files, is_part
 from notifier.content.template import is_template_name
 
 _AGREED = ".agreed.json"
 _MOST_FILE_BYTES = 4_000_000
-
-
-class Source(Protocol):
-    """Where templates are read from."""
-
-    @property
-    def root(self) -> Path:
-        """Its folder."""
-
-    def names(self) -> Sequence[str]:
-        """The templates that there are, in their order."""
-
-    def files(self, name: str) -> Files | Sequence[FileFinding]:
-        """Read a template's files, or say which of them cannot be read."""
-
-
-class ReadyMade:
-    """The templates that notifier brings along."""
-
-    root = ready_made.ROOT
-
-    def names(self) -> Sequence[str]:
-        """The templates that there are, in their order."""
-        return ready_made.names()
-
-    def files(self, name: str) -> Files:
-        """Read a template's files."""
-        return ready_made.files(name)
 
 
 class TemplateFolder:
@@ -121,3 +91,7 @@ def _paths(folder: Path) -> Sequence[str]:
 def _remove_if_empty(folder: Path) -> None:
     if not any(folder.iterdir()):
         folder.rmdir()
+
+
+READY_MADE = TemplateFolder(READY_MADE_FOLDER)
+"""The templates that notifier brings along."""

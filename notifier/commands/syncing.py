@@ -13,7 +13,7 @@ from rich.console import Console
 
 from notifier.api.templates.shapes import ContentShape, ContentView
 from notifier.commands.calling import ApiClient, ApiError, LostRaceError, RefusedError
-from notifier.commands.folders import Source, TemplateFolder
+from notifier.commands.folders import TemplateFolder
 from notifier.commands.showing import say
 from notifier.content.encoding import Document
 from notifier.content.folder import (
@@ -72,6 +72,10 @@ class Server:
         saved = self._client.put("templates", name, "draft", body=document, if_match=if_match)
         return _draft(saved)
 
+    def has_published(self, name: str) -> bool:
+        """Whether anything of a template is published."""
+        return self._published.get(name) is not None
+
     def is_sending(self, name: str, files: Files) -> bool:
         """Whether what is sent now says just that."""
         number = self._published.get(name)
@@ -106,7 +110,7 @@ class Pushing:
     """Writes templates of a folder to a server; `agreed` is what the server may have."""
 
     server: Server
-    source: Source
+    source: TemplateFolder
     agreed: Mapping[str, Collection[str]]
     agree: Callable[[str, str], None]
     is_forced: bool
@@ -125,6 +129,9 @@ class Pushing:
             complain(f"{name}: {error}")
             return False
         self.agree(name, digest(draft.files))
+        if waits_for := self._unpublished(content):
+            say(f"{name}: looked at by the server once {', '.join(waits_for)} is published")
+            return True
         return tell(self.source, name, draft.findings) and self._published(name, draft, content)
 
     def _written(self, name: str, document: Document) -> Draft:
@@ -136,6 +143,13 @@ class Pushing:
         saved = self.server.save(name, document, there.etag if there else None)
         say(f"{name}: draft written")
         return saved
+
+    def _unpublished(self, content: Content) -> Sequence[str]:
+        """Return what it takes in of the folder that is not to be published now."""
+        if self.is_publishing:
+            return []
+        here = set(mentioned(content)) & set(self.source.names())
+        return sorted(each for each in here if not self.server.has_published(each))
 
     def _may_overwrite(self, name: str, there: Draft) -> bool:
         return self.is_forced or digest(there.files) in self.agreed.get(name, ())
@@ -156,7 +170,17 @@ class Pushing:
         return True
 
 
-def in_order(source: Source, names: Sequence[str]) -> Sequence[str]:
+def with_taken_in(source: TemplateFolder, names: Sequence[str]) -> Sequence[str]:
+    """Return the names, and those of what they take in, that before them."""
+    wanted, every = set(names), in_order(source, source.names())
+    for name in reversed(every):
+        content = content_of(source, name) if name in wanted else None
+        if isinstance(content, Content):
+            wanted |= {*mentioned(content)} & {*every}
+    return [name for name in every if name in wanted]
+
+
+def in_order(source: TemplateFolder, names: Sequence[str]) -> Sequence[str]:
     """Return the names so that what others take in comes before them."""
     contents = {name: content_of(source, name) for name in names}
     taken = {
@@ -171,7 +195,7 @@ def in_order(source: Source, names: Sequence[str]) -> Sequence[str]:
         return names
 
 
-def content_of(folder: Source, name: str) -> Content | Findings:
+def content_of(folder: TemplateFolder, name: str) -> Content | Findings:
     """Read a template, or say what keeps its files from being one."""
     files = folder.files(name)
     if not isinstance(files, Mapping):
@@ -226,7 +250,7 @@ def digests(folder: TemplateFolder) -> Mapping[str, str]:
     return {name: digest(_here(folder, name) or {}) for name in folder.names()}
 
 
-def tell(folder: Source, name: str, findings: Findings) -> bool:
+def tell(folder: TemplateFolder, name: str, findings: Findings) -> bool:
     """Print findings; whether none of them is an error."""
     for each in findings:
         say(str(each.within((folder.root / name).as_posix())))

@@ -12,7 +12,7 @@ from notifier.api.templates.branding import BrandShape
 from notifier.clock import SystemClock
 from notifier.commands.branding import Branding, brand_of, tell_of_brand
 from notifier.commands.calling import ActingFor, ApiClient, AtUrl
-from notifier.commands.folders import ReadyMade, TemplateFolder
+from notifier.commands.folders import READY_MADE, TemplateFolder
 from notifier.commands.showing import say
 from notifier.commands.syncing import (
     Pushing,
@@ -23,10 +23,11 @@ from notifier.commands.syncing import (
     digests,
     in_order,
     tell,
+    with_taken_in,
 )
 from notifier.commands.syncing import pull as pull_one
 from notifier.content.brand import Brand, default_brand
-from notifier.content.folder import Files, in_file
+from notifier.content.folder import in_file
 from notifier.content.library import Partial
 from notifier.content.shared import Shared
 from notifier.content.template import Content
@@ -140,15 +141,14 @@ def install(
     service: ActingFor = None,
 ) -> None:
     """Install the ready-made templates, on the server or in a folder; they are yours from then."""
-    ready_made = ReadyMade()
-    names = _chosen(ready_made.names(), only)
+    names = with_taken_in(READY_MADE, _chosen(READY_MADE.names(), only))
     if folder is not None:
         kept = TemplateFolder(folder)
-        _finish(_copied(ready_made.files(name), kept, name, force=force) for name in names)
+        _finish(_copied(kept, name, force=force) for name in names)
         return
     pushing = Pushing(
         server=Server(ApiClient.of_environment(url, service)),
-        source=ready_made,
+        source=READY_MADE,
         agreed={},
         agree=lambda _name, _digest: None,
         is_forced=force,
@@ -168,7 +168,9 @@ def _agreed(
     }
 
 
-def _copied(files: Files, kept: TemplateFolder, name: str, *, force: bool) -> bool:
+def _copied(kept: TemplateFolder, name: str, *, force: bool) -> bool:
+    files = READY_MADE.files(name)
+    assert isinstance(files, Mapping)  # noqa: S101  they are the package's own
     if name in kept.names() and kept.files(name) != files and not force:
         complain(f"{name}: there is another one; --force overwrites it")
         return False

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from pathlib import Path
 from posixpath import normpath
 from typing import Any, TypeAlias
 
@@ -25,6 +26,8 @@ Files: TypeAlias = Mapping[str, str]
 """Texts by their path within the template's folder, with `/`."""
 
 DESCRIPTION = "template.json"
+READY_MADE_FOLDER = Path(__file__).parent / "ready_made"
+"""Where this package keeps the templates that it brings along."""
 _LOCALE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}", re.ASCII)
 
 

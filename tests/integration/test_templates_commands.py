@@ -363,7 +363,7 @@ async def test_ready_made_templates_are_installed_and_published(team: Team) -> N
         "otp: version 1 published",
     ]
     listed = (await team.api.client.get("/api/v1/templates")).json()["items"]
-    assert len(listed) == 7
+    assert len(listed) == 8
     assert {each["published"] for each in listed} == {1}
     assert " warning " not in said
     assert await team.run("install --publish") == (0, "", "")
@@ -383,7 +383,8 @@ async def test_a_template_of_ones_own_is_not_taken_for_the_ready_made_one(team: 
 async def test_ready_made_templates_are_written_into_a_folder(team: Team) -> None:
     team.write()
 
-    code, _, problem = await team.run("install --folder templates --only otp --only welcome")
+    code, said, problem = await team.run("install --folder templates --only otp --only welcome")
+    assert said.split() == ["mail:", "written", "welcome:", "written"]
     assert (code, problem) == (1, "otp: there is another one; --force overwrites it\n")
     assert team.read("en/email.txt") == OTP["en/email.txt"]
 
@@ -461,6 +462,22 @@ async def test_what_others_take_in_is_published_before_them(team: Team) -> None:
     assert await team.run("push --publish") == (0, "", "")
 
 
+async def test_a_draft_is_looked_at_once_what_it_takes_in_is_published(team: Team) -> None:
+    team.write(TAKES_IN)
+    team.write(FOOTER, name="zz-footer")
+
+    assert await team.run("push") == (
+        0,
+        """zz-footer: draft written
+otp: draft written
+otp: looked at by the server once zz-footer is published
+""",
+        "",
+    )
+    assert (await team.run("push --publish --only zz-footer"))[0] == 0
+    assert await team.run("push") == (0, "", "")
+
+
 async def test_what_takes_in_a_new_partial_is_published_again(team: Team) -> None:
     team.write(TAKES_IN)
     team.write(FOOTER, name="zz-footer")
@@ -495,7 +512,6 @@ async def test_partials_that_take_in_each_other_are_told_of(team: Team) -> None:
         text = f"{{% include '{other}' %}}\n"
         team.write({"template.json": '{"partial": true}', "en/email.txt": text}, name=name)
 
-    code, said, _ = await team.run("push")
-
-    assert code == 1
-    assert "error include" in said
+    for command in ("check", "push --publish"):
+        code, said, _ = await team.run(command)
+        assert (code, "error include" in said) == (1, True)

@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import pytest
 
-from notifier.content import ready_made
+from notifier.commands.folders import READY_MADE
+from notifier.commands.syncing import content_of
 from notifier.content.brand import Brand
-from notifier.content.encoding import read_content
-from notifier.content.folder import document_of
+from notifier.content.library import Partial
 from notifier.content.shared import Shared
 from notifier.content.template import Content, Rendered, TemplateVersion
 from notifier.errors import TemplateError
@@ -25,7 +25,8 @@ from tests.unit.rendering.making import StandingClock, offered, version
 from tests.unit.rendering.test_escaping import ADDRESSES, PAYLOADS, skeleton
 
 ROOT = Path(__file__).parents[3]
-NAMES = ready_made.names()
+LAYOUT = "mail"
+NAMES = [name for name in READY_MADE.names() if name != LAYOUT]
 LOCALES = ("en", "de")
 WHOLE = Brand(
     name="Evently",
@@ -44,14 +45,18 @@ every_template = pytest.mark.parametrize("name", NAMES)
 
 @cache
 def content(name: str) -> Content:
-    document = document_of(ready_made.files(name))
-    assert isinstance(document, dict), document
-    return read_content(document)
+    found = content_of(READY_MADE, name)
+    assert isinstance(found, Content), found
+    return found
+
+
+def shared(brand: Brand = WHOLE) -> Shared:
+    return Shared(brand=brand, partials={LAYOUT: Partial(1, content(LAYOUT))})
 
 
 @cache
 def published(name: str, brand: Brand = WHOLE) -> TemplateVersion:
-    checked = check(content(name), Shared(brand=brand))
+    checked = check(content(name), shared(brand))
     assert checked.compiled is not None, checked.findings
     return version(checked.compiled)
 
@@ -142,7 +147,12 @@ def test_there_are_the_seven_in_two_languages_and_every_channel() -> None:
 @every_template
 @pytest.mark.parametrize("brand", [WHOLE, Brand(name="orders")], ids=["known", "unknown"])
 def test_nothing_is_found_in_them(name: str, brand: Brand) -> None:
-    assert check(content(name), Shared(brand=brand)).findings == []
+    assert check(content(name), shared(brand)).findings == []
+
+
+@pytest.mark.parametrize("brand", [WHOLE, Brand(name="orders")], ids=["known", "unknown"])
+def test_nothing_is_found_in_what_they_share(brand: Brand) -> None:
+    assert check(content(LAYOUT), shared(brand)).findings == []
 
 
 @every_template
@@ -294,7 +304,7 @@ def test_a_code_by_sms_ends_with_what_phones_look_for() -> None:
 
 
 def test_what_is_read_has_contrast_in_light_and_in_dark() -> None:
-    look = (ready_made.ROOT.parent / "partials" / "look.mjml").read_text(encoding="utf-8")
+    look = content(LAYOUT).parts["en"][Channel.EMAIL]["mjml"]
     dark = look.partition("prefers-color-scheme: dark")[2]
     page, card, *texts = re.findall(r"(?:background-)?color: (#[0-9a-f]{6})", dark)
     brand = Brand(name="Evently")
