@@ -37,6 +37,7 @@ from notifier.api.sandbox import SandboxEndpoints
 from notifier.api.senders import SenderEndpoints
 from notifier.api.suppressions import SuppressionEndpoints
 from notifier.api.templates.branding import Branding
+from notifier.api.templates.images import ImageDesk
 from notifier.api.templates.reading import TemplateReading
 from notifier.api.templates.testing import TemplateTesting
 from notifier.api.templates.writing import TemplateWriting
@@ -221,6 +222,7 @@ def _on_templates(
         sharing=sharing,
         cascader=cascader,
         workshop=ports.workshop,
+        images=ImageDesk(ports.attachments, config.attachments),
         new_id=ports.new_id,
     )
     testing = TemplateTesting(

@@ -15,7 +15,8 @@ _ZIP = (b"PK\x03\x04",)
 # Controls, what turns the direction of writing (`gpj.exe` shows as `exe.jpg`), and lone surrogates.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _SPACES = re.compile(r"\s+")
-_CONTENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+CONTENT_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+_CONTENT_ID = re.compile(CONTENT_ID_PATTERN[1:-1], re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

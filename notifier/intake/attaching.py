@@ -1,7 +1,7 @@
 """What goes along with a mail: files that were uploaded before, each known to be there."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -29,7 +29,7 @@ class Attacher:
         Raises:
             StoreUnavailableError: they could not be looked up.
         """
-        ids = {each.id for draft in drafts for each in draft.attachments}
+        ids = {id for draft in drafts for id in _ids(draft)}
         return await self.files.hold(ids, service=service) if ids else {}
 
     async def attached(
@@ -40,22 +40,32 @@ class Attacher:
         Raises:
             StoreUnavailableError: the images of its template could not be looked up.
         """
-        images = {} if isinstance(said, list) else said.images
-        shown = None if isinstance(said, list) else said.shown - images.keys()
+        shown = None if isinstance(said, list) else said.shown - said.images.keys()
         if not draft.attachments and not shown:
             return ()
-        flaws = list(_flaws(draft, held, shown))
-        if not flaws and draft.attachments:
-            known = await self.files.of(images.values()) if images else {}
-            files = [held[each.id] for each in draft.attachments]
-            flaws = list(self._size_flaws([*files, *known.values()]))
-        return flaws or tuple(_ref(each, held[each.id]) for each in draft.attachments)
+        own = {name: id for name, id in draft.images.items() if name in (shown or ())}
+        flaws = list(_flaws(draft, held, None if shown is None else shown - own.keys()))
+        if not flaws and not isinstance(said, list):
+            flaws = [each async for each in self._size_flaws(draft, held, said)]
+        if flaws:
+            return flaws
+        files = (_ref(each, held[each.id]) for each in draft.attachments)
+        return (*files, *(AttachmentRef(id, name) for name, id in own.items() if id in held))
 
-    def _size_flaws(self, files: Sequence[Attachment]) -> Iterator[Flaw]:
-        size, most = sum(each.sent_bytes for each in files), self.limits.max_mail_bytes
+    async def _size_flaws(
+        self, draft: Draft, held: Mapping[UUID, Attachment], said: Said
+    ) -> AsyncIterator[Flaw]:
+        images = await self.files.of(said.images.values()) if said.images else {}
+        known = (*(held[id] for id in _ids(draft) if id in held), *images.values())
+        size, most = sum(each.sent_bytes for each in known), self.limits.max_mail_bytes
         if size > most:
             words = f"they take {size} bytes in a mail, as base64, and at most {most} are sent"
             yield Flaw("attachments", words)
+
+
+def _ids(draft: Draft) -> Iterator[UUID]:
+    yield from (each.id for each in draft.attachments)
+    yield from draft.images.values()
 
 
 def _flaws(

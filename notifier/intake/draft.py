@@ -1,7 +1,7 @@
 """What somebody wants to send, and what may be wrong with it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -68,6 +68,8 @@ class Draft:
     sanitise: bool = False
     """Whether html is sent as what is left of it once it is cleaned."""
     attachments: Sequence[AttachmentWish] = ()
+    images: Mapping[str, UUID] = field(default_factory=dict)
+    """Attachments that go along as far as its html shows them, by the names that it does by."""
 
 
 @dataclass(frozen=True, slots=True)

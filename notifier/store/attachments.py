@@ -5,14 +5,12 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     ColumnElement,
     Integer,
     LargeBinary,
     Row,
     Table,
-    Text,
     Uuid,
     and_,
     delete,
@@ -33,9 +31,9 @@ from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Reme
 from notifier.notification.model import Status
 from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
-from notifier.store.kit.sql import Now, SecondsFromNow, UtcTime
-from notifier.store.kit.tables import metadata, partial_index
-from notifier.store.notification.attaching import attachment_uses
+from notifier.store.kit.sql import Now, SecondsFromNow
+from notifier.store.kit.tables import metadata
+from notifier.store.notification.attaching import GRACE_S, attachment_uses, attachments, let_go
 from notifier.store.notification.tables import notifications as n
 
 _UPLOADING: Final = "uploading"
@@ -46,25 +44,6 @@ _UPLOAD_S = 3_600.0
 # Between looking a file up for a notification and storing that, nobody may take it away.
 _HELD_S = 3_600.0
 _HOLD_AGAIN_S = 1_800.0
-_GRACE_S = 120.0
-
-attachments = Table(
-    "attachments",
-    metadata,
-    Column("id", Uuid, primary_key=True),
-    Column("service", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("type", Text, nullable=False),
-    # NULL: not all of it is there.
-    Column("size", BigInteger),
-    Column("sha256", Text),
-    Column("state", Text, nullable=False),
-    # Not erased before, even if nothing refers to it; NULL: something was found to.
-    Column("kept_until", UtcTime),
-    Column("created_at", UtcTime, nullable=False),
-    partial_index("ix_attachments_kept_until", "kept_until", where="kept_until IS NOT NULL"),
-    partial_index("ix_attachments_unused", "service", where="kept_until IS NOT NULL"),
-)
 
 attachment_chunks = Table(
     "attachment_chunks",
@@ -183,7 +162,7 @@ class SqlAttachments:
         removed = update(attachments).where(which, ~_is_used)
 
         async def work(connection: AsyncConnection) -> Applied | NotFound | InUse:
-            values = {"state": _REMOVED, "kept_until": _from_now(_GRACE_S)}
+            values = {"state": _REMOVED, "kept_until": _from_now(GRACE_S)}
             if (await connection.execute(removed.values(values))).rowcount:
                 return Applied()
             found = (await connection.execute(select(_a.id).where(which))).one_or_none()
@@ -202,11 +181,7 @@ class SqlAttachments:
 
         async def work(connection: AsyncConnection) -> int:
             ended = (await connection.scalars(over)).all()
-            gone = delete(attachment_uses).where(_u.used_by.in_(ended)).returning(_u.attachment_id)
-            freed = (await connection.scalars(gone)).all() if ended else ()
-            if freed:
-                soon = update(attachments).where(_a.id.in_(set(freed)))
-                await connection.execute(soon.values(kept_until=_from_now(_GRACE_S)))
+            await let_go(connection, ended)
             return len(ended)
 
         return await self._database.write(work)

@@ -3,7 +3,7 @@
 import builtins
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from sqlalchemy import (
     Boolean,
@@ -47,6 +47,7 @@ from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
 from notifier.store.kit.sql import Now, UtcTime
 from notifier.store.kit.tables import metadata
+from notifier.store.notification.attaching import Use, note_uses, use_instead
 
 _MOST_TOLD = 20
 
@@ -97,6 +98,7 @@ template_uses = Table(
     Index("ix_template_uses_template", "service", "template"),
 )
 
+_DRAFTS = UUID("6f6c1d8e-3c1f-5c55-9a3e-0b8f0c1d2e3f")
 _t, _d, _v, _u = templates.c, template_drafts.c, template_versions.c, template_uses.c
 
 
@@ -145,6 +147,7 @@ class SqlTemplateStore:
                 index_elements=[_d.service, _d.name], set_=values
             ).returning(template_drafts)
             row = (await connection.execute(stored)).one()
+            await use_instead(connection, _user(service, name), content.images.values())
             return _to_draft(row, await _next_number(connection, service, name))
 
         return await self._database.write(work)
@@ -382,6 +385,7 @@ async def _publish(
     named = {"service": service, "name": name}
     await _note_uses(connection, service, name, compiled)
     await connection.execute(insert(template_versions).values(**named, **version))
+    await note_uses(connection, [Use(new["id"], each) for each in compiled.images.values()])
     published = update(templates).where(_t.service == service, _t.name == name)
     await connection.execute(published.values(published=new["number"], is_archived=False))
 
@@ -406,6 +410,11 @@ async def _published_names(connection: AsyncConnection, service: str) -> tuple[s
     is_sent = and_(_t.service == service, _t.published.is_not(None), ~_t.is_archived)
     query = select(_t.name).where(is_sent).order_by(_t.name).limit(_MOST_TOLD)
     return tuple(await connection.scalars(query))
+
+
+def _user(service: str, name: str) -> UUID:
+    """Return what stands for a draft where it refers to attachments."""
+    return uuid5(_DRAFTS, f"{service}/{name}")
 
 
 def _draft(service: str, name: str) -> Select[Any]:

@@ -37,6 +37,7 @@ def a_content(subject: str = "Booked: {{ title }}", **changes: object) -> dict[s
         "category": "bookings",
         "layout": None,
         "partial": False,
+        "images": {},
         "default_locale": "en",
         "schema": {
             "type": "object",

@@ -1,7 +1,7 @@
 """What clients send and are answered about templates."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal, Self
 from urllib.parse import quote, unquote
@@ -9,9 +9,7 @@ from uuid import UUID
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationInfo,
     WithJsonSchema,
@@ -21,6 +19,8 @@ from pydantic import JsonValue as PydanticJson
 from notifier.api.kit.fields import WireRecipient, WireType
 from notifier.api.kit.querying import Flag, Limit, QueryModel, Service
 from notifier.api.kit.views import View
+from notifier.api.templates.images import Images
+from notifier.api.templates.parts import Locale, LocaleParts, Shape
 from notifier.content.cascading import Cascade, Cascaded, Outcome
 from notifier.content.encoding import parts_document
 from notifier.content.library import Template
@@ -36,7 +36,6 @@ from notifier.notification.model import Channel
 
 PREFIX = "/api/v1/templates"
 TAG = "Templates"
-MAX_PART_CHARS = 262_144
 MAX_BODY_BYTES = 4_000_000
 MAX_VALUES = 20_000
 
@@ -70,57 +69,10 @@ def _place(value: object) -> tuple[str, str]:
 
 
 Number = Annotated[int, BeforeValidator(_number), WithJsonSchema({"type": "integer", "minimum": 1})]
-Locale = Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$")]
 TemplateName = Annotated[str, Field(pattern=NAME_PATTERN)]
-Part = Annotated[str | None, Field(max_length=MAX_PART_CHARS)]
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class EmailParts(_Shape):
-    """What an email says: `html`, or `mjml` that becomes it, beside the text."""
-
-    subject: Part = None
-    preheader: Part = None
-    text: Part = None
-    html: Part = None
-    mjml: Part = None
-
-
-class SmsParts(_Shape):
-    """What an SMS says."""
-
-    text: Part = None
-
-
-class InAppParts(_Shape):
-    """What an in-app notification says, and where it leads."""
-
-    subject: Part = None
-    text: Part = None
-    action_url: Part = None
-
-
-class LocaleParts(_Shape):
-    """What a template says in one language."""
-
-    email: EmailParts | None = None
-    sms: SmsParts | None = None
-    in_app: InAppParts | None = None
-
-    def by_channel(self) -> Mapping[Channel, Mapping[str, str]]:
-        """Return the parts that there are."""
-        given = {Channel.EMAIL: self.email, Channel.SMS: self.sms, Channel.IN_APP: self.in_app}
-        return {
-            channel: parts.model_dump(exclude_none=True)
-            for channel, parts in given.items()
-            if parts is not None
-        }
-
-
-class ContentShape(_Shape):
+class ContentShape(Shape):
     """A template's content: what is shown of a draft or a version, and what is sent of one."""
 
     category: Annotated[
@@ -141,7 +93,7 @@ class ContentShape(_Shape):
     examples: Annotated[
         list[dict[str, PydanticJson]],
         Field(max_length=20, description="Sets of variables, which the template is tried with."),
-    ] = []
+    ] = []  # noqa: RUF012 - pydantic copies it
     layout: Annotated[
         TemplateName | None,
         Field(description="The partial that it is put into, where that says `block content`."),
@@ -150,6 +102,7 @@ class ContentShape(_Shape):
         bool,
         Field(description="Other templates take it in, as a partial or a layout; it is not sent."),
     ] = False
+    images: Images = {}  # noqa: RUF012 - pydantic copies it
     parts: Annotated[
         dict[Locale, LocaleParts], Field(max_length=50, description="What it says, by language.")
     ]
@@ -164,6 +117,7 @@ class ContentShape(_Shape):
             parts={locale: each.by_channel() for locale, each in self.parts.items()},
             layout=self.layout,
             is_partial=self.partial,
+            images=self.images,
         )
 
 
@@ -176,6 +130,7 @@ class ContentView(View):
     examples: list[dict[str, PydanticJson]]
     layout: str | None
     partial: bool
+    images: dict[str, UUID]
     parts: dict[str, dict[str, dict[str, str]]]
 
     @classmethod
@@ -188,6 +143,7 @@ class ContentView(View):
             examples=[dict(each) for each in it.examples],
             layout=it.layout,
             partial=it.is_partial,
+            images=dict(it.images),
             parts=parts_document(it.parts),
         )
 
@@ -392,13 +348,13 @@ class DiffView(View):
     parts: dict[str, list[str]]
 
 
-class RollbackRequest(_Shape):
+class RollbackRequest(Shape):
     """Which version's content to publish again."""
 
     version: Annotated[int, Field(ge=1, le=2_000_000_000)]
 
 
-class FillingRequest(_Shape):
+class FillingRequest(Shape):
     """What of a template to fill, and with what."""
 
     type: Annotated[WireType, Field(description="The channel.")]
@@ -425,7 +381,7 @@ class RenderRequest(FillingRequest):
     drafts: Annotated[
         list[TemplateName],
         Field(max_length=20, description="Partials to take in as they are written by now."),
-    ] = []
+    ] = []  # noqa: RUF012 - pydantic copies it
 
 
 class TestRequest(FillingRequest):

@@ -101,7 +101,9 @@ class TemplateTesting:
         self._check_recipient(wanted)
         content, shared = await chosen_content(self.templates, self.sharing, service, name, wanted)
         rendered = await self._rendered(content, shared, wanted, id)
-        draft = _draft(rendered, wanted, metadata=_marks(name, wanted.version))
+        draft = replace(
+            _draft(rendered, wanted, metadata=_marks(name, wanted.version)), images=content.images
+        )
         [made] = await self.drafter.submissions(
             [draft], service=service, traceparent=traceparent(call.request)
         )

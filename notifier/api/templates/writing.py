@@ -21,6 +21,7 @@ from notifier.api.kit.problems import (
     not_found,
 )
 from notifier.api.templates.cascades import bounded, once
+from notifier.api.templates.images import ImageDesk
 from notifier.api.templates.naming import named_template
 from notifier.api.templates.preconditions import IF_MATCH, if_match, lost, quoted
 from notifier.api.templates.refusals import refused
@@ -55,6 +56,7 @@ class TemplateWriting:
     sharing: Sharing
     cascader: Cascader
     workshop: Workshop
+    images: ImageDesk
     new_id: Callable[[], UUID]
 
     def operations(self) -> Sequence[Operation]:
@@ -150,7 +152,8 @@ class TemplateWriting:
     async def _checked(self, draft: TemplateDraft) -> Checked:
         given = as_given(draft.name, draft.content, draft.next_number)
         shared = await self.sharing.of(draft.service, draft.content, given=given)
-        return await self.workshop.check(draft.content, shared)
+        checked = await self.workshop.check(draft.content, shared)
+        return await self.images.looked_up(draft.content, checked, draft.service)
 
     async def _shown(self, draft: TemplateDraft) -> Response:
         checked = await self._checked(draft)

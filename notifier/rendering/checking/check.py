@@ -1,6 +1,7 @@
 """All that is wrong with a content, or may be."""
 
 from dataclasses import replace
+from uuid import UUID
 
 from notifier.content.brand import brand_values
 from notifier.content.ports import Checked
@@ -12,6 +13,7 @@ from notifier.rendering.checking.contexts import check_contexts
 from notifier.rendering.checking.examples import check_examples
 from notifier.rendering.checking.findings import Findings, Place
 from notifier.rendering.checking.growth import check_growth
+from notifier.rendering.checking.images import check_images
 from notifier.rendering.checking.mjml import check_tags, compiled, with_sizes
 from notifier.rendering.checking.shape import check_shape
 from notifier.rendering.checking.variables import check_names, read_schema
@@ -33,6 +35,8 @@ def check(content: Content, shared: Shared, sms: SmsRules = DEFAULT_RULES) -> Ch
         check_names(schema, reading.names, findings)
     if schema is not None and not findings.has_errors and not content.is_partial:
         check_examples(made, reading.put_together(), schema, sms, findings)
+    if not content.is_partial:
+        check_images(reading.wholes, made.images, findings)
     return Checked(findings.told(), None if findings.has_errors else made)
 
 
@@ -44,7 +48,7 @@ class _Reading:
         self._findings = findings
         self._content = content
         self._shared = shared
-        self._wholes: dict[Place, str] = {}
+        self.wholes: dict[Place, str] = {}
         self._uses: set[str] = set()
         self._engine = Engine()
 
@@ -57,12 +61,26 @@ class _Reading:
         brand = brand_values(self._shared.brand) if "brand" in roots else {}
         if self._content.is_partial:
             return replace(self._content, uses=uses)
-        return replace(self._content, parts=parts, layout=None, uses=uses, brand=brand)
+        return replace(
+            self._content,
+            parts=parts,
+            layout=None,
+            uses=uses,
+            brand=brand,
+            images=self._images(),
+        )
+
+    def _images(self) -> dict[str, UUID]:
+        """Return its images, and those of the partials that it takes in."""
+        images: dict[str, UUID] = {}
+        for name in sorted(self._uses):
+            images |= self._shared.partials[name].content.images
+        return images | dict(self._content.images)
 
     def put_together(self) -> Content:
         """Return the content with all that it takes in, before its MJML is made HTML."""
         parts: _Parts = {}
-        for place, whole in self._wholes.items():
+        for place, whole in self.wholes.items():
             assert place.channel  # noqa: S101  a part has one
             of_locale = parts.setdefault(place.locale or "", {})
             of_locale.setdefault(place.channel, {})[place.part or ""] = whole
@@ -98,7 +116,7 @@ class _Reading:
     def _whole(self, source: str, place: Place) -> str:
         whole = put_together(source, place, self._content, self._shared)
         self._findings.is_made_of(place, whole.origin)
-        self._wholes[place] = whole.text
+        self.wholes[place] = whole.text
         self._uses |= whole.uses
         for name in sorted(whole.foreign):
             words = f"{name} is not there in this language; another one of it is taken"

@@ -219,7 +219,7 @@ def test_a_value_where_escaping_does_not_help_is_an_error(html: str, code: str) 
         "<a href='{{ v|url }}'>{{ w }}</a>",
         "<a href='https://e.example/{{ w }}?a={{ w|urlencode }}#b'>x</a>",
         "<a href='#top'>x</a><a href='mailto:a@e.example'>x</a>",
-        "<img src='cid:logo' alt='{{ w }}'>",
+        "<img src='https://e.example/logo.png' alt='{{ w }}'>",
         "<table><tr><td>{{ w|rich }}</td></tr></table>",
         "{% raw %}<b title={{ w }}></b>{% endraw %}{# <b title={{ w }}> #}",
         "{{ {'a': {}}|length }}{{ '}}' }}<p>{{ w }}</p>",

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -48,6 +49,7 @@ ERRORS: Mapping[str, Content] = {
     "include-unknown": sms('{% include "none" %}'),
     "include-circular": sms('{% include "round" %}'),
     "layout": replace(sms("a"), layout="bye"),
+    "image": page("<img src='cid:logo' alt=''>"),
     "syntax": sms("{{ a"),
     "filling": sms("{{ {} }}"),
     "too-complex": sms("{% for a in range(9999) %}{% for b in range(9) %}{% endfor %}{% endfor %}"),
@@ -93,6 +95,7 @@ WARNINGS: Mapping[str, Content] = {
     "html-alt": page("<img src='https://a.example/a.png'>"),
     "html-table": page("<table><tr><td>a</td></tr></table>"),
     "html-entity": page("<a href='https://a.example/?a=1&copy=2'>a</a>"),
+    "image-unused": replace(page("<p>a</p>"), images={"logo": uuid4()}),
     "html-unchecked": page("{% for i in range(99) %}" + "<p>a</p>" * 520 + "{% endfor %}"),
     "segments": sms("a" * 161),
 }
