@@ -128,10 +128,17 @@ class Api:
             )
         )
 
-    async def capture(self, text: str, *, sensitive: bool = False) -> None:
+    async def capture(
+        self,
+        text: str,
+        *,
+        sensitive: bool = False,
+        id: UUID | None = None,
+        source: bytes | None = None,
+    ) -> None:
         """Let the sandbox capture a mail."""
         message = Message(
-            id=compat.uuid7(),
+            id=id or compat.uuid7(),
             service="orders",
             channel=Channel.EMAIL,
             recipient="anna@example.com",
@@ -141,7 +148,7 @@ class Api:
             sensitive=sensitive,
             attempt=1,
         )
-        await self.captures.add(message)
+        await self.captures.add(message, source)
 
     async def deliver_in_app(self, recipient: str, text: str, service: str = "orders") -> UUID:
         """Put a message into an inbox; returns the notification's id."""

@@ -13,7 +13,7 @@ from notifier.notification.model import Channel
 from notifier.providers.captures import Captures
 from tests.servers.token_endpoint import CLIENT_ID, CLIENT_SECRET, MAILBOX, REFRESH_TOKEN
 
-_NEEDED = {
+NEEDED = {
     "NOTIFIER_DATABASE_URL": "sqlite:///x",
     "NOTIFIER_BROKER_URL": "memory://",
     "NOTIFIER_KEY_PEPPER": "of sixteen letters",
@@ -36,7 +36,7 @@ def smtp_adapter(clock: Clock, smtp: Mapping[str, str | None]) -> ChannelAdapter
         SettingsError: one of them is wrong or lacks.
     """
     nowhere: Any = None
-    given = _NEEDED | {f"NOTIFIER_SMTP__{name}": value for name, value in smtp.items()}
+    given = NEEDED | {f"NOTIFIER_SMTP__{name}": value for name, value in smtp.items()}
     parts = Parts(
         settings=read_settings({name: value for name, value in given.items() if value}),
         clock=clock,

@@ -191,8 +191,7 @@ def _operations(
     ]
     if metrics:
         found.append(metrics.operation())
-    if ports.captures:
-        found += SandboxEndpoints(ports.captures, config.allowed_hosts).operations()
+    found += _for_development(ports, config, library)
     return [*found, _openapi_operation(found)]
 
 
@@ -288,6 +287,18 @@ def _on_callbacks(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:
     return ReceiptEndpoints(
         routes=config.callbacks, desk=desk, body_timeout_s=config.callback_timeout_s
     ).operations()
+
+
+def _for_development(ports: ApiPorts, config: ApiConfig, library: Library) -> Sequence[Operation]:
+    if ports.captures is None:
+        return ()
+    sandbox = SandboxEndpoints(
+        captures=ports.captures,
+        queries=ports.queries,
+        library=library,
+        allowed_hosts=config.allowed_hosts,
+    )
+    return sandbox.operations()
 
 
 def _openapi_operation(others: Sequence[Operation]) -> Operation:

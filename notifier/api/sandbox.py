@@ -16,11 +16,22 @@ from notifier.api.kit.hosts import require_known_host
 from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.page import html_page
-from notifier.api.kit.problems import UNKNOWN_HOST
-from notifier.api.kit.querying import Limit, QueryModel, Seq
+from notifier.api.kit.problems import NOT_FOUND, UNKNOWN_HOST, not_found
+from notifier.api.kit.querying import MAX_SEQ, Limit, QueryModel, Seq
 from notifier.api.kit.views import View
+from notifier.content.library import Library
 from notifier.notification.model import Channel
+from notifier.notification.reading import QueryStore
+from notifier.notification.sms import SmsEncoding, sms_size
 from notifier.providers.captures import Capture, Captures
+
+
+class FileView(View):
+    """A file that came with a mail."""
+
+    name: str
+    type: str
+    size: int
 
 
 class CaptureView(View):
@@ -38,11 +49,17 @@ class CaptureView(View):
     sensitive: bool
     attempt: int
     captured_at: datetime
+    size: Annotated[int | None, Field(description="Of the mail with all that is in it, in bytes.")]
+    segments: Annotated[int | None, Field(description="How many messages an SMS is.")]
+    encoding: Annotated[SmsEncoding | None, Field(description="Their alphabet.")]
+    files: list[FileView]
 
     @classmethod
     def of(cls, capture: Capture) -> Self:
         """View `capture`; of a sensitive one never its content."""
         shown = not capture.sensitive
+        files = capture.files if shown else ()
+        sms = sms_size(capture.text) if capture.channel is Channel.SMS and capture.text else None
         return cls(
             seq=capture.seq,
             id=capture.notification_id,
@@ -56,7 +73,33 @@ class CaptureView(View):
             sensitive=capture.sensitive,
             attempt=capture.attempt,
             captured_at=capture.captured_at,
+            size=capture.size,
+            segments=sms.segments if sms else None,
+            encoding=sms.encoding if sms else None,
+            files=[FileView(name=each.name, type=each.type, size=each.size) for each in files],
         )
+
+
+class PinnedView(View):
+    """The version of a template that said it."""
+
+    name: str
+    version: int
+    locale: str
+
+
+class WholeCaptureView(View):
+    """A capture, with what is only told of one."""
+
+    message: CaptureView
+    template: Annotated[PinnedView | None, Field(description="What its words are of.")]
+    source: Annotated[
+        str | None,
+        Field(
+            description="Of an email: what a mail server would get, headers and parts, its first "
+            "256 kB. null if sensitive."
+        ),
+    ]
 
 
 class CapturesView(View):
@@ -72,6 +115,14 @@ class CapturesQuery(QueryModel):
     limit: Limit = 50
     after: Seq | None = None
     type: Annotated[WireType | None, Field(description="Only of this channel.")] = None
+    words: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=200,
+            description="Only with this in recipient, subject or text, of the newest 10,000.",
+        ),
+    ] = None
 
 
 # Mail is styled inline, and its frame inherits the page's policy. Scripts stay forbidden, and
@@ -88,6 +139,8 @@ class SandboxEndpoints:
     """Shows what the sandbox provider captured: a tool for development, without API keys."""
 
     captures: Captures
+    queries: QueryStore
+    library: Library
     allowed_hosts: Sequence[str]
 
     def operations(self) -> Sequence[Operation]:
@@ -110,6 +163,19 @@ class SandboxEndpoints:
                 problems=(UNKNOWN_HOST,),
             ),
             self._listing(),
+            self._one(),
+        )
+
+    def _one(self) -> Operation:
+        return Operation(
+            id="getCapture",
+            method="GET",
+            path="/api/v1/sandbox/messages/{seq:int}",
+            summary="One message that the sandbox provider captured, with its source",
+            tag="Sandbox",
+            serve=self.message,
+            replies={200: Reply(description="All of it", model=WholeCaptureView)},
+            problems=(UNKNOWN_HOST, NOT_FOUND),
         )
 
     def _listing(self) -> Operation:
@@ -132,8 +198,30 @@ class SandboxEndpoints:
         require_known_host(call.request, self.allowed_hosts)
         query = call.query
         found = await self.captures.page(
-            limit=query.limit + 1, before=query.after, channel=query.type
+            limit=query.limit + 1, before=query.after, channel=query.type, words=query.words
         )
         shown, next_page = call.page(found, query.limit, lambda capture: capture.seq)
         view = CapturesView(items=[CaptureView.of(each) for each in shown], next=next_page)
         return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+
+    async def message(self, call: Call[None, None]) -> Response:
+        """Show one capture."""
+        require_known_host(call.request, self.allowed_hosts)
+        seq: int = call.named("seq")
+        found = await self.captures.find(seq) if seq <= MAX_SEQ else None
+        if found is None:
+            raise not_found()
+        view = WholeCaptureView(
+            message=CaptureView.of(found),
+            template=await self._template(found),
+            source=None if found.sensitive else found.source,
+        )
+        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+
+    async def _template(self, capture: Capture) -> PinnedView | None:
+        notification = await self.queries.get(capture.notification_id, service=capture.service)
+        pin = notification.template if notification else None
+        version = await self.library.version(pin.version_id) if pin else None
+        if pin is None or version is None:
+            return None
+        return PinnedView(name=version.name, version=version.number, locale=pin.locale)

@@ -1,14 +1,18 @@
 """The sandbox: captures what would be sent, for development and for tests of services."""
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
+from notifier.channels._outcomes import UnsendableError
+from notifier.channels.email.mailbox import parse_sender
+from notifier.channels.email.mime import compose
 from notifier.channels.in_app import InAppAdapter
 from notifier.channels.provider import NoSettings, Parts, Provider
 from notifier.delivery.ports import ChannelAdapter
 from notifier.notification.model import Channel, Message
-from notifier.notification.outcomes import Outcome, Sent, Transient
+from notifier.notification.outcomes import Outcome, Permanent, Sent, Transient
 from notifier.providers.captures import Captures
 
 log = structlog.get_logger(__name__)
@@ -17,22 +21,31 @@ log = structlog.get_logger(__name__)
 class SandboxAdapter:
     """Captures messages; with `then`, hands them on and returns that adapter's outcome.
 
-    It owns `then` and closes it.
+    It owns `then` and closes it. `write` makes the mail that a server would get of a message.
     """
 
     provider = "sandbox"
 
     def __init__(
-        self, captures: Captures, then: ChannelAdapter | None = None, *, timeout_s: float = 10
+        self,
+        captures: Captures,
+        then: ChannelAdapter | None = None,
+        *,
+        write: Callable[[Message], bytes] | None = None,
+        timeout_s: float = 10,
     ) -> None:
         self._captures = captures
         self._then = then
+        self._write = write
         self._timeout_s = timeout_s
 
     async def send(self, message: Message) -> Outcome:
         try:
             async with asyncio.timeout(self._timeout_s):
-                await self._captures.add(message)
+                source = self._write(message) if self._write else None
+                await self._captures.add(message, source)
+        except UnsendableError as error:
+            return Permanent(error.code, str(error))
         # The port promises a value; nothing left this machine, whatever went wrong.
         except Exception as error:  # noqa: BLE001
             name = type(error).__name__
@@ -49,7 +62,13 @@ class SandboxAdapter:
 
 def _make(channel: Channel, _own: NoSettings, parts: Parts) -> ChannelAdapter:
     inbox = InAppAdapter(parts.inbox) if channel is Channel.IN_APP else None
-    return SandboxAdapter(parts.captures, then=inbox)
+    write = _writer(parts) if channel is Channel.EMAIL else None
+    return SandboxAdapter(parts.captures, then=inbox, write=write)
+
+
+def _writer(parts: Parts) -> Callable[[Message], bytes]:
+    sender = parse_sender(parts.settings.email.sender)
+    return lambda message: compose(message, sender, parts.clock.now()).source
 
 
 SANDBOX = Provider(name="sandbox", channels=tuple(Channel), settings=NoSettings, make=_make)

@@ -1,19 +1,34 @@
 """What the sandbox provider captured."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Index, Integer, Row, Table, Text, Uuid, insert, select
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Index,
+    Integer,
+    Row,
+    Table,
+    Text,
+    Uuid,
+    func,
+    insert,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.notification.model import Channel, Message
-from notifier.providers.captures import Capture
+from notifier.providers.captures import Attached, Capture
 from notifier.store.kit.batcher import Batcher
 from notifier.store.kit.database import Database
-from notifier.store.kit.rows import RowJson, joined
+from notifier.store.kit.rows import RowJson, encode, joined
 from notifier.store.kit.sql import ID, Now, UtcTime, given_rows
 from notifier.store.kit.tables import Serial, metadata
-from notifier.store.notification.rows import message_row
+from notifier.store.notification.rows import message_values
 
 captures = Table(
     "captures",
@@ -30,11 +45,20 @@ captures = Table(
     Column("sensitive", Boolean, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("captured_at", UtcTime, nullable=False),
+    # Of a mail: what a server would get, up to a length, and how long all of it is.
+    Column("source", Text),
+    Column("size", Integer),
+    # JSON; NULL: none.
+    Column("files", Text),
     Index("ix_captures_channel_seq", "channel", "seq"),
 )
 
 
 _MAX_BATCH = 200
+_MAX_SOURCE_BYTES = 262_144
+_SEARCHED = 10_000
+"""How many of the newest are looked through: nobody waits for what is far behind."""
+_LISTED = [column for column in captures.c if column.name != "source"]
 
 _given = given_rows(
     id=ID,
@@ -47,6 +71,9 @@ _given = given_rows(
     action_url=Text,
     sensitive=Boolean,
     attempt=Integer,
+    source=Text,
+    size=Integer,
+    files=Text,
 )
 _ADD = insert(captures).from_select(
     ["notification_id", *_given.c.keys()[1:], "captured_at"],
@@ -61,13 +88,20 @@ class SqlCaptures:
         self._database = database
         self._add = Batcher(self._add_all, max_batch=_MAX_BATCH, timeout_s=database.timeout_s)
 
-    async def add(self, message: Message) -> None:
-        await self._add.submit(message_row(message, with_content=not message.sensitive))
+    async def add(self, message: Message, source: bytes | None = None) -> None:
+        await self._add.submit(_capture_row(message, source))
 
     async def page(
-        self, *, limit: int, before: int | None, channel: Channel | None
+        self,
+        *,
+        limit: int,
+        before: int | None,
+        channel: Channel | None,
+        words: str | None = None,
     ) -> Sequence[Capture]:
-        query = select(captures).order_by(captures.c.seq.desc()).limit(limit)
+        query = select(*_LISTED).order_by(captures.c.seq.desc()).limit(limit)
+        if words is not None:
+            query = query.where(*_having(words))
         if before is not None:
             query = query.where(captures.c.seq < before)
         if channel is not None:
@@ -78,6 +112,15 @@ class SqlCaptures:
 
         return await self._database.search(work)
 
+    async def find(self, seq: int) -> Capture | None:
+        query = select(captures).where(captures.c.seq == seq)
+
+        async def work(connection: AsyncConnection) -> Capture | None:
+            row = (await connection.execute(query)).one_or_none()
+            return None if row is None else _to_capture(row, source=row.source)
+
+        return await self._database.read(work)
+
     async def _add_all(self, rows: Sequence[RowJson]) -> Sequence[None]:
         async def work(connection: AsyncConnection) -> None:
             await connection.execute(_ADD, {"rows": joined(rows)})
@@ -86,7 +129,27 @@ class SqlCaptures:
         return [None] * len(rows)
 
 
-def _to_capture(row: Row[Any]) -> Capture:
+def _capture_row(message: Message, source: bytes | None) -> RowJson:
+    shown = None if message.sensitive else source
+    files = [{"name": each.name, "type": each.type, "size": each.size} for each in message.attached]
+    return encode(
+        {
+            **message_values(message, with_content=not message.sensitive),
+            "source": shown[:_MAX_SOURCE_BYTES].decode(errors="replace") if shown else None,
+            "size": len(source) if source else None,
+            "files": json.dumps(files) if files and not message.sensitive else None,
+        }
+    )
+
+
+def _having(words: str) -> Sequence[ColumnElement[bool]]:
+    newest = select(func.max(captures.c.seq)).scalar_subquery()
+    columns = (captures.c.recipient, captures.c.subject, captures.c.text)
+    has = or_(*(column.icontains(words, autoescape=True) for column in columns))
+    return captures.c.seq > newest - _SEARCHED, has
+
+
+def _to_capture(row: Row[Any], *, source: str | None = None) -> Capture:
     return Capture(
         seq=row.seq,
         notification_id=row.notification_id,
@@ -100,4 +163,7 @@ def _to_capture(row: Row[Any]) -> Capture:
         sensitive=row.sensitive,
         attempt=row.attempt,
         captured_at=row.captured_at,
+        size=row.size,
+        source=source,
+        files=[Attached(**each) for each in json.loads(row.files or "[]")],
     )

@@ -203,7 +203,7 @@ class Shelf:
         self.error: Exception | None = None
         self.hanging: asyncio.Event | None = None
 
-    async def deliver(self, message: Message) -> None:
+    async def deliver(self, message: Message, _source: bytes | None = None) -> None:
         error, self.error = self.error, None
         if error is not None:
             raise error

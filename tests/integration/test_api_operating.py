@@ -209,14 +209,42 @@ async def test_the_sandbox_shows_what_was_captured_but_nothing_sensitive(api: Ap
     assert none.json()["items"] == []
 
 
+async def test_one_capture_is_shown_with_its_source_but_for_a_sensitive_one(api: Api) -> None:
+    await api.capture("text", source=b"Subject: Hi\r\n\r\ntext")
+    await api.capture("OTP-7F3A", sensitive=True, source=b"Subject: 7F3A\r\n\r\n")
+    listing = (await api.client.get("/api/v1/sandbox/messages")).json()["items"]
+    secret, open_one = [
+        await api.client.get(f"/api/v1/sandbox/messages/{each['seq']}") for each in listing
+    ]
+
+    assert open_one.json()["source"] == "Subject: Hi\r\n\r\ntext"
+    assert open_one.json()["template"] is None
+    assert secret.json()["source"] is None
+    assert "7F3A" not in secret.text
+    for seq in (10**6, 2**63, 10**30):
+        missing = await api.client.get(f"/api/v1/sandbox/messages/{seq}")
+        assert missing.status_code == 404
+        assert missing.json()["code"] == "not-found"
+
+
+async def test_captures_are_searched_for(api: Api) -> None:
+    await api.capture("The blue one")
+    await api.capture("The red one")
+
+    found = await api.client.get("/api/v1/sandbox/messages", params={"words": "BLUE"})
+
+    assert [each["text"] for each in found.json()["items"]] == ["The blue one"]
+
+
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example"])
 async def test_the_sandbox_is_not_served_under_a_name_of_anybodys(api: Api, host: str) -> None:
     async with client_of(api.app) as anybody:
-        for path in ("/sandbox", "/api/v1/sandbox/messages"):
+        for path in ("/sandbox", "/api/v1/sandbox/messages", "/api/v1/sandbox/messages/1"):
             refused = await anybody.get(path, headers={"Host": host})
             assert refused.status_code == 421
             assert refused.json()["code"] == "unknown-host"
-            assert (await anybody.get(path, headers={"Host": "127.0.0.1:8000"})).is_success
+            seen = await anybody.get(path, headers={"Host": "127.0.0.1:8000"})
+            assert seen.status_code in {200, 404}
 
 
 async def test_the_door_leads_people_to_the_description_and_programs_everywhere(api: Api) -> None:

@@ -357,3 +357,17 @@ async def test_a_name_that_no_template_can_have_is_told_what_a_name_is(api: Api,
     (fault,) = answer.json()["errors"]
     assert fault["parameter"] == "template"
     assert "booking.confirmed" in fault["detail"]
+
+
+async def test_the_sandbox_tells_which_version_said_what_it_captured(api: Api) -> None:
+    number = await published(api)
+    id = (await sent(api)).json()["id"]
+    await api.capture("text", id=UUID(id), source=b"Subject: Hi\r\n\r\ntext\r\n")
+    (listed,) = (await api.client.get("/api/v1/sandbox/messages")).json()["items"]
+
+    shown = (await api.client.get(f"/api/v1/sandbox/messages/{listed['seq']}")).json()
+
+    assert shown["template"] == {"name": "booking.confirmed", "version": number, "locale": "en"}
+    assert shown["source"] == "Subject: Hi\r\n\r\ntext\r\n"
+    assert shown["message"] == listed
+    assert listed["size"] == 21

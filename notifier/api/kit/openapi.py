@@ -21,6 +21,7 @@ from notifier.api.kit.problems import (
     UNAVAILABLE,
     Problem,
 )
+from notifier.api.kit.querying import MAX_SEQ
 from notifier.api.kit.uploads import UploadRules
 from notifier.api.kit.views import ProblemView
 from notifier.notification.model import JsonValue
@@ -40,6 +41,7 @@ _PATH_SCHEMAS: Mapping[str, JsonValue] = {
     "template": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,99}$"},
     "sender": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"},
     "number": {"type": "integer", "minimum": 1, "maximum": 2_000_000_000},
+    "seq": {"type": "integer", "minimum": 1, "maximum": MAX_SEQ},
     "name": {"type": "string", "pattern": "^[a-z_]{1,40}$"},
     "recipient": {"type": "string", "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}$"},
 }

@@ -16,7 +16,7 @@ from notifier.api.kit.problems import InvalidField, invalid
 _METADATA = re.compile(r"metadata(?:\.(?P<dotted>.+)|\[(?P<bracketed>.+)\])", re.DOTALL)
 _SPACE = re.compile(r"(?<=\d) (?=\d\d:\d\d$)", re.ASCII)
 _NUMBER_WITHOUT_PLUS = re.compile(r" [1-9][\d\s()./-]{5,30}", re.ASCII)
-_MAX_SEQ = 2**63 - 1
+MAX_SEQ = 2**63 - 1
 
 
 def parse_seq(value: object) -> int:
@@ -26,7 +26,7 @@ def parse_seq(value: object) -> int:
         ValueError: it is no number that fits.
     """
     text = str(value)
-    if not re.fullmatch(r"\d{1,19}", text, re.ASCII) or int(text) > _MAX_SEQ:
+    if not re.fullmatch(r"\d{1,19}", text, re.ASCII) or int(text) > MAX_SEQ:
         message = "expected a number that an earlier answer gave"
         raise ValueError(message)
     return int(text)
@@ -70,7 +70,7 @@ Limit = Annotated[
 Seq = Annotated[
     int,
     BeforeValidator(parse_seq),
-    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": _MAX_SEQ}),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_SEQ}),
     Field(description="The seq of the last item seen; continue after it."),
 ]
 Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]

@@ -9,6 +9,7 @@ const pane = document.getElementById("message");
 const state = document.getElementById("state");
 
 let type = "";
+let words = "";
 let items = [];
 let older = null;
 let chosen = null;
@@ -38,6 +39,7 @@ async function fetchPage(path) {
 function firstPage() {
   const query = new URLSearchParams({ limit: String(PAGE) });
   if (type) query.set("type", type);
+  if (words) query.set("words", words);
   return `api/v1/sandbox/messages?${query}`;
 }
 
@@ -52,7 +54,7 @@ function row(item) {
   top.append(element("span", "recipient", item.recipient));
   top.append(element("time", "", clock(item.captured_at)));
   button.append(top, element("span", "preview", preview(item)));
-  button.addEventListener("click", () => { chosen = item; render(); });
+  button.addEventListener("click", () => choose(item));
   entry.append(button);
   return entry;
 }
@@ -72,6 +74,49 @@ function mailFrame(html) {
   return frame;
 }
 
+function folded(title, content) {
+  const made = element("details");
+  made.append(element("summary", "", title), content);
+  return made;
+}
+
+function headersOf(source) {
+  const head = source.split("\r\n\r\n", 1)[0].replace(/\r\n[ \t]+/g, " ");
+  const table = element("table");
+  for (const line of head.split("\r\n")) {
+    const at = line.indexOf(":");
+    const row = element("tr");
+    const name = element("th", "", line.slice(0, at));
+    name.scope = "row";
+    row.append(name, element("td", "", line.slice(at + 1).trim()));
+    table.append(row);
+  }
+  return table;
+}
+
+function scrolling(pre, label) {
+  pre.tabIndex = 0;
+  pre.setAttribute("role", "region");
+  pre.setAttribute("aria-label", label);
+  return pre;
+}
+
+function sourceOf(item, source) {
+  const kept = new Blob([source]).size;
+  const label = kept < item.size ? `Source, the first ${bytes(kept)} of ${bytes(item.size)}` : `Source, ${bytes(item.size)}`;
+  return folded(label, scrolling(element("pre", "text", source), "The source of the mail"));
+}
+
+function filesOf(files) {
+  const made = element("ul", "files");
+  for (const file of files) made.append(element("li", "", `${file.name} (${file.type}, ${bytes(file.size)})`));
+  return made;
+}
+
+function bytes(size) {
+  return size < 1000 ? `${size} bytes` : `${(size / 1000).toFixed(1)} kB`;
+}
+
 function body(item) {
   const parts = element("div", "parts");
   if (item.sensitive) {
@@ -79,27 +124,107 @@ function body(item) {
     return parts;
   }
   if (item.html) parts.append(element("h3", "", "HTML"), mailFrame(item.html));
-  if (item.html && /<img[^>]+src\s*=\s*["']?(https?:)?\/\//i.test(item.html)) {
-    parts.append(element("p", "hint", "Images from elsewhere are not loaded here."));
+  if (item.html && /<img[^>]+src\s*=\s*["']?(https?:|cid:|\/\/)/i.test(item.html)) {
+    parts.append(element("p", "hint", "Images that do not come within the HTML are not loaded here."));
   }
   if (item.html) parts.append(element("h3", "", "Text"));
   parts.append(element(item.type === "sms" ? "p" : "pre", `text ${item.type}`, item.text));
+  if (item.files.length) parts.append(element("h3", "", "Attachments"), filesOf(item.files));
   return parts;
+}
+
+function example() {
+  const url = new URL("api/v1/notifications/send", document.baseURI);
+  return `curl -s ${url.href} \\
+  -H "Authorization: Bearer $(cat .notifier/api-key)" \\
+  -H 'Content-Type: application/json' \\
+  -d '{"type": "email", "recipient": "ada@example.com", "subject": "Hello", "content": "It works."}'`;
+}
+
+function copying(text) {
+  const row = element("div", "copied");
+  const button = element("button", "", "Copy");
+  const told = element("span", "hint");
+  told.setAttribute("role", "status");
+  button.type = "button";
+  button.addEventListener("click", () => {
+    const done = navigator.clipboard ? navigator.clipboard.writeText(text) : Promise.reject();
+    done.then(() => { told.textContent = "Copied."; }, () => { told.textContent = "Select the line and copy it."; });
+  });
+  row.append(button, told);
+  return row;
+}
+
+function renderNothing() {
+  if (items.length) {
+    pane.append(element("p", "empty", "Choose a message."));
+  } else if (words || type) {
+    pane.append(element("p", "empty", "No message is like that."));
+  } else {
+    const first = element("div", "first");
+    first.append(element("h2", "", "Nothing was sent yet"));
+    first.append(element("p", "", "Paste this where ./scripts/run is running, and a mail appears here:"));
+    first.append(scrolling(element("pre", "text", example()), "A command that sends a mail"), copying(example()));
+    pane.append(first);
+  }
+}
+
+function factsOf(item) {
+  const facts = element("dl");
+  facts.append(field("To", item.recipient), field("Service", item.service));
+  facts.append(field("Captured", new Date(item.captured_at).toLocaleString()));
+  if (item.segments) facts.append(field("Messages on a network", `${item.segments} in ${item.encoding}`));
+  if (item.size) facts.append(field("Size", bytes(item.size)));
+  if (item.action_url) facts.append(field("Leads to", item.action_url));
+  facts.append(field("Attempt", String(item.attempt)), field("Id", item.id));
+  return facts;
 }
 
 function renderMessage() {
   pane.replaceChildren();
+  pane.scrollTop = 0;
   if (!chosen) {
-    pane.append(element("p", "empty", items.length ? "Choose a message." : "Send a notification and it appears here."));
+    renderNothing();
     return;
   }
-  const facts = element("dl");
-  facts.append(field("To", chosen.recipient), field("Service", chosen.service));
-  facts.append(field("Captured", new Date(chosen.captured_at).toLocaleString()));
-  facts.append(field("Attempt", String(chosen.attempt)), field("Id", chosen.id));
-  if (chosen.action_url) facts.append(field("Leads to", chosen.action_url));
   const heading = chosen.sensitive ? "Sensitive" : chosen.subject || NAMES[chosen.type] || chosen.type;
+  const facts = factsOf(chosen);
   pane.append(element("h2", "", heading), facts, body(chosen));
+  renderRest(chosen, facts).catch(() => {});
+}
+
+// What is only told of one message: its template, and the mail as a server would get it.
+async function renderRest(item, facts) {
+  const whole = await fetchPage(`api/v1/sandbox/messages/${item.seq}`);
+  if (item !== chosen) return;
+  const of = whole.template;
+  if (of) facts.append(field("Template", `${of.name}, version ${of.version}, ${of.locale}`));
+  if (!whole.source) return;
+  pane.append(folded("Headers", headersOf(whole.source)), sourceOf(item, whole.source));
+}
+
+function choose(item) {
+  chosen = item;
+  if (item) history.replaceState(null, "", `#${item.seq}`);
+  render();
+}
+
+// A link leads to one message: #42 is the one whose seq is 42.
+async function followLink() {
+  const seq = /^#(\d{1,18})$/.exec(location.hash)?.[1];
+  if (!seq || (chosen && String(chosen.seq) === seq)) return;
+  try {
+    chosen = (await fetchPage(`api/v1/sandbox/messages/${seq}`)).message;
+  } catch {
+    tell("There is no message of this link.", "away");
+    return;
+  }
+  render();
+}
+
+function tell(text, className) {
+  if (state.textContent !== text) state.textContent = text;
+  state.className = className;
 }
 
 function renderList() {
@@ -139,13 +264,12 @@ async function loadOlder() {
 }
 
 async function reload() {
-  const wanted = type;
-  const page = await fetchPage(firstPage());
-  if (wanted !== type) return;
+  const wanted = firstPage();
+  const page = await fetchPage(wanted);
+  if (wanted !== firstPage()) return;
   const newest = items.length ? items[0].seq : -1;
   const fresh = page.items.filter((item) => item.seq > newest);
-  state.textContent = "Live";
-  state.className = "live";
+  tell("Live", "live");
   if (items.length && !fresh.length) return;
   if (items.length && fresh.length < page.items.length) {
     items = fresh.concat(items);
@@ -158,17 +282,25 @@ async function reload() {
     renderMessage();
   }
   renderList();
-  if (!items.length) renderMessage();
+  if (!items.length && !pane.hasChildNodes()) renderMessage();
 }
 
 async function follow() {
   try {
     if (!document.hidden) await reload();
   } catch (error) {
-    state.textContent = `Not connected: ${error.message}`;
-    state.className = "away";
+    tell(`Not connected: ${error.message}`, "away");
   }
   setTimeout(follow, POLL_MS);
+}
+
+function startAnew() {
+  items = [];
+  older = null;
+  chosen = null;
+  list.replaceChildren();
+  pane.replaceChildren();
+  reload().catch(() => {});
 }
 
 for (const button of document.querySelectorAll("nav button")) {
@@ -177,12 +309,28 @@ for (const button of document.querySelectorAll("nav button")) {
     for (const each of document.querySelectorAll("nav button")) {
       each.setAttribute("aria-pressed", String(each === button));
     }
-    items = [];
-    older = null;
-    chosen = null;
-    render();
-    reload().catch(() => {});
+    startAnew();
   });
 }
 
-follow();
+let typing = 0;
+document.getElementById("words").addEventListener("input", (event) => {
+  clearTimeout(typing);
+  typing = setTimeout(() => {
+    words = event.target.value.trim();
+    startAnew();
+  }, 250);
+});
+
+list.addEventListener("keydown", (event) => {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step) return;
+  const buttons = [...list.querySelectorAll("button")];
+  const next = buttons[buttons.indexOf(document.activeElement) + step];
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+});
+
+window.addEventListener("hashchange", followLink);
+followLink().finally(follow);

@@ -46,6 +46,11 @@ class Mail:
         """Whether an address can be told only to a server that offers SMTPUTF8."""
         return not (self.sender.isascii() and self.recipient.isascii())
 
+    @property
+    def source(self) -> bytes:
+        """The mail itself, as a server gets it: without what DATA adds."""
+        return self.content.removesuffix(b".\r\n").replace(b"\r\n..", b"\r\n.")
+
 
 _NONE: Mapping[str, str] = {}
 _NO_DETAILS = MailDetails()

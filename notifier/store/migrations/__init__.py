@@ -30,6 +30,7 @@ REVISIONS = (
     "0016_find_ids_by_their_key",
     "0017_add_sizes_of_sms",
     "0018_note_what_templates_use",
+    "0019_keep_captured_mails",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -152,21 +152,24 @@ def fault_columns(fault: Fault | None) -> dict[str, str | None]:
 
 def message_row(message: Message, *, with_content: bool = True) -> RowJson:
     """Encode a rendered notification."""
-    return encode(
-        {
-            "id": message.id.hex,
-            "service": message.service,
-            "channel": message.channel,
-            "recipient": message.recipient,
-            "subject": message.subject if with_content else None,
-            "text": message.text if with_content else None,
-            "html": message.html if with_content else None,
-            "action_url": message.action_url if with_content else None,
-            "metadata": dict(message.metadata) if message.metadata else None,
-            "sensitive": message.sensitive,
-            "attempt": message.attempt,
-        }
-    )
+    return encode(message_values(message, with_content=with_content))
+
+
+def message_values(message: Message, *, with_content: bool) -> Mapping[str, Any]:
+    """Return the values of a rendered notification, to be encoded."""
+    return {
+        "id": message.id.hex,
+        "service": message.service,
+        "channel": message.channel,
+        "recipient": message.recipient,
+        "subject": message.subject if with_content else None,
+        "text": message.text if with_content else None,
+        "html": message.html if with_content else None,
+        "action_url": message.action_url if with_content else None,
+        "metadata": dict(message.metadata) if message.metadata else None,
+        "sensitive": message.sensitive,
+        "attempt": message.attempt,
+    }
 
 
 def to_envelope(row: Row[Any]) -> Envelope:

@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 
 from notifier.errors import StoreRefusedError
+from notifier.notification.mail import Attached
 from notifier.notification.model import Channel
 from tests.contract.store.stores import Stores, a_message, a_submission, utc
 
@@ -100,3 +101,50 @@ async def test_of_a_sensitive_message_the_content_is_not_captured(stores: Stores
     assert capture.action_url is None
     assert capture.sensitive
     assert capture.recipient == message.recipient
+
+
+async def test_the_mail_that_a_server_would_get_is_kept_with_a_capture(stores: Stores) -> None:
+    message = a_message(a_submission())
+    file = Attached(
+        name="a.pdf", type="application/pdf", size=3, content_id=None, lines=b"YWJj\r\n"
+    )
+    source = "Subject: \u00e4\r\n\r\n".encode() + b"x" * 300_000
+
+    await stores.captures.add(replace(message, attached=(file,)), source)
+
+    (listed,) = await stores.captures.page(limit=9, before=None, channel=None)
+    found = await stores.captures.find(listed.seq)
+    assert (listed.size, listed.source) == (len(source), None)
+    assert found is not None
+    assert found.source is not None
+    assert found.source.startswith("Subject: \u00e4\r\n\r\nxxx")
+    assert len(found.source.encode()) == 262_144
+    assert [(each.name, each.type, each.size) for each in found.files] == [
+        ("a.pdf", "application/pdf", 3)
+    ]
+    assert await stores.captures.find(listed.seq + 1) is None
+
+
+async def test_of_a_sensitive_mail_no_source_is_kept(stores: Stores) -> None:
+    file = Attached(name="secret.pdf", type="application/pdf", size=3, content_id=None, lines=b"")
+    message = replace(a_message(a_submission(sensitive=True)), attached=(file,))
+
+    await stores.captures.add(message, b"Subject: secret\r\n\r\n")
+
+    (listed,) = await stores.captures.page(limit=9, before=None, channel=None)
+    found = await stores.captures.find(listed.seq)
+    assert found is not None
+    assert (found.source, found.files) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("words", "count"), [("ADA@", 2), ("50%", 1), ("\u00dc", 1), ("order", 2), ("5_", 0), ("zz", 0)]
+)
+async def test_captures_are_found_by_their_words(stores: Stores, words: str, count: int) -> None:
+    message = a_message(a_submission())
+    await stores.captures.add(replace(message, text="50% off"))
+    await stores.captures.add(replace(message, text="\u00dcber 5 euros"))
+
+    found = await stores.captures.page(limit=9, before=None, channel=None, words=words)
+
+    assert len(found) == count
