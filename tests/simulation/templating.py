@@ -11,6 +11,7 @@ from notifier.content.ports import Checked, Offered
 from notifier.content.shared import Shared
 from notifier.content.template import Content, Finding, Rendered, VariableFault, Variables
 from notifier.notification.model import Channel
+from notifier.notification.sms import SmsRules
 from notifier.rendering.checking.check import check
 from notifier.rendering.previewing import preview
 from tests.simulation.clients import TEMPLATE, Wish
@@ -42,11 +43,12 @@ async def publish_first(templates: TemplateStore) -> None:
 class NearWorkshop:
     """Looks at drafts in the process itself: those of a world hurt nobody."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, sms: SmsRules) -> None:
         self._clock = clock
+        self._sms = sms
 
     async def check(self, content: Content, shared: Shared) -> Checked:
-        return check(content, shared)
+        return check(content, shared, self._sms)
 
     async def preview(
         self,
