@@ -23,7 +23,7 @@ from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.middleware import RequestFrame, Rooms
 from notifier.api.kit.openapi import openapi_document
 from notifier.api.kit.operations import Operation, Reply
-from notifier.api.kit.rooms import Room
+from notifier.api.kit.rooms import ConcurrencyLimit, Room
 from notifier.api.kit.serving import Desk, routes
 from notifier.api.metrics import Metrics
 from notifier.api.notifications.moving import MovingEndpoints
@@ -64,6 +64,8 @@ from notifier.providers.account import ProviderStore
 from notifier.providers.captures import Captures
 from notifier.providers.receipt import ReceiptStore
 
+_MOST_AT_THE_WORKSHOP = 100
+"""Of one service; more are answered 429."""
 Lifespan: TypeAlias = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
@@ -214,7 +216,10 @@ def _on_templates(
 ) -> Sequence[Operation]:
     sharing = Sharing(ports.brands, ports.templates)
     cascader = Cascader(ports.templates, sharing, ports.workshop, ports.new_id)
-    reading = TemplateReading(templates=ports.templates, sharing=sharing, workshop=ports.workshop)
+    turns = ConcurrencyLimit(1, _MOST_AT_THE_WORKSHOP, None)
+    reading = TemplateReading(
+        templates=ports.templates, sharing=sharing, workshop=ports.workshop, turns=turns
+    )
     writing = TemplateWriting(
         templates=ports.templates,
         library=library,
@@ -222,25 +227,33 @@ def _on_templates(
         cascader=cascader,
         workshop=ports.workshop,
         images=ImageDesk(ports.attachments, config.attachments),
+        turns=turns,
         new_id=ports.new_id,
     )
-    testing = TemplateTesting(
-        templates=ports.templates,
-        sharing=sharing,
-        workshop=ports.workshop,
-        drafter=drafter,
-        submitter=ports.submitter,
-        allowed=config.test_recipients,
-        captured=config.captured,
-        new_id=ports.new_id,
-        location=location,
-    )
+    testing = _testing(ports, config, sharing, drafter, turns)
     branding = Branding(brands=ports.brands, library=library, cascader=cascader)
     return (
         *reading.operations(),
         *writing.operations(),
         *testing.operations(),
         *branding.operations(),
+    )
+
+
+def _testing(
+    ports: ApiPorts, config: ApiConfig, sharing: Sharing, drafter: Drafter, turns: ConcurrencyLimit
+) -> TemplateTesting:
+    return TemplateTesting(
+        templates=ports.templates,
+        sharing=sharing,
+        workshop=ports.workshop,
+        turns=turns,
+        drafter=drafter,
+        submitter=ports.submitter,
+        allowed=config.test_recipients,
+        captured=config.captured,
+        new_id=ports.new_id,
+        location=location,
     )
 
 

@@ -1,5 +1,6 @@
 """Templates over HTTP: written, published, sent, and taken back."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -371,3 +372,70 @@ async def test_the_sandbox_tells_which_version_said_what_it_captured(api: Api) -
     assert shown["source"] == "Subject: Hi\r\n\r\ntext\r\n"
     assert shown["message"] == listed
     assert listed["size"] == 21
+
+
+class Held:
+    """A workshop that keeps questions about bookings until it is let go, and counts them."""
+
+    def __init__(self, inner: Workshop) -> None:
+        self._inner = inner
+        self._let_go = asyncio.Event()
+        self.held = 0
+
+    async def preview(self, content: Content, *args: Any, **options: Any) -> Any:
+        if content.category == "bookings":
+            self.held += 1
+            await self._let_go.wait()
+        return await self._inner.preview(content, *args, **options)
+
+    def let_go(self) -> None:
+        self._let_go.set()
+
+
+async def test_a_service_has_one_question_at_the_workshop_at_a_time(api: Api) -> None:
+    await written(api)
+    other = await api.headers("payments", "read", "templates")
+    await api.client.put(f"{BOOKED}/draft", json=a_content(category="paid"), headers=other)
+    held = Held(api.services.workshop)
+    services = replace(api.services, workshop=cast(Workshop, held))
+    look = {"type": "sms"}
+    async with client_of(create_app(services, ApiConfig(pepper=PEPPER))) as client:
+        mine = [
+            asyncio.create_task(
+                client.post(f"{BOOKED}/render", json=look, headers=api.client.headers)
+            )
+            for _ in range(3)
+        ]
+        theirs = [await client.post(f"{BOOKED}/render", json=look, headers=other) for _ in "123"]
+        at_once = held.held
+        held.let_go()
+        answers = [*theirs, *await asyncio.gather(*mine)]
+
+    assert [each.status_code for each in answers] == [200] * 6
+    assert (at_once, held.held) == (1, 3)
+
+
+async def test_of_many_who_write_one_draft_at_once_one_wins(api: Api) -> None:
+    etag = (await written(api)).headers["etag"]
+
+    answers = await asyncio.gather(
+        *(
+            api.client.put(
+                f"{BOOKED}/draft", json=a_content(f"By {number}"), headers={"If-Match": etag}
+            )
+            for number in range(8)
+        )
+    )
+
+    assert sorted(each.status_code for each in answers) == [200] + [412] * 7
+
+
+async def test_what_is_no_language_is_told_in_words(api: Api) -> None:
+    answer = await api.client.put(f"{BOOKED}/draft", json=a_content(default_locale="de_AT"))
+
+    assert answer.json()["errors"] == [
+        {
+            "pointer": "/default_locale",
+            "detail": "expected a language's tag, such as en or de-AT",
+        }
+    ]

@@ -15,6 +15,7 @@ from notifier.api.kit.problems import (
     INVALID,
     NOT_FOUND,
 )
+from notifier.api.kit.rooms import ConcurrencyLimit
 from notifier.api.templates.choosing import chosen_content, chosen_variables, written_version
 from notifier.api.templates.naming import named_template
 from notifier.api.templates.refusals import unfilled
@@ -50,6 +51,8 @@ class TemplateReading:
     templates: TemplateStore
     sharing: Sharing
     workshop: Workshop
+    turns: ConcurrencyLimit
+    """At the workshop: who asks much there keeps others waiting for one answer."""
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoints."""
@@ -115,14 +118,15 @@ class TemplateReading:
         content, shared = await chosen_content(
             self.templates, self.sharing, service, name, wanted, wanted.drafts
         )
-        seen = await self.workshop.preview(
-            content,
-            wanted.type,
-            locale=wanted.locale,
-            variables=chosen_variables(content, wanted),
-            offered=Offered(notification={"id": "00000000-0000-0000-0000-000000000000"}),
-            shared=shared,
-        )
+        async with self.turns.of(service):
+            seen = await self.workshop.preview(
+                content,
+                wanted.type,
+                locale=wanted.locale,
+                variables=chosen_variables(content, wanted),
+                offered=Offered(notification={"id": "00000000-0000-0000-0000-000000000000"}),
+                shared=shared,
+            )
         if isinstance(seen, Rendered):
             return _ok(RenderedView.of(seen).json_value())
         raise unfilled(seen)

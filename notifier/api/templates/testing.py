@@ -13,6 +13,7 @@ from notifier.api.kit.calls import Call
 from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import INVALID, NOT_FOUND, InvalidField, ProblemError, invalid
+from notifier.api.kit.rooms import ConcurrencyLimit
 from notifier.api.kit.trace import traceparent
 from notifier.api.templates.choosing import chosen_content, chosen_variables
 from notifier.api.templates.naming import named_template
@@ -46,6 +47,8 @@ class TemplateTesting:
     templates: TemplateStore
     sharing: Sharing
     workshop: Workshop
+    turns: ConcurrencyLimit
+    """At the workshop: who asks much there keeps others waiting for one answer."""
     drafter: Drafter
     submitter: Submitter
     allowed: AllowedRecipients
@@ -100,7 +103,8 @@ class TemplateTesting:
         wanted, id = call.body, self.new_id()
         self._check_recipient(wanted)
         content, shared = await chosen_content(self.templates, self.sharing, service, name, wanted)
-        rendered = await self._rendered(content, shared, wanted, id)
+        async with self.turns.of(service):
+            rendered = await self._rendered(content, shared, wanted, id)
         draft = replace(
             _draft(rendered, wanted, metadata=_marks(name, wanted.version)), images=content.images
         )

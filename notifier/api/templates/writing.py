@@ -20,6 +20,7 @@ from notifier.api.kit.problems import (
     ProblemError,
     not_found,
 )
+from notifier.api.kit.rooms import ConcurrencyLimit
 from notifier.api.templates.cascades import bounded, once
 from notifier.api.templates.images import ImageDesk
 from notifier.api.templates.naming import named_template
@@ -57,6 +58,8 @@ class TemplateWriting:
     cascader: Cascader
     workshop: Workshop
     images: ImageDesk
+    turns: ConcurrencyLimit
+    """At the workshop: who asks much there keeps others waiting for one answer."""
     new_id: Callable[[], UUID]
 
     def operations(self) -> Sequence[Operation]:
@@ -152,7 +155,8 @@ class TemplateWriting:
     async def _checked(self, draft: TemplateDraft) -> Checked:
         given = as_given(draft.name, draft.content, draft.next_number)
         shared = await self.sharing.of(draft.service, draft.content, given=given)
-        checked = await self.workshop.check(draft.content, shared)
+        async with self.turns.of(draft.service):
+            checked = await self.workshop.check(draft.content, shared)
         return await self.images.looked_up(draft.content, checked, draft.service)
 
     async def _shown(self, draft: TemplateDraft) -> Response:
