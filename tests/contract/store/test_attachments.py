@@ -153,6 +153,19 @@ async def test_what_something_refers_to_stays_as_long_as_that(stores: Stores) ->
     assert await content_of(stores, other) == b"%PDF-1"
 
 
+async def test_of_many_whose_day_is_over_none_is_erased_that_something_refers_to(
+    stores: Stores,
+) -> None:
+    ids = [await uploaded(stores) for _ in range(25)]
+    await refer(stores, *(Use(uuid4(), id) for id in ids))
+    await stores.pass_time(2 * DAY_S)
+
+    assert await stores.attachments.take_unused(5) == []
+    await erase(stores)
+
+    assert [await content_of(stores, id) for id in ids] == [b"%PDF-1"] * 25
+
+
 async def test_what_is_held_for_a_notification_outlives_its_day(stores: Stores) -> None:
     id = await uploaded(stores)
     await stores.pass_time(DAY_S - 60)
