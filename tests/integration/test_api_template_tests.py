@@ -24,7 +24,7 @@ CONTENT: Mapping[str, Any] = {
             "email": {
                 "subject": "For {{ name }}",
                 "preheader": "In short",
-                "text": "Hello {{ name }}: {{ '{{' }} and {{ notification.id }}",
+                "text": "Hello {{ name }}: {{ '{{ {% {#' }} and {{ notification.id }}",
                 "html": "<p>Hello {{ name }} {{ '{{{' }}</p>",
             },
             "sms": {"text": "Hello {{ name }}"},
@@ -81,7 +81,7 @@ async def test_a_draft_is_sent_as_it_would_be_and_is_marked(api: Api) -> None:
 
     id = answer.json()["id"]
     assert message.subject == "[Test] For Ada"
-    assert message.text == f"Hello Ada: {{{{ and {id}"
+    assert message.text == f"Hello Ada: {{{{ {{% {{# and {id}"
     assert "<p>Hello Ada {{{</p>" in (message.html or "")
     assert message.recipient == "ada@example.com"
     shown = (await api.client.get(answer.headers["location"])).json()

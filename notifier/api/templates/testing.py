@@ -33,7 +33,6 @@ from notifier.notification.model import Channel
 
 MARK = "[Test] "
 _SETTING = "NOTIFIER_API__TEST_RECIPIENTS"
-_BRACES = {"open": "{{"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,15 +155,10 @@ def _draft(rendered: Rendered, wanted: TestRequest, metadata: Mapping[str, str])
     return Draft(
         channel=wanted.type,
         recipient=wanted.to,
-        content=_finished(rendered.text),
-        subject=subject and _finished((MARK + subject)[:MAX_SUBJECT_CHARS]),
-        html=rendered.html and _finished(rendered.html),
+        content=rendered.text,
+        subject=subject and (MARK + subject)[:MAX_SUBJECT_CHARS],
+        html=rendered.html,
         action_url=rendered.action_url,
-        variables=_BRACES,
+        literal=True,
         metadata=metadata,
     )
-
-
-def _finished(text: str) -> str:
-    """Return inline content that is filled to be that text."""
-    return text.replace("{{", "{{ open }}")
