@@ -15,6 +15,7 @@ from notifier.intake.said import Said
 from notifier.notification.medium import MEDIA, Medium
 from notifier.notification.model import Pin
 
+IS_PARTIAL = "it is a partial: others take it in, and it is not sent"
 _HELD = "the template holds it: leave it out"
 
 
@@ -39,7 +40,7 @@ class Pinner:
         if not isinstance(found, TemplateVersion):
             return [Flaw("template", _why_not(found))]
         if found.content.is_partial:
-            return [Flaw("template", "it is a partial: others take it in, and it is not sent")]
+            return [Flaw("template", IS_PARTIAL)]
         variables = self.renderer.completed(found, draft.variables or {})
         if not isinstance(variables, Mapping):
             return [Flaw("variables", each.words, each.path) for each in variables]

@@ -96,6 +96,34 @@ async def test_what_was_filled_is_not_filled_again(api: Api) -> None:
     assert message.subject == "[Test] For Bo {{ braces }}"
 
 
+async def test_braces_of_any_kind_are_sent_as_they_are(api: Api) -> None:
+    name = "{# no comment #} {% no tag %} {{ no variable }}"
+
+    message = await message_of(api, await try_out(api, variables={"name": name}))
+
+    assert message.subject == f"[Test] For {name}"
+    assert name in message.text
+
+
+async def test_what_is_kept_of_a_test_is_what_is_sent(api: Api) -> None:
+    answer = await try_out(api, example=1)
+    message = await message_of(api, answer)
+
+    shown = (await api.client.get(answer.headers["location"])).json()
+
+    assert (shown["content"], shown["subject"]) == (message.text, message.subject)
+    assert (shown["literal"], shown["variables"]) == (True, None)
+
+
+async def test_a_partial_is_not_sent_as_a_test(api: Api) -> None:
+    text = {"en": {"email": {"text": "Yours"}}}
+    await write(api, partial=True, parts=text, schema={}, examples=[])
+    await api.client.post(f"{BOOKED}/publish")
+
+    for answer in (await try_out(api), await try_out(api, version=1)):
+        assert faults(answer) == {"": "it is a partial: others take it in, and it is not sent"}
+
+
 async def test_a_version_is_sent_whatever_the_draft_says(api: Api) -> None:
     await api.client.post(f"{BOOKED}/publish")
     await write(api, parts={"en": {"sms": {"text": "Other"}}})

@@ -167,3 +167,29 @@ async def test_a_test_of_a_draft_shows_its_images(tmp_path: Path, server: SmtpSe
         assert answer.status_code == 202, answer.text
         mail = await delivered(api, server, answer.json()["id"])
     assert files_of(mail) == {"a.png": ("<logo>", PNG)}
+
+
+async def test_a_test_of_a_draft_shows_the_images_of_its_layout(
+    tmp_path: Path, server: SmtpServer
+) -> None:
+    allowed = AllowedRecipients.read(["ada@example.org"])
+    async with serving(tmp_path, test_recipients=allowed) as api:
+        api.client.headers.update(await api.headers("orders", "send", "read", "templates"))
+        logo = await uploaded(api, PNG, "a.png")
+        page = PAGE.replace("<p>Hello {{ name }}</p>", "{% block content %}{% endblock %}")
+        text = "{% block content %}{% endblock %}"
+        layout = {
+            "partial": True,
+            "parts": {"en": {"email": {"html": page, "text": text}}},
+            "images": {"logo": logo},
+        }
+        await api.client.put("/api/v1/templates/mail/draft", json=layout)
+        await api.client.post("/api/v1/templates/mail/publish")
+        await saved(api, {**showing({}, "<p>Hello {{ name }}</p>"), "layout": "mail"})
+
+        body = {"type": "email", "to": "ada@example.org", "draft": True, "variables": {"name": "A"}}
+        answer = await api.client.post(f"{BOOKED}/test", json=body)
+
+        assert answer.status_code == 202, answer.text
+        mail = await delivered(api, server, answer.json()["id"])
+    assert files_of(mail) == {"a.png": ("<logo>", PNG)}

@@ -27,6 +27,7 @@ from notifier.content.template import Content, Rendered
 from notifier.intake.draft import Draft
 from notifier.intake.drafting import Drafter
 from notifier.intake.inline import MAX_SUBJECT_CHARS
+from notifier.intake.pinning import IS_PARTIAL
 from notifier.intake.ports import Submission
 from notifier.intake.submission import Submitter
 from notifier.notification.model import Channel
@@ -102,11 +103,12 @@ class TemplateTesting:
         wanted, id = call.body, self.new_id()
         self._check_recipient(wanted)
         content, shared = await chosen_content(self.templates, self.sharing, service, name, wanted)
+        if content.is_partial:
+            raise invalid([InvalidField("", IS_PARTIAL)])
         async with self.turns.of(service):
+            images = await self._images(content, shared)
             rendered = await self._rendered(content, shared, wanted, id)
-        draft = replace(
-            _draft(rendered, wanted, metadata=_marks(name, wanted.version)), images=content.images
-        )
+        draft = replace(_draft(rendered, wanted, _marks(name, wanted.version)), images=images)
         [made] = await self.drafter.submissions(
             [draft], service=service, traceparent=traceparent(call.request)
         )
@@ -122,13 +124,18 @@ class TemplateTesting:
             words = f"tests go nowhere: an operator names addresses and domains in {_SETTING}"
         raise invalid([InvalidField("/to", words)])
 
+    async def _images(self, content: Content, shared: Shared | None) -> Mapping[str, UUID]:
+        """Return its images, and those of what it takes in: a version has them already."""
+        if shared is None:
+            return content.images
+        checked = await self.workshop.check(content, shared)
+        if checked.compiled is None:
+            raise refused(checked)
+        return checked.compiled.images
+
     async def _rendered(
         self, content: Content, shared: Shared | None, wanted: TestRequest, id: UUID
     ) -> Rendered:
-        if shared is not None:
-            checked = await self.workshop.check(content, shared)
-            if checked.compiled is None:
-                raise refused(checked)
         seen = await self.workshop.preview(
             content,
             wanted.type,
