@@ -74,7 +74,9 @@ class EmailSettings(ChannelSettings):
     )
     sender: Annotated[str, AfterValidator(_sender)] = Field(
         "notifier@localhost",
-        description="The From address, with or without a display name: `Shop <shop@example.com>`.",
+        description="The From address, with or without a display name: `Shop <shop@example.com>`. "
+        "Of services that have a sender called `default`, that is instead: see "
+        "[Senders](operations.md#senders).",
     )
 
 

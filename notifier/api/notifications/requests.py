@@ -205,8 +205,9 @@ class NotificationRequest(BaseModel):
     sensitive: Annotated[
         bool,
         Field(
-            description="For one-time codes and the like: content, subject, html and variables "
-            "are never shown by any endpoint, and are erased at the final state. Not for in_app."
+            description="For one-time codes and the like: content, subject, html, variables, and "
+            "what a mail has besides, are never shown by any endpoint, and are erased at the final "
+            "state. Not for in_app."
         ),
     ] = False
     recipient: WrittenRecipient

@@ -815,6 +815,8 @@ async def test_a_sender_that_is_refused_stops_no_other_s_mails(bench: Bench) -> 
     bench.adapter.script.extend([UNVERIFIED] * 5)
     for number in range(5):
         await deliverer.deliver(await bench.accept(sent_as("typo", number)))
+    opened = [each for each in await bench.stores.providers.states() if each.opened_at]
+    assert opened == []
 
     other = await bench.accept(sent_as("orders", 1))
     await deliverer.deliver(other)
