@@ -155,9 +155,13 @@ class TemplateStore(Protocol):
         number: int,
         as_number: int,
         id: UUID,
+        cascade: Renewals | None = None,
         idempotency: Idempotency | None = None,
-    ) -> Applied | Remembered | KeyReused | LostRace | NotFound:
-        """Publish the content of an earlier version again, if `as_number` is the next one."""
+    ) -> Applied | Remembered | KeyReused | LostRace | Outrun | NotFound:
+        """Publish the content of an earlier version again, if `as_number` is the next one.
+
+        With a cascade as `publish`.
+        """
 
     async def archive(
         self, *, service: str, name: str, idempotency: Idempotency | None = None

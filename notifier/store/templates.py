@@ -192,9 +192,10 @@ class SqlTemplateStore:
         number: int,
         as_number: int,
         id: UUID,
+        cascade: Renewals | None = None,
         idempotency: Idempotency | None = None,
-    ) -> Applied | Remembered | KeyReused | LostRace | NotFound:
-        async def work(connection: AsyncConnection) -> Applied | LostRace | NotFound:
+    ) -> Applied | Remembered | KeyReused | LostRace | Outrun | NotFound:
+        async def work(connection: AsyncConnection) -> Applied | LostRace | Outrun | NotFound:
             earlier = (await connection.execute(_version(service, name, number))).one_or_none()
             if earlier is None:
                 return NotFound()
@@ -204,7 +205,7 @@ class SqlTemplateStore:
                 return LostRace(None)
             new = {"id": id, "number": as_number, "source": earlier.source}
             await _publish(connection, service, name, decode(earlier.content), new)
-            return Applied()
+            return await renew(connection, service, name, cascade) if cascade else Applied()
 
         return await write_once(self._database, idempotency, work)
 

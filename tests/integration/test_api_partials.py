@@ -218,6 +218,19 @@ async def test_what_says_the_same_is_not_published_again(api: Api) -> None:
     assert (told["hello"]["outcome"], told["hello"]["version"]) == ("unchanged", 1)
 
 
+async def test_a_partial_is_taken_back_with_what_takes_it_in(api: Api) -> None:
+    await published(api, "footer", a_partial("good"))
+    await published(api, "hello", a_template('Hi {% include "footer" %}'))
+    await cascade_of(api, "footer", a_partial("bad"))
+
+    back = await api.client.post(f"{TEMPLATES}/footer/rollback?cascade=true", json={"version": 1})
+
+    assert back.status_code == 200, back.text
+    [told] = back.json()["cascade"]
+    assert (back.json()["version"], told["outcome"], told["version"]) == (3, "published", 3)
+    assert await text_of(api, "hello", version=3) == "Hi good"
+
+
 async def test_a_cascade_with_a_key_has_one_effect_and_one_answer(api: Api) -> None:
     await published(api, "footer", a_partial("old"))
     await published(api, "hello", a_template('Hi {% include "footer" %}'))

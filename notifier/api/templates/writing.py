@@ -22,6 +22,7 @@ from notifier.api.kit.problems import (
 )
 from notifier.api.kit.rooms import ConcurrencyLimit
 from notifier.api.templates.cascades import bounded, once
+from notifier.api.templates.choosing import written_version
 from notifier.api.templates.images import ImageDesk
 from notifier.api.templates.naming import named_template
 from notifier.api.templates.preconditions import IF_MATCH, if_match, lost, quoted
@@ -45,6 +46,7 @@ from notifier.content.cascading import Cascade, Cascader
 from notifier.content.library import Library, LostRace, TemplateDraft, TemplateStore
 from notifier.content.ports import Checked, Workshop
 from notifier.content.shared import Sharing, as_given
+from notifier.content.template import Content, Finding
 from notifier.idempotency import NotFound
 
 
@@ -97,28 +99,34 @@ class TemplateWriting:
         checked = await self._checked(draft)
         if checked.compiled is None:
             return await call.refuse(refused(checked))
-        cascade = await self._cascade(draft) if call.query.cascade else None
+        service, name, number = draft.service, draft.name, draft.next_number
+        cascade = None
+        if call.query.cascade:
+            cascade = await self._cascade(service, name, draft.content, number)
         change = partial(
             self.templates.publish, draft=draft, compiled=checked.compiled, id=self.new_id()
         )
-        view = partial(_published_view, draft, checked)
+        view = partial(_published_view, name, number, checked.findings)
         return self._answered(await once(call, change, cascade, view))
 
-    async def roll_back(self, call: Call[RollbackRequest, TemplateQuery]) -> Response:
+    async def roll_back(self, call: Call[RollbackRequest, CascadeQuery]) -> Response:
         """Publish an earlier version again."""
         service, name = call.acting_for(call.query.service), named_template(call)
-        number = await self.templates.next_number(service, name)
+        earlier, number = call.body.version, await self.templates.next_number(service, name)
+        cascade = None
+        if call.query.cascade:
+            written = await written_version(self.templates, service, name, earlier)
+            cascade = await self._cascade(service, name, written.source, number)
         change = partial(
             self.templates.rollback,
             service=service,
             name=name,
-            number=call.body.version,
+            number=earlier,
             as_number=number,
             id=self.new_id(),
         )
-        view = PublishedView(name=name, version=number, findings=[])
-        answer = Answer(status=HTTPStatus.OK, body=view.json_value())
-        return self._answered(await call.once(change, answer))
+        view = partial(_published_view, name, number, ())
+        return self._answered(await once(call, change, cascade, view))
 
     async def archive(self, call: Call[None, TemplateQuery]) -> Response:
         """Let nothing new be sent with a template."""
@@ -130,9 +138,9 @@ class TemplateWriting:
         self.library.forget()
         return result
 
-    async def _cascade(self, draft: TemplateDraft) -> Cascade:
-        given = as_given(draft.name, draft.content, draft.next_number)
-        return bounded(await self.cascader.prepared(draft.service, draft.name, given=given))
+    async def _cascade(self, service: str, name: str, content: Content, number: int) -> Cascade:
+        given = as_given(name, content, number)
+        return bounded(await self.cascader.prepared(service, name, given=given))
 
     def _answered(self, result: object) -> Response:
         if isinstance(result, LostRace):
@@ -233,7 +241,7 @@ class TemplateWriting:
             tag=TAG,
             serve=self.roll_back,
             scope="templates",
-            query=TemplateQuery,
+            query=CascadeQuery,
             body=RollbackRequest,
             is_idempotent=True,
             replies={200: _PUBLISHED},
@@ -261,11 +269,13 @@ _PUBLISHED = Reply(description="It is sent from now on", model=PublishedView)
 _DRAFT = Reply(description="The draft", model=DraftView, headers=("ETag",))
 
 
-def _published_view(draft: TemplateDraft, checked: Checked, cascade: Cascade | None) -> Answer:
+def _published_view(
+    name: str, number: int, findings: Sequence[Finding], cascade: Cascade | None
+) -> Answer:
     view = PublishedView(
-        name=draft.name,
-        version=draft.next_number,
-        findings=finding_views(checked.findings),
+        name=name,
+        version=number,
+        findings=finding_views(findings),
         cascade=cascaded_views(cascade),
     )
     return Answer(status=HTTPStatus.OK, body=view.json_value())
