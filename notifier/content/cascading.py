@@ -132,4 +132,4 @@ class Cascader:
 
 
 def _says_the_same(one: Content, other: Content) -> bool:
-    return (one.parts, one.brand) == (other.parts, other.brand)
+    return (one.parts, one.brand, one.images) == (other.parts, other.brand, other.images)

@@ -1,7 +1,7 @@
 """Templates, their drafts and their versions."""
 
 import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
+    bindparam,
     delete,
     func,
     literal,
@@ -170,7 +171,8 @@ class SqlTemplateStore:
         service, name = draft.service, draft.name
 
         async def work(connection: AsyncConnection) -> Applied | LostRace | Outrun:
-            if not await _are_published(connection, service, compiled.uses):
+            used = await _published_numbers(connection, service, compiled.uses)
+            if used != compiled.uses:
                 return LostRace(draft.etag)
             await _lock(connection, service, name)
             held = (await connection.execute(_draft(service, name))).one_or_none()
@@ -337,41 +339,72 @@ async def renew(
     `used` is locked by whoever calls this, so that nobody takes it in meanwhile.
     """
     users = select(_u.template).where(_u.service == service, _u.used == used)
-    lost = sorted(set(await connection.scalars(users)) - set(cascade.users))
-    for each in sorted(cascade.renewals, key=lambda renewal: renewal.name):
-        if not await _renewed(connection, service, each):
-            lost.append(each.name)
-    return Outrun(lost) if lost else Applied()
+    unknown = set(await connection.scalars(users)) - set(cascade.users)
+    lost = unknown | await _outrun(connection, service, cascade.renewals)
+    if lost:
+        return Outrun(sorted(lost))
+    if cascade.renewals:
+        await _publish_all(connection, service, cascade.renewals)
+    return Applied()
 
 
-async def _renewed(connection: AsyncConnection, service: str, renewal: Renewal) -> bool:
-    name = renewal.name
-    if not await _are_published(connection, service, renewal.compiled.uses):
-        return False
-    query = select(_t.published, _t.is_archived).where(_t.service == service, _t.name == name)
-    row = (await connection.execute(query.with_for_update())).one_or_none()
-    is_as_seen = row is not None and (row.published, row.is_archived) == (renewal.published, False)
-    if not is_as_seen or await _next_number(connection, service, name) != renewal.number:
-        return False
-    new = {"id": renewal.id, "number": renewal.number, "source": encode(renewal.source)}
-    await _publish(connection, service, name, renewal.compiled, new)
-    return True
+async def _outrun(
+    connection: AsyncConnection, service: str, renewals: Sequence[Renewal]
+) -> set[str]:
+    """Return the names of those that are not as they were seen; the others stay so."""
+    names = [each.name for each in renewals]
+    uses = {name for each in renewals for name in each.compiled.uses}
+    used = await _published_numbers(connection, service, uses)
+    is_sent = and_(_t.service == service, _t.name.in_(names), ~_t.is_archived)
+    rows = select(_t.name, _t.published).where(is_sent).order_by(_t.name).with_for_update()
+    sent = {row.name: row.published for row in await connection.execute(rows)}
+    is_theirs = and_(_v.service == service, _v.name.in_(names))
+    last = select(_v.name, func.max(_v.number).label("last")).where(is_theirs).group_by(_v.name)
+    numbers = {row.name: row.last for row in await connection.execute(last)}
+    return {
+        each.name
+        for each in renewals
+        if sent.get(each.name) != each.published
+        or numbers.get(each.name) != each.number - 1
+        or not each.compiled.uses.items() <= used.items()
+    }
 
 
-async def _are_published(
-    connection: AsyncConnection, service: str, uses: Mapping[str, int]
-) -> bool:
-    """Whether these partials are still what was taken in; they stay so in this transaction."""
-    if not uses:
-        return True
+async def _publish_all(
+    connection: AsyncConnection, service: str, renewals: Sequence[Renewal]
+) -> None:
+    """Make the versions of many in a few statements."""
+    versions = [
+        _new_version(
+            service,
+            each.name,
+            each.compiled,
+            {"id": each.id, "number": each.number, "source": encode(each.source)},
+        )
+        for each in renewals
+    ]
+    await connection.execute(insert(template_versions).values(versions))
+    await _note_uses(connection, service, {each.name: each.compiled for each in renewals})
+    await _keep_images(connection, {each.id: each.compiled for each in renewals})
+    is_it = and_(_t.service == service, _t.name == bindparam("of_name"))
+    published = update(templates).where(is_it).values(published=bindparam("as_number"))
+    numbers = [{"of_name": each.name, "as_number": each.number} for each in renewals]
+    await connection.execute(published, numbers)
+
+
+async def _published_numbers(
+    connection: AsyncConnection, service: str, names: Collection[str]
+) -> Mapping[str, int]:
+    """Return the numbers that are published; they stay so in this transaction."""
+    if not names:
+        return {}
     query = (
         select(_t.name, _t.published)
-        .where(_t.service == service, _t.name.in_(sorted(uses)))
+        .where(_t.service == service, _t.name.in_(sorted(names)))
         .order_by(_t.name)
         .with_for_update(read=True)
     )
-    found = {row.name: row.published for row in await connection.execute(query)}
-    return found == dict(uses)
+    return {row.name: row.published for row in await connection.execute(query)}
 
 
 async def _publish(
@@ -381,25 +414,40 @@ async def _publish(
     compiled: Content,
     new: Mapping[str, Any],
 ) -> None:
-    content = encode(compiled)
-    version = {**new, "content": content, "checksum": checksum(content), "created_at": Now()}
-    named = {"service": service, "name": name}
-    await _note_uses(connection, service, name, compiled)
-    await connection.execute(insert(template_versions).values(**named, **version))
-    await note_uses(connection, [Use(new["id"], each) for each in compiled.images.values()])
+    version = _new_version(service, name, compiled, new)
+    await connection.execute(insert(template_versions).values(**version))
+    await _note_uses(connection, service, {name: compiled})
+    await _keep_images(connection, {new["id"]: compiled})
     published = update(templates).where(_t.service == service, _t.name == name)
     await connection.execute(published.values(published=new["number"], is_archived=False))
 
 
+def _new_version(
+    service: str, name: str, compiled: Content, new: Mapping[str, Any]
+) -> dict[str, Any]:
+    content = encode(compiled)
+    its = {"content": content, "checksum": checksum(content), "created_at": Now()}
+    return {"service": service, "name": name, **new, **its}
+
+
 async def _note_uses(
-    connection: AsyncConnection, service: str, name: str, compiled: Content
+    connection: AsyncConnection, service: str, contents: Mapping[str, Content]
 ) -> None:
-    used = [*compiled.uses, *([BRAND] if compiled.brand else [])]
-    old = delete(template_uses).where(_u.service == service, _u.template == name)
-    await connection.execute(old)
-    if used:
-        rows = [{"service": service, "used": each, "template": name} for each in used]
+    is_theirs = and_(_u.service == service, _u.template.in_(contents))
+    await connection.execute(delete(template_uses).where(is_theirs))
+    rows = [
+        {"service": service, "used": used, "template": name}
+        for name, each in contents.items()
+        for used in (*each.uses, *((BRAND,) if each.brand else ()))
+    ]
+    if rows:
         await connection.execute(insert(template_uses).values(rows))
+
+
+async def _keep_images(connection: AsyncConnection, versions: Mapping[UUID, Content]) -> None:
+    """Note the images of versions, which are kept as long as those."""
+    uses = [Use(id, image) for id, each in versions.items() for image in each.images.values()]
+    await note_uses(connection, uses)
 
 
 async def _numbers(connection: AsyncConnection, service: str, name: str) -> tuple[int, ...]:

@@ -5,6 +5,8 @@ from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.content.library import (
     BRAND,
@@ -23,6 +25,7 @@ from notifier.idempotency import Applied, Idempotency, NotFound, Remembered
 from notifier.intake.ports import Submission
 from notifier.notification.model import Channel, Pin, Status
 from notifier.notification.transitions import FAIL, REPLAY
+from notifier.store.notification.attaching import attachment_uses
 from notifier.store.templates import SqlTemplateStore
 from tests.contract.store.stores import Stores, a_submission
 
@@ -356,3 +359,21 @@ async def test_an_archived_template_is_not_published_by_a_cascade(
     cascade = Renewals(["a"], [a_renewal("a", 1, 2, footer=2)])
 
     assert await made(templates, "footer", a_partial("Two"), cascade) == Outrun(["a"])
+
+
+async def test_the_images_of_what_a_cascade_publishes_are_kept_with_it(stores: Stores) -> None:
+    templates = stores.templates
+    logo = uuid4()
+    await made(templates, "footer", a_partial("One"))
+    await made(templates, "a", replace(content(), uses={"footer": 1}))
+    renewal = a_renewal("a", 1, 2, footer=2)
+    renewal = replace(renewal, compiled=replace(renewal.compiled, images={"logo": logo}))
+
+    await made(templates, "footer", a_partial("Two"), Renewals(["a"], [renewal]))
+
+    kept = select(attachment_uses.c.attachment_id).where(attachment_uses.c.used_by == renewal.id)
+
+    async def images(connection: AsyncConnection) -> list[UUID]:
+        return [*(await connection.scalars(kept))]
+
+    assert await stores.database.read(images) == [logo]
