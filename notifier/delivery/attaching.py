@@ -11,8 +11,8 @@ from notifier.content.attachment import Attachment, Contents, Files
 from notifier.errors import AttachmentError, AttachmentsWaitError
 from notifier.notification.mail import Attached, AttachmentRef
 
-_COPIES = 2
-"""A mail is put together from its files: both are in memory then."""
+_COPIES = 3
+"""A mail is put together from its files, part by part: for a moment all of it is there so often."""
 _LINE_CHARS = 76
 _PATIENCE_S = 10.0
 

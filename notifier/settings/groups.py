@@ -138,7 +138,8 @@ class WorkerSettings(Group):
         100_000_000,
         ge=1_000_000,
         description="Memory of a process, in bytes, for the attachments that it sends at once: "
-        "twice what they take in their mails. Others wait, and after ten seconds come again later.",
+        "three times what they take in their mails. Others wait, and after ten seconds come again "
+        "later.",
     )
     hung_after_s: Annotated[Seconds, Field(ge=10)] = Field(
         30, description="A process that gives no sign of life for so many seconds is killed."

@@ -96,6 +96,11 @@ async def test_what_was_uploaded_reaches_the_server(api: Api, server: SmtpServer
     assert answer.status_code == 202, answer.text
     mail = await delivered(api, server, answer.json()["id"])
     assert files_of(mail) == {"ticket.pdf": (None, content), "logo.png": ("<logo.png>", PNG)}
+    shown = (await api.client.get(answer.headers["location"])).json()
+    assert shown["attachments"] == [
+        {"id": ticket, "inline": False},
+        {"id": logo, "inline": True},
+    ]
 
 
 async def test_one_file_goes_along_with_many(api: Api, server: SmtpServer) -> None:
@@ -178,6 +183,8 @@ async def test_a_sensitive_mails_files_are_erased_at_its_end_and_it_is_not_repla
 ) -> None:
     ticket = await uploaded(api)
     id = (await asked(api, {"id": ticket}, sensitive=True)).json()["id"]
+    shown = (await api.client.get(f"{PREFIX}/{id}")).json()
+    assert shown["attachments"] == []
     end = an_end(await claimed(api, id), FAIL)
     assert await api.stores.leases.finish(end)
     await erase(api.stores)

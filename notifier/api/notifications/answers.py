@@ -209,6 +209,13 @@ class PinView(View):
         return cls(name=version.name, version=version.number, locale=pin.locale)
 
 
+class AttachedView(View):
+    """A file that goes along with an email."""
+
+    id: UUID
+    inline: bool
+
+
 class NotificationView(SummaryView):
     """A whole notification. Of a sensitive one, content is never shown."""
 
@@ -237,6 +244,9 @@ class NotificationView(SummaryView):
     ]
     reply_to: str | None
     headers: dict[str, str] | None
+    attachments: Annotated[
+        list[AttachedView], Field(description="Empty once erased, and if sensitive.")
+    ]
     timeline: Annotated[list[TimelineView], Field(description=_ENTRIES)]
 
     @classmethod
@@ -262,6 +272,10 @@ class NotificationView(SummaryView):
                 "from": str(mail.sender) if mail and mail.sender else None,
                 "reply_to": str(mail.reply_to) if mail and mail.reply_to else None,
                 "headers": dict(mail.headers) if mail and mail.headers else None,
+                "attachments": [
+                    {"id": each.id, "inline": each.content_id is not None}
+                    for each in (mail.attachments if mail else ())
+                ],
                 "timeline": [TimelineView.of(each) for each in timeline],
             }
         )
