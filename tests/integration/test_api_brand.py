@@ -126,7 +126,7 @@ async def test_a_payload_says_nothing_of_the_brand(api: Api) -> None:
 async def test_a_brand_with_html_in_its_texts_is_text_in_a_mail(api: Api) -> None:
     evil = '<script>alert(1)</script>" onload="x'
     await api.client.put(BRAND, json={"name": evil, "postal_address": evil})
-    html = '<img alt="{{ brand.name }}" src="cid:a"><p>{{ brand.postal_address }}</p>'
+    html = '<img alt="{{ brand.name }}" src="https://a.example/a"><p>{{ brand.postal_address }}</p>'
     await api.client.put(f"{TEMPLATE}/draft", json=a_content(html))
 
     shown = await html_of(api)

@@ -105,7 +105,8 @@ def test_other_blocks_say_what_the_template_does_not() -> None:
 
 def test_mjml_has_a_layout_and_partials_and_sizes_that_it_reckons_with() -> None:
     footer = MJML_FOOTER.replace(
-        "<mj-text>", '<mj-image alt="" src="cid:a" width="{{ brand.logo_width }}px"/><mj-text>'
+        "<mj-text>",
+        '<mj-image alt="" src="https://a.example/a" width="{{ brand.logo_width }}px"/><mj-text>',
     )
     shared = sharing(main=a_partial(mjml=MJML), footer=a_partial(mjml=footer))
     section = MJML_FOOTER.replace("{{ brand.name }}", "Hi")
