@@ -260,13 +260,13 @@ class SqlTemplateStore:
             connection: AsyncConnection,
         ) -> TemplateVersion | Archived | Unpublished:
             row = (await connection.execute(query)).one_or_none()
-            if row is None:
-                return Unpublished(names=await _published_names(connection, service))
-            if row.is_archived:
+            if row is not None and row.is_archived:
                 return Archived()
-            if row.id is None:
-                return Unpublished(await _numbers(connection, service, ref.name))
-            return _to_version(row)
+            if row is not None and row.id is not None:
+                return _to_version(row)
+            if numbers := await _numbers(connection, service, ref.name):
+                return Unpublished(numbers)
+            return Unpublished(names=await _published_names(connection, service))
 
         return await self._database.read(work)
 

@@ -185,6 +185,15 @@ async def test_who_asks_for_what_is_not_there_is_told_what_is(templates: SqlTemp
     assert await templates.find("payments", LATEST) == Unpublished()
 
 
+async def test_who_asks_for_what_is_only_a_draft_is_told_what_there_is_instead(
+    templates: SqlTemplateStore,
+) -> None:
+    await published(templates)
+    await templates.save(service="orders", name="other", content=content(), if_match=None)
+
+    assert await templates.find("orders", TemplateRef("other")) == Unpublished(names=(NAME,))
+
+
 async def test_templates_are_listed_in_their_order(templates: SqlTemplateStore) -> None:
     for service, name in [("b", "one"), ("a", "two"), ("a", "one")]:
         await templates.save(service=service, name=name, content=content(), if_match=None)
