@@ -7,7 +7,10 @@ from urllib.parse import urlsplit
 MAX_ACTION_URL_CHARS = 2_048
 _SCHEMES = frozenset({"https", "mailto", "tel"})
 _WRITTEN = re.compile(r"\bhttps?://[^\s<>\"')\]]+", re.IGNORECASE)
-_NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f-\xa0\"<>\\^`{|}\u2028\u2029\ud800-\udfff]")
+# White space, what an address cannot hold, and what hides in one or turns its writing around.
+_NOT_IN_URLS = re.compile(
+    r"[\x00-\x20\x7f-\xa0\"<>\\^`{|}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
 # The last label of a host that is read as an address: decimal, octal or hexadecimal
 # (url.spec.whatwg.org, "ends in a number").
 _NUMBER = re.compile(r"(?:\d+|0x[0-9a-f]*)", re.IGNORECASE | re.ASCII)
@@ -48,7 +51,7 @@ def action_url_fault(address: str) -> str | None:
 
 
 def has_unfit_characters(address: str) -> bool:
-    """Whether it has what no address has: white space, quotes, brackets, backslashes."""
+    """Whether it has what no address has: white space, quotes, brackets, what is not seen."""
     return _NOT_IN_URLS.search(address) is not None
 
 
