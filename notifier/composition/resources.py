@@ -43,7 +43,7 @@ from notifier.store.providers.accounts import SqlProviderStore
 from notifier.store.receipts.applying import SqlReceiptStore
 from notifier.store.senders import SqlSenderStore
 from notifier.store.suppressions import SqlSuppressionStore
-from notifier.store.templates import SqlTemplateStore
+from notifier.store.templates.library import SqlTemplateStore
 from notifier.telemetry import configure_logging
 from notifier.worker.stopping import StopBudget
 

@@ -14,7 +14,7 @@ from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
 from notifier.store.kit.sql import Now, UtcTime
 from notifier.store.kit.tables import metadata
-from notifier.store.templates import renew
+from notifier.store.templates.publishing import renew
 
 brands = Table(
     "brands",

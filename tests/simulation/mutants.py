@@ -386,7 +386,7 @@ MUTANTS: Sequence[Mutant] = (
     # --- content -----------------------------------------------------------------------------
     _mutant(
         "a-notification-keeps-its-version",
-        "store.templates",
+        "store.templates.library",
         "query = select(template_versions).where(_v.id == id)",
         "query = select(template_versions).order_by(_v.number.desc()).limit(1)",
         "publish",

@@ -22,7 +22,7 @@ from pathlib import Path
 from notifier.commands import keys
 from notifier.settings.groups import KeySettings
 from notifier.store.kit.opening import open_database
-from notifier.store.templates import SqlTemplateStore
+from notifier.store.templates.library import SqlTemplateStore
 from notifier.store.upgrading import upgrade
 from tests.simulation.coverage import covered
 from tests.simulation.ended import Ended

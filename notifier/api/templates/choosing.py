@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from notifier.api.kit.problems import InvalidField, invalid, not_found
-from notifier.api.templates.shapes import FillingRequest
+from notifier.api.templates.fillings import FillingRequest
 from notifier.content.library import TemplateStore, WrittenVersion
 from notifier.content.shared import Shared, Sharing, as_given
 from notifier.content.template import Content, Variables

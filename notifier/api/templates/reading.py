@@ -17,6 +17,7 @@ from notifier.api.kit.problems import (
 )
 from notifier.api.kit.rooms import ConcurrencyLimit
 from notifier.api.templates.choosing import chosen_content, chosen_variables, written_version
+from notifier.api.templates.fillings import RenderedView, RenderRequest
 from notifier.api.templates.naming import named_template
 from notifier.api.templates.refusals import unfilled
 from notifier.api.templates.shapes import (
@@ -25,8 +26,6 @@ from notifier.api.templates.shapes import (
     ContentView,
     DiffQuery,
     DiffView,
-    RenderedView,
-    RenderRequest,
     TemplateQuery,
     TemplatesQuery,
     TemplatesView,
@@ -56,7 +55,13 @@ class TemplateReading:
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoints."""
-        return (self._listing(), *self._showing(), self._comparing(), self._rendering())
+        return (
+            self._listing(),
+            self._listing_users(),
+            *self._showing(),
+            self._comparing(),
+            self._rendering(),
+        )
 
     async def list(self, call: Call[None, TemplatesQuery]) -> Response:
         """Show a page of templates."""
@@ -145,20 +150,22 @@ class TemplateReading:
             replies={200: Reply(description="One page", model=TemplatesView)},
         )
 
+    def _listing_users(self) -> Operation:
+        return Operation(
+            id="listPartialUsers",
+            method="GET",
+            path=f"{PREFIX}/{{template}}/used-by",
+            summary="What takes in a partial, as it is published",
+            tag=TAG,
+            serve=self.list_users,
+            scope="read",
+            query=UsersQuery,
+            replies={200: Reply(description="One page", model=TemplatesView)},
+            problems=(NOT_FOUND,),
+        )
+
     def _showing(self) -> Sequence[Operation]:
         return (
-            Operation(
-                id="listPartialUsers",
-                method="GET",
-                path=f"{PREFIX}/{{template}}/used-by",
-                summary="What takes in a partial, as it is published",
-                tag=TAG,
-                serve=self.list_users,
-                scope="read",
-                query=UsersQuery,
-                replies={200: Reply(description="One page", model=TemplatesView)},
-                problems=(NOT_FOUND,),
-            ),
             Operation(
                 id="listTemplateVersions",
                 method="GET",

@@ -3,20 +3,17 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 from urllib.parse import quote, unquote
 from uuid import UUID
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
-    ValidationInfo,
     WithJsonSchema,
 )
 from pydantic import JsonValue as PydanticJson
 
-from notifier.api.kit.fields import WireRecipient, WireType
 from notifier.api.kit.querying import Flag, Limit, QueryModel, Service
 from notifier.api.kit.views import View
 from notifier.api.templates.images import Images
@@ -28,7 +25,6 @@ from notifier.content.template import (
     NAME_PATTERN,
     Content,
     Finding,
-    Rendered,
     Severity,
     TemplateVersion,
 )
@@ -46,13 +42,6 @@ def _number(value: object) -> int:
         message = "expected a version's number, from 1"
         raise ValueError(message)
     return int(text)
-
-
-def _either(draft: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic calls it so
-    if draft and info.data.get("version") is not None:
-        message = "the draft or a version, not both"
-        raise ValueError(message)
-    return draft
 
 
 def template_place(template: Template) -> str:
@@ -352,79 +341,3 @@ class RollbackRequest(Shape):
     """Which version's content to publish again."""
 
     version: Annotated[int, Field(ge=1, le=2_000_000_000)]
-
-
-class FillingRequest(Shape):
-    """What of a template to fill, and with what."""
-
-    type: Annotated[WireType, Field(description="The channel.")]
-    version: Annotated[
-        int | None, Field(ge=1, le=2_000_000_000, description="Absent: the draft.")
-    ] = None
-    draft: Annotated[
-        bool,
-        AfterValidator(_either),
-        Field(description="The draft, which is also what no version means."),
-    ] = False
-    locale: Annotated[Locale | None, Field(description="The best of its languages for this.")] = (
-        None
-    )
-    variables: dict[str, PydanticJson] | None = None
-    example: Annotated[
-        int | None, Field(ge=0, lt=20, description="Which example, if no variables are given.")
-    ] = None
-
-
-class RenderRequest(FillingRequest):
-    """What to fill a template with, for a look at it."""
-
-    drafts: Annotated[
-        list[TemplateName],
-        Field(max_length=20, description="Partials to take in as they are written by now."),
-    ] = []  # noqa: RUF012 - pydantic copies it
-
-
-class TestRequest(FillingRequest):
-    """What to send as a test, and to whom."""
-
-    __test__ = False
-
-    to: Annotated[
-        WireRecipient,
-        Field(description="An address that the operator allows; in the sandbox, any."),
-    ]
-
-
-class TestSentView(View):
-    """A test that was accepted: a notification as any other."""
-
-    __test__ = False
-
-    id: UUID
-    status: Literal["pending"] = "pending"
-    type: Channel
-
-
-class RenderedView(View):
-    """A template, filled; nothing was stored or sent."""
-
-    locale: str | None
-    subject: str | None
-    text: str
-    html: str | None
-    action_url: str | None
-    text_chars: int
-    html_bytes: int | None
-
-    @classmethod
-    def of(cls, it: Rendered) -> Self:
-        """View `it`."""
-        return cls(
-            locale=it.locale,
-            subject=it.subject,
-            text=it.text,
-            html=it.html,
-            action_url=it.action_url,
-            text_chars=len(it.text),
-            html_bytes=len(it.html.encode()) if it.html is not None else None,
-        )

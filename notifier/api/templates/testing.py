@@ -16,9 +16,10 @@ from notifier.api.kit.problems import INVALID, NOT_FOUND, InvalidField, ProblemE
 from notifier.api.kit.rooms import ConcurrencyLimit
 from notifier.api.kit.trace import traceparent
 from notifier.api.templates.choosing import chosen_content, chosen_variables
+from notifier.api.templates.fillings import TestRequest, TestSentView
 from notifier.api.templates.naming import named_template
 from notifier.api.templates.refusals import refused, unfilled
-from notifier.api.templates.shapes import PREFIX, TAG, TemplateQuery, TestRequest, TestSentView
+from notifier.api.templates.shapes import PREFIX, TAG, TemplateQuery
 from notifier.audience.allowed import AllowedRecipients
 from notifier.content.library import TemplateStore
 from notifier.content.ports import Offered, Workshop

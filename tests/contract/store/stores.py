@@ -51,7 +51,7 @@ from notifier.store.providers.tables import providers
 from notifier.store.receipts.applying import SqlReceiptStore
 from notifier.store.senders import SqlSenderStore
 from notifier.store.suppressions import SqlSuppressionStore
-from notifier.store.templates import SqlTemplateStore
+from notifier.store.templates.library import SqlTemplateStore
 from tests.patience import PATIENT
 
 DETAILS = MailDetails(

@@ -26,7 +26,7 @@ from notifier.intake.ports import Submission
 from notifier.notification.model import Channel, Pin, Status
 from notifier.notification.transitions import FAIL, REPLAY
 from notifier.store.notification.attaching import attachment_uses
-from notifier.store.templates import SqlTemplateStore
+from notifier.store.templates.library import SqlTemplateStore
 from tests.contract.store.stores import Stores, a_submission
 
 NAME = "booking.confirmed"

@@ -1,24 +1,14 @@
 """Templates, their drafts and their versions."""
 
 import builtins
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
 from sqlalchemy import (
-    Boolean,
-    Column,
     ColumnElement,
-    Index,
-    Integer,
-    Row,
     Select,
-    Table,
-    Text,
-    Uuid,
     and_,
-    bindparam,
-    delete,
     func,
     literal,
     select,
@@ -30,12 +20,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.content.encoding import checksum, decode, encode
 from notifier.content.library import (
-    BRAND,
     Archived,
     LostRace,
     Outrun,
     Partial,
-    Renewal,
     Renewals,
     Template,
     TemplateDraft,
@@ -46,58 +34,18 @@ from notifier.content.template import Content, TemplateRef, TemplateVersion
 from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
 from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
-from notifier.store.kit.sql import Now, UtcTime
-from notifier.store.kit.tables import metadata
-from notifier.store.notification.attaching import Use, note_uses, use_instead
+from notifier.store.kit.sql import Now
+from notifier.store.notification.attaching import use_instead
+from notifier.store.templates.publishing import publish_version, published_numbers, renew
+from notifier.store.templates.rows import to_draft, to_template, to_version
+from notifier.store.templates.tables import (
+    template_drafts,
+    template_uses,
+    template_versions,
+    templates,
+)
 
 _MOST_TOLD = 20
-
-templates = Table(
-    "templates",
-    metadata,
-    Column("service", Text, primary_key=True),
-    Column("name", Text, primary_key=True),
-    # The number of the version that is sent; NULL: none is.
-    Column("published", Integer),
-    Column("is_archived", Boolean, nullable=False),
-    Column("updated_at", UtcTime, nullable=False),
-)
-
-template_drafts = Table(
-    "template_drafts",
-    metadata,
-    Column("service", Text, primary_key=True),
-    Column("name", Text, primary_key=True),
-    Column("content", Text, nullable=False),
-    Column("etag", Text, nullable=False),
-    Column("updated_at", UtcTime, nullable=False),
-)
-
-template_versions = Table(
-    "template_versions",
-    metadata,
-    Column("id", Uuid, primary_key=True),
-    Column("service", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("number", Integer, nullable=False),
-    # As it is filled, and as it was written.
-    Column("content", Text, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("checksum", Text, nullable=False),
-    Column("created_at", UtcTime, nullable=False),
-    Index("uq_template_versions_number", "service", "name", "number", unique=True),
-)
-
-template_uses = Table(
-    "template_uses",
-    metadata,
-    Column("service", Text, primary_key=True),
-    # A partial's name, or what stands for the brand.
-    Column("used", Text, primary_key=True),
-    # What takes it in, as it is published.
-    Column("template", Text, primary_key=True),
-    Index("ix_template_uses_template", "service", "template"),
-)
 
 _DRAFTS = UUID("6f6c1d8e-3c1f-5c55-9a3e-0b8f0c1d2e3f")
 _t, _d, _v, _u = templates.c, template_drafts.c, template_versions.c, template_uses.c
@@ -119,7 +67,7 @@ class SqlTemplateStore:
             query = query.where(tuple_(_t.service, _t.name) > tuple_(*map(literal, after)))
 
         async def work(connection: AsyncConnection) -> builtins.list[Template]:
-            return [_to_template(row) for row in await connection.execute(query)]
+            return [to_template(row) for row in await connection.execute(query)]
 
         return await self._database.search(work)
 
@@ -127,7 +75,7 @@ class SqlTemplateStore:
         async def work(connection: AsyncConnection) -> TemplateDraft | NotFound:
             row = (await connection.execute(_draft(service, name))).one_or_none()
             next_number = await _next_number(connection, service, name)
-            return _to_draft(row, next_number) if row else NotFound()
+            return to_draft(row, next_number) if row else NotFound()
 
         return await self._database.read(work)
 
@@ -149,7 +97,7 @@ class SqlTemplateStore:
             ).returning(template_drafts)
             row = (await connection.execute(stored)).one()
             await use_instead(connection, _user(service, name), content.images.values())
-            return _to_draft(row, await _next_number(connection, service, name))
+            return to_draft(row, await _next_number(connection, service, name))
 
         return await self._database.write(work)
 
@@ -171,7 +119,7 @@ class SqlTemplateStore:
         service, name = draft.service, draft.name
 
         async def work(connection: AsyncConnection) -> Applied | LostRace | Outrun:
-            used = await _published_numbers(connection, service, compiled.uses)
+            used = await published_numbers(connection, service, compiled.uses)
             if used != compiled.uses:
                 return LostRace(draft.etag)
             await _lock(connection, service, name)
@@ -181,7 +129,7 @@ class SqlTemplateStore:
                 await connection.rollback()
                 return LostRace(held.etag if held else None)
             new = {"id": id, "number": next_number, "source": held.content}
-            await _publish(connection, service, name, compiled, new)
+            await publish_version(connection, service, name, compiled, new)
             return await renew(connection, service, name, cascade) if cascade else Applied()
 
         return await write_once(self._database, idempotency, work)
@@ -206,7 +154,7 @@ class SqlTemplateStore:
                 await connection.rollback()
                 return LostRace(None)
             new = {"id": id, "number": as_number, "source": earlier.source}
-            await _publish(connection, service, name, decode(earlier.content), new)
+            await publish_version(connection, service, name, decode(earlier.content), new)
             return await renew(connection, service, name, cascade) if cascade else Applied()
 
         return await write_once(self._database, idempotency, work)
@@ -234,14 +182,14 @@ class SqlTemplateStore:
             query = query.where(_v.number < before)
 
         async def work(connection: AsyncConnection) -> builtins.list[TemplateVersion]:
-            return [_to_version(row) for row in await connection.execute(query)]
+            return [to_version(row) for row in await connection.execute(query)]
 
         return await self._database.search(work)
 
     async def written(self, service: str, name: str, number: int) -> WrittenVersion | NotFound:
         async def work(connection: AsyncConnection) -> WrittenVersion | NotFound:
             row = (await connection.execute(_version(service, name, number))).one_or_none()
-            return WrittenVersion(_to_version(row), decode(row.source)) if row else NotFound()
+            return WrittenVersion(to_version(row), decode(row.source)) if row else NotFound()
 
         return await self._database.read(work)
 
@@ -263,7 +211,7 @@ class SqlTemplateStore:
             if row is not None and row.is_archived:
                 return Archived()
             if row is not None and row.id is not None:
-                return _to_version(row)
+                return to_version(row)
             if numbers := await _numbers(connection, service, ref.name):
                 return Unpublished(numbers)
             return Unpublished(names=await _published_names(connection, service))
@@ -300,7 +248,7 @@ class SqlTemplateStore:
             query = query.where(_t.name > after)
 
         async def work(connection: AsyncConnection) -> builtins.list[Template]:
-            return [_to_template(row) for row in await connection.execute(query)]
+            return [to_template(row) for row in await connection.execute(query)]
 
         return await self._database.search(work)
 
@@ -309,7 +257,7 @@ class SqlTemplateStore:
 
         async def work(connection: AsyncConnection) -> TemplateVersion | None:
             row = (await connection.execute(query)).one_or_none()
-            return _to_version(row) if row else None
+            return to_version(row) if row else None
 
         return await self._database.read(work)
 
@@ -329,125 +277,6 @@ async def _next_number(connection: AsyncConnection, service: str, name: str) -> 
     last = select(func.coalesce(func.max(_v.number), 0)).where(_is_of(service, name))
     found: int = (await connection.scalars(last)).one()
     return found + 1
-
-
-async def renew(
-    connection: AsyncConnection, service: str, used: str, cascade: Renewals
-) -> Applied | Outrun:
-    """Publish all that takes in `used` again; if not, the transaction is to change nothing.
-
-    `used` is locked by whoever calls this, so that nobody takes it in meanwhile.
-    """
-    users = select(_u.template).where(_u.service == service, _u.used == used)
-    unknown = set(await connection.scalars(users)) - set(cascade.users)
-    lost = unknown | await _outrun(connection, service, cascade.renewals)
-    if lost:
-        return Outrun(sorted(lost))
-    if cascade.renewals:
-        await _publish_all(connection, service, cascade.renewals)
-    return Applied()
-
-
-async def _outrun(
-    connection: AsyncConnection, service: str, renewals: Sequence[Renewal]
-) -> set[str]:
-    """Return the names of those that are not as they were seen; the others stay so."""
-    names = [each.name for each in renewals]
-    uses = {name for each in renewals for name in each.compiled.uses}
-    used = await _published_numbers(connection, service, uses)
-    is_sent = and_(_t.service == service, _t.name.in_(names), ~_t.is_archived)
-    rows = select(_t.name, _t.published).where(is_sent).order_by(_t.name).with_for_update()
-    sent = {row.name: row.published for row in await connection.execute(rows)}
-    is_theirs = and_(_v.service == service, _v.name.in_(names))
-    last = select(_v.name, func.max(_v.number).label("last")).where(is_theirs).group_by(_v.name)
-    numbers = {row.name: row.last for row in await connection.execute(last)}
-    return {
-        each.name
-        for each in renewals
-        if sent.get(each.name) != each.published
-        or numbers.get(each.name) != each.number - 1
-        or not each.compiled.uses.items() <= used.items()
-    }
-
-
-async def _publish_all(
-    connection: AsyncConnection, service: str, renewals: Sequence[Renewal]
-) -> None:
-    """Make the versions of many in a few statements."""
-    versions = [
-        _new_version(
-            service,
-            each.name,
-            each.compiled,
-            {"id": each.id, "number": each.number, "source": encode(each.source)},
-        )
-        for each in renewals
-    ]
-    await connection.execute(insert(template_versions).values(versions))
-    await _note_uses(connection, service, {each.name: each.compiled for each in renewals})
-    await _keep_images(connection, {each.id: each.compiled for each in renewals})
-    is_it = and_(_t.service == service, _t.name == bindparam("of_name"))
-    published = update(templates).where(is_it).values(published=bindparam("as_number"))
-    numbers = [{"of_name": each.name, "as_number": each.number} for each in renewals]
-    await connection.execute(published, numbers)
-
-
-async def _published_numbers(
-    connection: AsyncConnection, service: str, names: Collection[str]
-) -> Mapping[str, int]:
-    """Return the numbers that are published; they stay so in this transaction."""
-    if not names:
-        return {}
-    query = (
-        select(_t.name, _t.published)
-        .where(_t.service == service, _t.name.in_(sorted(names)))
-        .order_by(_t.name)
-        .with_for_update(read=True)
-    )
-    return {row.name: row.published for row in await connection.execute(query)}
-
-
-async def _publish(
-    connection: AsyncConnection,
-    service: str,
-    name: str,
-    compiled: Content,
-    new: Mapping[str, Any],
-) -> None:
-    version = _new_version(service, name, compiled, new)
-    await connection.execute(insert(template_versions).values(**version))
-    await _note_uses(connection, service, {name: compiled})
-    await _keep_images(connection, {new["id"]: compiled})
-    published = update(templates).where(_t.service == service, _t.name == name)
-    await connection.execute(published.values(published=new["number"], is_archived=False))
-
-
-def _new_version(
-    service: str, name: str, compiled: Content, new: Mapping[str, Any]
-) -> dict[str, Any]:
-    content = encode(compiled)
-    its = {"content": content, "checksum": checksum(content), "created_at": Now()}
-    return {"service": service, "name": name, **new, **its}
-
-
-async def _note_uses(
-    connection: AsyncConnection, service: str, contents: Mapping[str, Content]
-) -> None:
-    is_theirs = and_(_u.service == service, _u.template.in_(contents))
-    await connection.execute(delete(template_uses).where(is_theirs))
-    rows = [
-        {"service": service, "used": used, "template": name}
-        for name, each in contents.items()
-        for used in (*each.uses, *((BRAND,) if each.brand else ()))
-    ]
-    if rows:
-        await connection.execute(insert(template_uses).values(rows))
-
-
-async def _keep_images(connection: AsyncConnection, versions: Mapping[UUID, Content]) -> None:
-    """Note the images of versions, which are kept as long as those."""
-    uses = [Use(id, image) for id, each in versions.items() for image in each.images.values()]
-    await note_uses(connection, uses)
 
 
 async def _numbers(connection: AsyncConnection, service: str, name: str) -> tuple[int, ...]:
@@ -480,36 +309,3 @@ def _versions(service: str, name: str) -> Select[Any]:
 
 def _version(service: str, name: str, number: int) -> Select[Any]:
     return _versions(service, name).where(_v.number == number)
-
-
-def _to_template(row: Row[Any]) -> Template:
-    return Template(
-        service=row.service,
-        name=row.name,
-        published=row.published,
-        is_archived=row.is_archived,
-        updated_at=row.updated_at,
-    )
-
-
-def _to_draft(row: Row[Any], next_number: int) -> TemplateDraft:
-    return TemplateDraft(
-        service=row.service,
-        name=row.name,
-        content=decode(row.content),
-        etag=row.etag,
-        updated_at=row.updated_at,
-        next_number=next_number,
-    )
-
-
-def _to_version(row: Row[Any]) -> TemplateVersion:
-    return TemplateVersion(
-        id=row.id,
-        service=row.service,
-        name=row.name,
-        number=row.number,
-        content=decode(row.content),
-        checksum=row.checksum,
-        created_at=row.created_at,
-    )
