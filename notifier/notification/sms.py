@@ -16,6 +16,8 @@ _EXTENSION: Final = "\f^{}\\[~]|€"
 _ESCAPED: Final = re.compile(f"[{re.escape(_EXTENSION)}]")
 _ODD: Final = re.compile(f"[^{re.escape(_BASIC + _EXTENSION)}]")
 _ODD_SHOWN: Final = 5
+_LAST_OF_ONE_UNIT: Final = "\uffff"
+_DOUBLE: Final = frozenset(_EXTENSION)
 
 FOLDED: Final[Mapping[str, str]] = {
     **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u2039\u203a\u0060\u00b4\u02bc", "'"),
@@ -113,9 +115,10 @@ def _units(text: str, encoding: SmsEncoding) -> int:
 
 def _packed(text: str, encoding: SmsEncoding, of_several: int) -> int:
     """No character is cut in two."""
+    is_gsm7 = encoding is SmsEncoding.GSM7
     count, used = 1, 0
     for each in text:
-        size = _units(each, encoding)
+        size = 2 if (each in _DOUBLE if is_gsm7 else each > _LAST_OF_ONE_UNIT) else 1
         if used + size > of_several:
             count, used = count + 1, 0
         used += size
