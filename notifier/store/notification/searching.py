@@ -192,7 +192,7 @@ async def _lines(
         # An index of its own has these of all services.
         return [Line(words=(status_in(Status.FAILED),), rest=replace(filter, statuses=()))]
     services = await _services(connection)
-    if len(services) > _MOST_SERVICES or not _has_lead(filter):
+    if not 0 < len(services) <= _MOST_SERVICES or not _has_lead(filter):
         return [Line(rest=filter)]
     return [line for each in services for line in _lines_of(each, filter)]
 

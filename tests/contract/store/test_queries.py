@@ -51,6 +51,16 @@ async def test_pages_go_from_the_newest_to_the_oldest_without_gaps(stores: Store
     assert len(await pages(stores, ALL, limit=7)) == 1
 
 
+async def test_where_nobody_has_sent_anything_a_search_of_all_finds_nothing(
+    stores: Stores,
+) -> None:
+    wanted = NotificationFilter(recipient="ada@example.org")
+
+    found = await stores.queries.list(wanted, service=None, limit=5, after=None)
+
+    assert (found.items, found.goes_on_after) == ([], None)
+
+
 async def test_a_service_sees_its_own_notifications_only(stores: Stores) -> None:
     ours = await stores.accept()
     foreign = await stores.accept(a_submission(service="payments"))
