@@ -9,6 +9,8 @@ from tests.patience import AT_ALL_S
 CANARY = "canary4711"
 SECRET = {"content": f"{CANARY} {{{{ code }}}}", "variables": {"code": f"{CANARY}v"}}
 
+DETAILS = {"reply_to": f"{CANARY} <{CANARY}@shop.example>", "headers": {"X-Case": CANARY}}
+
 
 def tables_with(outside: Outside, text: str) -> list[str]:
     """The tables that hold `text` in any column."""
@@ -21,7 +23,8 @@ def test_sensitive_content_is_nowhere_once_it_is_final(
     deployed: Production, service: Service
 ) -> None:
     deployed.outside.smtp.answer("RCPT", "550 5.2.2 full", recipient="gone@example.com")
-    secret = {**MAIL, **SECRET, "subject": CANARY, "html": f"<b>{CANARY}</b>", "sensitive": True}
+    secret = {**MAIL, **SECRET, **DETAILS, "subject": CANARY, "html": f"<b>{CANARY}</b>"}
+    secret["sensitive"] = True
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     before = [service.send(secret, send_at=tomorrow.isoformat())]
     shown_while_pending = answers(service, before[0])
@@ -67,6 +70,19 @@ def test_no_log_line_holds_an_address_a_body_or_a_key(
 ) -> None:
     service.await_status(service.send(MAIL, recipient="canary@example.com", content="canarybody"))
     service.await_status(service.send(SMS, recipient="+4915112345678"))
+    file = service.client.post(
+        "/api/v1/attachments?name=canaryname.txt",
+        content=b"canarycontent",
+        headers={"Content-Type": "text/plain"},
+    ).json()["id"]
+    details = {
+        "headers": {"X-Canaryheader": "canaryvalue"},
+        "reply_to": "Canaryname <canaryreply@shop.example>",
+        "attachments": [{"id": file}],
+    }
+    service.await_status(service.send(MAIL, **details))
+    for wrong_field in ({"html": "<img src='cid:canarycid'>"}, {"headers": {"Canaryno": "x"}}):
+        assert service.post(f"{PREFIX}/send", {**MAIL, **wrong_field}).status_code == 422
     wrong = service.client.get("/api/v1/account", headers={"Authorization": "Bearer canarykey"})
     output = deployed.output
 
@@ -78,6 +94,14 @@ def test_no_log_line_holds_an_address_a_body_or_a_key(
         "+4915112345678",
         "4915112345678",
         "canarykey",
+        "canaryname",
+        "canarycontent",
+        "anaryheader",
+        "canaryvalue",
+        "Canaryname",
+        "canaryreply",
+        "canarycid",
+        "Canaryno",
         "ada@example.com",
         str(MAIL["subject"]),
         service.client.headers["Authorization"].removeprefix("Bearer "),
