@@ -65,6 +65,23 @@ async def test_who_lost_the_race_for_a_brand_is_told(api: Api) -> None:
     assert (await api.client.get(BRAND)).json()["name"] == "Evently"
 
 
+async def test_a_brand_that_is_refused_is_told_what_is_expected(api: Api) -> None:
+    wrong = {
+        "url": "http://evently.example.com/",
+        "color": "red",
+        "font_family": "'Inter'",
+        "support_phone": "call us",
+    }
+    answer = await api.client.put(BRAND, json=wrong)
+
+    assert {each["pointer"]: each["detail"] for each in answer.json()["errors"]} == {
+        "/url": "expected an address by https:, of a host with a name",
+        "/color": "expected a colour such as #0a5c36",
+        "/font_family": "expected names of fonts without quotes, such as Inter, Arial, sans-serif",
+        "/support_phone": "expected a telephone number, such as +43 1 234567",
+    }
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -1,12 +1,13 @@
 """The brand of a service, over HTTP."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from starlette.responses import Response
 
 from notifier.api.kit.calls import Call
@@ -52,6 +53,17 @@ def _url(text: str) -> str:
     return text
 
 
+def _fitting(pattern: str, words: str) -> tuple[AfterValidator, WithJsonSchema]:
+    """Have a text fit a pattern, and whoever sends another told in words."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(words)
+        return text
+
+    return AfterValidator(check), WithJsonSchema({"type": "string", "pattern": pattern})
+
+
 def _email(text: str) -> str:
     try:
         return normalise(Channel.EMAIL, text)
@@ -66,11 +78,20 @@ def _lines(text: str) -> str:
 
 
 _Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(single_line)]
-_Url: TypeAlias = Annotated[str, StringConstraints(pattern=URL_PATTERN), AfterValidator(_url)]
-_Color: TypeAlias = Annotated[str, StringConstraints(pattern=COLOR_PATTERN)]
-_Font: TypeAlias = Annotated[str, StringConstraints(pattern=FONT_PATTERN)]
+_Url: TypeAlias = Annotated[
+    str, AfterValidator(_url), WithJsonSchema({"type": "string", "pattern": URL_PATTERN})
+]
+_Color: TypeAlias = Annotated[str, *_fitting(COLOR_PATTERN, "expected a colour such as #0a5c36")]
+_Font: TypeAlias = Annotated[
+    str,
+    *_fitting(
+        FONT_PATTERN, "expected names of fonts without quotes, such as Inter, Arial, sans-serif"
+    ),
+]
 _Email: TypeAlias = Annotated[str, Field(max_length=254), AfterValidator(_email)]
-_Phone: TypeAlias = Annotated[str, StringConstraints(pattern=PHONE_PATTERN)]
+_Phone: TypeAlias = Annotated[
+    str, *_fitting(PHONE_PATTERN, "expected a telephone number, such as +43 1 234567")
+]
 _Address: TypeAlias = Annotated[str, Field(max_length=500), AfterValidator(_lines)]
 
 
