@@ -38,6 +38,7 @@ _PAGE = "100"
 CHANGED_THERE = (
     "not what the server had when this folder last agreed with it; pull first, or --force"
 )
+THERE_ALREADY = "there is another one; --force overwrites it"
 CHANGED_BOTH = "changed here and on the server; see diff, then push or pull with --force"
 
 
@@ -115,6 +116,8 @@ class Pushing:
     agree: Callable[[str, str], None]
     is_forced: bool
     is_publishing: bool
+    otherwise: str = CHANGED_THERE
+    """What to say of one of which the server has what it may not."""
     renewed: set[str] = field(default_factory=set)
     """What was published: whatever takes it in is published again, too."""
 
@@ -139,7 +142,7 @@ class Pushing:
         if there and there.files == files_of(document):
             return there
         if there and not self._may_overwrite(name, there):
-            raise LostRaceError(CHANGED_THERE)
+            raise LostRaceError(self.otherwise)
         saved = self.server.save(name, document, there.etag if there else None)
         say(f"{name}: draft written")
         return saved

@@ -15,6 +15,7 @@ from notifier.commands.calling import ActingFor, ApiClient, AtUrl
 from notifier.commands.folders import READY_MADE, TemplateFolder
 from notifier.commands.showing import say
 from notifier.commands.syncing import (
+    THERE_ALREADY,
     Pushing,
     Server,
     complain,
@@ -153,6 +154,7 @@ def install(
         agree=lambda _name, _digest: None,
         is_forced=force,
         is_publishing=publish,
+        otherwise=THERE_ALREADY,
     )
     _finish(map(pushing.push, names))
 
@@ -172,7 +174,7 @@ def _copied(kept: TemplateFolder, name: str, *, force: bool) -> bool:
     files = READY_MADE.files(name)
     assert isinstance(files, Mapping)  # noqa: S101  they are the package's own
     if name in kept.names() and kept.files(name) != files and not force:
-        complain(f"{name}: there is another one; --force overwrites it")
+        complain(f"{name}: {THERE_ALREADY}")
         return False
     kept.write(name, files)
     say(f"{name}: written")
