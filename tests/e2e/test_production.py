@@ -1,10 +1,14 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from typing import Any
 
 from tests.e2e.client import IN_APP, MAIL, SMS, Service
 from tests.e2e.production import WORK_QUEUES, Production
+from tests.integration.test_api_attachments import PDF, PNG
+from tests.servers.providers import Refuse
 
 
 def test_the_commands_that_set_it_up_can_be_repeated(deployed: Production) -> None:
@@ -64,6 +68,53 @@ def test_sendgrid_and_twilio_get_theirs_where_they_are_named(
     assert sends(service.show(sms)) == [("twilio", to_twilio.provider_id)]
     assert to_twilio.fields["To"] == SMS["recipient"]
     assert mail in str(to_sendgrid.fields)
+
+
+def test_a_mail_that_one_provider_throttles_is_whole_by_the_next(deployed: Production) -> None:
+    admin = deployed.service("whole", "admin")
+    sender = {"address": "news@shop.example", "display_name": "News"}
+    assert admin.client.put("/api/v1/senders/news", json=sender).status_code == 200
+    logo, ticket = uploaded(admin, PNG, "logo.png"), uploaded(admin, PDF, "ticket.pdf")
+    deployed.workers.stop()
+    deployed.start_workers(NOTIFIER_EMAIL__PROVIDERS="sendgrid,smtp")
+    deployed.outside.sendgrid.script(Refuse(429))
+    id = admin.send(
+        MAIL,
+        html='<p>Hello {{ name }}</p><img src="cid:logo.png">',
+        variables={"name": "Ada"},
+        attachments=[{"id": logo, "inline": True}, {"id": ticket}],
+        headers={"X-Case": "42"},
+        reply_to="Help <help@shop.example>",
+        **{"from": "news"},
+    )
+    assert admin.client.delete("/api/v1/senders/news").status_code == 204
+    assert admin.await_status(id)["status"] == "sent"
+    assert deployed.workers.stop() == 0
+
+    assert [provider for provider, _ in sends(admin.show(id))] == ["smtp"]
+    [received] = deployed.outside.smtp.received
+    mail = message_from_bytes(received.content, policy=policy.default)
+    assert (mail["From"], mail["Reply-To"]) == (
+        "News <news@shop.example>",
+        "Help <help@shop.example>",
+    )
+    assert mail["X-Case"] == "42"
+    assert files_of(mail) == {"logo.png": PNG, "ticket.pdf": PDF}
+
+
+def uploaded(service: Service, content: bytes, name: str) -> str:
+    kind = {"png": "image/png", "pdf": "application/pdf"}[name[-3:]]
+    answer = service.client.post(
+        f"/api/v1/attachments?name={name}", content=content, headers={"Content-Type": kind}
+    )
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def files_of(mail: EmailMessage) -> dict[str, bytes]:
+    return {
+        str(each.get_filename()): each.get_content() for each in mail.walk() if each.get_filename()
+    }
 
 
 def sends(notification: Mapping[str, Any]) -> list[tuple[str, str]]:
