@@ -1,31 +1,14 @@
-"""Each mechanism that keeps the promise is missed where it is missing."""
+"""Each mechanism that keeps the promise is noticed by a world, or held by another test."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.processes import CHECKOUT
-from tests.simulation.command import simulate
 from tests.simulation.mutants import MUTANTS, NOTICED, UNNOTICED, Mutant
 from tests.simulation.mutations import Mutation
 
 IN_WORLDS = [each for each in MUTANTS if each.path.exists()]
-
-
-@pytest.fixture(scope="module")
-def said() -> Mapping[str, str]:
-    """What the simulation says of each."""
-    done = simulate("--mutants", "--processes", 1)
-    lines = (line.partition(": ") for line in done.stdout.splitlines())
-    return {name: words for name, _, words in lines} or {"error": done.stderr}
-
-
-@pytest.mark.parametrize("mutant", IN_WORLDS, ids=lambda mutant: mutant.name)
-def test_a_world_goes_wrong_without(mutant: Mutant, said: Mapping[str, str]) -> None:
-    words = said.get(mutant.name, str(said))
-
-    assert words.partition(":")[0] in mutant.found, words
 
 
 def test_each_is_noticed_in_a_world_or_held_by_another_test() -> None:
