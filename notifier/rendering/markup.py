@@ -57,7 +57,8 @@ _LINK = re.compile(
 _SHOWN = re.compile(r"(?:https?://|mailto:|tel:)", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
 _INDENT = re.compile(r"\n (?=\S)")
-_BLANK_LINES = re.compile(r"[ \t]*\n(?:[ \t]*\n)+")
+# From where white space begins: from each of its places it would take half a minute and more.
+_BLANK_LINES = re.compile(r"(?<![ \t])[ \t]*\n(?:[ \t]*\n)+")
 
 
 class HtmlMarkup:

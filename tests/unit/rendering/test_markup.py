@@ -28,6 +28,7 @@ BOMBS: Mapping[str, str] = {
             "<code>`", "<sup>", "<p hidden>x", "<h1>x", "<a href='", "<a href=''", "</a>",
         )
     },
+    **{f"pre{each!r}": f"<pre>a{_filled_with(each)}b" for each in (" ", "\t", " \n", "\n")},
     "rows": "<table>" + _filled_with("<tr><td>x<td>y"),
     "one wide row": "<table><tr>" + "<td>x" * 300 + "</tr>" + "<tr><td>y" * 40_000,
     "spans": "<table>" + _filled_with("<tr><td rowspan=65534 colspan=1000>x"),
