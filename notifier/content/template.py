@@ -27,6 +27,8 @@ MOST_KEPT_CHARS = 50_000_000
 """Of the sources of versions that a process keeps to have them at hand."""
 _LEAST_WEIGHT = 50_000
 """A thousand of the smallest are kept."""
+LOCALE_PATTERN = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$"
+_LOCALE = re.compile(LOCALE_PATTERN[:-1] + r"\Z", re.ASCII)
 _NAME = re.compile(NAME_PATTERN[:-1] + r"\Z", re.ASCII)
 
 PART_NAMES: Mapping[Channel, Sequence[str]] = {
@@ -143,6 +145,11 @@ class Rendered:
 def is_template_name(text: str) -> bool:
     """Whether a template may be called that, such as `booking.confirmed`."""
     return _NAME.match(text) is not None
+
+
+def is_locale(tag: str) -> bool:
+    """Whether that may be a language's tag, such as `en` or `de-AT` (BCP 47)."""
+    return _LOCALE.match(tag) is not None
 
 
 def locale_chain(wanted: str | None, default: str) -> Sequence[str]:

@@ -8,7 +8,7 @@ from notifier.audience.recipient import has_control_characters
 from notifier.content.library import Archived, Library, Unpublished
 from notifier.content.ports import Offered, Renderer
 from notifier.content.showing import shown_ids
-from notifier.content.template import Rendered, TemplateRef, TemplateVersion, Variables
+from notifier.content.template import Rendered, TemplateRef, TemplateVersion, Variables, is_locale
 from notifier.errors import TemplateError
 from notifier.intake.draft import Draft, Flaw
 from notifier.intake.said import Said
@@ -34,7 +34,7 @@ class Pinner:
         Raises:
             StoreUnavailableError: its template could not be looked up.
         """
-        if flaws := list(_held(draft)):
+        if flaws := [*_held(draft), *_wrong_locale(draft.locale)]:
             return flaws
         found = await self.library.find(service, template)
         if not isinstance(found, TemplateVersion):
@@ -67,6 +67,11 @@ class Pinner:
             images=found.content.images,
             shown=shown_ids(rendered.html),
         )
+
+
+def _wrong_locale(tag: str | None) -> Iterator[Flaw]:
+    if tag is not None and not is_locale(tag):
+        yield Flaw("locale", "expected a language's tag, such as en or de-AT")
 
 
 def _held(draft: Draft) -> Iterator[Flaw]:

@@ -28,7 +28,7 @@ from notifier.api.kit.problems import InvalidField
 from notifier.api.kit.querying import After, Limit, QueryModel, Service, Time, number_with_plus
 from notifier.api.notifications.mail import Attachments, From, Headers, ReplyTo
 from notifier.content.links import MAX_ACTION_URL_CHARS
-from notifier.content.template import NAME_PATTERN, TemplateRef, is_template_name
+from notifier.content.template import LOCALE_PATTERN, NAME_PATTERN, TemplateRef, is_template_name
 from notifier.intake.draft import AttachmentWish, Draft
 from notifier.intake.inline import MAX_CONTENT_CHARS, MAX_HTML_CHARS, MAX_SUBJECT_CHARS
 from notifier.notification.model import JsonValue, Lane, OnUnknown, Status
@@ -229,7 +229,7 @@ class NotificationRequest(BaseModel):
     locale: Annotated[
         str | None,
         Field(
-            pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$",
+            pattern=LOCALE_PATTERN,
             description="The language of the template, such as `de-AT`: the next best if it has "
             "none, its default otherwise.",
         ),

@@ -1,27 +1,25 @@
 """What a template says in one language, as clients send it."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
+from notifier.content.template import LOCALE_PATTERN, is_locale
 from notifier.notification.model import Channel
 
 MAX_PART_CHARS = 262_144
 
-_LOCALE = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$"
-
 
 def _locale(tag: str) -> str:
-    if not re.fullmatch(_LOCALE[1:-1], tag, re.ASCII):
+    if not is_locale(tag):
         message = "expected a language's tag, such as en or de-AT"
         raise ValueError(message)
     return tag
 
 
 Locale = Annotated[
-    str, AfterValidator(_locale), WithJsonSchema({"type": "string", "pattern": _LOCALE})
+    str, AfterValidator(_locale), WithJsonSchema({"type": "string", "pattern": LOCALE_PATTERN})
 ]
 Part = Annotated[str | None, Field(max_length=MAX_PART_CHARS)]
 

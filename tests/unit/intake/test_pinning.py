@@ -124,6 +124,15 @@ async def test_where_nothing_is_published_that_is_said(templates: KeptTemplates)
     assert flaw.words == "no template is published yet"
 
 
+async def test_what_is_no_locale_is_a_flaw(templates: KeptTemplates) -> None:
+    (flaw,) = await flaws(templates, replace(MAIL, locale="zz_!"))
+
+    assert (flaw.field, flaw.words) == (
+        "locale",
+        "expected a language's tag, such as en or de-AT",
+    )
+
+
 async def test_an_archived_template_is_a_flaw(templates: KeptTemplates) -> None:
     templates.archived.add(NAME)
 
