@@ -314,6 +314,7 @@ async def test_after_the_content_left_a_broken_link_is_unknown(
 async def content_that_the_server_does_not_read() -> tuple[Outcome, int]:
     step = StopReading()
     async with open_smtp() as server:
+        server.extensions[server.extensions.index("SIZE 10000000")] = "SIZE 0"
         server.script("CONTENT", step)
         adapter = an_adapter(replace(a_config(server), timeout_s=HASTY_S))
         outcome = await adapter.send(a_message(text="x" * 16_000_000))

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TypeAlias, cast
 
+from tests.patience import AT_ALL_S
+
 
 @dataclass(frozen=True, slots=True)
 class Drop:
@@ -116,10 +118,11 @@ class SmtpServer:
             writer.transport.abort()
 
     async def wait_until_empty(self) -> None:
-        """Return once no session is open."""
-        while self.open_sessions:
-            self._changed.clear()
-            await self._changed.wait()
+        """Return once no session is open; TimeoutError if that does not come."""
+        async with asyncio.timeout(AT_ALL_S):
+            while self.open_sessions:
+                self._changed.clear()
+                await self._changed.wait()
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.sessions += 1
