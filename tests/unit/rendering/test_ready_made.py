@@ -3,75 +3,36 @@
 import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from notifier.commands.folders import READY_MADE
-from notifier.commands.syncing import content_of
 from notifier.content.brand import Brand
-from notifier.content.library import Partial
-from notifier.content.shared import Shared
-from notifier.content.template import Content, Rendered, TemplateVersion
+from notifier.content.template import Rendered
 from notifier.errors import TemplateError
 from notifier.notification.model import Channel
 from notifier.notification.sms import SmsEncoding, SmsSize, sms_size
 from notifier.rendering.checking.check import check
-from notifier.rendering.renderer import VersionRenderer
-from tests.unit.rendering.making import StandingClock, offered, version
+from tests.ready_made import (
+    LAYOUT,
+    LOCALES,
+    NAMES,
+    RENDERER,
+    WHOLE,
+    content,
+    filled,
+    published,
+    shared,
+)
 from tests.unit.rendering.test_escaping import ADDRESSES, PAYLOADS, skeleton
 
 ROOT = Path(__file__).parents[3]
-LAYOUT = "mail"
-NAMES = [name for name in READY_MADE.names() if name != LAYOUT]
-LOCALES = ("en", "de")
-WHOLE = Brand(
-    name="Evently",
-    url="https://evently.example.com",
-    logo_url="https://evently.example.com/logo.png",
-    postal_address="Example Street 1\n1010 Vienna",
-    support_email="help@evently.example.com",
-    support_phone="+43 1 2345678",
-)
-RENDERER = VersionRenderer(StandingClock())
 _CONTRAST = 4.5
 _BLANK = re.compile(r"\b(None|null|undefined)\b|\{\{|\}\}| ,| \.(?!\.)|\(\)")
 
 every_template = pytest.mark.parametrize("name", NAMES)
-
-
-@cache
-def content(name: str) -> Content:
-    found = content_of(READY_MADE, name)
-    assert isinstance(found, Content), found
-    return found
-
-
-def shared(brand: Brand = WHOLE) -> Shared:
-    return Shared(brand=brand, partials={LAYOUT: Partial(1, content(LAYOUT))})
-
-
-@cache
-def published(name: str, brand: Brand = WHOLE) -> TemplateVersion:
-    checked = check(content(name), shared(brand))
-    assert checked.compiled is not None, checked.findings
-    return version(checked.compiled)
-
-
-def filled(
-    name: str,
-    variables: Mapping[str, Any],
-    channel: Channel = Channel.EMAIL,
-    locale: str = "en",
-    brand: Brand = WHOLE,
-) -> Rendered:
-    of = published(name, brand)
-    given = RENDERER.completed(of, variables)
-    assert isinstance(given, Mapping), given
-    return RENDERER.render(of, channel, locale=locale, variables=given, offered=offered())
 
 
 def every_filling(channel: Channel, *names: str) -> Iterator[Rendered]:
