@@ -22,8 +22,10 @@ Call: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
 class Counted:
     """Something real; `peaks` tells how many calls of one name there were at once."""
 
-    def __init__(self, inner: object) -> None:
+    def __init__(self, inner: object, first: asyncio.Barrier | None = None) -> None:
+        """Calls wait at `first` for one another."""
         self._inner = inner
+        self._first = first
         self._now: dict[str, int] = {}
         self.peaks: dict[str, int] = {}
 
@@ -34,6 +36,8 @@ class Counted:
             now = self._now[name] = self._now.get(name, 0) + 1
             self.peaks[name] = max(self.peaks.get(name, 0), now)
             try:
+                if self._first:
+                    await self._first.wait()
                 return await method(*args, **options)
             finally:
                 self._now[name] -= 1
@@ -50,7 +54,8 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 async def _statuses(api: Api, method: str, path: str, **request: Any) -> tuple[set[int], Counted]:
     """Ask so many times at once; returns what was answered, and how it came through."""
     counted = Counted(api.services.inbox)
-    submitter: Any = Counted(api.services.submitter)
+    # Who drafts first looks up what the others find there: they do not come at the same time.
+    submitter: Any = Counted(api.services.submitter, asyncio.Barrier(MANY))
     services = replace(api.services, inbox=counted, submitter=submitter)
     async with client_of(create_app(services, CONFIG)) as client, asyncio.timeout(AT_ALL_S):
         headers = api.client.headers

@@ -16,7 +16,7 @@ from tests.simulation.run import Template, kind_of, verdict
 
 NOTICED = Path(__file__).parent / "noticed"
 _SETTLE_S = 240.0
-_ORDERS = 3
+_ORDERS = 12
 """A plan that was kept goes another way when anything changes: each is tried in so many orders."""
 
 

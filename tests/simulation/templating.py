@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from notifier.clock import Clock
 from notifier.content.encoding import decode
@@ -19,6 +19,7 @@ from tests.simulation.providers import Call
 
 _SERVICE = "shop"
 _PLACE = "{{ number }}"
+_FIRST = UUID(int=1)
 
 
 def content(words: str) -> Content:
@@ -37,7 +38,7 @@ async def publish_first(templates: TemplateStore) -> None:
     """Publish the first version, before there is a world."""
     first = content("at first")
     saved = await templates.save(service=_SERVICE, name=TEMPLATE, content=first, if_match=None)
-    await templates.publish(draft=cast(TemplateDraft, saved), compiled=first, id=uuid4())
+    await templates.publish(draft=cast(TemplateDraft, saved), compiled=first, id=_FIRST)
 
 
 class NearWorkshop:
@@ -92,7 +93,9 @@ def misworded(
         said = words[pinned["template_version_id"]].replace(_PLACE, str(numbers[call.id]))
         if call.text != said:
             yield f"misworded: {call.id} was handed over with {call.text!r}, not {said!r}"
-        if published[pinned["template_version_id"]] > pinned["created_at"]:
+        version = UUID(pinned["template_version_id"])
+        # The first one is older than the world, whose time is not that of its making.
+        if version != _FIRST and published[pinned["template_version_id"]] > pinned["created_at"]:
             yield f"misworded: {call.id} has a version that was published after it was accepted"
 
 
