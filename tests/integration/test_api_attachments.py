@@ -267,9 +267,10 @@ async def test_uploads_of_one_service_beyond_its_turns_wait_unread(tmp_path: Pat
         begun = sorted(read)
         goes_on.set()
         answers = await asyncio.gather(*slow_ones)
+        status = await api.stores.status(sent)
 
     assert theirs.status_code == 201
-    assert await api.stores.status(sent) == Status.PENDING
+    assert status is Status.PENDING
     assert begun == [0, 1]
     assert {each.status_code for each in answers} == {201}
 
