@@ -1,5 +1,6 @@
 """The package can be imported and says which version it is."""
 
+import re
 import subprocess
 import sys
 from configparser import ConfigParser
@@ -24,8 +25,10 @@ def test_every_file_of_the_package_is_installed_with_it() -> None:
     installed = {
         path
         for package, patterns in config["options.package_data"].items()
-        for pattern in patterns.split()
-        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+        # As setuptools reads a list: by lines or commas, and spaces belong to a name.
+        for pattern in re.split(r"[,\n]", patterns)
+        if pattern.strip()
+        for path in (ROOT / package.replace(".", "/")).glob(pattern.strip())
     }
 
     files = {
