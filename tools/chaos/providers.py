@@ -76,7 +76,7 @@ class MailServer:
         answer = await self._desk.receive("smtp", envelope.rcpt_tos[0], found[1].decode())
         match answer:
             case "later":
-                return "451 4.7.1 greylisted"
+                return "451 4.2.1 mailbox busy, try again"
             case "never":
                 return "550 5.1.1 no such user"
         return MISSING
