@@ -256,7 +256,9 @@ def _uncaused(case: _Case, causes: "_Causes") -> Iterator[str]:
         yield f"unknown: {case.id} is in doubt for nothing"
     if "rescue" in case.events and not causes.any_of(_STOPPING):
         yield f"rescued: {case.id} was rescued for nothing"
-    if "recall" in case.events and not causes.any_of(_RETURNING):
+    # The letter that a replayed one had may be taken for that of its new message.
+    is_replayed = "replay" in case.events
+    if "recall" in case.events and not is_replayed and not causes.any_of(_RETURNING):
         yield f"recalled: {case.id} was recalled for nothing"
 
 
