@@ -5,16 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Self
-from urllib.parse import quote, unquote
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from notifier.api.kit.calls import Call
 from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import INVALID, NOT_FOUND, InvalidField, invalid, not_found
-from notifier.api.kit.querying import Limit, QueryModel, Service
+from notifier.api.kit.querying import Limit, NamedPlace, QueryModel, Service, named_place
 from notifier.api.kit.views import View
 from notifier.idempotency import NotFound
 from notifier.intake.senders import (
@@ -113,19 +112,6 @@ class SendersView(View):
     next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
 
 
-def sender_place(sender: Sender) -> str:
-    """Return where `sender` stands, as `after` takes it."""
-    return f"{sender.name},{quote(sender.service, safe='')}"
-
-
-def _place(value: object) -> tuple[str, str]:
-    name, comma, service = str(value).partition(",")
-    if not comma:
-        message = "expected what an earlier answer's next says"
-        raise ValueError(message)
-    return unquote(service), name
-
-
 class SenderQuery(QueryModel):
     """Whose sender."""
 
@@ -136,12 +122,7 @@ class SendersQuery(SenderQuery):
     """Whose senders."""
 
     limit: Limit = 50
-    after: Annotated[
-        tuple[str, str] | None,
-        BeforeValidator(_place),
-        WithJsonSchema({"type": "string"}),
-        Field(description="Where the last page ended, from its `next`."),
-    ] = None
+    after: NamedPlace = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +142,7 @@ class SenderEndpoints:
         found = await self.store.list(
             service=call.seeing(query.service), limit=query.limit + 1, after=query.after
         )
-        shown, next_page = call.page(found, query.limit, sender_place)
+        shown, next_page = call.page(found, query.limit, named_place)
         view = SendersView(items=[SenderView.of(each) for each in shown], next=next_page)
         return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
 

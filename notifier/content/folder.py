@@ -10,7 +10,6 @@ is the same bytes, wherever it comes from.
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -19,7 +18,7 @@ from posixpath import normpath
 from typing import Any, TypeAlias
 
 from notifier.content.encoding import Document, checksum
-from notifier.content.template import PART_NAMES, Finding, Severity
+from notifier.content.template import PART_NAMES, Finding, Severity, is_locale
 from notifier.notification.model import Channel
 
 Files: TypeAlias = Mapping[str, str]
@@ -28,7 +27,6 @@ Files: TypeAlias = Mapping[str, str]
 DESCRIPTION = "template.json"
 READY_MADE_FOLDER = Path(__file__).parent / "ready_made"
 """Where this package keeps the templates that it brings along."""
-_LOCALE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +77,7 @@ def document_of(files: Files) -> Document | Sequence[FileFinding]:
         if not slash:
             continue
         part = _PARTS.get(name)
-        if part is None or not _LOCALE.fullmatch(locale):
+        if part is None or not is_locale(locale):
             findings.append(_unknown(path))
             continue
         of_locale = parts.setdefault(locale, {})
@@ -95,7 +93,7 @@ def document_of(files: Files) -> Document | Sequence[FileFinding]:
 def is_part(path: str) -> bool:
     """Whether a path within a template's folder is that of a part."""
     locale, slash, name = path.partition("/")
-    return bool(slash) and name in _PARTS and _LOCALE.fullmatch(locale) is not None
+    return bool(slash) and name in _PARTS and is_locale(locale)
 
 
 def in_file(finding: Finding) -> FileFinding:
@@ -147,7 +145,7 @@ def _sources(parts: Document) -> Iterator[tuple[str, str]]:
         for channel, sources in channels.items():
             for part, source in sources.items():
                 path = f"{locale}/{_known_name(channel, part)}"
-                if not _LOCALE.fullmatch(locale):
+                if not is_locale(locale):
                     raise UnknownPartError(path)
                 yield path, source
 

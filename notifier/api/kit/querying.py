@@ -1,8 +1,8 @@
 """What clients ask for in a query string, checked as strictly as a body."""
 
 import re
-from typing import Annotated, TypeVar
-from urllib.parse import urlencode
+from typing import Annotated, Protocol, TypeVar
+from urllib.parse import quote, unquote, urlencode
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -30,6 +30,40 @@ def parse_seq(value: object) -> int:
         message = "expected a number that an earlier answer gave"
         raise ValueError(message)
     return int(text)
+
+
+class Named(Protocol):
+    """What has a name within its service."""
+
+    @property
+    def name(self) -> str:
+        """Without a comma."""
+
+    @property
+    def service(self) -> str:
+        """Whose it is."""
+
+
+def named_place(one: Named) -> str:
+    """Return where it stands among those of all services, as `after` takes it."""
+    return f"{one.name},{quote(one.service, safe='')}"
+
+
+def _named_place(value: object) -> tuple[str, str]:
+    name, comma, service = str(value).partition(",")
+    if not comma:
+        message = "expected what an earlier answer's next says"
+        raise ValueError(message)
+    return unquote(service), name
+
+
+NamedPlace = Annotated[
+    tuple[str, str] | None,
+    BeforeValidator(_named_place),
+    WithJsonSchema({"type": "string"}),
+    Field(description="Where the last page ended, from its `next`."),
+]
+"""Service and name, as `named_place` wrote them."""
 
 
 def _limit(value: object) -> int:

@@ -15,6 +15,7 @@ from notifier.api.kit.problems import (
     INVALID,
     NOT_FOUND,
 )
+from notifier.api.kit.querying import named_place
 from notifier.api.kit.rooms import ConcurrencyLimit
 from notifier.api.templates.choosing import chosen_content, chosen_variables, written_version
 from notifier.api.templates.fillings import RenderedView, RenderRequest
@@ -35,7 +36,6 @@ from notifier.api.templates.shapes import (
     VersionsView,
     VersionView,
     WholeVersionView,
-    template_place,
 )
 from notifier.content.library import TemplateStore
 from notifier.content.ports import Offered, Workshop
@@ -69,7 +69,7 @@ class TemplateReading:
         found = await self.templates.list(
             service=call.seeing(query.service), limit=query.limit + 1, after=query.after
         )
-        shown, next_page = call.page(found, query.limit, template_place)
+        shown, next_page = call.page(found, query.limit, named_place)
         view = TemplatesView(items=[TemplateView.of(each) for each in shown], next=next_page)
         return _ok(view.json_value())
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Self
-from urllib.parse import quote, unquote
 from uuid import UUID
 
 from pydantic import (
@@ -14,7 +13,7 @@ from pydantic import (
 )
 from pydantic import JsonValue as PydanticJson
 
-from notifier.api.kit.querying import Flag, Limit, QueryModel, Service
+from notifier.api.kit.querying import Flag, Limit, NamedPlace, QueryModel, Service
 from notifier.api.kit.views import View
 from notifier.api.templates.images import Images
 from notifier.api.templates.parts import Locale, LocaleParts, Shape
@@ -42,19 +41,6 @@ def _number(value: object) -> int:
         message = "expected a version's number, from 1"
         raise ValueError(message)
     return int(text)
-
-
-def template_place(template: Template) -> str:
-    """Return where `template` stands, as `after` takes it."""
-    return f"{template.name},{quote(template.service, safe='')}"
-
-
-def _place(value: object) -> tuple[str, str]:
-    name, comma, service = str(value).partition(",")
-    if not comma:
-        message = "expected what an earlier answer's next says"
-        raise ValueError(message)
-    return unquote(service), name
 
 
 Number = Annotated[int, BeforeValidator(_number), WithJsonSchema({"type": "integer", "minimum": 1})]
@@ -184,12 +170,7 @@ class TemplatesQuery(TemplateQuery):
     """Which templates to list."""
 
     limit: Limit = 50
-    after: Annotated[
-        tuple[str, str] | None,
-        BeforeValidator(_place),
-        WithJsonSchema({"type": "string"}),
-        Field(description="Where the last page ended, from its `next`."),
-    ] = None
+    after: NamedPlace = None
 
 
 class VersionsQuery(TemplateQuery):
