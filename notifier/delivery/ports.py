@@ -8,7 +8,15 @@ from uuid import UUID
 from notifier.idempotency import NotFound
 from notifier.notification.envelope import Envelope
 from notifier.notification.mail import MailDetails
-from notifier.notification.model import Channel, JsonValue, Lane, Message, OnUnknown, Pin
+from notifier.notification.model import (
+    Addressee,
+    Channel,
+    JsonValue,
+    Lane,
+    Message,
+    OnUnknown,
+    Pin,
+)
 from notifier.notification.outcomes import Fault, Outcome, SuppressionReason
 from notifier.notification.queueing import WORK_QUEUES, QueueDepth, WorkQueue
 from notifier.notification.transitions import Transition
@@ -46,6 +54,7 @@ class Claimed:
     """Whether braces in its own are just braces."""
     mail: MailDetails | None = None
     action_url: str | None = None
+    addressee: Addressee | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,8 @@ from uuid import UUID
 from notifier.idempotency import Applied, Idempotency, KeyReused, Remembered
 from notifier.notification.envelope import Envelope
 from notifier.notification.mail import MailDetails
-from notifier.notification.model import Channel, JsonValue, Lane, OnUnknown, Pin
+from notifier.notification.model import Addressee, Channel, JsonValue, Lane, OnUnknown, Pin
+from notifier.notification.outcomes import Fault
 from notifier.notification.sms import SmsSize
 
 
@@ -44,6 +45,9 @@ class Submission:
     """Of an SMS, as it was accepted."""
     mail: MailDetails | None = None
     action_url: str | None = None
+    addressee: Addressee | None = None
+    suppressed: Fault | None = None
+    """Why it is not to be sent at all, where that is known: it is suppressed at once."""
 
 
 InsertResult: TypeAlias = Applied | Remembered | KeyReused

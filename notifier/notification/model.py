@@ -71,6 +71,20 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Addressee:
+    """Whom a notification was accepted for, besides its address."""
+
+    user_id: str | None = None
+    """The person in its service's directory."""
+    category: str | None = None
+    """What people choose by."""
+    is_required: bool = False
+    """Whether its category cannot be switched off."""
+    is_address_given: bool = False
+    """Whether the address came with it, and the person's own is not looked up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
     """A stored notification as its service and operators see it.
 
@@ -110,6 +124,7 @@ class Notification:
     """Of an SMS, as it was accepted."""
     mail: MailDetails | None = None
     action_url: str | None = None
+    addressee: Addressee | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

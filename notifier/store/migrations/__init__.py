@@ -31,6 +31,7 @@ REVISIONS = (
     "0017_add_sizes_of_sms",
     "0018_note_what_templates_use",
     "0019_keep_captured_mails",
+    "0020_address_people",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -112,6 +112,10 @@ _leases = (
         n.c.mail,
         n.c.action_url,
         n.c.is_finished,
+        n.c.user_id,
+        n.c.category,
+        n.c.is_required,
+        n.c.is_address_given,
         SecondsUntil(n.c.expires_at).label("expires_in_s"),
     )
 )

@@ -82,6 +82,13 @@ _GIVEN: Mapping[str, SqlType] = {
     "is_finished": Boolean,
     "segments": Integer,
     "encoding": Text,
+    "user_id": Text,
+    "category": Text,
+    "is_required": Boolean,
+    "is_address_given": Boolean,
+    "fault_kind": Text,
+    "fault_code": Text,
+    "fault_message": Text,
     "send_at": UtcTime,
     "expires_at": UtcTime,
 }
@@ -94,7 +101,7 @@ def _inserting(given: Subquery, *conditions: ColumnElement[bool]) -> ReturningIn
 
 
 def _copied(given: Subquery) -> dict[str, Any]:
-    is_erased = and_(given.c.sensitive, is_suppressed(given.c))
+    is_erased = and_(given.c.sensitive, _is_refused(given))
     erasable = {column.name for column in ERASABLE}
     return {
         name: case((is_erased, null()), else_=given.c[name]) if name in erasable else given.c[name]
@@ -103,8 +110,13 @@ def _copied(given: Subquery) -> dict[str, Any]:
     }
 
 
+def _is_refused(given: Subquery) -> ColumnElement[bool]:
+    """Whether it is not to be sent: for a reason that it came with, or by the list."""
+    return or_(given.c.fault_kind.is_not(None), is_suppressed(given.c))
+
+
 def _added(given: Subquery) -> dict[str, Any]:
-    is_out = is_suppressed(given.c)
+    is_out = _is_refused(given)
     is_due = given.c.send_at.is_(None)
     # The caller publishes what is due now; a relay takes it up only if that does not happen.
     grace_ends = SecondsFromNow(parameter("grace_s", Float))
@@ -130,21 +142,26 @@ def _is_out(inserted: FromClause) -> ColumnElement[bool]:
 
 
 def _accepted(inserted: FromClause) -> CompoundSelect[Any]:
-    suppressed = timeline.entries(inserted, literal_text(SUPPRESS.name), nth=_second)
+    # SQLite finds only in the table what it was given.
+    details = inserted if "fault_kind" in inserted.c else n
+    suppressed = timeline.entries(
+        inserted, literal_text(SUPPRESS.name), details=details, nth=_second
+    )
     return union_all(
         timeline.entries(inserted, literal_text(ACCEPT)),
         suppressed.where(_is_out(inserted)),
     )
 
 
-_INSERT = Noted(_inserting(given_rows(**_GIVEN)), _accepted, telling=_is_out)
+_WHY = (n.c.fault_kind, n.c.fault_code, n.c.fault_message)
+_INSERT = Noted(_inserting(given_rows(**_GIVEN)), _accepted, telling=_is_out, told=_WHY)
 
 # The same, of requests that may have a key: only those whose keys are new.
 _requested = given_rows(**_GIVEN, request=ID)
 _is_new = or_(
     _requested.c.request.is_(None), _requested.c.request.not_in(select(keys.REPEATED.c.request))
 )
-_inserted = _inserting(_requested, _is_new).cte("inserted")
+_inserted = _inserting(_requested, _is_new).returning(*_WHY).cte("inserted")
 _INSERT_NEW = union_all(
     select(_inserted.c.id, literal_column("false", Boolean).label("is_repeated")).where(
         _is_out(_inserted)

@@ -12,6 +12,7 @@ from notifier.delivery.ports import Claimed, Finish
 from notifier.intake.ports import Submission
 from notifier.notification.envelope import Envelope
 from notifier.notification.model import (
+    Addressee,
     Channel,
     JsonValue,
     Lane,
@@ -55,6 +56,8 @@ def submission_row(submission: Submission, request: UUID | None = None) -> RowJs
             **({"is_finished": True} if submission.is_finished else {}),
             **({"mail": mail_text(submission.mail)} if submission.mail else {}),
             **({"action_url": submission.action_url} if submission.action_url else {}),
+            **_addressee_columns(submission.addressee),
+            **(fault_columns(submission.suppressed) if submission.suppressed else {}),
             "send_at": time_text(submission.send_at) if submission.send_at else None,
             "expires_at": time_text(submission.expires_at) if submission.expires_at else None,
             **part_of,
@@ -68,6 +71,35 @@ def _pin_columns(pin: Pin | None) -> Mapping[str, str]:
 
 def _size_columns(size: SmsSize | None) -> Mapping[str, str | int]:
     return {"segments": size.segments, "encoding": size.encoding.value} if size else {}
+
+
+def _addressee_columns(to: Addressee | None) -> Mapping[str, str | bool]:
+    if to is None:
+        return {}
+    columns = {
+        "user_id": to.user_id,
+        "category": to.category,
+        "is_required": to.is_required,
+        "is_address_given": to.is_address_given,
+    }
+    return {name: value for name, value in columns.items() if value}
+
+
+def to_addressee(
+    user_id: str | None,
+    category: str | None,
+    is_required: bool | None,  # noqa: FBT001 - a column, among others in their order
+    is_address_given: bool | None,  # noqa: FBT001 - the same
+) -> Addressee | None:
+    """Read whom a notification is for."""
+    if user_id is None and category is None:
+        return None
+    return Addressee(
+        user_id=user_id,
+        category=category,
+        is_required=bool(is_required),
+        is_address_given=bool(is_address_given),
+    )
 
 
 def as_written(recipient: str, compared: str) -> str | None:
@@ -189,7 +221,8 @@ def to_claimed(row: Sequence[Any]) -> Claimed:
     (
         id, service, _status, attempt, channel, lane, recipient, subject, content, html, variables,
         metadata, sensitive, attempts_spent, lease_token, on_unknown, traceparent, version_id,
-        locale, mail, action_url, is_finished, expires_in_s,
+        locale, mail, action_url, is_finished, user_id, category, is_required, is_address_given,
+        expires_in_s,
     ) = row  # fmt: skip
     return Claimed(
         id=id,
@@ -213,6 +246,7 @@ def to_claimed(row: Sequence[Any]) -> Claimed:
         mail=to_mail(mail) if mail else None,
         action_url=action_url,
         is_finished=bool(is_finished),
+        addressee=to_addressee(user_id, category, is_required, is_address_given),
     )
 
 
@@ -244,6 +278,9 @@ def to_notification(row: Row[Any]) -> Notification:
         size=SmsSize(SmsEncoding(row.encoding), row.segments) if row.segments else None,
         mail=to_mail(row.mail) if row.mail else None,
         action_url=row.action_url,
+        addressee=to_addressee(
+            row.user_id, row.category, row.is_required, row.is_address_given
+        ),
     )  # fmt: skip
 
 

@@ -93,6 +93,14 @@ notifications = Table(
     # Of an SMS, as it was accepted.
     Column("segments", Integer),
     Column("encoding", Text),
+    # A person in the directory of its service.
+    Column("user_id", Text),
+    # What people choose by.
+    Column("category", Text),
+    # NULL: it can be switched off.
+    Column("is_required", Boolean),
+    # NULL: the address is the person's, and looked up again when it is sent.
+    Column("is_address_given", Boolean),
     # Since when a dead letter lies there that stands for nothing any more, or may be a second one.
     Column("stale_letter_at", UtcTime),
     CheckConstraint(f"status IN ({_STATUSES})", name="status"),
@@ -107,6 +115,16 @@ notifications = Table(
         postgresql_where=text("status NOT IN ('pending', 'processing')"),
     ),
     _index_of_services("ix_notifications_of_recipient", "service", "recipient", "id"),
+    Index(
+        "ix_notifications_of_user",
+        "service",
+        "user_id",
+        "id",
+        postgresql_where=text("user_id IS NOT NULL"),
+        sqlite_where=text("user_id IS NOT NULL"),
+        postgresql_concurrently=True,
+        info={"later": True},
+    ),
     Index(
         "ix_notifications_metadata",
         "metadata",

@@ -1,0 +1,62 @@
+from dataclasses import replace
+
+import pytest
+
+from notifier.idempotency import Applied, Idempotency
+from notifier.notification.model import Addressee, Status
+from notifier.notification.outcomes import Fault
+from tests.contract.store.stores import Stores, a_submission
+
+SWITCHED_OFF = Fault(kind="suppressed", code="choice", message="newsletter is switched off")
+
+
+@pytest.mark.parametrize(
+    "addressee",
+    [
+        Addressee(user_id="u-7", category="newsletter"),
+        Addressee(user_id="u-7", category="security", is_required=True, is_address_given=True),
+        Addressee(category="newsletter"),
+        None,
+    ],
+)
+async def test_whom_a_notification_is_for_reaches_who_sends_it(
+    stores: Stores, addressee: Addressee | None
+) -> None:
+    claimed = await stores.claimed(replace(a_submission(), addressee=addressee))
+
+    assert claimed.addressee == addressee
+    assert (await stores.get(claimed.id)).addressee == addressee
+
+
+@pytest.mark.parametrize("key", [None, "key-1"])
+async def test_what_its_recipient_does_not_want_is_stored_and_suppressed_at_once(
+    stores: Stores, key: str | None
+) -> None:
+    unwanted = replace(a_submission(sensitive=True), suppressed=SWITCHED_OFF)
+    wanted = a_submission()
+    idempotency = key and Idempotency(service="orders", key=key, fingerprint="f", answer="a")
+
+    result = await stores.intake.insert([unwanted, wanted], idempotency or None)
+
+    assert result == Applied(frozenset({unwanted.id}))
+    stored = await stores.get(unwanted.id)
+    assert (stored.status, stored.fault, stored.content) == (
+        Status.SUPPRESSED,
+        SWITCHED_OFF,
+        None,
+    )
+    assert stored.finished_at is not None
+    assert await stores.events(unwanted.id) == ["accept", "suppress"]
+    timeline = await stores.queries.timeline(unwanted.id)
+    assert [each.fault for each in timeline] == [None, SWITCHED_OFF]
+    assert (await stores.get(wanted.id)).status is Status.PENDING
+    assert await stores.events(wanted.id) == ["accept"]
+
+
+async def test_many_at_once_each_have_their_own_reason(stores: Stores) -> None:
+    faults = [replace(SWITCHED_OFF, code=f"choice-{n}") if n % 2 else None for n in range(30)]
+    asked = [replace(a_submission(), suppressed=fault) for fault in faults]
+
+    await stores.intake.insert(asked)
+
+    assert [(await stores.get(each.id)).fault for each in asked] == faults
