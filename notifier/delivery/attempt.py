@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from notifier.delivery.judging import fault_of
 from notifier.delivery.ports import Claimed, Miss
-from notifier.notification.outcomes import Outcome, Transient, Unknown
+from notifier.notification.outcomes import Outcome, Transient, Unknown, Withheld
 
 STOPPED = Transient("interrupted", "the worker was shut down before the call")
 CUT_OFF = Unknown("interrupted", "the worker was shut down during the call")
@@ -45,7 +45,7 @@ class Handover:
     """
 
     provider: str
-    outcome: Outcome = STOPPED
+    outcome: Outcome | Withheld = STOPPED
     misses: tuple[Miss, ...] = ()
 
     @property

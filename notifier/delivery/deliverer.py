@@ -39,6 +39,7 @@ from notifier.notification.outcomes import (
     Systemic,
     Transient,
     Unknown,
+    Withheld,
 )
 from notifier.notification.transitions import FAIL, INTERRUPT
 from notifier.providers.gate import Admission, Barred, Gate, GateClosedError
@@ -163,7 +164,7 @@ class Deliverer:
             _log_end(claimed, handover)
         await self._finish(claimed, handover, decision)
 
-    async def _snoozes(self, claimed: Claimed, outcome: Outcome) -> Snoozes:
+    async def _snoozes(self, claimed: Claimed, outcome: Outcome | Withheld) -> Snoozes:
         """How long it has been put off by now; where nobody can say, it goes on."""
         if not _puts_off(outcome):
             return NO_SNOOZES
@@ -174,7 +175,7 @@ class Deliverer:
             log.warning("delivery.snoozes_unknown", id=str(claimed.id), error=cause)
             return NO_SNOOZES
 
-    def _decide(self, held: Held, outcome: Outcome, snoozes: Snoozes) -> Decision:
+    def _decide(self, held: Held, outcome: Outcome | Withheld, snoozes: Snoozes) -> Decision:
         policy = self._policy(held.claimed)
         if outcome is STOPPED:
             return Decision(INTERRUPT, 0)
@@ -339,13 +340,13 @@ def _unclaimed(envelope: Envelope, why: NotFound | None) -> Settlement:
     return Settlement.BURY
 
 
-def _suppression(outcome: Outcome) -> SuppressionReason | None:
+def _suppression(outcome: Outcome | Withheld) -> SuppressionReason | None:
     if isinstance(outcome, Permanent) and outcome.suppress:
         return outcome.suppress_as
     return None
 
 
-def _puts_off(outcome: Outcome) -> bool:
+def _puts_off(outcome: Outcome | Withheld) -> bool:
     """Whether it puts off for a reason that must come to an end by itself."""
     if isinstance(outcome, Transient):
         return outcome.throttled and outcome.code != PAUSED

@@ -8,21 +8,26 @@ from notifier.delivery.ports import Claimed, Snoozes
 from notifier.delivery.retry import RetryPolicy
 from notifier.notification.model import Message, OnUnknown
 from notifier.notification.outcomes import (
+    Deferred,
     Fault,
     Outcome,
     Permanent,
     Sent,
+    Suppressed,
     Systemic,
     Transient,
     Unknown,
+    Withheld,
 )
 from notifier.notification.transitions import (
+    DEFER,
     EXPIRE,
     FAIL,
     INTERRUPT,
     RETRY,
     SNOOZE,
     SUCCEED,
+    SUPPRESS,
     Transition,
 )
 
@@ -38,7 +43,7 @@ class Decision:
 
 
 def judge(
-    outcome: Outcome,
+    outcome: Outcome | Withheld,
     claimed: Claimed,
     policy: RetryPolicy,
     elapsed_s: float,
@@ -52,6 +57,10 @@ def judge(
             return Decision(SUCCEED)
         case Permanent():
             return Decision(FAIL)
+        case Suppressed():
+            return Decision(SUPPRESS)
+        case Deferred():
+            return _back(DEFER, outcome.delay_s, remaining_s)
         case Systemic() | Transient(throttled=True):
             delay_s = _put_off_s(outcome, policy, random, snoozes)
             return Decision(FAIL) if delay_s is None else _back(SNOOZE, delay_s, remaining_s)
@@ -71,12 +80,12 @@ def due_to(message: Message, outcome: Outcome) -> str:
     return message.recipient
 
 
-def may_fail_over(outcome: Outcome) -> bool:
+def may_fail_over(outcome: Outcome | Withheld) -> bool:
     """Whether the next provider may be asked: only where this one surely did not take it."""
     match outcome:
         case Systemic() | Transient():
             return True
-        case Sent() | Permanent() | Unknown():
+        case Sent() | Permanent() | Unknown() | Suppressed() | Deferred():
             return False
         case _:
             assert_never(outcome)
@@ -87,7 +96,7 @@ def interrupted(policy: RetryPolicy) -> Decision:
     return Decision(FAIL) if policy.on_unknown is OnUnknown.HOLD else Decision(INTERRUPT, 0)
 
 
-def fault_of(outcome: Outcome) -> Fault | None:
+def fault_of(outcome: Outcome | Withheld) -> Fault | None:
     """The fault to record for `outcome`; None where it was sent."""
     if isinstance(outcome, Sent):
         return None

@@ -10,7 +10,7 @@ class Fault:
     """Why an attempt did not succeed: a provider's code and words, free of personal data."""
 
     kind: str
-    """The outcome's class: transient, permanent, systemic, unknown."""
+    """The outcome's class: transient, permanent, systemic, unknown, suppressed, deferred."""
     code: str
     message: str
 
@@ -92,6 +92,26 @@ class Unknown:
 
 
 Outcome: TypeAlias = Sent | Transient | Permanent | Systemic | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """No provider is asked: its recipient does not want it, or must not get it."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """No provider is asked yet: its recipient wants it in `delay_s` at the earliest."""
+
+    code: str
+    message: str
+    delay_s: float
+
+
+Withheld: TypeAlias = Suppressed | Deferred
 
 
 PAUSED = "paused"

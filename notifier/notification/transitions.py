@@ -36,6 +36,8 @@ RETRY = _transition("retry", Status.PROCESSING, Status.PENDING)
 FAIL = _transition("fail", Status.PROCESSING, Status.FAILED)
 INTERRUPT = _transition("interrupt", Status.PROCESSING, Status.PENDING, -1)
 SNOOZE = _transition("snooze", Status.PROCESSING, Status.PENDING, -1)
+DEFER = _transition("defer", Status.PROCESSING, Status.PENDING, -1)
+"""Its recipient wants nothing now."""
 RESCUE = _transition("rescue", Status.PROCESSING, Status.PENDING)
 RECALL = _transition("recall", Status.PENDING, Status.PENDING)
 """The broker gave its message up, after more deliveries than its delivery limit allows."""
@@ -49,6 +51,6 @@ SETTLE = _transition("settle", (Status.PENDING, Status.FAILED), Status.SENT)
 BOUNCE = _transition("bounce", (Status.SENT, Status.DELIVERED), Status.BOUNCED)
 
 TRANSITIONS = (
-    CLAIM, SUCCEED, RETRY, FAIL, INTERRUPT, SNOOZE, RESCUE, RECALL, REPLAY, CANCEL, EXPIRE,
+    CLAIM, SUCCEED, RETRY, FAIL, INTERRUPT, SNOOZE, DEFER, RESCUE, RECALL, REPLAY, CANCEL, EXPIRE,
     SUPPRESS, DELIVER, SETTLE, BOUNCE,
 )  # fmt: skip

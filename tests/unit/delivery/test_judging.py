@@ -8,14 +8,27 @@ from notifier.delivery.judging import Decision, fault_of, interrupted, judge
 from notifier.delivery.ports import Claimed, Snoozes
 from notifier.delivery.retry import RetryPolicy
 from notifier.notification.model import Channel, Lane, OnUnknown, Status
-from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
+from notifier.notification.outcomes import (
+    Deferred,
+    Fault,
+    Outcome,
+    Permanent,
+    Sent,
+    Suppressed,
+    Systemic,
+    Transient,
+    Unknown,
+    Withheld,
+)
 from notifier.notification.transitions import (
+    DEFER,
     EXPIRE,
     FAIL,
     INTERRUPT,
     RETRY,
     SNOOZE,
     SUCCEED,
+    SUPPRESS,
     Transition,
 )
 from tests.unit.architecture import rows_of
@@ -55,7 +68,7 @@ def a_claimed(*, attempts_spent: int = 1, expires_in_s: float | None = None) -> 
 
 
 def judged(
-    outcome: Outcome,
+    outcome: Outcome | Withheld,
     on_unknown: OnUnknown = RESEND,
     *,
     attempts_spent: int = 1,
@@ -156,6 +169,24 @@ def test_a_refusal_that_may_be_the_recipients_is_asked_about_ever_more_rarely() 
 
     assert delays == [30, 60, 120, 1_920, 3_600, 3_600]
     assert judged(OURS, snoozes=Snoozes(count=1_000, for_s=1)) == Decision(SNOOZE, 30)
+
+
+def test_what_its_recipient_does_not_want_is_suppressed_whatever_it_has_left() -> None:
+    unwanted = Suppressed("choice", "newsletter is switched off")
+
+    for expires_in_s in (None, 5, -1):
+        assert judged(unwanted, attempts_spent=9, expires_in_s=expires_in_s) == Decision(SUPPRESS)
+    assert fault_of(unwanted) == Fault(
+        kind="suppressed", code="choice", message="newsletter is switched off"
+    )
+
+
+def test_what_comes_in_quiet_hours_waits_for_their_end_and_expires_if_it_cannot() -> None:
+    quiet = Deferred("quiet_hours", "its recipient's quiet hours", delay_s=30)
+
+    assert judged(quiet, attempts_spent=9) == Decision(DEFER, 30)
+    assert judged(quiet, expires_in_s=31) == Decision(DEFER, 30)
+    assert judged(quiet, expires_in_s=30) == Decision(EXPIRE)
 
 
 def test_the_second_delay_is_the_schedules_second_step() -> None:

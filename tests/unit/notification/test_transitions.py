@@ -6,6 +6,7 @@ import pytest
 from notifier.notification.model import Status
 from notifier.notification.transitions import (
     CLAIM,
+    DEFER,
     INTERRUPT,
     REPLAY,
     SETTLE,
@@ -79,3 +80,4 @@ def test_only_a_replay_or_a_settled_doubt_leads_out_of_a_state_where_nothing_was
 def test_what_spends_no_attempt_gives_back_what_its_claim_spent() -> None:
     assert CLAIM.counts_attempt + INTERRUPT.counts_attempt == 0
     assert CLAIM.counts_attempt + SNOOZE.counts_attempt == 0
+    assert CLAIM.counts_attempt + DEFER.counts_attempt == 0
