@@ -46,8 +46,8 @@ class Submission:
     mail: MailDetails | None = None
     action_url: str | None = None
     addressee: Addressee | None = None
-    suppressed: Fault | None = None
-    """Why it is not to be sent at all, where that is known: it is suppressed at once."""
+    withheld: Fault | None = None
+    """Why its recipient does not want it, which is suppressed at once, or not before `send_at`."""
 
 
 InsertResult: TypeAlias = Applied | Remembered | KeyReused

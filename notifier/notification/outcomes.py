@@ -114,5 +114,8 @@ class Deferred:
 Withheld: TypeAlias = Suppressed | Deferred
 
 
+SUPPRESSED = "suppressed"
+DEFERRED = "deferred"
+"""The kinds of faults for which nobody is asked at all, or not yet."""
 PAUSED = "paused"
 """The code of a fault: an operator keeps the provider from being asked."""

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Uuid,
     and_,
     case,
+    func,
     insert,
     literal,
     literal_column,
@@ -35,7 +36,8 @@ from notifier.idempotency import Applied, Idempotency
 from notifier.intake.ports import InsertResult, Submission
 from notifier.notification.feed import ACCEPT
 from notifier.notification.model import Status
-from notifier.notification.transitions import SUPPRESS
+from notifier.notification.outcomes import SUPPRESSED
+from notifier.notification.transitions import DEFER, SUPPRESS
 from notifier.store.kit import idempotency as keys
 from notifier.store.kit.batcher import batched
 from notifier.store.kit.database import Database
@@ -112,7 +114,8 @@ def _copied(given: Subquery) -> dict[str, Any]:
 
 def _is_refused(given: Subquery) -> ColumnElement[bool]:
     """Whether it is not to be sent: for a reason that it came with, or by the list."""
-    return or_(given.c.fault_kind.is_not(None), is_suppressed(given.c))
+    is_unwanted = given.c.fault_kind == literal_text(SUPPRESSED)
+    return or_(func.coalesce(is_unwanted, literal(value=False)), is_suppressed(given.c))
 
 
 def _added(given: Subquery) -> dict[str, Any]:
@@ -144,12 +147,11 @@ def _is_out(inserted: FromClause) -> ColumnElement[bool]:
 def _accepted(inserted: FromClause) -> CompoundSelect[Any]:
     # SQLite finds only in the table what it was given.
     details = inserted if "fault_kind" in inserted.c else n
-    suppressed = timeline.entries(
-        inserted, literal_text(SUPPRESS.name), details=details, nth=_second
-    )
+    event = case((_is_out(inserted), literal_text(SUPPRESS.name)), else_=literal_text(DEFER.name))
+    withheld = timeline.entries(inserted, event, details=details, nth=_second)
     return union_all(
         timeline.entries(inserted, literal_text(ACCEPT)),
-        suppressed.where(_is_out(inserted)),
+        withheld.where(or_(_is_out(inserted), details.c.fault_kind.is_not(None))),
     )
 
 

@@ -57,7 +57,7 @@ def submission_row(submission: Submission, request: UUID | None = None) -> RowJs
             **({"mail": mail_text(submission.mail)} if submission.mail else {}),
             **({"action_url": submission.action_url} if submission.action_url else {}),
             **_addressee_columns(submission.addressee),
-            **(fault_columns(submission.suppressed) if submission.suppressed else {}),
+            **(fault_columns(submission.withheld) if submission.withheld else {}),
             "send_at": time_text(submission.send_at) if submission.send_at else None,
             "expires_at": time_text(submission.expires_at) if submission.expires_at else None,
             **part_of,

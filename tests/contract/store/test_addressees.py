@@ -5,9 +5,11 @@ import pytest
 from notifier.idempotency import Applied, Idempotency
 from notifier.notification.model import Addressee, Status
 from notifier.notification.outcomes import Fault
-from tests.contract.store.stores import Stores, a_submission
+from tests.contract.store.stores import Stores, a_submission, utc
 
 SWITCHED_OFF = Fault(kind="suppressed", code="choice", message="newsletter is switched off")
+
+QUIET = Fault(kind="deferred", code="quiet_hours", message="quiet hours until 06:00 UTC")
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,7 @@ async def test_whom_a_notification_is_for_reaches_who_sends_it(
 async def test_what_its_recipient_does_not_want_is_stored_and_suppressed_at_once(
     stores: Stores, key: str | None
 ) -> None:
-    unwanted = replace(a_submission(sensitive=True), suppressed=SWITCHED_OFF)
+    unwanted = replace(a_submission(sensitive=True), withheld=SWITCHED_OFF)
     wanted = a_submission()
     idempotency = key and Idempotency(service="orders", key=key, fingerprint="f", answer="a")
 
@@ -55,8 +57,24 @@ async def test_what_its_recipient_does_not_want_is_stored_and_suppressed_at_once
 
 async def test_many_at_once_each_have_their_own_reason(stores: Stores) -> None:
     faults = [replace(SWITCHED_OFF, code=f"choice-{n}") if n % 2 else None for n in range(30)]
-    asked = [replace(a_submission(), suppressed=fault) for fault in faults]
+    asked = [replace(a_submission(), withheld=fault) for fault in faults]
 
     await stores.intake.insert(asked)
 
     assert [(await stores.get(each.id)).fault for each in asked] == faults
+
+
+@pytest.mark.parametrize("key", [None, "key-1"])
+async def test_what_comes_in_quiet_hours_waits_for_their_end_and_says_so(
+    stores: Stores, key: str | None
+) -> None:
+    at = utc("2999-12-31T06:00:00+00:00")
+    quiet = replace(a_submission(send_at=at), withheld=QUIET)
+    idempotency = key and Idempotency(service="orders", key=key, fingerprint="f", answer="a")
+
+    assert await stores.intake.insert([quiet], idempotency or None) == Applied()
+
+    stored = await stores.get(quiet.id)
+    assert (stored.status, stored.due_at, stored.fault) == (Status.PENDING, at, QUIET)
+    assert await stores.events(quiet.id) == ["accept", "defer"]
+    assert [each.fault for each in await stores.queries.timeline(quiet.id)] == [None, QUIET]
