@@ -207,6 +207,7 @@ async def over(
             filing=stores.filing,
             brands=stores.brands,
             senders=stores.senders,
+            topics=stores.topics,
             renderer=VersionRenderer(clock),
             workshop=workshop,
             markup=HtmlMarkup(),

@@ -41,8 +41,10 @@ from notifier.api.templates.images import ImageDesk
 from notifier.api.templates.reading import TemplateReading
 from notifier.api.templates.testing import TemplateTesting
 from notifier.api.templates.writing import TemplateWriting
+from notifier.api.topics.endpoints import TopicEndpoints
 from notifier.audience.inbox import Inbox
 from notifier.audience.suppression import SuppressionStore
+from notifier.audience.topic import TopicStore
 from notifier.clock import Clock
 from notifier.content.attachment import Attachments
 from notifier.content.brand import BrandStore
@@ -91,6 +93,7 @@ class ApiPorts:
     templates: TemplateStore
     brands: BrandStore
     senders: SenderStore
+    topics: TopicStore
     renderer: Renderer
     workshop: Workshop
     markup: Markup
@@ -186,6 +189,7 @@ def _operations(
         *_on_templates(ports, config, library, drafter),
         *_on_attachments(ports, config),
         *SenderEndpoints(store=ports.senders, senders=senders).operations(),
+        *TopicEndpoints(topics=ports.topics).operations(),
         *SuppressionEndpoints(suppressions=ports.suppressions, pepper=config.pepper).operations(),
         *_on_callbacks(ports, config),
         home_operation(),

@@ -22,6 +22,7 @@ from notifier.commands import (
     senders,
     suppressions,
     templates,
+    topics,
     topology,
 )
 from notifier.commands.showing import say
@@ -40,6 +41,7 @@ for name, group in {
     "db": database.group, "topology": topology.group, "keys": keys.group,
     "dead-letters": dead_letters.group, "providers": providers.group,
     "suppressions": suppressions.group, "senders": senders.group, "templates": templates.group,
+    "topics": topics.group,
 }.items():  # fmt: skip
     app.add_typer(group, name=name)
 

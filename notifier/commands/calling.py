@@ -8,7 +8,7 @@ from http import HTTPStatus
 from http.client import HTTPException
 from typing import Annotated, Any, Self
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import typer
@@ -19,6 +19,7 @@ from notifier.settings.groups import ClientSettings
 _TIMEOUT_S = 60.0
 _MOST_BYTES = 32_000_000
 _MOST_ERRORS = 20
+_PAGE = "200"
 
 AtUrl = Annotated[
     str | None, typer.Option("--url", help="Where notifier answers; else NOTIFIER_URL.")
@@ -87,6 +88,27 @@ class ApiClient:
     def post(self, *path: str, body: Mapping[str, Any], if_match: str | None = None) -> Any:
         """Ask for a change. Raises as `put` does."""
         return self._called("POST", path, {}, body, if_match)
+
+    def delete(self, *path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Ask for something to be removed. Raises as `put` does."""
+        return self._called("DELETE", path, {}, body)
+
+    def pages(self, *path: str) -> Iterator[Any]:
+        """Yield the items of all pages.
+
+        Raises:
+            ApiError: the API is not to be had, or refuses; or there is no such list.
+        """
+        query = {"limit": _PAGE}
+        while True:
+            page = self.get(*path, **query)
+            if page is None:
+                raise ApiError(f"{self.url} has no {'/'.join(path)}")
+            yield from page["items"]
+            if page["next"] is None:
+                return
+            query = dict(parse_qsl(urlsplit(page["next"]).query))
+            query.pop("service", None)
 
     def _called(
         self,

@@ -93,6 +93,7 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
         filing=resources.stores.filing,
         brands=resources.stores.brands,
         senders=resources.stores.senders,
+        topics=resources.stores.topics,
         renderer=VersionRenderer(resources.clock),
         workshop=workshop,
         markup=HtmlMarkup(),

@@ -44,6 +44,7 @@ from notifier.store.receipts.applying import SqlReceiptStore
 from notifier.store.senders import SqlSenderStore
 from notifier.store.suppressions import SqlSuppressionStore
 from notifier.store.templates.library import SqlTemplateStore
+from notifier.store.topics import SqlTopicStore
 from notifier.telemetry import configure_logging
 from notifier.worker.stopping import StopBudget
 
@@ -77,6 +78,7 @@ class Stores:
     contents: SqlContents
     brands: SqlBrandStore
     senders: SqlSenderStore
+    topics: SqlTopicStore
     clock: DatabaseClock
 
     @property
@@ -123,6 +125,7 @@ async def open_stores(
             contents=SqlContents(database),
             brands=SqlBrandStore(database),
             senders=SqlSenderStore(database),
+            topics=SqlTopicStore(database),
             clock=DatabaseClock(database, SystemClock()),
         )
 

@@ -119,6 +119,7 @@ class Node:
             filing=self.stores.filing,
             brands=self.stores.brands,
             senders=self.stores.senders,
+            topics=self.stores.topics,
             renderer=VersionRenderer(SystemClock()),
             workshop=ChildWorkshop(SystemClock()),
             markup=HtmlMarkup(),

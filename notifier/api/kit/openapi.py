@@ -40,6 +40,7 @@ _PATH_SCHEMAS: Mapping[str, JsonValue] = {
     "id": {"type": "string", "format": "uuid"},
     "template": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,99}$"},
     "sender": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"},
+    "topic": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,99}$"},
     "number": {"type": "integer", "minimum": 1, "maximum": 2_000_000_000},
     "seq": {"type": "integer", "minimum": 1, "maximum": MAX_SEQ},
     "name": {"type": "string", "pattern": "^[a-z_]{1,40}$"},
@@ -81,7 +82,8 @@ _SECURITY: JsonValue = {
         "scheme": "bearer",
         "bearerFormat": "ntf_<id>_<secret>",
         "description": "An API key, made by `notifier keys create`; the one-process mode has its "
-        "own in `.notifier/api-key`. Scopes: send, read, templates, admin (which implies all).",
+        "own in `.notifier/api-key`. Scopes: send, read, templates, recipients, "
+        "broadcasts, admin (which implies all).",
     }
 }
 _IDEMPOTENCY_KEY: JsonValue = {

@@ -32,6 +32,7 @@ REVISIONS = (
     "0018_note_what_templates_use",
     "0019_keep_captured_mails",
     "0020_address_people",
+    "0021_add_topics",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -52,6 +52,7 @@ from notifier.store.receipts.applying import SqlReceiptStore
 from notifier.store.senders import SqlSenderStore
 from notifier.store.suppressions import SqlSuppressionStore
 from notifier.store.templates.library import SqlTemplateStore
+from notifier.store.topics import SqlTopicStore
 from tests.patience import PATIENT
 
 DETAILS = MailDetails(
@@ -188,6 +189,7 @@ class Stores:
 
     brands: SqlBrandStore
     senders: SqlSenderStore
+    topics: SqlTopicStore
 
     def composer(self, clock: Clock, sms: SmsRules = _SMS) -> Composer:
         return Composer(Library(self.templates, clock), VersionRenderer(clock), sms)
@@ -319,6 +321,7 @@ def stores_over(database: Database, url: str, settings: StoreSettings) -> Stores
         contents=SqlContents(database),
         brands=SqlBrandStore(database),
         senders=SqlSenderStore(database),
+        topics=SqlTopicStore(database),
     )
 
 
