@@ -2,17 +2,30 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import structlog
 
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Nothing has worked for `lasted_s`; `reason` is that of the last failure."""
+
+    reason: str
+    lasted_s: float
+
+
 class Evidence:
     """What is known of one server (`part`) from what it was asked to do, by `now_s`.
 
     Something that works ends a problem once the last failure is `settle_s` ago: a server that
-    does a part of what it is asked is not well. Each turn is logged once, with each reason.
+    does a part of what it is asked is not well. It ends an outage at once, but for a probe,
+    which asks for less than others do. Each turn is logged once, with each reason.
+
+    What comes in counts when it does, whenever it was asked for: silence takes longest to be
+    known, and what worked meanwhile was another part.
     """
 
     def __init__(
@@ -33,13 +46,25 @@ class Evidence:
         self._probe_every_s = probe_every_s
         self._known_at_s = float("-inf")
         self._failed_at_s = float("-inf")
+        self._worked_at_s = float("-inf")
+        self._away_since_s: float | None = None
         self._probed_at_s = float("-inf")
         self._probing = asyncio.Lock()
 
-    def worked(self) -> None:
+    @property
+    def outage(self) -> Outage | None:
+        """Since when nothing has worked, from what was first asked in vain; None if some does."""
+        if self.problem is None or self._away_since_s is None:
+            return None
+        return Outage(self.problem, self._now_s() - self._away_since_s)
+
+    def worked(self, *, is_probe: bool = False) -> None:
         """Note that it did what it was asked."""
-        self._known_at_s = self._now_s()
-        if self.problem is not None and self._known_at_s - self._failed_at_s >= self._settle_s:
+        self._known_at_s = self._worked_at_s = self._now_s()
+        has_settled = self._known_at_s - self._failed_at_s >= self._settle_s
+        if has_settled or not is_probe:
+            self._away_since_s = None
+        if self.problem is not None and has_settled:
             self.problem = None
             self._told.clear()
             log.info("health.recovered", part=self._part)
@@ -52,6 +77,9 @@ class Evidence:
         self._known_at_s = self._now_s()
         if not is_probe:
             self._failed_at_s = self._known_at_s
+        if self._away_since_s is None:
+            asked_at_s = self._probed_at_s if is_probe else self._known_at_s
+            self._away_since_s = max(asked_at_s, self._worked_at_s)
         if problem not in self._told:
             self._told.add(problem)
             log.error("health.failing", part=self._part, reason=problem)

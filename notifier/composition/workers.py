@@ -249,7 +249,7 @@ async def _work(settings: Settings, name: str, link: Connection) -> str | None:
 
 async def watch_store(resources: Resources, consumers: Consumers) -> None:
     """Let go of messages while this process has no database."""
-    await StoreWatch(resources.stores.queries.prove, consumers).run()
+    await StoreWatch(resources.stores.queries.outage, consumers).run()
 
 
 async def _silent(consumers: Consumers) -> str:

@@ -5,28 +5,29 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from notifier.errors import StoreUnavailableError
+from notifier.evidence import Outage
 from notifier.worker.consumers import Consumers
 
 log = structlog.get_logger(__name__)
 
 
 class StoreWatch:
-    """Has consumers let go once the store was away for `patience_s`, and resume when it is back.
+    """Has consumers let go once nothing of the store has worked for `patience_s`.
 
-    `prove` raises while the store takes no writes. Each time costs what was held a delivery, and
-    the broker allows only so many: patience keeps short outages from it.
+    They resume when it works again. `look` returns the outage of the store, if there is one. Each
+    time costs what was held a delivery, and the broker allows only so many: patience keeps short
+    outages from it, however many there are.
     """
 
     def __init__(
         self,
-        prove: Callable[[], Awaitable[None]],
+        look: Callable[[], Awaitable[Outage | None]],
         consumers: Consumers,
         *,
         patience_s: float = 10,
         look_every_s: float = 1,
     ) -> None:
-        self._prove = prove
+        self._look = look
         self._consumers = consumers
         self._patience_s = patience_s
         self._look_every_s = look_every_s
@@ -34,34 +35,22 @@ class StoreWatch:
     async def run(self) -> None:
         """Run until cancelled."""
         while True:
-            reason = await self._turn(to_away=True)
-            if await self._is_back_in_time():
-                continue
-            log.warning("worker.let_go", reason=reason)
+            outage = await self._lasting_outage()
+            log.warning("worker.let_go", reason=outage.reason)
             await self._consumers.let_go()
-            await self._turn(to_away=False)
+            await self._its_end()
             await self._consumers.resume()
             log.info("worker.resumed")
 
-    async def _is_back_in_time(self) -> bool:
-        try:
-            async with asyncio.timeout(self._patience_s):
-                await self._turn(to_away=False)
-        except TimeoutError:
-            return False
-        return True
-
-    async def _turn(self, *, to_away: bool) -> str | None:
-        """Wait until the store is away, or back; returns its problem."""
+    async def _lasting_outage(self) -> Outage:
         while True:
-            problem = await self._problem()
-            if (problem is not None) is to_away:
-                return problem
+            outage = await self._look()
+            if outage is not None and outage.lasted_s >= self._patience_s:
+                return outage
             await asyncio.sleep(self._look_every_s)
 
-    async def _problem(self) -> str | None:
-        try:
-            await self._prove()
-        except StoreUnavailableError as error:
-            return str(error)
-        return None
+    async def _its_end(self) -> None:
+        while True:
+            if await self._look() is None:
+                return
+            await asyncio.sleep(self._look_every_s)

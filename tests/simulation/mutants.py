@@ -416,6 +416,14 @@ MUTANTS: Sequence[Mutant] = (
         "kept",
     ),
     _mutant(
+        "short-outages-give-nothing-back",
+        "evidence",
+        "        if has_settled or not is_probe:\n",
+        "        if has_settled:\n",
+        "database away",
+        "bounced",
+    ),
+    _mutant(
         "what-the-database-does-not-know-is-buried",
         "delivery.deliverer",
         "    return Settlement.BURY\n",

@@ -1,9 +1,10 @@
 import asyncio
 from collections.abc import Callable
 
+import pytest
 from structlog.testing import capture_logs
 
-from notifier.evidence import Evidence
+from notifier.evidence import Evidence, Outage
 
 
 class Hand:
@@ -116,3 +117,64 @@ async def test_silence_makes_the_next_who_asks_look() -> None:
 
     assert await hand.problem() is None
     assert hand.probes == 1
+
+
+def test_an_outage_lasts_from_what_first_failed() -> None:
+    hand = Hand()
+    hand.evidence.worked()
+    assert hand.evidence.outage is None
+
+    hand.evidence.failed("it does not answer")
+    hand.pass_time(4)
+    hand.evidence.failed("nothing listens", is_probe=True)
+    hand.pass_time(2)
+
+    assert hand.evidence.outage == Outage("nothing listens", lasted_s=6)
+
+
+def test_short_outages_are_none_that_lasts_although_it_is_not_well_in_between() -> None:
+    hand = Hand()
+    for _ in range(5):
+        hand.evidence.failed("it does not answer")
+        hand.pass_time(2)
+        hand.evidence.worked()
+        assert hand.evidence.problem == "it does not answer"
+        assert hand.evidence.outage is None
+
+    hand.evidence.failed("it does not answer")
+    hand.pass_time(1)
+
+    assert hand.evidence.outage == Outage("it does not answer", lasted_s=1)
+
+
+def test_what_works_for_a_probe_alone_is_no_end_while_others_fail() -> None:
+    hand = Hand()
+    for _ in range(5):
+        hand.evidence.failed("its disk is full")
+        hand.pass_time(2)
+        hand.evidence.worked(is_probe=True)
+    assert hand.evidence.outage == Outage("its disk is full", lasted_s=10)
+
+    hand.pass_time(1)
+    hand.evidence.worked(is_probe=True)
+
+    assert hand.evidence.outage is None
+
+
+@pytest.mark.parametrize(("worked_after_s", "lasted_s"), [(None, 3), (1, 2)])
+async def test_an_outage_that_a_probe_finds_lasts_since_it_asked(
+    worked_after_s: float | None, lasted_s: float
+) -> None:
+    hand = Hand()
+
+    def fall_silent() -> None:
+        if worked_after_s is not None:
+            hand.pass_time(worked_after_s)
+            hand.evidence.worked()
+        hand.now_s = 103
+        hand.evidence.failed("it does not answer", is_probe=True)
+
+    hand.answers = fall_silent
+    await hand.problem()
+
+    assert hand.evidence.outage == Outage("it does not answer", lasted_s)

@@ -107,7 +107,7 @@ class RabbitPublisher:
     def _note(self, errors: Sequence[PublishError | None], *, is_probe: bool) -> None:
         failed = next((error for error in errors if error), None)
         if failed is None:
-            self._evidence.worked()
+            self._evidence.worked(is_probe=is_probe)
         else:
             self._evidence.failed(str(failed), is_probe=is_probe)
 

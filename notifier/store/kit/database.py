@@ -21,7 +21,7 @@ from notifier.errors import (
     StoreTooSlowError,
     StoreUnavailableError,
 )
-from notifier.evidence import Evidence
+from notifier.evidence import Evidence, Outage
 from notifier.store.kit import reasons
 
 Answer = TypeVar("Answer")
@@ -153,6 +153,14 @@ class Database:
         """
         return await self._writes.proved(partial(self._probe, work))
 
+    async def outage(self, work: Work[object]) -> Outage | None:
+        """Return for how long it has taken no writes at all; None if it takes some.
+
+        Tries `work` where `prove` does.
+        """
+        await self.prove(work)
+        return self._writes.outage
+
     async def _probe(self, work: Work[object]) -> None:
         """Try `work`, and note what becomes of it; for what it waits is asked meanwhile."""
         trying = self._kept(self._noted(_commit(self._writer, work), is_probe=True))
@@ -193,7 +201,7 @@ class Database:
         except (StoreUnavailableError, SchemaError) as error:
             self._note(error, is_probe=is_probe)
             raise
-        self._writes.worked()
+        self._writes.worked(is_probe=is_probe)
         return answer
 
     def _note(self, error: NotifierError, *, is_probe: bool) -> None:

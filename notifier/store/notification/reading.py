@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.errors import SchemaError, StoreUnavailableError
+from notifier.evidence import Outage
 from notifier.notification.model import Notification, TimelineEntry
 from notifier.notification.reading import Account, Backlog, NotificationFilter, Page
 from notifier.store.kit.database import Database
@@ -91,14 +92,22 @@ class SqlQueryStore:
         await self._database.read(work)
 
     async def prove(self) -> None:
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(_PROOF)
-
-        if problem := await self._database.prove(work):
+        if problem := await self._database.prove(_prove):
             raise StoreUnavailableError(problem)
+
+    async def outage(self) -> Outage | None:
+        """For how long the database has taken no writes at all; None if it takes some.
+
+        Like `prove` it believes what became of the last ones, or tries.
+        """
+        return await self._database.outage(_prove)
 
     async def schema_problem(self) -> str | None:
         try:
             return await self._database.read(problem_of)
         except SchemaError as error:
             return str(error)
+
+
+async def _prove(connection: AsyncConnection) -> None:
+    await connection.execute(_PROOF)

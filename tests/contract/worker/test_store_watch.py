@@ -1,6 +1,7 @@
 """What a worker that loses the database does with its messages, whichever queue they are in."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ import pytest
 from structlog.typing import EventDict
 
 from notifier.errors import StoreUnavailableError
+from notifier.evidence import Outage
 from notifier.notification.envelope import Envelope, Settlement
 from notifier.notification.model import Channel, Lane, Status
 from notifier.notification.queueing import Handler, Queue, Subscription
@@ -75,21 +77,28 @@ class Worker:
             adapter=ScriptedAdapter(),
         )
         self._queue = queue
-        self._proof = Switch(bench.stores.queries)
+        self._cut_off_at_s: float | None = None
 
     def cut_off(self) -> None:
-        for way in (self.bench.store, self.bench.providers, self._proof):
+        self._cut_off_at_s = time.monotonic()
+        for way in (self.bench.store, self.bench.providers):
             way.is_away = AWAY
 
     def mend(self) -> None:
-        for way in (self.bench.store, self.bench.providers, self._proof):
+        self._cut_off_at_s = None
+        for way in (self.bench.store, self.bench.providers):
             way.is_away = None
+
+    async def outage(self) -> Outage | None:
+        if self._cut_off_at_s is None:
+            return None
+        return Outage(str(AWAY), time.monotonic() - self._cut_off_at_s)
 
     @asynccontextmanager
     async def working(self, *, slots: int = 2, patience_s: float = SHORT_S) -> AsyncIterator[None]:
         deliverer = self.bench.deliverer()
         consumers = Consumers(cast(Queue, self._queue), deliverer, {Channel.EMAIL: slots})
-        watch = StoreWatch(self._proof.prove, consumers, patience_s=patience_s, look_every_s=LOOK_S)
+        watch = StoreWatch(self.outage, consumers, patience_s=patience_s, look_every_s=LOOK_S)
         await consumers.start()
         watching = asyncio.create_task(watch.run())
         try:
