@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from notifier.audience.links import Links
 from notifier.clock import Clock, SystemClock
 from notifier.composition.running import running
 from notifier.content.attachment import AttachmentLimits
@@ -22,6 +23,7 @@ from notifier.notification.sms import SmsRules
 from notifier.queue.memory import MemoryQueue
 from notifier.queue.rabbitmq.connection import RabbitSettings
 from notifier.queue.rabbitmq.queue import open_rabbit_queue
+from notifier.sealing import SealedLinks
 from notifier.settings.groups import DatabaseSettings, Settings
 from notifier.store.attachments import SqlAttachments, SqlContents
 from notifier.store.brands import SqlBrandStore
@@ -213,6 +215,15 @@ def set_up_logging(settings: Settings) -> None:
 def stop_budget(settings: Settings) -> StopBudget:
     """How long a stop may take, with what the settings give to what is in flight."""
     return StopBudget(grace_s=settings.worker.grace_s)
+
+
+def links(settings: Settings) -> Links | None:
+    """Return what makes links to unsubscribe and opens them; None where they lead nowhere."""
+    if settings.links.base_url is None:
+        return None
+    keys = settings.links.keys or (settings.key_pepper,)
+    secrets = [key.get_secret_value().encode() for key in keys]
+    return SealedLinks(settings.links.base_url, secrets)
 
 
 def attachment_limits(settings: Settings) -> AttachmentLimits:

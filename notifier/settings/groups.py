@@ -12,9 +12,11 @@ from notifier.settings.reading import (
     Host,
     Names,
     Networks,
+    PublicUrl,
     RatePerS,
     Schedule,
     Seconds,
+    Secrets,
     secret_base_urls,
 )
 
@@ -241,6 +243,22 @@ class AttachmentSettings(Group):
     )
 
 
+class LinkSettings(Group):
+    """Links to unsubscribe."""
+
+    base_url: PublicUrl | None = Field(
+        None,
+        description="Where the internet reaches the API's pages below `/u/`, with https: "
+        "`https://notify.example.com`. Unset, mails have no link to unsubscribe by.",
+    )
+    keys: Secrets = Field(
+        (),
+        description="Secrets that links are sealed with, 16 characters or more each: the first "
+        "seals, all of them open, and links of a secret that is gone do nothing any more. Made "
+        "from `NOTIFIER_KEY_PEPPER` if unset.",
+    )
+
+
 class DatabaseSettings(Environment):
     """Where the database is."""
 
@@ -325,6 +343,7 @@ class Settings(KeySettings, BrokerSettings, ClientSettings):
     relay: RelaySettings = RelaySettings()
     api: ApiSettings = ApiSettings()
     attachments: AttachmentSettings = AttachmentSettings()
+    links: LinkSettings = LinkSettings()
 
     @model_validator(mode="after")
     def _sends_end_before_leases(self) -> Self:

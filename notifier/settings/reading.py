@@ -31,6 +31,7 @@ _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)", re.IGNORECASE)
 # Words that other programs have for the same.
 _SYNONYMS = {"warn": "warning", "ssl": "tls", "text": "console"}
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _COMMENT = re.compile(r"\s#")
 
 
@@ -72,6 +73,13 @@ def _base_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _public_url(value: str) -> str:
+    url = urlsplit(value)
+    if url.username or (url.scheme != "https" and url.hostname not in _THIS_MACHINE):
+        raise ValueError("expected https://host, perhaps with a port and a path, and no login")
+    return value
+
+
 def _network(value: str) -> str:
     try:
         return str(ip_network(value, strict=False))
@@ -100,6 +108,9 @@ Networks: TypeAlias = Annotated[tuple[Annotated[str, AfterValidator(_network)], 
 Schedule: TypeAlias = Annotated[tuple[Seconds, ...], Listed, Field(min_length=1)]
 Host: TypeAlias = Annotated[str, AfterValidator(_host)]
 BaseUrl: TypeAlias = Annotated[str, AfterValidator(_base_url)]
+PublicUrl: TypeAlias = Annotated[BaseUrl, AfterValidator(_public_url)]
+"""Where other people's programs reach us."""
+Secrets: TypeAlias = Annotated[tuple[Annotated[SecretStr, Field(min_length=16)], ...], Listed]
 
 
 RatePerS: TypeAlias = Annotated[float, Field(gt=0, le=100_000)]

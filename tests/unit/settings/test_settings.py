@@ -32,6 +32,7 @@ SECRETS = {
     "NOTIFIER_SMTP__OAUTH_SERVICE_ACCOUNT": CANARY,
     "NOTIFIER_SENDGRID__API_KEY": CANARY,
     "NOTIFIER_TWILIO__AUTH_TOKEN": CANARY,
+    "NOTIFIER_LINKS__KEYS": f"{CANARY}-{CANARY}, {CANARY}-of-yesterday",
 }
 
 
@@ -53,6 +54,27 @@ def test_what_is_needed_is_enough() -> None:
 
     assert settings.database_url.get_secret_value() == NEEDED["NOTIFIER_DATABASE_URL"]
     assert (settings.host, settings.port) == ("127.0.0.1", 8_000)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://notify.example.com", "https://example.com/notify", "http://localhost:8000"]
+)
+def test_links_lead_where_the_internet_reaches_the_api(url: str) -> None:
+    assert read(LINKS__BASE_URL=url).links.base_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://notify.example.com", "notify.example.com", "https://ada:secret@notify.example.com"],
+)
+def test_links_that_anybody_can_read_on_the_way_are_refused(url: str) -> None:
+    assert "NOTIFIER_LINKS__BASE_URL: expected https://host" in refusal(
+        NEEDED | {"NOTIFIER_LINKS__BASE_URL": url}
+    )
+
+
+def test_a_short_key_of_links_is_refused() -> None:
+    assert "NOTIFIER_LINKS__KEYS: " in refusal(NEEDED | {"NOTIFIER_LINKS__KEYS": "short"})
 
 
 def test_several_management_apis_are_those_of_one_cluster() -> None:

@@ -8,6 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 from uuid import UUID
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pydantic_core import from_json
 
 from notifier.channels.email.bounces import BOUNCES, ENHANCED_CODE
@@ -140,17 +144,8 @@ def sendgrid_verifier(public_key: str) -> Verify:
     """Return what verifies ECDSA signatures over SHA-256 under `public_key` (DER in base64).
 
     Raises:
-        SettingsError: it is no such key, or `notifier[sendgrid]` is not installed.
+        SettingsError: it is no such key.
     """
-    try:
-        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - an extra
-        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-        from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
-        from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
-    except ImportError as error:
-        raise SettingsError(
-            "NOTIFIER_SENDGRID__WEBHOOK_PUBLIC_KEY needs a library: pip install notifier[sendgrid]"
-        ) from error
     try:
         key = load_der_public_key(base64.b64decode(public_key, validate=True))
     except ValueError:
@@ -177,7 +172,7 @@ def event_route(public_key: str, clock: Clock) -> CallbackRoute:
     """Return how SendGrid's event webhook reports, signed for `public_key` (DER in base64).
 
     Raises:
-        SettingsError: it is no such key, or `notifier[sendgrid]` is not installed.
+        SettingsError: it is no such key.
     """
     verify = sendgrid_verifier(public_key)
 
