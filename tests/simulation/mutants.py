@@ -171,9 +171,9 @@ MUTANTS: Sequence[Mutant] = (
         "nobody-else-is-asked-after-an-unknown-outcome",
         "delivery.judging",
         "        case Systemic() | Transient():\n            return True\n"
-        "        case Sent() | Permanent() | Unknown():\n",
+        "        case Sent() | Permanent() | Unknown() | Suppressed() | Deferred():\n",
         "        case Systemic() | Transient() | Unknown():\n            return True\n"
-        "        case Sent() | Permanent():\n",
+        "        case Sent() | Permanent() | Suppressed() | Deferred():\n",
         "provider weather",
         "asked-on",
     ),
