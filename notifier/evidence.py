@@ -24,8 +24,8 @@ class Evidence:
     does a part of what it is asked is not well. It ends an outage at once, but for a probe,
     which asks for less than others do. Each turn is logged once, with each reason.
 
-    What comes in counts when it does, whenever it was asked for: silence takes longest to be
-    known, and what worked meanwhile was another part.
+    What fails counts when it does, whenever it was asked for: what worked meanwhile may have
+    been another part.
     """
 
     def __init__(
@@ -85,9 +85,16 @@ class Evidence:
             log.error("health.failing", part=self._part, reason=problem)
         self.problem = problem
 
-    def doubt(self) -> None:
-        """Note that nobody knows: whoever asks has to look."""
-        self._known_at_s = float("-inf")
+    def silent(self, problem: str, *, is_probe: bool = False) -> None:
+        """Note that it did not answer in time: whoever asks next has to look.
+
+        It may have been asked too much at once. Of a probe that is a failure, unless something
+        worked since it was asked.
+        """
+        if is_probe and self._worked_at_s < self._probed_at_s:
+            self.failed(problem, is_probe=True)
+        else:
+            self._known_at_s = float("-inf")
 
     async def proved(self, probe: Callable[[], Awaitable[object]]) -> str | None:
         """Return the problem, if there is one.

@@ -1,7 +1,6 @@
 import asyncio
 from collections.abc import Callable
 
-import pytest
 from structlog.testing import capture_logs
 
 from notifier.evidence import Evidence, Outage
@@ -112,11 +111,35 @@ async def test_however_many_ask_one_probe_is_under_way() -> None:
 async def test_silence_makes_the_next_who_asks_look() -> None:
     hand = Hand()
     hand.evidence.worked()
-    hand.evidence.doubt()
+    hand.evidence.silent("it does not answer")
     hand.answers = hand.evidence.worked
 
     assert await hand.problem() is None
     assert hand.probes == 1
+
+
+async def test_the_silence_of_a_probe_is_a_fact() -> None:
+    hand = Hand()
+    hand.answers = lambda: hand.evidence.silent("it does not answer", is_probe=True)
+
+    assert await hand.problem() == "it does not answer"
+
+
+async def test_the_silence_of_a_probe_is_no_news_where_something_worked_meanwhile() -> None:
+    hand = Hand()
+
+    def fall_silent_alone() -> None:
+        hand.pass_time(1)
+        hand.evidence.worked()
+        hand.pass_time(1)
+        hand.evidence.silent("it does not answer", is_probe=True)
+
+    hand.answers = fall_silent_alone
+    assert await hand.problem() is None
+
+    hand.answers = hand.evidence.worked
+    assert await hand.problem() is None
+    assert hand.probes == 2
 
 
 def test_an_outage_lasts_from_what_first_failed() -> None:
@@ -161,20 +184,29 @@ def test_what_works_for_a_probe_alone_is_no_end_while_others_fail() -> None:
     assert hand.evidence.outage is None
 
 
-@pytest.mark.parametrize(("worked_after_s", "lasted_s"), [(None, 3), (1, 2)])
-async def test_an_outage_that_a_probe_finds_lasts_since_it_asked(
-    worked_after_s: float | None, lasted_s: float
-) -> None:
+async def test_an_outage_that_the_silence_of_a_probe_tells_of_lasts_since_it_was_asked() -> None:
     hand = Hand()
 
     def fall_silent() -> None:
-        if worked_after_s is not None:
-            hand.pass_time(worked_after_s)
-            hand.evidence.worked()
-        hand.now_s = 103
-        hand.evidence.failed("it does not answer", is_probe=True)
+        hand.pass_time(3)
+        hand.evidence.silent("it does not answer", is_probe=True)
 
     hand.answers = fall_silent
     await hand.problem()
 
-    assert hand.evidence.outage == Outage("it does not answer", lasted_s)
+    assert hand.evidence.outage == Outage("it does not answer", lasted_s=3)
+
+
+async def test_an_outage_that_a_probe_tells_of_begins_after_what_worked_meanwhile() -> None:
+    hand = Hand()
+
+    def be_turned_away_late() -> None:
+        hand.pass_time(1)
+        hand.evidence.worked()
+        hand.pass_time(2)
+        hand.evidence.failed("it is read-only", is_probe=True)
+
+    hand.answers = be_turned_away_late
+    await hand.problem()
+
+    assert hand.evidence.outage == Outage("it is read-only", lasted_s=2)

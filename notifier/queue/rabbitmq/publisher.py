@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 _PROBE_TIMEOUT_S = 1.0
 _SHORTEST_USE_S = 1.0
 """A broker that refuses everything is not asked for more channels than one in this time."""
+_SILENT = "the broker did not confirm in time"
 _IN_ALARM = f"the broker takes no messages: {reasons.ALARM}"
 
 Declare: TypeAlias = Callable[[AbstractConnection], Awaitable[None]]
@@ -105,11 +106,13 @@ class RabbitPublisher:
         return await self._evidence.proved(publish)
 
     def _note(self, errors: Sequence[PublishError | None], *, is_probe: bool) -> None:
-        failed = next((error for error in errors if error), None)
+        failed = next((str(error) for error in errors if error), None)
         if failed is None:
             self._evidence.worked(is_probe=is_probe)
+        elif is_probe and failed == _SILENT:
+            self._evidence.silent(failed, is_probe=True)
         else:
-            self._evidence.failed(str(failed), is_probe=is_probe)
+            self._evidence.failed(failed, is_probe=is_probe)
 
     async def _publish(
         self, messages: Sequence[Publish], timeout_s: float
@@ -117,7 +120,7 @@ class RabbitPublisher:
         """Publish messages together; what became of each, and why it is not known of some."""
         pipe: _Pipe | None = None
         fates: Sequence[Fate] = [Fate.UNKNOWN] * len(messages)
-        reason = "the broker did not confirm in time"
+        reason = _SILENT
         try:
             async with asyncio.timeout(timeout_s):
                 pipe = self._usable_pipe() or await self._open()

@@ -206,11 +206,8 @@ class Database:
 
     def _note(self, error: NotifierError, *, is_probe: bool) -> None:
         is_slow = isinstance(error, StoreTooSlowError) or str(error) == reasons.SILENT
-        # Slowness may be a matter of how much was asked at once. Of a probe it is a fact.
-        if is_slow and not is_probe:
-            self._writes.doubt()
-        else:
-            self._writes.failed(str(error), is_probe=is_probe)
+        note = self._writes.silent if is_slow else self._writes.failed
+        note(str(error), is_probe=is_probe)
 
     async def _bounded(self, transaction: Coroutine[Any, Any, Answer]) -> Answer:
         # A task of its own: giving back the connection of a cancelled statement can take as long
