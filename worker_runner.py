@@ -2,7 +2,8 @@
 
 import sys
 
-from notifier.commands.app import run
-
 if __name__ == "__main__":
+    # A worker's process imports this file too, and needs no command line.
+    from notifier.commands.app import run
+
     sys.exit(run(["work"]))

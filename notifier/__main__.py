@@ -2,11 +2,12 @@
 
 import sys
 
-from notifier.commands.app import run
-
 
 def main() -> None:
     """Run the command line; the exit code is 2 for a wrong setting."""
+    # A worker's process imports this file too, and needs no command line.
+    from notifier.commands.app import run  # noqa: PLC0415
+
     sys.exit(run())
 
 

@@ -3,47 +3,82 @@
 import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
+from typer.main import get_group
 
 from notifier import __version__
-from notifier.commands import (
-    database,
-    dead_letters,
-    keys,
-    notifications,
-    providers,
-    running,
-    senders,
-    suppressions,
-    templates,
-    topics,
-    topology,
-)
 from notifier.commands.showing import say
 from notifier.errors import NotifierError, SchemaError, SettingsError
+from notifier.importing import imported
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A command or a group of them, as the list of all shows it, and the module that has it."""
+
+    module: str
+    help: str
+
+
+COMMANDS: Mapping[str, Listed] = {
+    "dev": Listed(
+        "one_process",
+        "Run everything in one process: API, workers, SQLite, sandbox. Nothing is needed.",
+    ),
+    "serve": Listed("api", "Serve the API."),
+    "work": Listed(
+        "workers", "Run the workers: a parent and NOTIFIER_WORKER__PROCESSES OS processes."
+    ),
+    "status": Listed(
+        "notifications",
+        "Say where a notification stands, and how it came there; never its address or content.",
+    ),
+    "send": Listed(
+        "notifications",
+        "Accept a notification as the API would, and print its id, alone. A relay publishes it.",
+    ),
+    "db": Listed("database", "The database's schema."),
+    "topology": Listed("topology", "The broker's queues and policies."),
+    "keys": Listed("keys", "API keys."),
+    "dead-letters": Listed("dead_letters", "Failed notifications."),
+    "providers": Listed("providers", "Provider accounts and their breakers."),
+    "suppressions": Listed("suppressions", "Addresses not to send to."),
+    "senders": Listed("senders", "As whom services may send mails."),
+    "templates": Listed("templates", "Templates: as files, and on a server."),
+    "topics": Listed("topics", "Topics, and who is told about them."),
+}
+
+
+class _Root(TyperGroup):
+    """Imports a command's module once it is called: no command needs all of notifier."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, command(name) if name else listed, rest
+
+
+def command(name: str) -> Any:
+    """The command, or the group of commands, of this name, from its module."""
+    group = get_group(imported(f"notifier.commands.{COMMANDS[name].module}").group)
+    return group.commands.get(name, group)
+
 
 app = typer.Typer(
+    cls=_Root,
     help="A self-hosted notification delivery service.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-
-
-app.add_typer(running.group)
-app.add_typer(notifications.group)
-for name, group in {
-    "db": database.group, "topology": topology.group, "keys": keys.group,
-    "dead-letters": dead_letters.group, "providers": providers.group,
-    "suppressions": suppressions.group, "senders": senders.group, "templates": templates.group,
-    "topics": topics.group,
-}.items():  # fmt: skip
-    app.add_typer(group, name=name)
+for _name, _listed in COMMANDS.items():
+    app.add_typer(typer.Typer(), name=_name, help=_listed.help)
 
 
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}

@@ -17,6 +17,7 @@ import uvloop
 
 from notifier.channels.provider import Parts
 from notifier.channels.registry import channel_settings, make_routes, rates_per_s, retry_policies
+from notifier.composition import worker_process
 from notifier.composition.resources import (
     Resources,
     Stores,
@@ -203,7 +204,7 @@ def _make_supervisor(
     settings: Settings, environ: Mapping[str, str], leases: LeaseEnder
 ) -> Supervisor:
     return Supervisor(
-        partial(_run_child, dict(environ)),
+        partial(worker_process.run, dict(environ)),
         supervisor_settings(settings),
         leases.end,
     )
@@ -223,7 +224,8 @@ async def _without_relay() -> None:
     await asyncio.Event().wait()
 
 
-def _run_child(environ: Mapping[str, str], name: str, link: Connection) -> None:
+def work(environ: Mapping[str, str], name: str, link: Connection) -> None:
+    """Be the worker of this name, in an OS process of its own, until SIGTERM."""
     settings = read_settings(environ)
     set_up_logging(settings)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 
 from notifier.api.kit.problems import CATALOGUE
 from notifier.commands import app
@@ -86,9 +85,8 @@ def _anchors(page: Path) -> Iterator[str]:
 
 
 def _commands() -> Iterator[str]:
-    root = get_command(app.app)
-    for name, command in getattr(root, "commands", {}).items():
-        inner = getattr(command, "commands", None)
+    for name in app.COMMANDS:
+        inner = getattr(app.command(name), "commands", None)
         yield from [name] if inner is None else [f"{name} {each}" for each in inner]
 
 

@@ -1,4 +1,4 @@
-"""Running notifier: the API, the workers, or all in one process."""
+"""Running all of notifier in one process."""
 
 import asyncio
 import os
@@ -10,12 +10,10 @@ import typer
 from notifier.commands.database import upgrade_schema
 from notifier.commands.keys import working_key
 from notifier.composition import development
-from notifier.composition.api import log_start, serve_api
+from notifier.composition.api import serve_api
 from notifier.composition.one_process import alone
 from notifier.composition.resources import set_up_logging
 from notifier.composition.settings import read_settings
-from notifier.composition.workers import run_workers
-from notifier.settings.groups import Settings
 
 group = typer.Typer()
 
@@ -39,23 +37,3 @@ def dev(
             print(text, flush=True)  # noqa: T201  the command's output
 
         serve_api(settings, announce)
-
-
-@group.command()
-def serve() -> None:
-    """Serve the API."""
-    settings = _settings()
-    with alone(settings):
-        serve_api(settings, log_start)
-
-
-@group.command()
-def work() -> None:
-    """Run the workers: a parent and NOTIFIER_WORKER__PROCESSES OS processes."""
-    run_workers(_settings(), os.environ)
-
-
-def _settings() -> Settings:
-    settings = read_settings(os.environ)
-    set_up_logging(settings)
-    return settings
