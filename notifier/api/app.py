@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 
 from notifier.access.keys import KeyStore
+from notifier.access.subscribers import SubscriberTokens
 from notifier.api.attachments import AttachmentEndpoints
 from notifier.api.health import HealthEndpoints
 from notifier.api.inbox import PREFIX as INBOX_PREFIX
@@ -23,6 +24,7 @@ from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.middleware import RequestFrame, Rooms
 from notifier.api.kit.openapi import openapi_document
 from notifier.api.kit.operations import Operation, Reply
+from notifier.api.kit.origins import Origins
 from notifier.api.kit.rooms import ConcurrencyLimit, Room
 from notifier.api.kit.serving import Desk, routes
 from notifier.api.metrics import Metrics
@@ -118,9 +120,10 @@ def create_app(ports: ApiPorts, config: ApiConfig, lifespan: Lifespan | None = N
     _silence_stream_bodies()
     feed = InboxFeed(ports.inbox, ports.clock, poll_s=config.stream_poll_s)
     ring = KeyRing(ports.keys, ports.clock, pepper=config.pepper, ttl_s=config.key_cache_s)
-    doorkeeper = Doorkeeper(ring, config, ports.clock)
+    tokens = SubscriberTokens(config.pepper)
+    doorkeeper = Doorkeeper(ring, tokens, config, ports.clock)
     metrics = _metrics(ports, config) if config.has_metrics else None
-    operations = _operations(ports, config, doorkeeper, feed, metrics)
+    operations = _operations(ports, config, doorkeeper, tokens, feed, metrics)
     desk = Desk(
         once=ports.once,
         pepper=config.pepper,
@@ -134,7 +137,13 @@ def create_app(ports: ApiPorts, config: ApiConfig, lifespan: Lifespan | None = N
     app.router.redirect_slashes = False
     # Instead of the framework's own layers, which would only catch what this answers for anyway.
     observe = metrics.observe if metrics else None
-    frame = RequestFrame(app.router, _rooms(config), observe, slashes_under=INBOX_PREFIX)
+    frame = RequestFrame(
+        app.router,
+        _rooms(config),
+        observe,
+        slashes_under=INBOX_PREFIX,
+        origins=Origins(config.allowed_origins, under=INBOX_PREFIX),
+    )
     app.middleware_stack = frame
     app.state.note_refusal = frame.note_refusal
     return app
@@ -166,6 +175,7 @@ def _operations(
     ports: ApiPorts,
     config: ApiConfig,
     doorkeeper: Doorkeeper,
+    tokens: SubscriberTokens,
     feed: InboxFeed,
     metrics: Metrics | None,
 ) -> Sequence[Operation]:
@@ -183,7 +193,7 @@ def _operations(
     )
     found: list[Operation] = [
         *_on_notifications(ports, config, doorkeeper, library, drafter),
-        *_on_inboxes(ports, config, doorkeeper, feed),
+        *_on_inboxes(ports, config, doorkeeper, tokens, feed),
         *_on_the_service(ports, config),
         *ProviderEndpoints(providers=ports.providers, routes=config.routes).operations(),
         *_on_templates(ports, config, library, drafter),
@@ -272,13 +282,19 @@ def _on_attachments(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:
 
 
 def _on_inboxes(
-    ports: ApiPorts, config: ApiConfig, doorkeeper: Doorkeeper, feed: InboxFeed
+    ports: ApiPorts,
+    config: ApiConfig,
+    doorkeeper: Doorkeeper,
+    tokens: SubscriberTokens,
+    feed: InboxFeed,
 ) -> Sequence[Operation]:
     return InboxEndpoints(
         inbox=ports.inbox,
         config=config,
         feed=feed,
         doorkeeper=doorkeeper,
+        tokens=tokens,
+        clock=ports.clock,
         streams=Room(config.max_streams, max(1, config.max_streams // 2)),
         tabs=Room(config.max_streams, config.max_streams_per_inbox),
     ).operations()

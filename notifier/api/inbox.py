@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Self, cast
@@ -11,16 +11,18 @@ from uuid import UUID
 
 import anyio
 import orjson
-from pydantic import Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from notifier.access.subscribers import Subscriber, SubscriberTokens
 from notifier.api.inbox_stream import Address, InboxFeed
 from notifier.api.kit.access import Doorkeeper
 from notifier.api.kit.calls import Call
 from notifier.api.kit.config import ApiConfig
+from notifier.api.kit.fields import normalised
 from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.middleware import ENCODED_SLASH
 from notifier.api.kit.operations import HeaderParameter, Operation, Reply
@@ -38,6 +40,7 @@ from notifier.api.kit.rooms import Room
 from notifier.api.kit.views import View
 from notifier.audience.inbox import Inbox, InboxItem
 from notifier.audience.recipient import normalise
+from notifier.clock import Clock
 from notifier.errors import RecipientError
 from notifier.idempotency import NotFound, Unfinished
 from notifier.notification.model import Channel
@@ -45,6 +48,7 @@ from notifier.notification.model import Channel
 PREFIX = "/api/v1/inbox"
 
 _TAG = "Inbox"
+_QUARTER_S, _A_DAY_S = 900, 86_400
 _RECONNECT_MS = 2_000
 _STREAM_GRACE_S = 2
 _LAST_EVENT_ID = HeaderParameter(
@@ -129,6 +133,33 @@ class InboxQuery(QueryModel):
     unread: Annotated[Flag, Field(description="Only what was not read.")] = False
 
 
+class TokenRequest(BaseModel):
+    """Whose inbox a browser is to open, and for how long."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    recipient: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=320,
+            description="As in sends of `in_app`. It is your service that knows who uses its page.",
+        ),
+        AfterValidator(partial(normalised, Channel.IN_APP)),
+    ]
+    expires_in_s: Annotated[
+        int, Field(ge=1, le=_A_DAY_S, description="Seconds until it expires, a day at most.")
+    ] = _QUARTER_S
+
+
+class TokenView(View):
+    """A subscriber token."""
+
+    token: Annotated[str, Field(description="For `Authorization: Bearer` in the browser.")]
+    recipient: Annotated[str, Field(description="Whose inbox it opens.")]
+    expires_at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxEndpoints:
     """Serves inboxes to the services that they belong to."""
@@ -137,6 +168,8 @@ class InboxEndpoints:
     config: ApiConfig
     feed: InboxFeed
     doorkeeper: Doorkeeper
+    tokens: SubscriberTokens
+    clock: Clock
     streams: Room
     """By service."""
     tabs: Room
@@ -144,7 +177,23 @@ class InboxEndpoints:
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoints."""
-        return (*self._reading(), *self._marking())
+        return (self._make_token(), *self._reading(), *self._marking())
+
+    async def token(self, call: Call[TokenRequest, None]) -> Response:
+        """Make a subscriber token; it is kept nowhere."""
+        expires_at = self.clock.now() + timedelta(seconds=call.body.expires_in_s)
+        subscriber = Subscriber(
+            service=call.caller.service,
+            recipient=call.body.recipient,
+            key_id=call.caller.key_id,
+            expires_at=expires_at.replace(microsecond=0),
+        )
+        view = TokenView(
+            token=self.tokens.sign(subscriber),
+            recipient=subscriber.recipient,
+            expires_at=subscriber.expires_at,
+        )
+        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
 
     async def page(self, call: Call[None, InboxQuery]) -> Response:
         """Show a page of an inbox."""
@@ -251,6 +300,7 @@ class InboxEndpoints:
                 tag=_TAG,
                 serve=self.read_all,
                 scope="read",
+                is_for_subscribers=True,
                 is_idempotent=True,
                 replies=done,
             ),
@@ -262,10 +312,27 @@ class InboxEndpoints:
                 tag=_TAG,
                 serve=self.read_one,
                 scope="read",
+                is_for_subscribers=True,
                 is_idempotent=True,
                 replies=done,
                 problems=(NOT_FOUND,),
             ),
+        )
+
+    def _make_token(self) -> Operation:
+        return Operation(
+            id="makeInboxToken",
+            method="POST",
+            path=f"{PREFIX}/tokens",
+            summary="Make a subscriber token, with which a browser opens one inbox",
+            description="It reads, follows and marks this inbox, and does nothing else. It is kept "
+            "nowhere, and ends with the API key that made it.",
+            tag=_TAG,
+            serve=self.token,
+            scope="read",
+            body=TokenRequest,
+            is_gathered=True,
+            replies={200: Reply(description="The token", model=TokenView)},
         )
 
     def _get_inbox(self) -> Operation:
@@ -277,6 +344,7 @@ class InboxEndpoints:
             tag=_TAG,
             serve=self.page,
             scope="read",
+            is_for_subscribers=True,
             query=InboxQuery,
             replies={200: Reply(description="One page", model=InboxView)},
             problems=(INVALID,),
@@ -294,6 +362,7 @@ class InboxEndpoints:
             tag=_TAG,
             serve=self.stream,
             scope="read",
+            is_for_subscribers=True,
             headers=(_LAST_EVENT_ID,),
             replies={
                 200: Reply(
@@ -306,11 +375,12 @@ class InboxEndpoints:
 
 
 def _address(call: Call[Any, Any]) -> Address:
-    recipient = call.named("recipient").replace(ENCODED_SLASH, "/")
+    written = call.named("recipient").replace(ENCODED_SLASH, "/")
     try:
-        return call.caller.service, normalise(Channel.IN_APP, recipient)
+        recipient = normalise(Channel.IN_APP, written)
     except RecipientError as error:
         raise invalid_parameter("recipient", str(error)) from error
+    return call.caller.service, call.caller.may_open(recipient)
 
 
 def _last_event_id(request: Request) -> int | None:

@@ -111,6 +111,7 @@ def _api_config(settings: Settings, clock: Clock) -> ApiConfig:
         routes={channel: group.providers for channel, group in channel_settings(settings).items()},
         callbacks=callback_routes(settings, clock),
         allowed_hosts=settings.api.allowed_hosts,
+        allowed_origins=settings.api.allowed_origins,
         test_recipients=_test_recipients(settings.api),
         captured=captured_channels(settings),
         sms=sms_rules(settings),

@@ -12,6 +12,7 @@ from notifier.settings.reading import (
     Host,
     Names,
     Networks,
+    Origins,
     PublicUrl,
     RatePerS,
     Schedule,
@@ -195,6 +196,12 @@ class ApiSettings(Group):
         description="Host names, comma-separated, under which /sandbox is served besides "
         "addresses, `localhost` and names without a dot: under any other, a page of somebody "
         "else's could read it through a browser.",
+    )
+    allowed_origins: Origins = Field(
+        (),
+        description="Origins of web pages, comma-separated, such as `https://app.example.com`, "
+        "that may open [inboxes](inbox.md) in a browser, each with a subscriber token. They are "
+        "compared exactly: scheme, host and port.",
     )
     test_recipients: Names = Field(
         (),

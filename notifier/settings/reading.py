@@ -29,6 +29,10 @@ Nested: TypeAlias = "dict[str, str | Nested]"
 _A_YEAR_S = 31_536_000
 _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)", re.IGNORECASE)
+_ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:(?P<port>\d{1,5}))?", re.ASCII
+)
+_USUAL_PORTS = {"https": 443, "http": 80}
 # Words that other programs have for the same.
 _SYNONYMS = {"warn": "warning", "ssl": "tls", "text": "console"}
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
@@ -80,6 +84,25 @@ def _public_url(value: str) -> str:
     return value
 
 
+def _origin(value: str) -> str:
+    """Return it as browsers write it: in lower case, and without the port that its scheme has."""
+    if "*" in value:
+        raise ValueError("expected each origin by its name: * would let in pages of anybody")
+    match = _ORIGIN.fullmatch(value.lower())
+    if not match or not _is_port(match["port"]):
+        raise ValueError(
+            "expected origins such as https://app.example.com: a scheme, a host in ASCII, perhaps "
+            "a port, and nothing after it, not even a slash"
+        )
+    port = match["port"]
+    is_usual = port is None or int(port) == _USUAL_PORTS[match["scheme"]]
+    return f"{match['scheme']}://{match['host']}" + ("" if is_usual else f":{int(port)}")
+
+
+def _is_port(text: str | None) -> bool:
+    return text is None or 0 < int(text) < 65_536  # noqa: PLR2004
+
+
 def _network(value: str) -> str:
     try:
         return str(ip_network(value, strict=False))
@@ -105,6 +128,7 @@ Names: TypeAlias = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_folded), Listed
 ]
 Networks: TypeAlias = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], Listed]
+Origins: TypeAlias = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], Listed]
 Schedule: TypeAlias = Annotated[tuple[Seconds, ...], Listed, Field(min_length=1)]
 Host: TypeAlias = Annotated[str, AfterValidator(_host)]
 BaseUrl: TypeAlias = Annotated[str, AfterValidator(_base_url)]

@@ -11,10 +11,17 @@ from typing import NoReturn, TypeAlias
 from starlette.requests import Request
 
 from notifier.access.keys import ApiKey, KeyStore, PresentedKey, implied_scopes, parse
+from notifier.access.subscribers import Subscriber, SubscriberTokens, is_token
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.door import network_of
 from notifier.api.kit.headers import header
-from notifier.api.kit.problems import FORBIDDEN, RATE_LIMITED, UNAUTHENTICATED, ProblemError
+from notifier.api.kit.problems import (
+    FORBIDDEN,
+    RATE_LIMITED,
+    TOKEN_EXPIRED,
+    UNAUTHENTICATED,
+    ProblemError,
+)
 from notifier.api.kit.rooms import ConcurrencyLimit, Room, too_many_at_once
 from notifier.clock import Clock
 from notifier.errors import StoreUnavailableError
@@ -37,6 +44,8 @@ class Caller:
     service: str
     scopes: frozenset[str]
     key_id: str = ""
+    recipient: str | None = None
+    """Whose inbox alone it may open, in the normal form; None for each of the service's."""
 
     @property
     def sees(self) -> str | None:
@@ -52,6 +61,16 @@ class Caller:
         if service is not None and self.sees not in (None, service):
             raise ProblemError(FORBIDDEN, "Only the scope 'admin' may name another service.")
         return service or self.service
+
+    def may_open(self, recipient: str) -> str:
+        """Return the `recipient` whose inbox it wants to open.
+
+        Raises:
+            ProblemError: 403, a subscriber token is of another's.
+        """
+        if self.recipient not in (None, recipient):
+            raise _of_another_place()
+        return recipient
 
 
 ANYBODY = Caller(service="", scopes=frozenset())
@@ -69,6 +88,7 @@ class KeyRing:
         self._pepper = pepper
         self._hashed_with = secrets.token_bytes(32)
         self._known: Kept[bytes, ApiKey] = Kept(_MAX_CACHED_KEYS, clock, fresh_s=ttl_s)
+        self._usable: Kept[str, bool] = Kept(_MAX_CACHED_KEYS, clock, fresh_s=ttl_s)
 
     def recall(self, key: PresentedKey) -> ApiKey | None:
         """Return the record of `key` if it was verified less than `ttl_s` ago."""
@@ -87,6 +107,15 @@ class KeyRing:
         self._known.keep(self._name(key), record)
         return record
 
+    async def is_usable(self, id: str) -> bool:
+        """Whether there is a key of this id that is neither revoked nor expired."""
+        known = self._usable.get(id)
+        if known is None:
+            record = await self._keys.find(id)
+            known = record is not None and record.is_usable
+            self._usable.keep(id, known)
+        return known
+
     def _name(self, key: PresentedKey) -> bytes:
         return hashlib.blake2b(key.text.encode(), key=self._hashed_with).digest()
 
@@ -96,6 +125,8 @@ class FixedWindow:
 
     def __init__(self, limit: int, clock: Clock) -> None:
         self._limit = limit
+        self.policy = f'"default";q={limit};w={WINDOW_S}'.encode()
+        """The limit, as RateLimit-Policy tells it."""
         self._clock = clock
         self._hits: Counter[str] = Counter()
         self._ends_at_s = 0.0
@@ -127,10 +158,15 @@ class FixedWindow:
 class Doorkeeper:
     """Lets a request in, or raises the problem that answers it."""
 
-    def __init__(self, ring: KeyRing, config: ApiConfig, clock: Clock) -> None:
+    def __init__(
+        self, ring: KeyRing, tokens: SubscriberTokens, config: ApiConfig, clock: Clock
+    ) -> None:
         self._ring = ring
+        self._tokens = tokens
+        self._clock = clock
         self._limit = config.requests_per_minute
         self._requests = FixedWindow(config.requests_per_minute, clock)
+        self._of_subscribers = FixedWindow(config.subscriber_requests_per_minute, clock)
         self._failures = FixedWindow(config.failed_logins_per_minute, clock)
         most = config.max_concurrent_requests
         self._working = Room(most, max(1, most * 4 // 5))
@@ -140,16 +176,18 @@ class Doorkeeper:
         self._uploading = ConcurrencyLimit(
             config.uploads_at_once, config.max_waiting_reads, config.upload_patience_s
         )
-        self._policy = f'"default";q={config.requests_per_minute};w={WINDOW_S}'.encode()
 
-    async def admit(self, request: Request, scope: str) -> Caller:
+    async def admit(self, request: Request, scope: str, *, takes_tokens: bool = False) -> Caller:
         """Return who asks, once the key, its rate and its scope were checked.
 
         Raises:
             ProblemError: 401, 403 or 429.
         """
+        credentials = bearer(header(request.scope, b"authorization"))
+        if is_token(credentials):
+            return await self._admit_subscriber(request, credentials, takes_tokens=takes_tokens)
         record = await self._identify(request)
-        self._count(request, record.id, 1)
+        self._count(request, self._requests, record.id, 1)
         scopes = implied_scopes(record.scopes)
         if scope not in scopes:
             raise ProblemError(FORBIDDEN, f"It needs the scope {scope!r}.")
@@ -160,8 +198,11 @@ class Doorkeeper:
 
         Its key is looked up anew every few seconds; while the database is away, it stays.
         """
-        key = parse_bearer(header(request.scope, b"authorization"))
+        credentials = bearer(header(request.scope, b"authorization"))
         try:
+            if is_token(credentials):
+                return await self._is_current(self._tokens.read(credentials))
+            key = parse(credentials)
             record = await self._ring.verify(key) if key else None
         except StoreUnavailableError:
             return True
@@ -179,7 +220,7 @@ class Doorkeeper:
         left = self._requests.left(caller.key_id)
         if more > left:
             raise _too_many(self._requests.ends_in_s())
-        self._count(request, caller.key_id, more)
+        self._count(request, self._requests, caller.key_id, more)
 
     def enter(self, caller: Caller) -> None:
         """Take a place for a request of the caller's service: one never has all of them.
@@ -212,24 +253,55 @@ class Doorkeeper:
         """
         return self._uploading.of(caller.service)
 
+    async def _admit_subscriber(
+        self, request: Request, token: str, *, takes_tokens: bool
+    ) -> Caller:
+        subscriber = self._tokens.read(token)
+        if subscriber is None:
+            self._refuse(request, "This subscriber token was not made here, or under another key.")
+        if self._has_expired(subscriber):
+            raise _expired()
+        if not await self._is_current(subscriber):
+            self._refuse(request, "The API key that made this subscriber token does not hold.")
+        name = f"{subscriber.service}\0{subscriber.recipient}"
+        self._count(request, self._of_subscribers, name, 1)
+        if not takes_tokens:
+            raise _of_another_place()
+        return Caller(
+            service=subscriber.service,
+            scopes=frozenset({"read"}),
+            key_id=subscriber.key_id,
+            recipient=subscriber.recipient,
+        )
+
+    def _has_expired(self, subscriber: Subscriber) -> bool:
+        return subscriber.expires_at <= self._clock.now()
+
+    async def _is_current(self, subscriber: Subscriber | None) -> bool:
+        return (
+            subscriber is not None
+            and not self._has_expired(subscriber)
+            and await self._ring.is_usable(subscriber.key_id)
+        )
+
     async def _identify(self, request: Request) -> ApiKey:
-        key = parse_bearer(header(request.scope, b"authorization"))
+        key = parse(bearer(header(request.scope, b"authorization")))
         if key is None:
             # What is no key cannot be guessed with, and costs nothing: it counts for nobody.
             raise _unauthenticated()
         return await self._ring.verify(key) or self._refuse(request)
 
-    def _refuse(self, request: Request) -> NoReturn:
+    def _refuse(self, request: Request, why: str | None = None) -> NoReturn:
         """Answer for a wrong key; a good one is looked up and let in however many came before."""
         if self._failures.hit(network_of(request.scope)):
-            raise _unauthenticated()
+            raise _unauthenticated(why)
         raise _too_many(self._failures.ends_in_s())
 
-    def _count(self, request: Request, key_id: str, times: int) -> None:
-        is_allowed = self._requests.hit(key_id, times)
-        left, wait_s = self._requests.left(key_id), self._requests.ends_in_s()
+    def _count(self, request: Request, window: FixedWindow, name: str, times: int) -> None:
+        is_allowed = window.hit(name, times)
+        left, wait_s = window.left(name), window.ends_in_s()
         headers: list[RawHeader] = [
-            (b"ratelimit-policy", self._policy),
+            (b"ratelimit-policy", window.policy),
             (b"ratelimit", f'"default";r={left};t={wait_s}'.encode()),
         ]
         request.scope[HEADERS_KEY] = headers
@@ -237,10 +309,10 @@ class Doorkeeper:
             raise _too_many(wait_s)
 
 
-def parse_bearer(authorization: str) -> PresentedKey | None:
-    """Read the key in an `Authorization` header; None if there is none."""
+def bearer(authorization: str) -> str:
+    """Return what an `Authorization` header presents; empty if it is of another scheme."""
     scheme, _, credentials = authorization.partition(" ")
-    return parse(credentials.strip()) if scheme.lower() == "bearer" else None
+    return credentials.strip() if scheme.lower() == "bearer" else ""
 
 
 def _too_many(wait_s: int) -> ProblemError:
@@ -249,9 +321,20 @@ def _too_many(wait_s: int) -> ProblemError:
     )
 
 
-def _unauthenticated() -> ProblemError:
-    return ProblemError(
-        UNAUTHENTICATED,
-        "Send Authorization: Bearer <API key>, with a key that is neither revoked nor expired.",
-        headers={"WWW-Authenticate": _CHALLENGE},
+def _unauthenticated(why: str | None = None) -> ProblemError:
+    expected = (
+        "Send Authorization: Bearer <API key>, with a key that is neither revoked nor expired."
     )
+    return ProblemError(UNAUTHENTICATED, why or expected, headers={"WWW-Authenticate": _CHALLENGE})
+
+
+def _expired() -> ProblemError:
+    return ProblemError(
+        TOKEN_EXPIRED,
+        "Ask the service of this page for a new one: POST /api/v1/inbox/tokens makes it.",
+        headers={"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token"'},
+    )
+
+
+def _of_another_place() -> ProblemError:
+    return ProblemError(FORBIDDEN, "A subscriber token opens the inbox it is of, and nothing else.")

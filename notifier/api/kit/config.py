@@ -1,6 +1,6 @@
 """The API's settings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from notifier.audience.allowed import AllowedRecipients
@@ -25,6 +25,8 @@ class ApiConfig:
     """How providers report here."""
     allowed_hosts: Sequence[str] = ()
     """Names, besides addresses and localhost, under which the sandbox's captures are served."""
+    allowed_origins: Collection[str] = ()
+    """Origins whose pages may use inboxes through a browser, as browsers write them."""
     test_recipients: AllowedRecipients = field(default_factory=AllowedRecipients)
     """Who gets tests of templates."""
     captured: frozenset[Channel] = frozenset()
@@ -60,6 +62,8 @@ class ApiConfig:
     """How long the body of a callback may take."""
     requests_per_minute: int = 60_000
     """What one API key may ask of this process."""
+    subscriber_requests_per_minute: int = 600
+    """What the subscriber tokens of one inbox may ask together."""
     failed_logins_per_minute: int = 60
     """Wrong API keys from one address before it is told to wait."""
     key_cache_s: float = 5

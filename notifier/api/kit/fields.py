@@ -84,10 +84,17 @@ def in_normal_form(recipient: str, info: ValidationInfo) -> str:
     Raises:
         ValueError: it is no recipient of that type.
     """
-    if "type" not in info.data:
-        return recipient
+    return normalised(info.data["type"], recipient) if "type" in info.data else recipient
+
+
+def normalised(channel: Channel, recipient: str) -> str:
+    """Bring `recipient` into the normal form of the channel's.
+
+    Raises:
+        ValueError: it is no recipient of that channel.
+    """
     try:
-        return normalise(info.data["type"], recipient)
+        return normalise(channel, recipient)
     except RecipientError as error:
         raise ValueError(str(error)) from error
 

@@ -4,7 +4,7 @@ import os
 import re
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from notifier.api.kit.access import HEADERS_KEY, RawHeader
 from notifier.api.kit.door import network_of
 from notifier.api.kit.headers import header
+from notifier.api.kit.origins import Origins
 from notifier.api.kit.problems import (
     REQUEST_ID_KEY,
     UNAVAILABLE,
@@ -76,8 +77,15 @@ class RequestFrame:
     """
 
     def __init__(
-        self, app: ASGIApp, rooms: Rooms, observe: Observe | None, *, slashes_under: str
+        self,
+        app: ASGIApp,
+        rooms: Rooms,
+        observe: Observe | None,
+        *,
+        slashes_under: str,
+        origins: Origins,
     ) -> None:
+        self._origins = origins
         self._slashes_under = slashes_under
         self._app = app
         self._observe = observe
@@ -96,7 +104,7 @@ class RequestFrame:
             return
         scope[REQUEST_ID_KEY] = _request_id(scope)
         _keep_encoded_slashes(scope, self._slashes_under)
-        response = _Response(scope, send)
+        response = _Response(scope, send, self._origins.headers(scope))
         started_s = time.perf_counter()
         # Nothing takes it back: the server runs each request in a context of its own.
         structlog.contextvars.bind_contextvars(request_id=scope[REQUEST_ID_KEY])
@@ -113,6 +121,10 @@ class RequestFrame:
             self._observe(scope["method"], route, answered, duration_s)
 
     async def _serve(self, scope: Scope, receive: Receive, response: "_Response") -> None:
+        if preflight := self._origins.preflight(scope):
+            scope[ROUTE_KEY] = "preflight"
+            await preflight(scope, receive, response.send)
+            return
         room, visitor = self._rooms.of(scope)
         if not room.take(visitor):
             await _overloaded(scope)(scope, receive, response.send)
@@ -133,8 +145,9 @@ class RequestFrame:
 class _Response:
     """The answer on its way out."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, more: Sequence[RawHeader]) -> None:
         self._scope = scope
+        self._more = more
         self._send = send
         self.status: int | None = None
         self.on_start: Callable[[], None] = _nothing
@@ -156,6 +169,7 @@ class _Response:
             # What has an ETag may be kept and asked after; nothing else may be kept.
             headers.append((b"cache-control", b"no-cache" if b"etag" in present else b"no-store"))
         headers += self._scope.get(HEADERS_KEY, ())
+        headers += self._more
         headers.append((b"x-request-id", self._scope[REQUEST_ID_KEY].encode()))
         return headers
 

@@ -84,7 +84,13 @@ _SECURITY: JsonValue = {
         "description": "An API key, made by `notifier keys create`; the one-process mode has its "
         "own in `.notifier/api-key`. Scopes: send, read, templates, recipients, "
         "broadcasts, admin (which implies all).",
-    }
+    },
+    "subscriberToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "nts_<claims>.<signature>",
+        "description": "What POST /api/v1/inbox/tokens answers with, for one recipient's inbox.",
+    },
 }
 _IDEMPOTENCY_KEY: JsonValue = {
     "name": "Idempotency-Key",
@@ -127,7 +133,7 @@ def _operation(operation: Operation) -> JsonValue:
         "tags": [operation.tag],
         "parameters": _parameters(operation),
         "responses": _responses(operation),
-        "security": [{"apiKey": []}] if operation.scope else [],
+        "security": _security(operation),
     }
     scope = f"Needs the scope `{operation.scope}`." if operation.scope else "Needs no API key."
     described["description"] = f"{operation.description}\n\n{scope}".strip()
@@ -138,6 +144,12 @@ def _operation(operation: Operation) -> JsonValue:
         content: JsonValue = {"application/json": {"schema": schema}}
         described["requestBody"] = {"required": True, "content": content}
     return described
+
+
+def _security(operation: Operation) -> JsonValue:
+    schemes = ["apiKey"] if operation.scope else []
+    schemes += ["subscriberToken"] if operation.is_for_subscribers else []
+    return [{scheme: []} for scheme in schemes]
 
 
 def _files(rules: UploadRules) -> JsonValue:

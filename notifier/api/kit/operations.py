@@ -21,6 +21,7 @@ from notifier.api.kit.problems import (
     MALFORMED_JSON,
     MALFORMED_REQUEST,
     RATE_LIMITED,
+    TOKEN_EXPIRED,
     TOO_COMPLEX,
     UNAUTHENTICATED,
     UNAVAILABLE,
@@ -75,6 +76,8 @@ class Operation:
     replies: Mapping[int, Reply]
     description: str = ""
     scope: str | None = None
+    is_for_subscribers: bool = False
+    """A subscriber token lets in too; whose inbox it opens is the endpoint's to check."""
     body: type[BaseModel] | None = None
     check: Check | None = None
     max_values: int = 20
@@ -95,6 +98,8 @@ class Operation:
         found = [*self.problems, *_OF_ANY_REQUEST]
         if self.scope:
             found += [UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED]
+        if self.is_for_subscribers:
+            found.append(TOKEN_EXPIRED)
         if self.body:
             found += [MALFORMED_JSON, UNSUPPORTED_MEDIA_TYPE, INVALID, TOO_COMPLEX]
         if self.upload:

@@ -47,7 +47,9 @@ MALFORMED_REQUEST = Problem(400, "malformed-request", "This is no request of HTT
 MALFORMED_JSON = Problem(400, "malformed-json", "The body is not the JSON that was expected")
 TOO_COMPLEX = Problem(400, "too-complex", "The body holds too much")
 UNAUTHENTICATED = Problem(401, "unauthenticated", "A valid API key is needed")
+TOKEN_EXPIRED = Problem(401, "token-expired", "The subscriber token has expired")
 FORBIDDEN = Problem(403, "forbidden", "This API key does not allow that")
+UNKNOWN_ORIGIN = Problem(403, "unknown-origin", "Pages of this origin may not ask")
 BAD_SIGNATURE = Problem(403, "bad-signature", "The signature is missing or wrong")
 NOT_FOUND = Problem(404, "not-found", "There is no such thing")
 METHOD_NOT_ALLOWED = Problem(405, "method-not-allowed", "This resource has no such method")
@@ -70,9 +72,9 @@ INTERNAL = Problem(500, "internal", "notifier failed; the failure was logged")
 UNAVAILABLE = Problem(503, "unavailable", "notifier cannot answer now")
 
 CATALOGUE = (
-    MALFORMED_REQUEST, MALFORMED_JSON, TOO_COMPLEX, UNAUTHENTICATED, FORBIDDEN, BAD_SIGNATURE,
-    NOT_FOUND, METHOD_NOT_ALLOWED, HEAD_TIMEOUT, BODY_TIMEOUT, WRONG_STATE, BUSY,
-    PRECONDITION_FAILED, BODY_TOO_LARGE,
+    MALFORMED_REQUEST, MALFORMED_JSON, TOO_COMPLEX, UNAUTHENTICATED, TOKEN_EXPIRED, FORBIDDEN,
+    UNKNOWN_ORIGIN, BAD_SIGNATURE, NOT_FOUND, METHOD_NOT_ALLOWED, HEAD_TIMEOUT, BODY_TIMEOUT,
+    WRONG_STATE, BUSY, PRECONDITION_FAILED, BODY_TOO_LARGE,
     URL_TOO_LONG, UNSUPPORTED_MEDIA_TYPE, UNKNOWN_HOST, INVALID, KEY_REUSED, RATE_LIMITED,
     HEAD_TOO_LARGE, INTERNAL, UNAVAILABLE,
 )  # fmt: skip

@@ -98,7 +98,9 @@ class _Endpoint:
         if operation.scope is None:
             response = await self._desk.serve(operation, request, ANYBODY)
         else:
-            caller = await self._doorkeeper.admit(request, operation.scope)
+            caller = await self._doorkeeper.admit(
+                request, operation.scope, takes_tokens=operation.is_for_subscribers
+            )
             scope[SERVICE_KEY] = caller.service
             response = await self._answer(operation, request, caller)
         await response(scope, receive, send)

@@ -455,3 +455,42 @@ def test_whatever_is_wrong_is_told_in_one_line_without_its_value(name: str, valu
         read_settings(environ)
     else:
         assert refusal(environ).startswith(f"NOTIFIER_{name}: ")
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("https://app.example.com", ("https://app.example.com",)),
+        ("https://App.Example.com:443,", ("https://app.example.com",)),
+        ("http://localhost:3000, http://[::1]:80", ("http://localhost:3000", "http://[::1]")),
+        ("https://app.example.com:8443", ("https://app.example.com:8443",)),
+    ],
+)
+def test_origins_are_read_as_browsers_write_them(written: str, read: tuple[str, ...]) -> None:
+    settings = read_settings({**NEEDED, "NOTIFIER_API__ALLOWED_ORIGINS": written})
+
+    assert settings.api.allowed_origins == read
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "*",
+        "https://*.example.com",
+        "null",
+        "app.example.com",
+        "https://app.example.com/",
+        "https://app.example.com/inbox",
+        "https://user@app.example.com",
+        "https://app.example.com?x",
+        "https://app.example.com:0",
+        "https://app.example.com:65536",
+        "https://b\xfccher.example",
+        "file://",
+        "chrome-extension://abc",
+        "https://a.example https://b.example",
+    ],
+)
+def test_what_is_no_origin_is_refused_with_words(written: str) -> None:
+    with pytest.raises(SettingsError, match=r"NOTIFIER_API__ALLOWED_ORIGINS: expected .*origin"):
+        read_settings({**NEEDED, "NOTIFIER_API__ALLOWED_ORIGINS": written})
