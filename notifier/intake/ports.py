@@ -48,6 +48,7 @@ class Submission:
     addressee: Addressee | None = None
     withheld: Fault | None = None
     """Why its recipient does not want it, which is suppressed at once, or not before `send_at`."""
+    broadcast_id: UUID | None = None
 
 
 InsertResult: TypeAlias = Applied | Remembered | KeyReused

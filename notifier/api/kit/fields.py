@@ -13,14 +13,19 @@ from pydantic import (
     ValidationInfo,
     WithJsonSchema,
 )
+from pydantic import JsonValue as PydanticJson
+from pydantic_core import to_json
 
 from notifier.audience.recipient import NOT_ONE_LINE, has_control_characters, normalise
+from notifier.content.template import NAME_PATTERN, TemplateRef, is_template_name
 from notifier.errors import RecipientError
-from notifier.notification.model import Channel
+from notifier.notification.model import Channel, JsonValue, Lane
 
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
+MAX_VARIABLES_BYTES = 100_000
+_LANES: Mapping[str, Lane] = {each.value: each for each in Lane}
 _TYPES: Mapping[str, Channel] = {**{each.value: each for each in Channel}, "in-app": Channel.IN_APP}
 
 
@@ -111,3 +116,73 @@ WrittenRecipient = Annotated[
     ),
 ]
 WireRecipient = Annotated[WrittenRecipient, AfterValidator(in_normal_form)]
+
+
+def _lane(value: object) -> Lane:
+    if not isinstance(value, str) or value not in _LANES:
+        message = f"expected one of {', '.join(_LANES)}"
+        raise ValueError(message)
+    return _LANES[value]
+
+
+WireLane = Annotated[
+    Lane,
+    BeforeValidator(_lane),
+    WithJsonSchema({"type": "string", "enum": [each.value for each in Lane]}),
+]
+
+
+def _template(value: object) -> TemplateRef | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return TemplateRef(_template_name(value))
+    if not isinstance(value, dict) or not {"name"} <= value.keys() <= {"name", "version"}:
+        message = "expected a name, or an object of a name and a version"
+        raise ValueError(message)
+    number = value.get("version")
+    if number is not None and (type(number) is not int or number < 1):
+        message = "expected a version's number, from 1"
+        raise ValueError(message)
+    return TemplateRef(_template_name(value["name"]), number)
+
+
+def _template_name(value: object) -> str:
+    if not isinstance(value, str) or not is_template_name(value):
+        message = "expected a template's name, such as booking.confirmed"
+        raise ValueError(message)
+    return value
+
+
+_NAME_SCHEMA: Mapping[str, JsonValue] = {"type": "string", "pattern": NAME_PATTERN}
+WireTemplate = Annotated[
+    TemplateRef | None,
+    BeforeValidator(_template),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                _NAME_SCHEMA,
+                {
+                    "type": "object",
+                    "properties": {
+                        "name": _NAME_SCHEMA,
+                        "version": {"type": "integer", "minimum": 1},
+                    },
+                    "required": ["name"],
+                    "additionalProperties": False,
+                },
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+
+
+def _bounded(variables: dict[str, PydanticJson] | None) -> dict[str, PydanticJson] | None:
+    if variables and len(to_json(variables)) > MAX_VARIABLES_BYTES:
+        message = f"expected at most {MAX_VARIABLES_BYTES} bytes of JSON"
+        raise ValueError(message)
+    return variables
+
+
+WireVariables = Annotated[dict[str, PydanticJson] | None, AfterValidator(_bounded)]

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -13,37 +12,30 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic import JsonValue as PydanticJson
-from pydantic_core import to_json
 
 from notifier.api.kit.body import Path, pointer
 from notifier.api.kit.checking import read_model, read_strictly
 from notifier.api.kit.fields import (
     MetadataName,
     MetadataValue,
+    WireLane,
+    WireTemplate,
     WireTime,
     WireType,
+    WireVariables,
     WrittenRecipient,
 )
 from notifier.api.kit.problems import InvalidField
 from notifier.api.kit.querying import After, Limit, QueryModel, Service, Time, number_with_plus
 from notifier.api.notifications.mail import Attachments, From, Headers, ReplyTo
 from notifier.content.links import MAX_ACTION_URL_CHARS
-from notifier.content.template import LOCALE_PATTERN, NAME_PATTERN, TemplateRef, is_template_name
+from notifier.content.template import LOCALE_PATTERN
 from notifier.intake.draft import AttachmentWish, Draft
 from notifier.intake.inline import MAX_CONTENT_CHARS, MAX_HTML_CHARS, MAX_SUBJECT_CHARS
 from notifier.notification.model import JsonValue, Lane, OnUnknown, Status
 from notifier.notification.reading import NotificationFilter
 
-MAX_VARIABLES_BYTES = 100_000
 MAX_BATCH = 1_000
-_LANES: Mapping[str, Lane] = {each.value: each for each in Lane}
-
-
-def _bounded(variables: dict[str, PydanticJson]) -> dict[str, PydanticJson]:
-    if len(to_json(variables)) > MAX_VARIABLES_BYTES:
-        message = f"expected at most {MAX_VARIABLES_BYTES} bytes of JSON"
-        raise ValueError(message)
-    return variables
 
 
 class NotificationQuery(QueryModel):
@@ -86,13 +78,6 @@ class NotificationQuery(QueryModel):
         )
 
 
-def _lane(value: object) -> Lane:
-    if not isinstance(value, str) or value not in _LANES:
-        message = f"expected one of {', '.join(_LANES)}"
-        raise ValueError(message)
-    return _LANES[value]
-
-
 def _on_unknown(value: object) -> OnUnknown | None:
     if value is None:
         return None
@@ -103,11 +88,6 @@ def _on_unknown(value: object) -> OnUnknown | None:
     return known[value]
 
 
-WireLane = Annotated[
-    Lane,
-    BeforeValidator(_lane),
-    WithJsonSchema({"type": "string", "enum": [each.value for each in Lane]}),
-]
 WireOnUnknown = Annotated[
     OnUnknown | None,
     BeforeValidator(_on_unknown),
@@ -115,52 +95,6 @@ WireOnUnknown = Annotated[
         {
             "anyOf": [
                 {"type": "string", "enum": [each.value for each in OnUnknown]},
-                {"type": "null"},
-            ]
-        }
-    ),
-]
-
-
-def _template(value: object) -> TemplateRef | None:
-    if value is None:
-        return None
-    if isinstance(value, str):
-        return TemplateRef(_template_name(value))
-    if not isinstance(value, dict) or not {"name"} <= value.keys() <= {"name", "version"}:
-        message = "expected a name, or an object of a name and a version"
-        raise ValueError(message)
-    number = value.get("version")
-    if number is not None and (type(number) is not int or number < 1):
-        message = "expected a version's number, from 1"
-        raise ValueError(message)
-    return TemplateRef(_template_name(value["name"]), number)
-
-
-def _template_name(value: object) -> str:
-    if not isinstance(value, str) or not is_template_name(value):
-        message = "expected a template's name, such as booking.confirmed"
-        raise ValueError(message)
-    return value
-
-
-_NAME_SCHEMA: Mapping[str, JsonValue] = {"type": "string", "pattern": NAME_PATTERN}
-WireTemplate = Annotated[
-    TemplateRef | None,
-    BeforeValidator(_template),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                _NAME_SCHEMA,
-                {
-                    "type": "object",
-                    "properties": {
-                        "name": _NAME_SCHEMA,
-                        "version": {"type": "integer", "minimum": 1},
-                    },
-                    "required": ["name"],
-                    "additionalProperties": False,
-                },
                 {"type": "null"},
             ]
         }
@@ -212,8 +146,7 @@ class NotificationRequest(BaseModel):
     ] = False
     recipient: WrittenRecipient
     variables: Annotated[
-        dict[str, PydanticJson] | None,
-        AfterValidator(lambda value: None if value is None else _bounded(value)),
+        WireVariables,
         Field(
             description="What `{{ name }}` stands for in subject, content and html; "
             "`{{ order.total }}` reaches into objects. At most 100,000 bytes.",

@@ -33,6 +33,7 @@ REVISIONS = (
     "0019_keep_captured_mails",
     "0020_address_people",
     "0021_add_topics",
+    "0022_add_broadcasts",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

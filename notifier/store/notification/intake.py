@@ -20,16 +20,16 @@ from sqlalchemy import (
     and_,
     case,
     func,
-    insert,
     literal,
     literal_column,
     null,
     or_,
     select,
+    true,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import Insert, insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.dml import ReturningInsert
 
 from notifier.errors import StoreBusyError
 from notifier.idempotency import Applied, Idempotency
@@ -88,6 +88,7 @@ _GIVEN: Mapping[str, SqlType] = {
     "category": Text,
     "is_required": Boolean,
     "is_address_given": Boolean,
+    "broadcast_id": Uuid,
     "fault_kind": Text,
     "fault_code": Text,
     "fault_message": Text,
@@ -96,10 +97,10 @@ _GIVEN: Mapping[str, SqlType] = {
 }
 
 
-def _inserting(given: Subquery, *conditions: ColumnElement[bool]) -> ReturningInsert[Any]:
+def _inserting(given: Subquery, *conditions: ColumnElement[bool]) -> Insert:
     values = {**_copied(given), **_added(given)}
     rows = select(*values.values()).select_from(given).where(*conditions)
-    return insert(n).from_select([*values], rows).returning(*RETURNED)
+    return insert(n).from_select([*values], rows)
 
 
 def _copied(given: Subquery) -> dict[str, Any]:
@@ -156,14 +157,25 @@ def _accepted(inserted: FromClause) -> CompoundSelect[Any]:
 
 
 _WHY = (n.c.fault_kind, n.c.fault_code, n.c.fault_message)
-_INSERT = Noted(_inserting(given_rows(**_GIVEN)), _accepted, telling=_is_out, told=_WHY)
+_INSERT = Noted(
+    _inserting(given_rows(**_GIVEN)).returning(*RETURNED), _accepted, telling=_is_out, told=_WHY
+)
+
+# The same, but for those that are there.
+_INSERT_MISSING = Noted(
+    _inserting(given_rows(**_GIVEN), true())
+    .on_conflict_do_nothing(index_elements=[n.c.id])
+    .returning(*RETURNED),
+    _accepted,
+    told=_WHY,
+)
 
 # The same, of requests that may have a key: only those whose keys are new.
 _requested = given_rows(**_GIVEN, request=ID)
 _is_new = or_(
     _requested.c.request.is_(None), _requested.c.request.not_in(select(keys.REPEATED.c.request))
 )
-_inserted = _inserting(_requested, _is_new).returning(*_WHY).cte("inserted")
+_inserted = _inserting(_requested, _is_new).returning(*RETURNED, *_WHY).cte("inserted")
 _INSERT_NEW = union_all(
     select(_inserted.c.id, literal_column("false", Boolean).label("is_repeated")).where(
         _is_out(_inserted)
@@ -282,6 +294,23 @@ async def _insert(
         return frozenset()
     inserted = await _INSERT.run(connection, {"rows": joined(rows), "grace_s": grace_s})
     return frozenset(row.id for row in inserted if row.status == SUPPRESS.target)
+
+
+async def insert_within(
+    connection: AsyncConnection, submissions: Sequence[Submission]
+) -> Mapping[UUID, Status]:
+    """Accept in a transaction of the caller's those that are not there; returns where they stand.
+
+    A relay publishes them.
+    """
+    if not submissions:
+        return {}
+    rows = joined(map(submission_row, submissions))
+    inserted = await _INSERT_MISSING.run(connection, {"rows": rows, "grace_s": 0.0})
+    statuses = {row.id: Status(row.status) for row in inserted}
+    new = (each for each in submissions if each.id in statuses)
+    await note_uses(connection, [use for each in new for use in _uses(each)])
+    return statuses
 
 
 async def _results(

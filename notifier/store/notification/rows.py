@@ -33,7 +33,6 @@ from notifier.store.notification.mail import mail_text, to_mail
 
 def submission_row(submission: Submission, request: UUID | None = None) -> RowJson:
     """Encode a notification to be inserted, with the request that it is a part of."""
-    part_of = {"request": request.hex} if request else {}
     recipient = compared(submission.channel, submission.recipient)
     return encode(
         {
@@ -60,9 +59,14 @@ def submission_row(submission: Submission, request: UUID | None = None) -> RowJs
             **(fault_columns(submission.withheld) if submission.withheld else {}),
             "send_at": time_text(submission.send_at) if submission.send_at else None,
             "expires_at": time_text(submission.expires_at) if submission.expires_at else None,
-            **part_of,
+            **_part_of(request, submission.broadcast_id),
         }
     )
+
+
+def _part_of(request: UUID | None, broadcast_id: UUID | None) -> Mapping[str, str]:
+    wholes = {"request": request, "broadcast_id": broadcast_id}
+    return {name: id.hex for name, id in wholes.items() if id}
 
 
 def _pin_columns(pin: Pin | None) -> Mapping[str, str]:

@@ -20,6 +20,8 @@ from notifier.store.kit.tables import Serial, metadata, partial_index
 
 _STATUSES = ", ".join(f"'{status}'" for status in Status)
 
+IS_LEFT_OF_BROADCAST = "broadcast_id IS NOT NULL AND status IN ('pending', 'processing')"
+
 
 def _index_of_services(name: str, *columns: str) -> Index:
     """Return an index for statements that name a service, and no others.
@@ -101,6 +103,7 @@ notifications = Table(
     Column("is_required", Boolean),
     # NULL: the address is the person's, and looked up again when it is sent.
     Column("is_address_given", Boolean),
+    Column("broadcast_id", Uuid),
     # Since when a dead letter lies there that stands for nothing any more, or may be a second one.
     Column("stale_letter_at", UtcTime),
     CheckConstraint(f"status IN ({_STATUSES})", name="status"),
@@ -122,6 +125,14 @@ notifications = Table(
         "id",
         postgresql_where=text("user_id IS NOT NULL"),
         sqlite_where=text("user_id IS NOT NULL"),
+        postgresql_concurrently=True,
+        info={"later": True},
+    ),
+    Index(
+        "ix_notifications_of_broadcast",
+        "broadcast_id",
+        postgresql_where=text(IS_LEFT_OF_BROADCAST),
+        sqlite_where=text(IS_LEFT_OF_BROADCAST),
         postgresql_concurrently=True,
         info={"later": True},
     ),

@@ -28,6 +28,8 @@ from notifier.notification.transitions import Transition
 from notifier.rendering.renderer import VersionRenderer
 from notifier.store.attachments import SqlAttachments, SqlContents
 from notifier.store.brands import SqlBrandStore
+from notifier.store.broadcasts.expanding import SqlExpansion
+from notifier.store.broadcasts.keeping import SqlBroadcastStore
 from notifier.store.captures import SqlCaptures
 from notifier.store.inbox import SqlInbox
 from notifier.store.keys import SqlKeyStore
@@ -190,6 +192,8 @@ class Stores:
     brands: SqlBrandStore
     senders: SqlSenderStore
     topics: SqlTopicStore
+    broadcasts: SqlBroadcastStore
+    expansion: SqlExpansion
 
     def composer(self, clock: Clock, sms: SmsRules = _SMS) -> Composer:
         return Composer(Library(self.templates, clock), VersionRenderer(clock), sms)
@@ -322,6 +326,8 @@ def stores_over(database: Database, url: str, settings: StoreSettings) -> Stores
         brands=SqlBrandStore(database),
         senders=SqlSenderStore(database),
         topics=SqlTopicStore(database),
+        broadcasts=SqlBroadcastStore(database),
+        expansion=SqlExpansion(database),
     )
 
 

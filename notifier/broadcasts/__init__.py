@@ -1,0 +1,1 @@
+"""From one request to a notification for each of many people."""

@@ -1,0 +1,114 @@
+"""Keeping broadcasts, as their services see them."""
+
+import builtins
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Row,
+    and_,
+    case,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notifier.broadcasts.broadcast import (
+    Broadcast,
+    Refused,
+    State,
+    StoredBroadcast,
+)
+from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
+from notifier.store.broadcasts.rows import to_broadcast, values
+from notifier.store.broadcasts.tables import IS_NAMED, broadcasts, named
+from notifier.store.kit.database import Database
+from notifier.store.kit.idempotency import write_once
+from notifier.store.kit.sql import (
+    Now,
+    literal_text,
+    parameter,
+)
+
+_b = broadcasts.c
+_STOPPABLE = (State.SCHEDULED, State.EXPANDING, State.PAUSED)
+_GET = select(broadcasts).where(IS_NAMED)
+_LOCK = _GET.with_for_update()
+_is_to_begin = parameter("new_state") == literal_text(State.SCHEDULED)
+_MOVE = (
+    update(broadcasts)
+    .where(IS_NAMED)
+    .values(
+        state=parameter("new_state"),
+        look_at=case((and_(_is_to_begin, _b.send_at > Now()), _b.send_at), else_=Now()),
+    )
+)
+
+
+class SqlBroadcastStore:
+    """`BroadcastStore` over SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def accept(
+        self, broadcast: Broadcast, idempotency: Idempotency | None = None
+    ) -> Applied | Remembered | KeyReused:
+        columns = values(broadcast)
+        statement = insert(broadcasts).from_select([*columns], select(*columns.values()))
+
+        async def work(connection: AsyncConnection) -> Applied:
+            await connection.execute(statement)
+            return Applied()
+
+        return await write_once(self._database, idempotency, work)
+
+    async def get(self, id: UUID, *, service: str | None) -> StoredBroadcast | NotFound:
+        async def work(connection: AsyncConnection) -> StoredBroadcast | NotFound:
+            row = (await connection.execute(_GET, named(id, service))).one_or_none()
+            return to_broadcast(row) if row else NotFound()
+
+        return await self._database.read(work)
+
+    async def list(
+        self, *, service: str | None, limit: int, after: UUID | None
+    ) -> Sequence[StoredBroadcast]:
+        query = select(broadcasts).order_by(_b.id.desc()).limit(limit)
+        if service is not None:
+            query = query.where(_b.service == service)
+        if after is not None:
+            query = query.where(_b.id < after)
+
+        async def work(connection: AsyncConnection) -> builtins.list[StoredBroadcast]:
+            return [to_broadcast(row) for row in await connection.execute(query)]
+
+        return await self._database.search(work)
+
+    async def move(
+        self,
+        id: UUID,
+        to: State,
+        *,
+        service: str | None,
+        idempotency: Idempotency | None = None,
+    ) -> Applied | Remembered | KeyReused | Refused | NotFound:
+        which = named(id, service)
+
+        async def work(connection: AsyncConnection) -> Applied | Refused | NotFound:
+            row = (await connection.execute(_LOCK, which)).one_or_none()
+            if row is None:
+                return NotFound()
+            state = State(row.state)
+            if state not in (to, *_STOPPABLE):
+                return Refused(state)
+            if state is not to and (to, state) != (State.EXPANDING, State.SCHEDULED):
+                await connection.execute(_MOVE, {**which, "new_state": _resumed(to, row)})
+            return Applied()
+
+        return await write_once(self._database, idempotency, work)
+
+
+def _resumed(to: State, row: Row[Any]) -> State:
+    return State.SCHEDULED if to is State.EXPANDING and row.started_at is None else to
