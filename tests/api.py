@@ -38,9 +38,9 @@ from notifier.store.captures import SqlCaptures
 from notifier.store.kit.database import Patience
 from notifier.store.kit.opening import open_database
 from notifier.store.notification.settings import StoreSettings
-from notifier.store.upgrading import upgrade
 from tests.contract.store.stores import Stores, stores_over
 from tests.patience import AT_ALL_S, PATIENT, USUAL
+from tests.schema import sqlite_database
 
 PEPPER = b"a pepper for the length of a test"
 PREFIX = "/api/v1/notifications"
@@ -172,8 +172,7 @@ class Api:
 @asynccontextmanager
 async def serving(folder: Path, **settings: Any) -> AsyncIterator[Api]:
     """Build the API over a new database in `folder`; `settings` are the config's."""
-    url = f"sqlite:///{folder / 'notifier.db'}"
-    await upgrade(url)
+    url = sqlite_database(folder / "notifier.db")
     async with over(url, PATIENT, **settings) as api:
         api.client.headers.update(await api.headers("orders", "send", "read"))
         yield api

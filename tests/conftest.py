@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.awake import AwakeClock, awake_clock
+from tests.schema import postgres_database
 from tests.servers.needed import needed
 from tests.servers.pgbouncer import PgBouncer, private_pgbouncer
 from tests.servers.postgres import Postgres, private_postgres
@@ -65,6 +66,13 @@ def postgres() -> Iterator[Postgres]:
 def postgres_url(postgres: Postgres) -> Iterator[str]:
     """An empty database of the test's own, as `postgresql+asyncpg://`."""
     with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture
+def schema_url(postgres: Postgres) -> Iterator[str]:
+    """A database of the test's own with an up-to-date schema, as `postgresql+asyncpg://`."""
+    with postgres_database(postgres) as url:
         yield url
 
 

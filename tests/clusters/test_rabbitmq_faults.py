@@ -24,11 +24,11 @@ from tests.faults.brokers import (
     Ledger,
     Node,
     accepted,
-    database_of,
     open_node,
     until_async,
 )
 from tests.patience import AT_ALL_S
+from tests.schema import postgres_database
 from tests.servers.cluster import Cluster, Member
 from tests.servers.postgres import Postgres
 from tests.waiting import require
@@ -87,7 +87,7 @@ async def stack_on(
     postgres: Postgres, broker_url: str, *, search: Search = ANYWHERE
 ) -> AsyncIterator[Stack]:
     ledger = Ledger()
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         opened = partial(open_node, url, broker_url, rabbit=RABBIT, search=search)
         async with (
             opened() as front,

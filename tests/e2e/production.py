@@ -142,13 +142,15 @@ class Outside:
 
 
 @contextmanager
-def outside(postgres: Postgres, rabbitmq: RabbitMq) -> Iterator[Outside]:
-    """A database, a virtual host and providers of the test's own."""
+def outside(
+    postgres: Postgres, rabbitmq: RabbitMq, *, template: str = "template0"
+) -> Iterator[Outside]:
+    """A database, a copy of `template`, a virtual host and providers of the test's own."""
     with ExitStack() as stack:
         yield Outside(
             postgres=postgres,
             rabbitmq=rabbitmq,
-            database_url=stack.enter_context(postgres.database()),
+            database_url=stack.enter_context(postgres.database(template)),
             amqp_url=stack.enter_context(rabbitmq.vhost()),
             smtp=stack.enter_context(smtp_server()),
             sendgrid=stack.enter_context(in_background(open_sendgrid)),

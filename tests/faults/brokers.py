@@ -5,9 +5,8 @@ A `Node` is what one process has: its own database connections, its own links to
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
@@ -41,7 +40,6 @@ from notifier.rendering.workshop import ChildWorkshop
 from notifier.store.kit.database import Patience
 from notifier.store.kit.opening import open_database
 from notifier.store.notification.settings import StoreSettings
-from notifier.store.upgrading import upgrade
 from notifier.worker.consumers import Consumers
 from notifier.worker.relay import Relay
 from tests.api import MAIL, PEPPER, PREFIX, client_of
@@ -49,7 +47,6 @@ from tests.awake import AwakeClock, awake_clock
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores, stores_over
 from tests.patience import AT_ALL_S, BROKER_IS_THERE, PATIENT
-from tests.servers.postgres import Postgres
 from tests.servers.rabbitmq import RabbitMq
 from tests.witness import witness_of
 
@@ -251,18 +248,6 @@ def accepted(answers: Sequence[httpx2.Response]) -> set[UUID]:
     """The ids of what was sent, all of which must have been accepted."""
     assert {answer.status_code for answer in answers} == {202}
     return {UUID(answer.json()["id"]) for answer in answers}
-
-
-@contextmanager
-def database_of(postgres: Postgres) -> Iterator[str]:
-    """An up-to-date database of the test's own."""
-    with postgres.database(postgres.create_template("notifier_faults", _upgrade)) as url:
-        yield url
-
-
-def _upgrade(url: str) -> None:
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, upgrade(url)).result()
 
 
 @asynccontextmanager

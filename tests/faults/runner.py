@@ -13,12 +13,12 @@ from notifier.notification.model import Channel, Lane, Status
 from notifier.queue.rabbitmq.queue import open_rabbit_queue
 from notifier.queue.rabbitmq.topology import apply_topology
 from notifier.queue.topology import dead_queue
-from notifier.store.upgrading import upgrade
 from tests.clock import SystemClock
 from tests.contract.store.stores import a_submission, envelope_of, open_stores
 from tests.e2e.processes import WORKER_RUNNER, Running, running
 from tests.e2e.production import Outside, outside
 from tests.patience import AT_ALL_S, BROKER_IS_THERE
+from tests.schema import postgres_template
 from tests.servers.postgres import Postgres
 from tests.servers.processes import wait_until
 from tests.servers.rabbitmq import RabbitMq
@@ -138,7 +138,6 @@ async def _send(outside: Outside, count: int) -> list[UUID]:
 @contextmanager
 def host(postgres: Postgres, rabbitmq: RabbitMq, *, slots: int = CONSUMERS) -> Iterator[Host]:
     """Services of the test's own, ready for a runner whose processes have so many slots."""
-    with outside(postgres, rabbitmq) as made:
-        asyncio.run(upgrade(made.database_url))
+    with outside(postgres, rabbitmq, template=postgres_template(postgres)) as made:
         apply_topology(made.amqp_url, rabbitmq.management_url)
         yield Host(outside=made, slots=slots)

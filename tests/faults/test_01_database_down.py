@@ -8,8 +8,9 @@ import httpx2
 
 from notifier.store.kit.database import ANSWER_TIMEOUT_S
 from tests.contract.store.proxy import linked
-from tests.faults.brokers import Client, Node, database_of, open_node, ready, until_async
+from tests.faults.brokers import Client, Node, open_node, ready, until_async
 from tests.patience import AT_ALL_S, USUAL
+from tests.schema import postgres_database
 from tests.servers.postgres import Postgres
 
 POSTS = 200
@@ -38,7 +39,7 @@ def assert_refused(answers: list[httpx2.Response]) -> None:
 async def test_while_the_database_is_down_posts_are_refused_and_nothing_is_published(
     postgres: Postgres, amqp_url: str
 ) -> None:
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         async with serving(url, amqp_url) as (node, client):
             await asyncio.to_thread(postgres.kill)
             try:
@@ -57,7 +58,7 @@ async def test_while_the_database_is_down_posts_are_refused_and_nothing_is_publi
 async def test_while_the_database_is_silent_posts_are_refused_in_time_and_nothing_is_published(
     postgres: Postgres, amqp_url: str
 ) -> None:
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         async with linked(url) as (linked_url, link), serving(linked_url, amqp_url) as (_, client):
             link.passes.clear()
             refused = await client.post_many(POSTS, at_once=POSTS)

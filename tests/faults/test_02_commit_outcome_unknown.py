@@ -6,7 +6,8 @@ from uuid import UUID
 import asyncpg
 
 from tests.contract.store.proxy import linked
-from tests.faults.brokers import Client, Ledger, database_of, open_node
+from tests.faults.brokers import Client, Ledger, open_node
+from tests.schema import postgres_database
 from tests.servers.postgres import Postgres
 
 KEYS = 150
@@ -19,7 +20,7 @@ async def test_clients_that_repeat_until_they_are_answered_get_one_notification_
     """Answers to commits are lost at first, then sessions are killed all the time."""
     ledger = Ledger()
     refusals: list[int] = []
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         async with (
             linked(url) as (linked_url, link),
             open_node(linked_url, amqp_url) as node,

@@ -8,9 +8,10 @@ import httpx2
 from notifier.access import keys
 from tests.api import MAIL, PREFIX
 from tests.e2e.processes import NOTIFIER, Running, running
-from tests.faults.brokers import Ledger, Node, accepted, database_of, open_node, ready
+from tests.faults.brokers import Ledger, Node, accepted, open_node, ready
 from tests.gateway import gateway_to
 from tests.patience import AT_ALL_S
+from tests.schema import postgres_database
 from tests.servers.postgres import Postgres
 
 PEPPER = "a pepper for the length of a test"
@@ -21,7 +22,7 @@ async def test_what_a_killed_api_accepted_and_did_not_publish_is_sent_once(
     postgres: Postgres, amqp_url: str
 ) -> None:
     ledger = Ledger()
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         async with gateway_to(amqp_url) as gateway, open_node(url, amqp_url) as node:
             environ = {
                 "NOTIFIER_DATABASE_URL": url.replace("+asyncpg", ""),

@@ -14,12 +14,12 @@ from tests.faults.brokers import (
     Node,
     accepted,
     apply_policies,
-    database_of,
     open_node,
     ready,
 )
 from tests.gateway import gateway_to
 from tests.patience import AT_ALL_S, BROKER_IS_THERE
+from tests.schema import postgres_database
 from tests.servers.postgres import Postgres
 from tests.servers.rabbitmq import RabbitMq, vhost_of
 from tests.witness import witness_of
@@ -48,7 +48,7 @@ async def test_what_a_full_queue_refuses_stays_pending_and_is_sent_later(
     path = ("policies", vhost_of(amqp_url), "full")
     await apply_policies(rabbitmq, amqp_url)
     await asyncio.to_thread(rabbitmq.management.call, "PUT", *path, body=full)
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         async with open_node(url, amqp_url) as node, node.api() as client:
             with capture_logs() as logs:
                 answers = []
@@ -75,7 +75,7 @@ async def test_what_has_nowhere_to_go_stays_pending_and_is_sent_later(
     await apply_policies(rabbitmq, amqp_url)
     with witness_of(amqp_url) as witness:
         (witness.delete if missing == WORK else witness.delete_exchange)(missing)
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         async with (
             open_node(url, amqp_url, rabbit=replace(BROKER_IS_THERE, declare=False)) as node,
             node.api() as client,
@@ -94,7 +94,7 @@ async def test_what_has_nowhere_to_go_stays_pending_and_is_sent_later(
 async def test_what_a_broken_connection_keeps_stays_pending_and_is_sent_later(
     postgres: Postgres, amqp_url: str, how: str
 ) -> None:
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         async with (
             gateway_to(amqp_url) as gateway,
             open_node(url, gateway.url, rabbit=BRISK) as node,

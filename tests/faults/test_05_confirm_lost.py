@@ -8,7 +8,6 @@ from tests.faults.brokers import (
     Ledger,
     Node,
     accepted,
-    database_of,
     open_node,
     ready,
     until_async,
@@ -16,6 +15,7 @@ from tests.faults.brokers import (
 )
 from tests.faults.network import LossyWay, lossy_way_to
 from tests.patience import AT_ALL_S
+from tests.schema import postgres_database
 from tests.servers.postgres import Postgres
 
 ROUNDS, POSTS = 5, 10
@@ -26,7 +26,7 @@ async def test_what_was_published_twice_for_a_lost_confirmation_is_sent_once(
     postgres: Postgres, amqp_url: str
 ) -> None:
     ledger = Ledger()
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         async with (
             lossy_way_to(amqp_url) as way,
             open_node(url, way.url) as node,

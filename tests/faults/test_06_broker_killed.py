@@ -12,10 +12,10 @@ from tests.faults.brokers import (
     Ledger,
     accepted,
     apply_policies,
-    database_of,
     open_node,
     until_async,
 )
+from tests.schema import postgres_database
 from tests.servers.postgres import Postgres
 from tests.servers.rabbitmq import RabbitMq
 
@@ -48,7 +48,7 @@ async def test_posts_are_answered_while_the_broker_is_killed_and_workers_resume_
 ) -> None:
     ledger = Ledger(takes_s=0.01)
     await apply_policies(rabbitmq, amqp_url)
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         async with (
             open_node(url, amqp_url, rabbit=BRISK) as front,
             open_node(url, amqp_url, rabbit=BRISK) as back,

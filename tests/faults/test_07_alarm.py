@@ -2,8 +2,9 @@
 
 import asyncio
 
-from tests.faults.brokers import Ledger, accepted, database_of, open_node, ready
+from tests.faults.brokers import Ledger, accepted, open_node, ready
 from tests.patience import AT_ALL_S, BROKER_IS_THERE
+from tests.schema import postgres_database
 from tests.servers.postgres import Postgres
 from tests.servers.rabbitmq import RabbitMq
 
@@ -14,7 +15,7 @@ async def test_in_an_alarm_posts_are_answered_workers_go_on_and_the_rest_is_sent
     postgres: Postgres, rabbitmq: RabbitMq, amqp_url: str
 ) -> None:
     ledger = Ledger()
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         async with (
             open_node(url, amqp_url) as front,
             open_node(url, amqp_url) as back,

@@ -6,11 +6,11 @@ from tests.faults.brokers import (
     Ledger,
     Node,
     accepted,
-    database_of,
     open_node,
     until_async,
 )
 from tests.gateway import gateway_to
+from tests.schema import postgres_database
 from tests.servers.postgres import Postgres
 
 POSTS = 60
@@ -22,7 +22,7 @@ async def test_a_worker_that_is_cut_off_sends_nothing_new_and_what_it_had_is_sen
     """The broker gives what the first worker holds to the second, while the first still sends."""
     here, there = Ledger(), Ledger()
     here.open.clear()
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         async with (
             gateway_to(amqp_url) as gateway,
             open_node(url, gateway.url, rabbit=BRISK) as cut_off,
@@ -55,7 +55,7 @@ async def test_what_outlives_its_lease_in_a_partition_is_sent_again_and_counted(
 ) -> None:
     here, there = Ledger(), Ledger()
     here.open.clear()
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         async with (
             gateway_to(amqp_url) as gateway,
             open_node(url, gateway.url, rabbit=BRISK) as cut_off,

@@ -14,7 +14,6 @@ from tests.faults.brokers import (
     SLOTS,
     Ledger,
     accepted,
-    database_of,
     open_node,
     ready,
     until_async,
@@ -22,6 +21,7 @@ from tests.faults.brokers import (
 from tests.faults.runner import CONSUMERS, PROCESSES, host
 from tests.gateway import Gateway, gateway_to
 from tests.patience import AT_ALL_S, USUAL
+from tests.schema import postgres_database
 from tests.servers.background import in_background
 from tests.servers.postgres import Postgres
 from tests.servers.processes import wait_until
@@ -36,7 +36,7 @@ async def test_a_worker_without_its_database_keeps_its_messages_and_records_what
 ) -> None:
     ledger = Ledger()
     ledger.open.clear()
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         async with (
             linked(url) as (linked_url, link),
             open_node(linked_url, amqp_url, patience=USUAL) as node,
@@ -73,7 +73,7 @@ async def test_a_worker_that_cannot_claim_neither_spins_nor_gives_its_messages_b
     postgres: Postgres, amqp_url: str
 ) -> None:
     ledger = Ledger()
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         async with (
             linked(url) as (linked_url, link),
             open_node(linked_url, amqp_url, patience=USUAL) as node,

@@ -11,13 +11,13 @@ from tests.faults.brokers import (
     WORK,
     Ledger,
     accepted,
-    database_of,
     open_node,
     ready,
     until_async,
     until_ready,
 )
 from tests.patience import AT_ALL_S
+from tests.schema import postgres_database
 from tests.servers.postgres import Postgres
 from tests.servers.rabbitmq import RabbitMq, vhost_of
 
@@ -35,7 +35,7 @@ async def test_what_a_queue_lost_is_sent_within_seconds_and_once(
 ) -> None:
     ledger = Ledger(takes_s=0.3)
     path = ("queues", vhost_of(amqp_url), WORK, *(["contents"] if how == "purged" else []))
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         async with (
             open_node(url, amqp_url, store=SETTINGS) as node,
             node.api() as client,
@@ -65,7 +65,7 @@ async def test_what_consumers_hold_for_a_while_is_not_published_again(
 ) -> None:
     """As those do that wait for a slot of another lane, or for a provider that is paused."""
     ledger = Ledger()
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         async with open_node(url, amqp_url, store=SETTINGS) as node, node.api() as client:
             await node.stores.providers.pause(ledger.provider, reason="a test")
             async with node.workers(ledger):
@@ -83,7 +83,7 @@ async def test_what_consumers_hold_for_a_while_is_not_published_again(
 async def test_a_backlog_is_not_published_again_for_its_age(
     postgres: Postgres, amqp_url: str
 ) -> None:
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         async with open_node(url, amqp_url, store=SETTINGS) as node, node.api() as client:
             for count in (10, POSTS):
                 accepted(await client.post_many(count))

@@ -16,10 +16,10 @@ from tests.faults.brokers import (
     Ledger,
     accepted,
     apply_policies,
-    database_of,
     open_node,
     until_async,
 )
+from tests.schema import postgres_database
 from tests.servers.postgres import Postgres
 from tests.servers.processes import free_port
 from tests.servers.rabbitmq import RabbitMq, vhost_of
@@ -88,7 +88,7 @@ async def test_a_management_that_is_away_is_told_once_and_is_no_lack(amqp_url: s
 
 
 def test_the_worker_runner_watches(postgres: Postgres, rabbitmq: RabbitMq, amqp_url: str) -> None:
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         environ = {
             "NOTIFIER_DATABASE_URL": url.replace("+asyncpg", ""),
             "NOTIFIER_BROKER_URL": amqp_url,
@@ -115,7 +115,7 @@ class Refusing(Ledger):
 async def test_without_policies_failures_are_recorded_and_buried_all_the_same(
     postgres: Postgres, amqp_url: str
 ) -> None:
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         async with (
             open_node(url, amqp_url) as node,
             node.api() as client,

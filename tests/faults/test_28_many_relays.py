@@ -5,7 +5,8 @@ import asyncio
 from sqlalchemy import text
 
 from notifier.delivery.duties import RelayPace
-from tests.faults.brokers import Node, database_of, open_node, ready
+from tests.faults.brokers import Node, open_node, ready
+from tests.schema import postgres_database
 from tests.servers.postgres import Postgres
 
 ROWS = 500
@@ -20,7 +21,7 @@ async def until_no_more(relay_of: Node, settings: RelayPace = SMALL) -> None:
 
 
 async def test_ten_relays_publish_each_of_many_rows_once(postgres: Postgres, amqp_url: str) -> None:
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         async with (
             open_node(url, amqp_url) as node,
             open_node(url, amqp_url) as other,
@@ -38,7 +39,7 @@ async def test_ten_relays_publish_each_of_many_rows_once(postgres: Postgres, amq
 async def test_rows_that_a_long_transaction_holds_keep_no_others_waiting(
     postgres: Postgres, amqp_url: str
 ) -> None:
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         async with open_node(url, amqp_url) as node:
             await node.stores.accept_many(100)
             await node.stores.pass_time(10)
@@ -56,7 +57,7 @@ async def test_rows_that_a_long_transaction_holds_keep_no_others_waiting(
 async def test_a_backlog_that_nobody_consumes_is_not_published_again(
     postgres: Postgres, amqp_url: str
 ) -> None:
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         async with open_node(url, amqp_url) as node:
             await node.stores.accept_many(ROWS)
             await node.stores.pass_time(10)

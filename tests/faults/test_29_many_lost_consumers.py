@@ -19,11 +19,11 @@ from tests.faults.brokers import (
     Ledger,
     accepted,
     apply_policies,
-    database_of,
     open_node,
     until_async,
 )
 from tests.patience import AT_ALL_S
+from tests.schema import postgres_database
 from tests.servers.postgres import Postgres
 from tests.servers.rabbitmq import RabbitMq
 from tests.witness import witness_of
@@ -57,7 +57,7 @@ async def test_what_waits_for_its_turn_outlives_restarts_of_the_broker_and_is_se
 ) -> None:
     waiting, ledger = Waiting(), Ledger()
     await apply_policies(rabbitmq, amqp_url)
-    with database_of(postgres) as url:
+    with postgres_database(postgres) as url:
         async with open_node(url, amqp_url) as node, node.api() as client, node.relaying():
             async with crowd(amqp_url, waiting):
                 [id] = accepted([await client.post()])

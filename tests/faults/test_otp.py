@@ -29,9 +29,9 @@ from notifier.providers.account import ProviderState, ProviderStore
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Gate
 from notifier.queue.memory import MemoryQueue
-from notifier.store.upgrading import upgrade
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores, a_submission, open_stores
+from tests.schema import sqlite_database
 from tests.servers.messages import ManualClock
 
 OTP_S = 60.0
@@ -208,9 +208,7 @@ LATE_RESCUE = [Turn(calls=(Call(outcome=None),)), Turn(wait_s=61, calls=(Call(ou
 
 @pytest.fixture(scope="module")
 def otp_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("otp") / "notifier.db"
-    asyncio.run(upgrade(f"sqlite:///{path}"))
-    return f"sqlite:///{path}"
+    return sqlite_database(tmp_path_factory.mktemp("otp") / "notifier.db")
 
 
 @settings(

@@ -22,10 +22,10 @@ from notifier.queue.rabbitmq.queue import RabbitQueue, open_rabbit_queue
 from notifier.store.kit.database import Database
 from notifier.store.kit.opening import open_database
 from notifier.store.notification.reading import SqlQueryStore
-from notifier.store.upgrading import upgrade
 from tests.api import MAIL, PREFIX, Api, over, serving
 from tests.clock import SystemClock
 from tests.patience import AT_ALL_S
+from tests.schema import postgres_database
 from tests.servers.postgres import Postgres
 from tests.servers.processes import free_port
 from tests.servers.rabbitmq import RabbitMq, vhost_of
@@ -97,18 +97,17 @@ async def limit_pages(database: Database, pages: int) -> None:
         await connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
 
 
-async def test_a_database_that_became_read_only_is_no_readiness(postgres_url: str) -> None:
-    await upgrade(postgres_url)
-    name = urlsplit(postgres_url).path.removeprefix("/")
+async def test_a_database_that_became_read_only_is_no_readiness(schema_url: str) -> None:
+    name = urlsplit(schema_url).path.removeprefix("/")
     end = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     set_it = f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'
-    async with over(postgres_url) as api:
+    async with over(schema_url) as api:
         api.client.headers.update(await api.headers("orders", "send", "read"))
         await api.send()
-        await execute(postgres_url, set_it, end)
+        await execute(schema_url, set_it, end)
         with capture_logs() as logs:
             # The first may only meet the end of its session.
             await eventually(lambda: answers_with_503(api))
@@ -116,7 +115,7 @@ async def test_a_database_that_became_read_only_is_no_readiness(postgres_url: st
             status, word, database = await readiness(api)
         # The sessions that were opened meanwhile stay read-only: they have to be given up.
         reset = f'ALTER DATABASE "{name}" RESET default_transaction_read_only'
-        await execute(postgres_url, "SET default_transaction_read_only = off", reset)
+        await execute(schema_url, "SET default_transaction_read_only = off", reset)
         await eventually(lambda: is_ready(api))
         await api.send()
 
@@ -176,8 +175,7 @@ async def test_why_there_is_no_database_is_told_without_a_value_of_ours(
 )
 async def test_a_role_that_may_not_is_told(postgres: Postgres, made: str, words: str) -> None:
     role, password = f"role_{secrets.token_hex(4)}", secrets.token_hex(8)
-    with postgres.database() as url:
-        await upgrade(url)
+    with postgres_database(postgres) as url:
         await execute(url, f"CREATE ROLE {role} {made} PASSWORD '{password}'")
         try:
             mine = with_parts(url, username=role, password=password)

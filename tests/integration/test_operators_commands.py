@@ -22,8 +22,8 @@ from notifier.content.library import TemplateDraft
 from notifier.content.template import Content
 from notifier.intake.ports import Submission
 from notifier.notification.model import Channel
-from notifier.store.upgrading import upgrade
 from tests.contract.store.stores import a_submission, open_stores
+from tests.schema import sqlite_database
 from tests.servers.rabbitmq import RabbitMq
 
 Command: TypeAlias = Callable[[str], tuple[int, str, str]]
@@ -34,8 +34,7 @@ def command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
     """Return what runs a command: its exit code, stdout and stderr."""
-    url = f"sqlite:///{tmp_path / 'notifier.db'}"
-    asyncio.run(upgrade(url))
+    url = sqlite_database(tmp_path / "notifier.db")
     monkeypatch.setenv("NOTIFIER_DATABASE_URL", url)
 
     def run(line: str) -> tuple[int, str, str]:

@@ -12,9 +12,9 @@ from notifier.composition import workers
 from notifier.composition.settings import read_settings
 from notifier.queue.memory import MemorySubscription
 from notifier.settings.groups import Settings
-from notifier.store.upgrading import upgrade
 from notifier.worker.consumers import Consumers
 from tests.patience import AT_ALL_S
+from tests.schema import sqlite_database
 
 ENDED = "a consumer ended"
 
@@ -28,8 +28,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def settings(tmp_path: Path) -> Settings:
-    url = f"sqlite:///{tmp_path / 'notifier.db'}"
-    await upgrade(url)
+    url = sqlite_database(tmp_path / "notifier.db")
     return read_settings(
         {
             "NOTIFIER_DATABASE_URL": url,

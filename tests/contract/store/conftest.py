@@ -1,5 +1,4 @@
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -7,35 +6,21 @@ import asyncpg
 import pytest
 
 from notifier.store.kit.tables import metadata
-from notifier.store.upgrading import upgrade
 from tests.contract.store.stores import Stores, open_stores
+from tests.schema import postgres_database, sqlite_database
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import Postgres
 
 
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("sqlite") / "template.db"
-    asyncio.run(upgrade(f"sqlite:///{path}"))
-    return path
-
-
-def _upgrade(url: str) -> None:
-    asyncio.run(upgrade(url))
-
-
 @pytest.fixture
-def sqlite_store_url(sqlite_template: Path, tmp_path: Path) -> str:
+def sqlite_store_url(tmp_path: Path) -> str:
     """The URL of an up-to-date SQLite file of the test's own."""
-    path = tmp_path / "notifier.db"
-    shutil.copy(sqlite_template, path)
-    return f"sqlite:///{path}"
+    return sqlite_database(tmp_path / "notifier.db")
 
 
 @pytest.fixture(scope="session")
 def postgres_store(postgres: Postgres) -> Iterator[str]:
-    with postgres.database() as url:
-        _upgrade(url)
+    with postgres_database(postgres) as url:
         yield url
 
 

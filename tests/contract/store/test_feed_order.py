@@ -141,10 +141,9 @@ async def test_an_event_that_becomes_visible_after_later_ones_is_not_skipped(
 
 
 async def test_an_id_that_was_drawn_before_its_transaction_has_a_number_is_not_skipped(
-    postgres_url: str,
+    schema_url: str,
 ) -> None:
-    await upgrade(postgres_url)
-    async with open_stores(postgres_url) as stores, writers(postgres_url, 2) as (early, gate):
+    async with open_stores(schema_url) as stores, writers(schema_url, 2) as (early, gate):
         await gate.connection.execute(_HALT)
         await gate.connection.execute("SELECT pg_advisory_lock(1)")
         # Of 32 ids the first one alone is logged, for which a transaction gets its number at once.
@@ -271,10 +270,9 @@ async def test_an_answer_that_comes_late_tells_nothing_of_those_who_came_after_i
 
 
 async def test_a_database_that_has_lost_its_last_commits_is_followed_from_there(
-    postgres_url: str,
+    schema_url: str,
 ) -> None:
-    await upgrade(postgres_url)
-    async with open_stores(postgres_url) as stores, writers(postgres_url, 2) as (early, late):
+    async with open_stores(schema_url) as stores, writers(schema_url, 2) as (early, late):
         reader = await a_reader(stores)
         await early.write()
         (kept,) = await early.commit()

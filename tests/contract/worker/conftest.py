@@ -1,5 +1,3 @@
-import asyncio
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -7,8 +5,8 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from notifier.store.upgrading import upgrade
 from tests.contract.worker.bench import Bench, open_bench
+from tests.schema import sqlite_database
 
 
 @pytest.fixture(autouse=True)
@@ -18,17 +16,8 @@ def logs() -> Iterator[list[EventDict]]:
         yield captured
 
 
-@pytest.fixture(scope="session")
-def worker_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("worker") / "template.db"
-    asyncio.run(upgrade(f"sqlite:///{path}"))
-    return path
-
-
 @pytest.fixture
-async def bench(worker_template: Path, tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     """A worker's surroundings: a SQLite file and a memory queue of the test's own."""
-    path = tmp_path / "notifier.db"
-    shutil.copy(worker_template, path)
-    async with open_bench(f"sqlite:///{path}") as opened:
+    async with open_bench(sqlite_database(tmp_path / "notifier.db")) as opened:
         yield opened

@@ -1,7 +1,6 @@
 """Whatever providers answer, whoever asks and however long it takes: what a gate never does."""
 
 import asyncio
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, T
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Admission, Barred, Gate
 from tests.contract.store.stores import Stores, open_stores
+from tests.schema import sqlite_database
 from tests.servers.messages import ManualClock
 
 SETTINGS = BreakerSettings(min_calls=4)
@@ -89,11 +89,11 @@ class World:
             await self.stores.pass_time(seconds)
 
 
-def in_a_world(template: Path, folder: Path, taken: Sequence[Step]) -> list[Admission | Barred]:
+def in_a_world(folder: Path, taken: Sequence[Step]) -> list[Admission | Barred]:
     """Take these steps, and check that it ends well; returns the answers."""
 
     async def work() -> list[Admission | Barred]:
-        async with open_stores(f"sqlite:///{folder / 'notifier.db'}") as stores:
+        async with open_stores(sqlite_database(folder / "notifier.db")) as stores:
             world = World(stores)
             answers = [await world.take(step) for step in taken]
             await world.pass_time(SETTINGS.open_max_s + SETTINGS.probe_lease_s)
@@ -102,7 +102,6 @@ def in_a_world(template: Path, folder: Path, taken: Sequence[Step]) -> list[Admi
             assert all(state.opened_at is None for state in await stores.providers.states())
             return answers
 
-    shutil.copy(template, folder / "notifier.db")
     return asyncio.run(work())
 
 
@@ -114,9 +113,9 @@ LIVES = settings(
 @LIVES
 @given(taken=steps((*OUTCOMES, None), recipients=6))
 def test_only_one_probes_at_a_time_and_the_first_success_lets_everybody_through(
-    worker_template: Path, tmp_path_factory: pytest.TempPathFactory, taken: list[Step]
+    tmp_path_factory: pytest.TempPathFactory, taken: list[Step]
 ) -> None:
-    answers = in_a_world(worker_template, tmp_path_factory.mktemp("life"), taken)
+    answers = in_a_world(tmp_path_factory.mktemp("life"), taken)
 
     assert all(0 < each.retry_after_s <= 600 for each in answers if isinstance(each, Barred))
 
@@ -124,8 +123,8 @@ def test_only_one_probes_at_a_time_and_the_first_success_lets_everybody_through(
 @LIVES
 @given(taken=steps(ABOUT_A_RECIPIENT, recipients=2))
 def test_nothing_that_is_said_about_one_or_two_recipients_bars_anybody(
-    worker_template: Path, tmp_path_factory: pytest.TempPathFactory, taken: list[Step]
+    tmp_path_factory: pytest.TempPathFactory, taken: list[Step]
 ) -> None:
-    answers = in_a_world(worker_template, tmp_path_factory.mktemp("life"), taken)
+    answers = in_a_world(tmp_path_factory.mktemp("life"), taken)
 
     assert set(answers) == {Admission("twilio")}

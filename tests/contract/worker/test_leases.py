@@ -8,7 +8,6 @@ import pytest
 from notifier.delivery.ports import Claimed, RescuePolicy, Upkeep
 from notifier.errors import StoreBusyError, StoreUnavailableError
 from notifier.notification.model import Channel, OnUnknown, Status
-from notifier.store.upgrading import upgrade
 from notifier.worker.leases import LeaseEnder
 from notifier.worker.supervisor import Death
 from tests.contract.worker.bench import Bench, open_bench, within
@@ -112,17 +111,11 @@ async def test_leases_are_ended_once_the_database_is_back(desk: Desk, error: Exc
     assert desk.nudges == 1
 
 
-@pytest.fixture
-def upgraded_url(postgres_url: str) -> str:
-    asyncio.run(upgrade(postgres_url))
-    return postgres_url
-
-
-async def test_a_claim_that_waits_for_a_row_is_found_once_it_has_it(upgraded_url: str) -> None:
-    async with open_bench(upgraded_url) as bench:
+async def test_a_claim_that_waits_for_a_row_is_found_once_it_has_it(schema_url: str) -> None:
+    async with open_bench(schema_url) as bench:
         desk = Desk(bench)
         envelope = await bench.accept()
-        other = await asyncpg.connect(upgraded_url.replace("+asyncpg", ""))
+        other = await asyncpg.connect(schema_url.replace("+asyncpg", ""))
         try:
             async with other.transaction():
                 await other.execute("SELECT FROM notifications FOR UPDATE")
