@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.errors import (
     NotifierError,
+    SchemaError,
     StoreRefusedError,
     StoreTooSlowError,
     StoreUnavailableError,
@@ -145,6 +146,21 @@ async def test_a_restart_of_the_server_costs_nobody_an_error(
         await asyncio.to_thread(mortal_postgres.start)
 
         await asyncio.gather(*(call() for call in calls))
+
+
+async def test_an_outage_lasts_until_others_than_a_probe_are_served(stores: Stores) -> None:
+    async def miss(connection: AsyncConnection) -> None:
+        await connection.execute(text("DELETE FROM what_there_is_not"))
+
+    with pytest.raises(SchemaError) as missing:
+        await stores.database.write(miss)
+
+    outage = await stores.queries.outage()
+    assert outage is not None
+    assert outage.reason == str(missing.value)
+
+    await stores.accept()
+    assert await stores.queries.outage() is None
 
 
 async def test_cancelled_calls_leak_no_connection(stores: Stores) -> None:
