@@ -35,6 +35,7 @@ from notifier.api.notifications.sending import SendingEndpoints
 from notifier.api.pages import docs_operation, home_operation, static_files
 from notifier.api.providers import ProviderEndpoints
 from notifier.api.receipts import ReceiptDesk, ReceiptEndpoints
+from notifier.api.retention import RetentionEndpoints
 from notifier.api.sandbox import SandboxEndpoints
 from notifier.api.senders import SenderEndpoints
 from notifier.api.suppressions import SuppressionEndpoints
@@ -64,6 +65,7 @@ from notifier.intake.submission import Submitter
 from notifier.notification.orders import Orders
 from notifier.notification.queueing import Queue, QueueMembers
 from notifier.notification.reading import QueryStore
+from notifier.notification.retention import RetentionRules
 from notifier.providers.account import ProviderStore
 from notifier.providers.captures import Captures
 from notifier.providers.receipt import ReceiptStore
@@ -96,6 +98,7 @@ class ApiPorts:
     brands: BrandStore
     senders: SenderStore
     topics: TopicStore
+    retention_rules: RetentionRules
     renderer: Renderer
     workshop: Workshop
     markup: Markup
@@ -301,14 +304,16 @@ def _on_inboxes(
 
 
 def _on_the_service(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:
-    return HealthEndpoints(
+    health = HealthEndpoints(
         queries=ports.queries,
         queue=ports.queue,
         providers=ports.providers,
         clock_problem=ports.clock_problem,
         routes=config.routes,
         probe_timeout_s=config.probe_timeout_s,
-    ).operations()
+    )
+    retention = RetentionEndpoints(rules=ports.retention_rules, defaults=config.retention)
+    return (*health.operations(), *retention.operations())
 
 
 def _on_callbacks(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:

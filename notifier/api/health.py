@@ -31,7 +31,16 @@ class AccountView(View):
 
     accepted: int
     by_status: Annotated[dict[Status, int], Field(description="Every status, zeros included.")]
-    balanced: Annotated[bool, Field(description="Whether accepted is the sum of by_status.")]
+    purged: Annotated[
+        dict[Status, int],
+        Field(
+            description="Those that retention removed, by the status that they had; on the last "
+            "page, as they are among the oldest."
+        ),
+    ]
+    balanced: Annotated[
+        bool, Field(description="Whether accepted is the sum of by_status and purged.")
+    ]
     outcome_unknown: int
     late_completions: int
     unknown_messages: Annotated[
@@ -60,6 +69,7 @@ class AccountView(View):
         return cls(
             accepted=account.accepted,
             by_status={each: account.by_status.get(each, 0) for each in Status},
+            purged={each: count for each, count in account.purged.items() if count},
             balanced=account.is_balanced,
             outcome_unknown=account.outcome_unknown,
             late_completions=account.late_completions,

@@ -15,6 +15,7 @@ from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.operations import Operation, Reply
 from notifier.clock import Clock
 from notifier.errors import NotifierError
+from notifier.notification.feed import ACCEPT
 from notifier.notification.queueing import Queue, QueueDepth, QueueMembers
 from notifier.notification.reading import Backlog, QueryStore
 from notifier.providers.account import ProviderState, ProviderStore, PutOff
@@ -200,6 +201,13 @@ def _of_backlog(backlog: Backlog) -> Iterable[Metric]:
         "Ids that messages named and the database does not know.",
         value=backlog.unknown_messages,
     )
+    gone = _gauge(
+        "notifier_purged_notifications", "Notifications that retention removed.", "type", "status"
+    )
+    for (channel, status), count in backlog.purged.items():
+        if status != ACCEPT:
+            gone.add_metric([channel, status], count)
+    yield gone
 
 
 def _of_depths(depths: Sequence[QueueDepth]) -> Metric:

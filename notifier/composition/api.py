@@ -21,6 +21,7 @@ from notifier.composition.resources import (
     attachment_limits,
     has_workers_inside,
     open_resources,
+    retention_terms,
     sms_rules,
     spare_collector,
     warn_of_unprotected_database,
@@ -94,6 +95,7 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
         brands=resources.stores.brands,
         senders=resources.stores.senders,
         topics=resources.stores.topics,
+        retention_rules=resources.stores.retention_rules,
         renderer=VersionRenderer(resources.clock),
         workshop=workshop,
         markup=HtmlMarkup(),
@@ -120,6 +122,7 @@ def _api_config(settings: Settings, clock: Clock) -> ApiConfig:
         max_batch_bytes=settings.api.max_batch_bytes,
         requests_per_minute=settings.api.rate_limit,
         attachments=attachment_limits(settings),
+        retention=retention_terms(settings),
     )
 
 

@@ -19,6 +19,7 @@ from notifier.content.uploading import Filing
 from notifier.errors import SchemaError, StoreUnavailableError
 from notifier.intake.publishing import Publisher
 from notifier.notification.queueing import Queue
+from notifier.notification.retention import Terms
 from notifier.notification.sms import SmsRules
 from notifier.queue.memory import MemoryQueue
 from notifier.queue.rabbitmq.connection import RabbitSettings
@@ -43,6 +44,7 @@ from notifier.store.notification.settings import StoreSettings
 from notifier.store.notification.upkeep import SqlUpkeep
 from notifier.store.providers.accounts import SqlProviderStore
 from notifier.store.receipts.applying import SqlReceiptStore
+from notifier.store.retention import SqlPurge, SqlRetentionRules
 from notifier.store.senders import SqlSenderStore
 from notifier.store.suppressions import SqlSuppressionStore
 from notifier.store.templates.library import SqlTemplateStore
@@ -81,6 +83,8 @@ class Stores:
     brands: SqlBrandStore
     senders: SqlSenderStore
     topics: SqlTopicStore
+    retention_rules: SqlRetentionRules
+    purge: SqlPurge
     clock: DatabaseClock
 
     @property
@@ -128,6 +132,8 @@ async def open_stores(
             brands=SqlBrandStore(database),
             senders=SqlSenderStore(database),
             topics=SqlTopicStore(database),
+            retention_rules=SqlRetentionRules(database),
+            purge=SqlPurge(database),
             clock=DatabaseClock(database, SystemClock()),
         )
 
@@ -224,6 +230,11 @@ def links(settings: Settings) -> Links | None:
     keys = settings.links.keys or (settings.key_pepper,)
     secrets = [key.get_secret_value().encode() for key in keys]
     return SealedLinks(settings.links.base_url, secrets)
+
+
+def retention_terms(settings: Settings) -> Terms:
+    """Return how long is kept what no rule is for."""
+    return Terms(**settings.retention.model_dump())
 
 
 def attachment_limits(settings: Settings) -> AttachmentLimits:

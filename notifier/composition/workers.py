@@ -23,6 +23,7 @@ from notifier.composition.resources import (
     Stores,
     has_workers_inside,
     open_resources,
+    retention_terms,
     set_up_logging,
     sms_rules,
     spare_collector,
@@ -41,6 +42,7 @@ from notifier.delivery.ports import ChannelAdapter, RescuePolicy
 from notifier.delivery.preparing import Preparer
 from notifier.duty import purging
 from notifier.errors import SettingsError
+from notifier.notification.retention import Terms, retaining
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Gate
 from notifier.queue.rabbitmq.policies import TopologyWatch
@@ -146,14 +148,18 @@ def delivery_duties(settings: Settings, resources: Resources) -> DeliveryDuties:
     )
 
 
-def make_relay(delivery: DeliveryDuties, stores: Stores) -> Relay:
-    """Return a relay that does those duties, and has the stores forget what is old."""
+def make_relay(delivery: DeliveryDuties, stores: Stores, terms: Terms) -> Relay:
+    """Return a relay that does those duties, and has the stores forget what is old.
+
+    `terms` are for what no rule of retention is for.
+    """
     return Relay(
         [
             *delivery.all(),
             purging(stores.once, "keys"),
             purging(stores.receipts, "receipts"),
             stores.filing.duty(),
+            retaining(stores.purge, terms),
         ]
     )
 
@@ -177,7 +183,7 @@ async def _run_workers(settings: Settings, environ: Mapping[str, str]) -> None:
     async with open_resources(settings, f"relay@{socket.gethostname()}") as resources:
         make_routes(parts_of(settings, resources))
         duties = delivery_duties(settings, resources)
-        relay = make_relay(duties, resources.stores)
+        relay = make_relay(duties, resources.stores, retention_terms(settings))
         log.info("workers.started", processes=settings.worker.processes)
         relaying_or_not = relay.run() if settings.relay.enabled else _without_relay()
         async with (

@@ -50,12 +50,14 @@ class Account:
     late_completions: int
     unknown_messages: int
     """Ids that messages named and no service's notification has."""
+    purged: Mapping[Status, int] = field(default_factory=dict)
+    """Those that retention removed, by the status that they had; among the oldest ones."""
     goes_on_after: UUID | None = None
 
     @property
     def is_balanced(self) -> bool:
-        """Whether every accepted notification stands in exactly one state."""
-        return self.accepted == sum(self.by_status.values())
+        """Whether every accepted notification stands in exactly one state, or did at last."""
+        return self.accepted == sum(self.by_status.values()) + sum(self.purged.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,8 @@ class Backlog:
     outcome_unknown: int
     late_completions: int
     unknown_messages: int
+    purged: Mapping[tuple[Channel, str], int] = field(default_factory=dict)
+    """How many retention removed, by channel and status, and by channel as `accept`."""
 
 
 class QueryStore(Protocol):

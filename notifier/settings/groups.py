@@ -266,6 +266,26 @@ class LinkSettings(Group):
     )
 
 
+class RetentionSettings(Group):
+    """Retention."""
+
+    content_days: int | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        description="Days after its end until the content of a notification goes: what was sent, "
+        "with its variables, files, inbox item and capture; unset: never. Rules by service and "
+        "channel come first ([retention](privacy.md#retention)).",
+    )
+    rows_days: int | None = Field(
+        None,
+        ge=7,
+        le=36_500,
+        description="Days after its end until all of a notification goes; unset: never. The "
+        "account goes on counting it.",
+    )
+
+
 class DatabaseSettings(Environment):
     """Where the database is."""
 
@@ -351,6 +371,7 @@ class Settings(KeySettings, BrokerSettings, ClientSettings):
     api: ApiSettings = ApiSettings()
     attachments: AttachmentSettings = AttachmentSettings()
     links: LinkSettings = LinkSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @model_validator(mode="after")
     def _sends_end_before_leases(self) -> Self:

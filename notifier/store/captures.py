@@ -1,8 +1,9 @@
 """What the sandbox provider captured."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     Boolean,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    delete,
     func,
     insert,
     or_,
@@ -51,6 +53,7 @@ captures = Table(
     # JSON; NULL: none.
     Column("files", Text),
     Index("ix_captures_channel_seq", "channel", "seq"),
+    Index("ix_captures_notification_id", "notification_id"),
 )
 
 
@@ -79,6 +82,14 @@ _ADD = insert(captures).from_select(
     ["notification_id", *_given.c.keys()[1:], "captured_at"],
     select(*_given.c, Now()),
 )
+_ids = given_rows(id=ID)
+_REMOVE = delete(captures).where(captures.c.notification_id.in_(select(_ids.c.id)))
+
+
+async def remove(connection: AsyncConnection, notifications: Collection[UUID]) -> int:
+    """Remove what was captured of these; returns how many."""
+    rows = joined(encode({"id": id.hex}) for id in notifications)
+    return (await connection.execute(_REMOVE, {"rows": rows})).rowcount
 
 
 class SqlCaptures:

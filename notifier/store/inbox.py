@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
+    delete,
     func,
     insert,
     literal,
@@ -183,6 +184,17 @@ _UNREAD = select(inboxes.c.unread).where(
     inboxes.c.service == parameter("which_service"),
     inboxes.c.recipient == parameter("which_recipient"),
 )
+_ids = given_rows(id=ID)
+_is_given = inbox_items.c.notification_id.in_(select(_ids.c.id))
+_FIND_OWNERS = select(inbox_items.c.service, inbox_items.c.recipient).where(_is_given).distinct()
+_REMOVE = (
+    delete(inbox_items)
+    .where(_is_given)
+    .returning(inbox_items.c.service, inbox_items.c.recipient, inbox_items.c.read_at)
+)
+_COUNT_REMOVED = (
+    update(inboxes).where(_is_of(_added)).values(unread=inboxes.c.unread - _added.c.added)
+)
 
 
 class SqlInbox:
@@ -282,6 +294,19 @@ async def add_all(
     if added:
         await connection.execute(_COUNT, {"rows": _counts_of(added)})
     return locked
+
+
+async def remove(connection: AsyncConnection, notifications: Collection[UUID]) -> int:
+    """Remove the items of these from their inboxes; returns how many."""
+    rows = joined(encode({"id": id.hex}) for id in notifications)
+    owners = [tuple(row) for row in await connection.execute(_FIND_OWNERS, {"rows": rows})]
+    if not owners:
+        return 0
+    await connection.execute(LOCK, {"rows": _names_of(owners)})
+    removed = (await connection.execute(_REMOVE, {"rows": rows})).all()
+    unread = Counter((row.service, row.recipient) for row in removed if row.read_at is None)
+    await connection.execute(_COUNT_REMOVED, {"rows": _counts_of(unread)})
+    return len(removed)
 
 
 def _inbox_of(message: Message) -> tuple[str, str]:

@@ -164,6 +164,8 @@ def test_a_query_parameter_that_must_be_given_is_required(document: Mapping[str,
     attachments = "/api/v1/attachments"
     diff = "/api/v1/templates/{template}/diff"
     assert required == {
+        ("delete", "/api/v1/retention", "service"),
+        ("put", "/api/v1/retention", "service"),
         ("delete", where, "type"),
         ("delete", where, "recipient"),
         ("get", diff, "from"),

@@ -114,6 +114,20 @@ def test_a_service_s_senders_are_set_listed_and_removed(command: Command) -> Non
         assert "expected" in problem
 
 
+def test_rules_of_retention_are_set_listed_and_removed(command: Command) -> None:
+    assert command("retention set orders --content-days 30") == (
+        0, "orders: content for 30 days, all of it for ever.\n", "",
+    )  # fmt: skip
+    assert command("retention set orders --type sms --content-days 7 --rows-days 90")[0] == 0
+
+    listed = [line.split("\t")[:4] for line in command("retention list")[1].splitlines()]
+    assert listed[1:] == [["orders", "", "30", ""], ["orders", "sms", "7", "90"]]
+
+    assert command("retention remove orders --type sms") == (0, "It is gone.\n", "")
+    assert command("retention remove orders --type sms")[0] == 1
+    assert command("retention set orders --rows-days 6")[0] == 2
+
+
 def test_every_list_is_to_be_had_as_json_and_by_service(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

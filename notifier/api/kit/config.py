@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from notifier.audience.allowed import AllowedRecipients
 from notifier.content.attachment import AttachmentLimits
 from notifier.notification.model import Channel
+from notifier.notification.retention import Terms
 from notifier.notification.sms import DEFAULT_RULES, SmsRules
 from notifier.providers.receipt import CallbackRoute
 
@@ -82,6 +83,8 @@ class ApiConfig:
     """Streams end after this long, so that keys are checked again; clients resume by themselves."""
 
     attachments: AttachmentLimits = field(default_factory=AttachmentLimits)
+    retention: Terms = field(default_factory=Terms)
+    """How long is kept what no rule is for."""
 
     @property
     def channels(self) -> frozenset[Channel]:

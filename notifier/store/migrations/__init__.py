@@ -34,6 +34,7 @@ REVISIONS = (
     "0020_address_people",
     "0021_add_topics",
     "0022_add_broadcasts",
+    "0023_let_go_what_is_old",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

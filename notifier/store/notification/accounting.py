@@ -1,6 +1,7 @@
 """Counting: the account of so many notifications, and what is under way."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -8,7 +9,6 @@ from sqlalchemy import (
     CTE,
     BigInteger,
     ColumnElement,
-    CompoundSelect,
     Select,
     Text,
     cast,
@@ -23,7 +23,7 @@ from notifier.notification.feed import ACCEPT
 from notifier.notification.model import Status
 from notifier.notification.reading import Account, Backlog
 from notifier.store.kit.sql import literal_text
-from notifier.store.notification import timeline
+from notifier.store.notification import purged, timeline
 from notifier.store.notification.changes import stands_at, status_in
 from notifier.store.notification.searching import (
     IN_WORDS_OF_INDEXES,
@@ -83,11 +83,14 @@ async def account(
     few = await _few_are_pending(connection)
     counts: Counter[str] = Counter()
     # One statement, so that it sees one state.
-    for row in await connection.execute(_counting(part, few_are_pending=few)):
+    # What is gone was older than all that is there.
+    gone = [] if oldest else [purged.counts(service)]
+    for row in await connection.execute(union_all(*_counting(part, few_are_pending=few), *gone)):
         counts[row.name] += row.count_
     return Account(
-        accepted=counts[ACCEPT],
+        accepted=counts[ACCEPT] + counts[purged.PREFIX + ACCEPT],
         by_status={status: counts[status] for status in Status},
+        purged={status: counts[purged.PREFIX + status] for status in Status if status.is_final},
         outcome_unknown=counts[_UNKNOWN],
         late_completions=counts[timeline.LATE_COMPLETION],
         unknown_messages=counts[_NAMELESS],
@@ -112,11 +115,11 @@ async def _few_are_pending(connection: AsyncConnection) -> bool:
     return int(pending.count_) <= _FEW
 
 
-def _counting(part: _Part, *, few_are_pending: bool) -> CompoundSelect[str, int]:
+def _counting(part: _Part, *, few_are_pending: bool) -> Sequence[Select[str, int]]:
     services = every_service if part.service is None else _only(part.service)
     is_in = part.is_in(n.c.id)
     is_pending = stands_at(Status.PENDING)
-    return union_all(
+    return (
         _accepted(part, services),
         *(
             _by_service(status, services, status_in(status), *is_in)
@@ -181,6 +184,7 @@ async def backlog(connection: AsyncConnection) -> Backlog:
         outcome_unknown=counts[_UNKNOWN],
         late_completions=counts[timeline.LATE_COMPLETION],
         unknown_messages=counts[_NAMELESS],
+        purged=await purged.by_channel(connection),
     )
 
 

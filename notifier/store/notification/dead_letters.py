@@ -3,7 +3,19 @@
 from collections.abc import Collection, Sequence
 from functools import partial
 
-from sqlalchemy import Boolean, Integer, and_, case, literal, literal_column, null, select, update
+from sqlalchemy import (
+    Boolean,
+    Integer,
+    and_,
+    case,
+    delete,
+    literal,
+    literal_column,
+    null,
+    select,
+    union,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.notification.envelope import Envelope
@@ -17,6 +29,7 @@ from notifier.store.notification import timeline, unknown
 from notifier.store.notification.changes import RETURNED, locked, status_in
 from notifier.store.notification.rows import envelope_row, event_row, fault_columns
 from notifier.store.notification.tables import notifications as n
+from notifier.store.notification.tables import purged_letters
 from notifier.store.notification.taking import given_limit, held, is_up, take
 
 GIVEN_UP = Fault(
@@ -46,7 +59,10 @@ async def take_unburied(
     return await take(connection, _TAKE_UNBURIED, limit, hold_s)
 
 
-_STALE_CHANNELS = select(n.c.channel).where(n.c.stale_letter_at.is_not(None)).distinct()
+_STALE_CHANNELS = union(
+    select(n.c.channel).where(n.c.stale_letter_at.is_not(None)),
+    select(purged_letters.c.channel),
+)
 
 _letters = given_rows(id=ID, attempt=Integer)
 _CURRENT = select(n.c.id, n.c.attempt).join_from(
@@ -76,6 +92,10 @@ _FORGET_STALE = (
         n.c.stale_letter_at <= SecondsFromNow(literal(-_SWEEP_S)),
     )
     .values(stale_letter_at=null())
+)
+_FORGET_PURGED = delete(purged_letters).where(
+    purged_letters.c.channel == parameter("which_channel"),
+    purged_letters.c.since <= SecondsFromNow(literal(-_SWEEP_S)),
 )
 
 
@@ -136,7 +156,8 @@ async def mark_unburied(
     if envelopes:
         rows = joined(map(envelope_row, envelopes))
         await connection.execute(_MARK_UNBURIED, {"rows": rows})
-    await connection.execute(_FORGET_STALE, {"which_channel": channel})
+    for forget in (_FORGET_STALE, _FORGET_PURGED):
+        await connection.execute(forget, {"which_channel": channel})
 
 
 class SqlDeadLetters:

@@ -18,11 +18,19 @@ from sqlalchemy import BigInteger, ColumnElement, Row, case, delete, func, liter
 from sqlalchemy.dialects.postgresql import Insert, insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification.feed import START, Cursor, FeedEvent, FeedPage
+from notifier.notification.feed import ACCEPT, START, Cursor, FeedEvent, FeedPage
 from notifier.notification.model import Channel
 from notifier.store.kit.database import Database
 from notifier.store.kit.rows import encode, joined
-from notifier.store.kit.sql import ID, Now, SecondsUntil, given_rows, literal_text, parameter
+from notifier.store.kit.sql import (
+    ID,
+    Now,
+    SecondsFromNow,
+    SecondsUntil,
+    given_rows,
+    literal_text,
+    parameter,
+)
 from notifier.store.kit.writing import UNNAMED, WritersOf
 from notifier.store.notification.tables import feed_cursors
 from notifier.store.notification.tables import notification_events as events
@@ -100,7 +108,14 @@ _STORE = _replacing()
 _NOTE_REMOVAL = _replacing(when=feed_cursors.c.position < _kept.excluded.position)
 _given = given_rows(id=ID)
 _REMOVE = (
-    delete(events).where(events.c.notification_id.in_(select(_given.c.id))).returning(events.c.id)
+    delete(events)
+    .where(events.c.notification_id.in_(select(_given.c.id)))
+    .returning(events.c.id, events.c.notification_id, events.c.event)
+)
+_READERS_KEPT_S = 7 * 86_400.0
+_SLOWEST = select(func.min(feed_cursors.c.position)).where(
+    feed_cursors.c.reader != literal_text(_NO_READER),
+    feed_cursors.c.updated_at > SecondsFromNow(literal(-_READERS_KEPT_S)),
 )
 
 
@@ -204,14 +219,23 @@ def _to_event(row: Row[Any]) -> FeedEvent:
     )
 
 
-async def remove(connection: AsyncConnection, notifications: Collection[UUID]) -> None:
-    """Remove the timelines of these; readers that were not there yet will be told."""
+async def slowest(connection: AsyncConnection) -> Cursor | None:
+    """Return how far the slowest reader is, of those that moved within a week; None: no reader."""
+    position: Cursor | None = await connection.scalar(_SLOWEST)
+    return position
+
+
+async def remove(connection: AsyncConnection, notifications: Collection[UUID]) -> Collection[UUID]:
+    """Remove the timelines of these; readers that were not there yet will be told.
+
+    Returns those of which the beginning was among what was removed.
+    """
     rows = joined(encode({"id": id.hex}) for id in notifications)
-    removed = (await connection.scalars(_REMOVE, {"rows": rows})).all()
+    removed = (await connection.execute(_REMOVE, {"rows": rows})).all()
     if removed:
-        await connection.execute(
-            _NOTE_REMOVAL, {"of_reader": _NO_READER, "at_position": max(removed)}
-        )
+        last = max(row.id for row in removed)
+        await connection.execute(_NOTE_REMOVAL, {"of_reader": _NO_READER, "at_position": last})
+    return [row.notification_id for row in removed if row.event == ACCEPT]
 
 
 async def store(connection: AsyncConnection, reader: str, cursor: Cursor) -> None:

@@ -106,18 +106,25 @@ class Line:
         take the one of all services, and go through another's hundred thousand newest ones. Of
         what is compared as a row it only sees where the first column ends: the others are equal.
         """
+        row = self._row()
+        return self._within(span, *columns).order_by(*(column.desc() for column in row))
+
+    def oldest(self, span: Span, *columns: Any) -> Select[Any]:
+        """Return these columns, or all, oldest first; otherwise as `newest`."""
+        return self._within(span, *columns).order_by(*self._row())
+
+    def _row(self) -> tuple[Column[Any], ...]:
+        return (*(column for column, _ in self.lead[-1:]), n.c.id)
+
+    def _within(self, span: Span, *columns: Any) -> Select[Any]:
         is_of_line = [column == value for column, value in self.lead]
-        row = (*(column for column, _ in self.lead[-1:]), n.c.id)
-        return (
-            select(*(columns or (n,)))
-            .where(
-                *self.words,
-                *is_of_line[:-1],
-                ToldToSqlite(and_(*is_of_line[-1:], n.c.id >= span.first, n.c.id < span.end)),
-                tuple_(*row) >= self._place(span.first),
-                tuple_(*row) < self._place(span.end),
-            )
-            .order_by(*(column.desc() for column in row))
+        row = tuple_(*self._row())
+        return select(*(columns or (n,))).where(
+            *self.words,
+            *is_of_line[:-1],
+            ToldToSqlite(and_(*is_of_line[-1:], n.c.id >= span.first, n.c.id < span.end)),
+            row >= self._place(span.first),
+            row < self._place(span.end),
         )
 
     def _place(self, id: UUID) -> Tuple:
@@ -354,13 +361,13 @@ def _span(filter: NotificationFilter, after: UUID | None) -> Span:
     """Return which ids there can be in the filter's range of time: no index has times."""
     first, end = _NO_ID, after or _EVERY_ID
     if filter.created_from is not None:
-        first = _first_id(filter.created_from, -_CLOCKS_DIFFER_MS)
+        first = first_id(filter.created_from, -_CLOCKS_DIFFER_MS)
     if filter.created_before is not None:
-        end = min(end, _first_id(filter.created_before, +_CLOCKS_DIFFER_MS))
+        end = min(end, first_id(filter.created_before, +_CLOCKS_DIFFER_MS))
     return Span(first, end)
 
 
-def _first_id(at: datetime, offset_ms: int) -> UUID:
+def first_id(at: datetime, offset_ms: int = 0) -> UUID:
     """Return the least id made so long after this time.
 
     RFC 9562, section 5.7: a UUIDv7 begins with the milliseconds since 1970.

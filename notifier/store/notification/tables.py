@@ -1,5 +1,7 @@
 """The tables of notifications, and those that their statements join."""
 
+from typing import Final
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -106,6 +108,8 @@ notifications = Table(
     Column("broadcast_id", Uuid),
     # Since when a dead letter lies there that stands for nothing any more, or may be a second one.
     Column("stale_letter_at", UtcTime),
+    # Since when retention or an erasure let the content go.
+    Column("content_purged_at", UtcTime),
     CheckConstraint(f"status IN ({_STATUSES})", name="status"),
     _index_of_services("ix_notifications_of_service", "service", "id"),
     # PostgreSQL writes each change of status into every index that has the record: those only for
@@ -216,6 +220,39 @@ unknown_messages = Table(
     # What a message names, and no notification has.
     Column("id", Uuid, primary_key=True),
     Column("found_at", UtcTime, nullable=False),
+)
+
+ROWS: Final = "rows"
+"""Of `purge_places.what`: all of a notification."""
+
+purge_places = Table(
+    "purge_places",
+    metadata,
+    # How far a pass through a service's notifications has come, by what goes.
+    Column("service", Text, primary_key=True),
+    Column("what", Text, primary_key=True),
+    Column("place", Uuid, nullable=False),
+    Column("began_at", UtcTime, nullable=False),
+    # The newest that ever went.
+    Column("farthest", Uuid, nullable=False),
+)
+
+purged = Table(
+    "purged",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    # The status that they had, or `accept` for the beginnings of their timelines.
+    Column("name", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+
+purged_letters = Table(
+    "purged_letters",
+    metadata,
+    # Whose dead queue may have letters of what is gone, and since when.
+    Column("channel", Text, primary_key=True),
+    Column("since", UtcTime, nullable=False),
 )
 
 suppressions = Table(

@@ -51,6 +51,7 @@ from notifier.store.notification.upkeep import SqlUpkeep
 from notifier.store.providers.accounts import SqlProviderStore
 from notifier.store.providers.tables import providers
 from notifier.store.receipts.applying import SqlReceiptStore
+from notifier.store.retention import SqlPurge, SqlRetentionRules
 from notifier.store.senders import SqlSenderStore
 from notifier.store.suppressions import SqlSuppressionStore
 from notifier.store.templates.library import SqlTemplateStore
@@ -194,6 +195,8 @@ class Stores:
     topics: SqlTopicStore
     broadcasts: SqlBroadcastStore
     expansion: SqlExpansion
+    retention_rules: SqlRetentionRules
+    purge: SqlPurge
 
     def composer(self, clock: Clock, sms: SmsRules = _SMS) -> Composer:
         return Composer(Library(self.templates, clock), VersionRenderer(clock), sms)
@@ -328,6 +331,8 @@ def stores_over(database: Database, url: str, settings: StoreSettings) -> Stores
         topics=SqlTopicStore(database),
         broadcasts=SqlBroadcastStore(database),
         expansion=SqlExpansion(database),
+        retention_rules=SqlRetentionRules(database),
+        purge=SqlPurge(database, at_once=2),
     )
 
 

@@ -1,0 +1,98 @@
+"""How long notifications are kept."""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import typer
+
+from notifier.commands.checking import check_service
+from notifier.commands.showing import AsJson, Cell, say, show
+from notifier.composition.resources import open_stores
+from notifier.errors import NotifierError
+from notifier.idempotency import NotFound
+from notifier.notification.model import Channel
+from notifier.notification.retention import LEAST_ROWS_DAYS, MOST_DAYS, Rule, StoredRule, Terms
+from notifier.settings.groups import DatabaseSettings
+
+group = typer.Typer(help="How long notifications are kept.", no_args_is_help=True)
+
+Service = Annotated[str, typer.Argument(help="Whose notifications.")]
+OfType = Annotated[
+    Channel | None, typer.Option("--type", help="The channel; otherwise all without a rule.")
+]
+
+_RULE = ("service", "type", "content_days", "rows_days", "since")
+
+
+class NoSuchRuleError(NotifierError):
+    """Raised when there is no rule to remove."""
+
+
+@group.command("list")
+def list_rules(*, as_json: AsJson = False) -> None:
+    """List the rules; what none is for is kept as NOTIFIER_RETENTION__* say."""
+    found = asyncio.run(rules_of(DatabaseSettings.from_env(os.environ)))
+    show(_RULE, [_row(each) for each in found], as_json=as_json)
+
+
+@group.command("set")
+def set_rule(
+    service: Service,
+    type: OfType = None,
+    content_days: Annotated[
+        int | None,
+        typer.Option(min=1, max=MOST_DAYS, help="Days until content goes; otherwise never."),
+    ] = None,
+    rows_days: Annotated[
+        int | None,
+        typer.Option(min=LEAST_ROWS_DAYS, max=MOST_DAYS, help="Days until all goes."),
+    ] = None,
+) -> None:
+    """Say how long a service's notifications are kept after their end."""
+    check_service(service)
+    terms = Terms(content_days=content_days, rows_days=rows_days)
+    rule = Rule(service=service, channel=type, terms=terms)
+    asyncio.run(store_rule(DatabaseSettings.from_env(os.environ), rule))
+    say(f"{service}: content {_words(content_days)}, all of it {_words(rows_days)}.")
+
+
+@group.command()
+def remove(service: Service, type: OfType = None) -> None:
+    """Keep a service's notifications as long as others. What is gone stays gone."""
+    if not asyncio.run(remove_rule(DatabaseSettings.from_env(os.environ), service, type)):
+        raise NoSuchRuleError(f"{service} has no such rule")
+    say("It is gone.")
+
+
+async def rules_of(settings: DatabaseSettings) -> Sequence[StoredRule]:
+    """Return all rules."""
+    async with open_stores(settings) as stores:
+        return await stores.retention_rules.all()
+
+
+async def store_rule(settings: DatabaseSettings, rule: Rule) -> None:
+    """Add a rule, or put it in the place of the one for the same."""
+    async with open_stores(settings) as stores:
+        await stores.retention_rules.set(rule)
+
+
+async def remove_rule(settings: DatabaseSettings, service: str, channel: Channel | None) -> bool:
+    """Remove a rule; False if there was none."""
+    async with open_stores(settings) as stores:
+        return not isinstance(await stores.retention_rules.remove(service, channel), NotFound)
+
+
+def _words(days: int | None) -> str:
+    return "for ever" if days is None else f"for {days} days"
+
+
+def _row(rule: StoredRule) -> Mapping[str, Cell]:
+    return {
+        "service": rule.service,
+        "type": rule.channel.value if rule.channel else None,
+        "content_days": rule.terms.content_days,
+        "rows_days": rule.terms.rows_days,
+        "since": rule.updated_at,
+    }
