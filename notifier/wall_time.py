@@ -1,0 +1,31 @@
+"""Wall time: what clocks show in a time zone, and which instant that is."""
+
+from bisect import bisect_left
+from datetime import UTC, datetime, timedelta, tzinfo
+
+_SECOND = timedelta(seconds=1)
+
+
+def instant(wall: datetime, zone: tzinfo) -> datetime:
+    """Return, in UTC, when clocks of `zone` first show `wall`, which is naive.
+
+    A time that they skip is the first instant behind the gap; of one that they show twice, it is
+    the first.
+    """
+    first, other = (
+        wall.replace(tzinfo=zone, fold=fold).astimezone(UTC).replace(fold=0) for fold in (0, 1)
+    )
+    # Only in a gap is the reading with the offset of afterwards the earlier one.
+    return first if first <= other else _change(other, first, zone)
+
+
+def _change(before: datetime, after: datetime, zone: tzinfo) -> datetime:
+    """Return when, between these, clocks are changed."""
+    offset = before.astimezone(zone).utcoffset()
+    seconds = range((after - before) // _SECOND)
+    behind = bisect_left(
+        seconds,
+        x=True,
+        key=lambda s: (before + s * _SECOND).astimezone(zone).utcoffset() != offset,
+    )
+    return before + behind * _SECOND
