@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from starlette.responses import Response
 
 from notifier.api.kit.calls import Call
-from notifier.api.kit.fields import WireRecipient, WireType, in_normal_form
+from notifier.api.kit.fields import CategoryKey, WireRecipient, WireType, in_normal_form
 from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import (
@@ -71,6 +71,10 @@ class SuppressionRequest(BaseModel):
         WithJsonSchema({"type": "string", "enum": [each.value for each in SuppressionReason]}),
         Field(description="Why."),
     ] = SuppressionReason.MANUAL
+    category: Annotated[
+        CategoryKey | None,
+        Field(description="Only notifications of this category; null: all of them."),
+    ] = None
 
 
 class SuppressedView(View):
@@ -79,6 +83,9 @@ class SuppressedView(View):
     service: str
     type: Channel
     recipient: str
+    category: Annotated[
+        str | None, Field(description="Whose notifications are not sent to it; null: all.")
+    ]
 
 
 class SuppressionView(SuppressedView):
@@ -97,6 +104,7 @@ class SuppressionView(SuppressedView):
             service=it.service,
             type=it.channel,
             recipient=it.recipient,
+            category=it.category,
             reason=it.reason,
             notification_id=it.notification_id,
             created_at=it.created_at,
@@ -116,16 +124,18 @@ _ADDRESS = re.compile(r"@|\d(?:[\s./()-]*\d){6}")
 
 def suppression_place(suppression: Suppression) -> str:
     """Return where `suppression` stands, as `after` takes it."""
-    parts = (suppression.channel, suppression.service, suppression.compared)
+    category = (suppression.category,) if suppression.category else ()
+    parts = (suppression.channel, suppression.service, suppression.compared, *category)
     return ",".join(quote(part, safe="") for part in parts)
 
 
 def _place(value: object) -> SuppressionPlace:
     parts = [unquote(part) for part in str(value).split(",")]
-    if len(parts) != 3 or parts[0] not in set(Channel):  # noqa: PLR2004 - channel, service, recipient
+    channel, service, recipient, category = (*parts, "", "", "", "")[:4]
+    if len(parts) not in (3, 4) or channel not in set(Channel):
         message = "expected what an earlier answer's next says"
         raise ValueError(message)
-    return SuppressionPlace(parts[2], parts[1], Channel(parts[0]))
+    return SuppressionPlace(recipient, service, Channel(channel), category)
 
 
 def _without_address(reason: str) -> str:
@@ -157,6 +167,10 @@ class SuppressionQuery(ServiceQuery):
         Field(min_length=1, max_length=320),
         AfterValidator(in_normal_form),
     ]
+    category: Annotated[
+        CategoryKey | None,
+        Field(description="The entry for this category; without: the one for everything."),
+    ] = None
     reason: Annotated[
         str | None,
         AfterValidator(_without_address),
@@ -209,13 +223,19 @@ class SuppressionEndpoints:
     async def add(self, call: Call[SuppressionRequest, ServiceQuery]) -> Response:
         """Put an address on a list."""
         service, wanted = call.acting_for(call.query.service), call.body
-        view = SuppressedView(service=service, type=wanted.type, recipient=wanted.recipient)
+        view = SuppressedView(
+            service=service,
+            type=wanted.type,
+            recipient=wanted.recipient,
+            category=wanted.category,
+        )
         add = partial(
             self.suppressions.add,
             service=service,
             channel=wanted.type,
             recipient=wanted.recipient,
             reason=wanted.reason,
+            category=wanted.category,
         )
         return await call.once(add, Answer(status=HTTPStatus.OK, body=view.json_value()))
 
@@ -228,6 +248,7 @@ class SuppressionEndpoints:
             service=service,
             channel=query.type,
             recipient=query.recipient,
+            category=query.category,
             why=query.reason if is_operator else None,
         )
         match result:
@@ -237,6 +258,7 @@ class SuppressionEndpoints:
                     service=service,
                     type=query.type,
                     suppression=self._name(service, query.type, query.recipient),
+                    category=query.category,
                     reasons=sorted(reasons),
                     key=call.caller.key_id,
                     why=query.reason,
@@ -273,7 +295,8 @@ class SuppressionEndpoints:
             path=PREFIX,
             summary="Send nothing to an address any more",
             description="What is sent to it later ends as `suppressed` before it is queued, and "
-            "so does what is waiting. An address that is on the list already keeps its reason.",
+            "so does what is waiting; with a `category`, only what is of that. What is on the list "
+            "already keeps its reason.",
             tag=_TAG,
             serve=self.add,
             scope="send",

@@ -7,7 +7,7 @@ from notifier.notification.model import Channel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Addressee:
+class Subscriber:
     """Who got a link, and in which category of a service's notifications.
 
     Somebody in the service's directory by their user id, anybody else by their address.
@@ -25,14 +25,14 @@ class Links(Protocol):
     """Makes links, and opens them again however old they are.
 
     One tells nothing of whom it is for, and cannot be guessed: who has it may change what its
-    addressee gets, and nothing else. The same addressee gets the same link.
+    subscriber gets, and nothing else. The same subscriber gets the same link.
     """
 
-    def unsubscribe_url(self, addressee: Addressee) -> str:
+    def unsubscribe_url(self, subscriber: Subscriber) -> str:
         """Return where a POST unsubscribes (RFC 8058), and a page shows what there is to choose."""
 
-    def preferences_url(self, addressee: Addressee) -> str:
+    def preferences_url(self, subscriber: Subscriber) -> str:
         """Return the place on that page where all choices are."""
 
-    def opened(self, token: str) -> Addressee | None:
+    def opened(self, token: str) -> Subscriber | None:
         """Return whom the last part of a link is for; None if none of ours says so."""

@@ -22,6 +22,8 @@ class Suppression:
     channel: Channel
     recipient: str
     compared: str
+    category: str | None
+    """Of whose notifications it is; None: of all."""
     reason: SuppressionReason
     notification_id: UUID | None
     created_at: datetime
@@ -34,6 +36,8 @@ class SuppressionPlace:
     recipient: str
     service: str
     channel: Channel
+    category: str = ""
+    """Empty where it is for everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +67,21 @@ class SuppressionStore(Protocol):
         channel: Channel,
         recipient: str,
         reason: SuppressionReason,
+        category: str | None = None,
         idempotency: Idempotency | None = None,
     ) -> Applied | Remembered | KeyReused:
-        """Put an address on a service's list; idempotent."""
+        """Put an address on a service's list, of one category or of all; idempotent."""
 
     async def remove(
-        self, *, service: str, channel: Channel, recipient: str, why: str | None = None
+        self,
+        *,
+        service: str,
+        channel: Channel,
+        recipient: str,
+        category: str | None = None,
+        why: str | None = None,
     ) -> Lifted | Protected | NotFound:
-        """Take it off, where the recipient did not ask for it or an operator says `why`.
+        """Take one entry off, where the recipient did not ask for it or an operator says `why`.
 
         That comes into the timeline of the notification that brought it onto the list.
         """
@@ -83,4 +94,7 @@ class SuppressionStore(Protocol):
         limit: int,
         after: SuppressionPlace | None,
     ) -> Sequence[Suppression]:
-        """In order of recipient, service and channel; `after` is the place of the last one seen."""
+        """In order of recipient, service, channel and category.
+
+        `after` is the place of the last one seen.
+        """

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -20,10 +20,14 @@ from notifier.settings.groups import DatabaseSettings
 group = typer.Typer(help="Addresses not to send to.", no_args_is_help=True)
 
 
-_SUPPRESSION = ("service", "type", "recipient", "reason", "since")
+_SUPPRESSION = ("service", "type", "recipient", "category", "reason", "since")
 
 
 _PAGE = 500
+
+OfCategory: TypeAlias = Annotated[
+    str | None, typer.Option(help="Only notifications of this category; all without.")
+]
 
 
 class NotListedError(NotifierError):
@@ -49,10 +53,11 @@ def add(
     service: Annotated[str, typer.Option(help="The service that must not send to it.")],
     type: Annotated[Channel, typer.Option(help="The channel.")],
     reason: Annotated[SuppressionReason, typer.Option(help="Why.")] = SuppressionReason.MANUAL,
+    category: OfCategory = None,
 ) -> None:
     """Send nothing to an address any more. Safe to run again."""
     settings = DatabaseSettings.from_env(os.environ)
-    asyncio.run(add_suppression(settings, service, type, recipient, reason))
+    asyncio.run(add_suppression(settings, service, type, recipient, reason, category))
     say("It is on the list.")
 
 
@@ -61,13 +66,14 @@ def remove(
     recipient: str,
     service: Annotated[str, typer.Option(help="Whose list it is on.")],
     type: Annotated[Channel, typer.Option(help="The channel.")],
+    category: OfCategory = None,
     reason: Annotated[
         str | None, typer.Option(help="Why; needed where the recipient asked not to be sent to.")
     ] = None,
 ) -> None:
     """Send to an address again."""
     settings = DatabaseSettings.from_env(os.environ)
-    removal = remove_suppression(settings, service, type, recipient, reason)
+    removal = remove_suppression(settings, service, type, recipient, category, reason)
     if not asyncio.run(removal):
         raise NotListedError("it is not on this list; see notifier suppressions list")
     say("It is off the list.")
@@ -85,7 +91,7 @@ async def suppressed_by(
         ):
             found += page
             last = page[-1]
-            after = SuppressionPlace(last.compared, last.service, last.channel)
+            after = SuppressionPlace(last.compared, last.service, last.channel, last.category or "")
     return found
 
 
@@ -95,6 +101,7 @@ async def add_suppression(
     channel: Channel,
     recipient: str,
     reason: SuppressionReason,
+    category: str | None = None,
 ) -> None:
     """Put an address on a service's suppression list.
 
@@ -105,12 +112,21 @@ async def add_suppression(
     address = _address(channel, recipient)
     async with open_stores(settings) as stores:
         await stores.suppressions.add(
-            service=service, channel=channel, recipient=address, reason=reason
+            service=service,
+            channel=channel,
+            recipient=address,
+            reason=reason,
+            category=category or None,
         )
 
 
 async def remove_suppression(
-    settings: DatabaseSettings, service: str, channel: Channel, recipient: str, why: str | None
+    settings: DatabaseSettings,
+    service: str,
+    channel: Channel,
+    recipient: str,
+    category: str | None,
+    why: str | None,
 ) -> bool:
     """Take an address off a service's suppression list; False if it was not there.
 
@@ -121,7 +137,11 @@ async def remove_suppression(
     address = _address(channel, recipient)
     async with open_stores(settings) as stores:
         result = await stores.suppressions.remove(
-            service=service, channel=channel, recipient=address, why=(why or "").strip() or None
+            service=service,
+            channel=channel,
+            recipient=address,
+            category=category or None,
+            why=(why or "").strip() or None,
         )
     if isinstance(result, Protected):
         raise SettingsError(
@@ -143,6 +163,7 @@ def _suppression_row(suppression: Suppression) -> Mapping[str, Cell]:
         "service": suppression.service,
         "type": suppression.channel.value,
         "recipient": suppression.recipient,
+        "category": suppression.category or "",
         "reason": suppression.reason.value,
         "since": suppression.created_at,
     }

@@ -28,18 +28,19 @@ from notifier.notification.outcomes import SuppressionReason
 from notifier.store.kit.database import Database
 from notifier.store.kit.distinct import values_of
 from notifier.store.kit.idempotency import write_once
-from notifier.store.kit.sql import Now
+from notifier.store.kit.sql import Now, literal_text
 from notifier.store.notification.rows import as_written
 from notifier.store.notification.suppressing import (
     is_for,
+    is_listed,
     is_recipients_will,
-    is_suppressed,
     note_lifted,
 )
 from notifier.store.notification.tables import suppressions
 
 _WHY = (suppressions.c.reason, suppressions.c.notification_id)
-_KEY = (suppressions.c.service, suppressions.c.channel, suppressions.c.recipient)
+_KEY = tuple(suppressions.primary_key)
+_ORDER = ("recipient", "service", "channel", "category")
 _START = SuppressionPlace("", "", min(Channel))
 _MOST_SERVICES = 50
 _every = values_of(suppressions.c.service)
@@ -61,22 +62,24 @@ class SqlSuppressionStore:
         channel: Channel,
         recipient: str,
         reason: SuppressionReason,
+        category: str | None = None,
         idempotency: Idempotency | None = None,
     ) -> Applied | Remembered | KeyReused:
-        entry = _entry(service, channel, recipient)
+        entry, of_category = _entry(service, channel, recipient), _category(category)
         new = {
             **entry,
+            "category": of_category,
             "recipient_as_written": literal(as_written(recipient, compared(channel, recipient))),
             "reason": literal(reason, Text),
             "created_at": Now(),
         }
         statement = (
             insert(suppressions)
-            .from_select([*new], select(*new.values()).where(~is_suppressed(entry)))
+            .from_select([*new], select(*new.values()).where(~is_listed(entry, of_category)))
             .on_conflict_do_nothing()
         )
 
-        is_weaker = and_(is_for(entry), ~is_recipients_will())
+        is_weaker = and_(is_for(entry, of_category), ~is_recipients_will())
         willed = update(suppressions).where(is_weaker).values(reason=reason)
 
         async def work(connection: AsyncConnection) -> Applied:
@@ -88,9 +91,15 @@ class SqlSuppressionStore:
         return await write_once(self._database, idempotency, work)
 
     async def remove(
-        self, *, service: str, channel: Channel, recipient: str, why: str | None = None
+        self,
+        *,
+        service: str,
+        channel: Channel,
+        recipient: str,
+        category: str | None = None,
+        why: str | None = None,
     ) -> Lifted | Protected | NotFound:
-        is_it = is_for(_entry(service, channel, recipient))
+        is_it = is_for(_entry(service, channel, recipient), _category(category))
 
         async def work(connection: AsyncConnection) -> Lifted | Protected | NotFound:
             removal = delete(suppressions).where(is_it).returning(*_WHY)
@@ -118,14 +127,13 @@ class SqlSuppressionStore:
         async def work(connection: AsyncConnection) -> builtins.list[Suppression]:
             services = await _services(connection, channel) if service is None else [service]
             lists = [
-                # One that is at the place itself is none.
-                _list(each, which, place.recipient).limit(limit + 1)
+                _list(each, which, place).limit(limit)
                 for each in services
                 for which in ([channel] if channel else Channel)
             ]
             found = _merged(lists) if lists else _all(channel)
-            seen = tuple_(*(literal(value) for value in _values(place)))
-            query = found.where(tuple_(*_place_in(found)) > seen).order_by(*_place_in(found))
+            is_behind = tuple_(*_place_in(found)) > _seen(place)
+            query = found.where(is_behind).order_by(*_place_in(found))
             rows = await connection.execute(query.limit(limit))
             return [_to_suppression(row) for row in rows]
 
@@ -145,16 +153,18 @@ def _all(channel: Channel | None) -> Select[Any]:
     return select(suppressions).where(*is_asked_for)
 
 
-def _list(service: str, channel: Channel, recipient: str) -> Select[Any]:
-    """Return what one service must not send to over one channel, from this recipient on.
+def _list(service: str, channel: Channel, place: SuppressionPlace) -> Select[Any]:
+    """Return what one service must not send to over one channel, behind this place.
 
     Its order and its bounds are to be had from the primary key alone: PostgreSQL would take the
     index by recipient, and go through what all the others have.
     """
     here = [literal(service), literal(channel.value)]
-    is_behind = tuple_(*_KEY) >= tuple_(*here, literal(recipient))
+    is_near = tuple_(*_KEY[:3]) >= tuple_(*here, literal(place.recipient))
     is_here = tuple_(*_KEY[:2]) <= tuple_(*here)
-    return select(suppressions).where(is_behind, is_here).order_by(*_KEY)
+    written = [column + literal_text("") for column in _place_in(select(suppressions))]
+    is_behind = tuple_(*written) > _seen(place)
+    return select(suppressions).where(is_near, is_here, is_behind).order_by(*_KEY)
 
 
 def _merged(lists: Sequence[Select[Any]]) -> Select[Any]:
@@ -162,11 +172,12 @@ def _merged(lists: Sequence[Select[Any]]) -> Select[Any]:
 
 
 def _place_in(found: Select[Any]) -> Sequence[ColumnElement[Any]]:
-    return [found.selected_columns[name] for name in ("recipient", "service", "channel")]
+    return [found.selected_columns[name] for name in _ORDER]
 
 
-def _values(place: SuppressionPlace) -> Sequence[str]:
-    return (place.recipient, place.service, place.channel.value)
+def _seen(place: SuppressionPlace) -> ColumnElement[Any]:
+    values = (place.recipient, place.service, place.channel.value, place.category)
+    return tuple_(*map(literal, values))
 
 
 def _entry(service: str, channel: Channel, recipient: str) -> Mapping[str, ColumnElement[Any]]:
@@ -177,12 +188,17 @@ def _entry(service: str, channel: Channel, recipient: str) -> Mapping[str, Colum
     }
 
 
+def _category(category: str | None) -> ColumnElement[str]:
+    return literal(category or "", Text)
+
+
 def _to_suppression(row: Row[Any]) -> Suppression:
     return Suppression(
         service=row.service,
         channel=Channel(row.channel),
         recipient=row.recipient_as_written or row.recipient,
         compared=row.recipient,
+        category=row.category or None,
         reason=SuppressionReason(row.reason),
         notification_id=row.notification_id,
         created_at=row.created_at,

@@ -32,7 +32,10 @@ async def listed(api: Api, query: str = "", headers: dict[str, str] | None = Non
 
 async def test_what_is_sent_to_a_suppressed_address_is_never_queued(api: Api) -> None:
     added = await api.client.post(LIST, json={**ANNA, "recipient": "anna@EXAMPLE.com"})
-    assert (added.status_code, added.json()) == (200, {"service": "orders", **ANNA})
+    assert (added.status_code, added.json()) == (
+        200,
+        {"service": "orders", **ANNA, "category": None},
+    )
 
     id = await api.send()
     batch = {"notifications": [MAIL, {**MAIL, "recipient": "ben@example.com"}]}
@@ -46,6 +49,22 @@ async def test_what_is_sent_to_a_suppressed_address_is_never_queued(api: Api) ->
     assert statuses == ["suppressed", "suppressed", "pending"]
     depths = {each.name: each.ready for each in await api.queue.depths()}
     assert sum(depths.values()) == 1
+
+
+async def test_an_entry_for_one_category_is_shown_and_taken_off_with_it(api: Api) -> None:
+    news = {**ANNA, "category": "news"}
+    for each in (ANNA, news, {**ANNA, "category": "offers"}):
+        assert (await api.client.post(LIST, json=each)).status_code == 200
+    assert len(await listed(api)) == 3
+
+    assert (await api.client.delete(LIST, params=news)).status_code == 204
+    assert (await api.client.delete(LIST, params=ANNA)).status_code == 204
+
+    (left,) = (await api.client.get(LIST)).json()["items"]
+    assert left["category"] == "offers"
+    assert (await api.client.get(f"{PREFIX}/{await api.send()}")).json()["status"] == "pending"
+    refused = await api.client.post(LIST, json={**ANNA, "category": "No Key"})
+    assert refused.json()["errors"][0]["pointer"] == "/category"
 
 
 async def test_off_the_list_it_is_sent_to_again(api: Api) -> None:

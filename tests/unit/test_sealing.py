@@ -5,20 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.audience.links import Addressee
+from notifier.audience.links import Subscriber
 from notifier.notification.model import Channel
 from notifier.sealing import SealedLinks
 
 BASE = "https://mail.example.com"
 OLD, NEW = b"an old secret of ours", b"a new secret of ours"
 LINKS = SealedLinks(BASE, [NEW, OLD])
-ADA = Addressee(
+ADA = Subscriber(
     service="shop", channel=Channel.EMAIL, category="newsletter", recipient="ada@example.com"
 )
 
 texts = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1)
-addressees = st.builds(
-    Addressee,
+subscribers = st.builds(
+    Subscriber,
     service=texts,
     channel=st.sampled_from(Channel),
     category=texts,
@@ -31,16 +31,16 @@ def token_of(url: str) -> str:
     return url.removeprefix(f"{BASE}/u/")
 
 
-@given(addressees)
-def test_a_link_opens_as_whom_it_was_made_for(addressee: Addressee) -> None:
-    token = token_of(LINKS.unsubscribe_url(addressee))
+@given(subscribers)
+def test_a_link_opens_as_whom_it_was_made_for(subscriber: Subscriber) -> None:
+    token = token_of(LINKS.unsubscribe_url(subscriber))
 
-    assert LINKS.opened(token) == addressee
+    assert LINKS.opened(token) == subscriber
 
 
-@given(addressees, addressees)
+@given(subscribers, subscribers)
 def test_two_links_are_the_same_for_the_same_addressee_alone(
-    one: Addressee, other: Addressee
+    one: Subscriber, other: Subscriber
 ) -> None:
     are_same = LINKS.unsubscribe_url(one) == LINKS.unsubscribe_url(other)
 
@@ -64,11 +64,11 @@ def test_whatever_else_it_is_asked_for_opens_nothing(text: str) -> None:
     assert LINKS.opened("A" * 1_000_000) is None
 
 
-@given(addressees)
-def test_links_of_an_old_key_open_as_long_as_it_is_kept(addressee: Addressee) -> None:
-    token = token_of(SealedLinks(BASE, [OLD]).unsubscribe_url(addressee))
+@given(subscribers)
+def test_links_of_an_old_key_open_as_long_as_it_is_kept(subscriber: Subscriber) -> None:
+    token = token_of(SealedLinks(BASE, [OLD]).unsubscribe_url(subscriber))
 
-    assert LINKS.opened(token) == addressee
+    assert LINKS.opened(token) == subscriber
     assert SealedLinks(BASE, [NEW]).opened(token) is None
 
 
@@ -97,11 +97,11 @@ def test_addressees_of_about_the_same_length_have_links_of_the_same_length() -> 
 
 
 @pytest.mark.parametrize(
-    ("addressee", "most"),
+    ("subscriber", "most"),
     [
         (ADA, 155),
         (
-            Addressee(
+            Subscriber(
                 service="s" * 100,
                 channel=Channel.IN_APP,
                 category="c" * 100,
@@ -112,9 +112,9 @@ def test_addressees_of_about_the_same_length_have_links_of_the_same_length() -> 
     ],
 )
 def test_a_link_is_no_longer_than_a_line_of_a_header_may_be(
-    addressee: Addressee, most: int
+    subscriber: Subscriber, most: int
 ) -> None:
-    url = LINKS.preferences_url(addressee)
+    url = LINKS.preferences_url(subscriber)
 
     assert len(url) <= most
-    assert url == LINKS.unsubscribe_url(addressee) + "#choices"
+    assert url == LINKS.unsubscribe_url(subscriber) + "#choices"

@@ -69,6 +69,7 @@ WireType = Annotated[
     WithJsonSchema({"type": "string", "enum": list(_TYPES)}),
 ]
 MetadataName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+CategoryKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,64}$")]
 MetadataValue = Annotated[str, StringConstraints(max_length=500)]
 
 

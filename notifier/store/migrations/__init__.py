@@ -35,6 +35,7 @@ REVISIONS = (
     "0021_add_topics",
     "0022_add_broadcasts",
     "0023_let_go_what_is_old",
+    "0024_suppress_by_category",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    true,
     tuple_,
     update,
 )
@@ -49,10 +50,15 @@ Lifted: TypeAlias = Sequence[Row[Any, Any]]
 Columns: TypeAlias = ColumnCollection[str, Any] | Mapping[str, ColumnElement[Any]]
 
 
-def is_for(columns: Columns) -> ColumnElement[bool]:
-    """Whether a suppression is for the service, channel and recipient in these columns.
+everything: ColumnElement[str] = literal_text("")
+"""The category of a suppression that is none of one category."""
 
-    More than one may be: those of earlier versions stand there as they were written.
+
+def is_of(columns: Columns) -> ColumnElement[bool]:
+    """Whether a suppression is of the service, channel and recipient in these columns.
+
+    More than one may be: of several categories, and those of earlier versions stand there as they
+    were written.
     """
     recipient = columns["recipient"]
     return and_(
@@ -69,9 +75,34 @@ def is_for(columns: Columns) -> ColumnElement[bool]:
     )
 
 
+def is_for(columns: Columns, category: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a suppression is of these columns, and for this category or everything."""
+    return and_(is_of(columns), _category == category)
+
+
+def is_listed(columns: Columns, category: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether there is a suppression of these columns for this category or everything."""
+    return exists().where(is_for(columns, category))
+
+
 def is_suppressed(columns: Columns) -> ColumnElement[bool]:
-    """Whether the recipient in these columns is on its service's list."""
-    return exists().where(is_for(columns))
+    """Whether the notification in these columns is stopped by its service's list.
+
+    An entry for a category stops what is of that category. What is required is stopped by an
+    address that takes nothing or that an operator listed, not by what its recipient wants; but
+    whoever stopped a telephone number gets no SMS at all.
+    """
+    is_about_it = or_(_category == everything, _category == columns["category"])
+    is_stopping = or_(
+        columns["is_required"].is_not(true()),
+        ~is_recipients_will(),
+        columns["channel"] == literal_text(Channel.SMS),
+    )
+    return exists().where(is_of(columns), is_about_it, is_stopping)
+
+
+# Not in the words of the primary key: as in `is_of`.
+_category = suppressions.c.category + literal_text("")
 
 
 def is_recipients_will() -> ColumnElement[bool]:
@@ -100,7 +131,7 @@ _SUPPRESS = (
         ],
         select(n.c.service, n.c.channel, _compared, _as_written, _given.c.reason, n.c.id, _at)
         .join_from(_given, n, is_key(n.c.id, _given.c.id))
-        .where(~is_suppressed(n.c))
+        .where(~is_listed(n.c, everything))
         .order_by(n.c.service, n.c.channel, n.c.recipient, n.c.id),
     )
     .on_conflict_do_nothing()
@@ -117,10 +148,10 @@ _is_stronger = or_(
 )
 _WILL = (
     update(suppressions)
-    .where(is_for(n.c), is_key(n.c.id, _given.c.id), _is_stronger)
+    .where(is_for(n.c, everything), is_key(n.c.id, _given.c.id), _is_stronger)
     .values(reason=_given.c.reason, created_at=_at)
 )
-_KEY = (suppressions.c.service, suppressions.c.channel, suppressions.c.recipient)
+_KEY = tuple(suppressions.primary_key)
 _is_why = and_(suppressions.c.reason == _given.c.reason, suppressions.c.created_at <= _at)
 _LIFT = (
     delete(suppressions)
@@ -128,7 +159,7 @@ _LIFT = (
         tuple_(*_KEY).in_(
             select(*_KEY)
             .join_from(_given, n, is_key(n.c.id, _given.c.id))
-            .join(suppressions, is_for(n.c))
+            .join(suppressions, is_of(n.c))
             .where(_is_why)
         )
     )

@@ -261,12 +261,14 @@ suppressions = Table(
     Column("service", Text, primary_key=True),
     Column("channel", Text, primary_key=True),
     Column("recipient", Text, primary_key=True),
+    # Empty: for everything.
+    Column("category", Text, primary_key=True, server_default=""),
     Column("reason", Text, nullable=False),
     Column("notification_id", Uuid),
     Column("created_at", UtcTime, nullable=False),
     # As in notifications.
     Column("recipient_as_written", Text),
-    Index("ix_suppressions_recipient_service_channel", "recipient", "service", "channel"),
+    Index("ix_suppressions_place", "recipient", "service", "channel", "category"),
 )
 # Older rows, and those of older code beside this one, have the recipient as it was written.
 Index(

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,7 @@ from notifier.audience.suppression import Lifted, Protected, Suppression, Suppre
 from notifier.delivery.ports import RescuePolicy
 from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
 from notifier.intake.ports import Submission
-from notifier.notification.model import Channel, OnUnknown, Status
+from notifier.notification.model import Addressee, Channel, OnUnknown, Status
 from notifier.notification.outcomes import Fault, SuppressionReason
 from notifier.notification.transitions import FAIL, REPLAY, RETRY, SUCCEED
 from notifier.providers.receipt import Receipt
@@ -137,6 +138,88 @@ async def test_what_the_recipient_asked_for_comes_off_with_a_reason_only(
     assert last.fault == Fault(kind="suppressed", code=will, message="asked by phone")
 
 
+def of(category: str | None, *, is_required: bool = False, **changes: Any) -> Submission:
+    to = Addressee(category=category, is_required=is_required)
+    return replace(a_submission(**changes), addressee=to)
+
+
+async def accepted(stores: Stores, submission: Submission) -> Status:
+    """How it stands once it was accepted."""
+    await stores.accept(submission)
+    return await stores.status(submission.id)
+
+
+async def test_an_unsubscription_of_one_category_stops_nothing_else(stores: Stores) -> None:
+    waiting = [await stores.accept(of(each)) for each in ("news", "orders", None)]
+    await add(stores, a_submission().recipient, category="news", reason="unsubscribed")
+
+    at_accept = [await accepted(stores, of(each)) for each in ("news", "orders", None)]
+    claimed = [await stores.claim(envelope_of(each)) for each in waiting]
+
+    assert at_accept == [Status.SUPPRESSED, Status.PENDING, Status.PENDING]
+    assert [each is None for each in claimed] == [True, False, False]
+
+
+async def test_what_is_required_is_stopped_by_what_an_address_is_not_by_what_is_wanted(
+    stores: Stores,
+) -> None:
+    security = partial(of, "security")
+    for reason in SuppressionReason:
+        for category in (None, "security"):
+            to = f"{reason}-{category}@example.org"
+            waiting = await stores.accept(security(is_required=True, recipient=to))
+            await add(stores, to, category=category, reason=reason)
+
+            status = await accepted(stores, security(is_required=True, recipient=to))
+            claimed = await stores.claim(envelope_of(waiting))
+
+            is_sent = reason.is_recipients_will
+            assert (status is Status.PENDING) is is_sent, to
+            assert (claimed is not None) is is_sent, to
+            assert await accepted(stores, security(recipient=to)) is Status.SUPPRESSED, to
+
+
+async def test_whoever_stopped_a_number_gets_no_sms_however_required(stores: Stores) -> None:
+    for reason in SuppressionReason:
+        to: dict[str, Any] = {"channel": Channel.SMS, "recipient": f"+493012345{len(reason)}"}
+        await add(stores, **to, reason=reason)
+
+        required = of("security", is_required=True, **to)
+
+        assert await accepted(stores, required) is Status.SUPPRESSED, reason
+
+
+async def test_an_entry_for_a_category_is_taken_off_by_itself(stores: Stores) -> None:
+    remove = partial(
+        stores.suppressions.remove, service="orders", channel=Channel.EMAIL, recipient="a@x.org"
+    )
+    for category in (None, "news", "offers"):
+        await add(stores, "a@x.org", category=category)
+        await add(stores, "a@x.org", category=category, reason="hard_bounce")
+
+    assert await remove(category="news") == Lifted(frozenset({SuppressionReason.MANUAL}))
+    assert await remove(category="news") == NotFound()
+    assert [each.category for each in await listed(stores)] == [None, "offers"]
+    assert await remove() == Lifted(frozenset({SuppressionReason.MANUAL}))
+    assert [each.category for each in await listed(stores)] == ["offers"]
+
+
+async def test_a_bounce_is_for_everything_beside_an_entry_for_a_category(stores: Stores) -> None:
+    submission = of("news")
+    await add(stores, submission.recipient, category="news", reason="unsubscribed")
+    claimed = await stores.claimed(of("offers"))
+
+    await stores.leases.finish(
+        an_end(claimed, FAIL, fault=A_FAULT, suppress_as=SuppressionReason.HARD_BOUNCE)
+    )
+
+    entries = [(each.category, each.reason) for each in await listed(stores)]
+    assert entries == [
+        (None, SuppressionReason.HARD_BOUNCE),
+        ("news", SuppressionReason.UNSUBSCRIBED),
+    ]
+
+
 async def test_user_ids_are_compared_as_they_are(stores: Stores) -> None:
     await add(stores, "User-A", channel=Channel.IN_APP)
 
@@ -157,7 +240,7 @@ async def test_the_list_is_read_in_pages_by_service_and_channel(stores: Stores) 
 
     first = await listed(stores, service="orders", channel=Channel.EMAIL, limit=3)
     last = first[-1]
-    after = SuppressionPlace(recipient=last.compared, service=last.service, channel=last.channel)
+    after = _place_of(last)
     second = await listed(stores, service="orders", channel=Channel.EMAIL, limit=3, after=after)
 
     assert [each.recipient[0] for each in (*first, *second)] == list("abcde")
@@ -174,7 +257,7 @@ async def test_a_page_may_end_between_the_services_of_one_address(stores: Stores
     seen: list[tuple[str, Channel]] = []
     after: SuppressionPlace | None = None
     while page := await listed(stores, limit=1, after=after):
-        after = SuppressionPlace(page[0].compared, page[0].service, page[0].channel)
+        after = _place_of(page[0])
         seen.append((page[0].service, page[0].channel))
 
     assert seen == [
@@ -191,8 +274,10 @@ async def test_pages_of_any_list_hold_each_entry_once_and_in_order(stores: Store
             await add(stores, recipient, service=each)
     for recipient in ("+491701234567", "a@example.org"):
         await add(stores, recipient, channel=Channel.SMS)
-    everything = [_place_of(each) for each in await listed(stores)]
-    assert len(everything) == 8
+    for category in ("news", "offers", "News"):
+        await add(stores, "a@example.org", category=category)
+    everything = [_place_of(each) for each in await listed(stores, limit=50)]
+    assert len(everything) == 11
 
     for service in (None, "orders", "payments", "nobody"):
         for channel in (None, Channel.EMAIL, Channel.SMS, Channel.IN_APP):
@@ -213,7 +298,9 @@ async def _paged(stores: Stores, **asked: object) -> list[SuppressionPlace]:
 
 
 def _place_of(suppression: Suppression) -> SuppressionPlace:
-    return SuppressionPlace(suppression.compared, suppression.service, suppression.channel)
+    return SuppressionPlace(
+        suppression.compared, suppression.service, suppression.channel, suppression.category or ""
+    )
 
 
 _ROWS_READ = text(
@@ -231,8 +318,9 @@ async def test_user_ids_that_differ_in_case_alone_are_not_gone_through(
         " 'in_app', translate(CAST(CAST(nth AS bit(12)) AS text), '01', 'aA'), 'manual', now()"
         " FROM generate_series(1, 4095) nth"
     )
-    entry = {"service": "mob", "channel": channel, "recipient": "a" * 12}
+    entry = {"service": "mob", "channel": channel, "recipient": "a" * 12, "category": "news"}
     columns = {name: literal(value, Text) for name, value in entry.items()}
+    columns["is_required"] = literal(value=False)
 
     async def look(connection: AsyncConnection) -> tuple[bool, int]:
         before = (await connection.execute(_ROWS_READ)).scalar_one()
