@@ -52,6 +52,13 @@ class NotFound:
     """There is no such thing, or not of this service. Nothing was changed."""
 
 
+@dataclass(frozen=True, slots=True)
+class LostRace:
+    """Somebody else changed it first; nothing was changed. `etag` is that of what is there now."""
+
+    etag: str | None
+
+
 class Once(Protocol):
     """The answers that are kept for Idempotency-Keys."""
 

@@ -44,6 +44,8 @@ from notifier.store.notification.settings import StoreSettings
 from notifier.store.notification.upkeep import SqlUpkeep
 from notifier.store.providers.accounts import SqlProviderStore
 from notifier.store.receipts.applying import SqlReceiptStore
+from notifier.store.recipients.reading import SqlDirectory
+from notifier.store.recipients.store import SqlPersonStore
 from notifier.store.retention import SqlPurge, SqlRetentionRules
 from notifier.store.senders import SqlSenderStore
 from notifier.store.suppressions import SqlSuppressionStore
@@ -82,6 +84,8 @@ class Stores:
     contents: SqlContents
     brands: SqlBrandStore
     senders: SqlSenderStore
+    directory: SqlDirectory
+    people: SqlPersonStore
     topics: SqlTopicStore
     retention_rules: SqlRetentionRules
     purge: SqlPurge
@@ -131,6 +135,8 @@ async def open_stores(
             contents=SqlContents(database),
             brands=SqlBrandStore(database),
             senders=SqlSenderStore(database),
+            directory=SqlDirectory(database),
+            people=SqlPersonStore(database),
             topics=SqlTopicStore(database),
             retention_rules=SqlRetentionRules(database),
             purge=SqlPurge(database),

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from notifier.content.library import LostRace, Outrun, Renewals
+from notifier.content.library import Outrun, Renewals
 from notifier.content.links import link_fault
-from notifier.idempotency import Applied, Idempotency, KeyReused, Remembered
+from notifier.idempotency import Applied, Idempotency, KeyReused, LostRace, Remembered
 from notifier.notification.model import JsonValue
 
 URLS = frozenset({"url", "logo_url", "logo_dark_url", "support_url"})

@@ -14,7 +14,14 @@ from notifier.content.template import (
     TemplateVersion,
     kept_weight,
 )
-from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
+from notifier.idempotency import (
+    Applied,
+    Idempotency,
+    KeyReused,
+    LostRace,
+    NotFound,
+    Remembered,
+)
 from notifier.kept import Kept
 
 _FRESH_S = 2.0
@@ -43,13 +50,6 @@ class TemplateDraft:
     updated_at: datetime
     next_number: int
     """That of the version which it would become."""
-
-
-@dataclass(frozen=True, slots=True)
-class LostRace:
-    """Somebody else changed it first; nothing was changed. `etag` is that of their draft."""
-
-    etag: str | None
 
 
 @dataclass(frozen=True, slots=True)

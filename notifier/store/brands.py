@@ -8,8 +8,8 @@ from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.content.brand import Brand, KeptBrand, brand_etag, default_brand
-from notifier.content.library import BRAND, LostRace, Outrun, Renewals
-from notifier.idempotency import Applied, Idempotency, KeyReused, Remembered
+from notifier.content.library import BRAND, Outrun, Renewals
+from notifier.idempotency import Applied, Idempotency, KeyReused, LostRace, Remembered
 from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
 from notifier.store.kit.sql import Now, UtcTime

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    Index,
     Integer,
     Row,
     Table,
@@ -47,6 +48,7 @@ topic_members = Table(
     Column("user_id", Text, primary_key=True),
     # JSON as text; NULL: none.
     Column("properties", Text),
+    Index("ix_topic_members_user_id", "service", "user_id"),
 )
 
 _t, _m = topics.c, topic_members.c

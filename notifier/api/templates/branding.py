@@ -14,10 +14,10 @@ from notifier.api.kit.calls import Call
 from notifier.api.kit.fields import single_line
 from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
+from notifier.api.kit.preconditions import IF_MATCH, if_match, lost, quoted
 from notifier.api.kit.problems import PRECONDITION_FAILED
 from notifier.api.kit.views import View
 from notifier.api.templates.cascades import bounded, once
-from notifier.api.templates.preconditions import IF_MATCH, if_match, lost, quoted
 from notifier.api.templates.shapes import (
     TAG,
     CascadedView,
@@ -38,8 +38,9 @@ from notifier.content.brand import (
     is_brand_url,
 )
 from notifier.content.cascading import Cascade, Cascader
-from notifier.content.library import BRAND, Library, LostRace
+from notifier.content.library import BRAND, Library
 from notifier.errors import RecipientError
+from notifier.idempotency import LostRace
 from notifier.notification.model import Channel
 
 PATH = "/api/v1/brand"

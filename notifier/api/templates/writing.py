@@ -12,6 +12,7 @@ from starlette.responses import Response
 from notifier.api.kit.calls import Call
 from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
+from notifier.api.kit.preconditions import IF_MATCH, if_match, lost, quoted
 from notifier.api.kit.problems import (
     BUSY,
     INVALID,
@@ -25,7 +26,6 @@ from notifier.api.templates.cascades import bounded, once
 from notifier.api.templates.choosing import written_version
 from notifier.api.templates.images import ImageDesk
 from notifier.api.templates.naming import named_template
-from notifier.api.templates.preconditions import IF_MATCH, if_match, lost, quoted
 from notifier.api.templates.refusals import refused
 from notifier.api.templates.shapes import (
     MAX_BODY_BYTES,
@@ -43,11 +43,11 @@ from notifier.api.templates.shapes import (
     finding_views,
 )
 from notifier.content.cascading import Cascade, Cascader
-from notifier.content.library import Library, LostRace, TemplateDraft, TemplateStore
+from notifier.content.library import Library, TemplateDraft, TemplateStore
 from notifier.content.ports import Checked, Workshop
 from notifier.content.shared import Sharing, as_given
 from notifier.content.template import Content, Finding
-from notifier.idempotency import NotFound
+from notifier.idempotency import LostRace, NotFound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,7 @@ REVISIONS = (
     "0022_add_broadcasts",
     "0023_let_go_what_is_old",
     "0024_suppress_by_category",
+    "0025_add_recipients",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -21,7 +21,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.content.encoding import checksum, decode, encode
 from notifier.content.library import (
     Archived,
-    LostRace,
     Outrun,
     Partial,
     Renewals,
@@ -31,7 +30,7 @@ from notifier.content.library import (
     WrittenVersion,
 )
 from notifier.content.template import Content, TemplateRef, TemplateVersion
-from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
+from notifier.idempotency import Applied, Idempotency, KeyReused, LostRace, NotFound, Remembered
 from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
 from notifier.store.kit.sql import Now

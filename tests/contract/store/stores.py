@@ -51,6 +51,8 @@ from notifier.store.notification.upkeep import SqlUpkeep
 from notifier.store.providers.accounts import SqlProviderStore
 from notifier.store.providers.tables import providers
 from notifier.store.receipts.applying import SqlReceiptStore
+from notifier.store.recipients.reading import SqlDirectory
+from notifier.store.recipients.store import SqlPersonStore
 from notifier.store.retention import SqlPurge, SqlRetentionRules
 from notifier.store.senders import SqlSenderStore
 from notifier.store.suppressions import SqlSuppressionStore
@@ -192,6 +194,8 @@ class Stores:
 
     brands: SqlBrandStore
     senders: SqlSenderStore
+    directory: SqlDirectory
+    people: SqlPersonStore
     topics: SqlTopicStore
     broadcasts: SqlBroadcastStore
     expansion: SqlExpansion
@@ -328,6 +332,8 @@ def stores_over(database: Database, url: str, settings: StoreSettings) -> Stores
         contents=SqlContents(database),
         brands=SqlBrandStore(database),
         senders=SqlSenderStore(database),
+        directory=SqlDirectory(database),
+        people=SqlPersonStore(database),
         topics=SqlTopicStore(database),
         broadcasts=SqlBroadcastStore(database),
         expansion=SqlExpansion(database),

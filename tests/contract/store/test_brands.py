@@ -5,8 +5,7 @@ import asyncio
 import pytest
 
 from notifier.content.brand import Brand, brand_etag, default_brand
-from notifier.content.library import LostRace
-from notifier.idempotency import Applied
+from notifier.idempotency import Applied, LostRace
 from notifier.store.brands import SqlBrandStore
 from tests.contract.store.stores import Stores
 

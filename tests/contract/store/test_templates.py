@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.content.library import (
     BRAND,
     Archived,
-    LostRace,
     Outrun,
     Partial,
     Renewal,
@@ -21,7 +20,7 @@ from notifier.content.library import (
     WrittenVersion,
 )
 from notifier.content.template import Content, TemplateRef, TemplateVersion
-from notifier.idempotency import Applied, Idempotency, NotFound, Remembered
+from notifier.idempotency import Applied, Idempotency, LostRace, NotFound, Remembered
 from notifier.intake.ports import Submission
 from notifier.notification.model import Channel, Pin, Status
 from notifier.notification.transitions import FAIL, REPLAY

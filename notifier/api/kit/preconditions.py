@@ -6,7 +6,7 @@ from notifier.api.kit.calls import Call
 from notifier.api.kit.headers import header_values
 from notifier.api.kit.operations import HeaderParameter
 from notifier.api.kit.problems import PRECONDITION_FAILED, ProblemError
-from notifier.content.library import LostRace
+from notifier.idempotency import LostRace
 
 IF_MATCH = HeaderParameter(
     name="If-Match",

@@ -1,0 +1,175 @@
+"""The directory: the people of a service by its own ids, and how to reach them."""
+
+import builtins
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from notifier.audience.choices import Choices
+from notifier.audience.quiet_hours import QuietHours
+from notifier.audience.recipient import compared
+from notifier.idempotency import LostRace, NotFound
+from notifier.notification.model import Channel, JsonValue
+
+MAX_ADDRESSES = 20
+"""How many a person may have."""
+MAX_ATTRIBUTES_BYTES = 16_384
+"""Of a person's attributes as JSON."""
+MAX_USER_ID_CHARS = 200
+MAX_PEOPLE = 1_000
+"""How many are written, or looked for, at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where somebody can be reached over a channel; in the channel's normal form."""
+
+    channel: Channel
+    address: str
+    is_primary: bool = False
+    verified_at: datetime | None = None
+
+    @property
+    def compared(self) -> str:
+        """What it is told from others of its channel by."""
+        return compared(self.channel, self.address)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What a service says of somebody.
+
+    `time_zone` is a name of the IANA's database. One address of each channel is primary.
+    """
+
+    user_id: str
+    locale: str | None = None
+    time_zone: str | None = None
+    attributes: Mapping[str, JsonValue] = field(default_factory=dict)
+    addresses: tuple[Address, ...] = ()
+
+    @property
+    def etag(self) -> str:
+        """What tells its states apart; the same whoever writes it, and in whichever order."""
+        told = [
+            self.locale,
+            self.time_zone,
+            self.attributes,
+            [
+                [each.channel, each.address, each.is_primary, _timestamp(each.verified_at)]
+                for each in in_order(self.addresses)
+            ],
+        ]
+        text = json.dumps(told, sort_keys=True, separators=(",", ":"))
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody in a service's directory, with all that decides how to reach them."""
+
+    service: str
+    user_id: str
+    locale: str | None
+    time_zone: str | None
+    attributes: Mapping[str, JsonValue]
+    addresses: tuple[Address, ...]
+    choices: Choices
+    quiet_hours: QuietHours | None
+    etag: str
+    """Of the profile: choices and quiet hours have no part in it."""
+    created_at: datetime
+    updated_at: datetime
+
+    def address_for(self, channel: Channel) -> Address | None:
+        """Return the primary address of a channel; an inbox is called by the user id if not."""
+        for each in self.addresses:
+            if each.channel is channel and each.is_primary:
+                return each
+        if channel is Channel.IN_APP:
+            return Address(channel=channel, address=self.user_id, is_primary=True)
+        return None
+
+    @property
+    def profile(self) -> Profile:
+        """What the service said of them."""
+        return Profile(
+            user_id=self.user_id,
+            locale=self.locale,
+            time_zone=self.time_zone,
+            attributes=self.attributes,
+            addresses=self.addresses,
+        )
+
+
+def in_order(addresses: Collection[Address]) -> tuple[Address, ...]:
+    """Return them by channel, the primary one of each first."""
+    return tuple(
+        sorted(addresses, key=lambda each: (each.channel, not each.is_primary, each.compared))
+    )
+
+
+def _timestamp(at: datetime | None) -> float | None:
+    return round(at.timestamp(), 3) if at else None
+
+
+class Written(StrEnum):
+    """What became of a profile."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeopleFilter:
+    """Whom to look for: who has all of these attributes, an address, any address of a channel."""
+
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """As text; numbers and booleans are found by what they look like in JSON."""
+    address: str | None = None
+    channel: Channel | None = None
+
+
+class Directory(Protocol):
+    """Finds the people of services."""
+
+    async def people(self, service: str, user_ids: Collection[str]) -> Mapping[str, Person]:
+        """Those who are there, by the ids that were asked for.
+
+        The id that somebody had before a merge leads to them, too.
+        """
+
+
+class PersonStore(Protocol):
+    """The people of services. An id from before a merge stands for whoever has it now."""
+
+    async def get(self, service: str, user_id: str) -> Person | NotFound:
+        """The person."""
+
+    async def put(
+        self, service: str, profile: Profile, *, if_match: str | None = None
+    ) -> tuple[Written, Person] | LostRace:
+        """Add somebody, or put the profile in place of theirs; unless it is not `if_match`."""
+
+    async def put_all(self, service: str, profiles: Sequence[Profile]) -> Sequence[Written]:
+        """Put at most `MAX_PEOPLE`, all or none; of one who is there twice the last one holds."""
+
+    async def delete(
+        self, service: str, user_id: str, *, if_match: str | None = None
+    ) -> NotFound | LostRace | None:
+        """Forget somebody and all their ids, which are free for others then."""
+
+    async def list(
+        self,
+        *,
+        service: str | None,
+        filter: PeopleFilter,
+        limit: int,
+        after: tuple[str, str] | None,
+    ) -> builtins.list[Person]:
+        """People by service and id; `after` is the last one seen."""

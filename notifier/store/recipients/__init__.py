@@ -1,0 +1,1 @@
+"""The directory: people, their addresses, and the ids that they had before."""
