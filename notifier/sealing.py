@@ -1,7 +1,7 @@
 """Links that hold whom they are for, sealed.
 
-A token is, in base64url: a byte for how it is made, four that name the key, and the subscriber
-under AES-SIV (RFC 5297), which needs no randomness: the same subscriber has the same token.
+A token is, in base64url: a byte for how it is made, four that name the key, and the chooser
+under AES-SIV (RFC 5297), which needs no randomness: the same chooser has the same token.
 """
 
 import base64
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from notifier.audience.links import Subscriber
+from notifier.audience.links import Chooser
 from notifier.notification.model import Channel
 
 _VERSION = b"\x01"
@@ -32,15 +32,15 @@ class SealedLinks:
         self._keys = {_key_id(secret): AESSIV(_key(secret)) for secret in secrets}
         self._newest = _key_id(secrets[0])
 
-    def unsubscribe_url(self, subscriber: Subscriber) -> str:
-        """Return the address that unsubscribes this subscriber."""
-        return f"{self._base_url}/u/{self._sealed(subscriber)}"
+    def unsubscribe_url(self, chooser: Chooser) -> str:
+        """Return the address that unsubscribes this chooser."""
+        return f"{self._base_url}/u/{self._sealed(chooser)}"
 
-    def preferences_url(self, subscriber: Subscriber) -> str:
-        """Return the address of this subscriber's choices."""
-        return f"{self.unsubscribe_url(subscriber)}#choices"
+    def preferences_url(self, chooser: Chooser) -> str:
+        """Return the address of this chooser's choices."""
+        return f"{self.unsubscribe_url(chooser)}#choices"
 
-    def opened(self, token: str) -> Subscriber | None:
+    def opened(self, token: str) -> Chooser | None:
         """Return whom this token was sealed for."""
         if len(token) > _MAX_TOKEN_CHARS:
             return None
@@ -54,9 +54,9 @@ class SealedLinks:
         except InvalidTag:
             return None
 
-    def _sealed(self, subscriber: Subscriber) -> str:
+    def _sealed(self, chooser: Chooser) -> str:
         head = _VERSION + self._newest
-        sealed = self._keys[self._newest].encrypt(_written(subscriber), [head])
+        sealed = self._keys[self._newest].encrypt(_written(chooser), [head])
         return base64.urlsafe_b64encode(head + sealed).rstrip(b"=").decode()
 
 
@@ -68,21 +68,21 @@ def _key_id(secret: bytes) -> bytes:
     return hmac.digest(secret, b"notifier links: id", "sha256")[:_KEY_ID_BYTES]
 
 
-def _written(subscriber: Subscriber) -> bytes:
+def _written(chooser: Chooser) -> bytes:
     fields = (
-        subscriber.service,
-        subscriber.channel,
-        subscriber.category,
-        subscriber.user_id,
-        subscriber.recipient,
+        chooser.service,
+        chooser.channel,
+        chooser.category,
+        chooser.user_id,
+        chooser.recipient,
     )
     text = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
     return text.ljust(-(-len(text) // _BLOCK) * _BLOCK)
 
 
-def _read(text: bytes) -> Subscriber:
+def _read(text: bytes) -> Chooser:
     service, channel, category, user_id, recipient = json.loads(text)
-    return Subscriber(
+    return Chooser(
         service=service,
         channel=Channel(channel),
         category=category,

@@ -22,6 +22,7 @@ from notifier.composition.resources import (
     Resources,
     Stores,
     has_workers_inside,
+    links,
     open_resources,
     retention_terms,
     set_up_logging,
@@ -96,7 +97,12 @@ def _preparer(settings: Settings, resources: Resources) -> Preparer:
     stores, clock = resources.stores, resources.clock
     memory = Portion(settings.worker.max_attached_bytes)
     return Preparer(
-        Composer(Library(stores.templates, clock), VersionRenderer(clock), sms_rules(settings)),
+        Composer(
+            Library(stores.templates, clock),
+            VersionRenderer(clock),
+            sms_rules(settings),
+            links(settings),
+        ),
         Loader(stores.attachments, stores.contents, memory),
     )
 

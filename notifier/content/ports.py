@@ -22,6 +22,19 @@ class Offered:
 
     notification: Mapping[str, JsonValue]
     recipient: Mapping[str, JsonValue] = field(default_factory=dict)
+    unsubscribe_url: str = ""
+    """Where its recipient unsubscribes from its category; empty where that is not to be had."""
+    preferences_url: str = ""
+    """Where its recipient chooses what they get; empty as above."""
+
+
+def example_offered(notification_id: str) -> Offered:
+    """Return what is offered to what is only looked at: its links lead nowhere."""
+    return Offered(
+        notification={"id": notification_id},
+        unsubscribe_url="https://example.com/u/example",
+        preferences_url="https://example.com/u/example#choices",
+    )
 
 
 class Renderer(Protocol):

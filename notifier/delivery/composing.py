@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from notifier.audience.links import ONE_CLICK, Chooser, Links
+from notifier.audience.recipient import compared
 from notifier.content.filling import fill_html, fill_text
 from notifier.content.library import Library
 from notifier.content.ports import Offered, Renderer
@@ -23,6 +25,8 @@ class Composer:
     library: Library
     renderer: Renderer
     sms: SmsRules
+    links: Links | None = None
+    """None: they lead nowhere, and none are sent."""
 
     async def message(self, claimed: Claimed) -> Message:
         """Return what goes to a provider.
@@ -31,8 +35,8 @@ class Composer:
             TemplateError: it cannot be filled.
             StoreUnavailableError: its template could not be read.
         """
-        pin = claimed.template
-        rendered = await self._filled(claimed, pin) if pin else _filled_inline(claimed)
+        pin, links = claimed.template, self._links(claimed)
+        rendered = await self._filled(claimed, pin, links) if pin else _filled_inline(claimed)
         return Message(
             id=claimed.id,
             service=claimed.service,
@@ -45,7 +49,7 @@ class Composer:
             attempt=claimed.attempt,
             metadata=claimed.metadata,
             lane=claimed.lane,
-            mail=await self._mail(claimed, rendered.html),
+            mail=_with_one_click(await self._mail(claimed, rendered.html), claimed, links),
             action_url=rendered.action_url,
         )
 
@@ -63,7 +67,24 @@ class Composer:
     def _sent(self, claimed: Claimed, text: str) -> str:
         return self.sms.sent(text) if claimed.channel is Channel.SMS else text
 
-    async def _filled(self, claimed: Claimed, pin: Pin) -> Rendered:
+    def _links(self, claimed: Claimed) -> "_Links":
+        """Return the links of a notification whose recipient may choose."""
+        to = claimed.addressee
+        if self.links is None or to is None or not to.category:
+            return _Links()
+        chooser = Chooser(
+            service=claimed.service,
+            channel=claimed.channel,
+            category=to.category,
+            user_id=to.user_id,
+            recipient=None if to.user_id else compared(claimed.channel, claimed.recipient),
+        )
+        return _Links(
+            unsubscribe="" if to.is_required else self.links.unsubscribe_url(chooser),
+            preferences=self.links.preferences_url(chooser),
+        )
+
+    async def _filled(self, claimed: Claimed, pin: Pin, links: "_Links") -> Rendered:
         version = await self.library.version(pin.version_id)
         if version is None:
             raise TemplateError("the version of its template is not there any more")
@@ -72,8 +93,31 @@ class Composer:
             claimed.channel,
             locale=pin.locale,
             variables=claimed.variables or {},
-            offered=Offered(notification={"id": str(claimed.id)}),
+            offered=Offered(
+                notification={"id": str(claimed.id)},
+                unsubscribe_url=links.unsubscribe,
+                preferences_url=links.preferences,
+            ),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Links:
+    """Links for one recipient; empty where there are none."""
+
+    unsubscribe: str = ""
+    preferences: str = ""
+
+
+def _with_one_click(
+    mail: MailDetails | None, claimed: Claimed, links: _Links
+) -> MailDetails | None:
+    """Let mail programs unsubscribe by themselves (RFC 8058), unless the send says how."""
+    own = mail.headers if mail else {}
+    if claimed.channel is not Channel.EMAIL or not links.unsubscribe or "List-Unsubscribe" in own:
+        return mail
+    added = {"List-Unsubscribe": f"<{links.unsubscribe}>", "List-Unsubscribe-Post": ONE_CLICK}
+    return replace(mail or MailDetails(), headers={**own, **added})
 
 
 def _filled_inline(claimed: Claimed) -> Rendered:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from re import Pattern
 
+from notifier.audience.links import ONE_CLICK
 from notifier.audience.recipient import has_control_characters
 
 MAX_HEADERS = 20
@@ -19,8 +20,6 @@ MAX_VALUE_CHARS = 900
 """Shorter than the 998 characters of a line (RFC 5322 2.1.1), as an address may fill one."""
 MAX_BYTES = 8_000
 """All of them together, in UTF-8."""
-
-ONE_CLICK = "List-Unsubscribe=One-Click"
 
 
 @dataclass(frozen=True, slots=True)

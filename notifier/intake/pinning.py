@@ -6,7 +6,7 @@ from uuid import UUID
 
 from notifier.audience.recipient import has_control_characters
 from notifier.content.library import Archived, Library, Unpublished
-from notifier.content.ports import Offered, Renderer
+from notifier.content.ports import Renderer, example_offered
 from notifier.content.showing import shown_ids
 from notifier.content.template import Rendered, TemplateRef, TemplateVersion, Variables, is_locale
 from notifier.errors import TemplateError
@@ -51,7 +51,7 @@ class Pinner:
     ) -> Said | list[Flaw]:
         """Fill it, and drop what comes of it: whatever cannot be filled is refused here."""
         locale = draft.locale or found.content.default_locale
-        offered = Offered(notification={"id": str(id)})
+        offered = example_offered(str(id))
         try:
             rendered = self.renderer.render(
                 found, draft.channel, locale=locale, variables=variables, offered=offered

@@ -131,7 +131,9 @@ def list_of(state: State, value: object) -> str:
 
 
 def url(value: object) -> str:
-    """Let through an address that a link may have: https, mailto or tel."""
+    """Let through an address that a link may have: https, mailto or tel; and none at all."""
+    if value == "":
+        return ""
     if not isinstance(value, str) or len(value) > _MAX_URL_CHARS or has_unfit_characters(value):
         raise FilterError("url", f"needs an address of at most {_MAX_URL_CHARS:,} characters")
     if not _is_followed(value):

@@ -72,6 +72,8 @@ class Parts:
             "recipient": dict(offered.recipient),
             "brand": dict(self._content.brand),
             "notification": dict(offered.notification),
+            "unsubscribe_url": offered.unsubscribe_url,
+            "preferences_url": offered.preferences_url,
             "now": now,
         }
 

@@ -13,7 +13,9 @@ from notifier.rendering.faults import PartError
 from notifier.rendering.limits import MAX_DEPTH, MAX_SCHEMA_VALUES
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-RESERVED = frozenset({"recipient", "brand", "notification", "now"})
+RESERVED = frozenset(
+    {"recipient", "brand", "notification", "now", "unsubscribe_url", "preferences_url"}
+)
 """What notifier itself offers; no variable can stand for it."""
 
 _MAX_FAULTS = 100

@@ -5,20 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.audience.links import Subscriber
+from notifier.audience.links import Chooser
 from notifier.notification.model import Channel
 from notifier.sealing import SealedLinks
 
 BASE = "https://mail.example.com"
 OLD, NEW = b"an old secret of ours", b"a new secret of ours"
 LINKS = SealedLinks(BASE, [NEW, OLD])
-ADA = Subscriber(
+ADA = Chooser(
     service="shop", channel=Channel.EMAIL, category="newsletter", recipient="ada@example.com"
 )
 
 texts = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1)
-subscribers = st.builds(
-    Subscriber,
+choosers = st.builds(
+    Chooser,
     service=texts,
     channel=st.sampled_from(Channel),
     category=texts,
@@ -31,17 +31,15 @@ def token_of(url: str) -> str:
     return url.removeprefix(f"{BASE}/u/")
 
 
-@given(subscribers)
-def test_a_link_opens_as_whom_it_was_made_for(subscriber: Subscriber) -> None:
-    token = token_of(LINKS.unsubscribe_url(subscriber))
+@given(choosers)
+def test_a_link_opens_as_whom_it_was_made_for(chooser: Chooser) -> None:
+    token = token_of(LINKS.unsubscribe_url(chooser))
 
-    assert LINKS.opened(token) == subscriber
+    assert LINKS.opened(token) == chooser
 
 
-@given(subscribers, subscribers)
-def test_two_links_are_the_same_for_the_same_addressee_alone(
-    one: Subscriber, other: Subscriber
-) -> None:
+@given(choosers, choosers)
+def test_two_links_are_the_same_for_the_same_addressee_alone(one: Chooser, other: Chooser) -> None:
     are_same = LINKS.unsubscribe_url(one) == LINKS.unsubscribe_url(other)
 
     assert are_same == (one == other)
@@ -64,11 +62,11 @@ def test_whatever_else_it_is_asked_for_opens_nothing(text: str) -> None:
     assert LINKS.opened("A" * 1_000_000) is None
 
 
-@given(subscribers)
-def test_links_of_an_old_key_open_as_long_as_it_is_kept(subscriber: Subscriber) -> None:
-    token = token_of(SealedLinks(BASE, [OLD]).unsubscribe_url(subscriber))
+@given(choosers)
+def test_links_of_an_old_key_open_as_long_as_it_is_kept(chooser: Chooser) -> None:
+    token = token_of(SealedLinks(BASE, [OLD]).unsubscribe_url(chooser))
 
-    assert LINKS.opened(token) == subscriber
+    assert LINKS.opened(token) == chooser
     assert SealedLinks(BASE, [NEW]).opened(token) is None
 
 
@@ -97,11 +95,11 @@ def test_addressees_of_about_the_same_length_have_links_of_the_same_length() -> 
 
 
 @pytest.mark.parametrize(
-    ("subscriber", "most"),
+    ("chooser", "most"),
     [
         (ADA, 155),
         (
-            Subscriber(
+            Chooser(
                 service="s" * 100,
                 channel=Channel.IN_APP,
                 category="c" * 100,
@@ -111,10 +109,8 @@ def test_addressees_of_about_the_same_length_have_links_of_the_same_length() -> 
         ),
     ],
 )
-def test_a_link_is_no_longer_than_a_line_of_a_header_may_be(
-    subscriber: Subscriber, most: int
-) -> None:
-    url = LINKS.preferences_url(subscriber)
+def test_a_link_is_no_longer_than_a_line_of_a_header_may_be(chooser: Chooser, most: int) -> None:
+    url = LINKS.preferences_url(chooser)
 
     assert len(url) <= most
-    assert url == LINKS.unsubscribe_url(subscriber) + "#choices"
+    assert url == LINKS.unsubscribe_url(chooser) + "#choices"

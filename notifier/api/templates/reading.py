@@ -38,7 +38,7 @@ from notifier.api.templates.shapes import (
     WholeVersionView,
 )
 from notifier.content.library import TemplateStore
-from notifier.content.ports import Offered, Workshop
+from notifier.content.ports import Workshop, example_offered
 from notifier.content.shared import Sharing
 from notifier.content.template import Content, Rendered
 
@@ -129,7 +129,7 @@ class TemplateReading:
                 wanted.type,
                 locale=wanted.locale,
                 variables=chosen_variables(content, wanted),
-                offered=Offered(notification={"id": "00000000-0000-0000-0000-000000000000"}),
+                offered=example_offered("00000000-0000-0000-0000-000000000000"),
                 shared=shared,
             )
         if isinstance(seen, Rendered):

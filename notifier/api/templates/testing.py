@@ -22,7 +22,7 @@ from notifier.api.templates.refusals import refused, unfilled
 from notifier.api.templates.shapes import PREFIX, TAG, TemplateQuery
 from notifier.audience.allowed import AllowedRecipients
 from notifier.content.library import TemplateStore
-from notifier.content.ports import Offered, Workshop
+from notifier.content.ports import Workshop, example_offered
 from notifier.content.shared import Shared, Sharing
 from notifier.content.template import Content, Rendered
 from notifier.intake.draft import Draft
@@ -142,7 +142,7 @@ class TemplateTesting:
             wanted.type,
             locale=wanted.locale,
             variables=chosen_variables(content, wanted),
-            offered=Offered(notification={"id": str(id)}),
+            offered=example_offered(str(id)),
             shared=shared,
         )
         if not isinstance(seen, Rendered):

@@ -1,11 +1,12 @@
 """Every example in every locale and channel, filled as it would be sent."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from notifier.audience.recipient import NOT_ONE_LINE, has_control_characters
 from notifier.content.links import link_fault, written_links
-from notifier.content.ports import Offered
+from notifier.content.ports import example_offered
 from notifier.content.template import Content, Rendered, Variables
 from notifier.errors import TemplateError
 from notifier.notification.model import Channel
@@ -22,8 +23,8 @@ _LONG_SUBJECT = 150
 _CLIPPED_BYTES = 102_400
 """Gmail shows no more of a message."""
 _NOW = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
-_OFFERED = Offered(
-    notification={"id": "01890a5d-ac96-774b-bcce-b302099a8057"},
+_OFFERED = replace(
+    example_offered("01890a5d-ac96-774b-bcce-b302099a8057"),
     recipient={"id": "user", "locale": None, "time_zone": "UTC", "attributes": {}},
 )
 

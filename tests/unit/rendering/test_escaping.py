@@ -57,7 +57,6 @@ ADDRESSES = [
     "https:alert(1)",
     "https://",
     "https://[::1",
-    "",
 ]
 PAGE = (
     "<html><head><title>{{ v }}</title><style>p{color:red}</style></head><body>"
@@ -113,6 +112,10 @@ def test_clean_html_has_no_element_attribute_or_scheme_but_those_allowed(payload
     assert {tag for tag, _ in filled.found} <= allowed
     assert {name for _, names in filled.found for name in names} <= {"href", "rel"}
     assert all(each.startswith(("https:", "mailto:")) for each in filled.addresses)
+
+
+def test_a_link_that_is_not_to_be_had_leads_nowhere() -> None:
+    assert 'href=""' in str(rendered(email(html='<a href="{{ v|url }}">x</a>'), v="").html)
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
