@@ -15,8 +15,10 @@ from notifier.access.keys import KeyStore
 from notifier.access.subscribers import SubscriberTokens
 from notifier.api.attachments import AttachmentEndpoints
 from notifier.api.health import HealthEndpoints
-from notifier.api.inbox import PREFIX as INBOX_PREFIX
-from notifier.api.inbox import InboxEndpoints
+from notifier.api.inbox.marking import InboxMarking
+from notifier.api.inbox.reading import InboxReading
+from notifier.api.inbox.shapes import PREFIX as INBOX_PREFIX
+from notifier.api.inbox.tokens import InboxTokens
 from notifier.api.inbox_stream import InboxFeed
 from notifier.api.kit.access import Doorkeeper, KeyRing
 from notifier.api.kit.calls import Call
@@ -291,16 +293,17 @@ def _on_inboxes(
     tokens: SubscriberTokens,
     feed: InboxFeed,
 ) -> Sequence[Operation]:
-    return InboxEndpoints(
+    reading = InboxReading(
         inbox=ports.inbox,
         config=config,
         feed=feed,
         doorkeeper=doorkeeper,
-        tokens=tokens,
-        clock=ports.clock,
         streams=Room(config.max_streams, max(1, config.max_streams // 2)),
         tabs=Room(config.max_streams, config.max_streams_per_inbox),
-    ).operations()
+    )
+    marking = InboxMarking(inbox=ports.inbox, clock=ports.clock)
+    making = InboxTokens(tokens=tokens, clock=ports.clock)
+    return (*making.operations(), *reading.operations(), *marking.operations())
 
 
 def _on_the_service(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from notifier.api.kit.rooms import ConcurrencyLimit, Room
-from notifier.audience.inbox import Inbox, InboxItem
+from notifier.audience.inbox import Inbox, InboxHead, InboxItem
 from notifier.clock import Clock
 from notifier.errors import StoreUnavailableError
 from notifier.trouble import Trouble
@@ -27,7 +27,7 @@ _MOST_WAITING = 10_000
 @dataclass(slots=True)
 class _Watched:
     streams: int = 0
-    head: int = 0
+    head: InboxHead = field(default_factory=InboxHead)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -56,19 +56,23 @@ class InboxFeed:
         """How many streams are followed."""
         return sum(each.streams for each in self._watched.values())
 
-    async def head(self, address: Address) -> int:
-        """Return the newest seq of one inbox, 0 if it is empty."""
-        return (await self._inbox.heads([address])).get(address, 0)
+    async def head(self, address: Address) -> InboxHead:
+        """Return how one inbox stands."""
+        return await self._inbox.head(*address)
 
     async def follow(
         self,
         address: Address,
         after: int,
         *,
+        known: int,
         lifetime_s: float,
         is_welcome: Callable[[], Awaitable[bool]],
-    ) -> AsyncGenerator[InboxItem, None]:
+    ) -> AsyncGenerator[InboxItem | InboxHead, None]:
         """Yield what comes into an inbox after the seq `after`, each once and in order.
+
+        Once items that were there have changed since the version `known`, it yields how the inbox
+        stands, and so on.
 
         Ends after `lifetime_s`, or within seconds once its reader `is_welcome` no longer.
         """
@@ -81,6 +85,9 @@ class InboxFeed:
                 if not await is_welcome():
                     return
                 items: list[InboxItem] = []
+                if watched.head.version > known:
+                    known = watched.head.version
+                    yield watched.head
                 if is_behind:
                     # Taken before the query: what arrives during it sets this very event.
                     news = watched.news
@@ -142,13 +149,17 @@ class InboxFeed:
                 self._trouble.met(streams=self.open_streams)
             await asyncio.sleep(self._poll_s)
 
-    def _announce(self, heads: Mapping[Address, int]) -> None:
+    def _announce(self, heads: Mapping[Address, InboxHead]) -> None:
         for address, head in heads.items():
             watched = self._watched.get(address)
-            if watched and watched.head != head:
+            if watched and _is_news(head, watched.head):
                 watched.head = head
                 watched.news.set()
                 watched.news = asyncio.Event()
+
+
+def _is_news(head: InboxHead, known: InboxHead) -> bool:
+    return (head.seq, head.version) != (known.seq, known.version)
 
 
 def _size(item: InboxItem) -> int:

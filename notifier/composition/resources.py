@@ -29,7 +29,7 @@ from notifier.settings.groups import DatabaseSettings, Settings
 from notifier.store.attachments import SqlAttachments, SqlContents
 from notifier.store.brands import SqlBrandStore
 from notifier.store.captures import SqlCaptures
-from notifier.store.inbox import SqlInbox
+from notifier.store.inbox.inboxes import SqlInbox
 from notifier.store.keys import SqlKeyStore
 from notifier.store.kit.clock import DatabaseClock
 from notifier.store.kit.idempotency import SqlOnce

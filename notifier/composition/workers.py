@@ -15,6 +15,7 @@ from uuid import uuid4
 import structlog
 import uvloop
 
+from notifier.audience.inbox import waking
 from notifier.channels.provider import Parts
 from notifier.channels.registry import channel_settings, make_routes, rates_per_s, retry_policies
 from notifier.composition import worker_process
@@ -164,6 +165,7 @@ def make_relay(delivery: DeliveryDuties, stores: Stores, terms: Terms) -> Relay:
             *delivery.all(),
             purging(stores.once, "keys"),
             purging(stores.receipts, "receipts"),
+            waking(stores.inbox),
             stores.filing.duty(),
             retaining(stores.purge, terms),
         ]

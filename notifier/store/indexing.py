@@ -7,6 +7,7 @@ from sqlalchemy import Column, Index, MetaData, Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.schema import CreateIndex, DropIndex, ExecutableDDLElement
 
+from notifier.store.inbox.tables import inbox_items
 from notifier.store.notification.tables import notifications
 
 # Not that of the revisions, and not waited for: whoever builds an index waits for all whose
@@ -57,9 +58,14 @@ async def build_later_indexes(engine: AsyncEngine) -> None:
 
 
 def _later(schema: str) -> list[Index]:
-    names = {index.name for index in notifications.indexes if index.info.get("later")}
-    table = notifications.to_metadata(MetaData(), schema=schema)
-    return [index for index in table.indexes if index.name in names]
+    found = (index for table in (notifications, inbox_items) for index in _later_of(table, schema))
+    return list(found)
+
+
+def _later_of(table: Table, schema: str) -> list[Index]:
+    names = {index.name for index in table.indexes if index.info.get("later")}
+    copy = table.to_metadata(MetaData(), schema=schema)
+    return [index for index in copy.indexes if index.name in names]
 
 
 def _dropped(schema: str) -> list[Index]:

@@ -38,7 +38,8 @@ from notifier.idempotency import NotFound
 from notifier.notification.feed import ACCEPT
 from notifier.notification.model import Channel, Status
 from notifier.notification.retention import Policy, Rule, StoredRule, Terms
-from notifier.store import captures, inbox
+from notifier.store import captures
+from notifier.store.inbox import removing
 from notifier.store.kit.database import Database
 from notifier.store.kit.rows import encode, joined
 from notifier.store.kit.sql import (
@@ -291,7 +292,7 @@ async def purge_content(connection: AsyncConnection, ids: Collection[UUID]) -> N
 async def _purge_beside(connection: AsyncConnection, ids: Collection[UUID]) -> None:
     await let_go(connection, ids)
     await captures.remove(connection, ids)
-    await inbox.remove(connection, ids)
+    await removing.remove(connection, ids)
 
 
 async def _purge_rows(connection: AsyncConnection, ids: Collection[UUID]) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from notifier.audience.inbox import Mark
 from notifier.audience.suppression import Protected
 from notifier.errors import StoreUnavailableError
 from notifier.idempotency import Idempotency, NotFound, Remembered
@@ -153,7 +154,9 @@ async def doors_of(stores: Stores) -> Mapping[str, tuple[Ask, Ask, object]]:
     find = partial(stores.once.remembered, service="orders", key="refused", fingerprint="f")
     cancel_it = partial(cancel, cancelled.id)
     cancel_by_key = partial(cancel, keyed.id, idempotency=a_key("cancel"))
-    mark_all = partial(stores.inbox.mark_read, "orders", read.recipient, None, a_key("read"))
+    mark_all = partial(
+        stores.inbox.mark, "orders", read.recipient, None, Mark.READ, idempotency=a_key("read")
+    )
     pause = partial(stores.providers.pause, "smtp", reason="r", idempotency=a_key("pause"))
     suppress = partial(stores.suppress, a_submission(recipient="listed@example.org"))
     apply_all = partial(stores.receipts.apply, [a_receipt(sent, DELIVER)])

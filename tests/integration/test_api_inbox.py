@@ -1,6 +1,7 @@
 """Inboxes over HTTP: reading and marking as read."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
@@ -83,3 +84,80 @@ async def test_a_recipient_may_hold_whatever_is_printable(api: Api, recipient: s
     await api.deliver_in_app(recipient, "hi")
 
     assert await texts(api, quote(recipient, safe="")) == ["hi"]
+
+
+async def counts(api: Api, recipient: str = "bob") -> tuple[int, int, int]:
+    page = (await api.client.get(f"{INBOX}/{recipient}")).json()
+    return page["unread_count"], page["unseen_count"], page["version"]
+
+
+async def put(api: Api, path: str, body: Mapping[str, str] | None = None) -> int:
+    return (await api.client.post(f"{INBOX}/bob{path}", json=body)).status_code
+
+
+def in_(seconds: float) -> dict[str, str]:
+    return {"until": (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()}
+
+
+async def test_what_is_marked_is_counted_and_found_where_it_is(api: Api) -> None:
+    ids = [await api.deliver_in_app("bob", str(number)) for number in range(4)]
+    assert await counts(api) == (4, 4, 0)
+
+    assert await put(api, "/seen") == 204
+    assert await put(api, f"/{ids[0]}/archive") == 204
+    assert await put(api, f"/{ids[1]}/snooze", in_(60)) == 204
+    assert await put(api, f"/{ids[2]}/read") == 204
+
+    assert await counts(api) == (1, 0, 4)
+    assert await texts(api, "bob") == ["3", "2"]
+    assert await texts(api, "bob", "unread=true") == ["3"]
+    assert await texts(api, "bob", "archived=true") == ["0"]
+    assert await texts(api, "bob", "snoozed=true") == ["1"]
+    for path in (f"/{ids[0]}/unarchive", f"/{ids[1]}/unsnooze", f"/{ids[2]}/unread"):
+        assert await put(api, path) == 204
+    assert await texts(api, "bob") == ["3", "2", "1", "0"]
+    assert await counts(api) == (3, 0, 7)
+
+
+async def test_an_item_says_what_was_done_to_it(api: Api) -> None:
+    id = await api.deliver_in_app("bob", "hi")
+    states = ("read_at", "seen_at", "archived_at", "snoozed_until")
+
+    await put(api, f"/{id}/archive")
+
+    (item,) = (await api.client.get(f"{INBOX}/bob?archived=true")).json()["items"]
+    assert [item[each] is not None for each in states] == [True, True, True, False]
+
+
+async def test_all_is_archived_or_put_away_and_brought_back(api: Api) -> None:
+    for number in range(3):
+        await api.deliver_in_app("bob", str(number))
+
+    for path, body, shown in (
+        ("/archive", None, 0),
+        ("/unarchive", None, 3),
+        ("/snooze", in_(60), 0),
+        ("/unsnooze", None, 3),
+    ):
+        assert await put(api, path, body) == 204
+        assert len(await texts(api, "bob")) == shown
+
+
+@pytest.mark.parametrize("seconds", [-1, 400 * 86_400])
+async def test_nothing_is_snoozed_until_a_time_that_passed_or_for_years(
+    api: Api, seconds: float
+) -> None:
+    await api.deliver_in_app("bob", "hi")
+
+    answer = await api.client.post(f"{INBOX}/bob/snooze", json=in_(seconds))
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/until"
+    assert await texts(api, "bob") == ["hi"]
+
+
+async def test_nothing_is_archived_and_snoozed(api: Api) -> None:
+    answer = await api.client.get(f"{INBOX}/bob?archived=true&snoozed=true")
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["parameter"] == "snoozed"

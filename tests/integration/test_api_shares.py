@@ -72,7 +72,7 @@ async def test_a_service_changes_so_much_at_once(api: Api) -> None:
         statuses, counted = await _statuses(api, "POST", path)
 
         assert statuses == {204}
-        assert counted.peaks["mark_read"] == CONFIG.changes_at_once
+        assert counted.peaks["mark"] == CONFIG.changes_at_once
 
 
 async def test_a_service_reads_so_much_at_once(api: Api) -> None:

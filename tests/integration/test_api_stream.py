@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import uvicorn
 
 from notifier.api.app import create_app
 from notifier.api.kit.config import ApiConfig
-from notifier.audience.inbox import Inbox, InboxItem
+from notifier.audience.inbox import Inbox, InboxHead, InboxItem, Mark, waking
 from notifier.errors import StoreUnavailableError
 from tests.api import PEPPER, Api, listening, serving
 from tests.patience import AT_ALL_S
@@ -38,7 +39,9 @@ class WatchedInbox:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def heads(self, inboxes: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], int]:
+    async def heads(
+        self, inboxes: Collection[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], InboxHead]:
         self.polls.append(inboxes)
         self._polled.set()
         if self.is_away:
@@ -96,7 +99,14 @@ class Reader:
 
     async def notification(self) -> Event:
         """Return the next event that is neither a comment nor the opening."""
-        while (event := await self.next()).name != "notification":
+        return await self._named("notification")
+
+    async def changed(self) -> Event:
+        """Return the next event that tells of marks."""
+        return await self._named("changed")
+
+    async def _named(self, name: str) -> Event:
+        while (event := await self.next()).name != name:
             pass
         return event
 
@@ -349,3 +359,56 @@ async def test_one_inbox_has_so_many_streams(tmp_path: Path) -> None:
 async def _status_of_new(served: Live) -> int:
     async with served.stream() as reader:
         return reader.response.status_code
+
+
+async def test_what_another_tab_marks_is_told_with_the_counts(served: Live) -> None:
+    ids = [await served.api.deliver_in_app("bob", str(number)) for number in range(2)]
+    async with served.stream() as reader:
+        opening = await reader.next()
+        assert json.loads(opening.data) == {"unread_count": 2, "unseen_count": 2, "version": 0}
+
+        await served.api.client.post(f"/api/v1/inbox/bob/{ids[0]}/read")
+        told = await reader.changed()
+        await served.api.client.post(f"/api/v1/inbox/bob/{ids[0]}/read")
+        await served.api.client.post("/api/v1/inbox/bob/archive")
+        then = await reader.changed()
+
+    assert json.loads(told.data) == {"unread_count": 1, "unseen_count": 1, "version": 1}
+    assert json.loads(then.data) == {"unread_count": 0, "unseen_count": 0, "version": 2}
+    assert told.id == ""
+
+
+async def test_a_stream_that_resumes_says_whether_something_was_marked(served: Live) -> None:
+    await served.api.deliver_in_app("bob", "hi")
+    await served.api.client.post("/api/v1/inbox/bob/seen")
+
+    async with served.stream(Last_Event_ID="0") as reader:
+        assert json.loads((await reader.next()).data)["version"] == 1
+
+
+async def test_a_snoozed_one_comes_back_in_the_stream(served: Live) -> None:
+    id = await served.api.deliver_in_app("bob", "later")
+    until = datetime.now(UTC) - timedelta(seconds=1)
+    await served.api.services.inbox.mark("orders", "bob", id, Mark.SNOOZE, until=until)
+    duty = waking(served.api.services.inbox)
+    async with served.stream() as reader:
+        await reader.next()
+
+        assert await duty.run()
+
+        event = await reader.notification()
+    assert (event.text, event.id) == ("later", "2")
+    assert not await duty.run()
+
+
+async def test_a_stream_ends_with_its_subscriber_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notifier.api.inbox_stream._CHECK_S", 0.05)
+    async with live(tmp_path, FAST) as served:
+        made = await served.api.client.post("/api/v1/inbox/tokens", json={"recipient": "bob"})
+        async with served.stream(Authorization=f"Bearer {made.json()['token']}") as reader:
+            await reader.next()
+            served.api.clock.days_on = 1
+            with pytest.raises(EOFError):
+                await reader.notification()

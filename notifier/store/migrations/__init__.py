@@ -37,6 +37,7 @@ REVISIONS = (
     "0023_let_go_what_is_old",
     "0024_suppress_by_category",
     "0025_add_recipients",
+    "0026_add_states_of_inboxes",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

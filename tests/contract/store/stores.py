@@ -31,7 +31,7 @@ from notifier.store.brands import SqlBrandStore
 from notifier.store.broadcasts.expanding import SqlExpansion
 from notifier.store.broadcasts.keeping import SqlBroadcastStore
 from notifier.store.captures import SqlCaptures
-from notifier.store.inbox import SqlInbox
+from notifier.store.inbox.inboxes import SqlInbox
 from notifier.store.keys import SqlKeyStore
 from notifier.store.kit.database import Database, Patience
 from notifier.store.kit.idempotency import SqlOnce

@@ -15,7 +15,7 @@ from notifier.idempotency import Idempotency
 from notifier.notification.envelope import Envelope
 from notifier.notification.model import Channel, OnUnknown
 from notifier.notification.transitions import SUCCEED
-from notifier.store import inbox
+from notifier.store.inbox import arrivals
 from notifier.store.kit import idempotency
 from notifier.store.kit.address import parse_address
 from notifier.store.kit.postgres import create_postgres_engine
@@ -156,7 +156,9 @@ async def test_deliveries_to_one_inbox_queue_up_for_its_numbers(store_url: str) 
     messages = [a_message(a_submission()) for _ in range(20)]
 
     async with open_stores(store_url) as stores:
-        deliver = [partial(inbox.add_all, messages=[each], lock=inbox.LOCK) for each in messages]
+        deliver = [
+            partial(arrivals.add_all, messages=[each], lock=arrivals.LOCK) for each in messages
+        ]
         await asyncio.gather(*map(stores.database.write, deliver * 2))
 
         items = await stores.inbox.since("orders", "ada@example.org", 0, limit=99)

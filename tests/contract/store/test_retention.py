@@ -99,7 +99,7 @@ async def test_with_its_content_go_its_files_its_capture_and_its_inbox_item(
     assert await stores.captures.page(limit=10, before=None, channel=None) == []
     items = await stores.inbox.page("orders", "u-7", limit=9, before=None, unread_only=False)
     assert [each.seq for each in items] == [2]
-    assert await stores.inbox.unread_count("orders", "u-7") == 1
+    assert (await stores.inbox.head("orders", "u-7")).unread == 1
 
 
 async def test_what_is_not_over_never_goes_however_old_it_is(stores: Stores) -> None:

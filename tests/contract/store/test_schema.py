@@ -29,7 +29,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from notifier.errors import SchemaError, SettingsError, StoreUnavailableError
 from notifier.notification.model import Status
-from notifier.store import inbox, migrations
+from notifier.store import migrations
+from notifier.store.inbox import arrivals, marking
 from notifier.store.kit import idempotency
 from notifier.store.kit.opening import open_database
 from notifier.store.kit.sql import Now
@@ -360,8 +361,8 @@ async def _plan_of_a_look(connection: AsyncConnection) -> str:
 
 
 _HOT = (
-    accounts, applying, attempts, dead_letters, due, feed, idempotency, inbox, intake, pacing,
-    publications, snoozes, suppressing, timeline, upkeep,
+    accounts, applying, arrivals, attempts, dead_letters, due, feed, idempotency, intake, marking,
+    pacing, publications, snoozes, suppressing, timeline, upkeep,
 )  # fmt: skip
 _SMALL = {"_STATES"}
 # One statement that writes several tables: test_plans looks at it.

@@ -1,0 +1,191 @@
+"""What comes into inboxes: what is delivered, and what was snoozed."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Select,
+    Subquery,
+    Text,
+    and_,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as upsert  # its ON CONFLICT is SQLite's too
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notifier.notification.model import Message
+from notifier.store.inbox.tables import inbox_items, inboxes, items
+from notifier.store.kit.rows import encode, joined
+from notifier.store.kit.sql import ID, JsonObject, Now, given_rows
+from notifier.store.notification.rows import message_row
+
+_MOST_WOKEN = 200
+
+
+def _is_of(table: Subquery) -> Any:
+    return and_(inboxes.c.service == table.c.service, inboxes.c.recipient == table.c.recipient)
+
+
+_names = given_rows(service=Text, recipient=Text)
+_MAKE = (
+    upsert(inboxes)
+    .from_select(
+        ["service", "recipient", "last_seq", "unread"],
+        select(_names.c.service, _names.c.recipient, literal(0), literal(0))
+        .where(text("true"))
+        .order_by(_names.c.service, _names.c.recipient),
+    )
+    .on_conflict_do_nothing()
+)
+_those = (
+    select(inboxes.c.service, inboxes.c.recipient)
+    .join_from(inboxes, _names, _is_of(_names))
+    .order_by(inboxes.c.service, inboxes.c.recipient)
+)
+LOCK = _those.with_for_update(of=inboxes)
+"""Waits for each of these inboxes; whoever changes one holds it first."""
+LOCK_FREE = _those.with_for_update(of=inboxes, skip_locked=True)
+HEADS = select(inboxes).join_from(inboxes, _names, _is_of(_names)).where(inboxes.c.last_seq > 0)
+
+_given = given_rows(
+    id=ID,
+    service=Text,
+    recipient=Text,
+    subject=Text,
+    text=Text,
+    html=Text,
+    action_url=Text,
+    metadata=JsonObject,
+)
+_number = func.row_number().over(
+    partition_by=(_given.c.service, _given.c.recipient), order_by=_given.c.id
+)
+_ADD = (
+    insert(inbox_items)
+    .from_select(
+        ["notification_id", *_given.c.keys()[1:], "seq", "created_at", "seen_at"],
+        select(*_given.c, inboxes.c.last_seq + _number, Now(), null())
+        .join_from(_given, inboxes, _is_of(_given))
+        .where(
+            ~select(literal(1)).where(inbox_items.c.notification_id == _given.c.id).exists(),
+        ),
+    )
+    .returning(inbox_items.c.service, inbox_items.c.recipient)
+)
+_added = given_rows(service=Text, recipient=Text, added=BigInteger)
+_COUNT = (
+    update(inboxes)
+    .where(_is_of(_added))
+    .values(
+        last_seq=inboxes.c.last_seq + _added.c.added,
+        unread=inboxes.c.unread + _added.c.added,
+        unseen=inboxes.c.unseen + _added.c.added,
+    )
+)
+
+_DUE = (
+    select(items.service, items.recipient, items.seq)
+    .where(items.snoozed_until <= Now())
+    .order_by(items.snoozed_until)
+    .limit(_MOST_WOKEN)
+)
+_due = given_rows(service=Text, recipient=Text, seq=BigInteger)
+_is_due = and_(
+    items.service == _due.c.service,
+    items.recipient == _due.c.recipient,
+    items.seq == _due.c.seq,
+    items.snoozed_until <= Now(),
+)
+_woken = (
+    select(
+        items.service,
+        items.recipient,
+        items.seq,
+        (
+            inboxes.c.last_seq
+            + func.row_number().over(
+                partition_by=(items.service, items.recipient),
+                order_by=(items.snoozed_until, items.seq),
+            )
+        ).label("new_seq"),
+    )
+    .join_from(inbox_items, _due, _is_due)
+    .join(inboxes, and_(inboxes.c.service == items.service, inboxes.c.recipient == items.recipient))
+    .subquery("woken")
+)
+_WAKE = (
+    update(inbox_items)
+    .where(
+        items.service == _woken.c.service,
+        items.recipient == _woken.c.recipient,
+        items.seq == _woken.c.seq,
+    )
+    .values(seq=_woken.c.new_seq, snoozed_until=null(), read_at=null(), seen_at=null())
+    .returning(items.service, items.recipient)
+)
+
+
+async def add_all(
+    connection: AsyncConnection, *, messages: Sequence[Message], lock: Select[Any]
+) -> Collection[tuple[str, str]]:
+    """Add those that are not there yet to the inboxes that can be locked; returns these."""
+    names = {"rows": names_of(set(map(inbox_of, messages)))}
+    await connection.execute(_MAKE, names)
+    locked = {(row.service, row.recipient) for row in await connection.execute(lock, names)}
+    new = {message.id: message for message in messages if inbox_of(message) in locked}
+    result = await connection.execute(_ADD, {"rows": joined(map(message_row, new.values()))})
+    added = Counter((row.service, row.recipient) for row in result)
+    if added:
+        await connection.execute(_COUNT, {"rows": _counts_of(added)})
+    return locked
+
+
+def inbox_of(message: Message) -> tuple[str, str]:
+    """Return whose inbox it is for: service and recipient."""
+    return message.service, message.recipient
+
+
+async def find_due(connection: AsyncConnection) -> Sequence[tuple[str, str, int]]:
+    """Return the snoozed ones whose time has come: service, recipient and seq."""
+    result = await connection.execute(_DUE)
+    return [(row.service, row.recipient, row.seq) for row in result]
+
+
+async def wake_due(connection: AsyncConnection, *, due: Sequence[tuple[str, str, int]]) -> int:
+    """Bring those back whose inbox can be locked; returns how many."""
+    names = names_of({(service, recipient) for service, recipient, _ in due})
+    result = await connection.execute(LOCK_FREE, {"rows": names})
+    locked = {(row.service, row.recipient) for row in result}
+    rows = joined(
+        encode({"service": service, "recipient": recipient, "seq": seq})
+        for service, recipient, seq in due
+        if (service, recipient) in locked
+    )
+    woken = Counter(
+        (row.service, row.recipient) for row in await connection.execute(_WAKE, {"rows": rows})
+    )
+    if woken:
+        await connection.execute(_COUNT, {"rows": _counts_of(woken)})
+    return woken.total()
+
+
+def names_of(names: Collection[tuple[str, str]]) -> str:
+    """Return these (service, recipient) as the parameter of a statement."""
+    return joined(
+        encode({"service": service, "recipient": recipient}) for service, recipient in names
+    )
+
+
+def _counts_of(added: Mapping[tuple[str, str], int]) -> str:
+    return joined(
+        encode({"service": service, "recipient": recipient, "added": count})
+        for (service, recipient), count in added.items()
+    )
