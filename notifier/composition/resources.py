@@ -28,7 +28,10 @@ from notifier.sealing import SealedLinks
 from notifier.settings.groups import DatabaseSettings, Settings
 from notifier.store.attachments import SqlAttachments, SqlContents
 from notifier.store.brands import SqlBrandStore
+from notifier.store.caps import SqlCapStore
 from notifier.store.captures import SqlCaptures
+from notifier.store.categories import SqlCategoryStore
+from notifier.store.choices import SqlChoiceHistory
 from notifier.store.inbox.inboxes import SqlInbox
 from notifier.store.keys import SqlKeyStore
 from notifier.store.kit.clock import DatabaseClock
@@ -86,6 +89,9 @@ class Stores:
     senders: SqlSenderStore
     directory: SqlDirectory
     people: SqlPersonStore
+    categories: SqlCategoryStore
+    caps: SqlCapStore
+    choice_history: SqlChoiceHistory
     topics: SqlTopicStore
     retention_rules: SqlRetentionRules
     purge: SqlPurge
@@ -137,6 +143,9 @@ async def open_stores(
             senders=SqlSenderStore(database),
             directory=SqlDirectory(database),
             people=SqlPersonStore(database),
+            categories=SqlCategoryStore(database),
+            caps=SqlCapStore(database),
+            choice_history=SqlChoiceHistory(database),
             topics=SqlTopicStore(database),
             retention_rules=SqlRetentionRules(database),
             purge=SqlPurge(database),

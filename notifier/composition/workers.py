@@ -166,6 +166,7 @@ def make_relay(delivery: DeliveryDuties, stores: Stores, terms: Terms) -> Relay:
             purging(stores.once, "keys"),
             purging(stores.receipts, "receipts"),
             waking(stores.inbox),
+            purging(stores.caps, "caps"),
             stores.filing.duty(),
             retaining(stores.purge, terms),
         ]

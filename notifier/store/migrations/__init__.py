@@ -38,6 +38,7 @@ REVISIONS = (
     "0024_suppress_by_category",
     "0025_add_recipients",
     "0026_add_states_of_inboxes",
+    "0027_add_categories",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils import compat
 
 from notifier.clock import Clock
@@ -30,13 +31,16 @@ from notifier.store.attachments import SqlAttachments, SqlContents
 from notifier.store.brands import SqlBrandStore
 from notifier.store.broadcasts.expanding import SqlExpansion
 from notifier.store.broadcasts.keeping import SqlBroadcastStore
+from notifier.store.caps import SqlCapStore
 from notifier.store.captures import SqlCaptures
+from notifier.store.categories import SqlCategoryStore
+from notifier.store.choices import SqlChoiceHistory
 from notifier.store.inbox.inboxes import SqlInbox
 from notifier.store.keys import SqlKeyStore
 from notifier.store.kit.database import Database, Patience
 from notifier.store.kit.idempotency import SqlOnce
 from notifier.store.kit.opening import open_database
-from notifier.store.kit.sql import UtcTime
+from notifier.store.kit.sql import Now, UtcTime
 from notifier.store.kit.tables import metadata
 from notifier.store.notification.attempts import SqlLeases
 from notifier.store.notification.dead_letters import SqlDeadLetters
@@ -196,6 +200,9 @@ class Stores:
     senders: SqlSenderStore
     directory: SqlDirectory
     people: SqlPersonStore
+    categories: SqlCategoryStore
+    caps: SqlCapStore
+    choice_history: SqlChoiceHistory
     topics: SqlTopicStore
     broadcasts: SqlBroadcastStore
     expansion: SqlExpansion
@@ -257,6 +264,14 @@ class Stores:
 
     async def events(self, id: UUID) -> list[str]:
         return [entry.event for entry in await self.queries.timeline(id)]
+
+    async def now(self) -> datetime:
+        """Return the database's time."""
+
+        async def work(connection: AsyncConnection) -> datetime:
+            return (await connection.scalars(select(Now()))).one()
+
+        return await self.database.read(work)
 
     async def suppress(self, submission: Submission) -> None:
         await self.suppressions.add(
@@ -334,6 +349,9 @@ def stores_over(database: Database, url: str, settings: StoreSettings) -> Stores
         senders=SqlSenderStore(database),
         directory=SqlDirectory(database),
         people=SqlPersonStore(database),
+        categories=SqlCategoryStore(database),
+        caps=SqlCapStore(database),
+        choice_history=SqlChoiceHistory(database),
         topics=SqlTopicStore(database),
         broadcasts=SqlBroadcastStore(database),
         expansion=SqlExpansion(database),

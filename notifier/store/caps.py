@@ -1,0 +1,70 @@
+"""How much of their caps people have used."""
+
+from sqlalchemy import Column, Index, Integer, Table, Text, delete, literal, select, tuple_
+from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notifier.audience.caps import CapUse
+from notifier.store.kit.database import Database
+from notifier.store.kit.sql import SecondsFromNow, UtcTime, parameter
+from notifier.store.kit.tables import metadata
+
+cap_uses = Table(
+    "cap_uses",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("cap", Text, primary_key=True),
+    # When it began.
+    Column("slot", UtcTime, primary_key=True),
+    Column("used", Integer, nullable=False),
+    Index("ix_cap_uses_slot", "slot"),
+)
+
+_u = cap_uses.c
+
+_adding = insert(cap_uses).values(
+    service=parameter("of_service"),
+    user_id=parameter("of_user_id"),
+    cap=parameter("of_cap"),
+    slot=parameter("of_slot", UtcTime),
+    used=1,
+)
+_SPEND = _adding.on_conflict_do_update(
+    index_elements=[_u.service, _u.user_id, _u.cap, _u.slot],
+    set_={"used": _u.used + 1},
+    where=_u.used < parameter("limit", Integer),
+).returning(_u.used)
+# A week, and what the zones of the world lie apart.
+_OVER_S = 9 * 86_400.0
+_PURGE_BATCH = 5_000
+_KEY = (_u.service, _u.user_id, _u.cap, _u.slot)
+_over = select(*_KEY).where(_u.slot <= SecondsFromNow(literal(-_OVER_S))).limit(_PURGE_BATCH)
+_PURGE = delete(cap_uses).where(tuple_(*_KEY).in_(_over))
+
+
+class SqlCapStore:
+    """`CapStore` over SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def spend(self, use: CapUse) -> bool:
+        given = {
+            "of_service": use.service,
+            "of_user_id": use.user_id,
+            "of_cap": use.cap,
+            "of_slot": use.slot,
+            "limit": use.limit,
+        }
+
+        async def work(connection: AsyncConnection) -> bool:
+            return await connection.scalar(_SPEND, given) is not None
+
+        return await self._database.write(work)
+
+    async def purge(self) -> int:
+        async def work(connection: AsyncConnection) -> int:
+            return (await connection.execute(_PURGE)).rowcount
+
+        return await self._database.write(work)
