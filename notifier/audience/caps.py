@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from notifier.audience.category import Span
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapUse:
@@ -15,6 +17,7 @@ class CapUse:
     """What is counted: a category and a channel."""
     slot: datetime
     limit: int
+    per: Span
 
 
 class CapStore(Protocol):
@@ -22,6 +25,9 @@ class CapStore(Protocol):
 
     async def spend(self, use: CapUse) -> bool:
         """Take one; False if none is left. It is not given back."""
+
+    async def used(self, use: CapUse) -> int:
+        """How many were taken."""
 
     async def purge(self) -> int:
         """Forget what was counted in slots that nothing counts in any more; returns how many."""

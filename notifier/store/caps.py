@@ -1,5 +1,7 @@
 """How much of their caps people have used."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import Column, Index, Integer, Table, Text, delete, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -35,6 +37,12 @@ _SPEND = _adding.on_conflict_do_update(
     set_={"used": _u.used + 1},
     where=_u.used < parameter("limit", Integer),
 ).returning(_u.used)
+_USED = select(_u.used).where(
+    _u.service == parameter("of_service"),
+    _u.user_id == parameter("of_user_id"),
+    _u.cap == parameter("of_cap"),
+    _u.slot == parameter("of_slot", UtcTime),
+)
 # A week, and what the zones of the world lie apart.
 _OVER_S = 9 * 86_400.0
 _PURGE_BATCH = 5_000
@@ -50,21 +58,30 @@ class SqlCapStore:
         self._database = database
 
     async def spend(self, use: CapUse) -> bool:
-        given = {
-            "of_service": use.service,
-            "of_user_id": use.user_id,
-            "of_cap": use.cap,
-            "of_slot": use.slot,
-            "limit": use.limit,
-        }
+        given = {**_named(use), "limit": use.limit}
 
         async def work(connection: AsyncConnection) -> bool:
             return await connection.scalar(_SPEND, given) is not None
 
         return await self._database.write(work)
 
+    async def used(self, use: CapUse) -> int:
+        async def work(connection: AsyncConnection) -> int:
+            return await connection.scalar(_USED, _named(use)) or 0
+
+        return await self._database.read(work)
+
     async def purge(self) -> int:
         async def work(connection: AsyncConnection) -> int:
             return (await connection.execute(_PURGE)).rowcount
 
         return await self._database.write(work)
+
+
+def _named(use: CapUse) -> Mapping[str, object]:
+    return {
+        "of_service": use.service,
+        "of_user_id": use.user_id,
+        "of_cap": use.cap,
+        "of_slot": use.slot,
+    }

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from notifier.audience.caps import CapUse
+from notifier.audience.category import Span
 from tests.contract.store.stores import Stores, utc
 
 USE = CapUse(
@@ -13,17 +14,19 @@ USE = CapUse(
     cap="news email",
     slot=utc("2026-07-01T00:00+02:00"),
     limit=3,
+    per=Span.DAY,
 )
 
 
 async def test_who_ask_at_the_same_time_get_no_more_than_there_are(stores: Stores) -> None:
     got = await asyncio.gather(*(stores.caps.spend(USE) for _ in range(8)))
 
-    assert sum(got) == 3
+    assert sum(got) == await stores.caps.used(USE) == 3
     assert not await stores.caps.spend(USE)
 
 
 async def test_each_person_cap_and_slot_has_its_own(stores: Stores) -> None:
+    assert await stores.caps.used(USE) == 0
     one = replace(USE, limit=1)
     others = (
         replace(one, service="payments"),
