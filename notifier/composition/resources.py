@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import structlog
 
 from notifier.audience.links import Links
-from notifier.clock import Clock, SystemClock
+from notifier.clock import Clock
 from notifier.composition.running import running
+from notifier.composition.stores import Stores
 from notifier.content.attachment import AttachmentLimits
-from notifier.content.uploading import Filing
 from notifier.errors import SchemaError, StoreUnavailableError
 from notifier.intake.publishing import Publisher
 from notifier.notification.queueing import Queue
@@ -26,34 +26,8 @@ from notifier.queue.rabbitmq.connection import RabbitSettings
 from notifier.queue.rabbitmq.queue import open_rabbit_queue
 from notifier.sealing import SealedLinks
 from notifier.settings.groups import DatabaseSettings, Settings
-from notifier.store.attachments import SqlAttachments, SqlContents
-from notifier.store.brands import SqlBrandStore
-from notifier.store.caps import SqlCapStore
-from notifier.store.captures import SqlCaptures
-from notifier.store.categories import SqlCategoryStore
-from notifier.store.choices import SqlChoiceHistory
-from notifier.store.inbox.inboxes import SqlInbox
-from notifier.store.keys import SqlKeyStore
-from notifier.store.kit.clock import DatabaseClock
-from notifier.store.kit.idempotency import SqlOnce
 from notifier.store.kit.opening import open_database, unprotected_host
-from notifier.store.notification.attempts import SqlLeases
-from notifier.store.notification.dead_letters import SqlDeadLetters
-from notifier.store.notification.intake import SqlIntake
-from notifier.store.notification.orders import SqlOrders
-from notifier.store.notification.publications import SqlPublications
-from notifier.store.notification.reading import SqlQueryStore
 from notifier.store.notification.settings import StoreSettings
-from notifier.store.notification.upkeep import SqlUpkeep
-from notifier.store.providers.accounts import SqlProviderStore
-from notifier.store.receipts.applying import SqlReceiptStore
-from notifier.store.recipients.reading import SqlDirectory
-from notifier.store.recipients.store import SqlPersonStore
-from notifier.store.retention import SqlPurge, SqlRetentionRules
-from notifier.store.senders import SqlSenderStore
-from notifier.store.suppressions import SqlSuppressionStore
-from notifier.store.templates.library import SqlTemplateStore
-from notifier.store.topics import SqlTopicStore
 from notifier.telemetry import configure_logging
 from notifier.worker.stopping import StopBudget
 
@@ -62,45 +36,6 @@ log = structlog.get_logger(__name__)
 # Of the time until a relay takes over; the rest is for the publish under way.
 _PUBLISH_SHARE = 0.8
 _COLLECT_AFTER = 10_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stores:
-    """The database, by what is asked of it."""
-
-    intake: SqlIntake
-    publications: SqlPublications
-    leases: SqlLeases
-    upkeep: SqlUpkeep
-    dead_letters: SqlDeadLetters
-    orders: SqlOrders
-    once: SqlOnce
-    queries: SqlQueryStore
-    keys: SqlKeyStore
-    inbox: SqlInbox
-    captures: SqlCaptures
-    providers: SqlProviderStore
-    receipts: SqlReceiptStore
-    suppressions: SqlSuppressionStore
-    templates: SqlTemplateStore
-    attachments: SqlAttachments
-    contents: SqlContents
-    brands: SqlBrandStore
-    senders: SqlSenderStore
-    directory: SqlDirectory
-    people: SqlPersonStore
-    categories: SqlCategoryStore
-    caps: SqlCapStore
-    choice_history: SqlChoiceHistory
-    topics: SqlTopicStore
-    retention_rules: SqlRetentionRules
-    purge: SqlPurge
-    clock: DatabaseClock
-
-    @property
-    def filing(self) -> Filing:
-        """What keeps files."""
-        return Filing(self.attachments, self.contents)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,38 +54,8 @@ async def open_stores(
     settings: DatabaseSettings, store_settings: StoreSettings | None = None
 ) -> AsyncIterator[Stores]:
     """Open the database that the settings name."""
-    limits = store_settings or StoreSettings()
     async with open_database(settings.database_url.get_secret_value()) as database:
-        yield Stores(
-            intake=SqlIntake(database, limits),
-            publications=SqlPublications(database, limits),
-            leases=SqlLeases(database, limits),
-            upkeep=SqlUpkeep(database, limits),
-            dead_letters=SqlDeadLetters(database),
-            orders=SqlOrders(database),
-            once=SqlOnce(database),
-            queries=SqlQueryStore(database),
-            keys=SqlKeyStore(database),
-            inbox=SqlInbox(database),
-            captures=SqlCaptures(database),
-            providers=SqlProviderStore(database),
-            receipts=SqlReceiptStore(database),
-            suppressions=SqlSuppressionStore(database),
-            templates=SqlTemplateStore(database),
-            attachments=SqlAttachments(database),
-            contents=SqlContents(database),
-            brands=SqlBrandStore(database),
-            senders=SqlSenderStore(database),
-            directory=SqlDirectory(database),
-            people=SqlPersonStore(database),
-            categories=SqlCategoryStore(database),
-            caps=SqlCapStore(database),
-            choice_history=SqlChoiceHistory(database),
-            topics=SqlTopicStore(database),
-            retention_rules=SqlRetentionRules(database),
-            purge=SqlPurge(database),
-            clock=DatabaseClock(database, SystemClock()),
-        )
+        yield Stores(database, store_settings or StoreSettings())
 
 
 @asynccontextmanager

@@ -21,7 +21,6 @@ from notifier.channels.registry import channel_settings, make_routes, rates_per_
 from notifier.composition import worker_process
 from notifier.composition.resources import (
     Resources,
-    Stores,
     has_workers_inside,
     links,
     open_resources,
@@ -34,6 +33,7 @@ from notifier.composition.resources import (
 )
 from notifier.composition.running import first_of, running, stop_signal
 from notifier.composition.settings import read_settings
+from notifier.composition.stores import Stores
 from notifier.content.library import Library
 from notifier.delivery.attaching import Loader, Portion
 from notifier.delivery.attempt import Lease

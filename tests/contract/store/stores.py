@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils import compat
 
 from notifier.clock import Clock
+from notifier.composition import stores
 from notifier.content.library import Library
-from notifier.content.uploading import Filing
 from notifier.delivery.attaching import Loader, Portion
 from notifier.delivery.composing import Composer
 from notifier.delivery.ports import Claimed, Finish
@@ -27,41 +27,17 @@ from notifier.notification.outcomes import Fault, SuppressionReason
 from notifier.notification.sms import SmsRules, SmsSize
 from notifier.notification.transitions import Transition
 from notifier.rendering.renderer import VersionRenderer
-from notifier.store.attachments import SqlAttachments, SqlContents
-from notifier.store.brands import SqlBrandStore
 from notifier.store.broadcasts.expanding import SqlExpansion
 from notifier.store.broadcasts.keeping import SqlBroadcastStore
-from notifier.store.caps import SqlCapStore
-from notifier.store.captures import SqlCaptures
-from notifier.store.categories import SqlCategoryStore
-from notifier.store.choices import SqlChoiceHistory
-from notifier.store.inbox.inboxes import SqlInbox
-from notifier.store.keys import SqlKeyStore
 from notifier.store.kit.database import Database, Patience
-from notifier.store.kit.idempotency import SqlOnce
 from notifier.store.kit.opening import open_database
 from notifier.store.kit.sql import Now, UtcTime
 from notifier.store.kit.tables import metadata
-from notifier.store.notification.attempts import SqlLeases
-from notifier.store.notification.dead_letters import SqlDeadLetters
 from notifier.store.notification.feed import SqlCursors, SqlFeed
-from notifier.store.notification.intake import SqlIntake
-from notifier.store.notification.orders import SqlOrders
-from notifier.store.notification.publications import SqlPublications
-from notifier.store.notification.reading import SqlQueryStore
 from notifier.store.notification.settings import StoreSettings
 from notifier.store.notification.tables import notifications
-from notifier.store.notification.upkeep import SqlUpkeep
-from notifier.store.providers.accounts import SqlProviderStore
 from notifier.store.providers.tables import providers
-from notifier.store.receipts.applying import SqlReceiptStore
-from notifier.store.recipients.reading import SqlDirectory
-from notifier.store.recipients.store import SqlPersonStore
-from notifier.store.retention import SqlPurge, SqlRetentionRules
-from notifier.store.senders import SqlSenderStore
-from notifier.store.suppressions import SqlSuppressionStore
-from notifier.store.templates.library import SqlTemplateStore
-from notifier.store.topics import SqlTopicStore
+from notifier.store.retention import SqlPurge
 from tests.patience import PATIENT
 
 DETAILS = MailDetails(
@@ -166,48 +142,32 @@ class Together:
         return getattr(part, name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stores:
+class Stores(stores.Stores):
     """Everything over one database, as one process has it."""
 
-    url: str
-    database: Database
-    intake: SqlIntake
-    publications: SqlPublications
-    leases: SqlLeases
-    upkeep: SqlUpkeep
-    dead_letters: SqlDeadLetters
-    orders: SqlOrders
-    once: SqlOnce
-    queries: SqlQueryStore
-    feed: SqlFeed
-    cursors: SqlCursors
-    keys: SqlKeyStore
-    inbox: SqlInbox
-    captures: SqlCaptures
-    providers: SqlProviderStore
-    receipts: SqlReceiptStore
-    suppressions: SqlSuppressionStore
-    templates: SqlTemplateStore
-    attachments: SqlAttachments
-    contents: SqlContents
+    def __init__(self, database: Database, url: str, limits: StoreSettings) -> None:
+        super().__init__(database, limits)
+        self.url = url
 
-    @property
-    def filing(self) -> Filing:
-        return Filing(self.attachments, self.contents)
+    @cached_property
+    def feed(self) -> SqlFeed:
+        return SqlFeed(self.database)
 
-    brands: SqlBrandStore
-    senders: SqlSenderStore
-    directory: SqlDirectory
-    people: SqlPersonStore
-    categories: SqlCategoryStore
-    caps: SqlCapStore
-    choice_history: SqlChoiceHistory
-    topics: SqlTopicStore
-    broadcasts: SqlBroadcastStore
-    expansion: SqlExpansion
-    retention_rules: SqlRetentionRules
-    purge: SqlPurge
+    @cached_property
+    def cursors(self) -> SqlCursors:
+        return SqlCursors(self.database)
+
+    @cached_property
+    def broadcasts(self) -> SqlBroadcastStore:
+        return SqlBroadcastStore(self.database)
+
+    @cached_property
+    def expansion(self) -> SqlExpansion:
+        return SqlExpansion(self.database)
+
+    @cached_property
+    def purge(self) -> SqlPurge:
+        return SqlPurge(self.database, at_once=2)
 
     def composer(self, clock: Clock, sms: SmsRules = _SMS) -> Composer:
         return Composer(Library(self.templates, clock), VersionRenderer(clock), sms)
@@ -323,41 +283,7 @@ async def open_stores(url: str, patience: Patience = PATIENT) -> AsyncIterator[S
 
 def stores_over(database: Database, url: str, settings: StoreSettings) -> Stores:
     """All stores over a database that is open."""
-    return Stores(
-        url=url,
-        database=database,
-        intake=SqlIntake(database, settings),
-        publications=SqlPublications(database, settings),
-        leases=SqlLeases(database, settings),
-        upkeep=SqlUpkeep(database, settings),
-        dead_letters=SqlDeadLetters(database),
-        orders=SqlOrders(database),
-        once=SqlOnce(database),
-        queries=SqlQueryStore(database),
-        feed=SqlFeed(database),
-        cursors=SqlCursors(database),
-        keys=SqlKeyStore(database),
-        inbox=SqlInbox(database),
-        captures=SqlCaptures(database),
-        providers=SqlProviderStore(database),
-        receipts=SqlReceiptStore(database),
-        suppressions=SqlSuppressionStore(database),
-        templates=SqlTemplateStore(database),
-        attachments=SqlAttachments(database),
-        contents=SqlContents(database),
-        brands=SqlBrandStore(database),
-        senders=SqlSenderStore(database),
-        directory=SqlDirectory(database),
-        people=SqlPersonStore(database),
-        categories=SqlCategoryStore(database),
-        caps=SqlCapStore(database),
-        choice_history=SqlChoiceHistory(database),
-        topics=SqlTopicStore(database),
-        broadcasts=SqlBroadcastStore(database),
-        expansion=SqlExpansion(database),
-        retention_rules=SqlRetentionRules(database),
-        purge=SqlPurge(database, at_once=2),
-    )
+    return Stores(database, url, settings)
 
 
 def ids(envelopes: Sequence[Envelope]) -> list[UUID]:

@@ -1,0 +1,159 @@
+"""The database, by what is asked of it."""
+
+from functools import cached_property
+
+from notifier.clock import SystemClock
+from notifier.content.uploading import Filing
+from notifier.store.attachments import SqlAttachments, SqlContents
+from notifier.store.brands import SqlBrandStore
+from notifier.store.caps import SqlCapStore
+from notifier.store.captures import SqlCaptures
+from notifier.store.categories import SqlCategoryStore
+from notifier.store.choices import SqlChoiceHistory
+from notifier.store.inbox.inboxes import SqlInbox
+from notifier.store.keys import SqlKeyStore
+from notifier.store.kit.clock import DatabaseClock
+from notifier.store.kit.database import Database
+from notifier.store.kit.idempotency import SqlOnce
+from notifier.store.notification.attempts import SqlLeases
+from notifier.store.notification.dead_letters import SqlDeadLetters
+from notifier.store.notification.intake import SqlIntake
+from notifier.store.notification.orders import SqlOrders
+from notifier.store.notification.publications import SqlPublications
+from notifier.store.notification.reading import SqlQueryStore
+from notifier.store.notification.settings import StoreSettings
+from notifier.store.notification.upkeep import SqlUpkeep
+from notifier.store.providers.accounts import SqlProviderStore
+from notifier.store.receipts.applying import SqlReceiptStore
+from notifier.store.recipients.reading import SqlDirectory
+from notifier.store.recipients.store import SqlPersonStore
+from notifier.store.retention import SqlPurge, SqlRetentionRules
+from notifier.store.senders import SqlSenderStore
+from notifier.store.suppressions import SqlSuppressionStore
+from notifier.store.templates.library import SqlTemplateStore
+from notifier.store.topics import SqlTopicStore
+
+
+class Stores:
+    """All stores over one database, each made when it is first asked for, and once."""
+
+    def __init__(self, database: Database, limits: StoreSettings) -> None:
+        self.database = database
+        self._limits = limits
+
+    @cached_property
+    def intake(self) -> SqlIntake:
+        return SqlIntake(self.database, self._limits)
+
+    @cached_property
+    def publications(self) -> SqlPublications:
+        return SqlPublications(self.database, self._limits)
+
+    @cached_property
+    def leases(self) -> SqlLeases:
+        return SqlLeases(self.database, self._limits)
+
+    @cached_property
+    def upkeep(self) -> SqlUpkeep:
+        return SqlUpkeep(self.database, self._limits)
+
+    @cached_property
+    def dead_letters(self) -> SqlDeadLetters:
+        return SqlDeadLetters(self.database)
+
+    @cached_property
+    def orders(self) -> SqlOrders:
+        return SqlOrders(self.database)
+
+    @cached_property
+    def once(self) -> SqlOnce:
+        return SqlOnce(self.database)
+
+    @cached_property
+    def queries(self) -> SqlQueryStore:
+        return SqlQueryStore(self.database)
+
+    @cached_property
+    def keys(self) -> SqlKeyStore:
+        return SqlKeyStore(self.database)
+
+    @cached_property
+    def inbox(self) -> SqlInbox:
+        return SqlInbox(self.database)
+
+    @cached_property
+    def captures(self) -> SqlCaptures:
+        return SqlCaptures(self.database)
+
+    @cached_property
+    def providers(self) -> SqlProviderStore:
+        return SqlProviderStore(self.database)
+
+    @cached_property
+    def receipts(self) -> SqlReceiptStore:
+        return SqlReceiptStore(self.database)
+
+    @cached_property
+    def suppressions(self) -> SqlSuppressionStore:
+        return SqlSuppressionStore(self.database)
+
+    @cached_property
+    def templates(self) -> SqlTemplateStore:
+        return SqlTemplateStore(self.database)
+
+    @cached_property
+    def attachments(self) -> SqlAttachments:
+        return SqlAttachments(self.database)
+
+    @cached_property
+    def contents(self) -> SqlContents:
+        return SqlContents(self.database)
+
+    @cached_property
+    def brands(self) -> SqlBrandStore:
+        return SqlBrandStore(self.database)
+
+    @cached_property
+    def senders(self) -> SqlSenderStore:
+        return SqlSenderStore(self.database)
+
+    @cached_property
+    def directory(self) -> SqlDirectory:
+        return SqlDirectory(self.database)
+
+    @cached_property
+    def people(self) -> SqlPersonStore:
+        return SqlPersonStore(self.database)
+
+    @cached_property
+    def categories(self) -> SqlCategoryStore:
+        return SqlCategoryStore(self.database)
+
+    @cached_property
+    def caps(self) -> SqlCapStore:
+        return SqlCapStore(self.database)
+
+    @cached_property
+    def choice_history(self) -> SqlChoiceHistory:
+        return SqlChoiceHistory(self.database)
+
+    @cached_property
+    def topics(self) -> SqlTopicStore:
+        return SqlTopicStore(self.database)
+
+    @cached_property
+    def retention_rules(self) -> SqlRetentionRules:
+        return SqlRetentionRules(self.database)
+
+    @cached_property
+    def purge(self) -> SqlPurge:
+        return SqlPurge(self.database)
+
+    @cached_property
+    def clock(self) -> DatabaseClock:
+        return DatabaseClock(self.database, SystemClock())
+
+    @property
+    def filing(self) -> Filing:
+        """What keeps files."""
+        return Filing(self.attachments, self.contents)
