@@ -2,8 +2,22 @@
 
 from bisect import bisect_left
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cache
+from zoneinfo import available_timezones
 
 _SECOND = timedelta(seconds=1)
+_OF_A_MACHINE = frozenset({"localtime", "Factory"})
+
+
+def is_zone(name: str) -> bool:
+    """Whether the IANA's database has a time zone of this name."""
+    return name in _zones()
+
+
+@cache
+def _zones() -> frozenset[str]:
+    # Looks at hundreds of files.
+    return frozenset(available_timezones() - _OF_A_MACHINE)
 
 
 def instant(wall: datetime, zone: tzinfo) -> datetime:

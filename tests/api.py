@@ -207,6 +207,7 @@ async def over(
             brands=stores.brands,
             senders=stores.senders,
             topics=stores.topics,
+            people=stores.people,
             retention_rules=stores.retention_rules,
             renderer=VersionRenderer(clock),
             workshop=workshop,

@@ -37,6 +37,9 @@ from notifier.api.notifications.sending import SendingEndpoints
 from notifier.api.pages import docs_operation, home_operation, static_files
 from notifier.api.providers import ProviderEndpoints
 from notifier.api.receipts import ReceiptDesk, ReceiptEndpoints
+from notifier.api.recipients.batching import RecipientBatches
+from notifier.api.recipients.shapes import PREFIX as RECIPIENTS_PREFIX
+from notifier.api.recipients.writing import RecipientEndpoints
 from notifier.api.retention import RetentionEndpoints
 from notifier.api.sandbox import SandboxEndpoints
 from notifier.api.senders import SenderEndpoints
@@ -48,6 +51,7 @@ from notifier.api.templates.testing import TemplateTesting
 from notifier.api.templates.writing import TemplateWriting
 from notifier.api.topics.endpoints import TopicEndpoints
 from notifier.audience.inbox import Inbox
+from notifier.audience.person import PersonStore
 from notifier.audience.suppression import SuppressionStore
 from notifier.audience.topic import TopicStore
 from notifier.clock import Clock
@@ -100,6 +104,7 @@ class ApiPorts:
     brands: BrandStore
     senders: SenderStore
     topics: TopicStore
+    people: PersonStore
     retention_rules: RetentionRules
     renderer: Renderer
     workshop: Workshop
@@ -146,7 +151,7 @@ def create_app(ports: ApiPorts, config: ApiConfig, lifespan: Lifespan | None = N
         app.router,
         _rooms(config),
         observe,
-        slashes_under=INBOX_PREFIX,
+        slashes_under=(INBOX_PREFIX, RECIPIENTS_PREFIX),
         origins=Origins(config.allowed_origins, under=INBOX_PREFIX),
     )
     app.middleware_stack = frame
@@ -204,7 +209,7 @@ def _operations(
         *_on_templates(ports, config, library, drafter),
         *_on_attachments(ports, config),
         *SenderEndpoints(store=ports.senders, senders=senders).operations(),
-        *TopicEndpoints(topics=ports.topics).operations(),
+        *_on_people(ports, config),
         *SuppressionEndpoints(suppressions=ports.suppressions, pepper=config.pepper).operations(),
         *_on_callbacks(ports, config),
         home_operation(),
@@ -273,6 +278,15 @@ def _testing(
         captured=config.captured,
         new_id=ports.new_id,
         location=location,
+    )
+
+
+def _on_people(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:
+    batches = RecipientBatches(people=ports.people, max_batch_bytes=config.max_batch_bytes)
+    return (
+        *batches.operations(),
+        *RecipientEndpoints(people=ports.people).operations(),
+        *TopicEndpoints(topics=ports.topics).operations(),
     )
 
 

@@ -95,6 +95,7 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
         brands=resources.stores.brands,
         senders=resources.stores.senders,
         topics=resources.stores.topics,
+        people=resources.stores.people,
         retention_rules=resources.stores.retention_rules,
         renderer=VersionRenderer(resources.clock),
         workshop=workshop,

@@ -117,6 +117,7 @@ class Node:
             brands=self.stores.brands,
             senders=self.stores.senders,
             topics=self.stores.topics,
+            people=self.stores.people,
             retention_rules=self.stores.retention_rules,
             renderer=VersionRenderer(SystemClock()),
             workshop=ChildWorkshop(SystemClock()),

@@ -35,7 +35,9 @@ _MAX_EMPTY_BYTES = 1_024
 _MAX_NAME = 200
 _LONG_NUMBER = re.compile(rb"\d{19}")
 _INT64 = range(-(2**63), 2**63)
-_JSON_TYPE = re.compile(r'application/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?', re.IGNORECASE)
+_PARAMETERS = r'\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?'
+_JSON_TYPE = re.compile(f"application/json{_PARAMETERS}", re.IGNORECASE)
+_PATCH_TYPE = re.compile(f"application/(merge-patch\\+)?json{_PARAMETERS}", re.IGNORECASE)
 
 Path: TypeAlias = tuple[str | int, ...]
 _Container: TypeAlias = list[JsonValue] | dict[str, JsonValue]
@@ -43,12 +45,13 @@ _CONTAINERS = (list, dict)
 
 
 def require_json(scope: Scope) -> None:
-    """Refuse what is not declared as uncompressed JSON in UTF-8.
+    """Refuse what is not declared as uncompressed JSON in UTF-8; a PATCH may be a merge patch.
 
     Raises:
         ProblemError: 415.
     """
-    if not _JSON_TYPE.fullmatch(header(scope, b"content-type").strip()):
+    expected = _PATCH_TYPE if scope["method"] == "PATCH" else _JSON_TYPE
+    if not expected.fullmatch(header(scope, b"content-type").strip()):
         raise ProblemError(UNSUPPORTED_MEDIA_TYPE, "Send Content-Type: application/json.")
     refuse_encoded(scope)
 

@@ -73,7 +73,7 @@ class RequestFrame:
     """Names every request, answers for failures, adds headers and writes the access log.
 
     The log holds the route, never the path, the query or the client's address: paths of inboxes
-    hold recipients. Paths under `slashes_under` may have encoded slashes within a segment.
+    hold recipients. Paths under one of `slashes_under` may have encoded slashes within a segment.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class RequestFrame:
         rooms: Rooms,
         observe: Observe | None,
         *,
-        slashes_under: str,
+        slashes_under: Sequence[str],
         origins: Origins,
     ) -> None:
         self._origins = origins
@@ -183,10 +183,11 @@ def _request_id(scope: Scope) -> str:
     return given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
 
 
-def _keep_encoded_slashes(scope: Scope, under: str) -> None:
+def _keep_encoded_slashes(scope: Scope, under: Sequence[str]) -> None:
     """Let a segment hold a slash: servers decode %2F before the router splits the path."""
     raw: bytes = scope.get("raw_path") or b""
-    if b"%2f" not in raw.lower() or not scope["path"].startswith(f"{under}/"):
+    begins = tuple(f"{each}/" for each in under)
+    if b"%2f" not in raw.lower() or not scope["path"].startswith(begins):
         return
     parts = re.split(r"%2f", raw.decode("ascii").partition("?")[0], flags=re.IGNORECASE)
     scope["path"] = ENCODED_SLASH.join(unquote(part) for part in parts)

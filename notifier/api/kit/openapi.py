@@ -36,6 +36,10 @@ Every answer that is no success is a problem (RFC 9457); its `code` never change
 changes something takes an `Idempotency-Key`. A service sees only its own notifications; the scope
 `admin` sees all.
 """
+_USER_ID: JsonValue = {
+    "type": "string",
+    "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}$",
+}
 _PATH_SCHEMAS: Mapping[str, JsonValue] = {
     "id": {"type": "string", "format": "uuid"},
     "template": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,99}$"},
@@ -44,7 +48,8 @@ _PATH_SCHEMAS: Mapping[str, JsonValue] = {
     "number": {"type": "integer", "minimum": 1, "maximum": 2_000_000_000},
     "seq": {"type": "integer", "minimum": 1, "maximum": MAX_SEQ},
     "name": {"type": "string", "pattern": "^[a-z_]{1,40}$"},
-    "recipient": {"type": "string", "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}$"},
+    "recipient": _USER_ID,
+    "user_id": _USER_ID,
 }
 _HEADERS: Mapping[str, tuple[str, JsonValue]] = {
     "X-Request-ID": (

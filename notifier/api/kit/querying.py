@@ -13,7 +13,9 @@ from notifier.api.kit.checking import read_model
 from notifier.api.kit.fields import WireTime
 from notifier.api.kit.problems import InvalidField, invalid
 
-_METADATA = re.compile(r"metadata(?:\.(?P<dotted>.+)|\[(?P<bracketed>.+)\])", re.DOTALL)
+_MEMBER = re.compile(
+    r"(?P<of>metadata|attribute)(?:\.(?P<dotted>.+)|\[(?P<bracketed>.+)\])", re.DOTALL
+)
 _SPACE = re.compile(r"(?<=\d) (?=\d\d:\d\d$)", re.ASCII)
 _NUMBER_WITHOUT_PLUS = re.compile(r" [1-9][\d\s()./-]{5,30}", re.ASCII)
 MAX_SEQ = 2**63 - 1
@@ -169,18 +171,20 @@ def _is_list(model: type[QueryModel], name: str) -> bool:
 
 def _gather(request: Request, lists: list[str]) -> tuple[dict[str, object], list[InvalidField]]:
     values: dict[str, object] = {}
-    metadata: dict[str, str] = {}
+    objects: dict[str, dict[str, str]] = {}
     wrong: list[InvalidField] = []
     for name, value in request.query_params.multi_items():
-        match = _METADATA.fullmatch(name)
-        target: dict[str, object] | dict[str, str] = metadata if match else values
+        match = _MEMBER.fullmatch(name)
+        target: dict[str, object] | dict[str, str] = values
+        if match:
+            target = objects.setdefault(match["of"], {})
         key = (match["dotted"] or match["bracketed"]) if match else name
         wrong += _unfit(name, value, is_repeated=key in target and name not in lists)
         if name in lists:
             values[name] = [*_items(values.get(name)), *value.split(",")]
         else:
             target[key] = value
-    return (values | {"metadata": metadata} if metadata else values), wrong
+    return {**values, **objects}, wrong
 
 
 def _items(value: object) -> list[object]:
