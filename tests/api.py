@@ -206,6 +206,7 @@ async def over(
             filing=stores.filing,
             brands=stores.brands,
             senders=stores.senders,
+            categories=stores.categories,
             topics=stores.topics,
             people=stores.people,
             retention_rules=stores.retention_rules,

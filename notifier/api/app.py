@@ -14,6 +14,7 @@ from starlette.responses import Response
 from notifier.access.keys import KeyStore
 from notifier.access.subscribers import SubscriberTokens
 from notifier.api.attachments import AttachmentEndpoints
+from notifier.api.categories.endpoints import CategoryEndpoints
 from notifier.api.health import HealthEndpoints
 from notifier.api.inbox.marking import InboxMarking
 from notifier.api.inbox.reading import InboxReading
@@ -50,6 +51,7 @@ from notifier.api.templates.reading import TemplateReading
 from notifier.api.templates.testing import TemplateTesting
 from notifier.api.templates.writing import TemplateWriting
 from notifier.api.topics.endpoints import TopicEndpoints
+from notifier.audience.category import Categories, CategoryStore
 from notifier.audience.inbox import Inbox
 from notifier.audience.person import PersonStore
 from notifier.audience.suppression import SuppressionStore
@@ -103,6 +105,7 @@ class ApiPorts:
     templates: TemplateStore
     brands: BrandStore
     senders: SenderStore
+    categories: CategoryStore
     topics: TopicStore
     people: PersonStore
     retention_rules: RetentionRules
@@ -191,6 +194,7 @@ def _operations(
 ) -> Sequence[Operation]:
     library = Library(ports.templates, ports.clock)
     senders = Senders(ports.senders, ports.clock)
+    categories = Categories(ports.categories, ports.clock)
     drafter = Drafter(
         clock=ports.clock,
         new_id=ports.new_id,
@@ -209,8 +213,7 @@ def _operations(
         *_on_templates(ports, config, library, drafter),
         *_on_attachments(ports, config),
         *SenderEndpoints(store=ports.senders, senders=senders).operations(),
-        *_on_people(ports, config),
-        *SuppressionEndpoints(suppressions=ports.suppressions, pepper=config.pepper).operations(),
+        *_on_people(ports, config, categories),
         *_on_callbacks(ports, config),
         home_operation(),
         docs_operation(),
@@ -281,12 +284,16 @@ def _testing(
     )
 
 
-def _on_people(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:
+def _on_people(ports: ApiPorts, config: ApiConfig, categories: Categories) -> Sequence[Operation]:
     batches = RecipientBatches(people=ports.people, max_batch_bytes=config.max_batch_bytes)
+    declaring = CategoryEndpoints(store=ports.categories, categories=categories)
+    suppressing = SuppressionEndpoints(suppressions=ports.suppressions, pepper=config.pepper)
     return (
         *batches.operations(),
         *RecipientEndpoints(people=ports.people).operations(),
+        *declaring.operations(),
         *TopicEndpoints(topics=ports.topics).operations(),
+        *suppressing.operations(),
     )
 
 

@@ -80,6 +80,11 @@ class Category:
     defaults: Mapping[Channel, bool] = field(default_factory=dict)
     cap: Cap | None = None
 
+    @property
+    def name(self) -> str:
+        """Its key: what its page goes by."""
+        return self.key
+
     def __post_init__(self) -> None:
         if self.can_switch_off:
             return

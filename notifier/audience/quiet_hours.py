@@ -1,11 +1,12 @@
 """Quiet hours: when people are left in peace, by the clocks of where they are."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Self
 
+from notifier.notification.model import JsonValue
 from notifier.wall_time import instant
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -45,15 +46,17 @@ class QuietHours:
             until = later
         return until.astimezone(UTC) if until > now else None
 
+    def document(self) -> Mapping[str, JsonValue]:
+        """Return them as what JSON can say."""
+        return {
+            "from": self.start.isoformat(timespec="minutes"),
+            "to": self.end.isoformat(timespec="minutes"),
+            "weekdays": [each for each in WEEKDAYS if each in self.weekdays],
+        }
+
     def encode(self) -> str:
         """Return them as JSON."""
-        return json.dumps(
-            {
-                "from": self.start.isoformat(timespec="minutes"),
-                "to": self.end.isoformat(timespec="minutes"),
-                "weekdays": [each for each in WEEKDAYS if each in self.weekdays],
-            }
-        )
+        return json.dumps(self.document())
 
     @classmethod
     def decode(cls, text: str | None) -> Self | None:

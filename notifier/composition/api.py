@@ -94,6 +94,7 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
         filing=resources.stores.filing,
         brands=resources.stores.brands,
         senders=resources.stores.senders,
+        categories=resources.stores.categories,
         topics=resources.stores.topics,
         people=resources.stores.people,
         retention_rules=resources.stores.retention_rules,

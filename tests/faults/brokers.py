@@ -116,6 +116,7 @@ class Node:
             filing=self.stores.filing,
             brands=self.stores.brands,
             senders=self.stores.senders,
+            categories=self.stores.categories,
             topics=self.stores.topics,
             people=self.stores.people,
             retention_rules=self.stores.retention_rules,

@@ -44,6 +44,7 @@ _PATH_SCHEMAS: Mapping[str, JsonValue] = {
     "id": {"type": "string", "format": "uuid"},
     "template": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,99}$"},
     "sender": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"},
+    "category": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"},
     "topic": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,99}$"},
     "number": {"type": "integer", "minimum": 1, "maximum": 2_000_000_000},
     "seq": {"type": "integer", "minimum": 1, "maximum": MAX_SEQ},

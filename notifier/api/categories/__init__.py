@@ -1,0 +1,1 @@
+"""What services declare for all their people, over HTTP."""
