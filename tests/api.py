@@ -17,10 +17,11 @@ from starlette.types import ASGIApp
 from uuid_utils import compat
 
 from notifier.access import keys
-from notifier.api.app import ApiPorts, create_app
+from notifier.api.app import create_app
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.door import DoorLimits
 from notifier.api.kit.server import bind, make_server
+from notifier.api.ports import ApiPorts
 from notifier.clock import Clock
 from notifier.delivery.ports import Claimed, Finish
 from notifier.intake.publishing import Publisher
@@ -34,6 +35,7 @@ from notifier.queue.memory import MemoryQueue
 from notifier.rendering.markup import HtmlMarkup
 from notifier.rendering.renderer import VersionRenderer
 from notifier.rendering.workshop import ChildWorkshop
+from notifier.sealing import SealedLinks
 from notifier.store.captures import SqlCaptures
 from notifier.store.kit.database import Patience
 from notifier.store.kit.opening import open_database
@@ -44,6 +46,7 @@ from tests.schema import sqlite_database
 
 PEPPER = b"a pepper for the length of a test"
 PREFIX = "/api/v1/notifications"
+LINKS = SealedLinks("https://notify.example.com", [b"a secret that seals links"])
 MAIL: Mapping[str, Any] = {
     "type": "email",
     "recipient": "anna@example.com",
@@ -201,12 +204,14 @@ async def over(
             providers=stores.providers,
             receipts=stores.receipts,
             suppressions=stores.suppressions,
+            categories=stores.categories,
+            choosing=stores.choosing,
+            links=LINKS,
             templates=stores.templates,
             attachments=stores.attachments,
             filing=stores.filing,
             brands=stores.brands,
             senders=stores.senders,
-            categories=stores.categories,
             topics=stores.topics,
             people=stores.people,
             retention_rules=stores.retention_rules,

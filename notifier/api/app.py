@@ -3,15 +3,12 @@
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass
 from typing import TypeAlias
-from uuid import UUID
 
 import orjson
 from starlette.applications import Starlette
 from starlette.responses import Response
 
-from notifier.access.keys import KeyStore
 from notifier.access.subscribers import SubscriberTokens
 from notifier.api.attachments import AttachmentEndpoints
 from notifier.api.categories.endpoints import CategoryEndpoints
@@ -36,7 +33,9 @@ from notifier.api.notifications.paths import location
 from notifier.api.notifications.reading import ReadingEndpoints
 from notifier.api.notifications.sending import SendingEndpoints
 from notifier.api.pages import docs_operation, home_operation, static_files
+from notifier.api.ports import ApiPorts
 from notifier.api.providers import ProviderEndpoints
+from notifier.api.public.endpoints import ChoosingEndpoints, Limits
 from notifier.api.receipts import ReceiptDesk, ReceiptEndpoints
 from notifier.api.recipients.batching import RecipientBatches
 from notifier.api.recipients.shapes import PREFIX as RECIPIENTS_PREFIX
@@ -51,77 +50,18 @@ from notifier.api.templates.reading import TemplateReading
 from notifier.api.templates.testing import TemplateTesting
 from notifier.api.templates.writing import TemplateWriting
 from notifier.api.topics.endpoints import TopicEndpoints
-from notifier.audience.category import Categories, CategoryStore
-from notifier.audience.inbox import Inbox
-from notifier.audience.person import PersonStore
-from notifier.audience.suppression import SuppressionStore
-from notifier.audience.topic import TopicStore
-from notifier.clock import Clock
-from notifier.content.attachment import Attachments
-from notifier.content.brand import BrandStore
+from notifier.audience.category import Categories
 from notifier.content.cascading import Cascader
-from notifier.content.library import Library, TemplateStore
-from notifier.content.ports import Markup, Renderer, Workshop
+from notifier.content.library import Library
 from notifier.content.shared import Sharing
-from notifier.content.uploading import Filing
-from notifier.idempotency import Once
 from notifier.intake.attaching import Attacher
 from notifier.intake.drafting import Drafter
 from notifier.intake.pinning import Pinner
-from notifier.intake.senders import Senders, SenderStore
-from notifier.intake.submission import Submitter
-from notifier.notification.orders import Orders
-from notifier.notification.queueing import Queue, QueueMembers
-from notifier.notification.reading import QueryStore
-from notifier.notification.retention import RetentionRules
-from notifier.providers.account import ProviderStore
-from notifier.providers.captures import Captures
-from notifier.providers.receipt import ReceiptStore
+from notifier.intake.senders import Senders
 
 _MOST_AT_THE_WORKSHOP = 100
 """Of one service; more are answered 429."""
 Lifespan: TypeAlias = Callable[[Starlette], AbstractAsyncContextManager[None]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiPorts:
-    """What the API's endpoints work with.
-
-    With `captures`, the sandbox page and its endpoint are mounted; they need no API key.
-    `new_id` makes time-ordered ids (UUIDv7).
-    """
-
-    submitter: Submitter
-    once: Once
-    orders: Orders
-    queries: QueryStore
-    keys: KeyStore
-    inbox: Inbox
-    providers: ProviderStore
-    receipts: ReceiptStore
-    suppressions: SuppressionStore
-    attachments: Attachments
-    filing: Filing
-    templates: TemplateStore
-    brands: BrandStore
-    senders: SenderStore
-    categories: CategoryStore
-    topics: TopicStore
-    people: PersonStore
-    retention_rules: RetentionRules
-    renderer: Renderer
-    workshop: Workshop
-    markup: Markup
-    queue: Queue
-    clock: Clock
-    new_id: Callable[[], UUID]
-    captures: Captures | None = None
-    are_policies_ok: Callable[[], bool | None] = lambda: None
-    """Whether the broker's policies are in effect; None if nobody could look."""
-    clock_problem: Callable[[], str | None] = lambda: None
-    """How far this machine's clock is off the database's; None while they agree."""
-    queue_members: Callable[[], Sequence[QueueMembers]] = tuple
-    """Which nodes of the broker's cluster hold the queues; empty if it is none, or nobody knows."""
 
 
 def create_app(ports: ApiPorts, config: ApiConfig, lifespan: Lifespan | None = None) -> Starlette:
@@ -180,6 +120,7 @@ def _rooms(config: ApiConfig) -> Rooms:
         requests=Room(config.max_concurrent_requests),
         probes=Room(config.max_concurrent_probes),
         callbacks=Room(callbacks, callbacks // 2),
+        public=Room(config.max_concurrent_public, config.max_concurrent_public // 2),
         bodies=Room(held, held // 2),
     )
 
@@ -294,7 +235,19 @@ def _on_people(ports: ApiPorts, config: ApiConfig, categories: Categories) -> Se
         *declaring.operations(),
         *TopicEndpoints(topics=ports.topics).operations(),
         *suppressing.operations(),
+        *_on_links(ports, config, categories),
     )
+
+
+def _on_links(ports: ApiPorts, config: ApiConfig, categories: Categories) -> Sequence[Operation]:
+    return ChoosingEndpoints(
+        links=ports.links,
+        choosing=ports.choosing,
+        categories=categories,
+        brands=ports.brands,
+        channels=config.channels,
+        limits=Limits.of(config, ports.clock),
+    ).operations()
 
 
 def _on_attachments(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:

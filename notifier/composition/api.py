@@ -8,10 +8,11 @@ import structlog
 import uvloop
 from uuid_utils.compat import uuid7
 
-from notifier.api.app import ApiPorts, create_app
+from notifier.api.app import create_app
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.door import DoorLimits
 from notifier.api.kit.server import bind, serve
+from notifier.api.ports import ApiPorts
 from notifier.audience.allowed import AllowedRecipients
 from notifier.channels.registry import callback_routes, captured_channels, channel_settings
 from notifier.clock import Clock
@@ -20,6 +21,7 @@ from notifier.composition.resources import (
     Resources,
     attachment_limits,
     has_workers_inside,
+    links,
     open_resources,
     retention_terms,
     sms_rules,
@@ -89,12 +91,14 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
         providers=resources.stores.providers,
         receipts=resources.stores.receipts,
         suppressions=resources.stores.suppressions,
+        categories=resources.stores.categories,
+        choosing=resources.stores.choosing,
+        links=links(settings),
         templates=resources.stores.templates,
         attachments=resources.stores.attachments,
         filing=resources.stores.filing,
         brands=resources.stores.brands,
         senders=resources.stores.senders,
-        categories=resources.stores.categories,
         topics=resources.stores.topics,
         people=resources.stores.people,
         retention_rules=resources.stores.retention_rules,

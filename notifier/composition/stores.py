@@ -10,6 +10,7 @@ from notifier.store.caps import SqlCapStore
 from notifier.store.captures import SqlCaptures
 from notifier.store.categories import SqlCategoryStore
 from notifier.store.choices import SqlChoiceHistory
+from notifier.store.choosing import SqlChoosing
 from notifier.store.inbox.inboxes import SqlInbox
 from notifier.store.keys import SqlKeyStore
 from notifier.store.kit.clock import DatabaseClock
@@ -96,6 +97,10 @@ class Stores:
     @cached_property
     def suppressions(self) -> SqlSuppressionStore:
         return SqlSuppressionStore(self.database)
+
+    @cached_property
+    def choosing(self) -> SqlChoosing:
+        return SqlChoosing(self.database)
 
     @cached_property
     def templates(self) -> SqlTemplateStore:

@@ -130,6 +130,7 @@ async def test_the_api_keeps_what_the_document_promises(tmp_path: Path) -> None:
     """Sends thousands of requests that follow the document, and that break it in every way."""
     (tmp_path / "schemathesis.toml").write_text(_CHECKS)
     rates = {"requests_per_minute": 10**9, "failed_logins_per_minute": 10**9}
+    rates["public_requests_per_minute"] = 10**9
     async with serving(tmp_path, **EVERYTHING, **rates) as api, listening(api.app) as (_, url):
         headers = await api.headers("orders", "admin")
         process = await asyncio.create_subprocess_exec(

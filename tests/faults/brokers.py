@@ -17,8 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils import compat
 
 from notifier.access import keys
-from notifier.api.app import ApiPorts, create_app
+from notifier.api.app import create_app
 from notifier.api.kit.config import ApiConfig
+from notifier.api.ports import ApiPorts
 from notifier.delivery.attempt import Lease
 from notifier.delivery.deliverer import Deliverer
 from notifier.delivery.duties import DeliveryDuties, RelayPace
@@ -111,12 +112,13 @@ class Node:
             providers=self.stores.providers,
             receipts=self.stores.receipts,
             suppressions=self.stores.suppressions,
+            categories=self.stores.categories,
+            choosing=self.stores.choosing,
             templates=self.stores.templates,
             attachments=self.stores.attachments,
             filing=self.stores.filing,
             brands=self.stores.brands,
             senders=self.stores.senders,
-            categories=self.stores.categories,
             topics=self.stores.topics,
             people=self.stores.people,
             retention_rules=self.stores.retention_rules,

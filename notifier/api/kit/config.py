@@ -58,6 +58,10 @@ class ApiConfig:
     """How long a read, or a change, waits in line."""
     max_concurrent_callbacks: int = 200
     """Callbacks under way, half of them of one address."""
+    max_concurrent_public: int = 100
+    """Requests of those who have a link, half of them of one address."""
+    public_requests_per_minute: int = 1_200
+    """What one address may ask with links; mail providers unsubscribe for many from few."""
     max_concurrent_probes: int = 50
     callback_timeout_s: float = 5
     """How long the body of a callback may take."""

@@ -36,6 +36,8 @@ Observe: TypeAlias = Callable[[str, str, int, float], None]
 """Is told of every request: method, route, status, and seconds until its end."""
 
 CALLBACKS = "/callbacks/"
+PUBLIC = "/u/"
+"""Below it anybody is served, without a key."""
 ENCODED_SLASH = "\x1f"
 """Stands for an encoded slash within a path's segment; nothing in one holds it otherwise."""
 
@@ -57,6 +59,7 @@ class Rooms:
     requests: Room
     probes: Room
     callbacks: Room
+    public: Room
     bodies: Room
 
     def of(self, scope: Scope) -> tuple[Room, str]:
@@ -66,6 +69,8 @@ class Rooms:
             return self.probes, ""
         if path.startswith(CALLBACKS):
             return self.callbacks, network_of(scope)
+        if path.startswith(PUBLIC):
+            return self.public, network_of(scope)
         return self.requests, ""
 
 

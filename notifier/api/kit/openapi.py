@@ -41,6 +41,7 @@ _USER_ID: JsonValue = {
     "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}$",
 }
 _PATH_SCHEMAS: Mapping[str, JsonValue] = {
+    "token": {"type": "string", "minLength": 1},
     "id": {"type": "string", "format": "uuid"},
     "template": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,99}$"},
     "sender": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"},

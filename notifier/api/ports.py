@@ -1,0 +1,74 @@
+"""What the API works with."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from notifier.access.keys import KeyStore
+from notifier.audience.category import CategoryStore
+from notifier.audience.choosing import Choosing
+from notifier.audience.inbox import Inbox
+from notifier.audience.links import Links
+from notifier.audience.person import PersonStore
+from notifier.audience.suppression import SuppressionStore
+from notifier.audience.topic import TopicStore
+from notifier.clock import Clock
+from notifier.content.attachment import Attachments
+from notifier.content.brand import BrandStore
+from notifier.content.library import TemplateStore
+from notifier.content.ports import Markup, Renderer, Workshop
+from notifier.content.uploading import Filing
+from notifier.idempotency import Once
+from notifier.intake.senders import SenderStore
+from notifier.intake.submission import Submitter
+from notifier.notification.orders import Orders
+from notifier.notification.queueing import Queue, QueueMembers
+from notifier.notification.reading import QueryStore
+from notifier.notification.retention import RetentionRules
+from notifier.providers.account import ProviderStore
+from notifier.providers.captures import Captures
+from notifier.providers.receipt import ReceiptStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiPorts:
+    """What the API's endpoints work with.
+
+    With `captures`, the sandbox page and its endpoint are mounted; they need no API key.
+    `new_id` makes time-ordered ids (UUIDv7).
+    """
+
+    submitter: Submitter
+    once: Once
+    orders: Orders
+    queries: QueryStore
+    keys: KeyStore
+    inbox: Inbox
+    providers: ProviderStore
+    receipts: ReceiptStore
+    suppressions: SuppressionStore
+    attachments: Attachments
+    filing: Filing
+    templates: TemplateStore
+    brands: BrandStore
+    senders: SenderStore
+    topics: TopicStore
+    people: PersonStore
+    retention_rules: RetentionRules
+    renderer: Renderer
+    workshop: Workshop
+    markup: Markup
+    queue: Queue
+    clock: Clock
+    new_id: Callable[[], UUID]
+    categories: CategoryStore
+    choosing: Choosing
+    captures: Captures | None = None
+    links: Links | None = None
+    """What opens links to unsubscribe by; None: there are none."""
+    are_policies_ok: Callable[[], bool | None] = lambda: None
+    """Whether the broker's policies are in effect; None if nobody could look."""
+    clock_problem: Callable[[], str | None] = lambda: None
+    """How far this machine's clock is off the database's; None while they agree."""
+    queue_members: Callable[[], Sequence[QueueMembers]] = tuple
+    """Which nodes of the broker's cluster hold the queues; empty if it is none, or nobody knows."""

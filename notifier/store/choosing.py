@@ -1,0 +1,153 @@
+"""Choosing by a link: choices of people, and suppressions of addresses alone."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+from sqlalchemy import ColumnElement, Text, delete, literal, select, update
+from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notifier.audience.choice_change import ChoiceChange, Source
+from notifier.audience.choices import ANY, Choices, Place
+from notifier.audience.choosing import Chosen
+from notifier.audience.links import Chooser
+from notifier.notification.model import Channel
+from notifier.notification.outcomes import SuppressionReason
+from notifier.store.choices import note
+from notifier.store.kit.database import Database
+from notifier.store.kit.sql import Now, literal_text
+from notifier.store.notification.suppressing import is_for, is_listed, is_of, is_recipients_will
+from notifier.store.notification.tables import suppressions
+from notifier.store.recipients.reading import people
+from notifier.store.recipients.tables import recipients
+from notifier.store.recipients.writing import current_ids, lock
+
+Changes: TypeAlias = Mapping[Place, bool | None]
+
+_r, _s = recipients.c, suppressions.c
+_UNSUBSCRIBED = SuppressionReason.UNSUBSCRIBED
+
+
+class SqlChoosing:
+    """`Choosing` over SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def chosen(self, chooser: Chooser) -> Chosen:
+        async def work(connection: AsyncConnection) -> Chosen:
+            if chooser.user_id is None:
+                return await _chosen_by_address(connection, chooser)
+            return await _chosen_by_person(connection, chooser.service, chooser.user_id)
+
+        return await self._database.read(work)
+
+    async def choose(self, chooser: Chooser, changes: Changes, source: Source) -> int:
+        async def work(connection: AsyncConnection) -> int:
+            if chooser.user_id is None:
+                new = await _suppress_and_lift(connection, chooser, changes)
+            else:
+                new = await choose(connection, chooser.service, chooser.user_id, changes)
+            await note(connection, _noted(chooser, new, source))
+            return len(new)
+
+        return await self._database.write(work)
+
+
+async def choose(
+    connection: AsyncConnection, service: str, user_id: str, changes: Changes
+) -> Changes:
+    """Change what somebody in the directory chose; returns the changes that are new."""
+    current = (await current_ids(connection, service, [user_id])).get(user_id, user_id)
+    if not await lock(connection, service, [current]):
+        return {}
+    before = (await people(connection, [(service, current)]))[service, current].choices
+    new = {place: is_on for place, is_on in changes.items() if before.by_place.get(place) != is_on}
+    if new:
+        chosen = before.changed(new).encode()
+        is_theirs = (_r.service == service, _r.user_id == current)
+        await connection.execute(
+            update(recipients).where(*is_theirs).values(choices=chosen, updated_at=Now())
+        )
+    return new
+
+
+async def _chosen_by_person(connection: AsyncConnection, service: str, user_id: str) -> Chosen:
+    person = (await people(connection, [(service, user_id)])).get((service, user_id))
+    if person is None:
+        return Chosen()
+    reached = [channel for channel in Channel if person.address_for(channel)]
+    return Chosen(choices=person.choices, channels=reached, locale=person.locale)
+
+
+async def _chosen_by_address(connection: AsyncConnection, chooser: Chooser) -> Chosen:
+    unwanted = select(_s.category).where(is_of(_entry(chooser)), is_recipients_will())
+    found = await connection.scalars(unwanted)
+    choices = {(category or ANY, chooser.channel.value): False for category in found}
+    return Chosen(choices=Choices(choices), channels=[chooser.channel])
+
+
+async def _suppress_and_lift(
+    connection: AsyncConnection, chooser: Chooser, changes: Changes
+) -> Changes:
+    wanted = {category: is_on is not False for (category, _), is_on in changes.items()}
+    lifting = [category for category, is_on in wanted.items() if is_on]
+    new: dict[Place, bool | None] = {}
+    for category in [ANY, *lifting] if lifting else []:
+        if await _lift(connection, chooser, _category(category)):
+            new[category, chooser.channel] = True
+    for category, is_on in wanted.items():
+        if not is_on and await _suppress(connection, chooser, _category(category)):
+            new[category, chooser.channel] = False
+    return new
+
+
+async def _lift(
+    connection: AsyncConnection, chooser: Chooser, category: ColumnElement[str]
+) -> bool:
+    is_it = is_for(_entry(chooser), category)
+    is_why = _s.reason == literal_text(_UNSUBSCRIBED)
+    return (await connection.execute(delete(suppressions).where(is_it, is_why))).rowcount > 0
+
+
+async def _suppress(
+    connection: AsyncConnection, chooser: Chooser, category: ColumnElement[str]
+) -> bool:
+    entry = _entry(chooser)
+    new: dict[str, ColumnElement[Any]] = {
+        **entry,
+        "category": category,
+        "reason": literal(_UNSUBSCRIBED, Text),
+        "created_at": Now(),
+    }
+    adding = (
+        insert(suppressions)
+        .from_select([*new], select(*new.values()).where(~is_listed(entry, category)))
+        .on_conflict_do_nothing()
+    )
+    return (await connection.execute(adding)).rowcount > 0
+
+
+def _entry(chooser: Chooser) -> Mapping[str, ColumnElement[str]]:
+    return {
+        "service": literal(chooser.service, Text),
+        "channel": literal(chooser.channel, Text),
+        "recipient": literal(chooser.recipient or "", Text),
+    }
+
+
+def _category(category: str) -> ColumnElement[str]:
+    return literal("" if category == ANY else category, Text)
+
+
+def _noted(chooser: Chooser, changes: Changes, source: Source) -> Iterable[ChoiceChange]:
+    for (category, channel), is_on in changes.items():
+        yield ChoiceChange(
+            service=chooser.service,
+            category=category,
+            channel=channel,
+            is_on=is_on,
+            source=source,
+            user_id=chooser.user_id,
+            recipient=chooser.recipient,
+        )
