@@ -86,6 +86,11 @@ class SuppressionStore(Protocol):
         That comes into the timeline of the notification that brought it onto the list.
         """
 
+    async def reason(
+        self, service: str, channel: Channel, recipient: str, category: str | None
+    ) -> SuppressionReason | None:
+        """Why what is of this category is not sent there: first what recipients cannot undo."""
+
     async def list(
         self,
         *,

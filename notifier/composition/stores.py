@@ -24,6 +24,7 @@ from notifier.store.notification.publications import SqlPublications
 from notifier.store.notification.reading import SqlQueryStore
 from notifier.store.notification.settings import StoreSettings
 from notifier.store.notification.upkeep import SqlUpkeep
+from notifier.store.preferences import SqlPreferenceStore
 from notifier.store.providers.accounts import SqlProviderStore
 from notifier.store.receipts.applying import SqlReceiptStore
 from notifier.store.recipients.reading import SqlDirectory
@@ -141,6 +142,10 @@ class Stores:
     @cached_property
     def choice_history(self) -> SqlChoiceHistory:
         return SqlChoiceHistory(self.database)
+
+    @cached_property
+    def preferences(self) -> SqlPreferenceStore:
+        return SqlPreferenceStore(self.database)
 
     @cached_property
     def topics(self) -> SqlTopicStore:

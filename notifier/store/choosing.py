@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Text, delete, literal, select, update
+from sqlalchemy import ColumnElement, Text, delete, literal, select
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,13 +18,12 @@ from notifier.store.kit.database import Database
 from notifier.store.kit.sql import Now, literal_text
 from notifier.store.notification.suppressing import is_for, is_listed, is_of, is_recipients_will
 from notifier.store.notification.tables import suppressions
+from notifier.store.preferences import keep, locked
 from notifier.store.recipients.reading import people
-from notifier.store.recipients.tables import recipients
-from notifier.store.recipients.writing import current_ids, lock
 
 Changes: TypeAlias = Mapping[Place, bool | None]
 
-_r, _s = recipients.c, suppressions.c
+_s = suppressions.c
 _UNSUBSCRIBED = SuppressionReason.UNSUBSCRIBED
 
 
@@ -58,17 +57,13 @@ async def choose(
     connection: AsyncConnection, service: str, user_id: str, changes: Changes
 ) -> Changes:
     """Change what somebody in the directory chose; returns the changes that are new."""
-    current = (await current_ids(connection, service, [user_id])).get(user_id, user_id)
-    if not await lock(connection, service, [current]):
+    person = await locked(connection, service, user_id)
+    if person is None:
         return {}
-    before = (await people(connection, [(service, current)]))[service, current].choices
+    before = person.choices
     new = {place: is_on for place, is_on in changes.items() if before.by_place.get(place) != is_on}
     if new:
-        chosen = before.changed(new).encode()
-        is_theirs = (_r.service == service, _r.user_id == current)
-        await connection.execute(
-            update(recipients).where(*is_theirs).values(choices=chosen, updated_at=Now())
-        )
+        await keep(connection, person, before.changed(new), person.quiet_hours)
     return new
 
 

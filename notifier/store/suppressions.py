@@ -12,6 +12,7 @@ from sqlalchemy import (
     and_,
     delete,
     literal,
+    or_,
     select,
     tuple_,
     union_all,
@@ -31,6 +32,7 @@ from notifier.store.kit.idempotency import write_once
 from notifier.store.kit.sql import Now, literal_text
 from notifier.store.notification.rows import as_written
 from notifier.store.notification.suppressing import (
+    everything,
     is_for,
     is_listed,
     is_recipients_will,
@@ -89,6 +91,19 @@ class SqlSuppressionStore:
             return Applied()
 
         return await write_once(self._database, idempotency, work)
+
+    async def reason(
+        self, service: str, channel: Channel, recipient: str, category: str | None
+    ) -> SuppressionReason | None:
+        entry = _entry(service, channel, recipient)
+        is_about_it = or_(is_for(entry, everything), is_for(entry, _category(category)))
+        query = select(suppressions.c.reason).where(is_about_it)
+
+        async def work(connection: AsyncConnection) -> SuppressionReason | None:
+            reasons = map(SuppressionReason, await connection.scalars(query))
+            return min(reasons, key=lambda reason: reason.is_recipients_will, default=None)
+
+        return await self._database.read(work)
 
     async def remove(
         self,

@@ -576,3 +576,27 @@ async def test_a_replay_to_a_suppressed_address_ends_as_suppressed(stores: Store
     assert await stores.upkeep.take_due(9, hold_s=1) == []
 
     assert await stores.status(failed.id) is Status.SUPPRESSED
+
+
+async def test_the_reason_that_recipients_cannot_undo_is_told_first(stores: Stores) -> None:
+    async def listed(reason: SuppressionReason, category: str | None) -> None:
+        await stores.suppressions.add(
+            service="orders",
+            channel=Channel.EMAIL,
+            recipient="Ada@example.org",
+            reason=reason,
+            category=category,
+        )
+
+    async def reason(category: str | None, recipient: str = "ada@example.org") -> object:
+        return await stores.suppressions.reason("orders", Channel.EMAIL, recipient, category)
+
+    assert await reason("news") is None
+    await listed(SuppressionReason.UNSUBSCRIBED, "news")
+    assert await reason("news") is SuppressionReason.UNSUBSCRIBED
+    assert await reason("codes") is None
+    assert await reason(None) is None
+    await listed(SuppressionReason.HARD_BOUNCE, None)
+    assert await reason("news") is SuppressionReason.HARD_BOUNCE
+    assert await reason("codes") is await reason(None) is SuppressionReason.HARD_BOUNCE
+    assert await reason("news", "bob@example.org") is None
