@@ -38,6 +38,7 @@ from notifier.api.providers import ProviderEndpoints
 from notifier.api.public.endpoints import ChoosingEndpoints, Limits
 from notifier.api.receipts import ReceiptDesk, ReceiptEndpoints
 from notifier.api.recipients.batching import RecipientBatches
+from notifier.api.recipients.merging import RecipientMerges
 from notifier.api.recipients.shapes import PREFIX as RECIPIENTS_PREFIX
 from notifier.api.recipients.writing import RecipientEndpoints
 from notifier.api.retention import RetentionEndpoints
@@ -233,6 +234,7 @@ def _on_people(ports: ApiPorts, config: ApiConfig, categories: Categories) -> Se
         *batches.operations(),
         *RecipientEndpoints(people=ports.people).operations(),
         *declaring.operations(),
+        *RecipientMerges(people=ports.people).operations(),
         *TopicEndpoints(topics=ports.topics).operations(),
         *suppressing.operations(),
         *_on_links(ports, config, categories),

@@ -4,7 +4,7 @@ import builtins
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -87,12 +87,16 @@ class Person:
 
     def address_for(self, channel: Channel) -> Address | None:
         """Return the primary address of a channel; an inbox is called by the user id if not."""
-        for each in self.addresses:
-            if each.channel is channel and each.is_primary:
-                return each
-        if channel is Channel.IN_APP:
-            return Address(channel=channel, address=self.user_id, is_primary=True)
-        return None
+        found = self._primary(channel)
+        if found is None and channel is Channel.IN_APP:
+            return Address(channel=channel, address=self.inbox, is_primary=True)
+        return found
+
+    @property
+    def inbox(self) -> str:
+        """What their in-app inbox is called."""
+        own = self._primary(Channel.IN_APP)
+        return own.address if own else self.user_id
 
     @property
     def profile(self) -> Profile:
@@ -104,6 +108,10 @@ class Person:
             attributes=self.attributes,
             addresses=self.addresses,
         )
+
+    def _primary(self, channel: Channel) -> Address | None:
+        found = (each for each in self.addresses if each.channel is channel and each.is_primary)
+        return next(found, None)
 
 
 def in_order(addresses: Collection[Address]) -> tuple[Address, ...]:
@@ -117,12 +125,43 @@ def _timestamp(at: datetime | None) -> float | None:
     return round(at.timestamp(), 3) if at else None
 
 
+def joined_profile(target: Person, source: Person) -> Profile:
+    """Return what is said of two who are one person: where they differ, as of `target`."""
+    verified = {_key(each): each.verified_at for each in source.addresses}
+    own = [
+        replace(each, verified_at=each.verified_at or verified.get(_key(each)))
+        for each in target.addresses
+    ]
+    known, reached = {_key(each) for each in own}, {each.channel for each in own}
+    added = [
+        replace(each, is_primary=each.is_primary and each.channel not in reached)
+        for each in source.addresses
+        if _key(each) not in known
+    ]
+    return Profile(
+        user_id=target.user_id,
+        locale=target.locale or source.locale,
+        time_zone=target.time_zone or source.time_zone,
+        attributes={**source.attributes, **target.attributes},
+        addresses=in_order([*own, *added]),
+    )
+
+
+def _key(address: Address) -> tuple[Channel, str]:
+    return address.channel, address.compared
+
+
 class Written(StrEnum):
     """What became of a profile."""
 
     CREATED = "created"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class NobodyToMerge:
+    """There is nobody of the id that was to be merged. Nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +202,15 @@ class PersonStore(Protocol):
         self, service: str, user_id: str, *, if_match: str | None = None
     ) -> NotFound | LostRace | None:
         """Forget somebody and all their ids, which are free for others then."""
+
+    async def merge(
+        self, service: str, user_id: str, *, from_id: str
+    ) -> Person | NotFound | NobodyToMerge:
+        """Give the person of `user_id` all that the one of `from_id` has, and that id.
+
+        Their own language, zone, attributes and primary addresses win; of their choices, what is
+        off. Who is one person already stays so.
+        """
 
     async def list(
         self,

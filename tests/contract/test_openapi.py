@@ -74,7 +74,7 @@ def test_every_field_that_can_be_sent_is_explained(document: Mapping[str, Any]) 
 
 
 # They change nothing, or come to the same whenever they are repeated.
-WITHOUT_KEY = ("renderTemplate", "makeInboxToken", "putRecipients")
+WITHOUT_KEY = ("renderTemplate", "makeInboxToken", "putRecipients", "mergeRecipient")
 
 
 def test_every_post_of_a_service_takes_an_idempotency_key(document: Mapping[str, Any]) -> None:

@@ -282,3 +282,39 @@ async def test_a_key_without_the_scope_or_of_another_service_sees_nobody(api: Ap
     named = await api.client.get(f"{PEOPLE}/u-7?service=orders", headers=operator)
     assert named.json()["user_id"] == "u-7"
     assert len((await api.client.get(PEOPLE, headers=operator)).json()["items"]) == 1
+
+
+async def test_two_who_are_one_person_are_merged(api: Api) -> None:
+    await api.client.put(f"{PEOPLE}/old%2F1", json=ADA)
+    await api.client.put(f"{PEOPLE}/new", json={"locale": "fr"})
+
+    for _ in range(2):
+        merged = await api.client.post(f"{PEOPLE}/new/merge", json={"from": "old/1"})
+
+        person = merged.json()
+        assert (person["user_id"], person["locale"]) == ("new", "fr")
+        assert merged.headers["etag"] == person["etag"]
+        assert (await api.client.get(f"{PEOPLE}/old%2F1")).json() == person
+
+
+@pytest.mark.parametrize(
+    ("user_id", "body", "status", "told"),
+    [
+        ("new", {"from": "new"}, 422, "that is the same id"),
+        ("new", {"from": "nobody"}, 422, "there is nobody of this id"),
+        ("new", {}, 422, "this field is required"),
+        ("nobody", {"from": "new"}, 404, ""),
+    ],
+)
+async def test_what_cannot_be_merged_is_refused(
+    api: Api, user_id: str, body: dict[str, str], status: int, told: str
+) -> None:
+    await api.client.put(f"{PEOPLE}/new", json=ADA)
+
+    answer = await api.client.post(f"{PEOPLE}/{user_id}/merge", json=body)
+
+    assert answer.status_code == status
+    if told:
+        assert [(each["pointer"], each["detail"]) for each in answer.json()["errors"]] == [
+            ("/from", told)
+        ]

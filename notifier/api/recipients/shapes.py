@@ -183,6 +183,7 @@ class MergeRequest(_Request):
     """Who turned out to be the same person."""
 
     from_id: Annotated[UserId, Field(alias="from")]
+    """In JSON `from`, which Python keeps for itself."""
 
 
 class AddressView(View):

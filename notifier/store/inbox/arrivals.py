@@ -35,7 +35,7 @@ def _is_of(table: Subquery) -> Any:
 
 
 _names = given_rows(service=Text, recipient=Text)
-_MAKE = (
+MAKE = (
     upsert(inboxes)
     .from_select(
         ["service", "recipient", "last_seq", "unread"],
@@ -138,7 +138,7 @@ async def add_all(
 ) -> Collection[tuple[str, str]]:
     """Add those that are not there yet to the inboxes that can be locked; returns these."""
     names = {"rows": names_of(set(map(inbox_of, messages)))}
-    await connection.execute(_MAKE, names)
+    await connection.execute(MAKE, names)
     locked = {(row.service, row.recipient) for row in await connection.execute(lock, names)}
     new = {message.id: message for message in messages if inbox_of(message) in locked}
     result = await connection.execute(_ADD, {"rows": joined(map(message_row, new.values()))})

@@ -6,9 +6,10 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.audience.person import PeopleFilter, Person, Profile, Written
+from notifier.audience.person import NobodyToMerge, PeopleFilter, Person, Profile, Written
 from notifier.idempotency import LostRace, NotFound
 from notifier.store.kit.database import Database
+from notifier.store.recipients.merging import merge
 from notifier.store.recipients.reading import people
 from notifier.store.recipients.searching import page
 from notifier.store.recipients.writing import current_ids, lock, remove, write
@@ -60,6 +61,13 @@ class SqlPersonStore:
             return None
 
         return await self._database.write(work)
+
+    async def merge(
+        self, service: str, user_id: str, *, from_id: str
+    ) -> Person | NotFound | NobodyToMerge:
+        return await self._database.write(
+            partial(merge, service=service, user_id=user_id, from_id=from_id)
+        )
 
     async def list(
         self,

@@ -116,7 +116,7 @@ async def write(
     last = {each.user_id: each for each in profiles}
     changed = [each for each in last.values() if held.get(each.user_id) != each.etag]
     if changed:
-        await _put(connection, service, changed)
+        await put(connection, service, changed)
     return written
 
 
@@ -136,18 +136,18 @@ def _outcome(earlier: str | None, etag: str) -> Written:
     return Written.UNCHANGED if earlier == etag else Written.UPDATED
 
 
-async def _put(connection: AsyncConnection, service: str, profiles: Sequence[Profile]) -> None:
+async def put(connection: AsyncConnection, service: str, profiles: Sequence[Profile]) -> None:
+    """Put profiles of people whose rows are locked, where there are any. Raises as `write`."""
     ids = [each.user_id for each in profiles]
     await connection.execute(_PUT, _parameters(service, map(profile_row, profiles)))
     if await current_ids(connection, service, ids):
         raise StoreBusyError("a recipient has just been merged into another")
-    await put_addresses(connection, service, profiles)
+    await _put_addresses(connection, service, profiles)
 
 
-async def put_addresses(
+async def _put_addresses(
     connection: AsyncConnection, service: str, profiles: Sequence[Profile]
 ) -> None:
-    """Give people, whose rows are locked, these addresses and no others."""
     ids = _id_rows([each.user_id for each in profiles])
     await connection.execute(_REMOVE_ADDRESSES, _parameters(service, ids))
     rows = [address_row(each, address) for each in profiles for address in each.addresses]
