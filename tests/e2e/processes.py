@@ -137,6 +137,16 @@ def environment(ours: Mapping[str, str]) -> dict[str, str]:
     return {**others, **ours}
 
 
+def uncounted(environ: Mapping[str, str]) -> dict[str, str]:
+    """The same environment, where nobody counts the lines that processes run.
+
+    Counted they need twice the time for a start, and half as much again for what they do.
+    """
+    return {
+        name: value for name, value in environ.items() if not name.startswith("COVERAGE_PROCESS_")
+    }
+
+
 def children_of(pid: int) -> list[int]:
     """The ids of the OS processes that `pid` started and that still run."""
     return [int(stat.parent.name) for stat in Path("/proc").glob("[0-9]*/stat") if _is(stat, pid)]

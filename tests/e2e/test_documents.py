@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.documents import MARK, TERMINAL, Block, Document, documents
 from tests.e2e.one_process import one_process
-from tests.e2e.processes import CHECKOUT, environment
+from tests.e2e.processes import CHECKOUT, environment, uncounted
 from tests.e2e.production import Outside, Production
 from tests.servers.processes import free_port
 from tests.servers.reaper import reaping
@@ -66,7 +66,8 @@ def paste(
             ["bash", "-c", document.script(url, instead)],
             ending=("TERM", "KILL"),  # the first lets it end what runs in terminals of their own
             cwd=folder,
-            env={**environment(environ), "PATH": os.pathsep.join(places)},
+            # Of commands the suite counts what they do where they are called; here it is the words.
+            env={**uncounted(environment(environ)), "PATH": os.pathsep.join(places)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
