@@ -21,7 +21,7 @@ from notifier.api.app import create_app
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.door import DoorLimits
 from notifier.api.kit.server import bind, make_server
-from notifier.api.ports import ApiPorts
+from notifier.api.ports import ApiPorts, KeepingPorts
 from notifier.clock import Clock
 from notifier.delivery.ports import Claimed, Finish
 from notifier.intake.publishing import Publisher
@@ -40,7 +40,7 @@ from notifier.store.captures import SqlCaptures
 from notifier.store.kit.database import Patience
 from notifier.store.kit.opening import open_database
 from notifier.store.notification.settings import StoreSettings
-from tests.contract.store.stores import Stores, stores_over
+from tests.contract.store.stores import PSEUDONYMS, Stores, stores_over
 from tests.patience import AT_ALL_S, PATIENT, USUAL
 from tests.schema import sqlite_database
 
@@ -214,7 +214,7 @@ async def over(
             senders=stores.senders,
             topics=stores.topics,
             people=stores.people,
-            retention_rules=stores.retention_rules,
+            keeping=KeepingPorts(stores.retention_rules, stores.erasures, PSEUDONYMS),
             renderer=VersionRenderer(clock),
             workshop=workshop,
             markup=HtmlMarkup(),

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from notifier.access.subscribers import SubscriberTokens
 from notifier.api.attachments import AttachmentEndpoints
 from notifier.api.categories.endpoints import CategoryEndpoints
+from notifier.api.erasures import ErasureEndpoints
 from notifier.api.health import HealthEndpoints
 from notifier.api.inbox.marking import InboxMarking
 from notifier.api.inbox.reading import InboxReading
@@ -291,8 +292,12 @@ def _on_the_service(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:
         routes=config.routes,
         probe_timeout_s=config.probe_timeout_s,
     )
-    retention = RetentionEndpoints(rules=ports.retention_rules, defaults=config.retention)
-    return (*health.operations(), *retention.operations())
+    kept = ports.keeping
+    retention = RetentionEndpoints(rules=kept.rules, defaults=config.retention)
+    erasures = ErasureEndpoints(
+        erasures=kept.erasures, pseudonyms=kept.pseudonyms, new_id=ports.new_id
+    )
+    return (*health.operations(), *retention.operations(), *erasures.operations())
 
 
 def _on_callbacks(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:

@@ -7,9 +7,11 @@ from uuid import UUID
 from notifier.access.keys import KeyStore
 from notifier.audience.category import CategoryStore
 from notifier.audience.choosing import Choosing
+from notifier.audience.erasure import Erasures
 from notifier.audience.inbox import Inbox
 from notifier.audience.links import Links
 from notifier.audience.person import PersonStore
+from notifier.audience.pseudonym import Pseudonyms
 from notifier.audience.suppression import SuppressionStore
 from notifier.audience.topic import TopicStore
 from notifier.clock import Clock
@@ -28,6 +30,15 @@ from notifier.notification.retention import RetentionRules
 from notifier.providers.account import ProviderStore
 from notifier.providers.captures import Captures
 from notifier.providers.receipt import ReceiptStore
+
+
+@dataclass(frozen=True, slots=True)
+class KeepingPorts:
+    """What says how long things are kept, and whom to erase."""
+
+    rules: RetentionRules
+    erasures: Erasures
+    pseudonyms: Pseudonyms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +65,7 @@ class ApiPorts:
     senders: SenderStore
     topics: TopicStore
     people: PersonStore
-    retention_rules: RetentionRules
+    keeping: KeepingPorts
     renderer: Renderer
     workshop: Workshop
     markup: Markup

@@ -12,7 +12,7 @@ from notifier.api.app import create_app
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.door import DoorLimits
 from notifier.api.kit.server import bind, serve
-from notifier.api.ports import ApiPorts
+from notifier.api.ports import ApiPorts, KeepingPorts
 from notifier.audience.allowed import AllowedRecipients
 from notifier.channels.registry import callback_routes, captured_channels, channel_settings
 from notifier.clock import Clock
@@ -23,11 +23,13 @@ from notifier.composition.resources import (
     has_workers_inside,
     links,
     open_resources,
+    pseudonyms_of,
     retention_terms,
     sms_rules,
     spare_collector,
     warn_of_unprotected_database,
 )
+from notifier.composition.stores import Stores
 from notifier.composition.workers import watching_topology
 from notifier.content.ports import Workshop
 from notifier.errors import RecipientError, SettingsError
@@ -101,7 +103,7 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
         senders=resources.stores.senders,
         topics=resources.stores.topics,
         people=resources.stores.people,
-        retention_rules=resources.stores.retention_rules,
+        keeping=_keeping(settings, resources.stores),
         renderer=VersionRenderer(resources.clock),
         workshop=workshop,
         markup=HtmlMarkup(),
@@ -111,6 +113,10 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
         new_id=uuid7,
         clock_problem=resources.stores.clock.problem,
     )
+
+
+def _keeping(settings: Settings, stores: Stores) -> KeepingPorts:
+    return KeepingPorts(stores.retention_rules, stores.erasures, pseudonyms_of(settings))
 
 
 def _api_config(settings: Settings, clock: Clock) -> ApiConfig:

@@ -7,11 +7,12 @@ Where the queue lives in the process, so do the workers.
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from notifier.audience.links import Links
+from notifier.audience.pseudonym import Pseudonyms
 from notifier.clock import Clock
 from notifier.composition.running import running
 from notifier.composition.stores import Stores
@@ -55,7 +56,7 @@ async def open_stores(
 ) -> AsyncIterator[Stores]:
     """Open the database that the settings name."""
     async with open_database(settings.database_url.get_secret_value()) as database:
-        yield Stores(database, store_settings or StoreSettings())
+        yield Stores(database, _with_pseudonyms(store_settings or StoreSettings(), settings))
 
 
 @asynccontextmanager
@@ -78,6 +79,21 @@ async def open_resources(settings: Settings, role: str) -> AsyncIterator[Resourc
         publisher = Publisher(stores.publications, queue, patience_s=patience_s)
         yield Resources(stores=stores, queue=queue, publisher=publisher, clock=stores.clock)
         await publisher.drain(stop_budget(settings).drain_s)
+
+
+def _with_pseudonyms(limits: StoreSettings, settings: DatabaseSettings) -> StoreSettings:
+    """Let what is accepted be looked for among what was erased, where there is a secret for it."""
+    return (
+        replace(limits, pseudonyms=pseudonyms_of(settings))
+        if isinstance(settings, Settings)
+        else limits
+    )
+
+
+def pseudonyms_of(settings: Settings) -> Pseudonyms:
+    """Return what stands for whom was erased, and signs that they were."""
+    key = settings.erasure.key or settings.key_pepper
+    return Pseudonyms(key.get_secret_value().encode())
 
 
 def sms_rules(settings: Settings) -> SmsRules:

@@ -11,6 +11,8 @@ from notifier.store.captures import SqlCaptures
 from notifier.store.categories import SqlCategoryStore
 from notifier.store.choices import SqlChoiceHistory
 from notifier.store.choosing import SqlChoosing
+from notifier.store.erasing.asking import SqlErasures
+from notifier.store.erasing.stepping import SqlErasing
 from notifier.store.inbox.inboxes import SqlInbox
 from notifier.store.keys import SqlKeyStore
 from notifier.store.kit.clock import DatabaseClock
@@ -154,6 +156,16 @@ class Stores:
     @cached_property
     def retention_rules(self) -> SqlRetentionRules:
         return SqlRetentionRules(self.database)
+
+    @cached_property
+    def erasures(self) -> SqlErasures:
+        return SqlErasures(self.database)
+
+    @cached_property
+    def erasing(self) -> SqlErasing | None:
+        """None where the settings have no secret to hash with."""
+        pseudonyms = self._limits.pseudonyms
+        return SqlErasing(self.database, pseudonyms) if pseudonyms else None
 
     @cached_property
     def purge(self) -> SqlPurge:

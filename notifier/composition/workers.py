@@ -15,6 +15,7 @@ from uuid import uuid4
 import structlog
 import uvloop
 
+from notifier.audience.erasure import erasing
 from notifier.audience.inbox import waking
 from notifier.channels.provider import Parts
 from notifier.channels.registry import channel_settings, make_routes, rates_per_s, retry_policies
@@ -169,6 +170,7 @@ def make_relay(delivery: DeliveryDuties, stores: Stores, terms: Terms) -> Relay:
             purging(stores.caps, "caps"),
             stores.filing.duty(),
             retaining(stores.purge, terms),
+            *([erasing(stores.erasing)] if stores.erasing else []),
         ]
     )
 

@@ -286,6 +286,18 @@ class RetentionSettings(Group):
     )
 
 
+class ErasureSettings(Group):
+    """Erasure."""
+
+    key: Annotated[SecretStr, Field(min_length=16)] | None = Field(
+        None,
+        description="Secret that what is left of an erased address is hashed with, and receipts "
+        "are signed with, 16 characters or more; made from `NOTIFIER_KEY_PEPPER` if unset. If it "
+        "changes, erased addresses are no longer known as suppressed "
+        "([erasing somebody](privacy.md#erasing-somebody)).",
+    )
+
+
 class DatabaseSettings(Environment):
     """Where the database is."""
 
@@ -372,6 +384,7 @@ class Settings(KeySettings, BrokerSettings, ClientSettings):
     attachments: AttachmentSettings = AttachmentSettings()
     links: LinkSettings = LinkSettings()
     retention: RetentionSettings = RetentionSettings()
+    erasure: ErasureSettings = ErasureSettings()
 
     @model_validator(mode="after")
     def _sends_end_before_leases(self) -> Self:

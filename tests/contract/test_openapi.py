@@ -74,7 +74,13 @@ def test_every_field_that_can_be_sent_is_explained(document: Mapping[str, Any]) 
 
 
 # They change nothing, or come to the same whenever they are repeated.
-WITHOUT_KEY = ("renderTemplate", "makeInboxToken", "putRecipients", "mergeRecipient")
+WITHOUT_KEY = (
+    "renderTemplate",
+    "makeInboxToken",
+    "putRecipients",
+    "mergeRecipient",
+    "verifyErasure",
+)
 
 
 def test_every_post_of_a_service_takes_an_idempotency_key(document: Mapping[str, Any]) -> None:

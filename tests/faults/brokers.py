@@ -19,7 +19,7 @@ from uuid_utils import compat
 from notifier.access import keys
 from notifier.api.app import create_app
 from notifier.api.kit.config import ApiConfig
-from notifier.api.ports import ApiPorts
+from notifier.api.ports import ApiPorts, KeepingPorts
 from notifier.delivery.attempt import Lease
 from notifier.delivery.deliverer import Deliverer
 from notifier.delivery.duties import DeliveryDuties, RelayPace
@@ -46,7 +46,7 @@ from notifier.worker.relay import Relay
 from tests.api import MAIL, PEPPER, PREFIX, client_of
 from tests.awake import AwakeClock, awake_clock
 from tests.clock import SystemClock
-from tests.contract.store.stores import Stores, stores_over
+from tests.contract.store.stores import PSEUDONYMS, Stores, stores_over
 from tests.patience import AT_ALL_S, BROKER_IS_THERE, PATIENT
 from tests.servers.rabbitmq import RabbitMq
 from tests.witness import witness_of
@@ -121,7 +121,7 @@ class Node:
             senders=self.stores.senders,
             topics=self.stores.topics,
             people=self.stores.people,
-            retention_rules=self.stores.retention_rules,
+            keeping=KeepingPorts(self.stores.retention_rules, self.stores.erasures, PSEUDONYMS),
             renderer=VersionRenderer(SystemClock()),
             workshop=ChildWorkshop(SystemClock()),
             markup=HtmlMarkup(),

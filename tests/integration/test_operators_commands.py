@@ -17,6 +17,7 @@ import pytest
 
 from notifier import __version__
 from notifier.access import keys
+from notifier.audience.pseudonym import Pseudonyms
 from notifier.commands import app
 from notifier.content.library import TemplateDraft
 from notifier.content.template import Content
@@ -126,6 +127,30 @@ def test_rules_of_retention_are_set_listed_and_removed(command: Command) -> None
     assert command("retention remove orders --type sms") == (0, "It is gone.\n", "")
     assert command("retention remove orders --type sms")[0] == 1
     assert command("retention set orders --rows-days 6")[0] == 2
+
+
+def test_an_erasure_is_asked_for_shown_and_its_receipt_verified(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NOTIFIER_KEY_PEPPER", "a-pepper-of-some-length")
+    monkeypatch.setenv("NOTIFIER_BROKER_URL", "memory://")
+    where = "--service orders --reason user_request"
+
+    code, id, _ = command(f"erasures begin u-7 {where} --also email:ada@example.com")
+
+    assert code == 0
+    assert json.loads(command(f"erasures show {id.strip()}")[1]) == {
+        "state": "running", "erased": {},
+    }  # fmt: skip
+    assert command(f"erasures show {uuid4()}")[0] == 1
+    for wrong in (f"{where} --also ada@example.com", "--service orders --reason of_u-7"):
+        assert command(f"erasures begin u-7 {wrong}")[0] == 2
+    receipt = tmp_path / "receipt.json"
+    made = Pseudonyms(b"a-pepper-of-some-length").sealed({"id": "e", "finished_at": "today"})
+    receipt.write_text(json.dumps(made))
+    assert command(f"erasures verify {receipt}") == (0, "Genuine: e, finished today.\n", "")
+    receipt.write_text(json.dumps({**made, "id": "f"}))
+    assert command(f"erasures verify {receipt}")[0] == 1
 
 
 def test_every_list_is_to_be_had_as_json_and_by_service(

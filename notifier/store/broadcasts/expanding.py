@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from notifier.audience.pseudonym import Pseudonyms
 from notifier.broadcasts.broadcast import (
     MOST_SAVED_S,
     Chunk,
@@ -136,8 +137,10 @@ _SWEEP_AGAIN_S = 2.0
 class SqlExpansion:
     """`Expansion` over SQL."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, pseudonyms: Pseudonyms | None = None) -> None:
+        """`pseudonyms` are those by which an address is known that was erased."""
         self._database = database
+        self._pseudonyms = pseudonyms
 
     async def take(self, *, hold_s: float, most_waiting: int) -> Turn | None:
         return await self._database.write(partial(_take, hold_s=hold_s, most_waiting=most_waiting))
@@ -151,7 +154,9 @@ class SqlExpansion:
         await self._database.write(work)
 
     async def record(self, chunk: Chunk) -> StoredBroadcast | None:
-        return await self._database.write(partial(_record, chunk=chunk))
+        return await self._database.write(
+            partial(_record, chunk=chunk, pseudonyms=self._pseudonyms)
+        )
 
     async def cancel(self, limit: int) -> int:
         return await self._database.write(partial(_cancel, limit=limit))
@@ -166,14 +171,16 @@ async def _take(connection: AsyncConnection, *, hold_s: float, most_waiting: int
     return Turn(broadcast=to_broadcast(row), waiting=waiting, paced_s=row.paced_s)
 
 
-async def _record(connection: AsyncConnection, *, chunk: Chunk) -> StoredBroadcast | None:
+async def _record(
+    connection: AsyncConnection, *, chunk: Chunk, pseudonyms: Pseudonyms | None
+) -> StoredBroadcast | None:
     """Accept a chunk, unless somebody has been there."""
     which = named(chunk.broadcast.id, None)
     seen = {**which, "seen": chunk.broadcast.cursor}
     if (await connection.execute(_STANDING, seen)).one_or_none() is None:
         await connection.rollback()
         return None
-    accepted = await insert_within(connection, chunk.submissions)
+    accepted = await insert_within(connection, chunk.submissions, pseudonyms)
     values = {
         **which,
         "new_place": chunk.cursor,

@@ -39,6 +39,7 @@ REVISIONS = (
     "0025_add_recipients",
     "0026_add_states_of_inboxes",
     "0027_add_categories",
+    "0028_erase_people",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -31,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import Insert, insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from notifier.audience.pseudonym import Pseudonyms
 from notifier.errors import StoreBusyError
 from notifier.idempotency import Applied, Idempotency
 from notifier.intake.ports import InsertResult, Submission
@@ -69,6 +70,7 @@ _GIVEN: Mapping[str, SqlType] = {
     "lane": Text,
     "recipient": Text,
     "recipient_as_written": Text,
+    "pseudonym": Text,
     "subject": Text,
     "content": Text,
     "html": Text,
@@ -109,14 +111,16 @@ def _copied(given: Subquery) -> dict[str, Any]:
     return {
         name: case((is_erased, null()), else_=given.c[name]) if name in erasable else given.c[name]
         for name in _GIVEN
-        if name != "send_at"
+        if name not in ("send_at", "pseudonym")
     }
 
 
 def _is_refused(given: Subquery) -> ColumnElement[bool]:
     """Whether it is not to be sent: for a reason that it came with, or by the list."""
     is_unwanted = given.c.fault_kind == literal_text(SUPPRESSED)
-    return or_(func.coalesce(is_unwanted, literal(value=False)), is_suppressed(given.c))
+    is_erased = is_suppressed({**dict(given.c.items()), "recipient": given.c.pseudonym})
+    unwanted = func.coalesce(is_unwanted, literal(value=False))
+    return or_(unwanted, is_suppressed(given.c), is_erased)
 
 
 def _added(given: Subquery) -> dict[str, Any]:
@@ -196,12 +200,16 @@ class Insertion:
     """What they refer to."""
 
 
-def insertion_of(submissions: Sequence[Submission], idempotency: Idempotency | None) -> Insertion:
+def insertion_of(
+    submissions: Sequence[Submission],
+    idempotency: Idempotency | None,
+    pseudonyms: Pseudonyms | None = None,
+) -> Insertion:
     """Encode what is to be accepted; raises StoreRefusedError."""
     request = submissions[0].id if idempotency else None
     return Insertion(
         ids=[submission.id for submission in submissions],
-        rows=[submission_row(submission, request) for submission in submissions],
+        rows=[submission_row(submission, request, pseudonyms) for submission in submissions],
         idempotency=idempotency,
         key_row=keys.request_row(idempotency, request) if idempotency and request else None,
         uses=[use for submission in submissions for use in _uses(submission)],
@@ -297,7 +305,9 @@ async def _insert(
 
 
 async def insert_within(
-    connection: AsyncConnection, submissions: Sequence[Submission]
+    connection: AsyncConnection,
+    submissions: Sequence[Submission],
+    pseudonyms: Pseudonyms | None = None,
 ) -> Mapping[UUID, Status]:
     """Accept in a transaction of the caller's those that are not there; returns where they stand.
 
@@ -305,7 +315,7 @@ async def insert_within(
     """
     if not submissions:
         return {}
-    rows = joined(map(submission_row, submissions))
+    rows = joined(submission_row(each, pseudonyms=pseudonyms) for each in submissions)
     inserted = await _INSERT_MISSING.run(connection, {"rows": rows, "grace_s": 0.0})
     statuses = {row.id: Status(row.status) for row in inserted}
     new = (each for each in submissions if each.id in statuses)
@@ -338,6 +348,7 @@ class SqlIntake:
 
     def __init__(self, database: Database, settings: StoreSettings) -> None:
         self._timeout_s = database.timeout_s
+        self._pseudonyms = settings.pseudonyms
         new = partial(insert_new, grace_s=settings.grace_s)
         again = partial(insert_again, grace_s=settings.grace_s)
         self._insert_few = batched(database, new, settings.max_insert, weigh=_rows)
@@ -348,7 +359,7 @@ class SqlIntake:
         self, submissions: Sequence[Submission], idempotency: Idempotency | None = None
     ) -> InsertResult:
         deadline = asyncio.get_running_loop().time() + self._timeout_s
-        asked = insertion_of(submissions, idempotency)
+        asked = insertion_of(submissions, idempotency, self._pseudonyms)
         if asked.uses:
             # A transaction's round trips are for those that bring files.
             return await self._insert_again.submit(asked, deadline=deadline)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
+from notifier.audience.pseudonym import Pseudonyms
 from notifier.audience.recipient import compared
 from notifier.delivery.ports import Claimed, Finish
 from notifier.intake.ports import Submission
@@ -31,7 +32,9 @@ from notifier.store.kit.sql import time_text
 from notifier.store.notification.mail import mail_text, to_mail
 
 
-def submission_row(submission: Submission, request: UUID | None = None) -> RowJson:
+def submission_row(
+    submission: Submission, request: UUID | None = None, pseudonyms: Pseudonyms | None = None
+) -> RowJson:
     """Encode a notification to be inserted, with the request that it is a part of."""
     recipient = compared(submission.channel, submission.recipient)
     return encode(
@@ -42,6 +45,7 @@ def submission_row(submission: Submission, request: UUID | None = None) -> RowJs
             "lane": submission.lane,
             "recipient": recipient,
             "recipient_as_written": as_written(submission.recipient, recipient),
+            **_pseudonym_column(submission, pseudonyms),
             "subject": submission.subject,
             "content": submission.content,
             "html": submission.html,
@@ -62,6 +66,13 @@ def submission_row(submission: Submission, request: UUID | None = None) -> RowJs
             **_part_of(request, submission.broadcast_id),
         }
     )
+
+
+def _pseudonym_column(submission: Submission, pseudonyms: Pseudonyms | None) -> Mapping[str, str]:
+    if pseudonyms is None:
+        return {}
+    of = pseudonyms.of(submission.service, submission.channel, submission.recipient)
+    return {"pseudonym": of}
 
 
 def _part_of(request: UUID | None, broadcast_id: UUID | None) -> Mapping[str, str]:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from notifier.audience.pseudonym import Pseudonyms
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSettings:
@@ -18,3 +20,5 @@ class StoreSettings:
     missing_after_s: float = 10
     max_batch: int = 200
     max_insert: int = 1_000
+    pseudonyms: Pseudonyms | None = None
+    """By which an address is known that was erased; None: nothing is accepted by these."""

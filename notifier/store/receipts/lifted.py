@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, select
+from sqlalchemy import bindparam, case, delete, select
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -61,6 +61,17 @@ async def outdated(connection: AsyncConnection, causes: Mapping[UUID, Cause]) ->
         for id, address in addresses.items()
         if address in lifted and asking[id] < lifted[address]
     ]
+
+
+async def forget(
+    connection: AsyncConnection, service: str, addresses: Collection[tuple[Channel, str]]
+) -> int:
+    """Forget that these subscribed again; returns how many had."""
+    digests = [_digest(service, channel, address) for channel, address in addresses]
+    gone = delete(receipts).where(
+        receipts.c.provider == _PROVIDER, receipts.c.event_id.in_(digests)
+    )
+    return (await connection.execute(gone)).rowcount
 
 
 async def _addresses(connection: AsyncConnection, ids: Collection[UUID]) -> Mapping[UUID, str]:

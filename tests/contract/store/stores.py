@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils import compat
 
+from notifier.audience.pseudonym import Pseudonyms
 from notifier.clock import Clock
 from notifier.composition import stores
 from notifier.content.library import Library
@@ -29,6 +31,7 @@ from notifier.notification.transitions import Transition
 from notifier.rendering.renderer import VersionRenderer
 from notifier.store.broadcasts.expanding import SqlExpansion
 from notifier.store.broadcasts.keeping import SqlBroadcastStore
+from notifier.store.erasing.stepping import SqlErasing
 from notifier.store.kit.database import Database, Patience
 from notifier.store.kit.opening import open_database
 from notifier.store.kit.sql import Now, UtcTime
@@ -46,6 +49,7 @@ DETAILS = MailDetails(
     headers={"X-Tag": "\N{PACKAGE} \\u0000", "List-Id": "<news.shop.example>"},
 )
 _SMS = SmsRules()
+PSEUDONYMS = Pseudonyms(b"a secret for the length of a test")
 GRACE_S = 5.0
 LOST_AFTER_S = 600.0
 
@@ -163,7 +167,11 @@ class Stores(stores.Stores):
 
     @cached_property
     def expansion(self) -> SqlExpansion:
-        return SqlExpansion(self.database)
+        return SqlExpansion(self.database, PSEUDONYMS)
+
+    @cached_property
+    def erasing(self) -> SqlErasing:
+        return SqlErasing(self.database, PSEUDONYMS, at_once=2)
 
     @cached_property
     def purge(self) -> SqlPurge:
@@ -283,7 +291,7 @@ async def open_stores(url: str, patience: Patience = PATIENT) -> AsyncIterator[S
 
 def stores_over(database: Database, url: str, settings: StoreSettings) -> Stores:
     """All stores over a database that is open."""
-    return Stores(database, url, settings)
+    return Stores(database, url, replace(settings, pseudonyms=PSEUDONYMS))
 
 
 def ids(envelopes: Sequence[Envelope]) -> list[UUID]:
