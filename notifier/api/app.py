@@ -33,7 +33,7 @@ from notifier.api.notifications.moving import MovingEndpoints
 from notifier.api.notifications.paths import location
 from notifier.api.notifications.reading import ReadingEndpoints
 from notifier.api.notifications.sending import SendingEndpoints
-from notifier.api.pages import docs_operation, home_operation, static_files
+from notifier.api.pages import page_operations, static_files
 from notifier.api.ports import ApiPorts
 from notifier.api.providers import ProviderEndpoints
 from notifier.api.public.endpoints import ChoosingEndpoints, Limits
@@ -158,8 +158,7 @@ def _operations(
         *SenderEndpoints(store=ports.senders, senders=senders).operations(),
         *_on_people(ports, config, categories),
         *_on_callbacks(ports, config),
-        home_operation(),
-        docs_operation(),
+        *page_operations(),
     ]
     if metrics:
         found.append(metrics.operation())

@@ -1,6 +1,9 @@
-"""The pages for people: the API's description, and the sandbox. Self-contained, no CDN."""
+"""The pages for people, and what pages of others are made of. Self-contained, no CDN."""
 
+import hashlib
+from collections.abc import Sequence
 from http import HTTPStatus
+from importlib.resources import files
 from typing import Literal
 
 from starlette.responses import RedirectResponse, Response
@@ -8,6 +11,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from notifier.api.kit.calls import Call
+from notifier.api.kit.headers import header
 from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.page import html_page
@@ -36,7 +40,12 @@ def static_files() -> Mount:
     return Mount("/static", StaticFiles(packages=[("notifier.api", "static")]), name="static")
 
 
-def home_operation() -> Operation:
+def page_operations() -> Sequence[Operation]:
+    """Declare the pages, and the component for pages of others."""
+    return (_home(), _docs(), _component())
+
+
+def _home() -> Operation:
     """Declare the door: people get to the description, programs to what there is."""
 
     async def home(call: Call[None, None]) -> Response:
@@ -60,7 +69,7 @@ def home_operation() -> Operation:
     )
 
 
-def docs_operation() -> Operation:
+def _docs() -> Operation:
     """Declare the page that describes the API."""
     page = html_page("docs.html", _CSP)
 
@@ -76,4 +85,34 @@ def docs_operation() -> Operation:
         tag=_TAG,
         serve=docs,
         replies={200: Reply(description="The page", media_type="text/html")},
+    )
+
+
+def _component() -> Operation:
+    """Declare the web component that shows an inbox: any page may load it, and keep it an hour."""
+    script = files("notifier.api").joinpath("static", "notifier-inbox.js").read_bytes()
+    etag = f'"{hashlib.sha256(script).hexdigest()[:32]}"'
+    headers = {
+        "ETag": etag,
+        "Cache-Control": "public, max-age=3600",
+        "Access-Control-Allow-Origin": "*",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }
+
+    async def component(call: Call[None, None]) -> Response:
+        if header(call.request.scope, b"if-none-match").removeprefix("W/") == etag:
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+        return Response(script, media_type="text/javascript", headers=headers)
+
+    return Operation(
+        id="inboxComponent",
+        method="GET",
+        path="/notifier-inbox.js",
+        summary="The web component <notifier-inbox>, a module",
+        tag=_TAG,
+        serve=component,
+        replies={
+            200: Reply(description="The script", media_type="text/javascript", headers=("ETag",)),
+            304: Reply(description="It is what the If-None-Match has", headers=("ETag",)),
+        },
     )

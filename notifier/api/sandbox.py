@@ -134,6 +134,14 @@ _SANDBOX_CSP = (
 )
 
 
+# The component has to do with the strictest policy that a page of others may have.
+_DEMO_CSP = (
+    "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; "
+    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class SandboxEndpoints:
     """Shows what the sandbox provider captured: a tool for development, without API keys."""
@@ -162,8 +170,27 @@ class SandboxEndpoints:
                 replies={200: Reply(description="The page", media_type="text/html")},
                 problems=(UNKNOWN_HOST,),
             ),
+            self._demo(),
             self._listing(),
             self._one(),
+        )
+
+    def _demo(self) -> Operation:
+        page = html_page("inbox.html", _DEMO_CSP)
+
+        async def demo(call: Call[None, None]) -> Response:
+            require_known_host(call.request, self.allowed_hosts)
+            return page
+
+        return Operation(
+            id="inboxDemo",
+            method="GET",
+            path="/sandbox/inbox",
+            summary="An inbox in a page: the web component, tried out",
+            tag="Sandbox",
+            serve=demo,
+            replies={200: Reply(description="The page", media_type="text/html")},
+            problems=(UNKNOWN_HOST,),
         )
 
     def _one(self) -> Operation:

@@ -100,6 +100,8 @@ notifier is ready.
 
   API       {url}/docs
   Sandbox   {url}/sandbox      what would have been sent
+  Inbox     {url}/sandbox/inbox#{key}
+            in-app notifications in a page
   API key   {key}
             (kept in {folder / "api-key"})
   Providers {named}
