@@ -134,6 +134,13 @@ class Leases(Protocol):
         no longer ours, and only a `late_completion` was added to the timeline.
         """
 
+    async def redirect(self, claimed: Claimed, recipient: str) -> bool:
+        """Let a claimed notification go to another address, in its channel's normal form.
+
+        False: nothing is to be sent there, for that is on the suppression list, or the lease is
+        no longer ours.
+        """
+
     async def snoozes(self, id: UUID) -> Snoozes:
         """How often it was put off for a systemic reason, since its acceptance or last replay."""
 

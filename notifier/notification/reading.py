@@ -19,6 +19,8 @@ class NotificationFilter:
     statuses: Collection[Status] = ()
     channels: Collection[Channel] = ()
     recipient: str | None = None
+    user_id: str | None = None
+    category: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     created_from: datetime | None = None
     created_before: datetime | None = None

@@ -1,4 +1,4 @@
-"""The hot path: publish marks, claims and finishes, many callers' rows in each statement."""
+"""The hot path: claims and finishes, many callers' rows in each statement."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -7,9 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    Boolean,
     ColumnElement,
-    CompoundSelect,
     Float,
     FromClause,
     Integer,
@@ -19,10 +17,8 @@ from sqlalchemy import (
     and_,
     case,
     func,
-    literal_column,
     null,
     or_,
-    union_all,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -43,7 +39,6 @@ from notifier.store.kit.sql import (
     given_rows,
     is_key,
     literal_text,
-    parameter,
 )
 from notifier.store.notification import snoozes, suppressing, timeline, unknown
 from notifier.store.notification.changes import (
@@ -53,14 +48,12 @@ from notifier.store.notification.changes import (
     locked,
     set_where,
     stands_at,
-    unleased,
 )
+from notifier.store.notification.finishing import checked, finish
 from notifier.store.notification.publications import _named
+from notifier.store.notification.redirecting import redirect
 from notifier.store.notification.rows import (
     envelope_row,
-    event_row,
-    finish_row,
-    miss_rows,
     to_claimed,
 )
 from notifier.store.notification.settings import StoreSettings
@@ -158,81 +151,6 @@ _REPLAY = Noted(
     lambda replayed: timeline.entries(replayed, literal_text(REPLAY.name)),
 )
 
-_ended = locked(
-    given_rows(
-        id=ID,
-        lease_token=Uuid,
-        event=Text,
-        target=Text,
-        counts_attempt=Integer,
-        provider=Text,
-        provider_id=Text,
-        fault_kind=Text,
-        fault_code=Text,
-        fault_message=Text,
-        delay_s=Float,
-        outcome_unknown=Boolean,
-    )
-)
-_is_back = _ended.c.target == literal_text(Status.PENDING)
-_has_failed = _ended.c.target == literal_text(Status.FAILED)
-_due_again = SecondsFromNow(func.coalesce(_ended.c.delay_s, 0.0))
-_finishes = (
-    update(n)
-    .where(
-        is_key(n.c.id, _ended.c.id),
-        n.c.lease_token == _ended.c.lease_token,
-    )
-    .values(
-        status=_ended.c.target,
-        attempts_spent=n.c.attempts_spent + _ended.c.counts_attempt,
-        due_at=set_where(n.c.due_at, _due_again, when=_is_back),
-        # Whoever records a failure buries it; a relay takes it up only if that does not happen.
-        relay_at=case(
-            (_is_back, _due_again),
-            (_has_failed, SecondsFromNow(parameter("grace_s", Float))),
-            else_=n.c.relay_at,
-        ),
-        published_at=set_where(n.c.published_at, null(), when=_is_back),
-        sent_at=set_where(n.c.sent_at, Now(), when=_ended.c.target == literal_text(Status.SENT)),
-        finished_at=set_where(n.c.finished_at, Now(), when=~_is_back),
-        updated_at=Now(),
-        outcome_unknown=or_(n.c.outcome_unknown, _ended.c.outcome_unknown),
-        **{
-            name: _ended.c[name]
-            for name in ("provider", "provider_id", "fault_kind", "fault_code", "fault_message")
-        },
-        **unleased(),
-        **erased(~_is_back),
-    )
-    .returning(*RETURNED)
-)
-_missed = given_rows(
-    "misses",
-    id=ID,
-    nth=Integer,
-    provider=Text,
-    fault_kind=Text,
-    fault_code=Text,
-    fault_message=Text,
-)
-_at_last = literal_column("1000", Integer)
-
-
-_told = tuple(_ended.c[name] for name in ("event", *timeline.DETAILS))
-
-
-def _finished(ended: FromClause) -> CompoundSelect[Any]:
-    failover = literal_text(timeline.FAILOVER)
-    details = ended if "event" in ended.c else _ended
-    return union_all(
-        timeline.entries(ended, failover, details=_missed, nth=_missed.c.nth),
-        timeline.entries(ended, details.c.event, details=details, nth=_at_last),
-    )
-
-
-_FINISH = Noted(_finishes, _finished, told=_told)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimRequest:
@@ -311,70 +229,6 @@ async def _replay(
     return {row.id for row in await _REPLAY.run(connection, {"rows": rows})}
 
 
-def checked(finish: Finish) -> Finish:
-    """Return it if it ends an attempt.
-
-    Raises:
-        ValueError: its transition does not start from processing.
-    """
-    if Status.PROCESSING not in finish.transition.sources:
-        raise ValueError(f"{finish.transition.name} does not end an attempt")
-    return finish
-
-
-async def finish(database: Database, finishes: Sequence[Finish], *, grace_s: float) -> list[bool]:
-    """Record the ends of attempts; those without their lease only reach the timeline."""
-    firsts: dict[UUID, Finish] = {}
-    for each in finishes:
-        firsts.setdefault(each.id, each)
-    ends = list(firsts.values())
-    is_simple = not any(each.suppress_as for each in ends)
-    write = database.write_at_once if is_simple else database.write
-    recorded = await write(partial(_finish, finishes=ends, grace_s=grace_s))
-    missed = [each for each in finishes if firsts[each.id] is not each or each.id not in recorded]
-    late = await database.write(partial(_late, finishes=missed)) if missed else set()
-    return [timeline.ending_of(each) not in late for each in finishes]
-
-
-async def _finish(
-    connection: AsyncConnection, finishes: Sequence[Finish], *, grace_s: float
-) -> Collection[UUID]:
-    """End these attempts where they have their lease; returns which. One statement in general."""
-    misses = (row for each in finishes for row in miss_rows(each))
-    parameters = {
-        "rows": joined(map(finish_row, finishes)),
-        "misses": joined(misses),
-        "grace_s": grace_s,
-    }
-    recorded = {row.id for row in await _FINISH.run(connection, parameters)}
-    refused = {
-        each.id: suppressing.Cause(each.suppress_as)
-        for each in finishes
-        if each.suppress_as and each.id in recorded
-    }
-    await suppressing.suppress(connection, refused)
-    return recorded
-
-
-async def _late(
-    connection: AsyncConnection, finishes: Sequence[Finish]
-) -> Collection[timeline.Ending]:
-    """Return the endings that did not end their attempt; each attempt gets one late completion.
-
-    A worker that never got the answer to its finish asks again, and is not late.
-    """
-    known = await timeline.endings(connection, finishes)
-    late = [each for each in finishes if timeline.ending_of(each) not in known]
-    noted = {(id, attempt) for id, attempt, event, _ in known if event == timeline.LATE_COMPLETION}
-    new = {(each.id, each.attempt): each for each in late if (each.id, each.attempt) not in noted}
-    events = [
-        event_row(each.id, timeline.LATE_COMPLETION, each.attempt, source=each)
-        for each in new.values()
-    ]
-    await timeline.append(connection, events)
-    return {timeline.ending_of(each) for each in late}
-
-
 class SqlLeases:
     """`Leases` over SQL: concurrent callers share round trips."""
 
@@ -395,6 +249,10 @@ class SqlLeases:
 
     async def finish(self, finish: Finish) -> bool:
         return await self._finish.submit(checked(finish))
+
+    async def redirect(self, claimed: Claimed, recipient: str) -> bool:
+        work = partial(redirect, claimed=claimed, recipient=recipient)
+        return await self._database.write(work)
 
     async def snoozes(self, id: UUID) -> Snoozes:
         return await self._database.read(partial(snoozes.snoozes, id=id))

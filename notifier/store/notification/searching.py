@@ -207,11 +207,13 @@ async def _lines(
 _FAILED = NotificationFilter(statuses=frozenset({Status.FAILED}))
 # True of all: the index is only there for those who name a service as more than part of a row.
 _is_named = n.c.service >= literal_text("")
+_has_user = n.c.user_id.is_not(None)
 _is_final = n.c.status.not_in([literal_text(status) for status in Status if not status.is_final])
 
 
 def _has_lead(filter: NotificationFilter) -> bool:
-    return filter.recipient is not None or _are_final(filter.statuses)
+    is_of_one = filter.recipient is not None or filter.user_id is not None
+    return is_of_one or _are_final(filter.statuses)
 
 
 def _are_final(statuses: Collection[Status]) -> bool:
@@ -220,6 +222,9 @@ def _are_final(statuses: Collection[Status]) -> bool:
 
 def _lines_of(service: str, filter: NotificationFilter) -> Sequence[Line]:
     of_it = (n.c.service, service)
+    if filter.user_id is not None:
+        rest = replace(filter, user_id=None)
+        return [Line((of_it, (n.c.user_id, filter.user_id)), (_has_user,), rest)]
     if filter.recipient is not None:
         # One statement for all forms would read everything that they match before the newest.
         rest = replace(filter, recipient=None)
@@ -342,6 +347,10 @@ def matching(filter: NotificationFilter, of: FromClause = n) -> Conditions:
         conditions.append(of.c.channel.in_(sorted(filter.channels)))
     if filter.recipient is not None:
         conditions.append(of.c.recipient.in_(sorted(compared_forms(filter.recipient))))
+    if filter.user_id is not None:
+        conditions.append(of.c.user_id == filter.user_id)
+    if filter.category is not None:
+        conditions.append(of.c.category == filter.category)
     if filter.created_from is not None:
         conditions.append(of.c.created_at >= filter.created_from)
     if filter.created_before is not None:

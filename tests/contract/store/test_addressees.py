@@ -1,13 +1,30 @@
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
 from notifier.idempotency import Applied, Idempotency
-from notifier.notification.model import Addressee, Status
-from notifier.notification.outcomes import Fault
+from notifier.notification.model import Addressee, Channel, Status
+from notifier.notification.outcomes import Fault, SuppressionReason
+from notifier.notification.reading import NotificationFilter
+from notifier.notification.transitions import SUCCEED
 from tests.contract.store.stores import Stores, a_submission, utc
 
 SWITCHED_OFF = Fault(kind="suppressed", code="choice", message="newsletter is switched off")
+
+
+async def found(
+    stores: Stores,
+    *,
+    service: str | None = "orders",
+    recipient: str | None = None,
+    user_id: str | None = None,
+    category: str | None = None,
+) -> list[UUID]:
+    wanted = NotificationFilter(recipient=recipient, user_id=user_id, category=category)
+    page = await stores.queries.list(wanted, service=service, limit=10, after=None)
+    return [each.id for each in page.items]
+
 
 QUIET = Fault(kind="deferred", code="quiet_hours", message="quiet hours until 06:00 UTC")
 
@@ -78,3 +95,51 @@ async def test_what_comes_in_quiet_hours_waits_for_their_end_and_says_so(
     assert (stored.status, stored.due_at, stored.fault) == (Status.PENDING, at, QUIET)
     assert await stores.events(quiet.id) == ["accept", "defer"]
     assert [each.fault for each in await stores.queries.timeline(quiet.id)] == [None, QUIET]
+
+
+async def test_what_is_under_lease_may_go_to_another_address(stores: Stores) -> None:
+    claimed = await stores.claimed()
+
+    assert await stores.leases.redirect(claimed, "Ada@new.example")
+
+    assert (await stores.get(claimed.id)).recipient == "Ada@new.example"
+    assert await found(stores, recipient="ada@NEW.example") == [claimed.id]
+
+
+async def test_nothing_goes_to_another_address_that_is_suppressed(stores: Stores) -> None:
+    await stores.suppressions.add(
+        service="orders",
+        channel=Channel.EMAIL,
+        recipient="ada@new.example",
+        reason=SuppressionReason.HARD_BOUNCE,
+    )
+    claimed = await stores.claimed()
+
+    assert not await stores.leases.redirect(claimed, "ada@new.example")
+
+
+async def test_who_lost_the_lease_changes_no_address(stores: Stores) -> None:
+    claimed = await stores.ended(SUCCEED)
+
+    assert not await stores.leases.redirect(claimed, "ada@new.example")
+
+    assert (await stores.get(claimed.id)).recipient == "ada@example.org"
+
+
+async def test_those_of_a_person_and_of_a_category_are_found(stores: Stores) -> None:
+    ada = [
+        await stores.accept(
+            replace(a_submission(), addressee=Addressee(user_id="u-7", category=category))
+        )
+        for category in ("news", "offers", "news")
+    ]
+    await stores.accept(replace(a_submission(), addressee=Addressee(user_id="u-8")))
+    await stores.accept(replace(a_submission(service="other"), addressee=Addressee(user_id="u-7")))
+
+    newest_first = [each.id for each in reversed(ada)]
+    for service in ("orders", None):
+        theirs = await found(stores, service=service, user_id="u-7")
+        assert [id for id in theirs if id in newest_first] == newest_first
+    assert await found(stores, user_id="u-7", category="news") == newest_first[::2]
+    assert await found(stores, category="offers") == [ada[1].id]
+    assert await found(stores, user_id="u-9") == []

@@ -20,7 +20,16 @@ from notifier.notification.queueing import WORK_QUEUES
 from notifier.notification.transitions import SUCCEED
 from notifier.store.kit import idempotency
 from notifier.store.kit.rows import encode, joined
-from notifier.store.notification import attempts, due, feed, intake, publications, unknown, upkeep
+from notifier.store.notification import (
+    attempts,
+    due,
+    feed,
+    finishing,
+    intake,
+    publications,
+    unknown,
+    upkeep,
+)
 from notifier.store.notification.attempts import ClaimRequest
 from notifier.store.notification.rows import envelope_row, finish_row, submission_row
 from tests.contract.store.stores import (
@@ -98,7 +107,7 @@ def _cases(ids: list[UUID]) -> dict[str, Case]:
         "unknown": Case(unknown._NOTE_AND_TELL, {"rows": rows}),  # noqa: SLF001
         "due": Case(due._DUE_LINES, {"queues": _queues()}),  # noqa: SLF001
         "take": Case(due._TAKE, {**_LINE, "limit": ROWS, "hold_s": 10}),  # noqa: SLF001
-        "finish": Case(attempts._FINISH.both, {"rows": ends, "misses": "[]", "grace_s": 5}),  # noqa: SLF001
+        "finish": Case(finishing._FINISH.both, {"rows": ends, "misses": "[]", "grace_s": 5}),  # noqa: SLF001
     }
 
 
@@ -263,7 +272,7 @@ async def test_given_rows_are_not_compared_with_one_another(stores: Stores) -> N
     async with _session(stores) as session:
         for case in (
             Case(publications._MARK_PUBLISHED, {"rows": rows, "lost_after_s": 600}),  # noqa: SLF001
-            Case(attempts._FINISH.both, {"rows": ends, "misses": "[]", "grace_s": 5}),  # noqa: SLF001
+            Case(finishing._FINISH.both, {"rows": ends, "misses": "[]", "grace_s": 5}),  # noqa: SLF001
             Case(intake._INSERT_NEW, {**_requests(), "grace_s": 5}),  # noqa: SLF001
         ):
             statement, values = case.named()

@@ -17,7 +17,7 @@ from notifier.notification.orders import Refused
 from notifier.notification.queueing import QueueDepth
 from notifier.notification.transitions import CANCEL, FAIL, SUCCEED
 from notifier.store.kit.rows import joined
-from notifier.store.notification import attempts, intake, publications
+from notifier.store.notification import attempts, finishing, intake, publications
 from notifier.store.notification.attempts import ClaimRequest
 from notifier.store.notification.rows import envelope_row, finish_row, submission_row
 from tests.clock import SystemClock
@@ -93,7 +93,7 @@ async def test_a_rescue_passes_by_what_is_being_finished(postgres_store_url: str
         claimed = await stores.claimed()
         await stores.pass_time(61)
         rows = joined([finish_row(an_end(claimed, SUCCEED))])
-        finish = attempts._FINISH.both  # noqa: SLF001
+        finish = finishing._FINISH.both  # noqa: SLF001
         async with held(stores, finish, rows=rows, misses="[]", grace_s=5) as commit:
             assert await stores.upkeep.rescue(10, RESEND) == 0
             late = stores.leases.finish(an_end(claimed, SUCCEED))

@@ -27,7 +27,7 @@ from notifier.api.kit.rooms import HELD_KEY, Held, Room
 
 
 def scope_with(headers: dict[str, str]) -> Scope:
-    return {"type": "http", "headers": Headers(headers).raw}
+    return {"type": "http", "method": "POST", "headers": Headers(headers).raw}
 
 
 def refusal(body: bytes, problem: Problem = MALFORMED_JSON, max_values: int = 1_000) -> str:
