@@ -39,7 +39,9 @@ from notifier.api.providers import ProviderEndpoints
 from notifier.api.public.endpoints import ChoosingEndpoints, Limits
 from notifier.api.receipts import ReceiptDesk, ReceiptEndpoints
 from notifier.api.recipients.batching import RecipientBatches
+from notifier.api.recipients.explaining import ExplainEndpoint
 from notifier.api.recipients.merging import RecipientMerges
+from notifier.api.recipients.preferences import PreferenceEndpoints
 from notifier.api.recipients.shapes import PREFIX as RECIPIENTS_PREFIX
 from notifier.api.recipients.writing import RecipientEndpoints
 from notifier.api.retention import RetentionEndpoints
@@ -156,7 +158,7 @@ def _operations(
         *_on_templates(ports, config, library, drafter),
         *_on_attachments(ports, config),
         *SenderEndpoints(store=ports.senders, senders=senders).operations(),
-        *_on_people(ports, config, categories),
+        *_on_people(ports, config, categories, library),
         *_on_callbacks(ports, config),
         *page_operations(),
     ]
@@ -226,19 +228,40 @@ def _testing(
     )
 
 
-def _on_people(ports: ApiPorts, config: ApiConfig, categories: Categories) -> Sequence[Operation]:
+def _on_people(
+    ports: ApiPorts, config: ApiConfig, categories: Categories, library: Library
+) -> Sequence[Operation]:
     batches = RecipientBatches(people=ports.people, max_batch_bytes=config.max_batch_bytes)
     declaring = CategoryEndpoints(store=ports.categories, categories=categories)
     suppressing = SuppressionEndpoints(suppressions=ports.suppressions, pepper=config.pepper)
     return (
         *batches.operations(),
         *RecipientEndpoints(people=ports.people).operations(),
+        *_on_preferences(ports, library),
         *declaring.operations(),
         *RecipientMerges(people=ports.people).operations(),
         *TopicEndpoints(topics=ports.topics).operations(),
         *suppressing.operations(),
         *_on_links(ports, config, categories),
     )
+
+
+def _on_preferences(ports: ApiPorts, library: Library) -> Sequence[Operation]:
+    preferences = PreferenceEndpoints(
+        people=ports.people,
+        declared=ports.categories,
+        preferences=ports.preferences,
+        history=ports.choice_history,
+    )
+    explaining = ExplainEndpoint(
+        people=ports.people,
+        declared=ports.categories,
+        suppressions=ports.suppressions,
+        caps=ports.caps,
+        library=library,
+        clock=ports.clock,
+    )
+    return (*preferences.operations(), *explaining.operations())
 
 
 def _on_links(ports: ApiPorts, config: ApiConfig, categories: Categories) -> Sequence[Operation]:

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from notifier.access.keys import KeyStore
+from notifier.audience.caps import CapStore
 from notifier.audience.category import CategoryStore
+from notifier.audience.changing import PreferenceStore
+from notifier.audience.choice_change import ChoiceHistory
 from notifier.audience.choosing import Choosing
 from notifier.audience.erasure import Erasures
 from notifier.audience.inbox import Inbox
@@ -65,6 +68,9 @@ class ApiPorts:
     senders: SenderStore
     topics: TopicStore
     people: PersonStore
+    preferences: PreferenceStore
+    choice_history: ChoiceHistory
+    caps: CapStore
     keeping: KeepingPorts
     renderer: Renderer
     workshop: Workshop

@@ -34,6 +34,11 @@ class Occasion:
         """Whether nobody can switch it off."""
         return self.category is not None and not self.category.can_switch_off
 
+    @property
+    def is_exempt(self) -> bool:
+        """Whether neither quiet hours nor caps hold it up."""
+        return self.is_required or self.lane is Lane.HIGH
+
 
 @dataclass(frozen=True, slots=True)
 class Why:
@@ -87,8 +92,6 @@ def decide(occasion: Occasion, person: Person | None, now: datetime) -> Decision
         return Suppress(_listed(listed, occasion.channel))
     if category is None:
         return Send(_UNCATEGORISED)
-    if occasion.is_required:
-        return Send(_required(category))
     is_on, why = chosen(category, occasion.channel, person)
     if not is_on:
         return Suppress(why)
@@ -97,7 +100,11 @@ def decide(occasion: Occasion, person: Person | None, now: datetime) -> Decision
 
 
 def chosen(category: Category, channel: Channel, person: Person | None) -> tuple[bool, Why]:
-    """Return whether a category that can be switched off is on for somebody, and what says so."""
+    """Return whether a category is on for somebody, and what says so."""
+    if not category.can_switch_off:
+        return True, Why(
+            "required", f"{category.key} cannot be switched off", _category_row(category)
+        )
     choice = person.choices.of(category.key, channel) if person else None
     if choice is not None:
         return choice.is_on, Why("choice", _choice_words(choice), _choice_row(choice))
@@ -124,7 +131,7 @@ def consulted(occasion: Occasion, person: Person | None, now: datetime) -> Itera
 def cap_use(occasion: Occasion, person: Person, now: datetime) -> CapUse | None:
     """Return what handing it over takes of a cap; None: it is under none."""
     category = occasion.category
-    if category is None or category.cap is None or occasion.lane is Lane.HIGH:
+    if category is None or category.cap is None or occasion.is_exempt:
         return None
     return CapUse(
         service=category.service,
@@ -143,10 +150,6 @@ def over_cap(use: CapUse) -> Suppress:
 
 
 _UNCATEGORISED = Why("no_category", "it has no category that its service declared", "categories/-")
-
-
-def _required(category: Category) -> Why:
-    return Why("required", f"{category.key} cannot be switched off", _category_row(category))
 
 
 def _stops(reason: SuppressionReason, occasion: Occasion) -> bool:
@@ -183,7 +186,7 @@ def _quiet(occasion: Occasion, person: Person | None, now: datetime) -> tuple[st
     own = person.quiet_hours if person else None
     row = "quiet_hours/recipient" if own else "quiet_hours/service"
     hours = own or occasion.quiet_hours
-    if hours is None or person is None or occasion.lane is Lane.HIGH:
+    if hours is None or person is None or occasion.is_exempt:
         return row, None
     return row, hours.held_until(now, _zone(person))
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 
 import structlog
 import uvloop
@@ -83,26 +84,9 @@ async def _serve_api(settings: Settings, announce: Callable[[str], None]) -> Non
 
 
 def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> ApiPorts:
-    return ApiPorts(
+    return _over(resources.stores)(
         submitter=Submitter(resources.stores.intake, resources.publisher),
-        once=resources.stores.once,
-        orders=resources.stores.orders,
-        queries=resources.stores.queries,
-        keys=resources.stores.keys,
-        inbox=resources.stores.inbox,
-        providers=resources.stores.providers,
-        receipts=resources.stores.receipts,
-        suppressions=resources.stores.suppressions,
-        categories=resources.stores.categories,
-        choosing=resources.stores.choosing,
         links=links(settings),
-        templates=resources.stores.templates,
-        attachments=resources.stores.attachments,
-        filing=resources.stores.filing,
-        brands=resources.stores.brands,
-        senders=resources.stores.senders,
-        topics=resources.stores.topics,
-        people=resources.stores.people,
         keeping=_keeping(settings, resources.stores),
         renderer=VersionRenderer(resources.clock),
         workshop=workshop,
@@ -112,6 +96,32 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
         clock=resources.clock,
         new_id=uuid7,
         clock_problem=resources.stores.clock.problem,
+    )
+
+
+def _over(stores: Stores) -> partial[ApiPorts]:
+    return partial(
+        ApiPorts,
+        once=stores.once,
+        orders=stores.orders,
+        queries=stores.queries,
+        keys=stores.keys,
+        inbox=stores.inbox,
+        providers=stores.providers,
+        receipts=stores.receipts,
+        suppressions=stores.suppressions,
+        categories=stores.categories,
+        choosing=stores.choosing,
+        templates=stores.templates,
+        attachments=stores.attachments,
+        filing=stores.filing,
+        brands=stores.brands,
+        senders=stores.senders,
+        topics=stores.topics,
+        people=stores.people,
+        preferences=stores.preferences,
+        choice_history=stores.choice_history,
+        caps=stores.caps,
     )
 
 

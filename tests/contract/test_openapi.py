@@ -79,6 +79,7 @@ WITHOUT_KEY = (
     "makeInboxToken",
     "putRecipients",
     "mergeRecipient",
+    "explainRecipient",
     "verifyErasure",
 )
 

@@ -1,0 +1,162 @@
+"""Why something would reach somebody, or not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+
+from starlette.responses import Response
+
+from notifier.api.kit.calls import Call
+from notifier.api.kit.idempotency import Answer
+from notifier.api.kit.operations import Operation, Reply
+from notifier.api.kit.problems import NOT_FOUND, InvalidField, invalid, not_found
+from notifier.api.recipients.naming import named_person
+from notifier.api.recipients.preference_shapes import (
+    ConsultedView,
+    ExplainRequest,
+    ExplanationView,
+)
+from notifier.api.recipients.shapes import PREFIX, TAG, RecipientQuery
+from notifier.audience.caps import CapStore
+from notifier.audience.category import DeclaredStore
+from notifier.audience.person import Person, PersonStore
+from notifier.audience.preference import (
+    Consulted,
+    Decision,
+    Defer,
+    Occasion,
+    Send,
+    Suppress,
+    Why,
+    cap_use,
+    consulted,
+    decide,
+    over_cap,
+)
+from notifier.audience.suppression import SuppressionStore
+from notifier.clock import Clock
+from notifier.content.library import Library
+from notifier.content.template import TemplateVersion
+from notifier.idempotency import NotFound
+
+_NAMES = {Send: "send", Suppress: "suppress", Defer: "hold"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainEndpoint:
+    """Says what would become of something for somebody, and which row decides."""
+
+    people: PersonStore
+    declared: DeclaredStore
+    suppressions: SuppressionStore
+    caps: CapStore
+    library: Library
+    clock: Clock
+
+    def operations(self) -> Sequence[Operation]:
+        """Declare the endpoint."""
+        return (self._explaining(),)
+
+    async def explain(self, call: Call[ExplainRequest, RecipientQuery]) -> Response:
+        """Decide as a send would, and change nothing."""
+        service, asked = call.acting_for(call.query.service), call.body
+        category = await self._category(service, asked)
+        person = await self.people.get(service, named_person(call))
+        if isinstance(person, NotFound):
+            raise not_found()
+        occasion = await self._occasion(person, asked, category)
+        now = asked.at or self.clock.now()
+        decision, rows = await self._decided(person, occasion, now)
+        return _answer(person, occasion, now, decision, rows)
+
+    async def _category(self, service: str, asked: ExplainRequest) -> str | None:
+        if asked.template is None:
+            return asked.category
+        found = await self.library.find(service, asked.template)
+        if not isinstance(found, TemplateVersion):
+            raise invalid([InvalidField("/template", "nothing of this name is published")])
+        return found.content.category
+
+    async def _occasion(
+        self, person: Person, asked: ExplainRequest, category: str | None
+    ) -> Occasion:
+        declared = await self.declared.declared(person.service)
+        address = person.address_for(asked.channel)
+        suppression = None
+        if address is not None:
+            suppression = await self.suppressions.reason(
+                person.service, asked.channel, address.address, category
+            )
+        return Occasion(
+            channel=asked.channel,
+            lane=asked.priority,
+            category=declared.by_key.get(category or ""),
+            suppression=suppression,
+            quiet_hours=declared.quiet_hours,
+        )
+
+    async def _decided(
+        self, person: Person, occasion: Occasion, now: datetime
+    ) -> tuple[Decision | None, Sequence[Consulted]]:
+        """Return the decision, None where there is no address, and the rows that were looked at."""
+        row = _address_row(occasion)
+        if person.address_for(occasion.channel) is None:
+            return None, [Consulted(row, None)]
+        rows = [Consulted(row, "there is one"), *consulted(occasion, person, now)]
+        decision = decide(occasion, person, now)
+        use = cap_use(occasion, person, now)
+        if use is None or not isinstance(decision, Send):
+            return decision, rows
+        capped, used = over_cap(use), await self.caps.used(use)
+        rows.append(Consulted(capped.why.row, f"{used} of {use.limit}"))
+        return (decision if used < use.limit else capped), rows
+
+    def _explaining(self) -> Operation:
+        return Operation(
+            id="explainRecipient",
+            method="POST",
+            path=f"{PREFIX}/{{user_id}}/explain",
+            summary="Why something would reach somebody, or not",
+            description="Decides as a send would, and changes nothing: the decision, the row that "
+            "made it, and all rows that were looked at, in order. Whoever asks for the past is "
+            "answered by what is there now.",
+            tag=TAG,
+            serve=self.explain,
+            scope="recipients",
+            query=RecipientQuery,
+            body=ExplainRequest,
+            replies={200: Reply(description="The decision", model=ExplanationView)},
+            problems=(NOT_FOUND,),
+        )
+
+
+def _address_row(occasion: Occasion) -> str:
+    return f"addresses/{occasion.channel}"
+
+
+def _answer(
+    person: Person,
+    occasion: Occasion,
+    now: datetime,
+    decision: Decision | None,
+    rows: Sequence[Consulted],
+) -> Response:
+    channel = occasion.channel
+    nowhere = Why("no_address", f"they have no address for {channel}", _address_row(occasion))
+    why = decision.why if decision else nowhere
+    view = ExplanationView.model_validate(
+        {
+            "user_id": person.user_id,
+            "channel": channel,
+            "category": occasion.category.key if occasion.category else None,
+            "at": now,
+            "decision": _NAMES[type(decision)] if decision else "refuse",
+            "until": decision.until if isinstance(decision, Defer) else None,
+            "code": why.code,
+            "words": why.words,
+            "row": why.row,
+            "rows": [ConsultedView.of(each) for each in rows],
+        }
+    )
+    return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
