@@ -99,7 +99,7 @@ class Stores:
 
     @cached_property
     def suppressions(self) -> SqlSuppressionStore:
-        return SqlSuppressionStore(self.database)
+        return SqlSuppressionStore(self.database, self._limits.pseudonyms)
 
     @cached_property
     def choosing(self) -> SqlChoosing:

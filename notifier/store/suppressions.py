@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from notifier.audience.pseudonym import Pseudonyms
 from notifier.audience.recipient import compared
 from notifier.audience.suppression import Lifted, Protected, Suppression, SuppressionPlace
 from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
@@ -54,8 +55,10 @@ _EVERY_SERVICE = (
 class SqlSuppressionStore:
     """`SuppressionStore` over SQL."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, pseudonyms: Pseudonyms | None = None) -> None:
+        """`pseudonyms` are those by which an address is known that was erased."""
         self._database = database
+        self._pseudonyms = pseudonyms
 
     async def add(
         self,
@@ -95,8 +98,13 @@ class SqlSuppressionStore:
     async def reason(
         self, service: str, channel: Channel, recipient: str, category: str | None
     ) -> SuppressionReason | None:
-        entry = _entry(service, channel, recipient)
-        is_about_it = or_(is_for(entry, everything), is_for(entry, _category(category)))
+        is_about_it = or_(
+            *(
+                is_for(entry, each)
+                for entry in self._entries(service, channel, recipient)
+                for each in (everything, _category(category))
+            )
+        )
         query = select(suppressions.c.reason).where(is_about_it)
 
         async def work(connection: AsyncConnection) -> SuppressionReason | None:
@@ -114,7 +122,8 @@ class SqlSuppressionStore:
         category: str | None = None,
         why: str | None = None,
     ) -> Lifted | Protected | NotFound:
-        is_it = is_for(_entry(service, channel, recipient), _category(category))
+        entries = self._entries(service, channel, recipient)
+        is_it = or_(*(is_for(entry, _category(category)) for entry in entries))
 
         async def work(connection: AsyncConnection) -> Lifted | Protected | NotFound:
             removal = delete(suppressions).where(is_it).returning(*_WHY)
@@ -128,6 +137,16 @@ class SqlSuppressionStore:
             return Lifted(reasons) if rows else NotFound()
 
         return await self._database.write(work)
+
+    def _entries(
+        self, service: str, channel: Channel, recipient: str
+    ) -> Sequence[Mapping[str, ColumnElement[Any]]]:
+        """Return where an address stands, as it is and as what was left of it once erased."""
+        entry = _entry(service, channel, recipient)
+        if self._pseudonyms is None:
+            return [entry]
+        pseudonym = self._pseudonyms.of(service, channel, recipient)
+        return [entry, {**entry, "recipient": literal(pseudonym, Text)}]
 
     async def list(
         self,

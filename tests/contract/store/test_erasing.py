@@ -18,6 +18,7 @@ from notifier.audience.caps import CapUse
 from notifier.audience.category import Span
 from notifier.audience.choice_change import ChoiceChange, Source
 from notifier.audience.erasure import SETTLE_S, AlsoKnown, Erasure, ErasureRequest
+from notifier.audience.suppression import Lifted
 from notifier.audience.topic import Member
 from notifier.idempotency import Idempotency, KeyReused, NotFound
 from notifier.intake.ports import Submission
@@ -219,6 +220,23 @@ async def test_who_comes_back_is_sent_to_if_that_was_to_be_forgotten(stores: Sto
 
     again = await stores.accept(a_submission(recipient=MAIL))
 
+    assert await stores.status(again.id) is Status.PENDING
+
+
+async def test_an_address_that_is_kept_as_a_hash_can_be_asked_for_and_taken_off(
+    stores: Stores,
+) -> None:
+    await fill(stores)
+    await erase(stores, a_request())
+
+    reason = await stores.suppressions.reason("orders", Channel.EMAIL, MAIL, None)
+    lifted = await stores.suppressions.remove(
+        service="orders", channel=Channel.EMAIL, recipient=MAIL.upper(), why="asked by phone"
+    )
+
+    assert reason is SuppressionReason.HARD_BOUNCE
+    assert lifted == Lifted(frozenset({SuppressionReason.HARD_BOUNCE}))
+    again = await stores.accept(a_submission(recipient=MAIL))
     assert await stores.status(again.id) is Status.PENDING
 
 

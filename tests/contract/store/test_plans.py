@@ -34,6 +34,7 @@ from notifier.store.notification.attempts import ClaimRequest
 from notifier.store.notification.rows import envelope_row, finish_row, submission_row
 from tests.contract.store.stores import (
     LOST_AFTER_S,
+    PSEUDONYMS,
     Stores,
     a_submission,
     an_end,
@@ -126,7 +127,7 @@ def _requests() -> dict[str, object]:
         for each in requests
     }
     return {
-        "rows": joined(submission_row(each, each.id) for each in requests),
+        "rows": joined(submission_row(each, each.id, PSEUDONYMS) for each in requests),
         "keys": joined(idempotency.request_row(key, id) for id, key in names.items()),
     }
 
