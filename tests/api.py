@@ -218,6 +218,7 @@ async def over(
             choice_history=stores.choice_history,
             caps=stores.caps,
             keeping=KeepingPorts(stores.retention_rules, stores.erasures, PSEUDONYMS),
+            directory=stores.directory,
             renderer=VersionRenderer(clock),
             workshop=workshop,
             markup=HtmlMarkup(),

@@ -55,6 +55,7 @@ from notifier.api.templates.testing import TemplateTesting
 from notifier.api.templates.writing import TemplateWriting
 from notifier.api.topics.endpoints import TopicEndpoints
 from notifier.audience.category import Categories
+from notifier.audience.resolving import Audience
 from notifier.content.cascading import Cascader
 from notifier.content.library import Library
 from notifier.content.shared import Sharing
@@ -140,16 +141,7 @@ def _operations(
     library = Library(ports.templates, ports.clock)
     senders = Senders(ports.senders, ports.clock)
     categories = Categories(ports.categories, ports.clock)
-    drafter = Drafter(
-        clock=ports.clock,
-        new_id=ports.new_id,
-        channels=config.channels,
-        pinner=Pinner(library, ports.renderer),
-        senders=senders,
-        markup=ports.markup,
-        attacher=Attacher(ports.attachments, config.attachments),
-        sms=config.sms,
-    )
+    drafter = _drafter(ports, config, library, senders, categories)
     found: list[Operation] = [
         *_on_notifications(ports, config, doorkeeper, library, drafter),
         *_on_inboxes(ports, config, doorkeeper, tokens, feed),
@@ -166,6 +158,22 @@ def _operations(
         found.append(metrics.operation())
     found += _for_development(ports, config, library)
     return [*found, _openapi_operation(found)]
+
+
+def _drafter(
+    ports: ApiPorts, config: ApiConfig, library: Library, senders: Senders, categories: Categories
+) -> Drafter:
+    return Drafter(
+        clock=ports.clock,
+        new_id=ports.new_id,
+        channels=config.channels,
+        pinner=Pinner(library, ports.renderer),
+        senders=senders,
+        markup=ports.markup,
+        attacher=Attacher(ports.attachments, config.attachments),
+        sms=config.sms,
+        audience=Audience(ports.directory, categories),
+    )
 
 
 def _on_notifications(

@@ -13,7 +13,7 @@ from notifier.audience.choosing import Choosing
 from notifier.audience.erasure import Erasures
 from notifier.audience.inbox import Inbox
 from notifier.audience.links import Links
-from notifier.audience.person import PersonStore
+from notifier.audience.person import Directory, PersonStore
 from notifier.audience.pseudonym import Pseudonyms
 from notifier.audience.suppression import SuppressionStore
 from notifier.audience.topic import TopicStore
@@ -78,6 +78,7 @@ class ApiPorts:
     queue: Queue
     clock: Clock
     new_id: Callable[[], UUID]
+    directory: Directory
     categories: CategoryStore
     choosing: Choosing
     captures: Captures | None = None

@@ -99,6 +99,16 @@ class Person:
         return own.address if own else self.user_id
 
     @property
+    def described(self) -> Mapping[str, JsonValue]:
+        """What templates are told of them."""
+        return {
+            "id": self.user_id,
+            "locale": self.locale,
+            "time_zone": self.time_zone,
+            "attributes": dict(self.attributes),
+        }
+
+    @property
     def profile(self) -> Profile:
         """What the service said of them."""
         return Profile(

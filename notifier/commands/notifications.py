@@ -10,6 +10,8 @@ from uuid import UUID
 import typer
 from uuid_utils.compat import uuid7
 
+from notifier.audience.category import Categories
+from notifier.audience.resolving import Audience
 from notifier.channels.registry import channel_settings
 from notifier.clock import SystemClock
 from notifier.commands.checking import check_service
@@ -59,7 +61,13 @@ def send(
     *,
     service: Annotated[str, typer.Option(help="The service that it is of.")],
     type: Annotated[Channel, typer.Option(help="The channel.")],
-    recipient: Annotated[str, typer.Option(help="To whom.")],
+    recipient: Annotated[str | None, typer.Option(help="To which address.")] = None,
+    user_id: Annotated[
+        str | None, typer.Option(help="To which person of the service's directory.")
+    ] = None,
+    category: Annotated[
+        str | None, typer.Option(help="What people choose by; a template has its own.")
+    ] = None,
     content: Annotated[str | None, typer.Option(help="The text, with variables.")] = None,
     template: Annotated[
         str | None, typer.Option(help="A published template instead: its name, or name@version.")
@@ -85,6 +93,8 @@ def send(
     draft = Draft(
         channel=type,
         recipient=recipient,
+        user_id=user_id,
+        category=category,
         content=content,
         subject=subject,
         template=_template(template) if template else None,
@@ -117,6 +127,7 @@ async def accept(settings: Settings, service: str, draft: Draft) -> UUID:
             markup=HtmlMarkup(),
             attacher=Attacher(stores.attachments, attachment_limits(settings)),
             sms=sms_rules(settings),
+            audience=Audience(stores.directory, Categories(stores.categories, clock)),
         )
         [made] = await drafter.submissions([draft], service=service)
         if isinstance(made, list):

@@ -66,7 +66,10 @@ async def _serve_api(settings: Settings, announce: Callable[[str], None]) -> Non
         async with open_resources(settings, "api") as resources, AsyncExitStack() as stack:
             workshop = ChildWorkshop(resources.clock, sms=sms_rules(settings))
             stack.push_async_callback(workshop.close)
-            api = _api_ports(settings, resources, workshop)
+            api = replace(
+                _api_ports(settings, resources, workshop),
+                clock_problem=resources.stores.clock.problem,
+            )
             # The runner watches too: this is for the metrics.
             if settings.metrics and not has_workers_inside(settings):
                 watch = await stack.enter_async_context(watching_topology(settings))
@@ -88,6 +91,7 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
         submitter=Submitter(resources.stores.intake, resources.publisher),
         links=links(settings),
         keeping=_keeping(settings, resources.stores),
+        directory=resources.stores.directory,
         renderer=VersionRenderer(resources.clock),
         workshop=workshop,
         markup=HtmlMarkup(),
@@ -95,7 +99,6 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
         queue=resources.queue,
         clock=resources.clock,
         new_id=uuid7,
-        clock_problem=resources.stores.clock.problem,
     )
 
 

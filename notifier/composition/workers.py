@@ -15,8 +15,10 @@ from uuid import uuid4
 import structlog
 import uvloop
 
+from notifier.audience.category import Categories
 from notifier.audience.erasure import erasing
 from notifier.audience.inbox import waking
+from notifier.audience.resolving import Audience
 from notifier.channels.provider import Parts
 from notifier.channels.registry import channel_settings, make_routes, rates_per_s, retry_policies
 from notifier.composition import worker_process
@@ -36,6 +38,7 @@ from notifier.composition.running import first_of, running, stop_signal
 from notifier.composition.settings import read_settings
 from notifier.composition.stores import Stores
 from notifier.content.library import Library
+from notifier.delivery.addressing import Addresser
 from notifier.delivery.attaching import Loader, Portion
 from notifier.delivery.attempt import Lease
 from notifier.delivery.composing import Composer
@@ -98,7 +101,9 @@ async def consuming(
 def _preparer(settings: Settings, resources: Resources) -> Preparer:
     stores, clock = resources.stores, resources.clock
     memory = Portion(settings.worker.max_attached_bytes)
+    audience = Audience(stores.directory, Categories(stores.categories, clock))
     return Preparer(
+        Addresser(audience, stores.leases, clock),
         Composer(
             Library(stores.templates, clock),
             VersionRenderer(clock),

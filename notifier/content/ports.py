@@ -22,6 +22,7 @@ class Offered:
 
     notification: Mapping[str, JsonValue]
     recipient: Mapping[str, JsonValue] = field(default_factory=dict)
+    """The person whom it is for: `id`, `locale`, `time_zone`, `attributes`; empty: nobody known."""
     unsubscribe_url: str = ""
     """Where its recipient unsubscribes from its category; empty where that is not to be had."""
     preferences_url: str = ""

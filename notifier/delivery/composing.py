@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from notifier.audience.links import ONE_CLICK, Chooser, Links
+from notifier.audience.person import Person
 from notifier.audience.recipient import compared
 from notifier.content.filling import fill_html, fill_text
 from notifier.content.library import Library
@@ -28,15 +29,16 @@ class Composer:
     links: Links | None = None
     """None: they lead nowhere, and none are sent."""
 
-    async def message(self, claimed: Claimed) -> Message:
-        """Return what goes to a provider.
+    async def message(self, claimed: Claimed, person: Person | None = None) -> Message:
+        """Return what goes to a provider; `person` is whom it is for, where that is known.
 
         Raises:
             TemplateError: it cannot be filled.
             StoreUnavailableError: its template could not be read.
         """
         pin, links = claimed.template, self._links(claimed)
-        rendered = await self._filled(claimed, pin, links) if pin else _filled_inline(claimed)
+        filling = self._filled(claimed, pin, links, person) if pin else None
+        rendered = await filling if filling else _filled_inline(claimed)
         return Message(
             id=claimed.id,
             service=claimed.service,
@@ -84,7 +86,9 @@ class Composer:
             preferences=self.links.preferences_url(chooser),
         )
 
-    async def _filled(self, claimed: Claimed, pin: Pin, links: "_Links") -> Rendered:
+    async def _filled(
+        self, claimed: Claimed, pin: Pin, links: "_Links", person: Person | None
+    ) -> Rendered:
         version = await self.library.version(pin.version_id)
         if version is None:
             raise TemplateError("the version of its template is not there any more")
@@ -95,6 +99,7 @@ class Composer:
             variables=claimed.variables or {},
             offered=Offered(
                 notification={"id": str(claimed.id)},
+                recipient=person.described if person else {},
                 unsubscribe_url=links.unsubscribe,
                 preferences_url=links.preferences,
             ),

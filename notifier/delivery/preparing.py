@@ -1,28 +1,30 @@
-"""A claimed notification as it goes to a provider: filled, with its files beside it."""
+"""A claimed notification as it goes to a provider: addressed, filled, its files beside it."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
+from notifier.delivery.addressing import Addressed, Addresser
 from notifier.delivery.attaching import Loader
 from notifier.delivery.composing import Composer
 from notifier.delivery.ports import Claimed
 from notifier.errors import AttachmentError, AttachmentsWaitError, NotifierError, TemplateError
 from notifier.notification.model import Message
-from notifier.notification.outcomes import Outcome, Permanent, Transient
+from notifier.notification.outcomes import Outcome, Permanent, Transient, Withheld
 
-_UNREAD = Transient("template", "its template could not be read", throttled=True)
+_UNREAD = Transient("unread", "its recipient or its template could not be read", throttled=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Preparer:
     """Makes messages of what was claimed."""
 
+    addresser: Addresser
     composer: Composer
     loader: Loader
 
     @asynccontextmanager
-    async def prepared(self, claimed: Claimed) -> AsyncIterator[Message | Outcome]:
+    async def prepared(self, claimed: Claimed) -> AsyncIterator[Message | Outcome | Withheld]:
         """Return what goes to a provider, or why nothing can.
 
         Its files are in memory as long as the context lasts.
@@ -30,9 +32,14 @@ class Preparer:
         async with AsyncExitStack() as loading:
             yield await self._message(claimed, loading)
 
-    async def _message(self, claimed: Claimed, loading: AsyncExitStack) -> Message | Outcome:
+    async def _message(
+        self, claimed: Claimed, loading: AsyncExitStack
+    ) -> Message | Outcome | Withheld:
         try:
-            message = await self.composer.message(claimed)
+            to = await self.addresser.addressed(claimed)
+            if not isinstance(to, Addressed):
+                return to
+            message = await self.composer.message(to.claimed, to.person)
             if not message.mail or not message.mail.attachments:
                 return message
             files = self.loader.loaded(message.mail.attachments)

@@ -11,7 +11,9 @@ from notifier.notification.model import Channel, JsonValue, Lane, OnUnknown
 _JUDGED_BY: Mapping[str, Sequence[str]] = {
     "type": (),
     "sensitive": ("type",),
-    "recipient": ("type",),
+    "recipient": ("type", "user_id"),
+    "user_id": ("type", "recipient"),
+    "category": ("template", "user_id"),
     "template": ("type", "variables", "locale"),
     "locale": ("template",),
     "variables": ("template", "literal"),
@@ -43,7 +45,11 @@ class Draft:
     """What somebody wants to send, as it came: times are aware, nothing else is checked."""
 
     channel: Channel
-    recipient: str
+    recipient: str | None = None
+    user_id: str | None = None
+    """A person in the directory of the service: the address is theirs, unless one is given."""
+    category: str | None = None
+    """What people choose by; a template has its own."""
     content: str | None = None
     subject: str | None = None
     html: str | None = None

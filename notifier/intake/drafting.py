@@ -4,16 +4,18 @@ Whoever makes notifications, over HTTP, from the command line or by itself, goes
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from notifier.audience.recipient import normalise
+from notifier.audience.category import NOTHING, Declared
+from notifier.audience.person import Person
+from notifier.audience.resolving import Audience
 from notifier.clock import Clock
 from notifier.content.attachment import Attachment
 from notifier.content.ports import Markup
-from notifier.errors import RecipientError
+from notifier.intake.addressing import Addressed, addressed
 from notifier.intake.attaching import Attacher
 from notifier.intake.draft import Draft, Flaw
 from notifier.intake.inline import read_inline
@@ -22,13 +24,26 @@ from notifier.intake.pinning import Pinner
 from notifier.intake.ports import Submission
 from notifier.intake.said import Said
 from notifier.intake.senders import Senders
+from notifier.intake.wishing import NO_WISH, Wish
 from notifier.notification.mail import MailDetails
 from notifier.notification.medium import MEDIA, Medium
-from notifier.notification.model import Channel
+from notifier.notification.model import Addressee, Channel
 from notifier.notification.sms import SmsRules, sms_size
 
 MAX_DELAY = timedelta(days=366)
 _DRAFTS_PER_TURN = 5
+_MOST_TOLD = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What was looked up for all drafts at once."""
+
+    service: str
+    traceparent: str | None
+    now: datetime
+    held: Mapping[UUID, Attachment]
+    people: Mapping[str, Person]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +59,7 @@ class Drafter:
     markup: Markup
     attacher: Attacher
     sms: SmsRules
+    audience: Audience
 
     async def submissions(
         self, drafts: Sequence[Draft], *, service: str, traceparent: str | None = None
@@ -53,64 +69,77 @@ class Drafter:
         Many take a while: other tasks get their turn in between.
 
         Raises:
-            StoreUnavailableError: a template, a sender or an attachment could not be looked up.
+            StoreUnavailableError: a person, a template, a sender or an attachment could not be
+                looked up.
         """
-        now = self.clock.now()
-        held = await self.attacher.held(drafts, service)
+        known = _Known(
+            service=service,
+            traceparent=traceparent,
+            now=self.clock.now(),
+            held=await self.attacher.held(drafts, service),
+            people=await self.audience.people(service, _user_ids(drafts)),
+        )
         made: list[Submission | list[Flaw]] = []
         for index, draft in enumerate(drafts, 1):
-            made.append(await self._submission(draft, service, traceparent, now, held))
+            made.append(await self._submission(draft, known))
             if index % _DRAFTS_PER_TURN == 0:
                 await asyncio.sleep(0)
         return made
 
-    async def _submission(
-        self,
-        draft: Draft,
-        service: str,
-        traceparent: str | None,
-        now: datetime,
-        held: Mapping[UUID, Attachment],
-    ) -> Submission | list[Flaw]:
+    async def _submission(self, draft: Draft, known: _Known) -> Submission | list[Flaw]:
         id = self.new_id()
-        said = await self._said(draft, service, id)
-        mail = await self._mail(draft, service, said, held)
-        recipient = _recipient(draft)
-        flaws = _flaws(draft, self.channels, now) + _flaws_among(said, mail, recipient)
-        if isinstance(said, list) or isinstance(mail, list) or isinstance(recipient, list) or flaws:
+        to = addressed(draft, known.people)
+        person = to.person if isinstance(to, Addressed) else None
+        said = await self._said(draft, known.service, id, person)
+        mail = await self._mail(draft, known.service, said, known.held)
+        wish = await self._wish(draft, said, person, known)
+        flaws = _flaws(draft, self.channels, known.now) + _flaws_among(said, mail, to, wish)
+        if (
+            isinstance(to, list)
+            or isinstance(said, list)
+            or isinstance(mail, list)
+            or isinstance(wish, list)
+            or flaws
+        ):
             return flaws
-        return Submission(
-            id=id,
-            service=service,
-            channel=draft.channel,
-            lane=draft.lane,
-            recipient=recipient,
-            content=said.content,
-            subject=said.subject,
-            html=said.html,
-            action_url=said.action_url,
-            is_finished=said.is_finished,
-            variables=said.variables,
-            metadata=draft.metadata,
-            send_at=_later(draft.send_at, now),
-            expires_at=draft.expires_at,
-            sensitive=draft.sensitive,
-            on_unknown=draft.on_unknown,
-            traceparent=traceparent,
-            template=said.template,
-            size=said.size,
-            mail=mail,
-        )
+        return _submission(id, draft, known, to=to, said=said, mail=mail, wish=wish)
 
-    async def _said(self, draft: Draft, service: str, id: UUID) -> Said | list[Flaw]:
+    async def _said(
+        self, draft: Draft, service: str, id: UUID, person: Person | None
+    ) -> Said | list[Flaw]:
         """Read what it says, or pin it to a template that does."""
         if draft.template:
-            said = await self.pinner.pinned(draft, draft.template, service=service, id=id)
+            said = await self.pinner.pinned(
+                draft, draft.template, service=service, id=id, person=person
+            )
         else:
             said = await read_inline(draft, MEDIA[draft.channel], self.markup)
         if draft.channel is not Channel.SMS or isinstance(said, list):
             return said
         return self._sized(said)
+
+    async def _wish(
+        self, draft: Draft, said: Said | list[Flaw], person: Person | None, known: _Known
+    ) -> Wish | list[Flaw]:
+        """Say whether whom it is for wants it, and when."""
+        key = said.category if isinstance(said, Said) else draft.category
+        declared = await self.audience.categories.of(known.service) if key else NOTHING
+        category = declared.by_key.get(key or "")
+        if draft.category is not None and category is None:
+            return [Flaw("category", _no_category(declared))]
+        if person is None and category is None:
+            return NO_WISH
+        return Wish(
+            category,
+            await self.audience.decided(
+                known.service,
+                person,
+                category,
+                channel=draft.channel,
+                lane=draft.lane,
+                now=max(known.now, draft.send_at or known.now),
+            ),
+        )
 
     def _sized(self, said: Said) -> Said | list[Flaw]:
         """Count the messages of an SMS as it will be sent."""
@@ -134,11 +163,62 @@ class Drafter:
         return replace(details or MailDetails(), attachments=attached) if attached else details
 
 
-def _recipient(draft: Draft) -> str | list[Flaw]:
-    try:
-        return normalise(draft.channel, draft.recipient)
-    except RecipientError as error:
-        return [Flaw("recipient", str(error))]
+def _submission(
+    id: UUID,
+    draft: Draft,
+    known: _Known,
+    *,
+    to: Addressed,
+    said: Said,
+    mail: MailDetails | None,
+    wish: Wish,
+) -> Submission:
+    return Submission(
+        id=id,
+        service=known.service,
+        channel=draft.channel,
+        lane=draft.lane,
+        recipient=to.recipient,
+        content=said.content,
+        subject=said.subject,
+        html=said.html,
+        action_url=said.action_url,
+        is_finished=said.is_finished,
+        variables=said.variables,
+        metadata=draft.metadata,
+        send_at=wish.later(_later(draft.send_at, known.now)),
+        expires_at=draft.expires_at,
+        sensitive=draft.sensitive,
+        on_unknown=draft.on_unknown,
+        template=said.template,
+        traceparent=known.traceparent,
+        size=said.size,
+        mail=mail,
+        addressee=_addressee(to, wish),
+        withheld=wish.withheld,
+    )
+
+
+def _no_category(declared: Declared) -> str:
+    if not declared.by_key:
+        return "there is no such category: this service has none"
+    return f"there is no such category; there are {', '.join(sorted(declared.by_key)[:_MOST_TOLD])}"
+
+
+def _addressee(to: Addressed, wish: Wish) -> Addressee | None:
+    category = wish.category
+    if to.person is None and category is None:
+        return None
+    return Addressee(
+        user_id=to.person.user_id if to.person else None,
+        category=category.key if category else None,
+        is_required=category is not None and not category.can_switch_off,
+        is_address_given=to.person is not None and to.is_given,
+    )
+
+
+def _user_ids(drafts: Iterable[Draft]) -> set[str]:
+    return {draft.user_id for draft in drafts if draft.user_id is not None}
 
 
 def _flaws(draft: Draft, channels: frozenset[Channel], now: datetime) -> list[Flaw]:

@@ -35,6 +35,7 @@ async def read_inline(draft: Draft, medium: Medium, markup: Markup) -> Said | li
     return Said(
         text=text,
         variables=draft.variables,
+        category=draft.category,
         content=draft.content,
         subject=draft.subject,
         html=draft.html,
@@ -60,6 +61,7 @@ async def _finished(
     return Said(
         text=text,
         variables=draft.variables,
+        category=draft.category,
         content=text,
         subject=filled.get("subject"),
         html=html,

@@ -1,9 +1,10 @@
 """Pinning a draft to a version of its template, once that is known to be filled by it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
+from notifier.audience.person import Person
 from notifier.audience.recipient import has_control_characters
 from notifier.content.library import Archived, Library, Unpublished
 from notifier.content.ports import Renderer, example_offered
@@ -27,7 +28,13 @@ class Pinner:
     renderer: Renderer
 
     async def pinned(
-        self, draft: Draft, template: TemplateRef, *, service: str, id: UUID
+        self,
+        draft: Draft,
+        template: TemplateRef,
+        *,
+        service: str,
+        id: UUID,
+        person: Person | None = None,
     ) -> Said | list[Flaw]:
         """Pin a draft, the notification `id` to be; or all that is wrong with its content.
 
@@ -44,14 +51,21 @@ class Pinner:
         variables = self.renderer.completed(found, draft.variables or {})
         if not isinstance(variables, Mapping):
             return [Flaw("variables", each.words, each.path) for each in variables]
-        return self._tried(found, draft, variables, id)
+        return self._tried(found, draft, variables, id, person)
 
     def _tried(
-        self, found: TemplateVersion, draft: Draft, variables: Variables, id: UUID
+        self,
+        found: TemplateVersion,
+        draft: Draft,
+        variables: Variables,
+        id: UUID,
+        person: Person | None,
     ) -> Said | list[Flaw]:
         """Fill it, and drop what comes of it: whatever cannot be filled is refused here."""
-        locale = draft.locale or found.content.default_locale
-        offered = example_offered(str(id))
+        spoken = person.locale if person else None
+        locale = draft.locale or spoken or found.content.default_locale
+        described = person.described if person else {}
+        offered = replace(example_offered(str(id)), recipient=described)
         try:
             rendered = self.renderer.render(
                 found, draft.channel, locale=locale, variables=variables, offered=offered
@@ -64,6 +78,7 @@ class Pinner:
             text=rendered.text,
             variables=variables,
             template=Pin(found.id, locale),
+            category=found.content.category,
             images=found.content.images,
             shown=shown_ids(rendered.html),
         )
@@ -82,6 +97,8 @@ def _held(draft: Draft) -> Iterator[Flaw]:
         "action_url": draft.action_url,
     }
     yield from (Flaw(name, _HELD) for name, value in parts.items() if value is not None)
+    if draft.category is not None:
+        yield Flaw("category", "the template has its own: leave it out")
     for name, is_asked in (("literal", draft.literal), ("sanitise", draft.sanitise)):
         if is_asked:
             yield Flaw(name, "only for content that comes along, not for a template's")

@@ -21,6 +21,8 @@ class Said:
     """As it will be sent."""
     variables: Mapping[str, JsonValue] | None
     template: Pin | None = None
+    category: str | None = None
+    """What people choose by."""
     content: str | None = None
     subject: str | None = None
     html: str | None = None

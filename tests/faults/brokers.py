@@ -125,6 +125,7 @@ class Node:
             choice_history=self.stores.choice_history,
             caps=self.stores.caps,
             keeping=KeepingPorts(self.stores.retention_rules, self.stores.erasures, PSEUDONYMS),
+            directory=self.stores.directory,
             renderer=VersionRenderer(SystemClock()),
             workshop=ChildWorkshop(SystemClock()),
             markup=HtmlMarkup(),

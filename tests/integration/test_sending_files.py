@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -234,7 +235,7 @@ async def test_what_is_loaded_at_once_is_bounded_and_given_back(api: Api) -> Non
     ids = [(await asked(api, {"id": ticket})).json()["id"] for _ in range(3)]
     memory = Portion(1_000_000)
     loader = Loader(api.stores.attachments, api.stores.contents, memory)
-    preparer = Preparer(api.stores.composer(api.clock), loader)
+    preparer = replace(api.stores.preparer(api.clock), loader=loader)
     first, second, third = [await claimed(api, id) for id in ids]
 
     async with preparer.prepared(first) as message:

@@ -10,6 +10,7 @@ from pydantic import JsonValue as PydanticJson
 
 from notifier.api.kit.problems import InvalidField
 from notifier.api.kit.views import InvalidFieldView, View
+from notifier.api.notifications.addressing import ReasonView
 from notifier.content.template import TemplateVersion
 from notifier.intake.ports import Submission
 from notifier.notification.model import (
@@ -21,7 +22,7 @@ from notifier.notification.model import (
     Status,
     TimelineEntry,
 )
-from notifier.notification.outcomes import Fault
+from notifier.notification.outcomes import SUPPRESSED, Fault
 from notifier.notification.sms import SmsEncoding
 
 Segments: TypeAlias = Annotated[
@@ -33,10 +34,24 @@ Encoding: TypeAlias = Annotated[
 ]
 
 
-class FaultView(View):
-    """Why an attempt did not succeed."""
+Reason: TypeAlias = Annotated[
+    ReasonView | None,
+    Field(description="Why its recipient does not get it, or not before `send_at`."),
+]
 
-    kind: Annotated[str, Field(description="transient, permanent, systemic or unknown.")]
+
+def _accepted_as(submission: Submission) -> Literal["pending", "suppressed"]:
+    is_unwanted = submission.withheld is not None and submission.withheld.kind == SUPPRESSED
+    return "suppressed" if is_unwanted else "pending"
+
+
+class FaultView(View):
+    """Why an attempt did not succeed, or none was made."""
+
+    kind: Annotated[
+        str,
+        Field(description="transient, permanent, systemic, unknown, suppressed or deferred."),
+    ]
     code: Annotated[str, Field(description="The provider's code, or ours.")]
     message: str
 
@@ -75,7 +90,11 @@ class AcceptedView(View):
     """A notification that was accepted: stored for good, and on its way."""
 
     id: UUID
-    status: Literal["pending"] = "pending"
+    status: Annotated[
+        Literal["pending", "suppressed"],
+        Field(description="suppressed: stored, and not sent, since its recipient chose so."),
+    ]
+    reason: Reason
     type: Channel
     priority: Lane
     send_at: Annotated[datetime | None, Field(description="null: at once.")]
@@ -87,6 +106,8 @@ class AcceptedView(View):
         """View `submission`."""
         return cls(
             id=submission.id,
+            status=_accepted_as(submission),
+            reason=ReasonView.of(submission.withheld),
             type=submission.channel,
             priority=submission.lane,
             send_at=submission.send_at,
@@ -98,8 +119,9 @@ class AcceptedView(View):
 class BatchItemView(View):
     """What became of one item of a batch: its id, or what is wrong with it."""
 
-    status: Literal["pending", "rejected"]
+    status: Literal["pending", "suppressed", "rejected"]
     id: UUID | None
+    reason: Reason
     segments: Segments
     encoding: Encoding
     errors: Annotated[
@@ -111,8 +133,9 @@ class BatchItemView(View):
         """View an item that was accepted."""
         size = submission.size
         return cls(
-            status="pending",
+            status=_accepted_as(submission),
             id=submission.id,
+            reason=ReasonView.of(submission.withheld),
             segments=size.segments if size else None,
             encoding=size.encoding if size else None,
             errors=None,
@@ -122,7 +145,9 @@ class BatchItemView(View):
     def rejected(cls, errors: Sequence[InvalidField]) -> Self:
         """View an item that was not."""
         views = [InvalidFieldView(pointer=each.where, detail=each.detail) for each in errors]
-        return cls(status="rejected", id=None, segments=None, encoding=None, errors=views)
+        return cls(
+            status="rejected", id=None, reason=None, segments=None, encoding=None, errors=views
+        )
 
 
 class BatchView(View):
@@ -184,6 +209,8 @@ class SummaryView(_Standing):
 
     service: str
     recipient: str
+    user_id: Annotated[str | None, Field(description="The person whom it was accepted for.")]
+    category: str | None
     sensitive: bool
     on_unknown: Annotated[
         OnUnknown | None, Field(description="Its own wish; null: its channel's policy.")
@@ -296,6 +323,8 @@ def _summary(it: Notification) -> dict[str, object]:
         **_standing_of(it),
         "service": it.service,
         "recipient": it.recipient,
+        "user_id": it.addressee.user_id if it.addressee else None,
+        "category": it.addressee.category if it.addressee else None,
         "sensitive": it.sensitive,
         "on_unknown": it.on_unknown,
         "metadata": dict(it.metadata),

@@ -23,13 +23,14 @@ from notifier.api.kit.fields import (
     WireTime,
     WireType,
     WireVariables,
-    WrittenRecipient,
 )
 from notifier.api.kit.problems import InvalidField
 from notifier.api.kit.querying import After, Limit, QueryModel, Service, Time, number_with_plus
+from notifier.api.notifications.addressing import Category, Recipient, UserId
 from notifier.api.notifications.mail import Attachments, From, Headers, ReplyTo
 from notifier.content.links import MAX_ACTION_URL_CHARS
 from notifier.content.template import LOCALE_PATTERN
+from notifier.intake.addressing import NEITHER
 from notifier.intake.draft import AttachmentWish, Draft
 from notifier.intake.inline import MAX_CONTENT_CHARS, MAX_HTML_CHARS, MAX_SUBJECT_CHARS
 from notifier.notification.model import JsonValue, Lane, OnUnknown, Status
@@ -53,6 +54,10 @@ class NotificationQuery(QueryModel):
             description="This recipient; addresses without regard to case, numbers in any writing.",
         ),
     ] = None
+    user_id: Annotated[
+        str | None, Field(max_length=200, description="This person of the directory.")
+    ] = None
+    category: Annotated[str | None, Field(max_length=64, description="This category.")] = None
     metadata: Annotated[
         dict[MetadataName, MetadataValue],
         Field(
@@ -72,6 +77,8 @@ class NotificationQuery(QueryModel):
             statuses=frozenset(self.status),
             channels=frozenset(self.type),
             recipient=self.recipient,
+            user_id=self.user_id,
+            category=self.category,
             metadata=self.metadata,
             created_from=self.created_from,
             created_before=self.created_before,
@@ -144,7 +151,9 @@ class NotificationRequest(BaseModel):
             "state. Not for in_app."
         ),
     ] = False
-    recipient: WrittenRecipient
+    recipient: Recipient = None
+    user_id: UserId = None
+    category: Category = None
     variables: Annotated[
         WireVariables,
         Field(
@@ -251,6 +260,8 @@ class NotificationRequest(BaseModel):
         return Draft(
             channel=self.type,
             recipient=self.recipient,
+            user_id=self.user_id,
+            category=self.category,
             content=self.content,
             subject=self.subject,
             html=self.html,
@@ -295,8 +306,10 @@ def read_notification(value: JsonValue, *, path: Path = ()) -> Reading:
     read = read_strictly(NotificationRequest, value, path=path)
     if not isinstance(read, list):
         return Reading(path, read)
-    wrong = _wrong_fields(read, path)
     known = value if isinstance(value, dict) else {}
+    if isinstance(value, dict) and value.keys().isdisjoint(("recipient", "user_id")):
+        read.append(InvalidField(pointer((*path, "recipient")), NEITHER))
+    wrong = _wrong_fields(read, path)
     good = {name: each for name, each in known.items() if name in _FIELDS - wrong}
     rest = read_model(NotificationRequest, {**_STAND_INS, **good})
     if isinstance(rest, list):  # so much is wrong that not all of it was told

@@ -12,10 +12,13 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils import compat
 
+from notifier.audience.category import Categories
 from notifier.audience.pseudonym import Pseudonyms
+from notifier.audience.resolving import Audience
 from notifier.clock import Clock
 from notifier.composition import stores
 from notifier.content.library import Library
+from notifier.delivery.addressing import Addresser
 from notifier.delivery.attaching import Loader, Portion
 from notifier.delivery.composing import Composer
 from notifier.delivery.ports import Claimed, Finish
@@ -182,7 +185,9 @@ class Stores(stores.Stores):
 
     def preparer(self, clock: Clock) -> Preparer:
         loader = Loader(self.attachments, self.contents, Portion(64_000_000))
-        return Preparer(self.composer(clock), loader)
+        audience = Audience(self.directory, Categories(self.categories, clock))
+        addresser = Addresser(audience, self.leases, clock)
+        return Preparer(addresser, self.composer(clock), loader)
 
     @property
     def life(self) -> Any:

@@ -8,8 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 from uuid import UUID, uuid4
 
+from notifier.audience.category import Categories
+from notifier.audience.person import Directory
+from notifier.audience.resolving import Audience
 from notifier.clock import Clock
 from notifier.content.library import Library, TemplateStore
+from notifier.delivery.addressing import Addresser
 from notifier.delivery.attaching import Loader, Portion
 from notifier.delivery.attempt import Lease
 from notifier.delivery.composing import Composer
@@ -146,6 +150,7 @@ class Bench:
     store: Switch
     providers: Switch
     templates: Switch
+    directory: Switch
     queue: Switch
     publisher: Publisher
     adapter: ScriptedAdapter = field(default_factory=ScriptedAdapter)
@@ -168,6 +173,14 @@ class Bench:
             leases=cast(Leases, self.store),
             publisher=self.publisher,
             preparer=Preparer(
+                Addresser(
+                    Audience(
+                        cast(Directory, self.directory),
+                        Categories(self.stores.categories, self.clock),
+                    ),
+                    cast(Leases, self.store),
+                    self.clock,
+                ),
                 Composer(
                     Library(cast(TemplateStore, self.templates), self.clock),
                     VersionRenderer(self.clock),
@@ -239,6 +252,7 @@ async def open_bench(url: str) -> AsyncIterator[Bench]:
             store=store,
             providers=Switch(stores.providers),
             templates=Switch(stores.templates),
+            directory=Switch(stores.directory),
             queue=queue,
             publisher=publisher,
         )

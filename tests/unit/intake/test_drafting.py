@@ -19,6 +19,7 @@ from notifier.notification.model import Channel, JsonValue, Lane
 from notifier.notification.sms import SmsEncoding, SmsRules, SmsSize
 from notifier.rendering.markup import HtmlMarkup
 from notifier.rendering.renderer import VersionRenderer
+from tests.audience import KeptAudience
 from tests.files import KeptFiles
 from tests.senders import KeptSenders
 from tests.templates import KeptTemplates
@@ -61,6 +62,7 @@ def drafter(
         markup=HtmlMarkup(),
         attacher=Attacher(KeptFiles(), AttachmentLimits()),
         sms=sms,
+        audience=KeptAudience().audience(Noon()),
     )
 
 
