@@ -55,6 +55,7 @@ COMMANDS: Mapping[str, Listed] = {
     "templates": Listed("templates", "Templates: as files, and on a server."),
     "erasures": Listed("erasures", "Erasing people, and the receipts of that."),
     "retention": Listed("retention", "How long notifications are kept."),
+    "categories": Listed("categories", "Categories, by which people choose."),
     "topics": Listed("topics", "Topics, and who is told about them."),
 }
 

@@ -1,12 +1,18 @@
 """What services declare for their people: categories, and quiet hours."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
+from structlog.testing import capture_logs
 
-from tests.api import Api, serving
+from notifier.commands import app
+from tests.api import Api, listening, serving
+
+Run: TypeAlias = Callable[[str], Awaitable[tuple[int, str, str]]]
 
 CATEGORIES = "/api/v1/categories"
 HOURS = "/api/v1/quiet-hours"
@@ -135,3 +141,56 @@ async def test_quiet_hours_that_cannot_be_are_refused(
     errors = await refused(api, HOURS, {"quiet_hours": hours})
 
     assert words in errors[pointer]
+
+
+@pytest.fixture
+async def run(
+    api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> AsyncIterator[Run]:
+    async def run(line: str) -> tuple[int, str, str]:
+        code = await asyncio.to_thread(app.run, ["categories", *line.split()])
+        return (code, *capsys.readouterr())
+
+    key = str(api.client.headers["Authorization"])
+    async with listening(api.app) as (_, url):
+        with capture_logs():
+            monkeypatch.setenv("NOTIFIER_URL", url)
+            monkeypatch.setenv("NOTIFIER_API_KEY", key.removeprefix("Bearer "))
+            yield run
+
+
+async def test_categories_are_set_listed_and_removed_from_the_command_line(run: Run) -> None:
+    news = "set news --kind marketing --title en=News --off-by-default sms --cap 3/week"
+    assert await run(news) == (0, "There is news.\n", "")
+    assert (await run("set codes --kind transactional --required"))[0] == 0
+
+    codes, listed = json.loads((await run("list --json"))[1])
+
+    assert listed == {
+        "service": "orders",
+        "key": "news",
+        "kind": "marketing",
+        "can_switch_off": True,
+        "titles": ["en=News"],
+        "off_by_default": ["sms"],
+        "cap": "3/week",
+    }
+    assert (codes["can_switch_off"], codes["cap"]) == (False, None)
+    assert await run("remove codes") == (0, "It is gone.\n", "")
+    assert (await run("remove codes"))[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--title News", "such as de=Neues"),
+        ("--cap three/week", "such as 3/week"),
+        ("--cap 3/year", "/cap/per Input should be"),
+        ("--required", "people can always switch off what is marketing"),
+    ],
+)
+async def test_what_cannot_be_declared_is_told(run: Run, options: str, words: str) -> None:
+    code, _, told = await run(f"set news --kind marketing {options}")
+
+    assert code != 0
+    assert words in " ".join(told.split())
