@@ -23,6 +23,8 @@ class Meaning:
     """Why it did not arrive; None where it did or may yet."""
     suppress_as: SuppressionReason | None = None
     lift: SuppressionReason | None = None
+    is_of_category: bool = False
+    """Whether only what the notification's category is of is meant."""
 
 
 def fault_for(meaning: Meaning, code: str) -> Fault | None:

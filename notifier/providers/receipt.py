@@ -30,7 +30,9 @@ class Receipt:
     lift: SuppressionReason | None = None
     """Takes the recipient off that list, if it is there for this reason and not since later."""
     number: str | None = None
-    """Whose number `lift` is about, for all services, where no notification is known."""
+    """Whose number it is about, for all services, where no notification is known."""
+    is_of_category: bool = False
+    """Whether the list is meant for the notification's category alone, where it has one."""
     at: datetime | None = None
     """When it happened, as the provider has it; None for now."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Text, delete, literal, select
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
@@ -11,6 +12,7 @@ from notifier.audience.choice_change import ChoiceChange, Source
 from notifier.audience.choices import ANY, Choices, Place
 from notifier.audience.choosing import Chosen
 from notifier.audience.links import Chooser
+from notifier.audience.person import Person
 from notifier.notification.model import Channel
 from notifier.notification.outcomes import SuppressionReason
 from notifier.store.choices import note
@@ -45,26 +47,51 @@ class SqlChoosing:
         async def work(connection: AsyncConnection) -> int:
             if chooser.user_id is None:
                 new = await _suppress_and_lift(connection, chooser, changes)
-            else:
-                new = await choose(connection, chooser.service, chooser.user_id, changes)
-            await note(connection, _noted(chooser, new, source))
-            return len(new)
+                await note(connection, _noted(chooser, new, source))
+                return len(new)
+            return await choose(connection, chooser.service, chooser.user_id, changes, source)
 
         return await self._database.write(work)
 
 
 async def choose(
-    connection: AsyncConnection, service: str, user_id: str, changes: Changes
-) -> Changes:
-    """Change what somebody in the directory chose; returns the changes that are new."""
+    connection: AsyncConnection,
+    service: str,
+    user_id: str,
+    changes: Changes,
+    source: Source,
+    notification_id: UUID | None = None,
+) -> int:
+    """Change what somebody in the directory chose, and note it; returns how much of it is new.
+
+    Where they unsubscribed from what they now want, their addresses come off the list: they may
+    have done so before the directory knew them, or at a provider.
+    """
     person = await locked(connection, service, user_id)
     if person is None:
-        return {}
+        return 0
     before = person.choices
     new = {place: is_on for place, is_on in changes.items() if before.by_place.get(place) != is_on}
     if new:
         await keep(connection, person, before.changed(new), person.quiet_hours)
-    return new
+    await _lift_wanted(connection, person, changes)
+    user = Chooser(service=service, channel=Channel.EMAIL, category=ANY, user_id=person.user_id)
+    await note(connection, _noted(user, new, source, notification_id))
+    return len(new)
+
+
+async def _lift_wanted(connection: AsyncConnection, person: Person, changes: Changes) -> None:
+    wanted = {place for place, is_on in changes.items() if is_on}
+    for address in person.addresses:
+        here = {category for category, channel in wanted if channel in (ANY, address.channel)}
+        for category in sorted(here | {ANY}) if here else ():
+            entry = Chooser(
+                service=person.service,
+                channel=address.channel,
+                category=category,
+                recipient=address.compared,
+            )
+            await _lift(connection, entry, _category(category))
 
 
 async def _chosen_by_person(connection: AsyncConnection, service: str, user_id: str) -> Chosen:
@@ -135,7 +162,9 @@ def _category(category: str) -> ColumnElement[str]:
     return literal("" if category == ANY else category, Text)
 
 
-def _noted(chooser: Chooser, changes: Changes, source: Source) -> Iterable[ChoiceChange]:
+def _noted(
+    chooser: Chooser, changes: Changes, source: Source, notification_id: UUID | None = None
+) -> Iterable[ChoiceChange]:
     for (category, channel), is_on in changes.items():
         yield ChoiceChange(
             service=chooser.service,
@@ -145,4 +174,5 @@ def _noted(chooser: Chooser, changes: Changes, source: Source) -> Iterable[Choic
             source=source,
             user_id=chooser.user_id,
             recipient=chooser.recipient,
+            notification_id=notification_id,
         )

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import (
+    Boolean,
     ColumnCollection,
     ColumnElement,
     Row,
@@ -112,7 +113,9 @@ def is_recipients_will() -> ColumnElement[bool]:
     )
 
 
-_given = given_rows(id=ID, reason=Text, at=UtcTime)
+_given = given_rows(id=ID, reason=Text, at=UtcTime, is_of_category=Boolean)
+_of_its_category = and_(_given.c.is_of_category, n.c.category.is_not(None))
+_about = case((_of_its_category, n.c.category), else_=everything)
 # A provider's clock may be ahead of ours.
 _at = case((_given.c.at < Now(), _given.c.at), else_=Now())
 # Records of earlier versions have their recipient as it was written.
@@ -126,12 +129,15 @@ _SUPPRESS = (
     insert(suppressions)
     .from_select(
         [
-            *("service", "channel", "recipient", "recipient_as_written"),
+            *("service", "channel", "recipient", "recipient_as_written", "category"),
             *("reason", "notification_id", "created_at"),
         ],
-        select(n.c.service, n.c.channel, _compared, _as_written, _given.c.reason, n.c.id, _at)
+        select(
+            *(n.c.service, n.c.channel, _compared, _as_written, _about),
+            *(_given.c.reason, n.c.id, _at),
+        )
         .join_from(_given, n, is_key(n.c.id, _given.c.id))
-        .where(~is_listed(n.c, everything))
+        .where(~is_listed(n.c, _about))
         .order_by(n.c.service, n.c.channel, n.c.recipient, n.c.id),
     )
     .on_conflict_do_nothing()
@@ -148,7 +154,7 @@ _is_stronger = or_(
 )
 _WILL = (
     update(suppressions)
-    .where(is_for(n.c, everything), is_key(n.c.id, _given.c.id), _is_stronger)
+    .where(is_for(n.c, _about), is_key(n.c.id, _given.c.id), _is_stronger)
     .values(reason=_given.c.reason, created_at=_at)
 )
 _KEY = tuple(suppressions.primary_key)
@@ -160,7 +166,7 @@ _LIFT = (
             select(*_KEY)
             .join_from(_given, n, is_key(n.c.id, _given.c.id))
             .join(suppressions, is_of(n.c))
-            .where(_is_why)
+            .where(_is_why, or_(~_of_its_category, _category.in_([everything, n.c.category])))
         )
     )
     .returning(suppressions.c.notification_id, suppressions.c.reason)
@@ -190,6 +196,8 @@ class Cause:
 
     reason: SuppressionReason
     at: datetime | None = None
+    is_of_category: bool = False
+    """Whether it is about the notification's category alone, where that has one."""
 
 
 async def suppress(connection: AsyncConnection, causes: Mapping[UUID, Cause]) -> Collection[UUID]:
@@ -240,4 +248,4 @@ def _rows(causes: Mapping[UUID, Cause]) -> str:
 
 def _fields(cause: Cause) -> Mapping[str, object]:
     at = None if cause.at is None else time_text(cause.at)
-    return {"reason": cause.reason, "at": at}
+    return {"reason": cause.reason, "at": at, "is_of_category": cause.is_of_category}

@@ -26,7 +26,7 @@ from notifier.store.notification.changes import changes
 from notifier.store.notification.rows import event_row, fault_columns
 from notifier.store.notification.suppressing import Cause
 from notifier.store.notification.tables import notifications as n
-from notifier.store.receipts import lifted
+from notifier.store.receipts import lifted, opting
 from notifier.store.receipts.tables import receipts
 
 _MAX_BATCH = 500
@@ -246,11 +246,21 @@ async def _suppress(connection: AsyncConnection, receipts: Sequence[Receipt]) ->
     # Of what one notification brought, a complaint is worth most: nothing lifts it.
     asking = {each.id: each for each in sorted(receipts, key=_weight) if each.id}
     causes = {
-        id: Cause(each.suppress_as, each.at) for id, each in asking.items() if each.suppress_as
+        id: Cause(each.suppress_as, each.at, each.is_of_category)
+        for id, each in asking.items()
+        if each.suppress_as
     }
     for id in await lifted.outdated(connection, causes):
         del causes[id]
-    return [asking[id] for id in await suppressing.suppress(connection, causes)]
+    chosen = await opting.choose_off(connection, causes)
+    # Whoever chose by category is asked about that; an address alone is on a list.
+    listing = {id: cause for id, cause in causes.items() if not chosen.get(id, False)}
+    changed = {*await suppressing.suppress(connection, listing), *chosen}
+    stopped = [each for each in receipts if each.number and not each.id]
+    return [
+        *(asking[id] for id in causes if id in changed),
+        *[each for each in stopped if await opting.stop(connection, each.number or "")],
+    ]
 
 
 def _weight(receipt: Receipt) -> bool:
@@ -263,16 +273,18 @@ async def _lift(connection: AsyncConnection, receipts: Sequence[Receipt]) -> lis
 
 async def _has_lifted(connection: AsyncConnection, receipt: Receipt) -> bool:
     assert receipt.lift is not None  # noqa: S101  only these are given
-    cause = Cause(receipt.lift, receipt.at)
+    cause = Cause(receipt.lift, receipt.at, receipt.is_of_category)
     if receipt.id is not None:
         await lifted.remember(connection, receipt.id, cause)
+        has_chosen = await opting.choose_on(connection, receipt.id, cause)
         rows = await suppressing.lift(connection, receipt.id, cause)
     elif receipt.number is not None:
+        has_chosen = await opting.start(connection, receipt.number)
         rows = await suppressing.lift_number(connection, receipt.number, cause)
     else:
         return False
     await suppressing.note_lifted(connection, rows, "the recipient subscribed again")
-    return bool(rows)
+    return bool(rows) or has_chosen
 
 
 async def _purge(connection: AsyncConnection) -> int:

@@ -1,13 +1,14 @@
 """Whose unsubscriptions were lifted lately, for events that come late.
 
-Kept for as long as the events themselves, as one of them, under a digest of the address.
+Kept for as long as the events themselves, as one of them, under a digest of the address, with the
+category behind it where it is about that alone.
 """
 
 import hashlib
 from collections.abc import Collection, Mapping
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, delete, select
+from sqlalchemy import bindparam, case, delete, func, select
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,6 +21,7 @@ from notifier.store.notification.tables import notifications as n
 from notifier.store.receipts.tables import receipts
 
 _PROVIDER = "lifted"
+_DIGEST_CHARS = 64
 
 _at = bindparam("at", type_=UtcTime())
 _REMEMBER = insert(receipts).values(
@@ -36,14 +38,14 @@ _REMEMBER = _REMEMBER.on_conflict_do_update(
 
 async def remember(connection: AsyncConnection, id: UUID, cause: Cause) -> None:
     """Remember that the recipient of this notification subscribed again."""
-    for address in (await _addresses(connection, [id])).values():
+    for address in (await _addresses(connection, {id: cause})).values():
         await connection.execute(_REMEMBER, {"address": address, "at": cause.at})
 
 
 async def outdated(connection: AsyncConnection, causes: Mapping[UUID, Cause]) -> Collection[UUID]:
     """Return those whose recipient subscribed again since: they come too late."""
     asking = {
-        id: cause.at
+        id: cause
         for id, cause in causes.items()
         if cause.at and cause.reason is SuppressionReason.UNSUBSCRIBED
     }
@@ -59,7 +61,7 @@ async def outdated(connection: AsyncConnection, causes: Mapping[UUID, Cause]) ->
     return [
         id
         for id, address in addresses.items()
-        if address in lifted and asking[id] < lifted[address]
+        if address in lifted and (at := asking[id].at) and at < lifted[address]
     ]
 
 
@@ -68,17 +70,24 @@ async def forget(
 ) -> int:
     """Forget that these subscribed again; returns how many had."""
     digests = [_digest(service, channel, address) for channel, address in addresses]
-    gone = delete(receipts).where(
-        receipts.c.provider == _PROVIDER, receipts.c.event_id.in_(digests)
-    )
+    digest = func.substr(receipts.c.event_id, 1, _DIGEST_CHARS)
+    gone = delete(receipts).where(receipts.c.provider == _PROVIDER, digest.in_(digests))
     return (await connection.execute(gone)).rowcount
 
 
-async def _addresses(connection: AsyncConnection, ids: Collection[UUID]) -> Mapping[UUID, str]:
+async def _addresses(
+    connection: AsyncConnection, causes: Mapping[UUID, Cause]
+) -> Mapping[UUID, str]:
     found = await connection.execute(
-        select(n.c.id, n.c.service, n.c.channel, n.c.recipient).where(n.c.id.in_(ids))
+        select(n.c.id, n.c.service, n.c.channel, n.c.recipient, n.c.category).where(
+            n.c.id.in_(causes)
+        )
     )
-    return {row.id: _digest(row.service, Channel(row.channel), row.recipient) for row in found}
+    return {
+        row.id: _digest(row.service, Channel(row.channel), row.recipient)
+        + (f":{row.category}" if causes[row.id].is_of_category and row.category else "")
+        for row in found
+    }
 
 
 def _digest(service: str, channel: Channel, recipient: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 from uuid_utils import compat
 
 from notifier.channels.email.sendgrid.receipts import sendgrid_receipts
-from notifier.channels.sms.twilio.receipts import twilio_opt_in, twilio_receipt
+from notifier.channels.sms.twilio.receipts import twilio_opting, twilio_receipt
 from notifier.notification.model import JsonValue
 from notifier.notification.outcomes import SuppressionReason
 from notifier.notification.transitions import BOUNCE, DELIVER, SETTLE, Transition
@@ -176,7 +176,7 @@ def test_an_event_without_a_time_is_of_now(timestamp: JsonValue) -> None:
     ],
 )
 def test_start_lifts_the_unsubscription_of_its_number(form: dict[str, str]) -> None:
-    receipt = twilio_opt_in(form)
+    receipt = twilio_opting(form)
 
     assert receipt is not None
     assert (receipt.id, receipt.number, receipt.transition) == (None, form["From"], None)
@@ -186,14 +186,30 @@ def test_start_lifts_the_unsubscription_of_its_number(form: dict[str, str]) -> N
 @pytest.mark.parametrize(
     "form",
     [
-        {},
-        message_form("STOP"),
-        message_form("start the car"),
+        *(message_form(word) for word in ("STOP", "stopall", "Unsubscribe", "END", "optout")),
+        message_form("arrêt", OptOutType="STOP"),
         message_form("START", OptOutType="STOP"),
+    ],
+)
+def test_stop_unsubscribes_its_number(form: dict[str, str]) -> None:
+    receipt = twilio_opting(form)
+
+    assert receipt is not None
+    assert (receipt.id, receipt.number, receipt.lift) == (None, form["From"], None)
+    assert receipt.suppress_as is SuppressionReason.UNSUBSCRIBED
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        message_form("start the car"),
+        message_form("please stop"),
+        message_form("STOP", OptOutType="HELP"),
         message_form("START", From="whatsapp:+491701234567"),
         message_form("START", From="12345"),
         message_form("START", MessageSid="no sid\n"),
     ],
 )
-def test_other_messages_lift_nothing(form: dict[str, str]) -> None:
-    assert twilio_opt_in(form) is None
+def test_other_messages_change_nothing(form: dict[str, str]) -> None:
+    assert twilio_opting(form) is None

@@ -44,8 +44,10 @@ SENDGRID_EVENTS: Mapping[str, Meaning] = {
     "dropped": Meaning(BOUNCE, "the provider dropped it"),
     "spamreport": Meaning(None, suppress_as=SuppressionReason.SPAM_REPORT),
     "unsubscribe": Meaning(None, suppress_as=SuppressionReason.UNSUBSCRIBED),
-    "group_unsubscribe": Meaning(None, suppress_as=SuppressionReason.UNSUBSCRIBED),
-    "group_resubscribe": Meaning(None, lift=SuppressionReason.UNSUBSCRIBED),
+    "group_unsubscribe": Meaning(
+        None, suppress_as=SuppressionReason.UNSUBSCRIBED, is_of_category=True
+    ),
+    "group_resubscribe": Meaning(None, lift=SuppressionReason.UNSUBSCRIBED, is_of_category=True),
 }
 SENDGRID_DROPS: Mapping[str, Meaning] = {
     # Mailboxes that were full are on that list as well.
@@ -88,6 +90,7 @@ def _sendgrid_receipt(event: Mapping[str, JsonValue]) -> Receipt | None:
         fault=fault_for(meaning, matching(ENHANCED_CODE, event.get("status")) or kind),
         suppress_as=meaning.suppress_as,
         lift=meaning.lift,
+        is_of_category=meaning.is_of_category,
         at=_time(event.get("timestamp")),
     )
 

@@ -40,6 +40,9 @@ TWILIO_STATUSES: Mapping[str, Meaning] = {
 }
 # https://help.twilio.com/articles/223134027 (opt-out keywords).
 _OPT_IN = frozenset({"START", "UNSTOP", "YES"})
+_OPT_OUT = frozenset(
+    {"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "OPTOUT", "REVOKE"}
+)
 _TWILIO_SUPPRESSIONS: Mapping[Blame, SuppressionReason] = {
     Blame.GONE: SuppressionReason.HARD_BOUNCE,
     Blame.OPTED_OUT: SuppressionReason.UNSUBSCRIBED,
@@ -65,24 +68,26 @@ def twilio_receipt(id: UUID, form: Mapping[str, str]) -> Receipt | None:
     )
 
 
-def twilio_opt_in(form: Mapping[str, str]) -> Receipt | None:
-    """Read an incoming message; None unless its sender wants messages again.
+def twilio_opting(form: Mapping[str, str]) -> Receipt | None:
+    """Read an incoming message; None unless its sender wants no more messages, or wants them again.
 
     `OptOutType` says so where Advanced Opt-Out is on; else it is the keyword itself.
     """
-    kind = form.get("OptOutType") or form.get("Body", "")
+    word = (form.get("OptOutType") or form.get("Body", "")).strip().upper()
     number, sid = form.get("From", ""), form.get("MessageSid", "")
-    if kind.strip().upper() not in _OPT_IN or not PROVIDER_ID.fullmatch(sid):
+    is_in = word in _OPT_IN
+    if not (is_in or word in _OPT_OUT) or not PROVIDER_ID.fullmatch(sid):
         return None
     if not _NUMBER.fullmatch(number):
         return None
     return Receipt(
         provider="twilio",
-        event_id=f"{sid}:opt-in",
+        event_id=f"{sid}:opt-{'in' if is_in else 'out'}",
         id=None,
         transition=None,
         number=number,
-        lift=SuppressionReason.UNSUBSCRIBED,
+        lift=SuppressionReason.UNSUBSCRIBED if is_in else None,
+        suppress_as=None if is_in else SuppressionReason.UNSUBSCRIBED,
     )
 
 
@@ -163,7 +168,7 @@ def message_route(base_url: str, auth_token: bytes) -> CallbackRoute:
     """Return how Twilio tells of incoming messages: with a call to just that."""
 
     async def read(callback: Callback) -> Sequence[Receipt]:
-        receipt = twilio_opt_in(_signed_form(callback, base_url, auth_token))
+        receipt = twilio_opting(_signed_form(callback, base_url, auth_token))
         return [receipt] if receipt else []
 
     return CallbackRoute(
@@ -171,8 +176,9 @@ def message_route(base_url: str, auth_token: bytes) -> CallbackRoute:
         name="twilioMessage",
         path="twilio",
         summary="Twilio tells of a message that came in",
-        description=f"{_SIGNED_FORM} START takes its sender off the suppression lists, where "
-        "STOP had put it; other messages have no effect.",
+        description=f"{_SIGNED_FORM} STOP, and the words that mean the same, put its sender "
+        "on the suppression lists of those who sent to it, START takes it off; other messages have "
+        "no effect.",
         signed_by=_SIGNED_BY,
         max_body_bytes=_MAX_FORM_BYTES,
         check=_check,
