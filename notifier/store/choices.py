@@ -3,7 +3,20 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Index, Integer, Row, Table, Text, Uuid, insert, select
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    Row,
+    Table,
+    Text,
+    Uuid,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.audience.choice_change import ChoiceChange, NotedChange, Source
@@ -46,6 +59,19 @@ async def note(connection: AsyncConnection, changes: Iterable[ChoiceChange]) -> 
     rows = [_row(each) for each in changes]
     if rows:
         await connection.execute(insert(choice_changes).values(at=Now()), rows)
+
+
+async def hand_over(connection: AsyncConnection, service: str, source: str, target: str) -> None:
+    """Make what one person chose part of another's history: they are the same."""
+    theirs = update(choice_changes).where(_c.service == service, _c.user_id == source)
+    await connection.execute(theirs.values(user_id=target))
+
+
+async def forget(connection: AsyncConnection, service: str, user_id: str) -> None:
+    """Forget somebody's history: their id may be another's now."""
+    await connection.execute(
+        delete(choice_changes).where(_c.service == service, _c.user_id == user_id)
+    )
 
 
 class SqlChoiceHistory:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.audience.person import NobodyToMerge, Person, joined_profile
 from notifier.idempotency import NotFound
 from notifier.notification.model import Status
+from notifier.store.choices import hand_over
 from notifier.store.inbox.moving import move_items
 from notifier.store.kit.sql import literal_text, parameter
 from notifier.store.notification.tables import notifications
@@ -73,6 +74,7 @@ async def _join(connection: AsyncConnection, target: Person, source: Person) -> 
     ids = {"of_service": service, "source": source.user_id, "target": target.user_id}
     for statement in (_MOVE_MEMBERSHIPS, _MOVE_NOTIFICATIONS, _MOVE_ALIASES):
         await connection.execute(statement, ids)
+    await hand_over(connection, service, source.user_id, target.user_id)
     await remove(connection, service, source.user_id)
     await connection.execute(_ADD_ALIAS, ids)
     await put(connection, service, [joined_profile(target, source)])

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.audience.person import NobodyToMerge, PeopleFilter, Person, Profile, Written
 from notifier.idempotency import LostRace, NotFound
+from notifier.store.choices import forget
 from notifier.store.kit.database import Database
 from notifier.store.recipients.merging import merge
 from notifier.store.recipients.reading import people
@@ -58,6 +59,7 @@ class SqlPersonStore:
             if etag is None:
                 return NotFound()
             await remove(connection, service, current)
+            await forget(connection, service, current)
             return None
 
         return await self._database.write(work)

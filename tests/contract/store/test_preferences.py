@@ -85,3 +85,24 @@ async def test_nobody_is_made_by_a_change(stores: Stores) -> None:
 
     assert found == NotFound()
     assert await stores.directory.people("orders", ["nobody"]) == {}
+
+
+async def test_a_history_goes_along_when_two_are_one(stores: Stores) -> None:
+    await stores.people.put_all("orders", [Profile(user_id="u-7"), Profile(user_id="old")])
+    await stores.preferences.change("orders", "old", OFF, Source.PAGE)
+
+    await stores.people.merge("orders", "u-7", from_id="old")
+
+    assert await noted(stores) == [("news", "email", False, "page")]
+    assert (await changed(stores, Wishes())).choices == Choices({("news", "email"): False})
+
+
+async def test_who_has_the_id_of_somebody_deleted_has_nothing_of_theirs(stores: Stores) -> None:
+    await stores.people.put("orders", Profile(user_id="u-7"))
+    await changed(stores, OFF)
+
+    await stores.people.delete("orders", "u-7")
+    await stores.people.put("orders", Profile(user_id="u-7"))
+
+    assert await noted(stores) == []
+    assert (await changed(stores, Wishes())).choices == Choices()
