@@ -40,6 +40,7 @@ from notifier.api.public.endpoints import ChoosingEndpoints, Limits
 from notifier.api.receipts import ReceiptDesk, ReceiptEndpoints
 from notifier.api.recipients.batching import RecipientBatches
 from notifier.api.recipients.explaining import ExplainEndpoint
+from notifier.api.recipients.importing import RecipientImports
 from notifier.api.recipients.merging import RecipientMerges
 from notifier.api.recipients.preferences import PreferenceEndpoints
 from notifier.api.recipients.shapes import PREFIX as RECIPIENTS_PREFIX
@@ -248,6 +249,7 @@ def _on_people(
         *_on_preferences(ports, library),
         *declaring.operations(),
         *RecipientMerges(people=ports.people).operations(),
+        *RecipientImports(people=ports.people).operations(),
         *TopicEndpoints(topics=ports.topics).operations(),
         *suppressing.operations(),
         *_on_links(ports, config, categories),

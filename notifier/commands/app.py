@@ -56,6 +56,7 @@ COMMANDS: Mapping[str, Listed] = {
     "erasures": Listed("erasures", "Erasing people, and the receipts of that."),
     "retention": Listed("retention", "How long notifications are kept."),
     "categories": Listed("categories", "Categories, by which people choose."),
+    "recipients": Listed("recipients", "People: how to reach them, and how they are known."),
     "topics": Listed("topics", "Topics, and who is told about them."),
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPException
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeAlias
 from urllib.error import HTTPError, URLError
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -20,6 +20,9 @@ _TIMEOUT_S = 60.0
 _MOST_BYTES = 32_000_000
 _MOST_ERRORS = 20
 _PAGE = "200"
+Body: TypeAlias = Mapping[str, Any] | tuple[bytes, str] | None
+"""JSON, or a file with its media type."""
+_PASSING = (408, 409, 429, 500, 502, 503, 504)
 
 AtUrl = Annotated[
     str | None, typer.Option("--url", help="Where notifier answers; else NOTIFIER_URL.")
@@ -31,6 +34,10 @@ ActingFor = Annotated[
 
 class ApiError(NotifierError):
     """The API is not to be had, or refuses; the message says why, and what to do."""
+
+
+class OutageError(ApiError):
+    """It does not answer, or cannot now: the same may work in a moment."""
 
 
 class LostRaceError(ApiError):
@@ -89,17 +96,21 @@ class ApiClient:
         """Ask for a change. Raises as `put` does."""
         return self._called("POST", path, {}, body, if_match)
 
+    def upload(self, *path: str, content: bytes, type: str) -> Any:
+        """Send a file. Raises as `put` does."""
+        return self._called("POST", path, {}, (content, type))
+
     def delete(self, *path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Ask for something to be removed. Raises as `put` does."""
         return self._called("DELETE", path, {}, body)
 
-    def pages(self, *path: str) -> Iterator[Any]:
+    def pages(self, *path: str, **filter: str) -> Iterator[Any]:
         """Yield the items of all pages.
 
         Raises:
             ApiError: the API is not to be had, or refuses; or there is no such list.
         """
-        query = {"limit": _PAGE}
+        query = {**filter, "limit": _PAGE}
         while True:
             page = self.get(*path, **query)
             if page is None:
@@ -115,7 +126,7 @@ class ApiClient:
         method: str,
         path: tuple[str, ...],
         query: Mapping[str, str],
-        body: Mapping[str, Any] | None = None,
+        body: Body = None,
         if_match: str | None = None,
     ) -> Any:
         request = self._request(method, path, query, body)
@@ -130,7 +141,7 @@ class ApiClient:
             raise _refusal(error, self.url) from None
         except (URLError, HTTPException, OSError) as error:
             reason = getattr(error, "reason", None) or str(error) or type(error).__name__
-            raise ApiError(
+            raise OutageError(
                 f"{self.url} does not answer ({reason}); --url or NOTIFIER_URL says where it is"
             ) from None
 
@@ -139,20 +150,25 @@ class ApiClient:
         method: str,
         path: tuple[str, ...],
         query: Mapping[str, str],
-        body: Mapping[str, Any] | None,
+        body: Body,
     ) -> Request:
         every = {**query, **({"service": self.service} if self.service else {})}
         target = "/".join(quote(each, safe="") for each in path)
         asked = f"?{urlencode(every)}" if every else ""
         headers = {"Authorization": f"Bearer {self.key}", "Accept": "application/json"}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
+        content, headers["Content-Type"] = _content(body)
         return Request(  # noqa: S310  the settings let http and https through
             f"{self.url}/api/v1/{target}{asked}",
-            data=None if body is None else json.dumps(body).encode(),
+            data=content,
             headers=headers,
             method=method,
         )
+
+
+def _content(body: Body) -> tuple[bytes | None, str]:
+    if isinstance(body, tuple):
+        return body
+    return (None if body is None else json.dumps(body).encode()), "application/json"
 
 
 class _NoRedirect(HTTPRedirectHandler):
@@ -180,7 +196,8 @@ def _refusal(error: HTTPError, url: str) -> ApiError:
             return LostRaceError(words)
         case HTTPStatus.UNPROCESSABLE_ENTITY:
             return RefusedError(words, problem)
-    return ApiError(f"{url} answered {error.code}: {words}")
+    kind = OutageError if error.code in _PASSING else ApiError
+    return kind(f"{url} answered {error.code}: {words}")
 
 
 def _problem(error: HTTPError) -> Mapping[str, Any]:

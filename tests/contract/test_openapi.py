@@ -81,6 +81,7 @@ WITHOUT_KEY = (
     "mergeRecipient",
     "explainRecipient",
     "verifyErasure",
+    "importRecipients",
 )
 
 
