@@ -148,7 +148,7 @@ def _operations(
         *_on_inboxes(ports, config, doorkeeper, tokens, feed),
         *_on_the_service(ports, config),
         *ProviderEndpoints(providers=ports.providers, routes=config.routes).operations(),
-        *_on_templates(ports, config, library, drafter),
+        *_on_templates(ports, config, library, drafter, categories),
         *_on_attachments(ports, config),
         *SenderEndpoints(store=ports.senders, senders=senders).operations(),
         *_on_people(ports, config, categories, library),
@@ -192,9 +192,13 @@ def _on_notifications(
 
 
 def _on_templates(
-    ports: ApiPorts, config: ApiConfig, library: Library, drafter: Drafter
+    ports: ApiPorts,
+    config: ApiConfig,
+    library: Library,
+    drafter: Drafter,
+    categories: Categories,
 ) -> Sequence[Operation]:
-    sharing = Sharing(ports.brands, ports.templates)
+    sharing = Sharing(ports.brands, ports.templates, categories)
     cascader = Cascader(ports.templates, sharing, ports.workshop, ports.new_id)
     turns = ConcurrencyLimit(1, _MOST_AT_THE_WORKSHOP, None)
     reading = TemplateReading(

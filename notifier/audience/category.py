@@ -179,6 +179,11 @@ class Categories:
             self._kept.keep(place, kept)
         return kept
 
+    async def switchable(self, service: str) -> frozenset[str]:
+        """Return the keys of those that people can switch off. Raises as `of`."""
+        declared = (await self.of(service)).by_key
+        return frozenset(key for key, each in declared.items() if each.can_switch_off)
+
     def forget(self) -> None:
         """Look it up the next time: something was changed here."""
         self._changes += 1

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Protocol
 
 from notifier.content.brand import Brand, BrandStore
 from notifier.content.library import Partial, TemplateStore
@@ -22,6 +23,15 @@ class Shared:
     brand: Brand
     partials: Mapping[str, Partial] = field(default_factory=dict)
     """Those that it may take in, by name."""
+    switchable: frozenset[str] = frozenset()
+    """The categories that people can switch off."""
+
+
+class SwitchableCategories(Protocol):
+    """What people choose by."""
+
+    async def switchable(self, service: str) -> frozenset[str]:
+        """Return the keys of the categories that a service declared to be switched off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,7 @@ class Sharing:
 
     brands: BrandStore
     templates: TemplateStore
+    categories: SwitchableCategories
 
     async def of(
         self,
@@ -55,7 +66,11 @@ class Sharing:
             new = await self._partials(service, wanted, drafts)
             found.update(new)
             wanted = {each for it in new.values() for each in mentioned(it.content)} - set(found)
-        return Shared(brand=(await self.brands.brand(service)).brand, partials=found)
+        return Shared(
+            brand=(await self.brands.brand(service)).brand,
+            partials=found,
+            switchable=await self.categories.switchable(service),
+        )
 
     async def _partials(
         self, service: str, names: Collection[str], drafts: Collection[str]

@@ -22,6 +22,8 @@ def offered_document(offered: Offered) -> Document:
     return {
         "notification": dict(offered.notification),
         "recipient": dict(offered.recipient),
+        "unsubscribe_url": offered.unsubscribe_url,
+        "preferences_url": offered.preferences_url,
     }
 
 
@@ -36,7 +38,11 @@ def shared_document(shared: Shared) -> Document:
         name: [each.number, content_document(each.content)]
         for name, each in shared.partials.items()
     }
-    return {"brand": asdict(shared.brand), "partials": partials}
+    return {
+        "brand": asdict(shared.brand),
+        "partials": partials,
+        "switchable": sorted(shared.switchable),
+    }
 
 
 def read_shared(document: Document) -> Shared:
@@ -45,7 +51,11 @@ def read_shared(document: Document) -> Shared:
         name: Partial(number, read_content(content))
         for name, (number, content) in document["partials"].items()
     }
-    return Shared(brand=Brand(**document["brand"]), partials=partials)
+    return Shared(
+        brand=Brand(**document["brand"]),
+        partials=partials,
+        switchable=frozenset(document["switchable"]),
+    )
 
 
 def checked_document(checked: Checked) -> Document:

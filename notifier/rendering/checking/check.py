@@ -16,7 +16,7 @@ from notifier.rendering.checking.growth import check_growth
 from notifier.rendering.checking.images import check_images
 from notifier.rendering.checking.mjml import check_tags, compiled, with_sizes
 from notifier.rendering.checking.shape import check_shape
-from notifier.rendering.checking.variables import check_names, read_schema
+from notifier.rendering.checking.variables import check_names, check_unsubscribing, read_schema
 from notifier.rendering.engine import Engine
 from notifier.rendering.faults import PartError
 from notifier.rendering.including import put_together
@@ -33,6 +33,8 @@ def check(content: Content, shared: Shared, sms: SmsRules = DEFAULT_RULES) -> Ch
     made = reading.made()
     if schema is not None and (content.schema or not content.is_partial):
         check_names(schema, reading.names, findings)
+    if content.category in shared.switchable and not content.is_partial:
+        check_unsubscribing(reading.names, findings)
     if schema is not None and not findings.has_errors and not content.is_partial:
         check_examples(made, reading.put_together(), schema, sms, findings)
     if not content.is_partial:

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 
 from notifier.content.brand import NAMES
 from notifier.content.template import Content
+from notifier.notification.model import Channel
 from notifier.rendering.checking.findings import Findings, Place
 from notifier.rendering.faults import PartError
 from notifier.rendering.schemas import RESERVED, Schema
+
+_SHOWN = ("text", "html", "mjml")
 
 
 def read_schema(content: Content, findings: Findings) -> Schema | None:
@@ -33,6 +36,18 @@ def check_names(schema: Schema, read: Mapping[Place, set[str]], findings: Findin
     for name in schema.names:
         if name not in used:
             findings.warning("variable-unused", f"{name[:80]} is declared, and no part reads it")
+
+
+def check_unsubscribing(read: Mapping[Place, set[str]], findings: Findings) -> None:
+    """Find mails of which nobody can unsubscribe, in each language."""
+    mails = {place.locale: set[str]() for place in read if place.channel is Channel.EMAIL}
+    for place, names in read.items():
+        if place.channel is Channel.EMAIL and place.part in _SHOWN:
+            mails[place.locale] |= names
+    for locale, names in mails.items():
+        if "unsubscribe_url" not in names:
+            words = "people can switch its category off: show unsubscribe_url in the text or html"
+            findings.error("unsubscribe", words, Place(locale, Channel.EMAIL))
 
 
 def _unknown(name: str, schema: Schema) -> str | None:

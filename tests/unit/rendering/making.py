@@ -28,6 +28,7 @@ def a_partial(**texts: str) -> Partial:
 
 SHARED = Shared(
     brand=Brand(name="Evently"),
+    switchable=frozenset({"news"}),
     partials={
         "round": a_partial(en='{% include "round" %}'),
         "bye": a_partial(en="Bye", fr="Au revoir"),

@@ -40,6 +40,7 @@ def nested(depth: int) -> dict[str, JsonValue]:
 
 NAME = {"properties": {"name": {"type": "string"}}, "required": ["name"]}
 ERRORS: Mapping[str, Content] = {
+    "unsubscribe": replace(email(), category="news"),
     "part-missing": email(text=" "),
     "part-unknown": email(footer="a"),
     "part-twice": email(html="<p>a</p>", mjml="<mjml></mjml>"),
