@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.audience.inbox import InboxHead, Mark, Part
 from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered, Unfinished
 from notifier.notification.model import Message
+from notifier.store.inbox.arrivals import LOCK, names_of
 from notifier.store.inbox.inboxes import page_of
 from notifier.store.inbox.removing import remove
 from notifier.store.inbox.tables import inbox_items, inboxes
@@ -358,6 +359,24 @@ async def test_several_wake_each_of_them_once_while_more_arrives(stores: Stores)
     head = await stores.inbox.head(*ADA)
     assert (head.seq, head.unread, head.unseen) == (70, 40, 40)
     assert len(set(await ids(stores))) == 40
+
+
+async def test_waking_leaves_an_inbox_that_somebody_changes_for_later(
+    postgres_store_url: str,
+) -> None:
+    past = datetime.now(UTC) - timedelta(seconds=5)
+    async with open_stores(postgres_store_url) as stores, open_stores(postgres_store_url) as other:
+        for recipient in ("ada", "bob"):
+            await stores.inbox.deliver(to(recipient))
+            await stores.inbox.mark("orders", recipient, None, Mark.SNOOZE, until=past)
+
+        async def woken_meanwhile(connection: AsyncConnection) -> int:
+            await connection.execute(LOCK, {"rows": names_of([ADA])})
+            return await other.inbox.wake()
+
+        assert await stores.database.write(woken_meanwhile) == 1
+        assert await ids(stores, Part.SNOOZED) != []
+        assert await stores.inbox.wake() == 1
 
 
 async def test_a_message_delivered_again_after_it_woke_is_one_item(stores: Stores) -> None:
