@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from urllib.parse import unquote
 
+THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+"""Hosts of URLs that nobody else can listen in on."""
+
 _BETWEEN_URLS = re.compile(r",\s*(?=[a-z]+://)", re.IGNORECASE)
 _BEGIN = "its parameters begin with ?, and & is only between them; in a name write %26 for &"
 _ESCAPE = "write %40 for @, %2F for /, %3F for ? and %23 for # in user and password"

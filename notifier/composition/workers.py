@@ -5,9 +5,9 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from multiprocessing.connection import Connection
 from uuid import uuid4
@@ -109,9 +109,21 @@ def _preparer(settings: Settings, resources: Resources) -> Preparer:
             VersionRenderer(clock),
             sms_rules(settings),
             links(settings),
+            _warning_of_missing_links(),
         ),
         Loader(stores.attachments, stores.contents, memory),
     )
+
+
+def _warning_of_missing_links() -> Callable[[], None]:
+    """Return what says so in the log, once."""
+
+    @cache
+    def warn() -> None:
+        advice = "set NOTIFIER_LINKS__BASE_URL, or nobody can unsubscribe by a link"
+        log.warning("links.missing", advice=advice)
+
+    return warn
 
 
 async def _close(adapters: Iterable[ChannelAdapter], timeout_s: float) -> None:

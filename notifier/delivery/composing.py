@@ -1,5 +1,6 @@
 """What goes to a provider: the content of a claimed notification, filled."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from notifier.audience.links import ONE_CLICK, Chooser, Links
@@ -28,6 +29,8 @@ class Composer:
     sms: SmsRules
     links: Links | None = None
     """None: they lead nowhere, and none are sent."""
+    on_unlinked: Callable[[], None] = lambda: None
+    """Is told of each mail that goes without a link that it should have."""
 
     async def message(self, claimed: Claimed, person: Person | None = None) -> Message:
         """Return what goes to a provider; `person` is whom it is for, where that is known.
@@ -72,7 +75,11 @@ class Composer:
     def _links(self, claimed: Claimed) -> "_Links":
         """Return the links of a notification whose recipient may choose."""
         to = claimed.addressee
-        if self.links is None or to is None or not to.category:
+        if to is None or not to.category:
+            return _Links()
+        if self.links is None:
+            if claimed.channel is Channel.EMAIL and not to.is_required:
+                self.on_unlinked()
             return _Links()
         chooser = Chooser(
             service=claimed.service,

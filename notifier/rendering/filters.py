@@ -20,6 +20,7 @@ from notifier.content.links import has_unfit_characters
 from notifier.rendering.faults import FilterError
 from notifier.rendering.formats import Formats, known_currency, known_zone
 from notifier.rendering.values import Allowance, safe
+from notifier.urls import THIS_MACHINE
 
 FORMATS = "%formats"
 CLEANING = "%cleaning"
@@ -131,7 +132,10 @@ def list_of(state: State, value: object) -> str:
 
 
 def url(value: object) -> str:
-    """Let through an address that a link may have: https, mailto or tel; and none at all."""
+    """Let through an address that a link may have: https, mailto or tel; and none at all.
+
+    On this machine a link of ours may do without TLS.
+    """
     if value == "":
         return ""
     if not isinstance(value, str) or len(value) > _MAX_URL_CHARS or has_unfit_characters(value):
@@ -255,6 +259,8 @@ def _is_followed(address: str) -> bool:
         host = parts.hostname
     except ValueError:
         return False
+    if parts.scheme == "http" and host in THIS_MACHINE:
+        return True
     if parts.scheme != "https":
         return parts.scheme in _SCHEMES and bool(parts.path)
     return bool(host) and "@" not in parts.netloc

@@ -20,7 +20,7 @@ from pydantic import (
 
 from notifier.errors import SettingsError
 from notifier.settings.environment import PREFIX, given
-from notifier.urls import each_url
+from notifier.urls import THIS_MACHINE, each_url
 
 FieldPath: TypeAlias = tuple[str, ...]
 Nested: TypeAlias = "dict[str, str | Nested]"
@@ -35,7 +35,6 @@ _ORIGIN = re.compile(
 _USUAL_PORTS = {"https": 443, "http": 80}
 # Words that other programs have for the same.
 _SYNONYMS = {"warn": "warning", "ssl": "tls", "text": "console"}
-_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _COMMENT = re.compile(r"\s#")
 
 
@@ -79,7 +78,7 @@ def _base_url(value: str) -> str:
 
 def _public_url(value: str) -> str:
     url = urlsplit(value)
-    if url.username or (url.scheme != "https" and url.hostname not in _THIS_MACHINE):
+    if url.username or (url.scheme != "https" and url.hostname not in THIS_MACHINE):
         raise ValueError("expected https://host, perhaps with a port and a path, and no login")
     return value
 

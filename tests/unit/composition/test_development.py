@@ -21,6 +21,7 @@ def test_what_is_set_wins_over_what_is_usual(tmp_path: Path) -> None:
     assert settings.port == 9_000
     assert settings.database_url.get_secret_value().endswith("/data/notifier.db")
     assert settings.key_pepper.get_secret_value() == "a-pepper-of-some-length"
+    assert settings.links.base_url == "http://127.0.0.1:9000"
     assert (settings.email.providers, settings.sms.providers) == (("smtp",), ("sandbox",))
 
 

@@ -142,6 +142,24 @@ async def test_what_is_required_offers_choices_and_no_unsubscribing() -> None:
     assert headers_of(message) == {}
 
 
+async def test_what_should_have_a_link_and_has_none_is_told() -> None:
+    told: list[str] = []
+    composer = replace(COMPOSER, links=None, on_unlinked=lambda: told.append("unlinked"))
+
+    for each in (claimed(None), claimed(replace(NEWS, is_required=True)), claimed()):
+        await composer.message(each)
+
+    assert told == ["unlinked"]
+
+
+async def test_a_link_to_this_machine_may_do_without_tls() -> None:
+    here = SealedLinks("http://127.0.0.1:8000", [b"a secret that seals links"])
+
+    message = await replace(COMPOSER, links=here).message(PINNED)
+
+    assert 'href="http://127.0.0.1:8000/u/' in unescape(str(message.html))
+
+
 async def test_without_links_everything_is_sent_and_none_are_offered() -> None:
     message = await replace(COMPOSER, links=None).message(PINNED)
 
