@@ -3,7 +3,9 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from uuid import UUID
 
+from notifier.audience.caps import CapUse
 from notifier.audience.category import Categories, Category, Declared
 from notifier.audience.choices import Choices
 from notifier.audience.person import Address, Person
@@ -17,11 +19,12 @@ SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass
 class KeptAudience:
-    """A `Directory` and a `DeclaredStore`, and how often they were asked."""
+    """A `Directory`, a `DeclaredStore` and a `CapStore`; `looks` says how often who was there."""
 
     people_by_id: dict[tuple[str, str], Person] = field(default_factory=dict)
     declared_by: dict[str, Declared] = field(default_factory=dict)
     looks: int = 0
+    counted: dict[tuple[object, ...], set[UUID]] = field(default_factory=dict)
 
     def audience(self, clock: Clock) -> Audience:
         return Audience(self, Categories(self, clock))
@@ -37,6 +40,19 @@ class KeptAudience:
         self.looks += 1
         found = {user_id: self.people_by_id.get((service, user_id)) for user_id in user_ids}
         return {user_id: person for user_id, person in found.items() if person}
+
+    async def spend(self, use: CapUse, notification_id: UUID) -> bool:
+        taken = self.counted.setdefault((use.service, use.user_id, use.cap, use.slot), set())
+        if notification_id not in taken and len(taken) >= use.limit:
+            return False
+        taken.add(notification_id)
+        return True
+
+    async def used(self, use: CapUse) -> int:
+        return len(self.counted.get((use.service, use.user_id, use.cap, use.slot), ()))
+
+    async def purge(self) -> int:
+        return 0
 
     async def declared(self, service: str) -> Declared:
         return self.declared_by.get(service, Declared())

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 from notifier.audience.category import Span
 
@@ -23,8 +24,11 @@ class CapUse:
 class CapStore(Protocol):
     """Counts, for each person, cap and slot; forgets those of slots that are long over."""
 
-    async def spend(self, use: CapUse) -> bool:
-        """Take one; False if none is left. It is not given back."""
+    async def spend(self, use: CapUse, notification_id: UUID) -> bool:
+        """Take one for a notification, once however often it is asked for; False: none is left.
+
+        It is not given back.
+        """
 
     async def used(self, use: CapUse) -> int:
         """How many were taken."""

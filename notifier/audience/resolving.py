@@ -1,18 +1,17 @@
-"""Whom something is for, and whether they want it: the same at accept and as it is sent."""
+"""Whom something is for, and what decides whether they want it: at accept and as it is sent."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
-from notifier.audience.category import Categories, Category
+from notifier.audience.category import Categories
 from notifier.audience.person import Directory, Person
-from notifier.audience.preference import Decision, Occasion, decide
+from notifier.audience.preference import Occasion
 from notifier.notification.model import Channel, Lane
 
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Finds the people of services, and says what they want of what."""
+    """Finds the people of services, and what these declared for them."""
 
     directory: Directory
     categories: Categories
@@ -25,25 +24,20 @@ class Audience:
         """
         return await self.directory.people(service, user_ids) if user_ids else {}
 
-    async def decided(
-        self,
-        service: str,
-        person: Person | None,
-        category: Category | None,
-        *,
-        channel: Channel,
-        lane: Lane,
-        now: datetime,
-    ) -> Decision:
-        """Say whether somebody wants something at `now`; None: whom the directory does not know.
+    async def occasion(
+        self, service: str, category: str | None, *, channel: Channel, lane: Lane
+    ) -> Occasion:
+        """Return what is to be decided about, with what the service declared.
 
-        Whether their address is on the suppression list is not looked at.
+        Whether an address is on the suppression list is not looked at.
 
         Raises:
             StoreUnavailableError: what the service declared could not be read.
         """
         declared = await self.categories.of(service)
-        occasion = Occasion(
-            channel=channel, lane=lane, category=category, quiet_hours=declared.quiet_hours
+        return Occasion(
+            channel=channel,
+            lane=lane,
+            category=declared.by_key.get(category or ""),
+            quiet_hours=declared.quiet_hours,
         )
-        return decide(occasion, person, now)

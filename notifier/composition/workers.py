@@ -103,7 +103,7 @@ def _preparer(settings: Settings, resources: Resources) -> Preparer:
     memory = Portion(settings.worker.max_attached_bytes)
     audience = Audience(stores.directory, Categories(stores.categories, clock))
     return Preparer(
-        Addresser(audience, stores.leases, clock),
+        Addresser(audience, stores.leases, stores.caps, clock),
         Composer(
             Library(stores.templates, clock),
             VersionRenderer(clock),

@@ -1,9 +1,19 @@
 """Where a claimed notification goes, by what its recipient wants at the last moment."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
+from notifier.audience.caps import CapStore
 from notifier.audience.person import Person
-from notifier.audience.preference import Defer, Send, Suppress
+from notifier.audience.preference import (
+    Decision,
+    Defer,
+    Send,
+    Suppress,
+    cap_use,
+    decide,
+    over_cap,
+)
 from notifier.audience.resolving import Audience
 from notifier.clock import Clock
 from notifier.delivery.ports import Claimed, Leases
@@ -29,13 +39,14 @@ class Addresser:
 
     audience: Audience
     leases: Leases
+    caps: CapStore
     clock: Clock
 
     async def addressed(self, claimed: Claimed) -> Addressed | Withheld:
         """Address a claimed notification, or say why it is not sent, or not now.
 
         Raises:
-            StoreUnavailableError: the directory could not be read.
+            StoreUnavailableError: the directory or a cap could not be read.
         """
         to = claimed.addressee
         if to is None or to.user_id is None:
@@ -43,27 +54,17 @@ class Addresser:
         person = (await self.audience.people(claimed.service, [to.user_id])).get(to.user_id)
         if person is None:
             return _GONE
-        return await self._wished(claimed, to, person) or await self._sent_to(claimed, to, person)
-
-    async def _wished(self, claimed: Claimed, to: Addressee, person: Person) -> Withheld | None:
-        """Say why it is not wanted, or not now."""
-        declared = await self.audience.categories.of(claimed.service)
-        now = self.clock.now()
-        decision = await self.audience.decided(
-            claimed.service,
-            person,
-            declared.by_key.get(to.category or ""),
-            channel=claimed.channel,
-            lane=claimed.lane,
-            now=now,
+        occasion = await self.audience.occasion(
+            claimed.service, to.category, channel=claimed.channel, lane=claimed.lane
         )
-        match decision:
-            case Suppress(why=why):
-                return Suppressed(why.code, why.words)
-            case Defer(until=until, why=why):
-                return Deferred(why.code, why.words, (until - now).total_seconds())
-            case Send():
-                return None
+        now = self.clock.now()
+        if withheld := _withheld(decide(occasion, person, now), now):
+            return withheld
+        there = await self._sent_to(claimed, to, person)
+        use = cap_use(occasion, person, now)
+        if not isinstance(there, Addressed) or use is None:
+            return there
+        return there if await self.caps.spend(use, claimed.id) else _told(over_cap(use))
 
     async def _sent_to(
         self, claimed: Claimed, to: Addressee, person: Person
@@ -78,3 +79,17 @@ class Addresser:
         if not await self.leases.redirect(claimed, there.address):
             return _BARRED
         return Addressed(replace(claimed, recipient=there.address), person)
+
+
+def _withheld(decision: Decision, now: datetime) -> Withheld | None:
+    match decision:
+        case Suppress():
+            return _told(decision)
+        case Defer(until=until, why=why):
+            return Deferred(why.code, why.words, (until - now).total_seconds())
+        case Send():
+            return None
+
+
+def _told(suppress: Suppress) -> Suppressed:
+    return Suppressed(suppress.why.code, suppress.why.words)

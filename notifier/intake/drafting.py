@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from notifier.audience.category import NOTHING, Declared
 from notifier.audience.person import Person
+from notifier.audience.preference import decide
 from notifier.audience.resolving import Audience
 from notifier.clock import Clock
 from notifier.content.attachment import Attachment
@@ -123,23 +123,23 @@ class Drafter:
     ) -> Wish | list[Flaw]:
         """Say whether whom it is for wants it, and when."""
         key = said.category if isinstance(said, Said) else draft.category
-        declared = await self.audience.categories.of(known.service) if key else NOTHING
-        category = declared.by_key.get(key or "")
-        if draft.category is not None and category is None:
-            return [Flaw("category", _no_category(declared))]
-        if person is None and category is None:
+        if key is None and person is None:
             return NO_WISH
-        return Wish(
-            category,
-            await self.audience.decided(
-                known.service,
-                person,
-                category,
-                channel=draft.channel,
-                lane=draft.lane,
-                now=max(known.now, draft.send_at or known.now),
-            ),
+        occasion = await self.audience.occasion(
+            known.service, key, channel=draft.channel, lane=draft.lane
         )
+        if draft.category is not None and occasion.category is None:
+            return [Flaw("category", await self._no_category(known.service))]
+        if person is None and occasion.category is None:
+            return NO_WISH
+        at = max(known.now, draft.send_at or known.now)
+        return Wish(occasion.category, decide(occasion, person, at))
+
+    async def _no_category(self, service: str) -> str:
+        there = sorted((await self.audience.categories.of(service)).by_key)
+        if not there:
+            return "there is no such category: this service has none"
+        return f"there is no such category; there are {', '.join(there[:_MOST_TOLD])}"
 
     def _sized(self, said: Said) -> Said | list[Flaw]:
         """Count the messages of an SMS as it will be sent."""
@@ -197,12 +197,6 @@ def _submission(
         addressee=_addressee(to, wish),
         withheld=wish.withheld,
     )
-
-
-def _no_category(declared: Declared) -> str:
-    if not declared.by_key:
-        return "there is no such category: this service has none"
-    return f"there is no such category; there are {', '.join(sorted(declared.by_key)[:_MOST_TOLD])}"
 
 
 def _addressee(to: Addressed, wish: Wish) -> Addressee | None:

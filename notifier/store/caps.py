@@ -1,8 +1,21 @@
 """How much of their caps people have used."""
 
 from collections.abc import Mapping
+from uuid import UUID
 
-from sqlalchemy import Column, Index, Integer, Table, Text, delete, literal, select, tuple_
+from sqlalchemy import (
+    Column,
+    Index,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+    delete,
+    literal,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -10,6 +23,7 @@ from notifier.audience.caps import CapUse
 from notifier.store.kit.database import Database
 from notifier.store.kit.sql import SecondsFromNow, UtcTime, parameter
 from notifier.store.kit.tables import metadata
+from notifier.store.notification.tables import notifications as n
 
 cap_uses = Table(
     "cap_uses",
@@ -37,6 +51,13 @@ _SPEND = _adding.on_conflict_do_update(
     set_={"used": _u.used + 1},
     where=_u.used < parameter("limit", Integer),
 ).returning(_u.used)
+# An attempt that was put off and comes again was counted.
+_COUNT = (
+    update(n)
+    .where(n.c.id == parameter("which_id", Uuid), n.c.is_counted.is_(None))
+    .values(is_counted=literal(value=True))
+    .returning(n.c.id)
+)
 _USED = select(_u.used).where(
     _u.service == parameter("of_service"),
     _u.user_id == parameter("of_user_id"),
@@ -57,11 +78,16 @@ class SqlCapStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def spend(self, use: CapUse) -> bool:
+    async def spend(self, use: CapUse, notification_id: UUID) -> bool:
         given = {**_named(use), "limit": use.limit}
 
         async def work(connection: AsyncConnection) -> bool:
-            return await connection.scalar(_SPEND, given) is not None
+            if await connection.scalar(_COUNT, {"which_id": notification_id}) is None:
+                return True
+            if await connection.scalar(_SPEND, given) is not None:
+                return True
+            await connection.rollback()
+            return False
 
         return await self._database.write(work)
 

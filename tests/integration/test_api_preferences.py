@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -11,7 +12,7 @@ from notifier.audience.category import Span
 from notifier.notification.model import Channel
 from notifier.notification.outcomes import SuppressionReason
 from tests.api import Api, serving
-from tests.contract.store.stores import utc
+from tests.contract.store.stores import a_submission, utc
 
 ADA = "/api/v1/recipients/u-7"
 PREFERENCES = f"{ADA}/preferences"
@@ -46,6 +47,12 @@ async def put(api: Api, path: str, body: Mapping[str, Any]) -> None:
 async def patched(api: Api, body: Mapping[str, Any], **headers: str) -> Any:
     answer = await api.client.patch(PREFERENCES, json=body, headers=headers)
     return answer.json() if answer.status_code == 200 else answer
+
+
+async def accepted(api: Api) -> UUID:
+    submission = a_submission()
+    await api.stores.intake.insert([submission])
+    return submission.id
 
 
 async def explained(api: Api, **asked: object) -> Any:
@@ -217,9 +224,9 @@ async def test_a_cap_that_is_used_up_is_told_and_nothing_is_spent_by_asking(api:
     )
 
     assert (await explained(api))["rows"][-1] == {"row": "caps/news/email", "says": "0 of 2"}
-    await api.stores.caps.spend(use)
+    await api.stores.caps.spend(use, await accepted(api))
     assert (await explained(api))["decision"] == "send"
-    await api.stores.caps.spend(use)
+    await api.stores.caps.spend(use, await accepted(api))
     told = await explained(api)
     assert (told["decision"], told["code"], told["row"]) == ("suppress", "cap", "caps/news/email")
 

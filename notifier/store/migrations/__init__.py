@@ -40,6 +40,7 @@ REVISIONS = (
     "0026_add_states_of_inboxes",
     "0027_add_categories",
     "0028_erase_people",
+    "0029_count_against_caps",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -106,6 +106,8 @@ notifications = Table(
     # NULL: the address is the person's, and looked up again when it is sent.
     Column("is_address_given", Boolean),
     Column("broadcast_id", Uuid),
+    # NULL: it was not counted against a cap of its recipient's.
+    Column("is_counted", Boolean),
     # Since when a dead letter lies there that stands for nothing any more, or may be a second one.
     Column("stale_letter_at", UtcTime),
     # Since when retention or an erasure let the content go.

@@ -186,7 +186,7 @@ class Stores(stores.Stores):
     def preparer(self, clock: Clock) -> Preparer:
         loader = Loader(self.attachments, self.contents, Portion(64_000_000))
         audience = Audience(self.directory, Categories(self.categories, clock))
-        addresser = Addresser(audience, self.leases, clock)
+        addresser = Addresser(audience, self.leases, self.caps, clock)
         return Preparer(addresser, self.composer(clock), loader)
 
     @property

@@ -18,11 +18,25 @@ USE = CapUse(
 )
 
 
+async def spent(stores: Stores, use: CapUse) -> bool:
+    """Whether a notification of its own got one."""
+    return await stores.caps.spend(use, (await stores.accept()).id)
+
+
+async def test_one_that_comes_again_is_counted_once(stores: Stores) -> None:
+    one = replace(USE, limit=1)
+    first, second = await stores.accept_many(2)
+
+    assert [await stores.caps.spend(one, first.id) for _ in range(3)] == [True] * 3
+    assert [await stores.caps.spend(one, second.id) for _ in range(2)] == [False] * 2
+    assert await stores.caps.used(one) == 1
+
+
 async def test_who_ask_at_the_same_time_get_no_more_than_there_are(stores: Stores) -> None:
-    got = await asyncio.gather(*(stores.caps.spend(USE) for _ in range(8)))
+    got = await asyncio.gather(*(spent(stores, USE) for _ in range(8)))
 
     assert sum(got) == await stores.caps.used(USE) == 3
-    assert not await stores.caps.spend(USE)
+    assert not await spent(stores, USE)
 
 
 async def test_each_person_cap_and_slot_has_its_own(stores: Stores) -> None:
@@ -35,21 +49,21 @@ async def test_each_person_cap_and_slot_has_its_own(stores: Stores) -> None:
         replace(one, slot=one.slot + timedelta(days=1)),
     )
 
-    assert [await stores.caps.spend(each) for each in (one, *others)] == [True] * 5
-    assert [await stores.caps.spend(each) for each in (one, *others)] == [False] * 5
+    assert [await spent(stores, each) for each in (one, *others)] == [True] * 5
+    assert [await spent(stores, each) for each in (one, *others)] == [False] * 5
 
 
 async def test_a_limit_that_was_raised_counts_at_once(stores: Stores) -> None:
-    assert await stores.caps.spend(replace(USE, limit=1))
-    assert not await stores.caps.spend(replace(USE, limit=1))
-    assert await stores.caps.spend(replace(USE, limit=2))
+    assert await spent(stores, replace(USE, limit=1))
+    assert not await spent(stores, replace(USE, limit=1))
+    assert await spent(stores, replace(USE, limit=2))
 
 
 async def test_what_was_counted_in_slots_long_over_is_forgotten(stores: Stores) -> None:
     now = await stores.now()
     for days in (0, 6, 10, 40):
-        await stores.caps.spend(replace(USE, slot=now - timedelta(days=days), limit=1))
+        await spent(stores, replace(USE, slot=now - timedelta(days=days), limit=1))
 
     assert await stores.caps.purge() == 2
     assert await stores.caps.purge() == 0
-    assert not await stores.caps.spend(replace(USE, slot=now - timedelta(days=6), limit=1))
+    assert not await spent(stores, replace(USE, slot=now - timedelta(days=6), limit=1))

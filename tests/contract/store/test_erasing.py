@@ -136,7 +136,7 @@ async def fill(stores: Stores) -> None:
     await stores.topics.add("orders", "news", [Member(USER, {"name": CANARY})])
     await stores.database.write(partial(choices.note, changes=CHANGES))
     slot = CapUse(service="orders", user_id=USER, cap="news", slot=NOON, limit=9, per=Span.DAY)
-    assert await stores.caps.spend(slot)
+    assert await stores.caps.spend(slot, (await stores.accept()).id)
     await stores.ended(SUCCEED, telling(user_id=USER))
     await stores.ended(SUCCEED, telling())
     await stores.ended(SUCCEED, telling(recipient=OLD_MAIL))

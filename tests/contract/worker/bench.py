@@ -179,6 +179,7 @@ class Bench:
                         Categories(self.stores.categories, self.clock),
                     ),
                     cast(Leases, self.store),
+                    self.stores.caps,
                     self.clock,
                 ),
                 Composer(

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from notifier.audience.category import Cap, Span
 from notifier.audience.quiet_hours import QuietHours
 from notifier.delivery.addressing import Addressed, Addresser
 from notifier.delivery.ports import Claimed, Leases
@@ -72,7 +73,7 @@ async def addressed(
 ) -> Addressed | Withheld:
     leases = cast(Leases, redirections or Redirections())
     clock = Midnight()
-    return await Addresser(kept.audience(clock), leases, clock).addressed(claimed)
+    return await Addresser(kept.audience(clock), leases, kept, clock).addressed(claimed)
 
 
 @pytest.mark.parametrize("to", [None, Addressee(category="news")])
@@ -151,3 +152,16 @@ async def test_whoever_is_not_there_any_more_gets_nothing(kept: KeptAudience) ->
     assert isinstance(gone, Suppressed)
     assert isinstance(nowhere, Suppressed)
     assert (gone.code, nowhere.code) == ("unknown_user", "no_address")
+
+
+async def test_what_is_more_than_its_recipient_gets_is_suppressed(kept: KeptAudience) -> None:
+    kept.declare(a_category("news", cap=Cap(2, Span.DAY)))
+    claimed = [a_claimed() for _ in range(3)]
+
+    found = [await addressed(kept, each) for each in [*claimed, *claimed]]
+    urgent = await addressed(kept, replace(a_claimed(), lane=Lane.HIGH))
+
+    assert [isinstance(each, Addressed) for each in found] == [True, True, False] * 2
+    assert isinstance(found[2], Suppressed)
+    assert found[2].code == "cap"
+    assert isinstance(urgent, Addressed)
