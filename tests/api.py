@@ -22,9 +22,16 @@ from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.door import DoorLimits
 from notifier.api.kit.server import bind, make_server
 from notifier.api.ports import ApiPorts, KeepingPorts
+from notifier.audience.category import Categories
+from notifier.audience.resolving import Audience
 from notifier.clock import Clock
+from notifier.content.library import Library
 from notifier.delivery.ports import Claimed, Finish
+from notifier.intake.attaching import Attacher
+from notifier.intake.drafting import Drafter
+from notifier.intake.pinning import Pinner
 from notifier.intake.publishing import Publisher
+from notifier.intake.senders import Senders
 from notifier.intake.submission import Submitter
 from notifier.notification.envelope import Envelope
 from notifier.notification.model import Channel, Lane, Message
@@ -212,6 +219,7 @@ async def over(
             filing=stores.filing,
             brands=stores.brands,
             senders=stores.senders,
+            broadcasts=stores.broadcasts,
             topics=stores.topics,
             people=stores.people,
             preferences=stores.preferences,
@@ -241,6 +249,22 @@ async def over(
             captures=stores.captures,
             clock=clock,
         )
+
+
+def drafter_of(ports: ApiPorts) -> Drafter:
+    """Return what goes by the rules of an API, as a relay has it."""
+    config = ApiConfig(pepper=PEPPER)
+    return Drafter(
+        clock=ports.clock,
+        new_id=ports.new_id,
+        channels=config.channels,
+        pinner=Pinner(Library(ports.templates, ports.clock), ports.renderer),
+        senders=Senders(ports.senders, ports.clock),
+        markup=ports.markup,
+        attacher=Attacher(ports.attachments, config.attachments),
+        sms=config.sms,
+        audience=Audience(ports.directory, Categories(ports.categories, ports.clock)),
+    )
 
 
 @asynccontextmanager

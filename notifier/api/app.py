@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from notifier.access.subscribers import SubscriberTokens
 from notifier.api.attachments import AttachmentEndpoints
+from notifier.api.broadcasts.endpoints import BroadcastEndpoints
 from notifier.api.categories.endpoints import CategoryEndpoints
 from notifier.api.erasures import ErasureEndpoints
 from notifier.api.health import HealthEndpoints
@@ -57,6 +58,7 @@ from notifier.api.templates.writing import TemplateWriting
 from notifier.api.topics.endpoints import TopicEndpoints
 from notifier.audience.category import Categories
 from notifier.audience.resolving import Audience
+from notifier.broadcasts.announcing import Announcer
 from notifier.content.cascading import Cascader
 from notifier.content.library import Library
 from notifier.content.shared import Sharing
@@ -113,6 +115,7 @@ def _metrics(ports: ApiPorts, config: ApiConfig) -> Metrics:
         queries=ports.queries,
         queue=ports.queue,
         providers=ports.providers,
+        broadcasts=ports.broadcasts,
         clock=ports.clock,
         are_policies_ok=ports.are_policies_ok,
         queue_members=ports.queue_members,
@@ -152,6 +155,10 @@ def _operations(
         *_on_attachments(ports, config),
         *SenderEndpoints(store=ports.senders, senders=senders).operations(),
         *_on_people(ports, config, categories, library),
+        *BroadcastEndpoints(
+            broadcasts=ports.broadcasts,
+            announcer=Announcer.over(ports.topics, ports.people, drafter),
+        ).operations(),
         *_on_callbacks(ports, config),
         *page_operations(),
     ]

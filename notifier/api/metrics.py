@@ -1,7 +1,7 @@
 """What Prometheus scrapes: requests of this process, and how notifier as a whole stands."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from starlette.responses import Response
 from notifier.api.kit.calls import Call
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.operations import Operation, Reply
+from notifier.broadcasts.broadcast import BroadcastStore, State
 from notifier.clock import Clock
 from notifier.errors import NotifierError
 from notifier.notification.feed import ACCEPT
@@ -36,6 +37,7 @@ class _Snapshot:
     backlog: Backlog | None = None
     depths: Sequence[QueueDepth] | None = None
     providers: Sequence[Standing] = field(default=())
+    broadcasts: Mapping[State, int] | None = None
     knows_put_off: bool = False
     takes_writes: bool = False
     takes_messages: bool = False
@@ -50,6 +52,7 @@ class Metrics(Collector):
         queries: QueryStore,
         queue: Queue,
         providers: ProviderStore,
+        broadcasts: BroadcastStore,
         clock: Clock,
         are_policies_ok: Callable[[], bool | None],
         queue_members: Callable[[], Sequence[QueueMembers]],
@@ -58,6 +61,7 @@ class Metrics(Collector):
         self._queries = queries
         self._queue = queue
         self._providers = providers
+        self._broadcasts = broadcasts
         self._clock = clock
         self._are_policies_ok = are_policies_ok
         self._queue_members = queue_members
@@ -130,6 +134,8 @@ class Metrics(Collector):
         yield _of_depths(seen.depths or ())
         yield from _of_members(self._queue_members())
         yield from _of_accounts(seen.providers)
+        if seen.broadcasts is not None:
+            yield _of_broadcasts(seen.broadcasts)
         if seen.knows_put_off:
             yield from _of_put_off(seen.providers)
 
@@ -138,22 +144,25 @@ class Metrics(Collector):
         return now_s + self._config.metrics_cache_s * max(1, (now_s - began_s) / _QUICK_S)
 
     async def _read(self) -> _Snapshot:
-        backlog, depths, states, put_off, takes_writes, takes_messages = await asyncio.gather(
+        backlog, depths, states, put_off, broadcasts, takes = await asyncio.gather(
             self._answer(self._queries.backlog()),
             self._answer(self._queue.depths()),
             self._answer(self._providers.states()),
             self._answer(self._providers.put_off()),
-            self._succeeds(self._queries.prove()),
-            self._succeeds(self._queue.prove()),
+            self._answer(self._broadcasts.under_way()),
+            asyncio.gather(
+                self._succeeds(self._queries.prove()), self._succeeds(self._queue.prove())
+            ),
         )
         providers = () if states is None else self._standings(states, put_off or ())
         return _Snapshot(
             backlog=backlog,
             depths=depths,
             providers=providers,
+            broadcasts=broadcasts,
             knows_put_off=put_off is not None,
-            takes_writes=takes_writes,
-            takes_messages=takes_messages,
+            takes_writes=takes[0],
+            takes_messages=takes[1],
         )
 
     def _standings(
@@ -208,6 +217,13 @@ def _of_backlog(backlog: Backlog) -> Iterable[Metric]:
         if status != ACCEPT:
             gone.add_metric([channel, status], count)
     yield gone
+
+
+def _of_broadcasts(broadcasts: Mapping[State, int]) -> Metric:
+    under_way = _gauge("notifier_broadcasts", "Broadcasts that have not ended.", "state")
+    for state, count in broadcasts.items():
+        under_way.add_metric([state], count)
+    return under_way
 
 
 def _of_depths(depths: Sequence[QueueDepth]) -> Metric:

@@ -17,6 +17,7 @@ from notifier.audience.person import Directory, PersonStore
 from notifier.audience.pseudonym import Pseudonyms
 from notifier.audience.suppression import SuppressionStore
 from notifier.audience.topic import TopicStore
+from notifier.broadcasts.broadcast import BroadcastStore
 from notifier.clock import Clock
 from notifier.content.attachment import Attachments
 from notifier.content.brand import BrandStore
@@ -67,6 +68,7 @@ class ApiPorts:
     brands: BrandStore
     senders: SenderStore
     topics: TopicStore
+    broadcasts: BroadcastStore
     people: PersonStore
     preferences: PreferenceStore
     choice_history: ChoiceHistory

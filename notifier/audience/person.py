@@ -231,3 +231,6 @@ class PersonStore(Protocol):
         after: tuple[str, str] | None,
     ) -> builtins.list[Person]:
         """People by service and id; `after` is the last one seen."""
+
+    async def count(self, *, service: str, filter: PeopleFilter) -> int:
+        """How many of a service's people that finds."""

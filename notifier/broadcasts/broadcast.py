@@ -34,6 +34,10 @@ class State(StrEnum):
     """No more members are looked at, and what is not sent yet is cancelled."""
 
 
+UNDER_WAY = (State.SCHEDULED, State.EXPANDING, State.PAUSED)
+"""What can be stopped."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whom:
     """Who is told: the members of a topic, else all of the directory who have these attributes."""
@@ -158,6 +162,9 @@ class BroadcastStore(Protocol):
         idempotency: Idempotency | None = None,
     ) -> Applied | Remembered | KeyReused | Refused | NotFound:
         """Pause, resume (to EXPANDING) or cancel it; what is so already stays so."""
+
+    async def under_way(self) -> Mapping[State, int]:
+        """Return how many of all services have not ended, by state."""
 
 
 class Expansion(Protocol):

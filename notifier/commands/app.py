@@ -58,6 +58,7 @@ COMMANDS: Mapping[str, Listed] = {
     "categories": Listed("categories", "Categories, by which people choose."),
     "recipients": Listed("recipients", "People: how to reach them, and how they are known."),
     "topics": Listed("topics", "Topics, and who is told about them."),
+    "broadcasts": Listed("broadcasts", "One template to many people."),
 }
 
 

@@ -92,7 +92,7 @@ class ApiClient:
         """
         return self._called("PUT", path, {}, body, if_match)
 
-    def post(self, *path: str, body: Mapping[str, Any], if_match: str | None = None) -> Any:
+    def post(self, *path: str, body: Mapping[str, Any] | None, if_match: str | None = None) -> Any:
         """Ask for a change. Raises as `put` does."""
         return self._called("POST", path, {}, body, if_match)
 

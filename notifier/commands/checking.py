@@ -1,7 +1,10 @@
 """What commands check of their arguments."""
 
+import json
+
 from notifier.access import keys
 from notifier.errors import SettingsError
+from notifier.notification.model import JsonValue
 
 
 def check_service(name: str) -> None:
@@ -11,3 +14,22 @@ def check_service(name: str) -> None:
             "the name of a service has 1 to 100 characters, no control characters or line breaks, "
             "and no space at its ends"
         )
+
+
+def named(text: str, option: str) -> tuple[str, str]:
+    """Read name=value; raises SettingsError."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise SettingsError(f"{option}: expected name=value")
+    return name, value
+
+
+def variable_of(text: str) -> tuple[str, JsonValue]:
+    """Read a variable, name=text or name:=JSON; raises SettingsError."""
+    name, value = named(text, "--variable")
+    if not name.endswith(":"):
+        return name, value
+    try:
+        return name.removesuffix(":"), json.loads(value)
+    except ValueError:
+        raise SettingsError("--variable: expected JSON after :=") from None

@@ -1,35 +1,24 @@
 """Notifications."""
 
 import asyncio
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Annotated, TypeAlias
 from uuid import UUID
 
 import typer
-from uuid_utils.compat import uuid7
 
-from notifier.audience.category import Categories
-from notifier.audience.resolving import Audience
-from notifier.channels.registry import channel_settings
 from notifier.clock import SystemClock
-from notifier.commands.checking import check_service
+from notifier.commands.checking import check_service, named, variable_of
 from notifier.commands.showing import AsJson, Cell, say, show
-from notifier.composition.resources import attachment_limits, open_stores, sms_rules
+from notifier.composition.drafting import make_drafter
+from notifier.composition.resources import open_stores
 from notifier.composition.settings import read_settings
-from notifier.content.library import Library
 from notifier.content.template import TemplateRef
 from notifier.errors import NotifierError, SettingsError
-from notifier.intake.attaching import Attacher
 from notifier.intake.draft import Draft, Flaw
-from notifier.intake.drafting import Drafter
-from notifier.intake.pinning import Pinner
-from notifier.intake.senders import Senders
-from notifier.notification.model import Channel, JsonValue, Lane, Notification, TimelineEntry
+from notifier.notification.model import Channel, Lane, Notification, TimelineEntry
 from notifier.notification.outcomes import Fault
-from notifier.rendering.markup import HtmlMarkup
-from notifier.rendering.renderer import VersionRenderer
 from notifier.settings.groups import DatabaseSettings, Settings
 
 group = typer.Typer()
@@ -99,10 +88,10 @@ def send(
         subject=subject,
         template=_template(template) if template else None,
         locale=locale,
-        variables=dict(map(_variable, variable or ())),
+        variables=dict(map(variable_of, variable or ())),
         sender=sender,
         reply_to=reply_to,
-        headers=dict(_named(each, "--header") for each in header) if header else None,
+        headers=dict(named(each, "--header") for each in header) if header else None,
         lane=priority,
     )
     id = asyncio.run(accept(read_settings(os.environ), service, draft))
@@ -117,18 +106,7 @@ async def accept(settings: Settings, service: str, draft: Draft) -> UUID:
     """
     check_service(service)
     async with open_stores(settings) as stores:
-        clock = SystemClock()
-        drafter = Drafter(
-            clock=clock,
-            new_id=uuid7,
-            channels=frozenset(channel_settings(settings)),
-            pinner=Pinner(Library(stores.templates, clock), VersionRenderer(clock)),
-            senders=Senders(stores.senders, clock),
-            markup=HtmlMarkup(),
-            attacher=Attacher(stores.attachments, attachment_limits(settings)),
-            sms=sms_rules(settings),
-            audience=Audience(stores.directory, Categories(stores.categories, clock)),
-        )
+        drafter = make_drafter(settings, stores, SystemClock())
         [made] = await drafter.submissions([draft], service=service)
         if isinstance(made, list):
             raise SettingsError("; ".join(map(_told, made)))
@@ -145,23 +123,6 @@ def _template(text: str) -> TemplateRef:
     if at and not (number.isdecimal() and int(number) > 0):
         raise SettingsError("--template: expected a name, or name@version")
     return TemplateRef(name, int(number) if at else None)
-
-
-def _variable(text: str) -> tuple[str, JsonValue]:
-    name, value = _named(text, "--variable")
-    if not name.endswith(":"):
-        return name, value
-    try:
-        return name.removesuffix(":"), json.loads(value)
-    except ValueError:
-        raise SettingsError("--variable: expected JSON after :=") from None
-
-
-def _named(text: str, option: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise SettingsError(f"{option}: expected name=value")
-    return name, value
 
 
 async def story_of(settings: DatabaseSettings, id: UUID) -> Story:

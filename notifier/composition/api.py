@@ -121,6 +121,7 @@ def _over(stores: Stores) -> partial[ApiPorts]:
         brands=stores.brands,
         senders=stores.senders,
         topics=stores.topics,
+        broadcasts=stores.broadcasts,
         people=stores.people,
         preferences=stores.preferences,
         choice_history=stores.choice_history,

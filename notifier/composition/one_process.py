@@ -7,7 +7,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 import structlog
 
 from notifier.channels.registry import make_routes
-from notifier.composition.resources import Resources, has_workers_inside, retention_terms
+from notifier.composition.resources import Resources, has_workers_inside
 from notifier.composition.running import running
 from notifier.composition.workers import (
     consuming,
@@ -58,9 +58,9 @@ async def workers_inside(settings: Settings, resources: Resources) -> AsyncItera
 async def _work_inside(settings: Settings, resources: Resources) -> None:
     try:
         await _take_over(resources.stores.upkeep)
-        duties, terms = delivery_duties(settings, resources), retention_terms(settings)
+        duties = delivery_duties(settings, resources)
         async with (
-            running(make_relay(duties, resources.stores, terms).run()),
+            running(make_relay(settings, resources, duties).run()),
             consuming(settings, resources, INSIDE) as consumers,
         ):
             await watch_store(resources, consumers)

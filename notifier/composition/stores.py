@@ -6,6 +6,8 @@ from notifier.clock import SystemClock
 from notifier.content.uploading import Filing
 from notifier.store.attachments import SqlAttachments, SqlContents
 from notifier.store.brands import SqlBrandStore
+from notifier.store.broadcasts.expanding import SqlExpansion
+from notifier.store.broadcasts.keeping import SqlBroadcastStore
 from notifier.store.caps import SqlCapStore
 from notifier.store.captures import SqlCaptures
 from notifier.store.categories import SqlCategoryStore
@@ -152,6 +154,14 @@ class Stores:
     @cached_property
     def topics(self) -> SqlTopicStore:
         return SqlTopicStore(self.database)
+
+    @cached_property
+    def broadcasts(self) -> SqlBroadcastStore:
+        return SqlBroadcastStore(self.database)
+
+    @cached_property
+    def expansion(self) -> SqlExpansion:
+        return SqlExpansion(self.database, self._limits.pseudonyms)
 
     @cached_property
     def retention_rules(self) -> SqlRetentionRules:

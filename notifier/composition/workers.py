@@ -19,9 +19,14 @@ from notifier.audience.category import Categories
 from notifier.audience.erasure import erasing
 from notifier.audience.inbox import waking
 from notifier.audience.resolving import Audience
+from notifier.broadcasts.expanding import BroadcastDuties
+from notifier.broadcasts.looking import Onlooker
+from notifier.broadcasts.pacing import ExpansionPace
+from notifier.broadcasts.roll import Roll
 from notifier.channels.provider import Parts
 from notifier.channels.registry import channel_settings, make_routes, rates_per_s, retry_policies
 from notifier.composition import worker_process
+from notifier.composition.drafting import make_drafter
 from notifier.composition.resources import (
     Resources,
     has_workers_inside,
@@ -36,7 +41,6 @@ from notifier.composition.resources import (
 )
 from notifier.composition.running import first_of, running, stop_signal
 from notifier.composition.settings import read_settings
-from notifier.composition.stores import Stores
 from notifier.content.library import Library
 from notifier.delivery.addressing import Addresser
 from notifier.delivery.attaching import Loader, Portion
@@ -48,7 +52,7 @@ from notifier.delivery.ports import ChannelAdapter, RescuePolicy
 from notifier.delivery.preparing import Preparer
 from notifier.duty import purging
 from notifier.errors import SettingsError
-from notifier.notification.retention import Terms, retaining
+from notifier.notification.retention import retaining
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Gate
 from notifier.queue.rabbitmq.policies import TopologyWatch
@@ -173,20 +177,30 @@ def delivery_duties(settings: Settings, resources: Resources) -> DeliveryDuties:
     )
 
 
-def make_relay(delivery: DeliveryDuties, stores: Stores, terms: Terms) -> Relay:
-    """Return a relay that does those duties, and has the stores forget what is old.
+def broadcast_duties(settings: Settings, resources: Resources) -> BroadcastDuties:
+    """Return what a relay does for broadcasts."""
+    stores = resources.stores
+    return BroadcastDuties(
+        stores.expansion,
+        Roll(stores.topics, stores.people),
+        Onlooker(make_drafter(settings, stores, resources.clock)),
+        ExpansionPace(most_waiting=settings.relay.broadcasts_ahead),
+    )
 
-    `terms` are for what no rule of retention is for.
-    """
+
+def make_relay(settings: Settings, resources: Resources, delivery: DeliveryDuties) -> Relay:
+    """Return a relay that does those duties and others, and has the stores forget what is old."""
+    stores = resources.stores
     return Relay(
         [
             *delivery.all(),
+            *broadcast_duties(settings, resources).all(),
             purging(stores.once, "keys"),
             purging(stores.receipts, "receipts"),
             waking(stores.inbox),
             purging(stores.caps, "caps"),
             stores.filing.duty(),
-            retaining(stores.purge, terms),
+            retaining(stores.purge, retention_terms(settings)),
             *([erasing(stores.erasing)] if stores.erasing else []),
         ]
     )
@@ -211,7 +225,7 @@ async def _run_workers(settings: Settings, environ: Mapping[str, str]) -> None:
     async with open_resources(settings, f"relay@{socket.gethostname()}") as resources:
         make_routes(parts_of(settings, resources))
         duties = delivery_duties(settings, resources)
-        relay = make_relay(duties, resources.stores, retention_terms(settings))
+        relay = make_relay(settings, resources, duties)
         log.info("workers.started", processes=settings.worker.processes)
         relaying_or_not = relay.run() if settings.relay.enabled else _without_relay()
         async with (

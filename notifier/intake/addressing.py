@@ -9,7 +9,7 @@ from notifier.errors import RecipientError
 from notifier.intake.draft import Draft, Flaw
 
 NEITHER = "this field is required, or user_id"
-_UNKNOWN = (
+NO_SUCH_PERSON = (
     "there is no such recipient: PUT /api/v1/recipients/{user_id} adds one; without user_id no "
     "choices are looked up"
 )
@@ -28,7 +28,9 @@ class Addressed:
 def addressed(draft: Draft, people: Mapping[str, Person]) -> Addressed | list[Flaw]:
     """Address a draft; `people` are those that its service knows, by the ids asked for."""
     person = people.get(draft.user_id) if draft.user_id is not None else None
-    flaws = [Flaw("user_id", _UNKNOWN)] if draft.user_id is not None and person is None else []
+    flaws = (
+        [Flaw("user_id", NO_SUCH_PERSON)] if draft.user_id is not None and person is None else []
+    )
     recipient = _recipient(draft, person)
     if isinstance(recipient, Flaw):
         return [*flaws, recipient]

@@ -1,7 +1,8 @@
 """Pinning a draft to a version of its template, once that is known to be filled by it."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from builtins import id as identity
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from notifier.audience.person import Person
@@ -45,9 +46,15 @@ class Pinner:
             return flaws
         found = await self.library.find(service, template)
         if not isinstance(found, TemplateVersion):
-            return [Flaw("template", _why_not(found))]
+            return [Flaw("template", why_not(found))]
         if found.content.is_partial:
             return [Flaw("template", IS_PARTIAL)]
+        return self.settled(found, draft, id, person)
+
+    def settled(
+        self, found: TemplateVersion, draft: Draft, id: UUID, person: Person | None
+    ) -> Said | list[Flaw]:
+        """Pin a draft to this version; or all that is wrong with its variables."""
         variables = self.renderer.completed(found, draft.variables or {})
         if not isinstance(variables, Mapping):
             return [Flaw("variables", each.words, each.path) for each in variables]
@@ -82,6 +89,52 @@ class Pinner:
             images=found.content.images,
             shown=shown_ids(rendered.html),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SettledPinner(Pinner):
+    """Pins many drafts to one version, whatever has become of its template.
+
+    What one comes to holds for all that have the same language and the very same variables,
+    unless the version says something of whom it is for.
+    """
+
+    version: TemplateVersion
+    drafts: Sequence[Draft]
+    """All of them: while they are there, nothing else has the place of their variables."""
+    is_personal: bool
+    tried: dict[tuple[str | None, int], Said | list[Flaw]] = field(default_factory=dict)
+
+    async def pinned(
+        self,
+        draft: Draft,
+        template: TemplateRef,
+        *,
+        service: str,
+        id: UUID,
+        person: Person | None = None,
+    ) -> Said | list[Flaw]:
+        del template, service
+        if self.is_personal:
+            return self.settled(self.version, draft, id, person)
+        spoken = draft.locale or (person.locale if person else None)
+        place = (spoken, identity(draft.variables))
+        if place not in self.tried:
+            self.tried[place] = self.settled(self.version, draft, id, person)
+        return self.tried[place]
+
+
+def settled_pinner(
+    pinner: Pinner, version: TemplateVersion, drafts: Sequence[Draft]
+) -> SettledPinner:
+    """Return what pins these drafts to one version."""
+    is_personal = any(
+        "recipient" in source
+        for channels in version.content.parts.values()
+        for parts in channels.values()
+        for source in parts.values()
+    )
+    return SettledPinner(pinner.library, pinner.renderer, version, drafts, is_personal)
 
 
 def _wrong_locale(tag: str | None) -> Iterator[Flaw]:
@@ -119,7 +172,8 @@ def _fault(rendered: Rendered, medium: Medium) -> str | None:
     return None
 
 
-def _why_not(found: Archived | Unpublished) -> str:
+def why_not(found: Archived | Unpublished) -> str:
+    """Say why there is no version to pin to."""
     match found:
         case Archived():
             return "it is archived"

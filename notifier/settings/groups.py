@@ -20,6 +20,7 @@ from notifier.settings.reading import (
     Secrets,
     secret_base_urls,
 )
+from notifier.settings.relay import RelaySettings
 
 
 def _sender(value: str) -> str:
@@ -146,33 +147,6 @@ class WorkerSettings(Group):
     )
     hung_after_s: Annotated[Seconds, Field(ge=10)] = Field(
         30, description="A process that gives no sign of life for so many seconds is killed."
-    )
-
-
-class RelaySettings(Group):
-    """The relay."""
-
-    enabled: bool = Field(
-        default=True,
-        description="Whether this worker runner has a relay. Without one anywhere, nothing is "
-        "retried, nothing is sent at its time, and what a failure leaves behind stays there; "
-        "`./scripts/chaos --without-relay` shows it.",
-    )
-    due_every_s: Seconds = Field(1, description="Seconds between two looks for due notifications.")
-    repair_every_s: Seconds = Field(
-        15,
-        description="Seconds between two sweeps of the dead queues: for letters of what was "
-        "replayed, and for what is pending although the broker gave its message up.",
-    )
-    publish_grace_s: Seconds = Field(
-        5,
-        description="Seconds that the API has to publish what it accepted, before the relay does.",
-    )
-    lost_after_s: Seconds = Field(
-        60,
-        description="Seconds after which a published notification that nobody claimed counts as "
-        "lost, if its queue is empty. It is published again, each time after as long as it has "
-        "waited by then, and at most ten times this.",
     )
 
 

@@ -119,6 +119,7 @@ class Node:
             filing=self.stores.filing,
             brands=self.stores.brands,
             senders=self.stores.senders,
+            broadcasts=self.stores.broadcasts,
             topics=self.stores.topics,
             people=self.stores.people,
             preferences=self.stores.preferences,

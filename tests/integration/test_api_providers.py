@@ -182,6 +182,7 @@ async def test_metrics_tell_how_notifier_stands(api: Api) -> None:
     assert found["notifier_put_off", "sendgrid"] == 0
     assert found["notifier_provider_state", "smtp", "closed"] == 1
     assert found["notifier_provider_trips", "sendgrid"] == 1
+    assert found["notifier_broadcasts", "paused"] == 0
     route = f"{PREFIX}/send"
     assert found["notifier_http_requests_total", "POST", route, "202"] == 1
     assert found["notifier_http_request_duration_seconds_count", "POST", route] == 1

@@ -3,10 +3,11 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import aiohttp
 
@@ -60,9 +61,11 @@ async def overtake(
         await require(consume, timeout_s=60, what="workers consuming")
         began_s, began = time.monotonic(), await place.ready_messages(_BULK)
         async with _crowd(deployment, is_wanted=is_crowded):
-            answered_at = await _post_urgent(deployment, seconds)
+            answered_at = await post_urgent(
+                deployment, seconds, is_over=partial(_nothing_left, deployment)
+            )
         left, took_s = await place.ready_messages(_BULK), time.monotonic() - began_s
-        waits = await _waits(place, answered_at)
+        waits = await waits_of(place, answered_at)
         return {**waits, "bulk per_s": (began - left) / took_s, "bulk left": left}
 
 
@@ -81,8 +84,8 @@ async def overtake_what_is_due(servers: Servers, slots: Slots, due: int, seconds
 
         await require(send, timeout_s=60, what="workers sending")
         began_s, began = time.monotonic(), await place.value(_IS_LEFT)
-        due_at = await _post_urgent(deployment, seconds, ahead=_AHEAD)
-        waits = await _waits(place, due_at)
+        due_at = await post_urgent(deployment, seconds, ahead=_AHEAD)
+        waits = await waits_of(place, due_at)
         left, took_s = await place.value(_IS_LEFT), time.monotonic() - began_s
         return {**waits, "bulk per_s": (began - left) / took_s, "bulk left": left}
 
@@ -150,10 +153,17 @@ async def _send_crowd(batches: Endpoint) -> None:
     await post_many(replace(batches, lane="bulk"), sys.maxsize)
 
 
-async def _post_urgent(
-    deployment: Deployment, seconds: float, *, ahead: timedelta | None = None
+async def post_urgent(
+    deployment: Deployment,
+    seconds: float,
+    *,
+    ahead: timedelta | None = None,
+    is_over: Callable[[], Awaitable[bool]] | None = None,
 ) -> dict[str, float]:
-    """When each was answered or, where they are sent ahead of their time, was due; by its id."""
+    """When each was answered or, where they are sent ahead of their time, was due; by its id.
+
+    It ends before if `is_over` says so, asked once a second.
+    """
     wanted_at: dict[str, float] = {}
     endpoint = replace(deployment.endpoint, lane="high")
     headers = {"Content-Type": "application/json", **endpoint.headers}
@@ -172,7 +182,7 @@ async def _post_urgent(
         for number in range(int(seconds * _PER_S)):
             await asyncio.sleep(max(0, began_s + number / _PER_S - time.monotonic()))
             group.create_task(post_one(session, number))
-            if ahead is None and number % _PER_S == 0 and await _nothing_left(deployment):
+            if is_over and number % _PER_S == 0 and await is_over():
                 break
     return wanted_at
 
@@ -181,7 +191,7 @@ async def _nothing_left(deployment: Deployment) -> bool:
     return await deployment.place.ready_messages(_BULK) < _NOTHING_LEFT
 
 
-async def _waits(place: Place, wanted_at: Mapping[str, float]) -> Sample:
+async def waits_of(place: Place, wanted_at: Mapping[str, float]) -> Sample:
     """How long they waited from then on until they were sent; waits until all are."""
     sent_at = await _sent(place, len(wanted_at))
     waited_ms = [1e3 * (sent_at[id] - at) for id, at in wanted_at.items()]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from tools.bench.accepting import accept, accept_batches
+from tools.bench.broadcasting import broadcast
 from tools.bench.draining import Contestant, drain, drain_slowly
 from tools.bench.embedding import embed
 from tools.bench.growing import grow
@@ -61,7 +62,8 @@ class Options:
     """How much to measure; peers are measured if there is an interpreter that has them.
 
     `notifications` wait in the queue before a drain; what needs many takes ten times as many
-    (lanes, memory), 40 times as many are due there, and `old` are the old ones of `scale`.
+    (lanes, memory), 40 times as many are due there, a broadcast has 100 times as many members, and
+    `old` are the old ones of `scale`.
     """
 
     repeats: int
@@ -190,6 +192,11 @@ MEASUREMENTS = (
     _alone("slow", _slow, repeats=True),
     _alone("lanes", _lanes, repeats=True),
     _alone("templates", _templates, repeats=True),
+    _ours(
+        "broadcast",
+        lambda s, o: partial(broadcast, s, _SLOTS, 100 * o.notifications),
+        repeats=False,
+    ),
     _ours("memory", lambda s, o: partial(grow, s, _SLOTS, 10 * o.notifications), repeats=False),
     Measurement("scale", _scale),
     _ours("embedded", lambda s, o: partial(embed, s, o.seconds)),
@@ -208,6 +215,7 @@ class Command(StrEnum):
     SLOW = "slow"
     LANES = "lanes"
     TEMPLATES = "templates"
+    BROADCAST = "broadcast"
     MEMORY = "memory"
     SCALE = "scale"
     EMBEDDED = "embedded"

@@ -85,7 +85,7 @@ class Stack:
 # --- notifier ---------------------------------------------------------------------------------
 
 QUEUE = "email_notifications"
-_SCOPES = ("send", "read", "templates")
+_SCOPES = ("send", "read", "templates", "recipients", "broadcasts")
 PATH = "/api/v1/notifications"
 
 
@@ -111,6 +111,7 @@ async def deploy_notifier(
         "NOTIFIER_WORKER__PROCESSES": "1",
         "NOTIFIER_EMAIL__PROVIDERS": "none",
         "NOTIFIER_IN_APP__PROVIDERS": "in_app",
+        "NOTIFIER_RELAY__ENABLED": "true",
     }
 
     url = f"http://{LOOPBACK}:{port}"

@@ -105,7 +105,7 @@ async def accept_template(
     async with servers.place("templates") as place:
         deployment = await deploy_notifier(place, NOBODY)
         await deployment.start_api()
-        await _publish(deployment, content)
+        await publish(deployment, content)
         if others:
             await _fill(place, others)
         notification = {**PINNED, "variables": variables}
@@ -114,8 +114,9 @@ async def accept_template(
         return {**sample, "filling, µs": await _filling_us(place, variables)}
 
 
-async def _publish(deployment: Deployment, content: Mapping[str, Any]) -> None:
-    url = f"{deployment.url}{_PATH}/{_NAME}"
+async def publish(deployment: Deployment, content: Mapping[str, Any], name: str = _NAME) -> None:
+    """Publish a template of this content."""
+    url = f"{deployment.url}{_PATH}/{name}"
     async with aiohttp.ClientSession(headers=deployment.endpoint.headers) as session:
         for call in (
             session.put(f"{url}/draft", json=content),

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import (
     Float,
     Integer,
+    Select,
     and_,
     case,
     func,
@@ -50,14 +51,13 @@ from notifier.store.notification.tables import notifications as n
 from notifier.store.notification.taking import given_limit
 
 _b = broadcasts.c
-_up = (
+_ANY_UP = (
     select(_b.id)
     .where(is_in(State.SCHEDULED, State.EXPANDING), _b.look_at <= Now())
     .order_by(_b.look_at)
     .limit(1)
-    .with_for_update(skip_locked=True)
-    .cte("up")
 )
+_up = _ANY_UP.with_for_update(skip_locked=True).cte("up")
 _TAKE = (
     update(broadcasts)
     .where(_b.id.in_(select(_up.c.id)))
@@ -109,13 +109,13 @@ _RECORD = (
     )
     .returning(broadcasts)
 )
-_SWEPT = (
-    select(broadcasts)
+_ANY_SWEPT = (
+    select(_b.id)
     .where(is_in(State.CANCELLED), _b.finished_at.is_(None), _b.look_at <= Now())
     .order_by(_b.look_at)
     .limit(1)
-    .with_for_update(skip_locked=True)
 )
+_SWEPT = _ANY_SWEPT.with_only_columns(*_b).with_for_update(skip_locked=True)
 _is_left = and_(
     n.c.broadcast_id == parameter("which_id", ID), status_in(Status.PENDING, Status.PROCESSING)
 )
@@ -143,6 +143,8 @@ class SqlExpansion:
         self._pseudonyms = pseudonyms
 
     async def take(self, *, hold_s: float, most_waiting: int) -> Turn | None:
+        if not await self._database.read(partial(_is_any, query=_ANY_UP)):
+            return None
         return await self._database.write(partial(_take, hold_s=hold_s, most_waiting=most_waiting))
 
     async def put_off(self, broadcast: StoredBroadcast, delay_s: float) -> None:
@@ -159,7 +161,13 @@ class SqlExpansion:
         )
 
     async def cancel(self, limit: int) -> int:
+        if not await self._database.read(partial(_is_any, query=_ANY_SWEPT)):
+            return 0
         return await self._database.write(partial(_cancel, limit=limit))
+
+
+async def _is_any(connection: AsyncConnection, *, query: Select[tuple[UUID]]) -> bool:
+    return (await connection.execute(query)).first() is not None
 
 
 async def _take(connection: AsyncConnection, *, hold_s: float, most_waiting: int) -> Turn | None:

@@ -1,7 +1,7 @@
 """Keeping broadcasts, as their services see them."""
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from sqlalchemy import (
     Row,
     and_,
     case,
+    func,
     insert,
     select,
     update,
@@ -16,6 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.broadcasts.broadcast import (
+    UNDER_WAY,
     Broadcast,
     Refused,
     State,
@@ -23,7 +25,7 @@ from notifier.broadcasts.broadcast import (
 )
 from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
 from notifier.store.broadcasts.rows import to_broadcast, values
-from notifier.store.broadcasts.tables import IS_NAMED, broadcasts, named
+from notifier.store.broadcasts.tables import IS_NAMED, broadcasts, is_in, named
 from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
 from notifier.store.kit.sql import (
@@ -33,9 +35,9 @@ from notifier.store.kit.sql import (
 )
 
 _b = broadcasts.c
-_STOPPABLE = (State.SCHEDULED, State.EXPANDING, State.PAUSED)
 _GET = select(broadcasts).where(IS_NAMED)
 _LOCK = _GET.with_for_update()
+_UNDER_WAY = select(_b.state, func.count()).where(is_in(*UNDER_WAY)).group_by(_b.state)
 _is_to_begin = parameter("new_state") == literal_text(State.SCHEDULED)
 _MOVE = (
     update(broadcasts)
@@ -101,13 +103,21 @@ class SqlBroadcastStore:
             if row is None:
                 return NotFound()
             state = State(row.state)
-            if state not in (to, *_STOPPABLE):
+            if state not in (to, *UNDER_WAY):
                 return Refused(state)
             if state is not to and (to, state) != (State.EXPANDING, State.SCHEDULED):
                 await connection.execute(_MOVE, {**which, "new_state": _resumed(to, row)})
             return Applied()
 
         return await write_once(self._database, idempotency, work)
+
+    async def under_way(self) -> Mapping[State, int]:
+        async def work(connection: AsyncConnection) -> Mapping[State, int]:
+            rows = (await connection.execute(_UNDER_WAY)).all()
+            found = {State(state): count for state, count in rows}
+            return {each: found.get(each, 0) for each in UNDER_WAY}
+
+        return await self._database.search(work)
 
 
 def _resumed(to: State, row: Row[Any]) -> State:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from sqlalchemy import ColumnElement, Text, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Text, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.audience.person import PeopleFilter, Person
@@ -37,6 +37,12 @@ async def page(
         query = query.where(tuple_(_r.service, _r.user_id) > tuple_(*map(literal, after)))
     query = query.order_by(_r.service, _r.user_id).limit(limit)
     return [to_person(row) for row in await connection.execute(query)]
+
+
+async def count(connection: AsyncConnection, *, service: str, filter: PeopleFilter) -> int:
+    """Return how many people of a service there are."""
+    query = select(func.count()).where(_r.service == service, *matching(filter))
+    return (await connection.scalars(query)).one()
 
 
 def matching(filter: PeopleFilter) -> list[ColumnElement[bool]]:

@@ -12,7 +12,7 @@ from notifier.store.choices import forget
 from notifier.store.kit.database import Database
 from notifier.store.recipients.merging import merge
 from notifier.store.recipients.reading import people
-from notifier.store.recipients.searching import page
+from notifier.store.recipients.searching import count, page
 from notifier.store.recipients.writing import current_ids, lock, remove, write
 
 
@@ -82,6 +82,9 @@ class SqlPersonStore:
         return await self._database.search(
             partial(page, service=service, filter=filter, limit=limit, after=after)
         )
+
+    async def count(self, *, service: str, filter: PeopleFilter) -> int:
+        return await self._database.search(partial(count, service=service, filter=filter))
 
 
 async def _locked(

@@ -32,8 +32,6 @@ from notifier.notification.outcomes import Fault, SuppressionReason
 from notifier.notification.sms import SmsRules, SmsSize
 from notifier.notification.transitions import Transition
 from notifier.rendering.renderer import VersionRenderer
-from notifier.store.broadcasts.expanding import SqlExpansion
-from notifier.store.broadcasts.keeping import SqlBroadcastStore
 from notifier.store.erasing.stepping import SqlErasing
 from notifier.store.kit.database import Database, Patience
 from notifier.store.kit.opening import open_database
@@ -163,14 +161,6 @@ class Stores(stores.Stores):
     @cached_property
     def cursors(self) -> SqlCursors:
         return SqlCursors(self.database)
-
-    @cached_property
-    def broadcasts(self) -> SqlBroadcastStore:
-        return SqlBroadcastStore(self.database)
-
-    @cached_property
-    def expansion(self) -> SqlExpansion:
-        return SqlExpansion(self.database, PSEUDONYMS)
 
     @cached_property
     def erasing(self) -> SqlErasing:

@@ -128,6 +128,20 @@ async def test_broadcasts_are_listed_newest_first_and_by_service(stores: Stores)
     assert await listed("orders", after=second) == [first]
 
 
+async def test_those_that_have_not_ended_are_counted(stores: Stores) -> None:
+    await accepted(stores)
+    await stores.expansion.record(chunk(await turn(stores), is_last=True))
+    paused = await accepted(stores)
+    await stores.broadcasts.move(paused, State.PAUSED, service=None)
+    await accepted(stores)
+
+    assert await stores.broadcasts.under_way() == {
+        State.SCHEDULED: 1,
+        State.EXPANDING: 0,
+        State.PAUSED: 1,
+    }
+
+
 async def test_one_at_a_time_has_the_turn_at_a_broadcast(stores: Stores) -> None:
     id = await accepted(stores)
 

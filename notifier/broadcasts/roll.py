@@ -1,0 +1,38 @@
+"""Whom a broadcast is for, in the order of their user ids."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from notifier.audience.person import PeopleFilter, PersonStore
+from notifier.audience.topic import Member, TopicStore
+from notifier.broadcasts.broadcast import Whom
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """Reads the members of a topic, or those people of a directory who have some attributes."""
+
+    topics: TopicStore
+    people: PersonStore
+
+    async def members(
+        self, service: str, whom: Whom, *, limit: int, after: str
+    ) -> Sequence[Member]:
+        """Return those behind the user id `after`, those to exclude among them."""
+        if whom.topic is not None:
+            return await self.topics.members(service, whom.topic, limit=limit, after=after)
+        found = await self.people.list(
+            service=service,
+            filter=PeopleFilter(attributes=whom.attributes),
+            limit=limit,
+            after=(service, after),
+        )
+        return [Member(each.user_id) for each in found]
+
+    async def count(self, service: str, whom: Whom) -> int:
+        """Return how many there are."""
+        if whom.topic is not None:
+            return await self.topics.count(service, whom.topic)
+        return await self.people.count(
+            service=service, filter=PeopleFilter(attributes=whom.attributes)
+        )

@@ -1,0 +1,33 @@
+"""What makes submissions of drafts, where no API is."""
+
+from uuid_utils.compat import uuid7
+
+from notifier.audience.category import Categories
+from notifier.audience.resolving import Audience
+from notifier.channels.registry import channel_settings
+from notifier.clock import Clock
+from notifier.composition.resources import attachment_limits, sms_rules
+from notifier.composition.stores import Stores
+from notifier.content.library import Library
+from notifier.intake.attaching import Attacher
+from notifier.intake.drafting import Drafter
+from notifier.intake.pinning import Pinner
+from notifier.intake.senders import Senders
+from notifier.rendering.markup import HtmlMarkup
+from notifier.rendering.renderer import VersionRenderer
+from notifier.settings.groups import Settings
+
+
+def make_drafter(settings: Settings, stores: Stores, clock: Clock) -> Drafter:
+    """Return what goes by the rules of the API."""
+    return Drafter(
+        clock=clock,
+        new_id=uuid7,
+        channels=frozenset(channel_settings(settings)),
+        pinner=Pinner(Library(stores.templates, clock), VersionRenderer(clock)),
+        senders=Senders(stores.senders, clock),
+        markup=HtmlMarkup(),
+        attacher=Attacher(stores.attachments, attachment_limits(settings)),
+        sms=sms_rules(settings),
+        audience=Audience(stores.directory, Categories(stores.categories, clock)),
+    )
