@@ -1,7 +1,8 @@
 """Links to unsubscribe: what mail programs and people do with them."""
 
+import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from notifier.audience.category import Category
 from notifier.audience.links import ONE_CLICK, Chooser
 from notifier.audience.person import Address, Profile
 from notifier.content.brand import Brand
+from notifier.intake.ports import Submission
 from notifier.notification.model import Addressee, Channel, Status
 from notifier.sealing import SealedLinks
 from tests.api import LINKS, Api, serving
@@ -106,19 +108,28 @@ async def test_one_click_unsubscribes_an_address_from_one_category_and_can_be_re
 
 
 async def test_of_what_waits_one_is_suppressed_and_all_others_are_sent(api: Api) -> None:
+    to = Addressee(category="news")
     waiting = [
-        await api.stores.accept(
-            replace(
-                a_submission(recipient=f"{name}@example.com"), addressee=Addressee(category="news")
-            )
-        )
-        for name in ("ben", "anna", "carl")
+        replace(a_submission(recipient=f"{number}@example.com"), addressee=to)
+        for number in range(9_999)
     ]
+    waiting.insert(4_711, replace(a_submission(recipient="Anna@example.com"), addressee=to))
+    for some in batched(waiting):
+        await api.stores.intake.insert(some)
 
     await one_click(api, ANNA)
 
-    claims = [await api.stores.claim(envelope_of(each)) for each in waiting]
-    assert [each is not None for each in claims] == [True, False, True]
+    claims = [
+        claim
+        for some in batched(waiting)
+        for claim in await asyncio.gather(*(api.stores.claim(envelope_of(each)) for each in some))
+    ]
+    assert [number for number, each in enumerate(claims) if each is None] == [4_711]
+    assert await api.stores.status(waiting[4_711].id) is Status.SUPPRESSED
+
+
+def batched(submissions: list[Submission]) -> Iterator[list[Submission]]:
+    return (submissions[start : start + 500] for start in range(0, len(submissions), 500))
 
 
 async def test_one_click_may_come_as_a_form_of_several_parts(api: Api) -> None:
