@@ -8,6 +8,7 @@ from notifier.commands.folders import READY_MADE
 from notifier.commands.syncing import content_of
 from notifier.content.brand import Brand
 from notifier.content.library import Partial
+from notifier.content.ports import Offered
 from notifier.content.shared import Shared
 from notifier.content.template import Content, Rendered, TemplateVersion
 from notifier.notification.model import Channel
@@ -56,12 +57,15 @@ def filled(
     channel: Channel = Channel.EMAIL,
     locale: str = "en",
     brand: Brand = WHOLE,
+    given_by_us: Offered | None = None,
 ) -> Rendered:
     """What one says with these variables and its defaults."""
     of = published(name, brand)
     given = RENDERER.completed(of, variables)
     assert isinstance(given, Mapping), given
-    return RENDERER.render(of, channel, locale=locale, variables=given, offered=offered())
+    return RENDERER.render(
+        of, channel, locale=locale, variables=given, offered=given_by_us or offered()
+    )
 
 
 def page_of(name: str, locale: str, brand: Brand = WHOLE) -> str:

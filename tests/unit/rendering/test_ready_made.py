@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, cast
@@ -10,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from notifier.content.brand import Brand
+from notifier.content.ports import example_offered
 from notifier.content.template import Rendered
 from notifier.errors import TemplateError
 from notifier.notification.model import Channel
@@ -40,6 +42,20 @@ def every_filling(channel: Channel, *names: str) -> Iterator[Rendered]:
         for locale in LOCALES:
             for example in content(name).examples:
                 yield filled(name, example, channel, locale)
+
+
+@every_template
+@pytest.mark.parametrize("locale", LOCALES)
+def test_a_mail_can_be_unsubscribed_from_where_there_is_a_link(name: str, locale: str) -> None:
+    links = example_offered("n-1")
+    example = content(name).examples[0]
+
+    with_link = filled(name, example, locale=locale, given_by_us=links)
+    without = filled(name, example, locale=locale)
+
+    assert with_link.text.endswith(f": {links.unsubscribe_url}")
+    assert links.unsubscribe_url in unescape(with_link.html or "")
+    assert "/u/example" not in without.text + unescape(without.html or "")
 
 
 class _Text(HTMLParser):
