@@ -31,6 +31,7 @@ def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
     with _reaching(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     port = environ.get("NOTIFIER_PORT", "")
+    told = port if port.isdigit() and int(port) else "8000"
     usual = {
         "NOTIFIER_DATABASE_URL": f"sqlite:///{folder.resolve() / 'notifier.db'}",
         "NOTIFIER_BROKER_URL": "memory://",
@@ -39,7 +40,7 @@ def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
         "NOTIFIER_SMS__PROVIDERS": "sandbox",
         "NOTIFIER_IN_APP__PROVIDERS": "sandbox",
         **dict.fromkeys(_CONSUMERS, "64"),
-        "NOTIFIER_LINKS__BASE_URL": f"http://127.0.0.1:{port if port.isdigit() else 8_000}",
+        "NOTIFIER_LINKS__BASE_URL": f"http://127.0.0.1:{told}",
         "NOTIFIER_SANDBOX_PAGE": "true",
         "NOTIFIER_LOG_FORMAT": "console",
         "NOTIFIER_LOG_LEVEL": "WARNING",

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import cache, partial
 from itertools import chain
 from multiprocessing.connection import Connection
@@ -52,6 +53,7 @@ from notifier.delivery.ports import ChannelAdapter, RescuePolicy
 from notifier.delivery.preparing import Preparer
 from notifier.duty import purging
 from notifier.errors import SettingsError
+from notifier.notification.model import Channel
 from notifier.notification.retention import retaining
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Gate
@@ -180,10 +182,12 @@ def delivery_duties(settings: Settings, resources: Resources) -> DeliveryDuties:
 def broadcast_duties(settings: Settings, resources: Resources) -> BroadcastDuties:
     """Return what a relay does for broadcasts."""
     stores = resources.stores
+    # The API looked at what is on: a runner may have turned off what others send.
+    drafter = replace(make_drafter(settings, stores, resources.clock), channels=frozenset(Channel))
     return BroadcastDuties(
         stores.expansion,
         Roll(stores.topics, stores.people),
-        Onlooker(make_drafter(settings, stores, resources.clock)),
+        Onlooker(drafter),
         ExpansionPace(most_waiting=settings.relay.broadcasts_ahead),
     )
 
