@@ -3,7 +3,7 @@ import resource
 from collections.abc import Mapping
 from dataclasses import replace
 from html import unescape
-from time import perf_counter
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -92,14 +92,14 @@ BOMBS = [
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_a_bomb_ends_soon_and_small(bomb: str) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = perf_counter()
+    start = thread_time()
 
     try:
         filled = line(bomb, v="a" * 45_000, w="a" * 45_000, items=[1, 2], fields={"a": 1})
     except TemplateError:
         filled = ""
 
-    assert perf_counter() - start < 3
+    assert thread_time() - start < 3
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
     assert len(filled) <= 100_000
 
@@ -308,12 +308,12 @@ def test_a_pattern_takes_time_in_proportion_to_the_value() -> None:
         {"en": {Channel.SMS: {"text": "a"}}},
         schema={"properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}},
     )
-    start = perf_counter()
+    start = thread_time()
 
     faults = VersionRenderer(StandingClock()).completed(version(of), {"a": "a" * 50_000 + "b"})
 
     assert len(faults) == 1
-    assert perf_counter() - start < 1
+    assert thread_time() - start < 1
 
 
 def test_money_is_no_float_by_its_format() -> None:
