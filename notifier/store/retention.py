@@ -72,7 +72,7 @@ retention_rules = Table(
 )
 
 _CONTENT: Final = "content"
-_AT_ONCE = 200
+_AT_ONCE = 100
 _DAY_S = 86_400.0
 _NOWHERE = UUID(int=0)
 _NO_READER = 2**63 - 1

@@ -22,7 +22,7 @@ from notifier.store.erasing.work import Found, Holder, Work
 from notifier.store.kit.database import Database
 from notifier.store.kit.sql import Now, SecondsFromNow
 
-_AT_ONCE: Final = 200
+_AT_ONCE: Final = 100
 _LOOK_AGAIN_S = 2.0
 
 _e = erasures.c
