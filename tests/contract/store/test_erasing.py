@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils import compat
 
@@ -20,13 +20,17 @@ from notifier.audience.choice_change import ChoiceChange, Source
 from notifier.audience.erasure import SETTLE_S, AlsoKnown, Erasure, ErasureRequest
 from notifier.audience.suppression import Lifted
 from notifier.audience.topic import Member
+from notifier.broadcasts.broadcast import Broadcast, StoredBroadcast, Whom
 from notifier.idempotency import Idempotency, KeyReused, NotFound
 from notifier.intake.ports import Submission
-from notifier.notification.model import Addressee, Channel, Status
+from notifier.notification.model import Addressee, Channel, Lane, Status
 from notifier.notification.outcomes import Fault, SuppressionReason
 from notifier.notification.transitions import FAIL, SUCCEED
+from notifier.providers.receipt import Receipt
 from notifier.store import choices
+from notifier.store.broadcasts.tables import broadcasts
 from notifier.store.erasing import stepping
+from notifier.store.kit.sql import Now
 from notifier.store.kit.tables import metadata
 from tests.contract.store.stores import (
     PSEUDONYMS,
@@ -328,6 +332,69 @@ async def test_a_repeated_request_gets_no_answer_and_no_other_notification(
 
     assert await tables_with_the_canary(stores) == []
     assert isinstance(await stores.intake.insert([telling()], kept), KeyReused)
+
+
+async def test_broadcasts_name_them_no_more_and_leave_out_the_others_still(
+    stores: Stores,
+) -> None:
+    whom = Whom(topic="news", excluded=frozenset({USER, "u-8"}))
+    over = Broadcast(
+        id=compat.uuid7(),
+        service="orders",
+        channel=Channel.EMAIL,
+        lane=Lane.BULK,
+        template="news",
+        version_id=compat.uuid7(),
+        whom=whom,
+        variables={},
+    )
+    await stores.broadcasts.accept(over)
+    done = update(broadcasts).values(state="done", finished_at=Now(), place=USER)
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(done)
+
+    await stores.database.write(work)
+
+    await erase(stores, a_request())
+
+    kept = await stores.broadcasts.get(over.id, service="orders")
+    assert isinstance(kept, StoredBroadcast)
+    assert kept.whom.excluded == {"u-8"}
+    assert await tables_with_the_canary(stores) == []
+
+
+async def test_what_a_late_worker_captures_meanwhile_goes_too(stores: Stores) -> None:
+    sent = telling()
+    await stores.ended(SUCCEED, sent)
+    request = a_request(also=MAIL)
+    await stores.erasures.begin(request)
+    while await stores.erasing.step():
+        pass
+
+    await stores.captures.add(a_message(sent))
+    await stores.pass_time(SETTLE_S + 1)
+    await finished(stores, request.id)
+
+    assert await stores.captures.page(limit=9, before=None, channel=None) == []
+
+
+async def test_that_they_subscribed_again_is_forgotten(stores: Stores) -> None:
+    sent = await stores.ended(SUCCEED, telling())
+    again = Receipt(
+        provider="smtp",
+        event_id="e",
+        id=sent.id,
+        transition=None,
+        lift=SuppressionReason.UNSUBSCRIBED,
+        at=NOON,
+    )
+    await stores.receipts.apply([again])
+    assert "lifted" in (await dump(stores))["receipts"]
+
+    await erase(stores, a_request(also=MAIL))
+
+    assert "lifted" not in (await dump(stores))["receipts"]
 
 
 class BrokenOffError(Exception):
