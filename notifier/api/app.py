@@ -255,12 +255,13 @@ def _on_people(
     declaring = CategoryEndpoints(store=ports.categories, categories=categories)
     suppressing = SuppressionEndpoints(suppressions=ports.suppressions, pepper=config.pepper)
     return (
+        # Before the paths of people: whoever asks what can be done here is told of this.
         *batches.operations(),
+        *RecipientImports(people=ports.people).operations(),
         *RecipientEndpoints(people=ports.people).operations(),
         *_on_preferences(ports, library),
         *declaring.operations(),
         *RecipientMerges(people=ports.people).operations(),
-        *RecipientImports(people=ports.people).operations(),
         *TopicEndpoints(topics=ports.topics).operations(),
         *suppressing.operations(),
         *_on_links(ports, config, categories),
