@@ -1,0 +1,315 @@
+"""Which endpoints the API has, and what each is given."""
+
+from collections.abc import Sequence
+
+import orjson
+from starlette.responses import Response
+
+from notifier.access.subscribers import SubscriberTokens
+from notifier.api.attachments import AttachmentEndpoints
+from notifier.api.broadcasts.endpoints import BroadcastEndpoints
+from notifier.api.categories.endpoints import CategoryEndpoints
+from notifier.api.erasures import ErasureEndpoints
+from notifier.api.health import HealthEndpoints
+from notifier.api.inbox.marking import InboxMarking
+from notifier.api.inbox.reading import InboxReading
+from notifier.api.inbox.tokens import InboxTokens
+from notifier.api.inbox_stream import InboxFeed
+from notifier.api.kit.access import Doorkeeper
+from notifier.api.kit.calls import Call
+from notifier.api.kit.config import ApiConfig
+from notifier.api.kit.openapi import openapi_document
+from notifier.api.kit.operations import Operation, Reply
+from notifier.api.kit.rooms import ConcurrencyLimit, Room
+from notifier.api.metrics import Metrics
+from notifier.api.notifications.moving import MovingEndpoints
+from notifier.api.notifications.paths import location
+from notifier.api.notifications.reading import ReadingEndpoints
+from notifier.api.notifications.sending import SendingEndpoints
+from notifier.api.pages import page_operations
+from notifier.api.ports import ApiPorts
+from notifier.api.providers import ProviderEndpoints
+from notifier.api.public.endpoints import ChoosingEndpoints, Limits
+from notifier.api.receipts import ReceiptDesk, ReceiptEndpoints
+from notifier.api.recipients.batching import RecipientBatches
+from notifier.api.recipients.explaining import ExplainEndpoint
+from notifier.api.recipients.importing import RecipientImports
+from notifier.api.recipients.merging import RecipientMerges
+from notifier.api.recipients.preferences import PreferenceEndpoints
+from notifier.api.recipients.writing import RecipientEndpoints
+from notifier.api.retention import RetentionEndpoints
+from notifier.api.sandbox import SandboxEndpoints
+from notifier.api.senders import SenderEndpoints
+from notifier.api.suppressions import SuppressionEndpoints
+from notifier.api.templates.branding import Branding
+from notifier.api.templates.images import ImageDesk
+from notifier.api.templates.reading import TemplateReading
+from notifier.api.templates.testing import TemplateTesting
+from notifier.api.templates.writing import TemplateWriting
+from notifier.api.topics.endpoints import TopicEndpoints
+from notifier.audience.category import Categories
+from notifier.audience.resolving import Audience
+from notifier.broadcasts.announcing import Announcer
+from notifier.content.cascading import Cascader
+from notifier.content.library import Library
+from notifier.content.shared import Sharing
+from notifier.intake.attaching import Attacher
+from notifier.intake.drafting import Drafter
+from notifier.intake.pinning import Pinner
+from notifier.intake.senders import Senders
+
+_MOST_AT_THE_WORKSHOP = 100
+"""Of one service; more are answered 429."""
+
+
+def all_operations(
+    ports: ApiPorts,
+    config: ApiConfig,
+    doorkeeper: Doorkeeper,
+    tokens: SubscriberTokens,
+    feed: InboxFeed,
+    metrics: Metrics | None,
+) -> Sequence[Operation]:
+    """Declare all endpoints."""
+    library = Library(ports.templates, ports.clock)
+    senders = Senders(ports.senders, ports.clock)
+    categories = Categories(ports.categories, ports.clock)
+    drafter = _drafter(ports, config, library, senders, categories)
+    found: list[Operation] = [
+        *_on_notifications(ports, config, doorkeeper, library, drafter),
+        *_on_inboxes(ports, config, doorkeeper, tokens, feed),
+        *_on_the_service(ports, config),
+        *ProviderEndpoints(providers=ports.providers, routes=config.routes).operations(),
+        *_on_templates(ports, config, library, drafter, categories),
+        *_on_attachments(ports, config),
+        *SenderEndpoints(store=ports.senders, senders=senders).operations(),
+        *_on_people(ports, config, categories, library),
+        *BroadcastEndpoints(
+            broadcasts=ports.broadcasts,
+            announcer=Announcer.over(ports.topics, ports.people, drafter),
+        ).operations(),
+        *_on_callbacks(ports, config),
+        *page_operations(),
+    ]
+    if metrics:
+        found.append(metrics.operation())
+    found += _for_development(ports, config, library)
+    return [*found, _openapi_operation(found)]
+
+
+def _drafter(
+    ports: ApiPorts, config: ApiConfig, library: Library, senders: Senders, categories: Categories
+) -> Drafter:
+    return Drafter(
+        clock=ports.clock,
+        new_id=ports.new_id,
+        channels=config.channels,
+        pinner=Pinner(library, ports.renderer),
+        senders=senders,
+        markup=ports.markup,
+        attacher=Attacher(ports.attachments, config.attachments),
+        sms=config.sms,
+        audience=Audience(ports.directory, categories),
+    )
+
+
+def _on_notifications(
+    ports: ApiPorts, config: ApiConfig, doorkeeper: Doorkeeper, library: Library, drafter: Drafter
+) -> Sequence[Operation]:
+    sending = SendingEndpoints(
+        drafter=drafter,
+        submitter=ports.submitter,
+        max_batch_bytes=config.max_batch_bytes,
+        doorkeeper=doorkeeper,
+    )
+    reading = ReadingEndpoints(queries=ports.queries, library=library)
+    moving = MovingEndpoints(orders=ports.orders)
+    return (*sending.operations(), *reading.operations(), *moving.operations())
+
+
+def _on_templates(
+    ports: ApiPorts,
+    config: ApiConfig,
+    library: Library,
+    drafter: Drafter,
+    categories: Categories,
+) -> Sequence[Operation]:
+    sharing = Sharing(ports.brands, ports.templates, categories)
+    cascader = Cascader(ports.templates, sharing, ports.workshop, ports.new_id)
+    turns = ConcurrencyLimit(1, _MOST_AT_THE_WORKSHOP, None)
+    reading = TemplateReading(
+        templates=ports.templates, sharing=sharing, workshop=ports.workshop, turns=turns
+    )
+    writing = TemplateWriting(
+        templates=ports.templates,
+        library=library,
+        sharing=sharing,
+        cascader=cascader,
+        workshop=ports.workshop,
+        images=ImageDesk(ports.attachments, config.attachments),
+        turns=turns,
+        new_id=ports.new_id,
+    )
+    testing = _testing(ports, config, sharing, drafter, turns)
+    branding = Branding(brands=ports.brands, library=library, cascader=cascader)
+    return (
+        *reading.operations(),
+        *writing.operations(),
+        *testing.operations(),
+        *branding.operations(),
+    )
+
+
+def _testing(
+    ports: ApiPorts, config: ApiConfig, sharing: Sharing, drafter: Drafter, turns: ConcurrencyLimit
+) -> TemplateTesting:
+    return TemplateTesting(
+        templates=ports.templates,
+        sharing=sharing,
+        workshop=ports.workshop,
+        turns=turns,
+        drafter=drafter,
+        submitter=ports.submitter,
+        allowed=config.test_recipients,
+        captured=config.captured,
+        new_id=ports.new_id,
+        location=location,
+    )
+
+
+def _on_people(
+    ports: ApiPorts, config: ApiConfig, categories: Categories, library: Library
+) -> Sequence[Operation]:
+    batches = RecipientBatches(people=ports.people, max_batch_bytes=config.max_batch_bytes)
+    declaring = CategoryEndpoints(store=ports.categories, categories=categories)
+    suppressing = SuppressionEndpoints(suppressions=ports.suppressions, pepper=config.pepper)
+    return (
+        # Before the paths of people: whoever asks what can be done here is told of this.
+        *batches.operations(),
+        *RecipientImports(people=ports.people).operations(),
+        *RecipientEndpoints(people=ports.people).operations(),
+        *_on_preferences(ports, library),
+        *declaring.operations(),
+        *RecipientMerges(people=ports.people).operations(),
+        *TopicEndpoints(topics=ports.topics).operations(),
+        *suppressing.operations(),
+        *_on_links(ports, config, categories),
+    )
+
+
+def _on_preferences(ports: ApiPorts, library: Library) -> Sequence[Operation]:
+    preferences = PreferenceEndpoints(
+        people=ports.people,
+        declared=ports.categories,
+        preferences=ports.preferences,
+        history=ports.choice_history,
+    )
+    explaining = ExplainEndpoint(
+        people=ports.people,
+        declared=ports.categories,
+        suppressions=ports.suppressions,
+        caps=ports.caps,
+        library=library,
+        clock=ports.clock,
+    )
+    return (*preferences.operations(), *explaining.operations())
+
+
+def _on_links(ports: ApiPorts, config: ApiConfig, categories: Categories) -> Sequence[Operation]:
+    return ChoosingEndpoints(
+        links=ports.links,
+        choosing=ports.choosing,
+        categories=categories,
+        brands=ports.brands,
+        channels=config.channels,
+        limits=Limits.of(config, ports.clock),
+    ).operations()
+
+
+def _on_attachments(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:
+    return AttachmentEndpoints(
+        attachments=ports.attachments,
+        filing=ports.filing,
+        limits=config.attachments,
+        new_id=ports.new_id,
+        upload_timeout_s=config.upload_timeout_s,
+    ).operations()
+
+
+def _on_inboxes(
+    ports: ApiPorts,
+    config: ApiConfig,
+    doorkeeper: Doorkeeper,
+    tokens: SubscriberTokens,
+    feed: InboxFeed,
+) -> Sequence[Operation]:
+    reading = InboxReading(
+        inbox=ports.inbox,
+        config=config,
+        feed=feed,
+        doorkeeper=doorkeeper,
+        streams=Room(config.max_streams, max(1, config.max_streams // 2)),
+        tabs=Room(config.max_streams, config.max_streams_per_inbox),
+    )
+    marking = InboxMarking(inbox=ports.inbox, clock=ports.clock)
+    making = InboxTokens(tokens=tokens, clock=ports.clock)
+    return (*making.operations(), *reading.operations(), *marking.operations())
+
+
+def _on_the_service(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:
+    health = HealthEndpoints(
+        queries=ports.queries,
+        queue=ports.queue,
+        providers=ports.providers,
+        clock_problem=ports.clock_problem,
+        routes=config.routes,
+        probe_timeout_s=config.probe_timeout_s,
+    )
+    kept = ports.keeping
+    retention = RetentionEndpoints(rules=kept.rules, defaults=config.retention)
+    erasures = ErasureEndpoints(
+        erasures=kept.erasures, pseudonyms=kept.pseudonyms, new_id=ports.new_id
+    )
+    return (*health.operations(), *retention.operations(), *erasures.operations())
+
+
+def _on_callbacks(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:
+    desk = ReceiptDesk(
+        ports.receipts,
+        patience_s=config.callback_patience_s,
+        max_waiting=config.max_waiting_callbacks,
+    )
+    return ReceiptEndpoints(
+        routes=config.callbacks, desk=desk, body_timeout_s=config.callback_timeout_s
+    ).operations()
+
+
+def _for_development(ports: ApiPorts, config: ApiConfig, library: Library) -> Sequence[Operation]:
+    if ports.captures is None:
+        return ()
+    sandbox = SandboxEndpoints(
+        captures=ports.captures,
+        queries=ports.queries,
+        library=library,
+        allowed_hosts=config.allowed_hosts,
+    )
+    return sandbox.operations()
+
+
+def _openapi_operation(others: Sequence[Operation]) -> Operation:
+    async def openapi(call: Call[None, None]) -> Response:
+        root: str = call.request.scope.get("root_path", "")
+        served = {**document, "servers": [{"url": root or "/"}]}
+        return Response(orjson.dumps(served), media_type="application/json")
+
+    operation = Operation(
+        id="openapi",
+        method="GET",
+        path="/openapi.json",
+        summary="This description (OpenAPI 3.1)",
+        tag="Pages",
+        serve=openapi,
+        replies={200: Reply(description="The document")},
+    )
+    document = openapi_document([*others, operation])
+    return operation
