@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from uuid import uuid4
 
 import httpx2
 import pytest
@@ -12,6 +11,7 @@ import structlog
 from tests.api import MAIL, PREFIX, Api, client_of, serving
 
 INBOX = "/api/v1/inbox"
+A_NOTIFICATION = "0f34873c-82e9-4772-b1c8-5865511d23ea"
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ async def test_a_token_says_how_long_it_works(api: Api) -> None:
         ("GET", f"{INBOX}/bob"),
         ("GET", f"{INBOX}/bob/stream"),
         ("POST", f"{INBOX}/bob/read"),
-        ("POST", f"{INBOX}/bob/{uuid4()}/read"),
+        ("POST", f"{INBOX}/bob/{A_NOTIFICATION}/read"),
         ("GET", f"{INBOX}/ada%2Fbob"),
         ("POST", f"{INBOX}/tokens"),
         ("GET", PREFIX),
