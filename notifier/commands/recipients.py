@@ -14,11 +14,13 @@ from notifier.api.recipients.records import CSV, NDJSON, RawRecord, RecordSplitt
 from notifier.commands.calling import ActingFor, ApiClient, ApiError, AtUrl, OutageError
 from notifier.commands.showing import AsJson, say, show
 from notifier.errors import NotifierError, SettingsError
+from notifier.notification.model import Channel, Lane
 
 group = typer.Typer(help="People: how to reach them, and how they are known.", no_args_is_help=True)
 
 UserId = Annotated[str, typer.Argument(help="The service's own id of somebody.")]
 
+_CONSULTED: Final = ("row", "says")
 _SHOWN: Final = ("service", "user_id", "locale", "time_zone", "addresses")
 _PIECE_BYTES: Final = 65_536
 _PART_RECORDS: Final = 5_000
@@ -94,6 +96,29 @@ def merge(
     client = ApiClient.of_environment(url, service)
     client.post("recipients", user_id, "merge", body={"from": from_id})
     say(f"{from_id} is {user_id}.")
+
+
+@group.command()
+def explain(
+    user_id: UserId,
+    *,
+    channel: Annotated[Channel, typer.Option(help="Over which channel.")],
+    category: Annotated[str | None, typer.Option(help="Of which category.")] = None,
+    template: Annotated[str | None, typer.Option(help="Or of a template's category.")] = None,
+    at: Annotated[str | None, typer.Option(help="When, such as 2027-01-31T18:00:00Z.")] = None,
+    priority: Annotated[Lane, typer.Option(help="How urgent it is.")] = Lane.NORMAL,
+    url: AtUrl = None,
+    service: ActingFor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether something would reach somebody, what decides that, and what was looked at."""
+    asked = {"channel": channel, "category": category, "template": template, "at": at}
+    body = {name: value for name, value in asked.items() if value} | {"priority": priority}
+    client = ApiClient.of_environment(url, service)
+    told = client.post("recipients", user_id, "explain", body=body)
+    if not as_json:
+        say(f"{told['decision']}: {told['words']} ({told['row']})")
+    show(_CONSULTED, told["rows"], as_json=as_json)
 
 
 @group.command("import")

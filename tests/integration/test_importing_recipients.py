@@ -172,3 +172,17 @@ async def test_people_are_put_shown_merged_listed_and_deleted(run: Run, tmp_path
     file.write_text("[]")
     assert "no JSON object" in (await run("put", "a", str(file)))[2]
     assert "such as plan=pro" in (await run("list", "--attribute", "plan"))[2]
+
+
+async def test_why_something_would_reach_somebody_is_explained(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "ada.json"
+    file.write_text('{"addresses": [{"channel": "email", "address": "ada@example.org"}]}')
+    await run("put", "ada", str(file))
+
+    code, printed, _ = await run("explain", "ada", "--channel", "email", "--category", "news")
+    told = (await run("explain", "ada", "--channel", "email", "--json"))[1]
+
+    assert code == 0
+    assert printed.startswith("send: it has no category that its service declared")
+    assert json.loads(told)[0]["row"] == "addresses/email"
+    assert (await run("explain", "bob", "--channel", "email"))[0] == 1
