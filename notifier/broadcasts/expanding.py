@@ -61,7 +61,7 @@ class BroadcastDuties:
         self._onlooker = onlooker
         self._pace = pace
         self._monotonic_s = monotonic_s
-        self._size = pace.chunk
+        self._size = pace.first_chunk
 
     def all(self) -> Sequence[Duty]:
         """Return the duties, for a relay."""

@@ -7,6 +7,7 @@ from notifier.broadcasts.broadcast import MOST_SAVED_S, Turn
 _QUICK_S = 0.1
 _SLOW_S = 0.15
 _LEAST = 50
+_FIRST = 250
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,11 @@ class ExpansionPace:
     most_waiting: int = 20_000
     hold_s: float = 2.0
     look_every_s: float = 1.0
+
+    @property
+    def first_chunk(self) -> int:
+        """How many are recorded at once before it is known how long that takes."""
+        return min(self.chunk, _FIRST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,6 +234,7 @@ class SqlLeases:
 
     def __init__(self, database: Database, settings: StoreSettings) -> None:
         self._database = database
+        self._pseudonyms = settings.pseudonyms
         ends = partial(finish, grace_s=settings.grace_s)
         self._claim = batched(database, claim, settings.max_batch)
         self._finish = batched(database, ends, settings.max_batch)
@@ -251,7 +252,7 @@ class SqlLeases:
         return await self._finish.submit(checked(finish))
 
     async def redirect(self, claimed: Claimed, recipient: str) -> bool:
-        work = partial(redirect, claimed=claimed, recipient=recipient)
+        work = partial(redirect, claimed=claimed, recipient=recipient, pseudonyms=self._pseudonyms)
         return await self._database.write(work)
 
     async def snoozes(self, id: UUID) -> Snoozes:

@@ -1,8 +1,9 @@
 """Changing where a notification goes while it is under lease."""
 
-from sqlalchemy import select, update
+from sqlalchemy import literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from notifier.audience.pseudonym import Pseudonyms
 from notifier.audience.recipient import compared
 from notifier.delivery.ports import Claimed
 from notifier.store.kit.sql import Now
@@ -11,8 +12,17 @@ from notifier.store.notification.suppressing import is_suppressed
 from notifier.store.notification.tables import notifications as n
 
 
-async def redirect(connection: AsyncConnection, claimed: Claimed, recipient: str) -> bool:
-    """Give it another address; whether it may be sent there."""
+async def redirect(
+    connection: AsyncConnection,
+    *,
+    claimed: Claimed,
+    recipient: str,
+    pseudonyms: Pseudonyms | None,
+) -> bool:
+    """Give it another address; whether it may be sent there.
+
+    `pseudonyms` are those by which an address is known that was erased.
+    """
     there = compared(claimed.channel, recipient)
     statement = (
         update(n)
@@ -24,5 +34,8 @@ async def redirect(connection: AsyncConnection, claimed: Claimed, recipient: str
     )
     if (await connection.execute(statement)).one_or_none() is None:
         return False
-    query = select(is_suppressed(n.c)).where(n.c.id == claimed.id)
-    return not await connection.scalar(query)
+    is_barred = is_suppressed(n.c)
+    if pseudonyms:
+        erased = literal(pseudonyms.of(claimed.service, claimed.channel, recipient))
+        is_barred = or_(is_barred, is_suppressed({**dict(n.c.items()), "recipient": erased}))
+    return not await connection.scalar(select(is_barred).where(n.c.id == claimed.id))

@@ -8,7 +8,7 @@ from notifier.notification.model import Addressee, Channel, Status
 from notifier.notification.outcomes import Fault, SuppressionReason
 from notifier.notification.reading import NotificationFilter
 from notifier.notification.transitions import SUCCEED
-from tests.contract.store.stores import Stores, a_submission, utc
+from tests.contract.store.stores import PSEUDONYMS, Stores, a_submission, utc
 
 SWITCHED_OFF = Fault(kind="suppressed", code="choice", message="newsletter is switched off")
 
@@ -116,6 +116,21 @@ async def test_nothing_goes_to_another_address_that_is_suppressed(stores: Stores
     claimed = await stores.claimed()
 
     assert not await stores.leases.redirect(claimed, "ada@new.example")
+
+
+async def test_nothing_goes_to_another_address_that_was_erased_and_is_suppressed(
+    stores: Stores,
+) -> None:
+    kept = PSEUDONYMS.of("orders", Channel.EMAIL, "ada@new.example")
+    await stores.suppressions.add(
+        service="orders",
+        channel=Channel.EMAIL,
+        recipient=kept,
+        reason=SuppressionReason.HARD_BOUNCE,
+    )
+    claimed = await stores.claimed()
+
+    assert not await stores.leases.redirect(claimed, "Ada@NEW.example")
 
 
 async def test_who_lost_the_lease_changes_no_address(stores: Stores) -> None:
