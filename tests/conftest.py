@@ -4,6 +4,7 @@ A service that cannot be had fails the test with one line that says what to inst
 skips what matters most would pass without having looked.
 """
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -21,6 +22,12 @@ from tests.servers.smtp import smtp_server as running_smtp_server
 # How fast examples come says something about the machine and its other work alone.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from what stays: modules, and some ten thousand tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
