@@ -126,6 +126,8 @@ class Person:
 
 def in_order(addresses: Collection[Address]) -> tuple[Address, ...]:
     """Return them by channel, the primary one of each first."""
+    if len(addresses) < 2:  # noqa: PLR2004 - nothing to order
+        return tuple(addresses)
     return tuple(
         sorted(addresses, key=lambda each: (each.channel, not each.is_primary, each.compared))
     )

@@ -19,6 +19,8 @@ INLINE_CONTENT = f"{NOTIFIER}, inline content"
 TEMPLATE = f"{NOTIFIER}, a template"
 TEMPLATE_AMONG_MANY = f"{NOTIFIER}, a template among 100,000 versions"
 TEMPLATE_OF_ROWS = f"{NOTIFIER}, a template with ten rows"
+ADDRESS = f"{NOTIFIER}, to an address"
+PERSON = f"{NOTIFIER}, to a person who chose"
 
 
 @dataclass(slots=True)
@@ -172,6 +174,11 @@ def _to_inline(subject: str) -> Finding:
     return _times(_of("templates", subject, figure), _of("templates", INLINE_CONTENT, figure))
 
 
+def _person_to_address(results: Results) -> float | None:
+    figure = "cpu_us API"
+    return _times(_of("people", PERSON, figure), _of("people", ADDRESS, figure))(results)
+
+
 _ACCEPT_US, _SEND_US = "accept, µs in the database", "claim and finish, µs in the database"
 _STATUS_MS = "status query, ms in the database"
 TARGETS = (
@@ -201,6 +208,7 @@ TARGETS = (
     Target("broadcast: longest transaction, ms", _ours("broadcast", "transaction_ms"), most=250),
     Target("broadcast: memory of a relay, MiB (RSS)", _ours("broadcast", "rss_mib"), most=150),
     Target("broadcast: high waits meanwhile, p99, ms", _ours("broadcast", "p99_ms"), most=1_000),
+    Target("people: CPU of the API, to addresses", _person_to_address, most=1.25),
     Target("memory of the API, MiB", _ours("memory", "API second MiB (PSS)"), most=120),
     Target("memory of a worker, MiB", _ours("memory", "worker second MiB (PSS)"), most=100),
     Target("memory of the API: second to first", _ours("memory", "API growth"), most=1.05),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from tools.bench.accepting import accept, accept_batches
+from tools.bench.addressing import accept_to_address, accept_to_person
 from tools.bench.broadcasting import broadcast
 from tools.bench.draining import Contestant, drain, drain_slowly
 from tools.bench.embedding import embed
@@ -18,6 +19,7 @@ from tools.bench.lanes import overtake, overtake_what_is_due
 from tools.bench.limits import limits
 from tools.bench.place import Servers
 from tools.bench.results import (
+    ADDRESS,
     CROWDED,
     INLINE_CONTENT,
     MANY_DUE,
@@ -25,6 +27,7 @@ from tools.bench.results import (
     NO_OLD,
     NOTIFIER,
     PARTS,
+    PERSON,
     TEMPLATE,
     TEMPLATE_AMONG_MANY,
     TEMPLATE_OF_ROWS,
@@ -147,6 +150,13 @@ def _templates(servers: Servers, options: Options) -> Turns:
     }
 
 
+def _people(servers: Servers, options: Options) -> Turns:
+    return {
+        ADDRESS: partial(accept_to_address, servers, options.seconds),
+        PERSON: partial(accept_to_person, servers, options.seconds),
+    }
+
+
 def _connections(servers: Servers, options: Options) -> Turns:
     stack = Stack(NOTIFIER, deploy_notifier)
     return {
@@ -197,6 +207,7 @@ MEASUREMENTS = (
         lambda s, o: partial(broadcast, s, _SLOTS, 100 * o.notifications),
         repeats=False,
     ),
+    _alone("people", _people, repeats=True),
     _ours("memory", lambda s, o: partial(grow, s, _SLOTS, 10 * o.notifications), repeats=False),
     Measurement("scale", _scale),
     _ours("embedded", lambda s, o: partial(embed, s, o.seconds)),
@@ -216,6 +227,7 @@ class Command(StrEnum):
     LANES = "lanes"
     TEMPLATES = "templates"
     BROADCAST = "broadcast"
+    PEOPLE = "people"
     MEMORY = "memory"
     SCALE = "scale"
     EMBEDDED = "embedded"

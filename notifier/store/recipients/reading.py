@@ -80,4 +80,4 @@ async def people(
     """Return those who are there, by service and the id that was asked for."""
     rows = joined(encode({"service": service, "asked": asked}) for service, asked in wanted)
     found = await connection.execute(_PEOPLE, {"rows": rows})
-    return {(row.service, row.asked): to_person(row) for row in found}
+    return {(row[0], row[-1]): to_person(row) for row in found}

@@ -1,10 +1,10 @@
 """Rows of the directory, as what they stand for."""
 
-import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Row
+import orjson
 
 from notifier.audience.choices import Choices
 from notifier.audience.person import Address, Person, Profile, in_order
@@ -15,20 +15,25 @@ from notifier.store.kit.sql import time_text
 from notifier.store.notification.rows import as_written
 
 
-def to_person(row: Row[Any]) -> Person:
-    """Return a person; `row` has their `addresses` as one JSON text."""
+def to_person(row: Sequence[Any]) -> Person:
+    """Return a person; `row` begins with the columns of `recipients`, and their addresses."""
+    # By position, since attributes of a row are slow and everybody who is sent to is read.
+    (
+        service, user_id, locale, time_zone, attributes, choices, quiet_hours, etag,
+        created_at, updated_at, addresses,
+    ) = row[:11]  # fmt: skip
     return Person(
-        service=row.service,
-        user_id=row.user_id,
-        locale=row.locale,
-        time_zone=row.time_zone,
-        attributes=cast("dict[str, JsonValue]", row.attributes or {}),
-        addresses=in_order([_to_address(each) for each in json.loads(row.addresses or "[]")]),
-        choices=Choices.decode(row.choices),
-        quiet_hours=QuietHours.decode(row.quiet_hours),
-        etag=row.etag,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
+        service=service,
+        user_id=user_id,
+        locale=locale,
+        time_zone=time_zone,
+        attributes=cast("dict[str, JsonValue]", attributes or {}),
+        addresses=in_order([_to_address(each) for each in orjson.loads(addresses or "[]")]),
+        choices=Choices.decode(choices),
+        quiet_hours=QuietHours.decode(quiet_hours),
+        etag=etag,
+        created_at=created_at,
+        updated_at=updated_at,
     )
 
 
