@@ -40,8 +40,10 @@ class Composer:
             StoreUnavailableError: its template could not be read.
         """
         pin, links = claimed.template, self._links(claimed)
-        filling = self._filled(claimed, pin, links, person) if pin else None
-        rendered = await filling if filling else _filled_inline(claimed)
+        if pin:
+            rendered = await self._filled(claimed, pin, links, person)
+        else:
+            rendered = _filled_inline(claimed)
         return Message(
             id=claimed.id,
             service=claimed.service,
