@@ -22,11 +22,12 @@ from notifier.store.topics import topic_members
 _r, _a, _l, _m = recipients.c, recipient_addresses.c, recipient_aliases.c, topic_members.c
 _service = parameter("of_service")
 
-_ids = given_rows("rows", user_id=Text)
+# The service comes with each id: SQLite then cannot but begin with the ids, and look each one up.
+_ids = given_rows("rows", service=Text, user_id=Text)
 _ALIASES = select(_l.alias, _l.user_id).join_from(
-    _ids, recipient_aliases, and_(_l.service == _service, is_key(_l.alias, _ids.c.user_id))
+    _ids, recipient_aliases, and_(_l.service == _ids.c.service, is_key(_l.alias, _ids.c.user_id))
 )
-_is_one = and_(_r.service == _service, is_key(_r.user_id, _ids.c.user_id))
+_is_one = and_(_r.service == _ids.c.service, is_key(_r.user_id, _ids.c.user_id))
 _LOCK = (
     select(_r.user_id, _r.etag)
     .join_from(_ids, recipients, _is_one)
@@ -75,7 +76,7 @@ _ADD_ADDRESSES = insert(recipient_addresses).from_select(
 def _of_those(table: Table) -> Delete:
     """Return what deletes the rows of these people; their ids are the parameter `rows`."""
     key = [table.c.service, table.c.user_id]
-    is_theirs = and_(table.c.service == _service, is_key(table.c.user_id, _ids.c.user_id))
+    is_theirs = and_(table.c.service == _ids.c.service, is_key(table.c.user_id, _ids.c.user_id))
     return delete(table).where(tuple_(*key).in_(select(*key).join_from(_ids, table, is_theirs)))
 
 
@@ -89,7 +90,7 @@ async def current_ids(
     connection: AsyncConnection, service: str, user_ids: Collection[str]
 ) -> Mapping[str, str]:
     """Return by which ids those are known now that had others before a merge."""
-    found = await connection.execute(_ALIASES, _parameters(service, _id_rows(user_ids)))
+    found = await connection.execute(_ALIASES, _id_rows(service, user_ids))
     return {row.alias: row.user_id for row in found}
 
 
@@ -97,7 +98,7 @@ async def lock(
     connection: AsyncConnection, service: str, user_ids: Collection[str]
 ) -> Mapping[str, str]:
     """Lock the rows of those who are there; returns their ETags."""
-    found = await connection.execute(_LOCK, _parameters(service, _id_rows(user_ids)))
+    found = await connection.execute(_LOCK, _id_rows(service, user_ids))
     return {row.user_id: row.etag for row in found}
 
 
@@ -148,8 +149,8 @@ async def put(connection: AsyncConnection, service: str, profiles: Sequence[Prof
 async def _put_addresses(
     connection: AsyncConnection, service: str, profiles: Sequence[Profile]
 ) -> None:
-    ids = _id_rows([each.user_id for each in profiles])
-    await connection.execute(_REMOVE_ADDRESSES, _parameters(service, ids))
+    ids = _id_rows(service, [each.user_id for each in profiles])
+    await connection.execute(_REMOVE_ADDRESSES, ids)
     rows = [address_row(each, address) for each in profiles for address in each.addresses]
     if rows:
         await connection.execute(_ADD_ADDRESSES, _parameters(service, rows))
@@ -157,13 +158,14 @@ async def _put_addresses(
 
 async def remove(connection: AsyncConnection, service: str, user_id: str) -> None:
     """Remove somebody, whose row is locked, and what is about nobody else."""
-    parameters = _parameters(service, _id_rows([user_id]))
+    parameters = _id_rows(service, [user_id])
     for removal in (_REMOVE_ADDRESSES, _REMOVE_ALIASES, _REMOVE_MEMBERSHIPS, _REMOVE):
         await connection.execute(removal, parameters)
 
 
-def _id_rows(user_ids: Collection[str]) -> list[RowJson]:
-    return [encode({"user_id": user_id}) for user_id in sorted(user_ids)]
+def _id_rows(service: str, user_ids: Collection[str]) -> dict[str, str]:
+    ids = (encode({"service": service, "user_id": user_id}) for user_id in sorted(user_ids))
+    return {"rows": joined(ids)}
 
 
 def _parameters(service: str, rows: Iterable[RowJson]) -> dict[str, str]:
