@@ -1,5 +1,6 @@
 """People from a file: taken in pieces while it arrives, a thousand records a transaction."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from notifier.audience.person import MAX_PEOPLE, PersonStore, Profile
 from notifier.errors import StoreUnavailableError
 
 _PIECE_BYTES: Final = 65_536
+_RECORDS_PER_TURN: Final = 50
 _MOST_BYTES_AT_ONCE: Final = 2_000_000
 _MAX_FINDINGS: Final = 1_000
 _MAX_BYTES: Final = 1_000_000_000
@@ -170,10 +172,13 @@ async def _portions(upload: Upload, from_line: int) -> AsyncIterator[Sequence[Re
 
 
 async def _records(upload: Upload) -> AsyncIterator[Record]:
+    """Yield records as they arrive; other tasks get their turn in between."""
     reader = RecordReader(upload.type)
     async for piece in upload.chunks(_PIECE_BYTES):
-        for record in reader.feed(piece):
+        for index, record in enumerate(reader.feed(piece), 1):
             yield record
+            if index % _RECORDS_PER_TURN == 0:
+                await asyncio.sleep(0)
     for record in reader.end():
         yield record
 
