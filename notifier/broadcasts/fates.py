@@ -46,7 +46,8 @@ def counted(counts: Counts, looked: Sequence[Looked]) -> Counts:
 
 def reasons(looked: Sequence[Looked]) -> Mapping[str, int]:
     """Count why members are suppressed."""
-    return Counter(each.why or SUPPRESSED for each in looked if each.fate is Fate.SUPPRESSED)
+    fates = (each.why or SUPPRESSED for each in looked if each.fate is Fate.SUPPRESSED)
+    return dict(Counter(fates))
 
 
 def submissions(broadcast: StoredBroadcast, looked: Sequence[Looked]) -> Sequence[Submission]:

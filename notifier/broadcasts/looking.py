@@ -1,6 +1,6 @@
 """Looking at members: what a broadcast comes to for each of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from notifier.audience.topic import Member
@@ -42,14 +42,29 @@ class Onlooker:
         version = await self.library.version(broadcast.version_id)
         if version is None:
             raise NoVersionError("the broadcast's template version is not in the database")
-        told = [each for each in members if each.user_id not in broadcast.whom.excluded]
+        excluded = await self._excluded(broadcast)
+        told = [each for each in members if each.user_id not in excluded]
         drafts = [_draft(broadcast, each) for each in told]
         pinner = settled_pinner(self.drafter.pinner, version, drafts)
         made = await replace(self.drafter, pinner=pinner).submissions(
             drafts, service=broadcast.service
         )
-        found = {each.user_id: it for each, it in zip(told, made, strict=True)}
+        found = {
+            each.user_id: it
+            for each, it in zip(told, made, strict=True)
+            if not isinstance(it, Submission) or _person(it) not in excluded
+        }
         return [_looked(each, found.get(each.user_id)) for each in members]
+
+    async def _excluded(self, broadcast: Broadcast) -> Collection[str]:
+        """Return whom it is not for, by all ids that were said and by those they have now."""
+        said = broadcast.whom.excluded
+        people = await self.drafter.audience.people(broadcast.service, said)
+        return {*said, *(each.user_id for each in people.values())}
+
+
+def _person(made: Submission) -> str | None:
+    return made.addressee.user_id if made.addressee else None
 
 
 def _draft(broadcast: Broadcast, member: Member) -> Draft:

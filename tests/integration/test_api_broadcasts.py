@@ -279,6 +279,32 @@ async def test_a_dry_run_says_what_would_come_of_it_and_sends_nothing(api: Api) 
     assert "@example.org" not in answer.text
 
 
+async def test_a_dry_run_counts_why_some_do_not_get_it(api: Api) -> None:
+    off = Category(service="orders", key="newsletter", defaults={Channel.EMAIL: False})
+    await api.stores.categories.set(off)
+    await know(api, ada("u1"), ada("u2"))
+    await join(api, "u1", "u2")
+
+    answer = await api.client.post(BROADCASTS, json={**NEWS, "dry_run": True})
+
+    assert answer.status_code == 200
+    assert answer.json()["counts"]["suppressed"] == {"category_default": 2}
+
+
+async def test_whoever_is_excluded_is_so_by_all_their_ids(api: Api) -> None:
+    await know(api, ada("u1"), ada("u2"), ada("old2"), ada("u3"), ada("old3"))
+    for now, before in (("u2", "old2"), ("u3", "old3")):
+        merged = await api.client.post(f"/api/v1/recipients/{now}/merge", json={"from": before})
+        assert merged.status_code == 200
+    await join(api, "u1", "u2", "old3")
+
+    id = await send(api, exclude=["old2", "u3"])
+    await expand(api)
+
+    counts = (await shown(api, id))["counts"]
+    assert (counts["accepted"], counts["excluded"]) == (1, 2)
+
+
 async def test_the_same_request_is_one_broadcast(api: Api) -> None:
     headers = {"Idempotency-Key": "news-7"}
 
