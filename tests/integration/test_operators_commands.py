@@ -74,10 +74,10 @@ def test_an_address_is_put_on_a_list_and_taken_off(command: Command) -> None:
     assert command("suppressions add +491701234567 --service payments --type sms")[0] == 0
 
     _, listed, _ = command("suppressions list")
-    assert [line.split("\t")[:4] for line in listed.splitlines()] == [
-        ["service", "type", "recipient", "reason"],
-        ["payments", "sms", "+491701234567", "manual"],
-        ["orders", "email", "anna@example.com", "spam_report"],
+    assert [line.split("\t")[:5] for line in listed.splitlines()] == [
+        ["service", "type", "recipient", "category", "reason"],
+        ["payments", "sms", "+491701234567", "", "manual"],
+        ["orders", "email", "anna@example.com", "", "spam_report"],
     ]
     assert len(command("suppressions list --service orders")[1].splitlines()) == 2
     assert len(command("suppressions list --type sms")[1].splitlines()) == 2

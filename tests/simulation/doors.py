@@ -15,7 +15,7 @@ import structlog
 
 from notifier.channels.provider import Parts
 from notifier.channels.registry import channel_settings
-from notifier.composition import api, one_process, resources, workers
+from notifier.composition import api, one_process, resources, stores, workers
 from notifier.delivery.ports import ChannelAdapter
 from notifier.notification.model import Channel
 from notifier.store.kit.database import Database, Patience
@@ -49,6 +49,9 @@ class WorldClock:
     def monotonic_s(self) -> float:
         """Seconds that only ever grow."""
         return this_loop().time()
+
+
+_COMPOSITION = (resources, stores, api, workers, one_process)
 
 
 @contextlib.contextmanager
@@ -88,9 +91,12 @@ def opened_into(world: _Opened) -> Iterator[None]:
         "spare_collector": lambda: None,
     }
     with contextlib.ExitStack() as stack:
-        for module, (name, door) in product((resources, api, workers, one_process), doors.items()):
+        hung: set[str] = set()
+        for module, (name, door) in product(_COMPOSITION, doors.items()):
             if hasattr(module, name):
                 stack.enter_context(mock.patch.object(module, name, door))
+                hung.add(name)
+        assert hung == set(doors), "what these stand for is made somewhere else now"
         stack.enter_context(mock.patch.object(supervisor, "Child", world.nursery.start))
         _log_into(world)
         yield

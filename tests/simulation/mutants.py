@@ -128,7 +128,7 @@ MUTANTS: Sequence[Mutant] = (
     # --- ends -------------------------------------------------------------------------------
     _mutant(
         "an-end-needs-the-lease",
-        "store.notification.attempts",
+        "store.notification.finishing",
         "        n.c.lease_token == _ended.c.lease_token,\n",
         "",
         "database parted, freeze",
@@ -160,7 +160,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "a-late-completion-is-noted",
-        "store.notification.attempts",
+        "store.notification.finishing",
         "    await timeline.append(connection, events)\n",
         "",
         "database parted, freeze",
