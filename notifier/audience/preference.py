@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from notifier.audience.caps import CapUse
 from notifier.audience.category import Category
-from notifier.audience.choices import ANY, Choice, places
+from notifier.audience.choices import ANY, Choice, Choices, places
 from notifier.audience.person import Person
 from notifier.audience.quiet_hours import QuietHours
 from notifier.notification.model import Channel, Lane
@@ -73,6 +73,8 @@ class Defer:
 
 Decision: TypeAlias = Send | Suppress | Defer
 
+_NO_CHOICES = Choices()
+
 
 @dataclass(frozen=True, slots=True)
 class Consulted:
@@ -92,20 +94,20 @@ def decide(occasion: Occasion, person: Person | None, now: datetime) -> Decision
         return Suppress(_listed(listed, occasion.channel))
     if category is None:
         return Send(_UNCATEGORISED)
-    is_on, why = chosen(category, occasion.channel, person)
+    is_on, why = chosen(category, occasion.channel, _choices(person))
     if not is_on:
         return Suppress(why)
     row, until = _quiet(occasion, person, now)
     return Send(why) if until is None else Defer(until, _quieted(row, until))
 
 
-def chosen(category: Category, channel: Channel, person: Person | None) -> tuple[bool, Why]:
+def chosen(category: Category, channel: Channel, choices: Choices) -> tuple[bool, Why]:
     """Return whether a category is on for somebody, and what says so."""
     if not category.can_switch_off:
         return True, Why(
             "required", f"{category.key} cannot be switched off", _category_row(category)
         )
-    choice = person.choices.of(category.key, channel) if person else None
+    choice = choices.of(category.key, channel)
     if choice is not None:
         return choice.is_on, Why("choice", _choice_words(choice), _choice_row(choice))
     is_on = category.is_on_by_default(channel)
@@ -123,7 +125,7 @@ def consulted(occasion: Occasion, person: Person | None, now: datetime) -> Itera
     if category is None or occasion.is_required:
         return
     yield from _choices_consulted(category, channel, person)
-    if chosen(category, channel, person)[0] and occasion.lane is not Lane.HIGH:
+    if chosen(category, channel, _choices(person))[0] and occasion.lane is not Lane.HIGH:
         row, until = _quiet(occasion, person, now)
         yield Consulted(row, f"until {_minute(until)}" if until else None)
 
@@ -150,6 +152,10 @@ def over_cap(use: CapUse) -> Suppress:
 
 
 _UNCATEGORISED = Why("no_category", "it has no category that its service declared", "categories/-")
+
+
+def _choices(person: Person | None) -> Choices:
+    return person.choices if person else _NO_CHOICES
 
 
 def _stops(reason: SuppressionReason, occasion: Occasion) -> bool:

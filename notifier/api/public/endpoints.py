@@ -27,9 +27,10 @@ from notifier.api.public.page import Document, Offer, View, choices_page, unknow
 from notifier.api.public.words import Words, words_for
 from notifier.audience.category import Categories, Category, Declared
 from notifier.audience.choice_change import Source
-from notifier.audience.choices import ANY, Choices, Place
+from notifier.audience.choices import ANY, Place
 from notifier.audience.choosing import Choosing, Chosen
 from notifier.audience.links import ONE_CLICK, Chooser, Links
+from notifier.audience.preference import chosen
 from notifier.clock import Clock
 from notifier.content.brand import BrandStore
 from notifier.notification.model import Channel
@@ -85,16 +86,10 @@ class Situation:
     def _reached(self, category: Category) -> Sequence[tuple[Channel, bool]]:
         theirs = {*self.chosen.channels, self.chooser.channel}
         return [
-            (channel, is_on(self.chosen.choices, category, channel))
+            (channel, chosen(category, channel, self.chosen.choices)[0])
             for channel in Channel
             if channel in theirs and channel in self.channels
         ]
-
-
-def is_on(choices: Choices, category: Category, channel: Channel) -> bool:
-    """Whether somebody who chose this gets a category over a channel."""
-    choice = choices.of(category.key, channel)
-    return category.is_on_by_default(channel) if choice is None else choice.is_on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

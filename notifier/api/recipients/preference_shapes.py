@@ -132,7 +132,7 @@ class ChosenCategoryView(View):
 
 
 def _state(category: Category, channel: Channel, person: Person) -> StateView:
-    is_on, why = chosen(category, channel, person)
+    is_on, why = chosen(category, channel, person.choices)
     return StateView(is_on=is_on, code=why.code, words=why.words, row=why.row)
 
 
