@@ -133,6 +133,7 @@ class NotifierInbox extends HTMLElement {
 	#asking = null;
 	#items = [];
 	#part = "inbox";
+	#wanted = PAGE;
 	#hasMore = false;
 	#counts = NOTHING;
 	#lastId = null;
@@ -200,6 +201,7 @@ class NotifierInbox extends HTMLElement {
 	refresh() {
 		this.#token = this.#lastId = null;
 		this.#items = [];
+		this.#wanted = PAGE;
 		this.#counts = NOTHING;
 		this.#state = "loading";
 		this.#restart();
@@ -244,20 +246,30 @@ class NotifierInbox extends HTMLElement {
 		throw new Refused(answer.status, problem.code, Number(answer.headers.get("Retry-After")) || 0);
 	}
 
-	async #load(more) {
+	/** Ask for all that is to be shown; only the latest answer counts. */
+	async #load() {
 		const turn = ++this.#loads;
-		const query = new URLSearchParams();
-		query.set("limit", more ? PAGE : Math.min(Math.max(PAGE, this.#items.length), 200));
-		if (this.#part !== "inbox") query.set(this.#part, "true");
-		if (more) query.set("after", this.#items.at(-1).seq);
-		const page = await (await this.#ask(`?${query}`)).json();
-		if (turn !== this.#loads) return;
+		const wanted = Math.max(this.#wanted, this.#items.length);
+		const items = [];
+		let page;
+		do {
+			const query = new URLSearchParams({ limit: Math.min(wanted - items.length, 200) });
+			if (this.#part !== "inbox") query.set(this.#part, "true");
+			if (page) query.set("after", items.at(-1).seq);
+			page = await (await this.#ask(`?${query}`)).json();
+			if (turn !== this.#loads) return;
+			items.push(...page.items);
+		} while (page.next && items.length < wanted);
 		this.#loaded = turn;
-		const known = new Set(page.items.map((item) => item.id));
-		this.#items = more ? [...this.#items.filter((item) => !known.has(item.id)), ...page.items] : page.items;
-		this.#hasMore = page.next !== null;
+		this.#items = items;
+		this.#hasMore = Boolean(page.next);
 		this.#state = "ready";
 		this.#take(page);
+	}
+
+	#loadMore() {
+		this.#wanted = this.#items.length + PAGE;
+		return this.#load().catch(() => this.#say("failed"));
 	}
 
 	#take({ unread_count, unseen_count, version }) {
@@ -459,10 +471,7 @@ class NotifierInbox extends HTMLElement {
 		parts.list = make("ul", { part: "list", "aria-labelledby": "title" });
 		parts.note = make("p", { class: "note" });
 		parts.retry = button({ class: "more", onclick: () => this.#retry() });
-		parts.more = button({
-			class: "more",
-			onclick: () => this.#load(true).catch(() => this.#say("failed")),
-		});
+		parts.more = button({ class: "more", onclick: () => this.#loadMore() });
 		const scroll = make("div", { class: "scroll" }, parts.list, parts.note, parts.retry, parts.more);
 		const head = make("div", { class: "head", part: "header" }, parts.title, parts.all, parts.close);
 		parts.panel = make("section", {
@@ -487,6 +496,7 @@ class NotifierInbox extends HTMLElement {
 	#show(part) {
 		this.#part = part;
 		this.#items = [];
+		this.#wanted = PAGE;
 		this.#hasMore = false;
 		this.#state = "loading";
 		this.#render();
