@@ -1,0 +1,1 @@
+"""What happened elsewhere, and what comes of it here."""

@@ -1,0 +1,63 @@
+"""A digest: what several events come to for one person, sent as one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from notifier.events.event import EventKey
+from notifier.intake.ports import Submission
+from notifier.notification.model import JsonValue
+
+MOST_SHOWN = 50
+"""Items that a digest's template gets; `count` is of all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """An item of a digest."""
+
+    event: EventKey
+    at: datetime
+    data: JsonValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """A digest that is closed: what comes later opens another one."""
+
+    id: UUID
+    """A UUIDv7; the ids of its notifications are derived from it."""
+    service: str
+    rule: str
+    version_id: UUID
+    """Of its first item's rule."""
+    person: str
+    is_user: bool
+    key: str
+    match_key: str | None
+    """Of its first item's match."""
+    opened_at: datetime
+    closed_at: datetime
+    count: int
+    items: Sequence[Collected]
+    """The first `MOST_SHOWN` of `count`, in the order of their arrival."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """Nothing can be sent of a digest; `reason` repeats nothing of anybody's."""
+
+    reason: str
+
+
+class Finishing(Protocol):
+    """Knows what a rule does after its digest."""
+
+    async def finished(self, digest: Digest) -> Sequence[Submission] | Unfinished:
+        """Return what a digest comes to, always under the same ids; changes nothing.
+
+        Raises:
+            StoreUnavailableError: rules, templates or people could not be looked up.
+        """
