@@ -31,6 +31,7 @@ from notifier.store.notification.upkeep import SqlUpkeep
 from notifier.store.preferences import SqlPreferenceStore
 from notifier.store.providers.accounts import SqlProviderStore
 from notifier.store.receipts.applying import SqlReceiptStore
+from notifier.store.recipients.inboxes import meant
 from notifier.store.recipients.reading import SqlDirectory
 from notifier.store.recipients.store import SqlPersonStore
 from notifier.store.retention import SqlPurge, SqlRetentionRules
@@ -85,7 +86,7 @@ class Stores:
 
     @cached_property
     def inbox(self) -> SqlInbox:
-        return SqlInbox(self.database)
+        return SqlInbox(self.database, meant)
 
     @cached_property
     def captures(self) -> SqlCaptures:

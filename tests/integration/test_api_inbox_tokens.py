@@ -46,6 +46,23 @@ async def test_a_token_reads_and_marks_its_inbox(api: Api) -> None:
     assert marked == [204, 204]
 
 
+async def test_a_token_of_an_earlier_id_opens_the_inbox_of_who_has_that_now(api: Api) -> None:
+    keeper = await api.headers("orders", "recipients")
+    for each in ("ada", "ada-before"):
+        await api.client.put(f"/api/v1/recipients/{each}", json={}, headers=keeper)
+    await api.deliver_in_app("ada", "hello")
+    earlier = await token(api, "ada-before")
+    merged = {"from": "ada-before"}
+    await api.client.post("/api/v1/recipients/ada/merge", json=merged, headers=keeper)
+
+    async with browser(api, earlier) as before:
+        shown = (await before.get(f"{INBOX}/ada-before")).json()
+        refused = await before.get(f"{INBOX}/ada")
+
+    assert [each["text"] for each in shown["items"]] == ["hello"]
+    assert refused.status_code == 403
+
+
 async def test_a_token_says_how_long_it_works(api: Api) -> None:
     answer = await api.client.post(f"{INBOX}/tokens", json={"recipient": "ada"})
 

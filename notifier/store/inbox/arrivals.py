@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import (
@@ -22,6 +23,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert  # its ON CONFLICT i
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.notification.model import Message
+from notifier.store.inbox.naming import Meant, Name, names_of
 from notifier.store.inbox.tables import inbox_items, inboxes, items
 from notifier.store.kit.rows import encode, joined
 from notifier.store.kit.sql import ID, JsonObject, Now, given_rows
@@ -134,18 +136,40 @@ _WAKE = (
 
 
 async def add_all(
-    connection: AsyncConnection, *, messages: Sequence[Message], lock: Select[Any]
+    connection: AsyncConnection, *, messages: Sequence[Message], lock: Select[Any], meant: Meant
 ) -> Collection[tuple[str, str]]:
     """Add those that are not there yet to the inboxes that can be locked; returns these."""
-    names = {"rows": names_of(set(map(inbox_of, messages)))}
-    await connection.execute(MAKE, names)
-    locked = {(row.service, row.recipient) for row in await connection.execute(lock, names)}
-    new = {message.id: message for message in messages if inbox_of(message) in locked}
+    held = await _hold(connection, set(map(inbox_of, messages)), lock, meant)
+    new = {
+        each.id: replace(each, recipient=held[inbox_of(each)][1])
+        for each in messages
+        if inbox_of(each) in held
+    }
     result = await connection.execute(_ADD, {"rows": joined(map(message_row, new.values()))})
     added = Counter((row.service, row.recipient) for row in result)
     if added:
         await connection.execute(_COUNT, {"rows": _counts_of(added)})
-    return locked
+    return held.keys()
+
+
+async def _hold(
+    connection: AsyncConnection, names: Collection[Name], lock: Select[Any], meant: Meant
+) -> Mapping[Name, Name]:
+    """Lock those that can be locked; returns by which names they are kept."""
+    locked = await _make_and_lock(connection, names, lock)
+    # Only now, as a merge holds what it moves. Nobody waits for a second one with one in hand.
+    kept = await meant(connection, locked)
+    if elsewhere := set(kept.values()) - locked:
+        locked |= await _make_and_lock(connection, elsewhere, LOCK_FREE)
+    return {name: inbox for name, inbox in kept.items() if inbox in locked}
+
+
+async def _make_and_lock(
+    connection: AsyncConnection, names: Collection[Name], lock: Select[Any]
+) -> set[Name]:
+    rows = {"rows": names_of(names)}
+    await connection.execute(MAKE, rows)
+    return {(row.service, row.recipient) for row in await connection.execute(lock, rows)}
 
 
 def inbox_of(message: Message) -> tuple[str, str]:
@@ -175,13 +199,6 @@ async def wake_due(connection: AsyncConnection, *, due: Sequence[tuple[str, str,
     if woken:
         await connection.execute(_COUNT, {"rows": _counts_of(woken)})
     return woken.total()
-
-
-def names_of(names: Collection[tuple[str, str]]) -> str:
-    """Return these (service, recipient) as the parameter of a statement."""
-    return joined(
-        encode({"service": service, "recipient": recipient}) for service, recipient in names
-    )
 
 
 def _counts_of(added: Mapping[tuple[str, str], int]) -> str:

@@ -1,7 +1,7 @@
 """The inboxes' store."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -25,10 +25,10 @@ from notifier.store.inbox.arrivals import (
     add_all,
     find_due,
     inbox_of,
-    names_of,
     wake_due,
 )
 from notifier.store.inbox.marking import END, MarkResult, mark_many, mark_one
+from notifier.store.inbox.naming import Meant, Name, names_of
 from notifier.store.inbox.tables import IS_IN, inbox_items, items
 from notifier.store.kit.batcher import Batcher
 from notifier.store.kit.database import Database, Work
@@ -39,10 +39,11 @@ _MOST_STEPS = 200
 
 
 class SqlInbox:
-    """`Inbox` over SQL."""
+    """`Inbox` over SQL; each is kept by the name that is `meant`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, meant: Meant) -> None:
         self._database = database
+        self._meant = meant
         self._deliver = self._batcher(LOCK_FREE)
         self._deliver_late: dict[str, Batcher[Message, bool]] = {}
         self._steps: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
@@ -60,7 +61,8 @@ class SqlInbox:
         # Somebody changes that inbox. Only others of the service wait for that as well.
         if message.service not in self._deliver_late:
             self._deliver_late[message.service] = self._batcher(LOCK)
-        await self._deliver_late[message.service].submit(message)
+        while not await self._deliver_late[message.service].submit(message):
+            pass
 
     async def page(
         self,
@@ -72,22 +74,14 @@ class SqlInbox:
         unread_only: bool,
         part: Part = Part.INBOX,
     ) -> Sequence[InboxItem]:
-        query = page_of(
-            service,
-            recipient,
-            limit=limit,
-            before=before,
-            unread_only=unread_only,
-            part=part,
-        )
-        return await self._database.search(_reading(query))
+        query = partial(page_of, limit=limit, before=before, unread_only=unread_only, part=part)
+        return await self._database.search(self._reading((service, recipient), query))
 
     async def since(
         self, service: str, recipient: str, seq: int, *, limit: int
     ) -> Sequence[InboxItem]:
-        query = _of(service, recipient).where(inbox_items.c.seq > seq)
-        query = query.order_by(inbox_items.c.seq).limit(limit)
-        return await self._database.read(_reading(query))
+        query = partial(_since, seq=seq, limit=limit)
+        return await self._database.read(self._reading((service, recipient), query))
 
     async def mark(
         self,
@@ -102,16 +96,18 @@ class SqlInbox:
         inbox = {"which_service": service, "which_recipient": recipient}
         which = {**inbox, **({"until": until} if mark is Mark.SNOOZE else {})}
         if notification_id is not None:
-            change = partial(mark_one, mark=mark, which={**which, "which_id": notification_id})
+            one = {**which, "which_id": notification_id}
+            change = partial(mark_one, mark=mark, which=one, meant=self._meant)
             return await write_once(self._database, idempotency, change)
+        change_many = partial(
+            mark_many, mark=mark, which=which, meant=self._meant, wanted=idempotency
+        )
         # One after the other, so that what is delivered next waits for no more than one of them.
         step = self._steps.setdefault((service, recipient), asyncio.Lock())
         before = END
         for _ in range(_MOST_STEPS):
             async with step:
-                marked = await self._database.write(
-                    partial(mark_many, mark=mark, which=which, before=before, wanted=idempotency)
-                )
+                marked = await self._database.write(partial(change_many, before=before))
             if not isinstance(marked, int):
                 return marked
             before = marked
@@ -125,17 +121,28 @@ class SqlInbox:
         found = await self.heads([(service, recipient)])
         return found.get((service, recipient), InboxHead())
 
-    async def heads(
-        self, inboxes: Collection[tuple[str, str]]
-    ) -> Mapping[tuple[str, str], InboxHead]:
-        async def work(connection: AsyncConnection) -> Mapping[tuple[str, str], InboxHead]:
-            result = await connection.execute(HEADS, {"rows": names_of(inboxes)})
-            return {(row.service, row.recipient): _to_head(row) for row in result}
+    async def heads(self, inboxes: Collection[Name]) -> Mapping[Name, InboxHead]:
+        async def work(connection: AsyncConnection) -> Mapping[Name, InboxHead]:
+            kept = await self._meant(connection, inboxes)
+            result = await connection.execute(HEADS, {"rows": names_of(set(kept.values()))})
+            heads = {(row.service, row.recipient): _to_head(row) for row in result}
+            return {name: heads[inbox] for name, inbox in kept.items() if inbox in heads}
 
         return await self._database.read(work)
 
+    def _reading(
+        self, name: Name, query: Callable[[str, str], Select[Any]]
+    ) -> Work[Sequence[InboxItem]]:
+        async def work(connection: AsyncConnection) -> Sequence[InboxItem]:
+            inbox = (await self._meant(connection, [name]))[name]
+            return [_to_item(row) for row in await connection.execute(query(*inbox))]
+
+        return work
+
     async def _deliver_all(self, messages: Sequence[Message], lock: Select[Any]) -> Sequence[bool]:
-        locked = await self._database.write(partial(add_all, messages=messages, lock=lock))
+        locked = await self._database.write(
+            partial(add_all, messages=messages, lock=lock, meant=self._meant)
+        )
         return [inbox_of(message) in locked for message in messages]
 
 
@@ -151,11 +158,8 @@ def page_of(
     return query.order_by(items.seq.desc()).limit(limit)
 
 
-def _reading(query: Select[Any]) -> Work[Sequence[InboxItem]]:
-    async def work(connection: AsyncConnection) -> Sequence[InboxItem]:
-        return [_to_item(row) for row in await connection.execute(query)]
-
-    return work
+def _since(service: str, recipient: str, *, seq: int, limit: int) -> Select[Any]:
+    return _of(service, recipient).where(items.seq > seq).order_by(items.seq).limit(limit)
 
 
 def _of(service: str, recipient: str) -> Select[Any]:

@@ -22,7 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.audience.inbox import Mark, Part
 from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered, Unfinished
-from notifier.store.inbox.arrivals import LOCK, names_of
+from notifier.store.inbox.arrivals import LOCK
+from notifier.store.inbox.naming import Meant, names_of
 from notifier.store.inbox.tables import IS_IN, inbox_items, inboxes, items
 from notifier.store.kit import idempotency as keys
 from notifier.store.kit.sql import ID, Now, UtcTime, parameter
@@ -151,9 +152,11 @@ _COUNT_MARKED = (
 )
 
 
-async def mark_one(connection: AsyncConnection, *, mark: Mark, which: Which) -> Applied | NotFound:
+async def mark_one(
+    connection: AsyncConnection, *, mark: Mark, which: Which, meant: Meant
+) -> Applied | NotFound:
     """Mark the one that `which` names."""
-    await _lock(connection, which)
+    which = await _hold(connection, which, meant)
     if await connection.scalar(_FIND, _without_time(which)) is None:
         return NotFound()
     await _make(connection, _OF_ONE[mark], {**which, "before": END, "most": 1})
@@ -165,13 +168,14 @@ async def mark_many(
     *,
     mark: Mark,
     which: Which,
+    meant: Meant,
     before: int,
     wanted: Idempotency | None,
 ) -> MarkResult | int:
     """Mark the newest before this seq; returns the seq to go on before if there may be more."""
     if wanted and (answered := await keys.find(connection, wanted)):
         return answered
-    await _lock(connection, which)
+    which = await _hold(connection, which, meant)
     most = await _most(connection, mark, which)
     first, count = await _make(connection, _OF_ALL[mark], {**which, "before": before, "most": most})
     if count == _MOST_MARKED:
@@ -207,6 +211,12 @@ def _without_time(which: Which) -> Which:
     return {name: value for name, value in which.items() if name.startswith("which_")}
 
 
-async def _lock(connection: AsyncConnection, which: Which) -> None:
-    names = [(str(which["which_service"]), str(which["which_recipient"]))]
-    await connection.execute(LOCK, {"rows": names_of(names)})
+async def _hold(connection: AsyncConnection, which: Which, meant: Meant) -> Which:
+    """Lock the inbox, and return it by the name by which it is kept."""
+    name = (str(which["which_service"]), str(which["which_recipient"]))
+    await connection.execute(LOCK, {"rows": names_of([name])})
+    # Only now, as a merge holds what it moves.
+    kept = (await meant(connection, [name]))[name]
+    if kept != name:
+        await connection.execute(LOCK, {"rows": names_of([kept])})
+    return {**which, "which_recipient": kept[1]}

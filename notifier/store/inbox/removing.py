@@ -8,7 +8,8 @@ from sqlalchemy import BigInteger, Text, and_, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.audience.inbox import Part
-from notifier.store.inbox.arrivals import LOCK, names_of
+from notifier.store.inbox.arrivals import LOCK
+from notifier.store.inbox.naming import names_of
 from notifier.store.inbox.tables import IS_IN, inbox_items, inboxes, items
 from notifier.store.kit.rows import encode, joined
 from notifier.store.kit.sql import ID, given_rows

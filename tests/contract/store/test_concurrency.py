@@ -20,6 +20,7 @@ from notifier.store.kit import idempotency
 from notifier.store.kit.address import parse_address
 from notifier.store.kit.postgres import create_postgres_engine
 from notifier.store.notification import attempts
+from notifier.store.recipients.inboxes import meant
 from tests.contract.store.stores import (
     Stores,
     a_message,
@@ -157,7 +158,8 @@ async def test_deliveries_to_one_inbox_queue_up_for_its_numbers(store_url: str) 
 
     async with open_stores(store_url) as stores:
         deliver = [
-            partial(arrivals.add_all, messages=[each], lock=arrivals.LOCK) for each in messages
+            partial(arrivals.add_all, messages=[each], lock=arrivals.LOCK, meant=meant)
+            for each in messages
         ]
         await asyncio.gather(*map(stores.database.write, deliver * 2))
 

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.audience.inbox import InboxHead, Mark, Part
 from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered, Unfinished
 from notifier.notification.model import Message
-from notifier.store.inbox.arrivals import LOCK, names_of
+from notifier.store.inbox.arrivals import LOCK
 from notifier.store.inbox.inboxes import page_of
+from notifier.store.inbox.naming import names_of
 from notifier.store.inbox.removing import remove
 from notifier.store.inbox.tables import inbox_items, inboxes
 from notifier.store.kit.database import Work

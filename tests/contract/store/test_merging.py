@@ -134,9 +134,66 @@ async def test_inboxes_become_one_with_all_that_was_marked_in_them(stores: Store
     assert await items(stores, "new") == [
         ("third", False), ("first", True), ("second", False), ("fourth", False),
     ]  # fmt: skip
-    assert await items(stores, "old") == []
     assert (await stores.inbox.head("orders", "new")).unread == 3
-    assert (await stores.inbox.head("orders", "old")).unread == 0
+
+
+async def test_an_inbox_is_read_filled_and_marked_by_every_id_of_its_person(
+    stores: Stores,
+) -> None:
+    await put(stores, *(a_profile(each) for each in "abc"))
+    await deliver(stores, "c", "first")
+    await merge(stores, "b", "c")
+    await merge(stores, "a", "b")
+
+    for recipient in "cba":
+        await deliver(stores, recipient, f"to {recipient}")
+    (newest,) = await stores.inbox.page("orders", "c", limit=1, before=None, unread_only=True)
+    await stores.inbox.mark("orders", "b", newest.notification_id, Mark.READ)
+
+    told = [("first", False), ("to c", False), ("to b", False), ("to a", True)]
+    assert [await items(stores, each) for each in "abc"] == [told] * 3
+    heads = await stores.inbox.heads([("orders", each) for each in "abc"])
+    assert [heads["orders", each].unread for each in "abc"] == [3] * 3
+    await stores.inbox.mark("orders", "c", None, Mark.READ)
+    assert (await stores.inbox.head("orders", "a")).unread == 0
+
+
+async def test_whoever_follows_an_inbox_is_told_of_all_that_is_moved(stores: Stores) -> None:
+    await put(stores, NEW, OLD)
+    await deliver(stores, "new", "mine")
+    for text in ("first", "second", "third"):
+        await deliver(stores, "old", text)
+    await stores.inbox.mark("orders", "old", None, Mark.READ)
+    known = await stores.inbox.head("orders", "old")
+
+    await merge(stores, "new", "old")
+
+    head = await stores.inbox.head("orders", "old")
+    assert (head.seq, head.version) == (known.seq + 3, known.version + 1)
+    found = await stores.inbox.since("orders", "old", known.seq, limit=9)
+    assert [each.text for each in found] == ["first", "second", "third"]
+
+
+async def test_an_inbox_called_by_an_address_stays_with_whom_has_that(stores: Stores) -> None:
+    await put(stores, NEW, OLD, a_profile("other", an_address("old", Channel.IN_APP)))
+    await merge(stores, "new", "old")
+
+    await deliver(stores, "old", "to the other one")
+
+    assert await items(stores, "new") == []
+    assert await items(stores, "old") == [("to the other one", False)]
+
+
+async def test_an_id_that_is_free_again_has_an_inbox_of_its_own(stores: Stores) -> None:
+    await put(stores, NEW, OLD)
+    await merge(stores, "new", "old")
+    await stores.people.delete("orders", "new")
+    await put(stores, OLD)
+
+    await deliver(stores, "old", "mine")
+
+    assert await items(stores, "old") == [("mine", False)]
+    assert await items(stores, "new") == []
 
 
 async def test_an_inbox_called_by_a_user_id_goes_to_where_the_person_has_one(

@@ -1,0 +1,40 @@
+"""By which names an inbox is known: what somebody was called before a merge leads to theirs.
+
+An inbox that somebody has as their address is called by that, whoever else had the name as an id.
+"""
+
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import Text, and_, func, literal, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notifier.notification.model import Channel
+from notifier.store.inbox.naming import Name, names_of
+from notifier.store.kit.sql import given_rows, is_key, literal_text
+from notifier.store.recipients.tables import recipient_addresses, recipient_aliases
+
+_given = given_rows(service=Text, recipient=Text)
+_of, _others = recipient_addresses.alias("of"), recipient_addresses.alias("others")
+_g, _l, _a, _o = _given.c, recipient_aliases.c, _of.c, _others.c
+_in_app = literal_text(Channel.IN_APP)
+_is_alias = and_(_l.service == _g.service, is_key(_l.alias, _g.recipient))
+_is_inbox = and_(
+    _a.service == _l.service, is_key(_a.user_id, _l.user_id), _a.channel == _in_app, _a.is_primary
+)
+_is_address = (
+    select(literal(1))
+    .where(_o.service == _g.service, _o.channel == _in_app, is_key(_o.address, _g.recipient))
+    .exists()
+)
+_MEANT = (
+    select(_g.service, _g.recipient, func.coalesce(_a.address, _l.user_id).label("inbox"))
+    .select_from(_given.join(recipient_aliases, _is_alias).outerjoin(_of, _is_inbox))
+    .where(~_is_address)
+)
+
+
+async def meant(connection: AsyncConnection, names: Collection[Name]) -> Mapping[Name, Name]:
+    """Return the name by which each of these inboxes is kept."""
+    led = await connection.execute(_MEANT, {"rows": names_of(names)})
+    leads = {(row.service, row.recipient): (row.service, row.inbox) for row in led}
+    return {name: leads.get(name, name) for name in names}
