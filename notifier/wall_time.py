@@ -1,11 +1,13 @@
 """Wall time: what clocks show in a time zone, and which instant that is."""
 
 from bisect import bisect_left
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 from zoneinfo import available_timezones
 
 _SECOND = timedelta(seconds=1)
+_HOUR = timedelta(hours=1)
 _OF_A_MACHINE = frozenset({"localtime", "Factory"})
 
 
@@ -31,6 +33,19 @@ def instant(wall: datetime, zone: tzinfo) -> datetime:
     )
     # Only in a gap is the reading with the offset of afterwards the earlier one.
     return first if first <= other else _change(other, first, zone)
+
+
+def changes(after: datetime, until: datetime, zone: tzinfo) -> Iterator[datetime]:
+    """Return, in UTC, when clocks of `zone` are changed between these.
+
+    Of several changes within an hour, it may tell of one alone, or of none.
+    """
+    before = after.astimezone(UTC)
+    while before < until:
+        later = min(before + _HOUR, until)
+        if before.astimezone(zone).utcoffset() != later.astimezone(zone).utcoffset():
+            yield _change(before, later, zone)
+        before = later
 
 
 def _change(before: datetime, after: datetime, zone: tzinfo) -> datetime:
