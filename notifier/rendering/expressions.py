@@ -1,0 +1,195 @@
+"""Expressions of rules: the template language's, with no way to grow what they are given.
+
+They run here, in the process that takes events, for they are short. What could still hurt is not
+there: repeating, ranges, and filters that put a value beside each of many.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+import minijinja
+
+from notifier.events.expressions import (
+    MAX_EXPRESSION_CHARS,
+    NAMES,
+    Context,
+    Missing,
+    Unfit,
+)
+from notifier.notification.model import JsonValue
+from notifier.rendering.faults import FilterError, PartError, engine_fault
+from notifier.rendering.plain import plain
+from notifier.rendering.values import Fields, shielded
+
+FUEL = 5_000
+"""What an expression may spend: going once through some thousands of values."""
+_MAX_JOINED = 1_000
+_MAX_JOINED_CHARS = 10_000
+_MAX_NUMBER = 10**18
+_KEPT = frozenset(
+    {
+        *("abs", "bool", "count", "d", "default", "first", "float", "int", "last", "length"),
+        *("lower", "max", "min", "reject", "rejectattr", "round", "select", "selectattr"),
+        *("sort", "sum", "trim", "upper"),
+    }
+)
+_STRING = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
+_PATH = re.compile(r"[A-Za-z_]\w*(?:\.\w+|\[\d+\])*", re.ASCII)
+_FILTER = re.compile(r"\|\s*(\w*)")
+_SYNTAX = "is not in the expressions' language"
+
+
+class _MissingError(Exception):
+    """A filter found no value."""
+
+
+def _number(name: str, value: object) -> int | float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _MAX_NUMBER:
+        return value
+    raise FilterError(name, "needs a number")
+
+
+def times(value: object, factor: object) -> int | float:
+    """Multiply two numbers."""
+    return _number("times", value) * _number("times", factor)
+
+
+def text(value: object) -> str:
+    """Write a text, a number or true and false as text."""
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return str(_number("string", value))
+        case _:
+            raise FilterError("string", "needs a text or a number")
+
+
+def join(values: object, between: object = "") -> str:
+    """Write several texts or numbers as one text."""
+    if not isinstance(values, list | tuple) or len(values) > _MAX_JOINED:
+        raise FilterError("join", f"needs a list of at most {_MAX_JOINED:,}")
+    if not isinstance(between, str) or len(between) > _MAX_JOINED:
+        raise FilterError("join", "needs a short text to put between")
+    texts = [text(each) for each in values]
+    if sum(map(len, texts)) + len(texts) * len(between) > _MAX_JOINED_CHARS:
+        raise FilterError("join", f"makes at most {_MAX_JOINED_CHARS:,} characters")
+    return between.join(texts)
+
+
+def attributes(values: object, *, attribute: object) -> tuple[object, ...]:
+    """Return one attribute of each, which all have to have: `map(attribute='id')`."""
+    if not isinstance(values, list | tuple) or not isinstance(attribute, str):
+        raise FilterError("map", "needs a list, and an attribute such as attribute='id'")
+    return tuple(_attribute(each, attribute) for each in values)
+
+
+def _attribute(value: object, path: str) -> object:
+    for name in path.split("."):
+        if not isinstance(value, Fields | Mapping) or name not in value:
+            raise _MissingError
+        value = value[name]
+    return value
+
+
+_FILTERS: Mapping[str, Callable[..., object]] = {
+    "times": times,
+    "string": text,
+    "join": join,
+    "map": attributes,
+}
+
+
+class ExpressionEngine:
+    """`Expressions` over the template language."""
+
+    def __init__(self, fuel: int = FUEL) -> None:
+        self._environment = minijinja.Environment(
+            fuel=fuel,
+            undefined_behavior="strict",
+            filters=_FILTERS,
+            debug=False,
+            pycompat=False,
+        )
+        for name in tuple(self._environment.globals):
+            self._environment.remove_global(name)
+
+    def fault(self, expression: str) -> str | None:
+        """Say what is wrong with an expression."""
+        if words := next(_faults(expression), None):
+            return words
+        try:
+            self._environment.add_template("checked", f"{{% if ({expression}) %}}{{% endif %}}")
+            self._environment.eval_expr(expression)
+        except minijinja.TemplateError as error:
+            if error.kind == "SyntaxError":
+                return f"{_SYNTAX}: {error.detail}"
+        except (FilterError, _MissingError):
+            pass
+        finally:
+            self._environment.clear_templates()
+        read = self._environment.undeclared_variables_in_str(f"{{{{ ({expression}) }}}}")
+        if unknown := sorted(read - NAMES):
+            return f"there is no {unknown[0]}; there are {', '.join(sorted(NAMES))}"
+        return None
+
+    def context(self, names: Mapping[str, JsonValue]) -> Context | Unfit:
+        """Make what expressions read."""
+        try:
+            return Context(shielded(names))
+        except PartError as error:
+            return Unfit(error.words.replace("of variables", "of data"))
+
+    def value(self, expression: str, context: Context) -> "JsonValue | Missing | Unfit":
+        """Return what an expression comes to."""
+        if words := next(_faults(expression), None):
+            return Unfit(words)
+        try:
+            found = self._environment.eval_expr(expression, **context.names)
+            if found is None and self._is_missing(expression, context):
+                return Missing(expression)
+            return plain(found)
+        except minijinja.TemplateError as error:
+            return _said(error, expression)
+        except _MissingError:
+            return Missing(expression)
+        except (FilterError, PartError) as error:
+            return Unfit(str(error))
+        except Exception:  # noqa: BLE001  whatever comes of a call that an expression makes
+            return Unfit("it calls what cannot be called")
+
+    def _is_missing(self, expression: str, context: Context) -> bool:
+        asked = f"({expression}) is undefined"
+        return bool(self._environment.eval_expr(asked, **context.names))
+
+
+def _faults(expression: str) -> Iterator[str]:
+    if not expression.strip():
+        yield "expected an expression, such as data.user_id"
+    if len(expression) > MAX_EXPRESSION_CHARS:
+        yield f"expected at most {MAX_EXPRESSION_CHARS} characters"
+    bare = _STRING.sub("''", expression)
+    if "*" in bare:
+        yield "there is no *; multiply with the filter times: data.price|times(2)"
+    used = [match[1] for match in _FILTER.finditer(bare)]
+    there = _KEPT | _FILTERS.keys()
+    if unknown := [name for name in used if name not in there]:
+        yield f"there is no filter {unknown[0]}; there are {', '.join(sorted(there))}"
+
+
+def _said(error: minijinja.TemplateError, expression: str) -> Missing | Unfit:
+    if error.kind == "OutOfFuel":
+        return Unfit("it takes too much work")
+    if error.kind != "UndefinedError":
+        return Unfit(engine_fault(error, expression).words)
+    return Missing(_named(error, expression))
+
+
+def _named(error: minijinja.TemplateError, expression: str) -> str:
+    """Return the path that has no value, as the expression has it."""
+    start, _ = error.range or (0, 0)
+    at = len(expression.encode()[:start].decode(errors="replace"))
+    paths = (each for each in _PATH.finditer(expression) if each.start() <= at < each.end())
+    return next((each[0] for each in paths), expression)
