@@ -18,6 +18,7 @@ from uuid_utils import compat
 
 from notifier.access import keys
 from notifier.api.app import create_app
+from notifier.api.console.layout import templates
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.door import DoorLimits
 from notifier.api.kit.server import bind, make_server
@@ -41,6 +42,7 @@ from notifier.providers.receipt import CallbackRoute
 from notifier.queue.memory import MemoryQueue
 from notifier.rendering.markup import HtmlMarkup
 from notifier.rendering.renderer import VersionRenderer
+from notifier.rendering.trusted import TrustedPages
 from notifier.rendering.workshop import ChildWorkshop
 from notifier.sealing import SealedLinks
 from notifier.store.captures import SqlCaptures
@@ -68,7 +70,7 @@ class ProcessClock:
 
     def __init__(self) -> None:
         self.ahead_s = 0.0
-        self.days_on = 0
+        self.days_on = 0.0
 
     def now(self) -> datetime:
         return datetime.now(UTC) + timedelta(days=self.days_on)
@@ -230,6 +232,7 @@ async def over(
             renderer=VersionRenderer(clock),
             workshop=workshop,
             markup=HtmlMarkup(),
+            pages=TrustedPages(templates()),
             queue=queue,
             clock=clock,
             new_id=compat.uuid7,

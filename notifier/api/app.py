@@ -8,6 +8,7 @@ from typing import TypeAlias
 from starlette.applications import Starlette
 
 from notifier.access.subscribers import SubscriberTokens
+from notifier.api.console.console import console
 from notifier.api.endpoints import all_operations
 from notifier.api.inbox.shapes import PREFIX as INBOX_PREFIX
 from notifier.api.inbox_stream import InboxFeed
@@ -38,14 +39,9 @@ def create_app(ports: ApiPorts, config: ApiConfig, lifespan: Lifespan | None = N
     doorkeeper = Doorkeeper(ring, tokens, config, ports.clock)
     metrics = _metrics(ports, config) if config.has_metrics else None
     operations = all_operations(ports, config, doorkeeper, tokens, feed, metrics)
-    desk = Desk(
-        once=ports.once,
-        pepper=config.pepper,
-        max_body_bytes=config.max_body_bytes,
-        body_timeout_s=config.body_timeout_s,
-    )
+    pages = console(ports, config, doorkeeper) if config.has_console else ()
     app = Starlette(
-        routes=[*routes(operations, doorkeeper, desk), static_files()],
+        routes=[*routes(operations, doorkeeper, _desk(ports, config)), *pages, static_files()],
         lifespan=_closing(feed, lifespan or (lambda _: nullcontext())),
     )
     app.router.redirect_slashes = False
@@ -61,6 +57,15 @@ def create_app(ports: ApiPorts, config: ApiConfig, lifespan: Lifespan | None = N
     app.middleware_stack = frame
     app.state.note_refusal = frame.note_refusal
     return app
+
+
+def _desk(ports: ApiPorts, config: ApiConfig) -> Desk:
+    return Desk(
+        once=ports.once,
+        pepper=config.pepper,
+        max_body_bytes=config.max_body_bytes,
+        body_timeout_s=config.body_timeout_s,
+    )
 
 
 def _metrics(ports: ApiPorts, config: ApiConfig) -> Metrics:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from notifier.access.keys import KeyStore
+from notifier.api.kit.page import Pages
 from notifier.audience.caps import CapStore
 from notifier.audience.category import CategoryStore
 from notifier.audience.changing import PreferenceStore
@@ -83,6 +84,8 @@ class ApiPorts:
     directory: Directory
     categories: CategoryStore
     choosing: Choosing
+    pages: Pages
+    """What fills the pages of the console."""
     captures: Captures | None = None
     links: Links | None = None
     """What opens links to unsubscribe by; None: there are none."""

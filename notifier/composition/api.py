@@ -10,6 +10,7 @@ import uvloop
 from uuid_utils.compat import uuid7
 
 from notifier.api.app import create_app
+from notifier.api.console.layout import templates
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.door import DoorLimits
 from notifier.api.kit.server import bind, serve
@@ -37,6 +38,7 @@ from notifier.errors import RecipientError, SettingsError
 from notifier.intake.submission import Submitter
 from notifier.rendering.markup import HtmlMarkup
 from notifier.rendering.renderer import VersionRenderer
+from notifier.rendering.trusted import TrustedPages
 from notifier.rendering.workshop import ChildWorkshop
 from notifier.settings.groups import ApiSettings, Settings
 
@@ -95,6 +97,7 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
         renderer=VersionRenderer(resources.clock),
         workshop=workshop,
         markup=HtmlMarkup(),
+        pages=TrustedPages(templates()),
         captures=resources.stores.captures if settings.sandbox_page else None,
         queue=resources.queue,
         clock=resources.clock,
@@ -144,6 +147,7 @@ def _api_config(settings: Settings, clock: Clock) -> ApiConfig:
         captured=captured_channels(settings),
         sms=sms_rules(settings),
         has_metrics=settings.metrics,
+        has_console=settings.console,
         max_body_bytes=settings.api.max_body_bytes,
         max_batch_bytes=settings.api.max_batch_bytes,
         requests_per_minute=settings.api.rate_limit,

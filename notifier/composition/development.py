@@ -105,6 +105,7 @@ notifier is ready.
   Sandbox   {url}/sandbox      what would have been sent
   Inbox     {url}/sandbox/inbox#{key}
             in-app notifications in a page
+  Console   {url}/console      how things stand; sign in with the key
   API key   {key}
             (kept in {folder / "api-key"})
   Providers {named}

@@ -345,6 +345,10 @@ class Settings(KeySettings, BrokerSettings, ClientSettings):
         description="Show /sandbox, what the sandbox provider captured, to anyone who can reach "
         "the API.",
     )
+    console: bool = Field(
+        default=True,
+        description="Serve [/console](console.md), pages for people who sign in with an API key.",
+    )
     metrics: bool = Field(
         default=False,
         description="Serve /metrics for Prometheus, to anyone who can reach the API.",

@@ -18,6 +18,7 @@ from uuid_utils import compat
 
 from notifier.access import keys
 from notifier.api.app import create_app
+from notifier.api.console.layout import templates
 from notifier.api.kit.config import ApiConfig
 from notifier.api.ports import ApiPorts, KeepingPorts
 from notifier.delivery.attempt import Lease
@@ -37,6 +38,7 @@ from notifier.queue.rabbitmq.queue import RabbitQueue, open_rabbit_queue
 from notifier.queue.rabbitmq.topology import apply_topology
 from notifier.rendering.markup import HtmlMarkup
 from notifier.rendering.renderer import VersionRenderer
+from notifier.rendering.trusted import TrustedPages
 from notifier.rendering.workshop import ChildWorkshop
 from notifier.store.kit.database import Patience
 from notifier.store.kit.opening import open_database
@@ -130,6 +132,7 @@ class Node:
             renderer=VersionRenderer(SystemClock()),
             workshop=ChildWorkshop(SystemClock()),
             markup=HtmlMarkup(),
+            pages=TrustedPages(templates()),
             queue=self.queue,
             clock=SystemClock(),
             new_id=compat.uuid7,

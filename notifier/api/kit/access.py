@@ -52,6 +52,15 @@ class Caller:
         """The service whose notifications it may see; None for every service's."""
         return None if "admin" in self.scopes else self.service
 
+    def require(self, scope: str) -> None:
+        """Let only somebody with this scope go on.
+
+        Raises:
+            ProblemError: 403.
+        """
+        if scope not in self.scopes:
+            raise ProblemError(FORBIDDEN, f"It needs the scope {scope!r}.")
+
     def may_name(self, service: str | None) -> str:
         """Return `service`, or its own if that is None.
 
@@ -88,7 +97,7 @@ class KeyRing:
         self._pepper = pepper
         self._hashed_with = secrets.token_bytes(32)
         self._known: Kept[bytes, ApiKey] = Kept(_MAX_CACHED_KEYS, clock, fresh_s=ttl_s)
-        self._usable: Kept[str, bool] = Kept(_MAX_CACHED_KEYS, clock, fresh_s=ttl_s)
+        self._by_id: Kept[str, ApiKey] = Kept(_MAX_CACHED_KEYS, clock, fresh_s=ttl_s)
 
     def recall(self, key: PresentedKey) -> ApiKey | None:
         """Return the record of `key` if it was verified less than `ttl_s` ago."""
@@ -107,14 +116,15 @@ class KeyRing:
         self._known.keep(self._name(key), record)
         return record
 
-    async def is_usable(self, id: str) -> bool:
-        """Whether there is a key of this id that is neither revoked nor expired."""
-        known = self._usable.get(id)
-        if known is None:
+    async def usable(self, id: str) -> ApiKey | None:
+        """Return the key of this id; None if it is unknown, revoked or expired."""
+        record = self._by_id.get(id)
+        if record is None:
             record = await self._keys.find(id)
-            known = record is not None and record.is_usable
-            self._usable.keep(id, known)
-        return known
+            if record is None:
+                return None
+            self._by_id.keep(id, record)
+        return record if record.is_usable else None
 
     def _name(self, key: PresentedKey) -> bytes:
         return hashlib.blake2b(key.text.encode(), key=self._hashed_with).digest()
@@ -186,12 +196,31 @@ class Doorkeeper:
         credentials = bearer(header(request.scope, b"authorization"))
         if is_token(credentials):
             return await self._admit_subscriber(request, credentials, takes_tokens=takes_tokens)
-        record = await self._identify(request)
-        self._count(request, self._requests, record.id, 1)
-        scopes = implied_scopes(record.scopes)
-        if scope not in scopes:
-            raise ProblemError(FORBIDDEN, f"It needs the scope {scope!r}.")
-        return Caller(service=record.service, scopes=scopes, key_id=record.id)
+        record = await self.identify(request, credentials)
+        caller = self._counted(request, record)
+        caller.require(scope)
+        return caller
+
+    async def admit_session(self, request: Request, key_id: str) -> Caller | None:
+        """Return who asks by a session of this key; None if the key does not hold any more.
+
+        Raises:
+            ProblemError: 429.
+        """
+        record = await self._ring.usable(key_id)
+        return self._counted(request, record) if record else None
+
+    async def identify(self, request: Request, credentials: str) -> ApiKey:
+        """Return the record of the key that somebody presents.
+
+        Raises:
+            ProblemError: 401, or 429 for whoever presented too many that are none.
+        """
+        key = parse(credentials)
+        if key is None:
+            # What is no key cannot be guessed with, and costs nothing: it counts for nobody.
+            raise _unauthenticated()
+        return await self._ring.verify(key) or self._refuse(request)
 
     async def still_admits(self, request: Request, scope: str) -> bool:
         """Whether a request that was let in a while ago would be let in now.
@@ -281,15 +310,13 @@ class Doorkeeper:
         return (
             subscriber is not None
             and not self._has_expired(subscriber)
-            and await self._ring.is_usable(subscriber.key_id)
+            and await self._ring.usable(subscriber.key_id) is not None
         )
 
-    async def _identify(self, request: Request) -> ApiKey:
-        key = parse(bearer(header(request.scope, b"authorization")))
-        if key is None:
-            # What is no key cannot be guessed with, and costs nothing: it counts for nobody.
-            raise _unauthenticated()
-        return await self._ring.verify(key) or self._refuse(request)
+    def _counted(self, request: Request, record: ApiKey) -> Caller:
+        self._count(request, self._requests, record.id, 1)
+        scopes = implied_scopes(record.scopes)
+        return Caller(service=record.service, scopes=scopes, key_id=record.id)
 
     def _refuse(self, request: Request, why: str | None = None) -> NoReturn:
         """Answer for a wrong key; a good one is looked up and let in however many came before."""

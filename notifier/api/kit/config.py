@@ -35,6 +35,8 @@ class ApiConfig:
     has_metrics: bool = False
     """Serve /metrics, to anyone who can reach the API."""
     metrics_cache_s: float = 5
+    has_console: bool = True
+    """Serve /console, to who signs in with an API key."""
     sms: SmsRules = DEFAULT_RULES
     max_body_bytes: int = 1024 * 1024
     max_batch_bytes: int = 8 * 1024 * 1024

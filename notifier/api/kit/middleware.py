@@ -21,8 +21,10 @@ from notifier.api.kit.headers import header
 from notifier.api.kit.origins import Origins
 from notifier.api.kit.problems import (
     REQUEST_ID_KEY,
+    SHOWN_KEY,
     UNAVAILABLE,
     ProblemError,
+    Shown,
     answer_to,
     internal_problem,
     problem_response,
@@ -206,12 +208,14 @@ def _overloaded(scope: Scope) -> ASGIApp:
 
 
 async def _answer(error: Exception, scope: Scope, receive: Receive, response: _Response) -> None:
-    answer = answer_to(Request(scope), error)
+    request = Request(scope)
+    answer = answer_to(request, error)
     if answer is None:
         _log_failure(error)
-        answer = internal_problem(Request(scope))
+        answer = internal_problem(request)
     if response.status is None:
-        await answer(scope, receive, response.send)
+        shown: Shown | None = scope.get(SHOWN_KEY)
+        await (shown(request, answer) if shown else answer)(scope, receive, response.send)
 
 
 def _let_go(error: BaseException | None) -> None:

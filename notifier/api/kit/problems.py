@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import cast
+from typing import TypeAlias, cast
 
 import orjson
 import structlog
@@ -24,8 +24,13 @@ from notifier.notification.model import JsonValue
 
 log = structlog.get_logger(__name__)
 
+Shown: TypeAlias = Callable[[Request, Response], Response]
+"""Makes a page of the answer that tells a problem."""
+
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID_KEY = "notifier.request_id"
+SHOWN_KEY = "notifier.shown"
+"""Of a request: how people are shown a problem, if it is not a program that asks."""
 _MAX_ERRORS = 100
 
 

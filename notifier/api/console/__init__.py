@@ -1,0 +1,1 @@
+"""The console: pages for people who run notifier, and for those whose service sends."""

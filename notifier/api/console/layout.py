@@ -1,0 +1,114 @@
+"""What all pages of the console share, and what people are shown when something fails."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from notifier.access.sessions import Session
+from notifier.api.kit.access import Caller
+from notifier.api.kit.headers import header
+from notifier.api.kit.page import Pages
+from notifier.api.kit.problems import MEDIA_TYPE
+
+CONSOLE = "/console"
+VISITOR_KEY = "notifier.visitor"
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    # Without it browsers send forms of ours with the origin null.
+    "Referrer-Policy": "same-origin",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A part of the console, for keys with its scope."""
+
+    title: str
+    path: str
+    """Below the console."""
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who is signed in."""
+
+    caller: Caller
+    session: Session
+    form_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Puts pages into their frame: where one can go, and who is signed in."""
+
+    pages: Pages
+    sections: Sequence[Section]
+
+    def open_to(self, scopes: frozenset[str]) -> Sequence[Section]:
+        """Return the sections that somebody with these scopes may use."""
+        return [each for each in self.sections if each.scope in scopes]
+
+    def page(
+        self,
+        request: Request,
+        name: str,
+        values: Mapping[str, object],
+        *,
+        status: int = HTTPStatus.OK,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Return a page, or a part of one, with all that its frame says."""
+        html = self.pages.rendered(name, {**self._framing(request), **values})
+        return HTMLResponse(html, status, {**(headers or {}), **_HEADERS})
+
+    def shown(self, request: Request, answer: Response) -> Response:
+        """Show a problem to people, if it is one: as a part of a page where one was asked for."""
+        if answer.media_type != MEDIA_TYPE:
+            return answer
+        name = "problem.html" if is_partial(request) else "failed.html"
+        kept = {"retry-after", "allow", "connection"}
+        headers = {each: value for each, value in answer.headers.items() if each in kept}
+        told = {"errors": (), **orjson.loads(answer.body)}
+        return self.page(request, name, told, status=answer.status_code, headers=headers)
+
+    def _framing(self, request: Request) -> Mapping[str, object]:
+        root: str = request.scope.get("root_path", "")
+        visitor: Visitor | None = request.scope.get(VISITOR_KEY)
+        here: str = request.scope["path"].removeprefix(root)
+        scopes = visitor.caller.scopes if visitor else frozenset()
+        return {
+            "root": root,
+            "console": f"{root}{CONSOLE}",
+            "service": visitor.caller.service if visitor else None,
+            "form_token": visitor.form_token if visitor else "",
+            "sections": [
+                {"title": each.title, "path": each.path, "is_here": _is_within(here, each)}
+                for each in self.open_to(scopes)
+            ],
+        }
+
+
+def is_partial(request: Request) -> bool:
+    """Whether a script of a page asks, for a part of it."""
+    return header(request.scope, b"hx-request") == "true"
+
+
+def templates() -> Traversable:
+    """Return the folder of the console's pages."""
+    return files("notifier.api.console").joinpath("templates")
+
+
+def _is_within(path: str, section: Section) -> bool:
+    return f"{path}/".startswith(f"{CONSOLE}{section.path}/")

@@ -1,0 +1,65 @@
+"""Pages of the console, and what they are served with."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, TypeAlias
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from notifier.api.console.forms import Form
+from notifier.api.console.layout import CONSOLE, Layout, is_partial
+from notifier.api.kit.access import Caller
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """A request of somebody who is signed in and may be here; a form that came is theirs."""
+
+    request: Request
+    caller: Caller
+    layout: Layout
+    form: Form = field(default_factory=Form)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether a script of the page asks, for a part of it."""
+        return is_partial(self.request)
+
+    def named(self, name: str) -> Any:
+        """Return this part of the path."""
+        return self.request.path_params[name]
+
+    def asked(self, name: str) -> str:
+        """Return this part of the query; empty if it is not there."""
+        return self.request.query_params.get(name, "").strip()
+
+    def page(self, name: str, *, status: int = HTTPStatus.OK, **values: object) -> Response:
+        """Return a page, or a part of one."""
+        return self.layout.page(self.request, name, values, status=status)
+
+    def to(self, path: str, **query: str) -> Response:
+        """Lead on to a path below the console, as after a form."""
+        return leading(self.request, path, query)
+
+
+def leading(request: Request, path: str, query: Mapping[str, str] | None = None) -> Response:
+    """Return what has a browser get another page of the console."""
+    root: str = request.scope.get("root_path", "")
+    asked = f"?{urlencode(query)}" if query else ""
+    return RedirectResponse(f"{root}{CONSOLE}{path}{asked}", HTTPStatus.SEE_OTHER)
+
+
+ServePage: TypeAlias = Callable[[Visit], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsolePage:
+    """What is at a path below the console, for keys with a scope; a POST brings a form."""
+
+    path: str
+    scope: str
+    serve: ServePage
+    method: str = "GET"
