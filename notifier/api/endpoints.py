@@ -109,7 +109,7 @@ def _drafter(
         markup=ports.markup,
         attacher=Attacher(ports.attachments, config.attachments),
         sms=config.sms,
-        audience=Audience(ports.directory, categories),
+        audience=Audience(ports.directory, categories, config.default_zone),
     )
 
 
@@ -188,7 +188,7 @@ def _on_people(
         *batches.operations(),
         *RecipientImports(people=ports.people).operations(),
         *RecipientEndpoints(people=ports.people).operations(),
-        *_on_preferences(ports, library),
+        *_on_preferences(ports, config, library),
         *declaring.operations(),
         *RecipientMerges(people=ports.people).operations(),
         *TopicEndpoints(topics=ports.topics).operations(),
@@ -197,12 +197,13 @@ def _on_people(
     )
 
 
-def _on_preferences(ports: ApiPorts, library: Library) -> Sequence[Operation]:
+def _on_preferences(ports: ApiPorts, config: ApiConfig, library: Library) -> Sequence[Operation]:
     preferences = PreferenceEndpoints(
         people=ports.people,
         declared=ports.categories,
         preferences=ports.preferences,
         history=ports.choice_history,
+        default_zone=config.default_zone,
     )
     explaining = ExplainEndpoint(
         people=ports.people,
@@ -211,6 +212,7 @@ def _on_preferences(ports: ApiPorts, library: Library) -> Sequence[Operation]:
         caps=ports.caps,
         library=library,
         clock=ports.clock,
+        default_zone=config.default_zone,
     )
     return (*preferences.operations(), *explaining.operations())
 

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from notifier.api.kit.calls import Call
 from notifier.api.kit.fields import WireRecipient, WireType
 from notifier.api.kit.idempotency import Answer
+from notifier.api.kit.naming import named_person
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import INVALID, NOT_FOUND, InvalidField, invalid, not_found
 from notifier.api.kit.querying import QueryModel, Service
@@ -27,10 +28,7 @@ from notifier.audience.erasure import (
     Erasures,
 )
 from notifier.audience.pseudonym import Pseudonyms
-from notifier.audience.recipient import normalise
-from notifier.errors import RecipientError
 from notifier.idempotency import NotFound
-from notifier.notification.model import Channel
 
 PREFIX = "/api/v1/erasures"
 
@@ -170,7 +168,7 @@ class ErasureEndpoints:
         return ErasureRequest(
             id=self.new_id(),
             service=call.acting_for(call.query.service),
-            user_id=_user_id(call.named("user_id")),
+            user_id=named_person(call),
             reason=call.body.reason,
             requested_by=call.caller.key_id,
             also_addresses=[each.known() for each in call.body.also_addresses],
@@ -239,10 +237,3 @@ class ErasureEndpoints:
             replies={200: Reply(description="Whether it is", model=VerifiedView)},
             problems=(INVALID,),
         )
-
-
-def _user_id(text: str) -> str:
-    try:
-        return normalise(Channel.IN_APP, text)
-    except RecipientError:
-        raise not_found() from None

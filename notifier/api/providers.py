@@ -33,7 +33,7 @@ class PauseRequest(BaseModel):
 
     reason: Annotated[
         str,
-        StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}$"),
+        StringConstraints(min_length=1, max_length=200),
         AfterValidator(single_line),
         Field(description="One line, for other operators."),
     ]

@@ -19,7 +19,6 @@ MAX_ADDRESSES = 20
 """How many a person may have."""
 MAX_ATTRIBUTES_BYTES = 16_384
 """Of a person's attributes as JSON."""
-MAX_USER_ID_CHARS = 200
 MAX_PEOPLE = 1_000
 """How many are written, or looked for, at once."""
 

@@ -20,7 +20,8 @@ class Occasion:
     """What is to be sent, as far as it matters to whom it is for.
 
     `category` is one that the service has declared; `suppression` why the address is on the
-    service's list, if it is; `quiet_hours` the service's own, for people who have none.
+    service's list, if it is; `quiet_hours` the service's own, for people who have none, and
+    `default_zone` where the clocks are of those who say nothing of that.
     """
 
     channel: Channel
@@ -28,6 +29,9 @@ class Occasion:
     category: Category | None = None
     suppression: SuppressionReason | None = None
     quiet_hours: QuietHours | None = None
+    default_zone: tzinfo = UTC
+    key: str | None = None
+    """Of its category, to be told where the service declares no such one."""
 
     @property
     def is_required(self) -> bool:
@@ -93,7 +97,7 @@ def decide(occasion: Occasion, person: Person | None, now: datetime) -> Decision
     if listed is not None and _stops(listed, occasion):
         return Suppress(_listed(listed, occasion.channel))
     if category is None:
-        return Send(_UNCATEGORISED)
+        return Send(_uncategorised(occasion.key))
     is_on, why = chosen(category, occasion.channel, _choices(person))
     if not is_on:
         return Suppress(why)
@@ -121,7 +125,8 @@ def consulted(occasion: Occasion, person: Person | None, now: datetime) -> Itera
     yield Consulted(_suppression_row(channel), listed)
     if listed is not None and _stops(listed, occasion):
         return
-    yield Consulted(_category_row(category), _category_says(category))
+    row = _category_row(category) if category else _uncategorised(occasion.key).row
+    yield Consulted(row, _category_says(category))
     if category is None or occasion.is_required:
         return
     yield from _choices_consulted(category, channel, person)
@@ -139,7 +144,7 @@ def cap_use(occasion: Occasion, person: Person, now: datetime) -> CapUse | None:
         service=category.service,
         user_id=person.user_id,
         cap=f"{category.key}/{occasion.channel}",
-        slot=category.cap.per.began(now, _zone(person)),
+        slot=category.cap.per.began(now, _zone(occasion, person)),
         limit=category.cap.limit,
         per=category.cap.per,
     )
@@ -151,7 +156,11 @@ def over_cap(use: CapUse) -> Suppress:
     return Suppress(Why("cap", words, f"caps/{use.cap}"))
 
 
-_UNCATEGORISED = Why("no_category", "it has no category that its service declared", "categories/-")
+def _uncategorised(key: str | None) -> Why:
+    if key is None:
+        return Why("no_category", "it has no category", "categories/-")
+    words = f"its category {key} is not declared: choices do not count"
+    return Why("no_category", words, f"categories/{key}")
 
 
 def _choices(person: Person | None) -> Choices:
@@ -194,19 +203,19 @@ def _quiet(occasion: Occasion, person: Person | None, now: datetime) -> tuple[st
     hours = own or occasion.quiet_hours
     if hours is None or person is None or occasion.is_exempt:
         return row, None
-    return row, hours.held_until(now, _zone(person))
+    return row, hours.held_until(now, _zone(occasion, person))
 
 
 def _quieted(row: str, until: datetime) -> Why:
     return Why("quiet_hours", f"its recipient's quiet hours end at {_minute(until)}", row)
 
 
-def _zone(person: Person) -> tzinfo:
+def _zone(occasion: Occasion, person: Person) -> tzinfo:
     try:
-        return ZoneInfo(person.time_zone) if person.time_zone else UTC
+        return ZoneInfo(person.time_zone) if person.time_zone else occasion.default_zone
     except (KeyError, ValueError):
         # Zones are renamed: people still get what is for them.
-        return UTC
+        return occasion.default_zone
 
 
 def _minute(at: datetime) -> str:
@@ -233,8 +242,8 @@ def _suppression_row(channel: Channel) -> str:
     return f"suppressions/{channel}"
 
 
-def _category_row(category: Category | None) -> str:
-    return f"categories/{category.key}" if category else _UNCATEGORISED.row
+def _category_row(category: Category) -> str:
+    return f"categories/{category.key}"
 
 
 def _choice_row(choice: Choice) -> str:

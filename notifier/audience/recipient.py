@@ -8,10 +8,10 @@ import phonenumbers
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from phonenumbers import ValidationResult
 
+from notifier.audience.user_id import user_id_fault
 from notifier.errors import RecipientError
 from notifier.notification.model import Channel
 
-_MAX_IN_APP_CHARS = 200
 _MAX_LOCAL_OCTETS = 64
 _MAX_LABEL_OCTETS = 63
 _MAX_EMAIL_OCTETS = 254
@@ -135,9 +135,8 @@ def _telephone(recipient: str) -> str:
 
 
 def _user_id(recipient: str) -> str:
-    if not 1 <= len(recipient) <= _MAX_IN_APP_CHARS or has_control_characters(recipient):
-        message = f"expected a user id of 1 to {_MAX_IN_APP_CHARS} printable characters"
-        raise RecipientError(message)
+    if fault := user_id_fault(recipient):
+        raise RecipientError(f"not a user id: {fault}")
     return recipient
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 
 from notifier.audience.category import Categories
 from notifier.audience.person import Directory, Person
@@ -15,6 +16,8 @@ class Audience:
 
     directory: Directory
     categories: Categories
+    default_zone: tzinfo = UTC
+    """Where the clocks are of people of whom the directory does not say."""
 
     async def people(self, service: str, user_ids: Collection[str]) -> Mapping[str, Person]:
         """Return those whom the service knows, by the ids asked for.
@@ -40,4 +43,5 @@ class Audience:
             lane=lane,
             category=declared.by_key.get(category or ""),
             quiet_hours=declared.quiet_hours,
+            default_zone=self.default_zone,
         )

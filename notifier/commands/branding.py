@@ -15,6 +15,7 @@ from notifier.commands.showing import say
 from notifier.commands.syncing import CHANGED_BOTH, CHANGED_THERE, Findings, complain
 from notifier.content.brand import Brand, default_brand
 from notifier.content.folder import FileFinding, Files, Standing, digest, json_text, standing
+from notifier.expecting import expected
 
 NAME = "brand.json"
 
@@ -137,7 +138,7 @@ def brand_of(folder: TemplateFolder) -> BrandShape | Findings | None:
         return None
     except ValidationError as error:
         return [
-            _finding("file-shape", f"/{'/'.join(map(str, each['loc']))}: {each['msg']}")
+            _finding("file-shape", f"/{'/'.join(map(str, each['loc']))}: {expected(each)}")
             for each in error.errors(include_url=False)
         ]
     except (ValueError, RecursionError) as error:

@@ -117,7 +117,7 @@ def explain(
     client = ApiClient.of_environment(url, service)
     told = client.post("recipients", user_id, "explain", body=body)
     if not as_json:
-        say(f"{told['decision']}: {told['words']} ({told['row']})")
+        say(f"{told['decision']}: {told['detail']} ({told['row']})")
     show(_CONSULTED, told["rows"], as_json=as_json)
 
 

@@ -30,6 +30,7 @@ from notifier.content.folder import (
 )
 from notifier.content.shared import mentioned
 from notifier.content.template import Content, Finding, Severity
+from notifier.expecting import expected
 from notifier.notification.model import Channel
 
 Findings: TypeAlias = Sequence[FileFinding]
@@ -209,7 +210,7 @@ def content_of(folder: TemplateFolder, name: str) -> Content | Findings:
     try:
         return ContentShape.model_validate(document).content()
     except ValidationError as error:
-        return [_misshapen(each["loc"], each["msg"]) for each in error.errors(include_url=False)]
+        return [_misshapen(each["loc"], expected(each)) for each in error.errors(include_url=False)]
 
 
 def pull(server: Server, folder: TemplateFolder, name: str, *, is_forced: bool) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import structlog
 import uvloop
@@ -146,6 +147,7 @@ def _api_config(settings: Settings, clock: Clock) -> ApiConfig:
         test_recipients=_test_recipients(settings.api),
         captured=captured_channels(settings),
         sms=sms_rules(settings),
+        default_zone=ZoneInfo(settings.audience.time_zone),
         has_metrics=settings.metrics,
         has_console=settings.console,
         max_body_bytes=settings.api.max_body_bytes,

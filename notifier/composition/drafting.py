@@ -1,5 +1,7 @@
 """What makes submissions of drafts, where no API is."""
 
+from zoneinfo import ZoneInfo
+
 from uuid_utils.compat import uuid7
 
 from notifier.audience.category import Categories
@@ -18,6 +20,12 @@ from notifier.rendering.renderer import VersionRenderer
 from notifier.settings.groups import Settings
 
 
+def make_audience(settings: Settings, stores: Stores, clock: Clock) -> Audience:
+    """Return what finds people, and what was declared for them."""
+    zone = ZoneInfo(settings.audience.time_zone)
+    return Audience(stores.directory, Categories(stores.categories, clock), zone)
+
+
 def make_drafter(settings: Settings, stores: Stores, clock: Clock) -> Drafter:
     """Return what goes by the rules of the API."""
     return Drafter(
@@ -29,5 +37,5 @@ def make_drafter(settings: Settings, stores: Stores, clock: Clock) -> Drafter:
         markup=HtmlMarkup(),
         attacher=Attacher(stores.attachments, attachment_limits(settings)),
         sms=sms_rules(settings),
-        audience=Audience(stores.directory, Categories(stores.categories, clock)),
+        audience=make_audience(settings, stores, clock),
     )

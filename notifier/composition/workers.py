@@ -16,10 +16,8 @@ from uuid import uuid4
 import structlog
 import uvloop
 
-from notifier.audience.category import Categories
 from notifier.audience.erasure import erasing
 from notifier.audience.inbox import waking
-from notifier.audience.resolving import Audience
 from notifier.broadcasts.expanding import BroadcastDuties
 from notifier.broadcasts.looking import Onlooker
 from notifier.broadcasts.pacing import ExpansionPace
@@ -27,7 +25,7 @@ from notifier.broadcasts.roll import Roll
 from notifier.channels.provider import Parts
 from notifier.channels.registry import channel_settings, make_routes, rates_per_s, retry_policies
 from notifier.composition import worker_process
-from notifier.composition.drafting import make_drafter
+from notifier.composition.drafting import make_audience, make_drafter
 from notifier.composition.resources import (
     Resources,
     has_workers_inside,
@@ -107,7 +105,7 @@ async def consuming(
 def _preparer(settings: Settings, resources: Resources) -> Preparer:
     stores, clock = resources.stores, resources.clock
     memory = Portion(settings.worker.max_attached_bytes)
-    audience = Audience(stores.directory, Categories(stores.categories, clock))
+    audience = make_audience(settings, stores, clock)
     return Preparer(
         Addresser(audience, stores.leases, stores.caps, clock),
         Composer(

@@ -1,7 +1,7 @@
 """Environment variables as people have them: quoted, from files, or put there by a platform."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
@@ -114,8 +114,19 @@ def _is_ip(value: str) -> bool:
 def _meant(name: str, known: Iterable[str]) -> str:
     # Without the prefix, which makes all of them alike.
     others = [other.removeprefix(PREFIX) for other in known]
-    similar = get_close_matches(name.removeprefix(PREFIX).upper(), others, n=1, cutoff=0.7)
+    asked = name.removeprefix(PREFIX).upper()
+    similar = _elsewhere(asked, others) or get_close_matches(asked, others, n=1, cutoff=0.7)
     return f"; is {PREFIX}{similar[0]} meant?" if similar else "; see docs/settings.md"
+
+
+def _elsewhere(asked: str, others: Sequence[str]) -> Sequence[str]:
+    """Return the one that has this field in another group, or in none."""
+    group, separator, field = asked.rpartition("__")
+    has_group = any(other.startswith(f"{group}__") for other in others)
+    if asked in others or not separator or not has_group:
+        return []
+    alike = [other for other in others if other.rpartition("__")[2] == field]
+    return [field] if field in alike else alike if len(alike) == 1 else []
 
 
 def _content(name: str, plain: str, ours: Mapping[str, str]) -> str:

@@ -18,6 +18,7 @@ from notifier.settings.reading import (
     Schedule,
     Seconds,
     Secrets,
+    ZoneName,
     secret_base_urls,
 )
 from notifier.settings.relay import RelaySettings
@@ -240,6 +241,17 @@ class LinkSettings(Group):
     )
 
 
+class AudienceSettings(Group):
+    """People."""
+
+    time_zone: ZoneName = Field(
+        "UTC",
+        description="Where the clocks are of people of whom the directory does not say, such as "
+        "`Europe/Vienna`: their quiet hours go by it, and the days and weeks of caps. The same for "
+        "the API and the workers.",
+    )
+
+
 class RetentionSettings(Group):
     """Retention."""
 
@@ -361,6 +373,7 @@ class Settings(KeySettings, BrokerSettings, ClientSettings):
     api: ApiSettings = ApiSettings()
     attachments: AttachmentSettings = AttachmentSettings()
     links: LinkSettings = LinkSettings()
+    audience: AudienceSettings = AudienceSettings()
     retention: RetentionSettings = RetentionSettings()
     erasure: ErasureSettings = ErasureSettings()
 

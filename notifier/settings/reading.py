@@ -19,8 +19,10 @@ from pydantic import (
 )
 
 from notifier.errors import SettingsError
+from notifier.expecting import expected
 from notifier.settings.environment import PREFIX, given
 from notifier.urls import THIS_MACHINE, each_url
+from notifier.wall_time import is_zone
 
 FieldPath: TypeAlias = tuple[str, ...]
 Nested: TypeAlias = "dict[str, str | Nested]"
@@ -109,6 +111,12 @@ def _network(value: str) -> str:
         raise ValueError("expected addresses or networks, such as 10.0.0.0/8") from None
 
 
+def _zone(name: str) -> str:
+    if not is_zone(name):
+        raise ValueError("expected a time zone's name, such as Europe/Vienna")
+    return name
+
+
 def secret_base_urls(value: SecretStr) -> SecretStr:
     """Check URLs of one cluster, with the login in them."""
     urls = [_base_url(url) for url in each_url(value.get_secret_value())]
@@ -136,6 +144,7 @@ PublicUrl: TypeAlias = Annotated[BaseUrl, AfterValidator(_public_url)]
 Secrets: TypeAlias = Annotated[tuple[Annotated[SecretStr, Field(min_length=16)], ...], Listed]
 
 
+ZoneName: TypeAlias = Annotated[str, AfterValidator(_zone)]
 RatePerS: TypeAlias = Annotated[float, Field(gt=0, le=100_000)]
 
 
@@ -180,7 +189,7 @@ class Environment(Group):
 
 def _first_problem(error: ValidationError, found: Mapping[FieldPath, str]) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
-    message = first["msg"].removeprefix("Value error, ")
+    message = expected(first)
     if first["type"] == "too_short" and "min_length" in first["ctx"]:
         message = f"expected {first['ctx']['min_length']} characters or more"
     fields = tuple(part for part in first["loc"] if isinstance(part, str))

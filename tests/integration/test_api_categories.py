@@ -69,11 +69,11 @@ async def test_pages_of_categories_go_on(api: Api) -> None:
     ("changes", "pointer", "words"),
     [
         ({"can_switch_off": False}, "", "people can always switch off what is marketing"),
-        ({"kind": "urgent"}, "/kind", "Input should be"),
+        ({"kind": "urgent"}, "/kind", "expected one of transactional, subscribed, marketing"),
         ({"defaults": {"fax": True}}, "/defaults/fax", "expected one of email, sms, in_app"),
-        ({"titles": {"d\u00e9": "News"}}, "/titles/d\u00e9", "String should match"),
+        ({"titles": {"d\u00e9": "News"}}, "/titles/d\u00e9", "expected a language's tag"),
         ({"titles": {"de": "a\nb"}}, "/titles/de", "line breaks are not allowed"),
-        ({"cap": {"limit": 0, "per": "day"}}, "/cap/limit", "greater than or equal to 1"),
+        ({"cap": {"limit": 0, "per": "day"}}, "/cap/limit", "expected 1 or more"),
     ],
 )
 async def test_what_cannot_be_declared_is_refused_with_its_place(
@@ -130,9 +130,9 @@ async def test_quiet_hours_are_set_shown_and_taken_back(api: Api) -> None:
     ("hours", "pointer", "words"),
     [
         ({"from": "22:00", "to": "22:00"}, "/quiet_hours", "never end"),
-        ({"from": "24:00", "to": "07:00"}, "/quiet_hours/from", "String should match"),
-        ({**NIGHT, "weekdays": ["monday"]}, "/quiet_hours/weekdays/0", "Input should be"),
-        ({**NIGHT, "weekdays": []}, "/quiet_hours/weekdays", "at least 1 item"),
+        ({"from": "24:00", "to": "07:00"}, "/quiet_hours/from", "expected a time from 00:00"),
+        ({**NIGHT, "weekdays": ["monday"]}, "/quiet_hours/weekdays/0", "expected one of mon, tue"),
+        ({**NIGHT, "weekdays": []}, "/quiet_hours/weekdays", "expected 1 item or more"),
     ],
 )
 async def test_quiet_hours_that_cannot_be_are_refused(
@@ -185,7 +185,7 @@ async def test_categories_are_set_listed_and_removed_from_the_command_line(run: 
     [
         ("--title News", "such as de=Neues"),
         ("--cap three/week", "such as 3/week"),
-        ("--cap 3/year", "/cap/per Input should be"),
+        ("--cap 3/year", "/cap/per expected one of hour, day, week"),
         ("--required", "people can always switch off what is marketing"),
     ],
 )

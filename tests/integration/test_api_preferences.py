@@ -73,7 +73,7 @@ async def test_who_chose_nothing_has_what_the_service_declared(api: Api) -> None
     assert news["channels"]["email"] == {
         "is_on": True,
         "code": "category_default",
-        "words": "news is on by default for email",
+        "detail": "news is on by default for email",
         "row": "categories/news/defaults/email",
     }
     assert {each["code"] for each in codes["channels"].values()} == {"required"}
@@ -169,7 +169,7 @@ async def test_it_is_explained_which_row_decides_and_which_were_looked_at(api: A
     told = await explained(api)
 
     assert (told["decision"], told["code"], told["row"]) == ("suppress", "choice", "choices/*/*")
-    assert told["words"] == "its recipient switched everything off for every channel"
+    assert told["detail"] == "its recipient switched everything off for every channel"
     assert [(each["row"], each["says"]) for each in told["rows"]] == [
         ("addresses/email", "there is one"),
         ("suppressions/email", None),
@@ -180,7 +180,15 @@ async def test_it_is_explained_which_row_decides_and_which_were_looked_at(api: A
         ("choices/*/*", "off"),
     ]
     assert (await explained(api, category="codes"))["decision"] == "send"
-    assert (await explained(api, category="unheard-of"))["code"] == "no_category"
+
+
+async def test_a_category_that_is_not_declared_is_told_by_its_name(api: Api) -> None:
+    told = await explained(api, category="unheard-of")
+
+    assert (told["category"], told["is_declared"]) == ("unheard-of", False)
+    assert (told["decision"], told["code"]) == ("refuse", "no_category")
+    assert told["rows"] == [{"row": "categories/unheard-of", "says": None}]
+    assert "unheard-of" in told["detail"]
 
 
 async def test_what_comes_in_quiet_hours_is_held_but_for_what_is_urgent(api: Api) -> None:
@@ -247,5 +255,9 @@ async def test_a_template_stands_for_its_category(api: Api) -> None:
     assert (await api.client.post("/api/v1/templates/weekly/publish")).status_code == 200
     told = await explained(api, channel="in_app", category=None, template="weekly")
     assert (told["category"], told["row"]) == ("news", "categories/news/defaults/in_app")
+    assert (await api.client.delete("/api/v1/categories/news")).status_code == 204
+    told = await explained(api, channel="in_app", category=None, template="weekly")
+    assert (told["category"], told["is_declared"]) == ("news", False)
+    assert (told["decision"], told["row"]) == ("send", "categories/news")
     both = {"channel": "email", "template": "weekly", "category": "news"}
     assert (await api.client.post(f"{ADA}/explain", json=both)).status_code == 422

@@ -183,6 +183,6 @@ async def test_why_something_would_reach_somebody_is_explained(run: Run, tmp_pat
     told = (await run("explain", "ada", "--channel", "email", "--json"))[1]
 
     assert code == 0
-    assert printed.startswith("send: it has no category that its service declared")
+    assert printed.startswith("refuse: the service has declared no category news")
     assert json.loads(told)[0]["row"] == "addresses/email"
     assert (await run("explain", "bob", "--channel", "email"))[0] == 1

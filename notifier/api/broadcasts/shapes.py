@@ -6,7 +6,6 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -16,16 +15,16 @@ from pydantic import (
 
 from notifier.api.kit.fields import (
     MetadataValue,
+    UserId,
     WireLane,
     WireTemplate,
     WireTime,
     WireType,
     WireVariables,
-    single_line,
 )
 from notifier.api.kit.querying import After, Limit, QueryModel, Service
 from notifier.api.kit.views import View
-from notifier.audience.topic import KEY_PATTERN
+from notifier.audience.topic import KEY_PATTERN, KEY_WORDS
 from notifier.broadcasts.announcing import MOST_REHEARSED, Rehearsal, Wish
 from notifier.broadcasts.broadcast import (
     MAX_EXCLUDED,
@@ -38,12 +37,13 @@ from notifier.broadcasts.broadcast import (
 )
 from notifier.broadcasts.fates import Fate, counted, reasons
 from notifier.content.template import TemplateRef
+from notifier.expecting import WrittenAs
 from notifier.notification.model import Channel, Lane
 
 MOST_SAMPLES = 10
 _MAX_ATTRIBUTES = 20
 
-UserId = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(single_line)]
+TopicKey = Annotated[str, WrittenAs(KEY_PATTERN, KEY_WORDS)]
 AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
@@ -88,9 +88,7 @@ class BroadcastRequest(BaseModel):
             "published later changes nothing."
         ),
     ]
-    topic: Annotated[
-        str | None, Field(pattern=KEY_PATTERN, description="To all members of this topic.")
-    ] = None
+    topic: Annotated[TopicKey | None, Field(description="To all members of this topic.")] = None
     filter: Annotated[
         FilterRequest | None, Field(description="To the people of the directory who have these.")
     ] = None

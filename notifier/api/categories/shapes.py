@@ -8,23 +8,20 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    StringConstraints,
     model_validator,
 )
 
-from notifier.api.kit.fields import WireType, single_line
+from notifier.api.kit.fields import Locale, WireType, single_line
 from notifier.api.kit.hours import QuietHoursRequest, QuietHoursView
 from notifier.api.kit.querying import Limit, NamedPlace, QueryModel, Service
 from notifier.api.kit.views import View
 from notifier.audience.category import Cap, Category, Kind, Span, StoredCategory
-from notifier.content.template import LOCALE_PATTERN
 from notifier.notification.model import Channel
 
 _MAX_TITLES = 50
 _MOST = 1_000
 KindName = Literal["transactional", "subscribed", "marketing"]
 SpanName = Literal["hour", "day", "week"]
-Locale = Annotated[str, StringConstraints(pattern=LOCALE_PATTERN)]
 Title = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(single_line)]
 
 

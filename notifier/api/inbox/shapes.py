@@ -8,7 +8,6 @@ from pydantic import Field
 
 from notifier.api.inbox_stream import Address
 from notifier.api.kit.calls import Call
-from notifier.api.kit.middleware import ENCODED_SLASH
 from notifier.api.kit.problems import (
     invalid_parameter,
 )
@@ -86,7 +85,7 @@ def address_of(call: Call[Any, Any]) -> Address:
     Raises:
         ProblemError: 422, it is no recipient; 403, the caller's token is of another inbox.
     """
-    written = call.named("recipient").replace(ENCODED_SLASH, "/")
+    written = call.named("recipient")
     try:
         recipient = normalise(Channel.IN_APP, written)
     except RecipientError as error:

@@ -13,6 +13,9 @@ from notifier.api.kit.problems import ProblemError
 from notifier.api.kit.querying import next_page
 from notifier.idempotency import Applied, KeyReused, Remembered
 
+ENCODED_SLASH = "\x1f"
+"""Stands for an encoded slash within a path's segment; nothing in one holds it otherwise."""
+
 Body = TypeVar("Body")
 Query = TypeVar("Query")
 Other = TypeVar("Other")
@@ -31,8 +34,9 @@ class Call(Generic[Body, Query]):
     """Of an idempotent one."""
 
     def named(self, name: str) -> Any:
-        """Return this part of the path."""
-        return self.request.path_params[name]
+        """Return this part of the path; a text as it was before it was encoded."""
+        part = self.request.path_params[name]
+        return part.replace(ENCODED_SLASH, "/") if isinstance(part, str) else part
 
     def acting_for(self, service: str | None) -> str:
         """Return the service that it is made for: `service`, or the caller's own.

@@ -13,19 +13,8 @@ from pydantic_core import ErrorDetails
 
 from notifier.api.kit.body import Path, is_plainly_storable, pointer, unstorable
 from notifier.api.kit.problems import InvalidField
+from notifier.expecting import expected
 from notifier.notification.model import JsonValue
-
-_VALUE_ERROR = "Value error, "
-_DETAILS = {
-    "extra_forbidden": "unknown field",
-    "missing": "this field is required",
-    "model_type": "expected an object",
-    "dict_type": "expected an object",
-    "list_type": "expected an array",
-    "string_type": "expected a string",
-    "bool_type": "expected true or false",
-}
-
 
 MAX_ERRORS = 100
 _MAX_LISTED = 1_000
@@ -66,7 +55,7 @@ def read_model(
     except ValidationError as error:
         if error.error_count() > _MAX_LISTED:
             return [InvalidField(pointer(path), f"{error.error_count()} things are wrong with it")]
-        errors = error.errors(include_url=False, include_context=False, include_input=False)
+        errors = error.errors(include_url=False, include_input=False)
         found = _invalid_fields(errors[:MAX_ERRORS], path, are_parameters=are_parameters)
         return list(found)
 
@@ -81,7 +70,7 @@ def _invalid_fields(
             for part in error["loc"]
             if part != "[key]"
         )
-        detail = _DETAILS.get(error["type"], error["msg"].removeprefix(_VALUE_ERROR))
+        detail = expected(error)
         if are_parameters:
             yield InvalidField(".".join(map(str, location)), detail, is_parameter=True)
         else:

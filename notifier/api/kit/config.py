@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 
 from notifier.audience.allowed import AllowedRecipients
 from notifier.content.attachment import AttachmentLimits
@@ -38,6 +39,8 @@ class ApiConfig:
     has_console: bool = True
     """Serve /console, to who signs in with an API key."""
     sms: SmsRules = DEFAULT_RULES
+    default_zone: tzinfo = UTC
+    """Where the clocks are of people of whom nothing else is known."""
     max_body_bytes: int = 1024 * 1024
     max_batch_bytes: int = 8 * 1024 * 1024
     body_timeout_s: float = 30

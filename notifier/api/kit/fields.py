@@ -17,8 +17,10 @@ from pydantic import JsonValue as PydanticJson
 from pydantic_core import to_json
 
 from notifier.audience.recipient import NOT_ONE_LINE, has_control_characters, normalise
-from notifier.content.template import NAME_PATTERN, TemplateRef, is_template_name
+from notifier.audience.user_id import MAX_USER_ID_CHARS, user_id_fault
+from notifier.content.template import LOCALE_PATTERN, NAME_PATTERN, TemplateRef, is_template_name
 from notifier.errors import RecipientError
+from notifier.expecting import WrittenAs
 from notifier.notification.model import Channel, JsonValue, Lane
 
 _RFC3339 = re.compile(
@@ -68,8 +70,22 @@ WireType = Annotated[
     BeforeValidator(parse_type),
     WithJsonSchema({"type": "string", "enum": list(_TYPES)}),
 ]
-MetadataName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
-CategoryKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,64}$")]
+MetadataName = Annotated[
+    str,
+    WrittenAs(
+        r"^[A-Za-z0-9_.-]{1,64}$",
+        "expected a name of 1 to 64 letters a to z, digits, dots, dashes and underscores",
+    ),
+]
+CategoryKey = Annotated[
+    str,
+    WrittenAs(
+        r"^[a-z0-9_.-]{1,64}$",
+        "expected a category's key such as news.weekly: a to z, 0 to 9, dots, dashes and "
+        "underscores, 64 at most",
+    ),
+]
+Locale = Annotated[str, WrittenAs(LOCALE_PATTERN, "expected a language's tag, such as en or de-AT")]
 MetadataValue = Annotated[str, StringConstraints(max_length=500)]
 
 
@@ -105,6 +121,29 @@ def normalised(channel: Channel, recipient: str) -> str:
         raise ValueError(str(error)) from error
 
 
+def user_id(text: str) -> str:
+    """Return `text`.
+
+    Raises:
+        ValueError: nobody can have it as their user id.
+    """
+    if fault := user_id_fault(text):
+        raise ValueError(fault)
+    return text
+
+
+UserId = Annotated[
+    str,
+    AfterValidator(user_id),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": MAX_USER_ID_CHARS,
+            "description": "The service's own id of somebody: printable characters in one line.",
+        }
+    ),
+]
 WrittenRecipient = Annotated[
     str,
     Field(

@@ -7,10 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from notifier.api.kit.views import View
 from notifier.audience.quiet_hours import WEEKDAYS, QuietHours
+from notifier.expecting import WrittenAs
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Clock = Annotated[
-    str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="Such as `22:00`.")
+    str,
+    WrittenAs(r"^([01][0-9]|2[0-3]):[0-5][0-9]$", "expected a time from 00:00 to 23:59"),
+    Field(description="Such as `22:00`."),
 ]
 
 

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from notifier.api.kit.access import HEADERS_KEY, RawHeader
+from notifier.api.kit.calls import ENCODED_SLASH
 from notifier.api.kit.door import network_of
 from notifier.api.kit.headers import header
 from notifier.api.kit.origins import Origins
@@ -40,9 +41,9 @@ Observe: TypeAlias = Callable[[str, str, int, float], None]
 CALLBACKS = "/callbacks/"
 PUBLIC = "/u/"
 """Below it anybody is served, without a key."""
-ENCODED_SLASH = "\x1f"
-"""Stands for an encoded slash within a path's segment; nothing in one holds it otherwise."""
 
+_NEVER = "\0"
+"""What stands where somebody encoded what stands for a slash here: no name holds it."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _FRAMES = 12
 _SECURITY_HEADERS = (
@@ -194,10 +195,17 @@ def _keep_encoded_slashes(scope: Scope, under: Sequence[str]) -> None:
     """Let a segment hold a slash: servers decode %2F before the router splits the path."""
     raw: bytes = scope.get("raw_path") or b""
     begins = tuple(f"{each}/" for each in under)
-    if b"%2f" not in raw.lower() or not scope["path"].startswith(begins):
+    if not scope["path"].startswith(begins):
         return
     parts = re.split(r"%2f", raw.decode("ascii").partition("?")[0], flags=re.IGNORECASE)
-    scope["path"] = ENCODED_SLASH.join(unquote(part) for part in parts)
+    if len(parts) > 1:
+        scope["path"] = ENCODED_SLASH.join(_decoded(part) for part in parts)
+    elif ENCODED_SLASH in scope["path"]:
+        scope["path"] = scope["path"].replace(ENCODED_SLASH, _NEVER)
+
+
+def _decoded(part: str) -> str:
+    return unquote(part).replace(ENCODED_SLASH, _NEVER)
 
 
 def _overloaded(scope: Scope) -> ASGIApp:

@@ -24,6 +24,7 @@ from notifier.api.kit.problems import (
 from notifier.api.kit.querying import MAX_SEQ
 from notifier.api.kit.uploads import UploadRules
 from notifier.api.kit.views import ProblemView
+from notifier.audience.user_id import MAX_USER_ID_CHARS
 from notifier.notification.model import JsonValue
 
 _REF = "#/components/schemas/{model}"
@@ -38,7 +39,9 @@ changes something takes an `Idempotency-Key`. A service sees only its own notifi
 """
 _USER_ID: JsonValue = {
     "type": "string",
-    "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}$",
+    "minLength": 1,
+    "maxLength": MAX_USER_ID_CHARS,
+    "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$",
 }
 _PATH_SCHEMAS: Mapping[str, JsonValue] = {
     "token": {"type": "string", "minLength": 1},

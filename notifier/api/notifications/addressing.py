@@ -4,7 +4,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from notifier.api.kit.fields import WrittenRecipient
+from notifier.api.kit.fields import UserId, WrittenRecipient
 from notifier.api.kit.views import View
 from notifier.notification.outcomes import Fault
 
@@ -15,11 +15,9 @@ Recipient: TypeAlias = Annotated[
         "one notification, and the person's choices hold."
     ),
 ]
-UserId: TypeAlias = Annotated[
-    str | None,
+OfPerson: TypeAlias = Annotated[
+    UserId | None,
     Field(
-        min_length=1,
-        max_length=200,
         description="A person in the service's directory (`/api/v1/recipients`): their address of "
         "the channel, their language and their choices, as they are when it is sent.",
     ),

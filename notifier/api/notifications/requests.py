@@ -16,8 +16,10 @@ from pydantic import JsonValue as PydanticJson
 from notifier.api.kit.body import Path, pointer
 from notifier.api.kit.checking import read_model, read_strictly
 from notifier.api.kit.fields import (
+    Locale,
     MetadataName,
     MetadataValue,
+    UserId,
     WireLane,
     WireTemplate,
     WireTime,
@@ -26,10 +28,9 @@ from notifier.api.kit.fields import (
 )
 from notifier.api.kit.problems import InvalidField
 from notifier.api.kit.querying import After, Limit, QueryModel, Service, Time, number_with_plus
-from notifier.api.notifications.addressing import Category, Recipient, UserId
+from notifier.api.notifications.addressing import Category, OfPerson, Recipient
 from notifier.api.notifications.mail import Attachments, From, Headers, ReplyTo
 from notifier.content.links import MAX_ACTION_URL_CHARS
-from notifier.content.template import LOCALE_PATTERN
 from notifier.intake.addressing import NEITHER
 from notifier.intake.draft import AttachmentWish, Draft
 from notifier.intake.inline import MAX_CONTENT_CHARS, MAX_HTML_CHARS, MAX_SUBJECT_CHARS
@@ -54,9 +55,7 @@ class NotificationQuery(QueryModel):
             description="This recipient; addresses without regard to case, numbers in any writing.",
         ),
     ] = None
-    user_id: Annotated[
-        str | None, Field(max_length=200, description="This person of the directory.")
-    ] = None
+    user_id: Annotated[UserId | None, Field(description="This person of the directory.")] = None
     category: Annotated[str | None, Field(max_length=64, description="This category.")] = None
     metadata: Annotated[
         dict[MetadataName, MetadataValue],
@@ -152,7 +151,7 @@ class NotificationRequest(BaseModel):
         ),
     ] = False
     recipient: Recipient = None
-    user_id: UserId = None
+    user_id: OfPerson = None
     category: Category = None
     variables: Annotated[
         WireVariables,
@@ -169,9 +168,8 @@ class NotificationRequest(BaseModel):
         ),
     ] = None
     locale: Annotated[
-        str | None,
+        Locale | None,
         Field(
-            pattern=LOCALE_PATTERN,
             description="The language of the template, such as `de-AT`: the next best if it has "
             "none, its default otherwise.",
         ),

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from http import HTTPStatus
 
 from starlette.responses import Response
 
 from notifier.api.kit.calls import Call
 from notifier.api.kit.idempotency import Answer
+from notifier.api.kit.naming import named_person
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import NOT_FOUND, InvalidField, invalid, not_found
-from notifier.api.recipients.naming import named_person
 from notifier.api.recipients.preference_shapes import (
     ConsultedView,
     ExplainRequest,
@@ -40,7 +40,7 @@ from notifier.content.library import Library
 from notifier.content.template import TemplateVersion
 from notifier.idempotency import NotFound
 
-_NAMES = {Send: "send", Suppress: "suppress", Defer: "hold"}
+_NAMES = {Send: "send", Suppress: "suppress", Defer: "hold", Why: "refuse"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +53,7 @@ class ExplainEndpoint:
     caps: CapStore
     library: Library
     clock: Clock
+    default_zone: tzinfo
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoint."""
@@ -67,8 +68,11 @@ class ExplainEndpoint:
             raise not_found()
         occasion = await self._occasion(person, asked, category)
         now = asked.at or self.clock.now()
+        refusal = _refusal(asked, occasion, person)
+        if refusal:
+            return _answer(person, category, occasion, now, refusal, [Consulted(refusal.row, None)])
         decision, rows = await self._decided(person, occasion, now)
-        return _answer(person, occasion, now, decision, rows)
+        return _answer(person, category, occasion, now, decision, rows)
 
     async def _category(self, service: str, asked: ExplainRequest) -> str | None:
         if asked.template is None:
@@ -94,15 +98,15 @@ class ExplainEndpoint:
             category=declared.by_key.get(category or ""),
             suppression=suppression,
             quiet_hours=declared.quiet_hours,
+            default_zone=self.default_zone,
+            key=category,
         )
 
     async def _decided(
         self, person: Person, occasion: Occasion, now: datetime
-    ) -> tuple[Decision | None, Sequence[Consulted]]:
-        """Return the decision, None where there is no address, and the rows that were looked at."""
+    ) -> tuple[Decision, Sequence[Consulted]]:
+        """Return the decision, and the rows that were looked at."""
         row = _address_row(occasion)
-        if person.address_for(occasion.channel) is None:
-            return None, [Consulted(row, None)]
         rows = [Consulted(row, "there is one"), *consulted(occasion, person, now)]
         decision = decide(occasion, person, now)
         use = cap_use(occasion, person, now)
@@ -131,30 +135,41 @@ class ExplainEndpoint:
         )
 
 
+def _refusal(asked: ExplainRequest, occasion: Occasion, person: Person) -> Why | None:
+    """Say why such a send would not be taken."""
+    if asked.category is not None and occasion.category is None:
+        words = f"the service has declared no category {asked.category}: a send that names it"
+        return Why("no_category", f"{words} is refused", f"categories/{asked.category}")
+    if person.address_for(occasion.channel) is None:
+        words = f"they have no address for {occasion.channel}"
+        return Why("no_address", words, _address_row(occasion))
+    return None
+
+
 def _address_row(occasion: Occasion) -> str:
     return f"addresses/{occasion.channel}"
 
 
 def _answer(
     person: Person,
+    category: str | None,
     occasion: Occasion,
     now: datetime,
-    decision: Decision | None,
+    decision: Decision | Why,
     rows: Sequence[Consulted],
 ) -> Response:
-    channel = occasion.channel
-    nowhere = Why("no_address", f"they have no address for {channel}", _address_row(occasion))
-    why = decision.why if decision else nowhere
+    why = decision if isinstance(decision, Why) else decision.why
     view = ExplanationView.model_validate(
         {
             "user_id": person.user_id,
-            "channel": channel,
-            "category": occasion.category.key if occasion.category else None,
+            "channel": occasion.channel,
+            "category": category,
+            "is_declared": occasion.category is not None,
             "at": now,
-            "decision": _NAMES[type(decision)] if decision else "refuse",
+            "decision": _NAMES[type(decision)],
             "until": decision.until if isinstance(decision, Defer) else None,
             "code": why.code,
-            "words": why.words,
+            "detail": why.words,
             "row": why.row,
             "rows": [ConsultedView.of(each) for each in rows],
         }

@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from notifier.api.kit.calls import Call
 from notifier.api.kit.idempotency import Answer
+from notifier.api.kit.naming import named_person
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import NOT_FOUND, InvalidField, invalid, not_found
-from notifier.api.recipients.naming import named_person
 from notifier.api.recipients.shapes import (
     PREFIX,
     TAG,

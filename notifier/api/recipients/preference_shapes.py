@@ -1,7 +1,7 @@
 """What services say of people's choices, and are told."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -9,7 +9,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     WithJsonSchema,
     model_validator,
 )
@@ -26,12 +25,15 @@ from notifier.audience.choice_change import NotedChange
 from notifier.audience.choices import ANY, Choices, Place
 from notifier.audience.person import Person
 from notifier.audience.preference import Consulted, chosen
+from notifier.expecting import WrittenAs
 from notifier.notification.model import Channel, Lane
 
 MAX_VALUES = 1_000
 _MAX_CHOICES = 101
 
-CategoryOrAny = Annotated[str, StringConstraints(pattern=r"^(\*|[a-z0-9_.-]{1,64})$")]
+CategoryOrAny = Annotated[
+    str, WrittenAs(r"^(\*|[a-z0-9_.-]{1,64})$", "expected a category's key, or * for all of them")
+]
 ChannelOrAny = Literal["email", "sms", "in_app", "*"]
 KindName = Literal["transactional", "subscribed", "marketing"]
 IsOn = Annotated[
@@ -106,7 +108,7 @@ class StateView(View):
 
     is_on: bool
     code: Annotated[str, Field(description="`choice`, `category_default` or `required`.")]
-    words: str
+    detail: str
     row: str
 
 
@@ -133,7 +135,7 @@ class ChosenCategoryView(View):
 
 def _state(category: Category, channel: Channel, person: Person) -> StateView:
     is_on, why = chosen(category, channel, person.choices)
-    return StateView(is_on=is_on, code=why.code, words=why.words, row=why.row)
+    return StateView(is_on=is_on, code=why.code, detail=why.words, row=why.row)
 
 
 class PreferencesView(View):
@@ -155,7 +157,7 @@ class PreferencesView(View):
     etag: Annotated[str, Field(description="For `If-Match`.")]
 
     @classmethod
-    def of(cls, it: Person, declared: Declared) -> Self:
+    def of(cls, it: Person, declared: Declared, default_zone: tzinfo) -> Self:
         """View what `it` wants of what is declared."""
         return cls(
             service=it.service,
@@ -163,7 +165,7 @@ class PreferencesView(View):
             choices=_by_category(it.choices),
             quiet_hours=QuietHoursView.of(it.quiet_hours),
             service_quiet_hours=QuietHoursView.of(declared.quiet_hours),
-            time_zone=it.time_zone or "UTC",
+            time_zone=it.time_zone or str(default_zone),
             categories=[
                 ChosenCategoryView.of(each, it) for _, each in sorted(declared.by_key.items())
             ],
@@ -239,11 +241,14 @@ class ExplanationView(View):
 
     user_id: str
     channel: Channel
-    category: Annotated[str | None, Field(description="null: none that the service declared.")]
+    category: Annotated[
+        str | None, Field(description="The one that was asked for, or the template's.")
+    ]
+    is_declared: Annotated[bool, Field(description="Whether the service declares this category.")]
     at: datetime
     decision: Literal["send", "suppress", "hold", "refuse"]
     until: Annotated[datetime | None, Field(description="When what is held may go.")]
-    code: str
-    words: str
+    code: Annotated[str, Field(description="Of what decided; it stays, whatever the `detail`.")]
+    detail: str
     row: Annotated[str, Field(description="The row that decided.")]
     rows: Annotated[list[ConsultedView], Field(description="All that were looked at, in order.")]

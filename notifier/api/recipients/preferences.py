@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from http import HTTPStatus
 from typing import Any
 
@@ -10,6 +11,7 @@ from starlette.responses import Response
 from notifier.api.kit.body import pointer
 from notifier.api.kit.calls import Call
 from notifier.api.kit.idempotency import Answer
+from notifier.api.kit.naming import named_person
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.preconditions import IF_MATCH, if_match, lost
 from notifier.api.kit.problems import (
@@ -20,7 +22,6 @@ from notifier.api.kit.problems import (
     invalid,
     not_found,
 )
-from notifier.api.recipients.naming import named_person
 from notifier.api.recipients.preference_shapes import (
     MAX_VALUES,
     ChangeView,
@@ -47,6 +48,7 @@ class PreferenceEndpoints:
     declared: DeclaredStore
     preferences: PreferenceStore
     history: ChoiceHistory
+    default_zone: tzinfo
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoints."""
@@ -89,7 +91,9 @@ class PreferenceEndpoints:
         return found
 
     async def _shown(self, person: Person) -> Response:
-        view = PreferencesView.of(person, await self.declared.declared(person.service))
+        view = PreferencesView.of(
+            person, await self.declared.declared(person.service), self.default_zone
+        )
         headers = {"ETag": view.etag}
         return Answer(status=HTTPStatus.OK, body=view.json_value(), headers=headers).response()
 

@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic import JsonValue as PydanticJson
 from pydantic_core import to_json
 
-from notifier.api.kit.fields import WireTime, WireType, WrittenRecipient, single_line
+from notifier.api.kit.fields import Locale, UserId, WireTime, WireType, WrittenRecipient
 from notifier.api.kit.preconditions import quoted
 from notifier.api.kit.querying import Limit, QueryModel, Service, number_with_plus
 from notifier.api.kit.views import InvalidFieldView, View
@@ -25,7 +25,6 @@ from notifier.audience.person import (
     MAX_ADDRESSES,
     MAX_ATTRIBUTES_BYTES,
     MAX_PEOPLE,
-    MAX_USER_ID_CHARS,
     Address,
     PeopleFilter,
     Person,
@@ -33,7 +32,6 @@ from notifier.audience.person import (
     in_order,
 )
 from notifier.audience.recipient import normalise
-from notifier.content.template import LOCALE_PATTERN
 from notifier.errors import RecipientError
 from notifier.notification.model import Channel
 from notifier.wall_time import is_zone
@@ -42,16 +40,6 @@ PREFIX = "/api/v1/recipients"
 TAG = "Recipients"
 MAX_VALUES = 10_000
 """In one profile."""
-
-UserId = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=MAX_USER_ID_CHARS,
-        description="The service's own id of somebody: printable characters in one line.",
-    ),
-    AfterValidator(single_line),
-]
 
 
 def _address(address: str, info: ValidationInfo) -> str:
@@ -112,9 +100,7 @@ def _consistent(addresses: list[AddressRequest]) -> list[AddressRequest]:
 class RecipientRequest(_Request):
     """What a service says of somebody."""
 
-    locale: Annotated[
-        str | None, Field(pattern=LOCALE_PATTERN, description="Their language, such as `de-AT`.")
-    ] = None
+    locale: Annotated[Locale | None, Field(description="Their language, such as `de-AT`.")] = None
     time_zone: Annotated[
         str | None,
         Field(max_length=100, description="Where their clocks are, such as `Europe/Vienna`."),

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from notifier.api.kit.calls import Call
 from notifier.api.kit.checking import read_strictly
 from notifier.api.kit.idempotency import Answer
+from notifier.api.kit.naming import named_person
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.preconditions import IF_MATCH, if_match, lost
 from notifier.api.kit.problems import (
@@ -22,7 +23,6 @@ from notifier.api.kit.problems import (
     invalid,
     not_found,
 )
-from notifier.api.recipients.naming import named_person
 from notifier.api.recipients.patching import patched
 from notifier.api.recipients.shapes import (
     MAX_VALUES,

@@ -6,9 +6,9 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic import JsonValue as PydanticJson
 
-from notifier.api.kit.fields import WireRecipient, WireType
+from notifier.api.kit.fields import Locale, WireRecipient, WireType
 from notifier.api.kit.views import View
-from notifier.api.templates.parts import Locale, Shape
+from notifier.api.templates.parts import Shape
 from notifier.api.templates.shapes import TemplateName
 from notifier.content.template import Rendered
 from notifier.notification.model import Channel

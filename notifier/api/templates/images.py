@@ -11,6 +11,7 @@ from notifier.content.attachment import Attachment, AttachmentLimits, Files
 from notifier.content.files import CONTENT_ID_PATTERN, is_image
 from notifier.content.ports import Checked
 from notifier.content.template import Content, Finding, Severity
+from notifier.expecting import WrittenAs
 
 
 def _id(value: object) -> UUID:
@@ -21,9 +22,13 @@ def _id(value: object) -> UUID:
         raise ValueError(message) from error
 
 
+_NAME_WORDS = (
+    "expected a name such as logo.png: a letter or digit, then letters, digits, dots, dashes and "
+    "underscores, 64 at most"
+)
 Images: TypeAlias = Annotated[
     dict[
-        Annotated[str, Field(pattern=CONTENT_ID_PATTERN)],
+        Annotated[str, WrittenAs(CONTENT_ID_PATTERN, _NAME_WORDS)],
         Annotated[UUID, BeforeValidator(_id), WithJsonSchema({"type": "string", "format": "uuid"})],
     ],
     Field(

@@ -3,24 +3,13 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 
-from notifier.content.template import LOCALE_PATTERN, is_locale
 from notifier.notification.model import Channel
 
 MAX_PART_CHARS = 262_144
 
 
-def _locale(tag: str) -> str:
-    if not is_locale(tag):
-        message = "expected a language's tag, such as en or de-AT"
-        raise ValueError(message)
-    return tag
-
-
-Locale = Annotated[
-    str, AfterValidator(_locale), WithJsonSchema({"type": "string", "pattern": LOCALE_PATTERN})
-]
 Part = Annotated[str | None, Field(max_length=MAX_PART_CHARS)]
 
 

@@ -13,10 +13,11 @@ from pydantic import (
 )
 from pydantic import JsonValue as PydanticJson
 
+from notifier.api.kit.fields import CategoryKey, Locale
 from notifier.api.kit.querying import Flag, Limit, NamedPlace, QueryModel, Service
 from notifier.api.kit.views import View
 from notifier.api.templates.images import Images
-from notifier.api.templates.parts import Locale, LocaleParts, Shape
+from notifier.api.templates.parts import LocaleParts, Shape
 from notifier.content.cascading import Cascade, Cascaded, Outcome
 from notifier.content.encoding import parts_document
 from notifier.content.library import Template
@@ -27,6 +28,7 @@ from notifier.content.template import (
     Severity,
     TemplateVersion,
 )
+from notifier.expecting import WrittenAs
 from notifier.notification.model import Channel
 
 PREFIX = "/api/v1/templates"
@@ -44,15 +46,17 @@ def _number(value: object) -> int:
 
 
 Number = Annotated[int, BeforeValidator(_number), WithJsonSchema({"type": "integer", "minimum": 1})]
-TemplateName = Annotated[str, Field(pattern=NAME_PATTERN)]
+TemplateName = Annotated[
+    str, WrittenAs(NAME_PATTERN, "expected a template's name, such as booking.confirmed")
+]
 
 
 class ContentShape(Shape):
     """A template's content: what is shown of a draft or a version, and what is sent of one."""
 
     category: Annotated[
-        str,
-        Field(pattern=r"^[a-z0-9_.-]{1,64}$", description="What its recipients may choose by."),
+        CategoryKey,
+        Field(description="What its recipients may choose by."),
     ] = "transactional"
     default_locale: Annotated[Locale, Field(description="Taken where no better one is there.")] = (
         "en"

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic import JsonValue as PydanticJson
 from pydantic_core import to_json
 
-from notifier.api.kit.fields import single_line
+from notifier.api.kit.fields import UserId, single_line
 from notifier.api.kit.querying import Limit, NamedPlace, QueryModel, Service
 from notifier.api.kit.views import InvalidFieldView, View
 from notifier.audience.topic import (
@@ -17,14 +17,6 @@ from notifier.audience.topic import (
     Member,
     Topic,
 )
-
-MAX_USER_ID_CHARS = 200
-
-UserId = Annotated[
-    str,
-    Field(min_length=1, max_length=MAX_USER_ID_CHARS, description="The service's own user id."),
-    AfterValidator(single_line),
-]
 
 
 def _bounded(properties: dict[str, PydanticJson] | None) -> dict[str, PydanticJson] | None:
@@ -176,6 +168,4 @@ class MembersQuery(TopicQuery):
     """Which members."""
 
     limit: Limit = 50
-    after: Annotated[
-        str | None, Field(max_length=MAX_USER_ID_CHARS, description="The last user id seen.")
-    ] = None
+    after: Annotated[UserId | None, Field(description="The last user id seen.")] = None

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, tzinfo
 from itertools import product
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -162,15 +163,26 @@ def test_rows_are_looked_at_from_the_closest_on() -> None:
     ]
 
 
+@pytest.mark.parametrize("default", [UTC, ZoneInfo("Europe/Vienna")])
 @pytest.mark.parametrize("zone", [None, "Mars/Olympus"])
-def test_who_has_no_zone_that_is_known_has_hours_of_utc(zone: str | None) -> None:
-    occasion = Occasion(channel=Channel.EMAIL, lane=Lane.BULK, category=CATEGORIES["on"])
-    person = a_person(Choices(), QuietHours(time(21), time(22)), zone)
+def test_who_has_no_zone_that_is_known_has_hours_of_the_default(
+    zone: str | None, default: tzinfo
+) -> None:
+    occasion = Occasion(
+        channel=Channel.EMAIL,
+        lane=Lane.BULK,
+        category=Category(service="orders", key="news", cap=Cap(3, Span.DAY)),
+        default_zone=default,
+    )
+    person = a_person(Choices(), QuietHours(time(21), time(0)), zone)
 
     decision = decide(occasion, person, NOW)
 
     assert isinstance(decision, Defer)
-    assert decision.until == datetime(2026, 7, 1, 22, 0, tzinfo=UTC)
+    assert decision.until == datetime(2026, 7, 2, tzinfo=default)
+    use = cap_use(occasion, person, NOW)
+    assert use is not None
+    assert use.slot == datetime(2026, 7, 1, tzinfo=default)
 
 
 def test_a_cap_counts_in_the_recipients_own_day() -> None:
