@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
+
 from tests.patience import AT_ALL_S
 from tests.servers.processes import wait_until
 from tests.servers.reaper import reaping
@@ -145,6 +147,12 @@ def uncounted(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value for name, value in environ.items() if not name.startswith("COVERAGE_PROCESS_")
     }
+
+
+def uncount_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the processes that a test starts run as fast as they do."""
+    for name in os.environ.keys() - uncounted(os.environ).keys():
+        monkeypatch.delenv(name)
 
 
 def children_of(pid: int) -> list[int]:
