@@ -61,10 +61,11 @@ _GET = select(topics).where(_is_topic)
 _LOCK = select(_t.key).where(_is_topic).with_for_update(key_share=True)
 _LOCK_WHOLE = select(_t.key).where(_is_topic).with_for_update()
 
-_given = given_rows(user_id=Text, properties=Text)
-_is_given = and_(_is_member, is_key(_m.user_id, _given.c.user_id))
+# The whole key comes with each: nothing but looking each one up is left to the database then.
+_given = given_rows(service=Text, topic=Text, user_id=Text, properties=Text)
+_is_given = and_(*(is_key(_m[name], _given.c[name]) for name in ("service", "topic", "user_id")))
 _KNOWN = select(_m.user_id).join_from(_given, topic_members, _is_given)
-_rows = select(*_which, _given.c.user_id, _given.c.properties).where(true())
+_rows = select(*_given.c).where(true())
 _adding = insert(topic_members).from_select(
     ["service", "topic", "user_id", "properties"], _rows.order_by(_given.c.user_id)
 )
@@ -164,8 +165,7 @@ class SqlTopicStore:
     async def add(
         self, service: str, key: str, members: Sequence[Member]
     ) -> Collection[str] | NotFound:
-        rows = joined(map(_member_row, members))
-        asked = {**_named(service, key), "rows": rows}
+        asked = {"rows": joined(_member_row(service, key, each) for each in members)}
 
         async def work(connection: AsyncConnection) -> Collection[str] | NotFound:
             if not await _is_there(connection, _named(service, key)):
@@ -179,8 +179,7 @@ class SqlTopicStore:
     async def drop(
         self, service: str, key: str, user_ids: Collection[str]
     ) -> Collection[str] | NotFound:
-        rows = joined(encode({"user_id": each}) for each in user_ids)
-        asked = {**_named(service, key), "rows": rows}
+        asked = {"rows": joined(_member_row(service, key, Member(each)) for each in user_ids)}
 
         async def work(connection: AsyncConnection) -> Collection[str] | NotFound:
             if not await _is_there(connection, _named(service, key)):
@@ -211,9 +210,10 @@ def _named(service: str, key: str) -> dict[str, object]:
     return {"of_service": service, "of_key": key}
 
 
-def _member_row(member: Member) -> RowJson:
+def _member_row(service: str, key: str, member: Member) -> RowJson:
     properties = json.dumps(member.properties) if member.properties else None
-    return encode({"user_id": member.user_id, "properties": properties})
+    row = {"service": service, "topic": key, "user_id": member.user_id, "properties": properties}
+    return encode(row)
 
 
 def _to_topic(row: Row[Any]) -> Topic:

@@ -17,13 +17,16 @@ _given = given_rows(service=Text, recipient=Text)
 _of, _others = recipient_addresses.alias("of"), recipient_addresses.alias("others")
 _g, _l, _a, _o = _given.c, recipient_aliases.c, _of.c, _others.c
 _in_app = literal_text(Channel.IN_APP)
-_is_alias = and_(_l.service == _g.service, is_key(_l.alias, _g.recipient))
+_is_alias = and_(is_key(_l.service, _g.service), is_key(_l.alias, _g.recipient))
 _is_inbox = and_(
-    _a.service == _l.service, is_key(_a.user_id, _l.user_id), _a.channel == _in_app, _a.is_primary
+    is_key(_a.service, _l.service),
+    is_key(_a.user_id, _l.user_id),
+    _a.channel == _in_app,
+    _a.is_primary,
 )
 _is_address = (
     select(literal(1))
-    .where(_o.service == _g.service, _o.channel == _in_app, is_key(_o.address, _g.recipient))
+    .where(is_key(_o.service, _g.service), _o.channel == _in_app, is_key(_o.address, _g.recipient))
     .exists()
 )
 _MEANT = (

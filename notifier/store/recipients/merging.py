@@ -77,7 +77,7 @@ async def _join(connection: AsyncConnection, target: Person, source: Person) -> 
     await hand_over(connection, service, source.user_id, target.user_id)
     await remove(connection, service, source.user_id)
     await connection.execute(_ADD_ALIAS, ids)
-    await put(connection, service, [joined_profile(target, source)])
+    await put(connection, service, [joined_profile(target, source)], there=[target.user_id])
     quiet_hours = target.quiet_hours or source.quiet_hours
     chosen = {
         "chosen": target.choices.merged(source.choices).encode(),

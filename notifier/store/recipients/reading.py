@@ -35,7 +35,7 @@ ADDRESSES = (
 """All addresses of a row of `recipients`, as one text."""
 
 _given = given_rows("rows", service=Text, asked=Text)
-_is_alias = and_(is_key(_l.alias, _given.c.asked), _l.service == _given.c.service)
+_is_alias = and_(is_key(_l.alias, _given.c.asked), is_key(_l.service, _given.c.service))
 _meant = (
     select(
         _given.c.service,
@@ -45,7 +45,7 @@ _meant = (
     .select_from(_given.outerjoin(recipient_aliases, _is_alias))
     .subquery("meant")
 )
-_is_meant = and_(is_key(r.user_id, _meant.c.user_id), r.service == _meant.c.service)
+_is_meant = and_(is_key(r.user_id, _meant.c.user_id), is_key(r.service, _meant.c.service))
 _PEOPLE: Select[Any] = select(recipients, ADDRESSES, _meant.c.asked).join_from(
     _meant, recipients, _is_meant
 )

@@ -22,12 +22,15 @@ from notifier.store.topics import topic_members
 _r, _a, _l, _m = recipients.c, recipient_addresses.c, recipient_aliases.c, topic_members.c
 _service = parameter("of_service")
 
-# The service comes with each id: SQLite then cannot but begin with the ids, and look each one up.
+# The service comes with each id, and both are compared as keys: nothing but looking each one up is
+# left to the databases then.
 _ids = given_rows("rows", service=Text, user_id=Text)
 _ALIASES = select(_l.alias, _l.user_id).join_from(
-    _ids, recipient_aliases, and_(_l.service == _ids.c.service, is_key(_l.alias, _ids.c.user_id))
+    _ids,
+    recipient_aliases,
+    and_(is_key(_l.service, _ids.c.service), is_key(_l.alias, _ids.c.user_id)),
 )
-_is_one = and_(_r.service == _ids.c.service, is_key(_r.user_id, _ids.c.user_id))
+_is_one = and_(is_key(_r.service, _ids.c.service), is_key(_r.user_id, _ids.c.user_id))
 _LOCK = (
     select(_r.user_id, _r.etag)
     .join_from(_ids, recipients, _is_one)
@@ -56,7 +59,7 @@ _PUT = _putting.on_conflict_do_update(
         name: _putting.excluded[name]
         for name in ("locale", "time_zone", "attributes", "etag", "updated_at")
     },
-)
+).returning(_r.user_id, (_r.created_at == _r.updated_at).label("is_new"))
 
 _ADDRESS: Final = {
     "user_id": Text,
@@ -76,7 +79,9 @@ _ADD_ADDRESSES = insert(recipient_addresses).from_select(
 def _of_those(table: Table) -> Delete:
     """Return what deletes the rows of these people; their ids are the parameter `rows`."""
     key = [table.c.service, table.c.user_id]
-    is_theirs = and_(table.c.service == _ids.c.service, is_key(table.c.user_id, _ids.c.user_id))
+    is_theirs = and_(
+        is_key(table.c.service, _ids.c.service), is_key(table.c.user_id, _ids.c.user_id)
+    )
     return delete(table).where(tuple_(*key).in_(select(*key).join_from(_ids, table, is_theirs)))
 
 
@@ -117,7 +122,7 @@ async def write(
     last = {each.user_id: each for each in profiles}
     changed = [each for each in last.values() if held.get(each.user_id) != each.etag]
     if changed:
-        await put(connection, service, changed)
+        await put(connection, service, changed, there=held.keys())
     return written
 
 
@@ -137,20 +142,27 @@ def _outcome(earlier: str | None, etag: str) -> Written:
     return Written.UNCHANGED if earlier == etag else Written.UPDATED
 
 
-async def put(connection: AsyncConnection, service: str, profiles: Sequence[Profile]) -> None:
-    """Put profiles of people whose rows are locked, where there are any. Raises as `write`."""
-    ids = [each.user_id for each in profiles]
-    await connection.execute(_PUT, _parameters(service, map(profile_row, profiles)))
-    if await current_ids(connection, service, ids):
+async def put(
+    connection: AsyncConnection,
+    service: str,
+    profiles: Sequence[Profile],
+    *,
+    there: Collection[str],
+) -> None:
+    """Put profiles; the rows of those who are `there` already are locked. Raises as `write`."""
+    put = await connection.execute(_PUT, _parameters(service, map(profile_row, profiles)))
+    # Somebody else may have added them meanwhile.
+    earlier = [row.user_id for row in put if row.user_id in there or not row.is_new]
+    if await current_ids(connection, service, [each.user_id for each in profiles]):
         raise StoreBusyError("a recipient has just been merged into another")
-    await _put_addresses(connection, service, profiles)
+    if earlier:
+        await connection.execute(_REMOVE_ADDRESSES, _id_rows(service, earlier))
+    await _add_addresses(connection, service, profiles)
 
 
-async def _put_addresses(
+async def _add_addresses(
     connection: AsyncConnection, service: str, profiles: Sequence[Profile]
 ) -> None:
-    ids = _id_rows(service, [each.user_id for each in profiles])
-    await connection.execute(_REMOVE_ADDRESSES, ids)
     rows = [address_row(each, address) for each in profiles for address in each.addresses]
     if rows:
         await connection.execute(_ADD_ADDRESSES, _parameters(service, rows))

@@ -1,15 +1,12 @@
 """What hot statements read, with plans that were made when their tables were small."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import ClauseElement, text
-from sqlalchemy.dialects.postgresql.asyncpg import dialect
-from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy import text
 
 from notifier.delivery.ports import Finish
 from notifier.idempotency import Idempotency
@@ -32,6 +29,7 @@ from notifier.store.notification import (
 )
 from notifier.store.notification.attempts import ClaimRequest
 from notifier.store.notification.rows import envelope_row, finish_row, submission_row
+from tests.contract.store.plans import Case, nodes, rows_read, session_of
 from tests.contract.store.stores import (
     LOST_AFTER_S,
     PSEUDONYMS,
@@ -67,26 +65,6 @@ _WHILE_SMALL = {
 
 
 _TURNED = "UPDATE notifications SET status = '{}' WHERE sent_at IS NULL"
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A statement and its parameters."""
-
-    statement: ClauseElement
-    parameters: dict[str, object]
-
-    def named(self) -> tuple[str, str]:
-        """What to PREPARE, and with which literals to EXECUTE it."""
-        compiled = self.statement.compile(dialect=dialect())  # type: ignore[no-untyped-call]
-        assert isinstance(compiled, SQLCompiler)
-        known = {**compiled.params, **self.parameters}
-        values = ", ".join(_literal(known[name]) for name in compiled.positiontup or ())
-        return str(compiled), f"({values})" if values else ""
-
-
-def _literal(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"
 
 
 def _cases(ids: list[UUID]) -> dict[str, Case]:
@@ -138,12 +116,6 @@ def _envelope(id: UUID) -> Envelope:
 
 def _finish(id: UUID) -> Finish:
     return Finish(id=id, lease_token=uuid4(), attempt=1, transition=SUCCEED, provider="smtp")
-
-
-@asynccontextmanager
-async def _session(stores: Stores) -> AsyncIterator[Any]:
-    async with stores.database._writer.connect() as connection:  # noqa: SLF001
-        yield (await connection.get_raw_connection()).driver_connection
 
 
 @asynccontextmanager
@@ -204,7 +176,7 @@ async def fresh_url(postgres_store_url: str) -> AsyncIterator[str]:
 async def test_a_plan_from_when_a_table_was_small_reads_no_more_when_it_is_large(
     fresh_url: str, small: str, mode: str
 ) -> None:
-    async with open_stores(fresh_url) as stores, _session(stores) as session:
+    async with open_stores(fresh_url) as stores, session_of(stores) as session:
         await _be_small(stores, _WHILE_SMALL[small])
         cases = _cases([uuid4() for _ in range(ROWS)])
         await session.execute(f"SET plan_cache_mode = {mode}")
@@ -220,7 +192,7 @@ async def test_a_plan_from_when_a_table_was_small_reads_no_more_when_it_is_large
             await _run(stores, _TURNED.format(state))
             for name, case in cases.items():
                 plan = await _explained(session, name, case, cases)
-                read = max(map(_rows_read, _nodes(plan)))
+                read = max(map(rows_read, nodes(plan)))
                 assert read <= LIMIT * ROWS, f"{name} of {state}: {plan}"
                 assert _blocks(plan) <= PAGES * ROWS, f"{name} of {state}: {plan}"
         for name in cases:
@@ -246,19 +218,6 @@ async def _go_before(session: Any, name: str, cases: dict[str, Case]) -> None:
         await session.execute(f"EXECUTE {earlier}_ {cases[earlier].named()[1]}")
 
 
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for each in plan.get("Plans", []):
-        yield from _nodes(each)
-
-
-def _rows_read(node: dict[str, Any]) -> float:
-    removed = sum(
-        node.get(f"Rows Removed by {by}", 0) for by in ("Filter", "Join Filter", "Index Recheck")
-    )
-    return float(node["Actual Loops"] * (node["Actual Rows"] + removed))
-
-
 def _blocks(node: dict[str, Any]) -> int:
     return int(node["Shared Hit Blocks"] + node["Shared Read Blocks"])
 
@@ -270,7 +229,7 @@ async def test_given_rows_are_not_compared_with_one_another(stores: Stores) -> N
     claims = [await stores.claim(envelope_of(each)) for each in submissions]
     ends = joined(finish_row(an_end(each, SUCCEED)) for each in claims if each)
     rows = joined(envelope_row(envelope_of(each)) for each in await stores.accept_many(ROWS))
-    async with _session(stores) as session:
+    async with session_of(stores) as session:
         for case in (
             Case(publications._MARK_PUBLISHED, {"rows": rows, "lost_after_s": 600}),  # noqa: SLF001
             Case(finishing._FINISH.both, {"rows": ends, "misses": "[]", "grace_s": 5}),  # noqa: SLF001
@@ -285,7 +244,7 @@ async def test_given_rows_are_not_compared_with_one_another(stores: Stores) -> N
                 )
                 await session.execute("DEALLOCATE compared")
             plan = explained[0]["Plan"]
-            assert max(map(_rows_read, _nodes(plan))) <= LIMIT * ROWS, explained
+            assert max(map(rows_read, nodes(plan))) <= LIMIT * ROWS, explained
 
 
 @pytest.mark.parametrize("is_emptied", [False, True])
@@ -293,7 +252,7 @@ async def test_what_may_be_lost_is_found_without_reading_what_is_not(
     postgres_store_url: str,
     is_emptied: bool,  # noqa: FBT001
 ) -> None:
-    async with open_stores(postgres_store_url) as stores, _session(stores) as session:
+    async with open_stores(postgres_store_url) as stores, session_of(stores) as session:
         if is_emptied:
             await _empty(stores)
         envelopes = [envelope_of(each) for each in await stores.accept_many(BACKLOG)]
@@ -309,13 +268,13 @@ async def test_what_may_be_lost_is_found_without_reading_what_is_not(
         await session.execute("DEALLOCATE lost_")
 
         assert explained[0]["Plan"]["Actual Rows"] == ROWS
-        assert max(map(_rows_read, _nodes(explained[0]["Plan"]))) <= LIMIT * ROWS
+        assert max(map(rows_read, nodes(explained[0]["Plan"]))) <= LIMIT * ROWS
 
 
 async def test_what_is_due_is_not_looked_for_among_what_others_have(
     postgres_store_url: str,
 ) -> None:
-    async with open_stores(postgres_store_url) as stores, _session(stores) as session:
+    async with open_stores(postgres_store_url) as stores, session_of(stores) as session:
         await stores.accept(a_submission(service="a"))
         await stores.intake.insert([a_submission(service="b") for _ in range(BACKLOG)])
         await _run(
@@ -334,7 +293,7 @@ async def test_what_is_due_is_not_looked_for_among_what_others_have(
 
     (scan,) = [
         each
-        for each in _nodes(explained[0]["Plan"])
+        for each in nodes(explained[0]["Plan"])
         if each.get("Index Name") == "ix_notifications_turns"
     ]
     assert scan["Actual Rows"] == 1
@@ -372,10 +331,8 @@ async def test_a_page_of_the_feed_reads_what_it_holds_and_little_else(
                 f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE {name}_ {values}"
             )
             plan = explained[0]["Plan"]
-            events = [
-                each for each in _nodes(plan) if "notification" in str(each.get("Index Name"))
-            ]
-            assert all(_rows_read(each) <= rows for each in events), explained
+            events = [each for each in nodes(plan) if "notification" in str(each.get("Index Name"))]
+            assert all(rows_read(each) <= rows for each in events), explained
             blocks = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
             assert blocks <= PAGES * rows, f"{name}: {explained}"
         for name in cases:

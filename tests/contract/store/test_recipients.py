@@ -6,15 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import event, insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.audience.person import PeopleFilter, Person, Profile, Written
 from notifier.audience.topic import Member
 from notifier.idempotency import LostRace, NotFound
 from notifier.notification.model import Channel
-from notifier.store.recipients import writing
 from notifier.store.recipients.tables import recipient_aliases
-from tests.contract.store.stores import Stores, open_stores
+from tests.contract.store.stores import Stores
 from tests.people import a_profile, an_address
 
 WORK = an_address("Ada@Work.example", is_primary=False)
@@ -212,18 +210,3 @@ async def test_pages_of_people_join_up(stores: Stores) -> None:
         seen += [(each.service, each.user_id) for each in page]
 
     assert seen == [*(("orders", f"u-{n}") for n in range(5)), ("payments", "u-0")]
-
-
-async def test_sqlite_looks_up_each_of_many_people_by_their_own_key(sqlite_store_url: str) -> None:
-    looks = (writing._ALIASES, writing._LOCK, writing._REMOVE_ADDRESSES)  # noqa: SLF001
-
-    async def plan(connection: AsyncConnection) -> str:
-        statements = [str(each.compile(dialect=connection.dialect)) for each in looks]
-        explained = [
-            await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {it}", ("[]",) * it.count("?"))
-            for it in statements
-        ]
-        return "\n".join(row.detail for rows in explained for row in rows)
-
-    async with open_stores(sqlite_store_url) as stores:
-        assert "(service=?)" not in await stores.database.read(plan)
