@@ -15,6 +15,7 @@ from notifier.store.choices import SqlChoiceHistory
 from notifier.store.choosing import SqlChoosing
 from notifier.store.erasing.asking import SqlErasures
 from notifier.store.erasing.stepping import SqlErasing
+from notifier.store.fates import SqlFates
 from notifier.store.inbox.inboxes import SqlInbox
 from notifier.store.keys import SqlKeyStore
 from notifier.store.kit.clock import DatabaseClock
@@ -59,6 +60,10 @@ class Stores:
     @cached_property
     def leases(self) -> SqlLeases:
         return SqlLeases(self.database, self._limits)
+
+    @cached_property
+    def fates(self) -> SqlFates:
+        return SqlFates(self.database)
 
     @cached_property
     def upkeep(self) -> SqlUpkeep:

@@ -116,6 +116,7 @@ def _preparer(settings: Settings, resources: Resources) -> Preparer:
             _warning_of_missing_links(),
         ),
         Loader(stores.attachments, stores.contents, memory),
+        stores.fates,
     )
 
 

@@ -17,6 +17,7 @@ from notifier.notification.model import (
     OnUnknown,
     Pin,
 )
+from notifier.notification.origin import Unless
 from notifier.notification.outcomes import Fault, Outcome, SuppressionReason
 from notifier.notification.queueing import WORK_QUEUES, QueueDepth, WorkQueue
 from notifier.notification.transitions import Transition
@@ -55,6 +56,8 @@ class Claimed:
     mail: MailDetails | None = None
     action_url: str | None = None
     addressee: Addressee | None = None
+    unless: Unless | None = None
+    """What keeps it from being sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +146,13 @@ class Leases(Protocol):
 
     async def snoozes(self, id: UUID) -> Snoozes:
         """How often it was put off for a systemic reason, since its acceptance or last replay."""
+
+
+class Fates(Protocol):
+    """What has become of notifications that others wait for."""
+
+    async def has_come(self, unless: Unless) -> bool:
+        """Whether that has become of the notification by now; False if it is gone."""
 
 
 class Upkeep(Protocol):

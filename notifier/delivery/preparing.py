@@ -7,12 +7,18 @@ from dataclasses import dataclass, replace
 from notifier.delivery.addressing import Addressed, Addresser
 from notifier.delivery.attaching import Loader
 from notifier.delivery.composing import Composer
-from notifier.delivery.ports import Claimed
+from notifier.delivery.ports import Claimed, Fates
 from notifier.errors import AttachmentError, AttachmentsWaitError, NotifierError, TemplateError
 from notifier.notification.model import Message
-from notifier.notification.outcomes import Outcome, Permanent, Transient, Withheld
+from notifier.notification.origin import Condition
+from notifier.notification.outcomes import Outcome, Permanent, Suppressed, Transient, Withheld
 
 _UNREAD = Transient("unread", "its recipient or its template could not be read", throttled=True)
+
+_NEEDLESS = {
+    Condition.READ: "its recipient has read the notification before it",
+    Condition.DELIVERED: "the notification before it has arrived",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,7 @@ class Preparer:
     addresser: Addresser
     composer: Composer
     loader: Loader
+    fates: Fates
 
     @asynccontextmanager
     async def prepared(self, claimed: Claimed) -> AsyncIterator[Message | Outcome | Withheld]:
@@ -36,6 +43,8 @@ class Preparer:
         self, claimed: Claimed, loading: AsyncExitStack
     ) -> Message | Outcome | Withheld:
         try:
+            if claimed.unless and await self.fates.has_come(claimed.unless):
+                return Suppressed("unless", _NEEDLESS[claimed.unless.condition])
             to = await self.addresser.addressed(claimed)
             if not isinstance(to, Addressed):
                 return to

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 from notifier.notification.model import Channel, Lane
+from notifier.notification.origin import Condition
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 MAX_STEPS = 20
@@ -28,15 +29,6 @@ def is_of_type(pattern: str, type: str) -> bool:
     if pattern.endswith(_ANY):
         return type.startswith(pattern[:-1])
     return type == pattern
-
-
-class Condition(StrEnum):
-    """What may have become of the last notification, so that no other is sent."""
-
-    READ = "read"
-    """Its recipient has seen it in their inbox."""
-    DELIVERED = "delivered"
-    """Its provider says that it arrived."""
 
 
 class First(StrEnum):
@@ -99,7 +91,7 @@ class Collect:
 
 
 @dataclass(frozen=True, slots=True)
-class Unless:
+class Skip:
     """What follows is not sent if that is so by then, or once that event came with the key."""
 
     condition: Condition | None = None
@@ -116,7 +108,7 @@ class Limit:
     """An expression: each has a count of its own."""
 
 
-Step: TypeAlias = Send | Delay | Collect | Unless | Limit
+Step: TypeAlias = Send | Delay | Collect | Skip | Limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,6 @@ from notifier.content.template import is_template_name
 from notifier.events.rule import (
     MAX_STEPS,
     Collect,
-    Condition,
     Delay,
     First,
     Lasting,
@@ -19,13 +18,14 @@ from notifier.events.rule import (
     Moment,
     Rule,
     Send,
+    Skip,
     Step,
-    Unless,
     WallTime,
 )
 from notifier.events.step_order import order_flaws
 from notifier.events.written import Path, RuleFlaw
 from notifier.notification.model import Channel, JsonValue, Lane
+from notifier.notification.origin import Condition
 from notifier.wall_time import is_zone
 
 _Value = TypeVar("_Value")
@@ -139,9 +139,9 @@ class _Reading:
         asked, path = value["unless"], (*path, "unless")
         if isinstance(asked, dict):
             self._object(asked, path, needed=("event",))
-            return Unless(event=self._type(asked.get("event", "any"), (*path, "event")))
+            return Skip(event=self._type(asked.get("event", "any"), (*path, "event")))
         condition = self._member(Condition, asked, path)
-        return Unless(condition) if condition else None
+        return Skip(condition) if condition else None
 
     def _throttle(self, value: dict[str, JsonValue], path: Path) -> Step | None:
         self._object(value, path, needed=("throttle",))

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from notifier.events.rule import Collect, Condition, Limit, Rule, Send, Step, Unless
+from notifier.events.rule import Collect, Limit, Rule, Send, Skip, Step
 from notifier.events.written import RuleFlaw
 from notifier.notification.model import Channel
+from notifier.notification.origin import Condition
 
 _ONCE = ((Collect, "digest"), (Limit, "throttle"))
 
@@ -30,9 +31,9 @@ def _fault(step: Step, before: Sequence[Step]) -> str | None:
             return "nothing but a throttle can come before digest"
         case Limit() if any(isinstance(each, Collect) for each in before):
             return "throttle has to come before digest"
-        case Unless(condition=Condition() as condition):
+        case Skip(condition=Condition() as condition):
             return _unmet(condition, before)
-        case Unless() if any(isinstance(each, Unless) and each.event for each in before):
+        case Skip() if any(isinstance(each, Skip) and each.event for each in before):
             return "there is one event at most that keeps back what follows"
         case _:
             return None
@@ -53,5 +54,5 @@ def _key_flaws(rule: Rule) -> Iterator[RuleFlaw]:
     if rule.cancelled_by:
         yield RuleFlaw(("key",), "is needed by cancelled_by: what is taken back has the same key")
     for at, each in enumerate(rule.steps):
-        if isinstance(each, Unless) and each.event:
+        if isinstance(each, Skip) and each.event:
             yield RuleFlaw(("key",), f"is needed by steps/{at}: that event has the same key")

@@ -10,6 +10,7 @@ from notifier.idempotency import Applied, Idempotency, KeyReused, Remembered
 from notifier.notification.envelope import Envelope
 from notifier.notification.mail import MailDetails
 from notifier.notification.model import Addressee, Channel, JsonValue, Lane, OnUnknown, Pin
+from notifier.notification.origin import Origin
 from notifier.notification.outcomes import Fault
 from notifier.notification.sms import SmsSize
 
@@ -49,6 +50,8 @@ class Submission:
     withheld: Fault | None = None
     """Why its recipient does not want it, which is suppressed at once, or not before `send_at`."""
     broadcast_id: UUID | None = None
+    origin: Origin | None = None
+    """The rule that it comes from."""
 
 
 InsertResult: TypeAlias = Applied | Remembered | KeyReused

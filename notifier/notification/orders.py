@@ -33,6 +33,9 @@ class Orders(Protocol):
     ) -> MoveResult:
         """Apply CANCEL or REPLAY to one notification of `service` (None: of any)."""
 
+    async def cancel_keyed(self, service: str, key: str) -> int:
+        """CANCEL all of a service's that is pending with this key; returns how many."""
+
     async def replay_failed(
         self, *, channel: Channel | None, limit: int, after: UUID | None = None
     ) -> Sequence[UUID]:

@@ -41,6 +41,7 @@ REVISIONS = (
     "0027_add_categories",
     "0028_erase_people",
     "0029_count_against_caps",
+    "0030_note_where_they_come_from",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -109,6 +109,8 @@ _leases = (
         n.c.category,
         n.c.is_required,
         n.c.is_address_given,
+        n.c.depends_on,
+        n.c.skip_if,
         SecondsUntil(n.c.expires_at).label("expires_in_s"),
     )
 )

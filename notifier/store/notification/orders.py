@@ -15,6 +15,7 @@ from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
 from notifier.store.kit.sql import ID, parameter
 from notifier.store.notification import timeline
+from notifier.store.notification.cancelling import cancel_within
 from notifier.store.notification.changes import changes, is_kept, status_in, taken
 from notifier.store.notification.rows import event_row
 from notifier.store.notification.tables import notifications as n
@@ -85,6 +86,10 @@ class SqlOrders:
     ) -> MoveResult:
         change = partial(move, transition=transition, id=id, service=service)
         return await write_once(self._database, idempotency, change)
+
+    async def cancel_keyed(self, service: str, key: str) -> int:
+        cancelled = await self._database.write(partial(cancel_within, service=service, key=key))
+        return len(cancelled)
 
     async def replay_failed(
         self, *, channel: Channel | None, limit: int, after: UUID | None = None

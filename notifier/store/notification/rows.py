@@ -24,6 +24,7 @@ from notifier.notification.model import (
     Status,
     TimelineEntry,
 )
+from notifier.notification.origin import Condition, Origin, Unless
 from notifier.notification.outcomes import Fault
 from notifier.notification.sms import SmsEncoding, SmsSize
 from notifier.providers.receipt import Receipt
@@ -63,7 +64,7 @@ def submission_row(
             **(fault_columns(submission.withheld) if submission.withheld else {}),
             "send_at": time_text(submission.send_at) if submission.send_at else None,
             "expires_at": time_text(submission.expires_at) if submission.expires_at else None,
-            **_part_of(request, submission.broadcast_id),
+            **_part_of(request, submission.broadcast_id, submission.origin),
         }
     )
 
@@ -75,9 +76,23 @@ def _pseudonym_column(submission: Submission, pseudonyms: Pseudonyms | None) -> 
     return {"pseudonym": of}
 
 
-def _part_of(request: UUID | None, broadcast_id: UUID | None) -> Mapping[str, str]:
+def _part_of(
+    request: UUID | None, broadcast_id: UUID | None, origin: Origin | None
+) -> Mapping[str, str | None]:
     wholes = {"request": request, "broadcast_id": broadcast_id}
-    return {name: id.hex for name, id in wholes.items() if id}
+    ids = {name: id.hex for name, id in wholes.items() if id}
+    return {**ids, **_origin_columns(origin)} if origin else ids
+
+
+def _origin_columns(origin: Origin) -> Mapping[str, str | None]:
+    unless = origin.unless
+    return {
+        "rule": origin.rule,
+        "key": origin.key,
+        "depends_on": unless.id.hex if unless else None,
+        "skip_if": unless.condition if unless else None,
+        "skip_on": origin.unless_event,
+    }
 
 
 def _pin_columns(pin: Pin | None) -> Mapping[str, str]:
@@ -237,13 +252,11 @@ def to_claimed(row: Sequence[Any]) -> Claimed:
         id, service, _status, attempt, channel, lane, recipient, subject, content, html, variables,
         metadata, sensitive, attempts_spent, lease_token, on_unknown, traceparent, version_id,
         locale, mail, action_url, is_finished, user_id, category, is_required, is_address_given,
-        expires_in_s,
+        depends_on, skip_if, expires_in_s,
     ) = row  # fmt: skip
     return Claimed(
-        id=id,
-        service=service,
-        channel=Channel(channel),
-        lane=Lane(lane),
+        id=id, service=service,
+        channel=Channel(channel), lane=Lane(lane),
         recipient=recipient,
         content=content,
         subject=subject,
@@ -262,7 +275,8 @@ def to_claimed(row: Sequence[Any]) -> Claimed:
         action_url=action_url,
         is_finished=bool(is_finished),
         addressee=to_addressee(user_id, category, is_required, is_address_given),
-    )
+        unless=Unless(depends_on, Condition(skip_if)) if depends_on else None,
+    )  # fmt: skip
 
 
 def to_notification(row: Row[Any]) -> Notification:

@@ -22,6 +22,7 @@ from notifier.store.kit.tables import Serial, metadata, partial_index
 
 _STATUSES = ", ".join(f"'{status}'" for status in Status)
 
+IS_PENDING_BY_KEY = "key IS NOT NULL AND status = 'pending'"
 IS_LEFT_OF_BROADCAST = "broadcast_id IS NOT NULL AND status IN ('pending', 'processing')"
 
 
@@ -106,6 +107,14 @@ notifications = Table(
     # NULL: the address is the person's, and looked up again when it is sent.
     Column("is_address_given", Boolean),
     Column("broadcast_id", Uuid),
+    # The rule that made it, and by what it is taken back.
+    Column("rule", Text),
+    Column("key", Text),
+    # It is not sent if that has become of the other notification.
+    Column("depends_on", Uuid),
+    Column("skip_if", Text),
+    # The type of an event that takes it back.
+    Column("skip_on", Text),
     # NULL: it was not counted against a cap of its recipient's.
     Column("is_counted", Boolean),
     # Since when a dead letter lies there that stands for nothing any more, or may be a second one.
@@ -139,6 +148,15 @@ notifications = Table(
         "broadcast_id",
         postgresql_where=text(IS_LEFT_OF_BROADCAST),
         sqlite_where=text(IS_LEFT_OF_BROADCAST),
+        postgresql_concurrently=True,
+        info={"later": True},
+    ),
+    Index(
+        "ix_notifications_of_key",
+        "service",
+        "key",
+        postgresql_where=text(IS_PENDING_BY_KEY),
+        sqlite_where=text(IS_PENDING_BY_KEY),
         postgresql_concurrently=True,
         info={"later": True},
     ),

@@ -177,7 +177,7 @@ class Stores(stores.Stores):
         loader = Loader(self.attachments, self.contents, Portion(64_000_000))
         audience = Audience(self.directory, Categories(self.categories, clock))
         addresser = Addresser(audience, self.leases, self.caps, clock)
-        return Preparer(addresser, self.composer(clock), loader)
+        return Preparer(addresser, self.composer(clock), loader, self.fates)
 
     @property
     def life(self) -> Any:

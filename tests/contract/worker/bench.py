@@ -188,6 +188,7 @@ class Bench:
                     SmsRules(),
                 ),
                 Loader(self.stores.attachments, self.stores.contents, self.memory_for_files),
+                self.stores.fates,
             ),
             routes=dict.fromkeys(Channel, route),
             gate=self.gate(),

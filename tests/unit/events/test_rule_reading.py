@@ -6,7 +6,6 @@ import pytest
 
 from notifier.events.rule import (
     Collect,
-    Condition,
     Delay,
     First,
     Lasting,
@@ -14,13 +13,14 @@ from notifier.events.rule import (
     Moment,
     Rule,
     Send,
-    Unless,
+    Skip,
     WallTime,
     is_of_type,
     is_rule_name,
 )
 from notifier.events.rule_reading import read_rule
 from notifier.notification.model import Channel, Lane
+from notifier.notification.origin import Condition
 from notifier.rendering.expressions import ExpressionEngine
 
 SEND = {"send": ["email"], "template": "order.shipped"}
@@ -78,8 +78,8 @@ def test_a_rule_is_read_with_all_that_it_may_say() -> None:
             Delay(Lasting(7_200)),
             Delay(Moment("data.at")),
             Delay(WallTime(time(9), "Europe/Vienna")),
-            Unless(Condition.READ),
-            Unless(event="order.delivered"),
+            Skip(Condition.READ),
+            Skip(event="order.delivered"),
             Send(channels=[Channel.EMAIL], template="order.shipped", variables={"n": "count"}),
         ],
     )
