@@ -98,7 +98,9 @@ class PostgresAddress:
         Raises:
             SettingsError: a certificate or its key cannot be read.
         """
-        context = self._context()
+        # To read all authorities of a machine takes longer than to connect.
+        is_needed = self.is_verified_by_system or any(name in self.tls for name in _FILES)
+        context = self._context() if is_needed else None
         return {
             "dsn": f"postgresql:///?{urlencode(self.tls, quote_via=quote)}" if self.tls else None,
             "ssl": context if self.is_verified_by_system else None,

@@ -231,6 +231,20 @@ def test_the_system_s_authorities_leave_the_rest_of_tls_as_it_is() -> None:
     assert "sslnegotiation=direct" in arguments["dsn"]
 
 
+def test_authorities_are_read_only_where_the_url_asks_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(**_named: object) -> ssl.SSLContext:
+        raise OSError
+
+    monkeypatch.setattr(ssl, "create_default_context", refuse)
+
+    for query in ("", "?sslmode=prefer", "?sslmode=require&ssl_min_protocol_version=TLSv1.3"):
+        assert parse_address(f"postgresql://db/name{query}").driver_arguments()["ssl"] is None
+    with pytest.raises(SettingsError):
+        parse_address("postgresql://db/name?sslmode=verify-full").driver_arguments()
+
+
 def test_a_port_alone_is_one_for_every_place_that_is_looked_at() -> None:
     (server,) = parse_address("postgresql:///name?port=5433").servers()
 
