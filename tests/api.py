@@ -227,6 +227,7 @@ async def over(
             preferences=stores.preferences,
             choice_history=stores.choice_history,
             caps=stores.caps,
+            hook_counts=stores.hook_counts,
             keeping=KeepingPorts(stores.retention_rules, stores.erasures, PSEUDONYMS),
             directory=stores.directory,
             renderer=VersionRenderer(clock),

@@ -74,6 +74,7 @@ def _metrics(ports: ApiPorts, config: ApiConfig) -> Metrics:
         queue=ports.queue,
         providers=ports.providers,
         broadcasts=ports.broadcasts,
+        hook_counts=ports.hook_counts,
         clock=ports.clock,
         are_policies_ok=ports.are_policies_ok,
         queue_members=ports.queue_members,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 from starlette.responses import Response
 
@@ -16,6 +16,7 @@ from notifier.api.kit.operations import Operation, Reply
 from notifier.broadcasts.broadcast import BroadcastStore, State
 from notifier.clock import Clock
 from notifier.errors import NotifierError
+from notifier.hooks.counts import Calls, HookCounts
 from notifier.notification.feed import ACCEPT
 from notifier.notification.queueing import Queue, QueueDepth, QueueMembers
 from notifier.notification.reading import Backlog, QueryStore
@@ -38,6 +39,7 @@ class _Snapshot:
     depths: Sequence[QueueDepth] | None = None
     providers: Sequence[Standing] = field(default=())
     broadcasts: Mapping[State, int] | None = None
+    hooks: Mapping[Calls, int] | None = None
     knows_put_off: bool = False
     takes_writes: bool = False
     takes_messages: bool = False
@@ -53,6 +55,7 @@ class Metrics(Collector):
         queue: Queue,
         providers: ProviderStore,
         broadcasts: BroadcastStore,
+        hook_counts: HookCounts,
         clock: Clock,
         are_policies_ok: Callable[[], bool | None],
         queue_members: Callable[[], Sequence[QueueMembers]],
@@ -62,6 +65,7 @@ class Metrics(Collector):
         self._queue = queue
         self._providers = providers
         self._broadcasts = broadcasts
+        self._hook_counts = hook_counts
         self._clock = clock
         self._are_policies_ok = are_policies_ok
         self._queue_members = queue_members
@@ -136,6 +140,8 @@ class Metrics(Collector):
         yield from _of_accounts(seen.providers)
         if seen.broadcasts is not None:
             yield _of_broadcasts(seen.broadcasts)
+        if seen.hooks is not None:
+            yield _of_hooks(seen.hooks)
         if seen.knows_put_off:
             yield from _of_put_off(seen.providers)
 
@@ -144,12 +150,14 @@ class Metrics(Collector):
         return now_s + self._config.metrics_cache_s * max(1, (now_s - began_s) / _QUICK_S)
 
     async def _read(self) -> _Snapshot:
-        backlog, depths, states, put_off, broadcasts, takes = await asyncio.gather(
+        backlog, depths, states, put_off, (broadcasts, hooks), takes = await asyncio.gather(
             self._answer(self._queries.backlog()),
             self._answer(self._queue.depths()),
             self._answer(self._providers.states()),
             self._answer(self._providers.put_off()),
-            self._answer(self._broadcasts.under_way()),
+            asyncio.gather(
+                self._answer(self._broadcasts.under_way()), self._answer(self._hook_counts.all())
+            ),
             asyncio.gather(
                 self._succeeds(self._queries.prove()), self._succeeds(self._queue.prove())
             ),
@@ -160,6 +168,7 @@ class Metrics(Collector):
             depths=depths,
             providers=providers,
             broadcasts=broadcasts,
+            hooks=hooks,
             knows_put_off=put_off is not None,
             takes_writes=takes[0],
             takes_messages=takes[1],
@@ -224,6 +233,15 @@ def _of_broadcasts(broadcasts: Mapping[State, int]) -> Metric:
     for state, count in broadcasts.items():
         under_way.add_metric([state], count)
     return under_way
+
+
+def _of_hooks(counts: Mapping[Calls, int]) -> Metric:
+    calls = CounterMetricFamily(
+        "notifier_hook_calls", "Calls of hooks.", labels=["hook", "moment", "result"]
+    )
+    for each, count in counts.items():
+        calls.add_metric([each.hook, each.moment, each.result], count)
+    return calls
 
 
 def _of_depths(depths: Sequence[QueueDepth]) -> Metric:

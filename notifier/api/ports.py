@@ -25,6 +25,7 @@ from notifier.content.brand import BrandStore
 from notifier.content.library import TemplateStore
 from notifier.content.ports import Markup, Renderer, Workshop
 from notifier.content.uploading import Filing
+from notifier.hooks.counts import HookCounts
 from notifier.idempotency import Once
 from notifier.intake.senders import SenderStore
 from notifier.intake.submission import Submitter
@@ -84,6 +85,7 @@ class ApiPorts:
     directory: Directory
     categories: CategoryStore
     choosing: Choosing
+    hook_counts: HookCounts
     pages: Pages
     """What fills the pages of the console."""
     captures: Captures | None = None

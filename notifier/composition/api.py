@@ -130,6 +130,7 @@ def _over(stores: Stores) -> partial[ApiPorts]:
         preferences=stores.preferences,
         choice_history=stores.choice_history,
         caps=stores.caps,
+        hook_counts=stores.hook_counts,
     )
 
 

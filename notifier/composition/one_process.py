@@ -7,6 +7,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 import structlog
 
 from notifier.channels.registry import make_routes
+from notifier.composition.hooks import hooking
 from notifier.composition.resources import Resources, has_workers_inside
 from notifier.composition.running import running
 from notifier.composition.workers import (
@@ -60,8 +61,9 @@ async def _work_inside(settings: Settings, resources: Resources) -> None:
         await _take_over(resources.stores.upkeep)
         duties = delivery_duties(settings, resources)
         async with (
-            running(make_relay(settings, resources, duties).run()),
-            consuming(settings, resources, INSIDE) as consumers,
+            hooking(settings, resources.stores.hook_counts, resources.clock) as hooks,
+            running(make_relay(settings, resources, duties, hooks).run()),
+            consuming(settings, resources, INSIDE, hooks) as consumers,
         ):
             await watch_store(resources, consumers)
     except Exception:  # nobody awaits this before the API ends

@@ -16,6 +16,7 @@ from notifier.store.choosing import SqlChoosing
 from notifier.store.erasing.asking import SqlErasures
 from notifier.store.erasing.stepping import SqlErasing
 from notifier.store.fates import SqlFates
+from notifier.store.hook_counts import SqlHookCounts
 from notifier.store.inbox.inboxes import SqlInbox
 from notifier.store.keys import SqlKeyStore
 from notifier.store.kit.clock import DatabaseClock
@@ -23,6 +24,7 @@ from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import SqlOnce
 from notifier.store.notification.attempts import SqlLeases
 from notifier.store.notification.dead_letters import SqlDeadLetters
+from notifier.store.notification.feed import SqlCursors, SqlFeed
 from notifier.store.notification.intake import SqlIntake
 from notifier.store.notification.orders import SqlOrders
 from notifier.store.notification.publications import SqlPublications
@@ -186,6 +188,18 @@ class Stores:
     @cached_property
     def purge(self) -> SqlPurge:
         return SqlPurge(self.database)
+
+    @cached_property
+    def feed(self) -> SqlFeed:
+        return SqlFeed(self.database)
+
+    @cached_property
+    def cursors(self) -> SqlCursors:
+        return SqlCursors(self.database)
+
+    @cached_property
+    def hook_counts(self) -> SqlHookCounts:
+        return SqlHookCounts(self.database)
 
     @cached_property
     def clock(self) -> DatabaseClock:

@@ -5,7 +5,7 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cache, partial
@@ -24,8 +24,10 @@ from notifier.broadcasts.pacing import ExpansionPace
 from notifier.broadcasts.roll import Roll
 from notifier.channels.provider import Parts
 from notifier.channels.registry import channel_settings, make_routes, rates_per_s, retry_policies
+from notifier.clock import Clock
 from notifier.composition import worker_process
 from notifier.composition.drafting import make_audience, make_drafter
+from notifier.composition.hooks import hooking
 from notifier.composition.resources import (
     Resources,
     has_workers_inside,
@@ -40,6 +42,7 @@ from notifier.composition.resources import (
 )
 from notifier.composition.running import first_of, running, stop_signal
 from notifier.composition.settings import read_settings
+from notifier.composition.stores import Stores
 from notifier.content.library import Library
 from notifier.delivery.addressing import Addresser
 from notifier.delivery.attaching import Loader, Portion
@@ -49,8 +52,12 @@ from notifier.delivery.deliverer import Deliverer
 from notifier.delivery.duties import DeliveryDuties, RelayPace
 from notifier.delivery.ports import ChannelAdapter, RescuePolicy
 from notifier.delivery.preparing import Preparer
-from notifier.duty import purging
+from notifier.delivery.telling import ToldAdapter
+from notifier.duty import Duty, purging
 from notifier.errors import SettingsError
+from notifier.hooks.calling import Hooks
+from notifier.hooks.following import following
+from notifier.hooks.moments import Moment
 from notifier.notification.model import Channel
 from notifier.notification.retention import retaining
 from notifier.providers.breaker import BreakerSettings
@@ -72,10 +79,10 @@ _PATIENCE = 3
 
 @asynccontextmanager
 async def consuming(
-    settings: Settings, resources: Resources, name: str
+    settings: Settings, resources: Resources, name: str, hooks: Hooks
 ) -> AsyncIterator[Consumers]:
     """Consume and deliver for the length of the block, as the worker of this name."""
-    routes = make_routes(parts_of(settings, resources))
+    routes = _told(make_routes(parts_of(settings, resources)), hooks, resources.clock)
     gate = Gate(
         resources.stores.providers, resources.clock, rates_per_s(settings), BreakerSettings()
     )
@@ -100,6 +107,18 @@ async def consuming(
         budget = stop_budget(settings)
         await consumers.stop(budget.grace_s)
         await _close(chain.from_iterable(routes.values()), budget.close_s)
+
+
+def _told(
+    routes: Mapping[Channel, Sequence[ChannelAdapter]], hooks: Hooks, clock: Clock
+) -> Mapping[Channel, Sequence[ChannelAdapter]]:
+    """Return the routes with adapters of whose calls hooks are told, if any want to be."""
+    if not hooks.want(Moment.BEFORE_SEND, Moment.AFTER_OUTCOME):
+        return routes
+    return {
+        channel: [ToldAdapter(adapter, hooks, clock) for adapter in adapters]
+        for channel, adapters in routes.items()
+    }
 
 
 def _preparer(settings: Settings, resources: Resources) -> Preparer:
@@ -191,7 +210,9 @@ def broadcast_duties(settings: Settings, resources: Resources) -> BroadcastDutie
     )
 
 
-def make_relay(settings: Settings, resources: Resources, delivery: DeliveryDuties) -> Relay:
+def make_relay(
+    settings: Settings, resources: Resources, delivery: DeliveryDuties, hooks: Hooks
+) -> Relay:
     """Return a relay that does those duties and others, and has the stores forget what is old."""
     stores = resources.stores
     return Relay(
@@ -205,8 +226,15 @@ def make_relay(settings: Settings, resources: Resources, delivery: DeliveryDutie
             stores.filing.duty(),
             retaining(stores.purge, retention_terms(settings)),
             *([erasing(stores.erasing)] if stores.erasing else []),
+            *_following(stores, hooks),
         ]
     )
+
+
+def _following(stores: Stores, hooks: Hooks) -> Sequence[Duty]:
+    if not hooks.want(Moment.ACCEPTED, Moment.FINAL):
+        return ()
+    return (following(hooks, stores.feed, stores.cursors),)
 
 
 def run_workers(settings: Settings, environ: Mapping[str, str]) -> None:
@@ -225,10 +253,13 @@ def run_workers(settings: Settings, environ: Mapping[str, str]) -> None:
 async def _run_workers(settings: Settings, environ: Mapping[str, str]) -> None:
     stop = stop_signal()
     warn_of_unprotected_database(settings)
-    async with open_resources(settings, f"relay@{socket.gethostname()}") as resources:
+    async with (
+        open_resources(settings, f"relay@{socket.gethostname()}") as resources,
+        hooking(settings, resources.stores.hook_counts, resources.clock) as hooks,
+    ):
         make_routes(parts_of(settings, resources))
         duties = delivery_duties(settings, resources)
-        relay = make_relay(settings, resources, duties)
+        relay = make_relay(settings, resources, duties, hooks)
         log.info("workers.started", processes=settings.worker.processes)
         relaying_or_not = relay.run() if settings.relay.enabled else _without_relay()
         async with (
@@ -290,7 +321,8 @@ async def _work(settings: Settings, name: str, link: Connection) -> str | None:
     async with (
         running(beat(link)),
         open_resources(settings, f"worker@{name}") as resources,
-        consuming(settings, resources, name) as consumers,
+        hooking(settings, resources.stores.hook_counts, resources.clock) as hooks,
+        consuming(settings, resources, name, hooks) as consumers,
         running(watch_store(resources, consumers)) as watching,
     ):
         spare_collector()

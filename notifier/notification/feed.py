@@ -84,3 +84,6 @@ class Cursors(Protocol):
 
     async def store(self, reader: str, cursor: Cursor) -> None:
         """Keep where a reader goes on, be it before what it stored last. Safe to repeat."""
+
+    async def move(self, reader: str, before: Cursor | None, to: Cursor) -> bool:
+        """Keep where a reader goes on if it stored `before` last; False: somebody moved it."""

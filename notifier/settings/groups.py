@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr, model_validator
 
 from notifier.mailbox import parse_mailbox
+from notifier.settings.hooks import HookSettings
 from notifier.settings.reading import (
     BaseUrl,
     Environment,
@@ -370,6 +371,7 @@ class Settings(KeySettings, BrokerSettings, ClientSettings):
     in_app: InAppSettings = InAppSettings()
     worker: WorkerSettings = WorkerSettings()
     relay: RelaySettings = RelaySettings()
+    hooks: HookSettings = HookSettings()
     api: ApiSettings = ApiSettings()
     attachments: AttachmentSettings = AttachmentSettings()
     links: LinkSettings = LinkSettings()

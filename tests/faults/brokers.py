@@ -127,6 +127,7 @@ class Node:
             preferences=self.stores.preferences,
             choice_history=self.stores.choice_history,
             caps=self.stores.caps,
+            hook_counts=self.stores.hook_counts,
             keeping=KeepingPorts(self.stores.retention_rules, self.stores.erasures, PSEUDONYMS),
             directory=self.stores.directory,
             renderer=VersionRenderer(SystemClock()),

@@ -42,6 +42,7 @@ REVISIONS = (
     "0028_erase_people",
     "0029_count_against_caps",
     "0030_note_where_they_come_from",
+    "0031_count_calls_of_hooks",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -14,7 +14,18 @@ from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Row, case, delete, func, literal, select, true
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Row,
+    case,
+    delete,
+    func,
+    literal,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects.postgresql import Insert, insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -105,6 +116,12 @@ def _replacing(*, when: ColumnElement[bool] | None = None) -> Insert:
 
 
 _STORE = _replacing()
+_BEGIN = _kept.on_conflict_do_nothing(index_elements=[feed_cursors.c.reader])
+_MOVE = (
+    update(feed_cursors)
+    .where(feed_cursors.c.reader == _reader, feed_cursors.c.position == _cursor)
+    .values(position=parameter("at_position", BigInteger), updated_at=Now())
+)
 _NOTE_REMOVAL = _replacing(when=feed_cursors.c.position < _kept.excluded.position)
 _given = given_rows(id=ID)
 _REMOVE = (
@@ -258,3 +275,14 @@ class SqlCursors:
 
     async def store(self, reader: str, cursor: Cursor) -> None:
         await self._database.write(partial(store, reader=reader, cursor=cursor))
+
+    async def move(self, reader: str, before: Cursor | None, to: Cursor) -> bool:
+        given = {"of_reader": reader, "at_position": to}
+        statement = _BEGIN if before is None else _MOVE
+        if before is not None:
+            given["cursor"] = before
+
+        async def work(connection: AsyncConnection) -> bool:
+            return (await connection.execute(statement, given)).rowcount == 1
+
+        return await self._database.write(work)

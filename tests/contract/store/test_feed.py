@@ -1,5 +1,6 @@
 """The feed: all that happens to notifications, in one order, and how far a reader has come."""
 
+import asyncio
 from dataclasses import astuple
 from functools import partial
 from uuid import UUID
@@ -247,3 +248,15 @@ async def test_what_is_left_of_a_notification_without_its_record_is_told(stores:
     (event,) = await all_after(stores, start)
 
     assert (event.notification_id, event.channel) == (submission.id, None)
+
+
+async def test_only_one_of_those_that_read_the_same_moves_their_cursor(stores: Stores) -> None:
+    cursors = stores.cursors
+
+    first = await asyncio.gather(*(cursors.move(READER, None, 7) for _ in range(3)))
+    then = await asyncio.gather(*(cursors.move(READER, 7, to) for to in (8, 9)))
+
+    assert sorted(first) == [False, False, True]
+    assert sorted(then) == [False, True]
+    assert await cursors.stored(READER) == (8 if then[0] else 9)
+    assert not await cursors.move(READER, 7, 10)

@@ -1,0 +1,1 @@
+"""Hooks: code of others that is told what happens to notifications."""
