@@ -15,7 +15,7 @@ from notifier.composition.resources import open_stores
 from notifier.errors import NotifierError, RecipientError, SettingsError
 from notifier.notification.model import Channel
 from notifier.notification.outcomes import SuppressionReason
-from notifier.settings.groups import DatabaseSettings
+from notifier.settings.lists import ListSettings
 
 group = typer.Typer(help="Addresses not to send to.", no_args_is_help=True)
 
@@ -41,8 +41,11 @@ def list_suppressions(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """List the addresses that services must not send to, and why."""
-    settings = DatabaseSettings.from_env(os.environ)
+    """List the addresses that services must not send to, and why.
+
+    What is left of an erased one is shown as `erased:` and its hash.
+    """
+    settings = ListSettings.from_env(os.environ)
     found = asyncio.run(suppressed_by(settings, service, type))
     show(_SUPPRESSION, [_suppression_row(each) for each in found], as_json=as_json)
 
@@ -56,7 +59,7 @@ def add(
     category: OfCategory = None,
 ) -> None:
     """Send nothing to an address any more. Safe to run again."""
-    settings = DatabaseSettings.from_env(os.environ)
+    settings = ListSettings.from_env(os.environ)
     asyncio.run(add_suppression(settings, service, type, recipient, reason, category))
     say("It is on the list.")
 
@@ -72,7 +75,7 @@ def remove(
     ] = None,
 ) -> None:
     """Send to an address again."""
-    settings = DatabaseSettings.from_env(os.environ)
+    settings = ListSettings.from_env(os.environ)
     removal = remove_suppression(settings, service, type, recipient, category, reason)
     if not asyncio.run(removal):
         raise NotListedError("it is not on this list; see notifier suppressions list")
@@ -80,7 +83,7 @@ def remove(
 
 
 async def suppressed_by(
-    settings: DatabaseSettings, service: str | None, channel: Channel | None
+    settings: ListSettings, service: str | None, channel: Channel | None
 ) -> Sequence[Suppression]:
     """The addresses that a service (None: any) must not send to, in their order."""
     found: list[Suppression] = []
@@ -96,7 +99,7 @@ async def suppressed_by(
 
 
 async def add_suppression(
-    settings: DatabaseSettings,
+    settings: ListSettings,
     service: str,
     channel: Channel,
     recipient: str,
@@ -121,7 +124,7 @@ async def add_suppression(
 
 
 async def remove_suppression(
-    settings: DatabaseSettings,
+    settings: ListSettings,
     service: str,
     channel: Channel,
     recipient: str,

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import structlog
+from pydantic import SecretStr
 
 from notifier.audience.links import Links
 from notifier.audience.pseudonym import Pseudonyms
@@ -27,6 +28,7 @@ from notifier.queue.rabbitmq.connection import RabbitSettings
 from notifier.queue.rabbitmq.queue import open_rabbit_queue
 from notifier.sealing import SealedLinks
 from notifier.settings.groups import DatabaseSettings, Settings
+from notifier.settings.lists import ListSettings
 from notifier.store.kit.opening import open_database, unprotected_host
 from notifier.store.notification.settings import StoreSettings
 from notifier.telemetry import configure_logging
@@ -83,17 +85,19 @@ async def open_resources(settings: Settings, role: str) -> AsyncIterator[Resourc
 
 def _with_pseudonyms(limits: StoreSettings, settings: DatabaseSettings) -> StoreSettings:
     """Let what is accepted be looked for among what was erased, where there is a secret for it."""
-    return (
-        replace(limits, pseudonyms=pseudonyms_of(settings))
-        if isinstance(settings, Settings)
-        else limits
-    )
+    if not isinstance(settings, Settings | ListSettings):
+        return limits
+    secret = settings.erasure.key or settings.key_pepper
+    return replace(limits, pseudonyms=_pseudonyms_under(secret)) if secret else limits
 
 
 def pseudonyms_of(settings: Settings) -> Pseudonyms:
     """Return what stands for whom was erased, and signs that they were."""
-    key = settings.erasure.key or settings.key_pepper
-    return Pseudonyms(key.get_secret_value().encode())
+    return _pseudonyms_under(settings.erasure.key or settings.key_pepper)
+
+
+def _pseudonyms_under(secret: SecretStr) -> Pseudonyms:
+    return Pseudonyms(secret.get_secret_value().encode())
 
 
 def sms_rules(settings: Settings) -> SmsRules:

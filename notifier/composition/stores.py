@@ -105,7 +105,7 @@ class Stores:
 
     @cached_property
     def receipts(self) -> SqlReceiptStore:
-        return SqlReceiptStore(self.database)
+        return SqlReceiptStore(self.database, self._limits.pseudonyms)
 
     @cached_property
     def suppressions(self) -> SqlSuppressionStore:
@@ -113,7 +113,7 @@ class Stores:
 
     @cached_property
     def choosing(self) -> SqlChoosing:
-        return SqlChoosing(self.database)
+        return SqlChoosing(self.database, self._limits.pseudonyms)
 
     @cached_property
     def templates(self) -> SqlTemplateStore:

@@ -37,6 +37,7 @@ from notifier.store.notification.suppressing import (
     is_for,
     is_listed,
     is_recipients_will,
+    names_of,
     note_lifted,
 )
 from notifier.store.notification.tables import suppressions
@@ -142,11 +143,8 @@ class SqlSuppressionStore:
         self, service: str, channel: Channel, recipient: str
     ) -> Sequence[Mapping[str, ColumnElement[Any]]]:
         """Return where an address stands, as it is and as what was left of it once erased."""
-        entry = _entry(service, channel, recipient)
-        if self._pseudonyms is None:
-            return [entry]
-        pseudonym = self._pseudonyms.of(service, channel, recipient)
-        return [entry, {**entry, "recipient": literal(pseudonym, Text)}]
+        names = names_of(self._pseudonyms, service, channel, recipient)
+        return [_entry(service, channel, name) for name in names]
 
     async def list(
         self,

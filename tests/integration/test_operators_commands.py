@@ -92,6 +92,24 @@ def test_an_address_is_put_on_a_list_and_taken_off(command: Command) -> None:
     assert command(f"suppressions add anna {where}")[0] == 2
 
 
+def test_an_erased_address_is_taken_off_where_the_secret_is_known(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "of-sixteen-chars"
+    where = "--service orders --type email"
+    command(f"suppressions add anna@example.com {where}")
+    hashed = Pseudonyms(secret.encode()).of("orders", Channel.EMAIL, "anna@example.com")
+    with closing(sqlite3.connect(tmp_path / "notifier.db")) as database, database:
+        database.execute("UPDATE suppressions SET recipient = ?", [hashed])
+
+    assert command(f"suppressions remove anna@example.com {where}")[0] == 1
+    monkeypatch.setenv("NOTIFIER_KEY_PEPPER", "another-of-sixteen")
+    assert command(f"suppressions remove anna@example.com {where}")[0] == 1
+    monkeypatch.setenv("NOTIFIER_ERASURE__KEY", secret)
+    assert hashed in command("suppressions list")[1]
+    assert command(f"suppressions remove anna@example.com {where}")[0] == 0
+
+
 def test_a_service_s_senders_are_set_listed_and_removed(command: Command) -> None:
     where = "--service orders"
     assert command(f"senders set default orders@b\u00fccher.example {where}")[0] == 0

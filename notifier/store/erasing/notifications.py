@@ -1,6 +1,6 @@
 """What notifications say of somebody, with all that stands beside them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.audience.pseudonym import ERASED
 from notifier.audience.recipient import compared
 from notifier.notification.model import Channel, Status
-from notifier.notification.transitions import CANCEL
+from notifier.notification.transitions import CANCEL, SUPPRESS
 from notifier.store.erasing.work import Found, Work, theirs
 from notifier.store.kit.idempotency import idempotency_keys
 from notifier.store.kit.rows import encode, joined
@@ -29,6 +29,7 @@ from notifier.store.kit.sql import ID, Now, SecondsFromNow, given_rows, is_key
 from notifier.store.notification import timeline
 from notifier.store.notification.changes import changes, status_in
 from notifier.store.notification.rows import event_row
+from notifier.store.notification.suppressing import is_suppressed
 from notifier.store.notification.tables import notification_events as events
 from notifier.store.notification.tables import notifications as n
 from notifier.store.retention import purge_content
@@ -40,6 +41,7 @@ _GONE: Final = "erased"
 
 _ids = given_rows(id=ID)
 _CANCEL = changes(CANCEL, _ids)
+_SUPPRESS = changes(SUPPRESS, _ids)
 _new = given_rows(id=ID, recipient=Text, user_id=Text)
 _RENAME = (
     update(n)
@@ -62,8 +64,11 @@ _UNQUOTE = (
 
 
 async def is_under_way(connection: AsyncConnection, work: Work) -> bool:
-    """Whether a provider may be at something of theirs: what comes of that is waited for."""
-    for mine in theirs(work):
+    """Whether a provider may be at something: what comes of that is waited for.
+
+    So is what goes to somebody else at an address of theirs that is on the list: it may come back.
+    """
+    for mine in (*theirs(work), *_barred(work)):
         query = select(n.c.id).where(*mine, n.c.status == Status.PROCESSING.value).limit(1)
         if await connection.scalar(query):
             return True
@@ -93,6 +98,28 @@ async def cancel(connection: AsyncConnection, work: Work) -> Found:
         connection, [event_row(row.id, CANCEL.name, row.attempt) for row in cancelled]
     )
     return Found({"cancelled": len(cancelled)})
+
+
+async def stop_others(connection: AsyncConnection, work: Work) -> Found:
+    """Suppress what waits for somebody else at an address for which the list has a hash now."""
+    for barred in _barred(work):
+        waiting = select(n.c.id).where(*barred, status_in(Status.PENDING)).order_by(n.c.id)
+        some = waiting.limit(work.at_once).with_for_update(of=n)
+        if ids := (await connection.scalars(some)).all():
+            given = joined(encode({"id": id.hex}) for id in ids)
+            stopped = (await connection.execute(_SUPPRESS, {"rows": given})).all()
+            told = [event_row(row.id, SUPPRESS.name, row.attempt) for row in stopped]
+            await timeline.append(connection, told)
+            return Found({"suppressed": len(stopped)})
+    return Found({})
+
+
+def _barred(work: Work) -> Iterable[Collection[ColumnElement[bool]]]:
+    """Yield conditions, each with an index, of what the list stops by the hash of an address."""
+    for channel, address in sorted(work.subject.addresses):
+        hashed = {**dict(n.c.items()), "recipient": literal(work.pseudonym(channel, address), Text)}
+        here = (n.c.service == work.service, n.c.recipient == address, n.c.channel == str(channel))
+        yield (*here, is_suppressed(hashed))
 
 
 _ENDED = [status for status in Status if status.is_final]

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.audience.erasure import SETTLE_S, receipt_of
 from notifier.audience.pseudonym import Pseudonyms
 from notifier.store.erasing.holders import OTHERS, leave_directory
-from notifier.store.erasing.notifications import cancel, is_under_way, rename
+from notifier.store.erasing.notifications import cancel, is_under_way, rename, stop_others
 from notifier.store.erasing.rows import subject_text, to_erasure, to_subject
 from notifier.store.erasing.tables import erasures
 from notifier.store.erasing.work import Found, Holder, Work
@@ -33,7 +33,7 @@ _UP = (
     .limit(1)
     .with_for_update(skip_locked=True)
 )
-_HOLDERS: Sequence[Holder] = (leave_directory, cancel, rename, *OTHERS)
+_HOLDERS: Sequence[Holder] = (leave_directory, cancel, rename, *OTHERS, stop_others)
 
 
 class SqlErasing:

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from notifier.audience.pseudonym import ERASED, Pseudonyms
 from notifier.notification.model import Channel
 from notifier.notification.outcomes import Fault, SuppressionReason
 from notifier.store.kit.rows import encode, joined
@@ -49,6 +50,15 @@ Lifted: TypeAlias = Sequence[Row[Any, Any]]
 """Of each that was on the list: the notification that brought it, if one did, and why."""
 
 Columns: TypeAlias = ColumnCollection[str, Any] | Mapping[str, ColumnElement[Any]]
+
+
+def names_of(
+    pseudonyms: Pseudonyms | None, service: str, channel: Channel, recipient: str
+) -> Sequence[str]:
+    """Return how an address may stand on the list: as it is, and as what is left once erased."""
+    if pseudonyms is None:
+        return [recipient]
+    return [recipient, pseudonyms.of(service, channel, recipient)]
 
 
 everything: ColumnElement[str] = literal_text("")
@@ -113,7 +123,7 @@ def is_recipients_will() -> ColumnElement[bool]:
     )
 
 
-_given = given_rows(id=ID, reason=Text, at=UtcTime, is_of_category=Boolean)
+_given = given_rows(id=ID, reason=Text, at=UtcTime, is_of_category=Boolean, pseudonym=Text)
 _of_its_category = and_(_given.c.is_of_category, n.c.category.is_not(None))
 _about = case((_of_its_category, n.c.category), else_=everything)
 # A provider's clock may be ahead of ours.
@@ -159,17 +169,27 @@ _WILL = (
 )
 _KEY = tuple(suppressions.primary_key)
 _is_why = and_(suppressions.c.reason == _given.c.reason, suppressions.c.created_at <= _at)
+_erased = {**dict(n.c.items()), "recipient": _given.c.pseudonym}
 _LIFT = (
     delete(suppressions)
     .where(
         tuple_(*_KEY).in_(
             select(*_KEY)
             .join_from(_given, n, is_key(n.c.id, _given.c.id))
-            .join(suppressions, is_of(n.c))
+            .join(suppressions, or_(is_of(n.c), is_of(_erased)))
             .where(_is_why, or_(~_of_its_category, _category.in_([everything, n.c.category])))
         )
     )
     .returning(suppressions.c.notification_id, suppressions.c.reason)
+)
+# Few are erased, and fewer telephone numbers: all of that is gone through.
+_SERVICES_OF_ERASED = (
+    select(suppressions.c.service)
+    .distinct()
+    .where(
+        suppressions.c.channel == literal_text(Channel.SMS),
+        suppressions.c.recipient.startswith(ERASED),
+    )
 )
 _numbers = given_rows(number=Text, reason=Text, at=UtcTime)
 _LIFT_NUMBER = (
@@ -215,14 +235,27 @@ async def suppress(connection: AsyncConnection, causes: Mapping[UUID, Cause]) ->
     return {row.notification_id for row in result}
 
 
-async def lift(connection: AsyncConnection, id: UUID, cause: Cause) -> Lifted:
+async def lift(
+    connection: AsyncConnection, id: UUID, cause: Cause, pseudonyms: Pseudonyms | None
+) -> Lifted:
     """Take the recipient of this notification off the list, if it is on it for this cause."""
-    return (await connection.execute(_LIFT, {"rows": _rows({id: cause})})).all()
+    to = (await connection.execute(select(n).where(n.c.id == id))).one_or_none()
+    if to is None:
+        return []
+    *_, pseudonym = names_of(pseudonyms, to.service, Channel(to.channel), to.recipient)
+    given = encode({"id": id.hex, "pseudonym": pseudonym, **_fields(cause)})
+    return (await connection.execute(_LIFT, {"rows": joined([given])})).all()
 
 
-async def lift_number(connection: AsyncConnection, number: str, cause: Cause) -> Lifted:
+async def lift_number(
+    connection: AsyncConnection, number: str, cause: Cause, pseudonyms: Pseudonyms | None
+) -> Lifted:
     """Take a telephone number off every service's list, where it is on it for this cause."""
-    rows = joined([encode({"number": number, **_fields(cause)})])
+    names = {number}
+    if pseudonyms:
+        services = (await connection.scalars(_SERVICES_OF_ERASED)).all()
+        names |= {pseudonyms.of(service, Channel.SMS, number) for service in services}
+    rows = joined(encode({"number": name, **_fields(cause)}) for name in sorted(names))
     return (await connection.execute(_LIFT_NUMBER, {"rows": rows})).all()
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Text, delete, func, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from notifier.audience.pseudonym import Pseudonyms
 from notifier.notification.model import Status
 from notifier.notification.outcomes import SuppressionReason
 from notifier.notification.transitions import BOUNCE, DELIVER, SETTLE, Transition
@@ -107,8 +108,10 @@ class Step:
 class SqlReceiptStore:
     """`ReceiptStore` over SQL."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, pseudonyms: Pseudonyms | None = None) -> None:
+        """`pseudonyms` are those by which an address is known that was erased."""
         self._database = database
+        self._pseudonyms = pseudonyms
         self._apply = Batcher(
             self._apply_all, max_batch=_MAX_BATCH, timeout_s=database.timeout_s, weigh=len
         )
@@ -132,12 +135,15 @@ class SqlReceiptStore:
 
     async def _apply_all(self, requests: Sequence[Sequence[Receipt]]) -> Sequence[Sequence[Effect]]:
         flat = [receipt for request in requests for receipt in request]
-        effects = await self._database.write(partial(apply, receipts=flat))
+        work = partial(apply, receipts=flat, pseudonyms=self._pseudonyms)
+        effects = await self._database.write(work)
         ends = accumulate((len(request) for request in requests), initial=0)
         return [effects[start:end] for start, end in pairwise(ends)]
 
 
-async def apply(connection: AsyncConnection, receipts: Sequence[Receipt]) -> list[Effect]:
+async def apply(
+    connection: AsyncConnection, receipts: Sequence[Receipt], pseudonyms: Pseudonyms | None = None
+) -> list[Effect]:
     """Apply these receipts in their order; says of each what came of it."""
     records = await _lock(connection, receipts)
     # What is being sent again takes no receipt; one that the provider repeats may apply later.
@@ -149,7 +155,8 @@ async def apply(connection: AsyncConnection, receipts: Sequence[Receipt]) -> lis
         if rows:
             await connection.execute(statement, {"rows": joined(rows)})
     await timeline.append(connection, [_event(step, nth) for nth, step in enumerate(steps)])
-    changed = [step.receipt for step in steps] + await _change_lists(connection, [*new, *early])
+    changed = [step.receipt for step in steps]
+    changed += await _change_lists(connection, [*new, *early], pseudonyms)
     effects = {_name_of(receipt): Effect.CHANGE for receipt in changed}
     effects |= {_name_of(receipt): Effect.EARLY for receipt in early}
     # An event that came twice has its effect once.
@@ -223,7 +230,9 @@ def _event(step: Step, nth: int) -> RowJson:
     return event_row(step.id, step.transition.name, step.attempt, source=step.receipt, nth=nth)
 
 
-async def _change_lists(connection: AsyncConnection, receipts: Sequence[Receipt]) -> list[Receipt]:
+async def _change_lists(
+    connection: AsyncConnection, receipts: Sequence[Receipt], pseudonyms: Pseudonyms | None
+) -> list[Receipt]:
     """Suppress and lift what receipts ask for, in the order in which it happened.
 
     Returns those that changed a list.
@@ -233,7 +242,7 @@ async def _change_lists(connection: AsyncConnection, receipts: Sequence[Receipt]
     for is_lift, group in groupby(
         sorted(asking, key=_time), key=lambda each: each.lift is not None
     ):
-        change = _lift if is_lift else _suppress
+        change = partial(_lift, pseudonyms=pseudonyms) if is_lift else _suppress
         changed += await change(connection, list(group))
     return changed
 
@@ -267,20 +276,24 @@ def _weight(receipt: Receipt) -> bool:
     return receipt.suppress_as is SuppressionReason.SPAM_REPORT
 
 
-async def _lift(connection: AsyncConnection, receipts: Sequence[Receipt]) -> list[Receipt]:
-    return [each for each in receipts if await _has_lifted(connection, each)]
+async def _lift(
+    connection: AsyncConnection, receipts: Sequence[Receipt], pseudonyms: Pseudonyms | None
+) -> list[Receipt]:
+    return [each for each in receipts if await _has_lifted(connection, each, pseudonyms)]
 
 
-async def _has_lifted(connection: AsyncConnection, receipt: Receipt) -> bool:
+async def _has_lifted(
+    connection: AsyncConnection, receipt: Receipt, pseudonyms: Pseudonyms | None
+) -> bool:
     assert receipt.lift is not None  # noqa: S101  only these are given
     cause = Cause(receipt.lift, receipt.at, receipt.is_of_category)
     if receipt.id is not None:
         await lifted.remember(connection, receipt.id, cause)
-        has_chosen = await opting.choose_on(connection, receipt.id, cause)
-        rows = await suppressing.lift(connection, receipt.id, cause)
+        has_chosen = await opting.choose_on(connection, receipt.id, cause, pseudonyms)
+        rows = await suppressing.lift(connection, receipt.id, cause, pseudonyms)
     elif receipt.number is not None:
         has_chosen = await opting.start(connection, receipt.number)
-        rows = await suppressing.lift_number(connection, receipt.number, cause)
+        rows = await suppressing.lift_number(connection, receipt.number, cause, pseudonyms)
     else:
         return False
     await suppressing.note_lifted(connection, rows, "the recipient subscribed again")

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.audience.choice_change import Source
 from notifier.audience.choices import ANY, Place
+from notifier.audience.pseudonym import Pseudonyms
 from notifier.notification.model import Channel
 from notifier.notification.outcomes import SuppressionReason
 from notifier.store.choosing import choose
@@ -42,19 +43,27 @@ async def choose_off(
     for row in await _of_people(connection, willed):
         cause = willed[row.id]
         source = _SOURCES[cause.reason]
-        await choose(
-            connection, row.service, row.user_id, {_place(row, cause): False}, source, row.id
-        )
+        user, changes = (row.service, row.user_id), {_place(row, cause): False}
+        await choose(connection, user, changes, source, notification_id=row.id, pseudonyms=None)
         is_enough = cause.is_of_category and row.category is not None
         done[row.id] = is_enough and cause.reason is SuppressionReason.UNSUBSCRIBED
     return done
 
 
-async def choose_on(connection: AsyncConnection, id: UUID, cause: Cause) -> bool:
+async def choose_on(
+    connection: AsyncConnection, id: UUID, cause: Cause, pseudonyms: Pseudonyms | None
+) -> bool:
     """Switch on what somebody wants again; whether that is new."""
     for row in await _of_people(connection, [id]):
-        changes, source = {_place(row, cause): True}, Source.PROVIDER
-        return await choose(connection, row.service, row.user_id, changes, source, row.id) > 0
+        new = await choose(
+            connection,
+            (row.service, row.user_id),
+            {_place(row, cause): True},
+            Source.PROVIDER,
+            notification_id=row.id,
+            pseudonyms=pseudonyms,
+        )
+        return new > 0
     return False
 
 
@@ -100,7 +109,7 @@ async def _choose_by_number(
     )
     found = (await connection.execute(theirs)).all()
     changed = [
-        await choose(connection, row.service, row.user_id, {_BY_SMS: is_on}, Source.STOP)
+        await choose(connection, tuple(row), {_BY_SMS: is_on}, Source.STOP, pseudonyms=None)
         for row in found
     ]
     return any(changed)
