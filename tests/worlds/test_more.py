@@ -4,7 +4,7 @@ import pytest
 
 from tests.simulation.command import simulate
 
-FIRST, WORLDS, AT_ONCE = 300, 100, 50
+FIRST, WORLDS, AT_ONCE = 100, 300, 50
 
 
 @pytest.mark.parametrize("first", range(FIRST, FIRST + WORLDS, AT_ONCE))
