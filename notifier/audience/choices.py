@@ -47,6 +47,12 @@ class Choices:
         place = next(found, None)
         return None if place is None else Choice(*place, self.by_place[place])
 
+    def of_alone(self, category: str, channel: Channel) -> Choice | None:
+        """Return the choice about this very category, whatever was chosen for all."""
+        found = (place for place in places(category, channel)[:2] if place in self.by_place)
+        place = next(found, None)
+        return None if place is None else Choice(*place, self.by_place[place])
+
     def changed(self, changes: Mapping[Place, bool | None]) -> Self:
         """Return them with these put in, or taken back where they are None."""
         changed = {**self.by_place, **changes}

@@ -1,6 +1,6 @@
 """Whether somebody wants a notification, and when: one decision, from facts that others look up."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import TypeAlias
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from notifier.audience.caps import CapUse
 from notifier.audience.category import Category
-from notifier.audience.choices import ANY, Choice, Choices, places
+from notifier.audience.choices import ANY, Choice, Choices, Place, places
 from notifier.audience.person import Person
 from notifier.audience.quiet_hours import QuietHours
 from notifier.notification.model import Channel, Lane
@@ -31,7 +31,7 @@ class Occasion:
     quiet_hours: QuietHours | None = None
     default_zone: tzinfo = UTC
     key: str | None = None
-    """Of its category, to be told where the service declares no such one."""
+    """Of its category, whether the service declares it or not."""
 
     @property
     def is_required(self) -> bool:
@@ -97,7 +97,7 @@ def decide(occasion: Occasion, person: Person | None, now: datetime) -> Decision
     if listed is not None and _stops(listed, occasion):
         return Suppress(_listed(listed, occasion.channel))
     if category is None:
-        return Send(_uncategorised(occasion.key))
+        return _undeclared(occasion, person)
     is_on, why = chosen(category, occasion.channel, _choices(person))
     if not is_on:
         return Suppress(why)
@@ -125,9 +125,11 @@ def consulted(occasion: Occasion, person: Person | None, now: datetime) -> Itera
     yield Consulted(_suppression_row(channel), listed)
     if listed is not None and _stops(listed, occasion):
         return
-    row = _category_row(category) if category else _uncategorised(occasion.key).row
-    yield Consulted(row, _category_says(category))
-    if category is None or occasion.is_required:
+    if category is None:
+        yield from _undeclared_consulted(occasion, person)
+        return
+    yield Consulted(_category_row(category), _category_says(category))
+    if occasion.is_required:
         return
     yield from _choices_consulted(category, channel, person)
     if chosen(category, channel, _choices(person))[0] and occasion.lane is not Lane.HIGH:
@@ -159,8 +161,22 @@ def over_cap(use: CapUse) -> Suppress:
 def _uncategorised(key: str | None) -> Why:
     if key is None:
         return Why("no_category", "it has no category", "categories/-")
-    words = f"its category {key} is not declared: choices do not count"
+    words = f"its category {key} is not declared, and nobody can choose by it"
     return Why("no_category", words, f"categories/{key}")
+
+
+def _undeclared(occasion: Occasion, person: Person | None) -> Send | Suppress:
+    """Decide where no category counts but by what was chosen of it while it was declared."""
+    choice = _choices(person).of_alone(occasion.key or "", occasion.channel)
+    if choice is not None and not choice.is_on:
+        return Suppress(Why("choice", _choice_words(choice), _choice_row(choice)))
+    return Send(_uncategorised(occasion.key))
+
+
+def _undeclared_consulted(occasion: Occasion, person: Person | None) -> Iterator[Consulted]:
+    yield Consulted(_uncategorised(occasion.key).row, None)
+    if occasion.key is not None:
+        yield from _places_consulted(places(occasion.key, occasion.channel)[:2], person)
 
 
 def _choices(person: Person | None) -> Choices:
@@ -185,15 +201,22 @@ def _listed(reason: SuppressionReason, channel: Channel) -> Why:
 def _choices_consulted(
     category: Category, channel: Channel, person: Person | None
 ) -> Iterator[Consulted]:
-    made = person.choices.by_place if person else {}
-    for place in places(category.key, channel):
+    choice = _choices(person).of(category.key, channel)
+    yield from _places_consulted(places(category.key, channel), person)
+    if choice is None:
+        is_on = category.is_on_by_default(channel)
+        yield Consulted(_default_row(category, channel), _switched(is_on=is_on))
+
+
+def _places_consulted(found: Sequence[Place], person: Person | None) -> Iterator[Consulted]:
+    """Return what was chosen at each place, up to the first of which something was."""
+    made = _choices(person).by_place
+    for place in found:
         is_on = made.get(place)
         row = _choice_row(Choice(*place, bool(is_on)))
         yield Consulted(row, None if is_on is None else _switched(is_on=is_on))
         if is_on is not None:
             return
-    is_on = category.is_on_by_default(channel)
-    yield Consulted(_default_row(category, channel), _switched(is_on=is_on))
 
 
 def _quiet(occasion: Occasion, person: Person | None, now: datetime) -> tuple[str, datetime | None]:
@@ -232,9 +255,7 @@ def _choice_words(choice: Choice) -> str:
     return f"its recipient switched {category} {_switched(is_on=choice.is_on)} for {channel}"
 
 
-def _category_says(category: Category | None) -> str | None:
-    if category is None:
-        return None
+def _category_says(category: Category) -> str:
     return "can be switched off" if category.can_switch_off else "cannot be switched off"
 
 

@@ -44,4 +44,5 @@ class Audience:
             category=declared.by_key.get(category or ""),
             quiet_hours=declared.quiet_hours,
             default_zone=self.default_zone,
+            key=category,
         )

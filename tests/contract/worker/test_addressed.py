@@ -57,6 +57,25 @@ async def test_who_unsubscribed_meanwhile_gets_nothing(bench: Bench) -> None:
     assert (await bench.attempt(required)).status is Status.SENT
 
 
+async def test_a_choice_counts_though_its_category_is_removed_meanwhile(bench: Bench) -> None:
+    envelope = await bench.accept(to_person())
+    await switch_off(bench)
+    await bench.stores.categories.remove("orders", "news")
+
+    stands = await bench.attempt(envelope)
+
+    assert stands.fault
+    assert (stands.status, stands.fault.code) == (Status.SUPPRESSED, "choice")
+
+
+async def test_what_cannot_be_switched_off_any_more_goes_out(bench: Bench) -> None:
+    envelope = await bench.accept(to_person())
+    await switch_off(bench)
+    await bench.stores.categories.set(Category(service="orders", key="news", can_switch_off=False))
+
+    assert (await bench.attempt(envelope)).status is Status.SENT
+
+
 async def test_who_moved_gets_it_where_they_are_now(bench: Bench) -> None:
     envelope = await bench.accept(to_person())
     await bench.stores.people.put("orders", a_profile("u-7", an_address("Ada@new.example")))

@@ -35,6 +35,7 @@ HOURS = [(None, None), (None, NIGHT), (NIGHT, None), (NIGHT, NOON), (NOON, NIGHT
 """Of the person, and of the service."""
 CATEGORIES = {
     "none": None,
+    "undeclared": None,
     "on": Category(service="orders", key="news", kind=Kind.MARKETING),
     "off": Category(service="orders", key="news", defaults=dict.fromkeys(Channel, False)),
     "required": Category(service="orders", key="news", can_switch_off=False),
@@ -76,6 +77,7 @@ class Case:
             category=CATEGORIES[self.category],
             suppression=self.suppression,
             quiet_hours=self.services,
+            key=None if self.category == "none" else "news",
         )
 
     @property
@@ -105,6 +107,8 @@ def modelled(case: Case) -> str:
         case.category != "required" or case.channel == "sms" or case.suppression in suffers
     ):
         return "suppress by suppression"
+    if off := switched_off_before(case):
+        return f"suppress by choice {off[0]}/{off[1]}"
     if not can_choose:
         return "send by " + ("required" if case.category == "required" else "no_category")
     on, by = case.category == "on", "category_default"
@@ -117,6 +121,15 @@ def modelled(case: Case) -> str:
     if case.is_known and counts is NIGHT and case.lane != "high":
         return f"defer by quiet_hours of {'recipient' if case.own else 'service'}"
     return f"send by {by}"
+
+
+def switched_off_before(case: Case) -> tuple[str, str] | None:
+    """Return the choice about a category that is gone, where that is off."""
+    if case.category != "undeclared" or not case.is_known:
+        return None
+    places = [("news", case.channel.value), ("news", ANY)]
+    closest = next((place for place in places if place in case.made), None)
+    return closest if closest and not case.made[closest] else None
 
 
 def told(decision: Decision) -> str:
