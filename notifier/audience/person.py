@@ -1,6 +1,5 @@
 """The directory: the people of a service by its own ids, and how to reach them."""
 
-import builtins
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -185,6 +184,18 @@ class PeopleFilter:
     channel: Channel | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PeoplePage:
+    """People by service and id; where it `goes_on_after` one of these, there may be more.
+
+    Such a page may hold fewer than were asked for, even none: what is rare is looked for among so
+    many at a time.
+    """
+
+    people: Sequence[Person]
+    goes_on_after: tuple[str, str] | None
+
+
 class Directory(Protocol):
     """Finds the people of services."""
 
@@ -230,8 +241,8 @@ class PersonStore(Protocol):
         filter: PeopleFilter,
         limit: int,
         after: tuple[str, str] | None,
-    ) -> builtins.list[Person]:
-        """People by service and id; `after` is the last one seen."""
+    ) -> PeoplePage:
+        """People by service and id; `after` is where the last page ended."""
 
     async def count(self, *, service: str, filter: PeopleFilter) -> int:
         """How many of a service's people that finds."""

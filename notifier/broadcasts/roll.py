@@ -1,6 +1,6 @@
 """Whom a broadcast is for, in the order of their user ids."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from notifier.audience.person import PeopleFilter, PersonStore
@@ -21,13 +21,19 @@ class Roll:
         """Return those behind the user id `after`, those to exclude among them."""
         if whom.topic is not None:
             return await self.topics.members(service, whom.topic, limit=limit, after=after)
-        found = await self.people.list(
-            service=service,
-            filter=PeopleFilter(attributes=whom.attributes),
-            limit=limit,
-            after=(service, after),
-        )
-        return [Member(each.user_id) for each in found]
+        return [member async for member in self._people(service, whom, limit, after)]
+
+    async def _people(
+        self, service: str, whom: Whom, limit: int, after: str
+    ) -> AsyncIterator[Member]:
+        filter, place = PeopleFilter(attributes=whom.attributes), (service, after)
+        while limit:
+            page = await self.people.list(service=service, filter=filter, limit=limit, after=place)
+            for each in page.people:
+                yield Member(each.user_id)
+            if page.goes_on_after is None:
+                return
+            limit, place = limit - len(page.people), page.goes_on_after
 
     async def count(self, service: str, whom: Whom) -> int:
         """Return how many there are."""

@@ -249,9 +249,10 @@ class PutRecipientsView(View):
     items: list[PutRecipientView]
 
 
-def place_of(person: Person) -> str:
-    """Return where somebody stands among the people of all services, as `after` takes it."""
-    return f"{quote(person.user_id, safe='')},{quote(person.service, safe='')}"
+def written_place(place: tuple[str, str]) -> str:
+    """Write where somebody stands among the people of all services, as `after` takes it."""
+    service, user_id = place
+    return f"{quote(user_id, safe='')},{quote(service, safe='')}"
 
 
 def _place(value: object) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from notifier.api.kit.problems import (
     invalid,
     not_found,
 )
+from notifier.api.kit.querying import next_page
 from notifier.api.recipients.patching import patched
 from notifier.api.recipients.shapes import (
     MAX_VALUES,
@@ -33,7 +34,7 @@ from notifier.api.recipients.shapes import (
     RecipientsQuery,
     RecipientsView,
     RecipientView,
-    place_of,
+    written_place,
 )
 from notifier.audience.person import Person, PersonStore, Profile, Written
 from notifier.idempotency import LostRace, NotFound
@@ -64,11 +65,14 @@ class RecipientEndpoints:
         found = await self.people.list(
             service=call.seeing(query.service),
             filter=query.filter(),
-            limit=query.limit + 1,
+            limit=query.limit,
             after=query.after,
         )
-        shown, next_page = call.page(found, query.limit, place_of)
-        view = RecipientsView(items=[RecipientView.of(each) for each in shown], next=next_page)
+        place = found.goes_on_after
+        view = RecipientsView(
+            items=[RecipientView.of(each) for each in found.people],
+            next=next_page(call.request, written_place(place)) if place else None,
+        )
         return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
 
     async def show(self, call: Call[None, RecipientQuery]) -> Response:
@@ -121,7 +125,8 @@ class RecipientEndpoints:
             path=PREFIX,
             summary="Find people in the directory",
             description="Of the key's service, by user id; with the scope admin of all, or of "
-            "`service`.",
+            "`service`. A page of a search may hold fewer than `limit`, even none, and go on at "
+            "`next` nevertheless.",
             tag=TAG,
             serve=self.show_page,
             scope="recipients",

@@ -1,12 +1,18 @@
 """The people of services, for those who write and look for them."""
 
-import builtins
 from collections.abc import Sequence
 from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.audience.person import NobodyToMerge, PeopleFilter, Person, Profile, Written
+from notifier.audience.person import (
+    NobodyToMerge,
+    PeopleFilter,
+    PeoplePage,
+    Person,
+    Profile,
+    Written,
+)
 from notifier.idempotency import LostRace, NotFound
 from notifier.store.choices import forget
 from notifier.store.kit.database import Database
@@ -78,7 +84,7 @@ class SqlPersonStore:
         filter: PeopleFilter,
         limit: int,
         after: tuple[str, str] | None,
-    ) -> builtins.list[Person]:
+    ) -> PeoplePage:
         return await self._database.search(
             partial(page, service=service, filter=filter, limit=limit, after=after)
         )

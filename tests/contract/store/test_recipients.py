@@ -9,8 +9,11 @@ from sqlalchemy import event, insert
 
 from notifier.audience.person import PeopleFilter, Person, Profile, Written
 from notifier.audience.topic import Member
+from notifier.broadcasts.broadcast import Whom
+from notifier.broadcasts.roll import Roll
 from notifier.idempotency import LostRace, NotFound
 from notifier.notification.model import Channel
+from notifier.store.recipients import searching
 from notifier.store.recipients.tables import recipient_aliases
 from tests.contract.store.stores import Stores
 from tests.people import a_profile, an_address
@@ -38,10 +41,11 @@ async def alias(stores: Stores, **row: str) -> None:
 async def listed(
     stores: Stores, filter: PeopleFilter | None = None, service: str | None = "orders"
 ) -> list[str]:
-    people = await stores.people.list(
+    page = await stores.people.list(
         service=service, filter=filter or PeopleFilter(), limit=100, after=None
     )
-    return [each.user_id for each in people]
+    assert page.goes_on_after is None
+    return [each.user_id for each in page.people]
 
 
 async def test_somebody_is_found_as_they_were_put(stores: Stores) -> None:
@@ -202,11 +206,60 @@ async def test_people_are_found_by_what_is_known_of_them(
 async def test_pages_of_people_join_up(stores: Stores) -> None:
     await put(stores, *(a_profile(f"u-{n}") for n in range(5)))
     await put(stores, a_profile("u-0"), service="payments")
-    seen: list[tuple[str, str]] = []
-    for _ in range(4):
-        page = await stores.people.list(
-            service=None, filter=PeopleFilter(), limit=2, after=seen[-1] if seen else None
-        )
-        seen += [(each.service, each.user_id) for each in page]
+
+    seen = await all_pages(stores, PeopleFilter(), limit=2)
 
     assert seen == [*(("orders", f"u-{n}") for n in range(5)), ("payments", "u-0")]
+
+
+async def all_pages(
+    stores: Stores, filter: PeopleFilter, *, limit: int, service: str | None = None
+) -> list[tuple[str, str]]:
+    seen: list[tuple[str, str]] = []
+    after: tuple[str, str] | None = None
+    while True:
+        page = await stores.people.list(service=service, filter=filter, limit=limit, after=after)
+        seen += [(each.service, each.user_id) for each in page.people]
+        after = page.goes_on_after
+        if after is None:
+            return seen
+
+
+@pytest.mark.parametrize("service", ["orders", None])
+async def test_what_is_rare_is_looked_for_among_so_many_at_a_time(
+    stores: Stores, service: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "LOOKED_AT", 4)
+    monkeypatch.setattr(searching, "_FEW", 1)
+    rare = PeopleFilter(attributes={"plan": "pro"})
+    for n in range(12):
+        plan = "pro" if n in (1, 2, 10) else "free"
+        await put(stores, a_profile(f"u-{n:02}", attributes={"plan": plan}))
+
+    first = await stores.people.list(service=service, filter=rare, limit=5, after=None)
+
+    assert [each.user_id for each in first.people] == ["u-01", "u-02"]
+    assert first.goes_on_after == ("orders", "u-03")
+    middle = await stores.people.list(
+        service=service, filter=rare, limit=5, after=first.goes_on_after
+    )
+    assert (middle.people, middle.goes_on_after) == ([], ("orders", "u-07"))
+    found = await all_pages(stores, rare, limit=5, service=service)
+    assert [id for _, id in found] == ["u-01", "u-02", "u-10"]
+    roll = Roll(stores.topics, stores.people)
+    members = await roll.members("orders", Whom(attributes={"plan": "pro"}), limit=3, after="")
+    assert [each.user_id for each in members] == ["u-01", "u-02", "u-10"]
+
+
+async def test_somebody_is_found_by_an_address_however_many_others_there_are(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "LOOKED_AT", 2)
+    for n in range(5):
+        await put(stores, a_profile(f"u-{n}", an_address(f"u-{n}@example.org")))
+
+    page = await stores.people.list(
+        service="orders", filter=PeopleFilter(address="U-4@example.org"), limit=1, after=None
+    )
+
+    assert ([each.user_id for each in page.people], page.goes_on_after) == (["u-4"], None)
