@@ -12,6 +12,7 @@ from notifier.api.templates.branding import BrandShape
 from notifier.clock import SystemClock
 from notifier.commands.branding import Branding, brand_of, tell_of_brand
 from notifier.commands.calling import ActingFor, ApiClient, AtUrl
+from notifier.commands.declaring import pull_categories, switchable_of
 from notifier.commands.folders import READY_MADE, TemplateFolder
 from notifier.commands.showing import say
 from notifier.commands.syncing import (
@@ -64,6 +65,8 @@ def pull(
     folder.mkdir(parents=True, exist_ok=True)
     brand = Branding(client, kept, server.place)
     done = [] if only else [brand.pull(is_forced=force)]
+    if not only:
+        pull_categories(client, kept)
     _finish([*done, *(pull_one(server, kept, name, is_forced=force) for name in names)])
 
 
@@ -120,7 +123,10 @@ def diff(
 
 @group.command()
 def check(folder: InFolder = Path("templates"), only: Only = None) -> None:
-    """Say what is wrong with a folder's templates, without a server; exit code 1 on errors."""
+    """Say what is wrong with a folder's templates, without a server; exit code 1 on errors.
+
+    Which categories people can switch off is in categories.json, which pull writes.
+    """
     kept = TemplateFolder(folder)
     names = _chosen(kept.names(), only)
     if not names:
@@ -183,7 +189,7 @@ def _copied(kept: TemplateFolder, name: str, *, force: bool) -> bool:
 
 async def _checked(kept: TemplateFolder, names: Sequence[str]) -> Sequence[bool]:
     workshop = ChildWorkshop(SystemClock())
-    shared = Shared(brand=_brand(kept), partials=_partials(kept))
+    shared = Shared(brand=_brand(kept), partials=_partials(kept), switchable=switchable_of(kept))
     try:
         return [await _is_right(workshop, kept, name, shared) for name in names]
     finally:

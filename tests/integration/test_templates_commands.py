@@ -11,6 +11,7 @@ from typing import TypeAlias
 import pytest
 from structlog.testing import capture_logs
 
+from notifier.audience.category import Category
 from notifier.commands import app
 from tests.api import Api, listening, serving
 from tests.servers.processes import free_port
@@ -279,12 +280,33 @@ async def test_a_check_needs_no_server_and_finds_what_the_server_finds(
     assert "templates/otp/en/email.txt:1:1: error variable-unknown kode is not" in found
 
 
+async def test_a_check_knows_what_people_can_switch_off_from_what_was_pulled(team: Team) -> None:
+    described = {**json.loads(OTP["template.json"]), "category": "news"}
+    team.write({**OTP, "template.json": json.dumps(described)})
+    assert (await team.run("check"))[0] == 0
+    await team.api.stores.categories.set(Category(service="orders", key="news"))
+    security = Category(service="orders", key="security", can_switch_off=False)
+    await team.api.stores.categories.set(security)
+    await team.api.stores.categories.set(Category(service="payments", key="otp"))
+
+    said = (await team.run("pull"))[1]
+    code, found, _ = await team.run("check")
+
+    assert "categories.json: written" in said
+    assert "categories.json" not in (await team.run("pull"))[1]
+    assert json.loads((team.folder / "categories.json").read_text()) == {"switchable": ["news"]}
+    assert (code, " error unsubscribe " in found) == (1, True), found
+    (team.folder / "categories.json").write_text("[1]")
+    code, _, problem = await team.run("check")
+    assert (code, "as pull writes it" in problem) == (2, True), problem
+
+
 @pytest.mark.parametrize(
     ("files", "told"),
     [
         ({"en/email.subjct.txt": "x"}, "otp/en/email.subjct.txt:1:1: error file-unknown"),
         ({"template.json": '{"default_locale": 7}'}, "file-shape /default_locale: "),
-        ({"template.json": '{"layuot": "x"}'}, "file-shape /layuot: Extra inputs"),
+        ({"template.json": '{"layuot": "x"}'}, "file-shape /layuot: unknown field"),
         ({"template.json": '{"category": "x",\n}'}, "template.json:2:1: error file-json"),
     ],
 )
