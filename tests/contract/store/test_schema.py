@@ -1,9 +1,11 @@
 import asyncio
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from alembic import command
@@ -24,11 +26,13 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.dialects.postgresql import insert as upsert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from notifier.errors import SchemaError, SettingsError, StoreUnavailableError
-from notifier.notification.model import Status
+from notifier.notification.model import Channel, Status
+from notifier.notification.outcomes import SuppressionReason
 from notifier.store import migrations
 from notifier.store.inbox import arrivals, marking
 from notifier.store.kit import idempotency
@@ -124,6 +128,58 @@ async def test_what_was_suppressed_before_addresses_were_compared_without_case_s
 
     assert statuses == [*[Status.SUPPRESSED] * 3, Status.PENDING]
     assert {each.recipient for each in listed} in ({*old} - {old[1]}, {*old} - {old[2]})
+
+
+async def test_suppressions_are_kept_as_they_get_a_category_and_older_code_goes_on(
+    empty_url: str,
+) -> None:
+    _s = suppressions.c
+    old = [_s[name] for name in ("service", "channel", "recipient", "reason", "notification_id")]
+    old += [_s.created_at, _s.recipient_as_written]
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    kept = ["orders", "email", "ada@example.com", "hard_bounce", uuid4(), at, "Ada@example.com"]
+    other = ["orders", "sms", "+491701234567", "manual", None, at, None]
+
+    async def put(*values: object) -> None:
+        # What code of before the revision says: no category, and no key that it names.
+        row = {column.name: value for column, value in zip(old, values, strict=True)}
+        said = upsert(suppressions).values(row).on_conflict_do_nothing().inline()
+        async with open_database(empty_url) as database, database._writer.begin() as connection:  # noqa: SLF001
+            await connection.execute(said)
+
+    async def there() -> list[tuple[object, ...]]:
+        async def work(connection: AsyncConnection) -> list[tuple[object, ...]]:
+            rows = await connection.execute(select(*old).order_by(_s.recipient))
+            return [tuple(row) for row in rows]
+
+        async with open_database(empty_url) as database:
+            return await database.read(work)
+
+    await _upgrade_to(empty_url, "0023_let_go_what_is_old")
+    await put(*kept)
+    await _upgrade_to(empty_url, "0024_suppress_by_category")
+    assert await there() == [tuple(kept)]
+    await put(*kept[:3], "spam_report", *kept[4:])
+    await put(*other)
+    assert await there() == [tuple(other), tuple(kept)]
+
+    await upgrade(empty_url)
+    async with open_stores(empty_url) as stores:
+        put_on_list = partial(
+            stores.suppressions.add,
+            service="orders",
+            channel=Channel.EMAIL,
+            recipient="ada@example.com",
+        )
+        await put_on_list(reason=SuppressionReason.UNSUBSCRIBED, category="news")
+        await put_on_list(reason=SuppressionReason.MANUAL)
+        listed = await stores.suppressions.list(service=None, channel=None, limit=9, after=None)
+
+    assert [(each.recipient, each.category, each.reason) for each in listed] == [
+        ("+491701234567", None, SuppressionReason.MANUAL),
+        ("Ada@example.com", None, SuppressionReason.HARD_BOUNCE),
+        ("ada@example.com", "news", SuppressionReason.UNSUBSCRIBED),
+    ]
 
 
 async def test_timelines_keep_their_order_where_their_table_is_made_anew(empty_url: str) -> None:
