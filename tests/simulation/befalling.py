@@ -10,6 +10,7 @@ from notifier.content.encoding import content_document
 from notifier.notification.model import Lane
 from notifier.queue import topology
 from tests.simulation import templating
+from tests.simulation.audience import acts
 from tests.simulation.broker.server import Broker
 from tests.simulation.clients import Wish
 from tests.simulation.database import DatabaseServer
@@ -169,9 +170,11 @@ def _row_busy(world: Befallen, fault: Fault) -> None:
 
 def _row_refused(world: Befallen, fault: Fault) -> None:
     world.note_happening(fault, (), _FOR_EVER_S)
-    wish = _one(world.ended.wishes, fault)
-    wish.is_unacceptable = True
-    world.database.refused_text = wish.body["recipient"]
+    with_addresses = [wish for wish in world.ended.wishes if "recipient" in wish.body]
+    if with_addresses:
+        wish = _one(with_addresses, fault)
+        wish.is_unacceptable = True
+        world.database.refused_text = wish.body["recipient"]
 
 
 def _provider_weather(world: Befallen, fault: Fault) -> None:
@@ -267,7 +270,9 @@ def _cancel(world: Befallen, fault: Fault) -> None:
 
 def _suppress(world: Befallen, fault: Fault) -> None:
     world.note_happening(fault, ())
-    world.act(world.operator.suppress(_one(world.ended.wishes, fault)))
+    wish = _one(world.ended.wishes, fault)
+    wish.is_suppressed = True
+    world.act(world.operator.suppress(acts.suppressed(world.ended.past, wish.body, fault)))
 
 
 def _publish(world: Befallen, fault: Fault) -> None:
@@ -316,4 +321,5 @@ _ACTS: Mapping[Kind, Callable[[Befallen, Fault], None]] = {
     Kind.CANCEL: _cancel,
     Kind.SUPPRESS: _suppress,
     Kind.PUBLISH: _publish,
+    **acts.ACTS,
 }

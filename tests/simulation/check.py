@@ -5,24 +5,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
 from notifier.notification.model import OnUnknown, Status
-from notifier.notification.transitions import TRANSITIONS
+from notifier.notification.transitions import DEFER, TRANSITIONS
+from tests.simulation.audience.signs import about_people, may_be_unknown
 from tests.simulation.clients import Wish
+from tests.simulation.clocks import EXACT_S, may_be_off
 from tests.simulation.ended import Ended, Happening
 from tests.simulation.epoch import EPOCH_S
-from tests.simulation.plan import STORE, Kind
+from tests.simulation.plan import STOPPING, Kind
 from tests.simulation.providers import SILENT, Call, Fate
 from tests.simulation.templating import misworded
 
 _FRESH_S = 5.0
 """A fault leaves the work that it disturbed behind for a moment."""
-_EXACT_S = 3.0
-"""How well a process knows the database's time."""
-_MEASURED_S = 16.0
-"""How long after its clock, or itself, was set it knows the time."""
 _SEND_S = 12.0
 _MAX_ATTEMPTS = 4
 _LONGEST_TAIL_S = 700.0
@@ -69,6 +68,7 @@ def broken(ended: Ended) -> list[str]:
         *_about_the_end(ended),
         *_about_the_log(ended),
         *misworded(ended.wishes, ended.records, ended.versions, ended.journal),
+        *about_people(ended),
         *(problem for case in cases for problem in _about_one(case, causes, ended)),
     ]
 
@@ -115,24 +115,12 @@ def _about_clients(ended: Ended) -> Iterator[str]:
 
 def _may_be_refused(wish: Wish, ended: Ended) -> bool:
     """Whether the database takes none of it, or it came too late to be asked for."""
-    if wish.is_unacceptable:
+    if wish.is_unacceptable or may_be_unknown(wish, ended):
         return True
     if wish.expires_in_s is None:
         return False
     left_s = wish.asked_s + wish.expires_in_s - wish.refused_s
-    return left_s < _EXACT_S or _may_be_off(ended, wish.refused_s)
-
-
-def _may_be_off(ended: Ended, at_s: float) -> bool:
-    """Whether a machine with a wrong clock may not have asked the database for the time yet."""
-    if not any(each.kind is Kind.CLOCK and each.at_s <= at_s for each in ended.happenings):
-        return False
-    return any(
-        each.at_s > at_s - _MEASURED_S
-        if each.kind is Kind.CLOCK
-        else each.kind in _STOPPING and each.overlaps(at_s - _MEASURED_S, at_s)
-        for each in ended.happenings
-    )
+    return left_s < EXACT_S or may_be_off(ended, wish.refused_s)
 
 
 def _about_the_end(ended: Ended) -> Iterator[str]:
@@ -186,20 +174,27 @@ def _wrong_end(case: _Case, causes: "_Causes", ended: Ended) -> str | None:
 
 def _is_asked_for(case: _Case, ended: Ended) -> bool:
     return any(
-        wish.is_cancelled if case.status is Status.CANCELLED else wish.is_suppressed
+        wish.is_cancelled if case.status is Status.CANCELLED else _may_be_suppressed(wish)
         for wish in ended.wishes
         if wish.told == case.id
     )
 
 
+def _may_be_suppressed(wish: Wish) -> bool:
+    # What people want is looked at by itself.
+    return wish.is_suppressed or "user_id" in wish.body
+
+
 def _unlawful(case: _Case) -> Iterator[str]:
     """Its timeline has to be a life that the transitions allow."""
     status: Status | None = None
-    for event in case.events:
+    for earlier, event in pairwise([None, *case.events]):
         if event in NOTES:
             continue
         if event == _BEGINNING:
             status = Status.PENDING
+            continue
+        if (earlier, event) == (_BEGINNING, DEFER.name):
             continue
         known = next((each for each in TRANSITIONS if each.name == event), None)
         if known is None or status not in known.sources:
@@ -220,7 +215,7 @@ def _may_fail(case: _Case, causes: "_Causes", ended: Ended) -> bool:
 
 
 def _may_be_in_doubt(case: _Case, causes: "_Causes") -> bool:
-    if causes.any_of(_STOPPING) or any(map(causes.of_doubt, case.calls)):
+    if causes.any_of(STOPPING) or any(map(causes.of_doubt, case.calls)):
         return True
     # A call is cut off when the notification expires: docs/decisions.md says why.
     end_s = case.expires_s
@@ -254,7 +249,7 @@ def _is_doubt_noted(case: _Case) -> bool:
 def _uncaused(case: _Case, causes: "_Causes") -> Iterator[str]:
     if case.record["outcome_unknown"] and not _may_be_in_doubt(case, causes):
         yield f"unknown: {case.id} is in doubt for nothing"
-    if "rescue" in case.events and not causes.any_of(_STOPPING):
+    if "rescue" in case.events and not causes.any_of(STOPPING):
         yield f"rescued: {case.id} was rescued for nothing"
     # The letter that a replayed one had may be taken for that of its new message.
     is_replayed = "replay" in case.events
@@ -262,7 +257,6 @@ def _uncaused(case: _Case, causes: "_Causes") -> Iterator[str]:
         yield f"recalled: {case.id} was recalled for nothing"
 
 
-_STOPPING = {Kind.KILL, Kind.FREEZE, Kind.STOP, *STORE}
 _RETURNING = {Kind.KILL, Kind.FREEZE, Kind.BROKER_AWAY, Kind.BROKER_CUT, Kind.BROKER_FROZEN}
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import orjson
 
+from tests.simulation.audience.people import to_somebody
 from tests.simulation.epoch import EPOCH_S
 from tests.simulation.loop import this_loop
 from tests.simulation.web import Request, Response, Site
@@ -58,16 +59,23 @@ class Wish:
         return {**self.body, **times}
 
 
-def wishes(count: int, chance: random.Random, templated: float) -> list[Wish]:
-    """So many notifications of different channels and lanes, some of them of a template."""
-    return [_wish(number, chance, templated) for number in range(count)]
+def wishes(
+    count: int, chance: random.Random, templated: float, to_people: float = 0.0
+) -> list[Wish]:
+    """So many notifications of different channels and lanes.
+
+    Some of them are of a template, some to people of the directory.
+    """
+    return [_wish(number, chance, templated, to_people) for number in range(count)]
 
 
-def _wish(number: int, chance: random.Random, templated: float) -> Wish:
+def _wish(number: int, chance: random.Random, templated: float, to_people: float) -> Wish:
     body = _body(number, chance)
     if templated and chance.random() < templated:
         named = {"template": TEMPLATE, "variables": {"number": number}}
         body = {name: value for name, value in body.items() if name not in _CONTENT} | named
+    if to_people and chance.random() < to_people:
+        body = to_somebody(body, chance)
     if chance.random() < _SHARE_TIMED:
         send_in_s = chance.choice((None, chance.uniform(1, 30)))
         return Wish(number, body, send_in_s, (send_in_s or 0) + chance.uniform(1, 60))

@@ -10,7 +10,7 @@ from tests.e2e.processes import CHECKOUT
 _TIMEOUT_S = 1_200
 
 
-def simulate(*arguments: object) -> "subprocess.CompletedProcess[str]":
+def simulate(*arguments: object, hash_seed: int = 0) -> "subprocess.CompletedProcess[str]":
     """Run it with these arguments, whatever it ends with.
 
     Its lines are not counted: that would take two thirds of its time.
@@ -19,7 +19,7 @@ def simulate(*arguments: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "tests.simulation", *map(str, arguments)],
         cwd=CHECKOUT,
-        env={**others, "PYTHONHASHSEED": "0"},
+        env={**others, "PYTHONHASHSEED": str(hash_seed)},
         capture_output=True,
         text=True,
         timeout=_TIMEOUT_S,

@@ -9,7 +9,7 @@ import random
 import re
 import sqlite3
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from itertools import repeat
 from pathlib import Path
@@ -70,6 +70,8 @@ class DatabaseServer:
         self.kept_locked: list[tuple[float, float]] = []
         """When one session alone kept all others from writing, for longer than they wait."""
         self.lost_answers: deque[Callable[[], None]] = deque()
+        self._watched: re.Pattern[str] | None = None
+        self._tell_change: Callable[[], None] = lambda: None
         self.writer: _Session | None = None
         self.waiting: deque[_Session] = deque()
         self.sessions: dict[_Session, None] = {}
@@ -101,6 +103,22 @@ class DatabaseServer:
     def read(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of what is committed, to who looks at the world from outside."""
         return self.reading.execute(query).fetchall()
+
+    def watch(self, tables: Collection[str], tell: Callable[[], None]) -> None:
+        """Call `tell` now, and whenever a change of these tables is committed."""
+        writes = r"\b(?:INSERT INTO|UPDATE|DELETE FROM)\s+"
+        self._watched = re.compile(f"{writes}(?:{'|'.join(sorted(tables))})\\b")
+        self._tell_change = tell
+        tell()
+
+    def is_watched(self, sql: str) -> bool:
+        """Whether a statement may change what is watched."""
+        return self._watched is not None and self._watched.search(sql) is not None
+
+    def note_commit(self, *, is_of_watched: bool) -> None:
+        """Tell who watches."""
+        if is_of_watched:
+            self._tell_change()
 
     def open(self) -> None:
         """Take connections."""
@@ -163,6 +181,7 @@ class _Session(asyncio.Protocol):
         self._asked: deque[Asked] = deque()
         self._is_working = False
         self._is_abandoned = False
+        self._has_changed_watched = False
         self._patience: asyncio.TimerHandle | None = None
         self._idle: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
@@ -281,6 +300,7 @@ class _Session(asyncio.Protocol):
             if asked.sql in (COMMIT, ROLLBACK) and not self._is_in_transaction:
                 return Answered((), None, -1, None, is_in_transaction=False)
             cursor = run(sql, asked.parameters)
+            self._note(asked.sql)
             rows = cursor.fetchall() if cursor.description else ()
         except sqlite3.Error as error:
             return Refused(type(error), str(error), error.sqlite_errorcode)
@@ -291,6 +311,15 @@ class _Session(asyncio.Protocol):
             cursor.lastrowid,
             is_in_transaction=self._is_in_transaction,
         )
+
+    def _note(self, sql: str) -> None:
+        """Tell who watches, once it is done for good."""
+        if self._server.is_watched(sql):
+            self._has_changed_watched = True
+        elif sql in (COMMIT, ROLLBACK):
+            is_done = sql == COMMIT and self._has_changed_watched
+            self._has_changed_watched = False
+            self._server.note_commit(is_of_watched=is_done)
 
     def _refusal(self, asked: Asked) -> Refused | None:
         """Why this one is refused for what it writes; None if it is not."""

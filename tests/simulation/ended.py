@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from tests.simulation.audience.past import Past
 from tests.simulation.clients import Wish
 from tests.simulation.plan import Kind, Plan
 from tests.simulation.providers import Call
@@ -47,6 +48,9 @@ class Ended:
     log: list[Mapping[str, Any]] = field(default_factory=list)
     records: list[Mapping[str, Any]] = field(default_factory=list)
     timeline: list[Mapping[str, Any]] = field(default_factory=list)
+    cap_uses: list[Mapping[str, Any]] = field(default_factory=list)
+    past: Past = field(default_factory=Past)
+    """What the directory said, and when; empty where nothing is sent to people."""
     versions: list[Mapping[str, Any]] = field(default_factory=list)
     """Of the template, all that were published."""
     crashes: list[str] = field(default_factory=list)

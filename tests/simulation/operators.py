@@ -18,6 +18,7 @@ from tests.simulation.web import Request, Response, Site
 _TIMEOUT_S = 10.0
 _BACKOFF_S = (0.1, 3.0)
 _PATIENCE_S = 200.0
+_RECIPIENTS = "/api/v1/recipients"
 
 
 class Operator:
@@ -45,11 +46,23 @@ class Operator:
         wish.is_cancelled = True
         await self._insist("POST", f"/api/v1/notifications/{wish.told}/cancel")
 
-    async def suppress(self, wish: Wish) -> None:
-        """Put its recipient on the suppression list."""
-        wish.is_suppressed = True
-        entry = {"type": wish.body["type"], "recipient": wish.body["recipient"]}
+    async def suppress(self, entry: Mapping[str, Any]) -> None:
+        """Put an address on the suppression list."""
         await self._insist("POST", "/api/v1/suppressions", entry)
+
+    async def prefer(self, user_id: str, wanted: Mapping[str, Any]) -> None:
+        """Change what somebody wants."""
+        await self._insist("PATCH", f"{_RECIPIENTS}/{user_id}/preferences", wanted)
+
+    async def put(self, user_id: str, profile: Mapping[str, Any]) -> None:
+        """Say something else of somebody."""
+        await self._insist("PUT", f"{_RECIPIENTS}/{user_id}", profile)
+
+    async def leave(self, user_id: str, for_s: float, profile: Mapping[str, Any]) -> None:
+        """Forget somebody, and have them back some time later as somebody new."""
+        await self._insist("DELETE", f"{_RECIPIENTS}/{user_id}")
+        await asyncio.sleep(for_s)
+        await self.put(user_id, profile)
 
     async def publish(self, draft: Mapping[str, Any], key: str) -> None:
         """Let the template of the world say something else from now on."""

@@ -40,6 +40,10 @@ class Kind(StrEnum):
     CANCEL = "cancel"
     SUPPRESS = "suppress"
     PUBLISH = "publish"
+    CHOOSE = "choose"
+    QUIET = "quiet hours"
+    MOVE = "move"
+    LEAVE = "leave"
 
 
 STORE = {
@@ -53,6 +57,12 @@ STORE = {
     Kind.ROW_BUSY,
 }
 """What goes wrong with the database, and may keep a process from recording something."""
+
+STOPPING = {Kind.KILL, Kind.FREEZE, Kind.STOP, *STORE}
+"""What may keep a process from knowing, or recording, anything."""
+
+AUDIENCE = {Kind.CHOOSE, Kind.QUIET, Kind.MOVE, Kind.LEAVE}
+"""What people do, or their service for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,8 @@ class Plan:
     """How many notifications a client sends at once."""
     templated: float = 0.0
     """How many of the notifications are of a template."""
+    to_people: float = 0.0
+    """How many of them are to people of the directory, with categories."""
 
     def as_data(self) -> dict[str, Any]:
         """The plan as JSON has it."""
@@ -123,6 +135,7 @@ def plan_of(seed: int, only: Sequence[Kind] = ()) -> Plan:
     load_s = chance.choice((1.0, 10.0, 40.0))
     kinds = list(only) or chance.sample(list(Kind), chance.choice((1, 2, 3, 6)))
     is_one_process = chance.random() < 0.1
+    is_about_people = not AUDIENCE.isdisjoint(kinds)
     return Plan(
         order=seed,
         load=seed,
@@ -145,6 +158,7 @@ def plan_of(seed: int, only: Sequence[Kind] = ()) -> Plan:
         ),
         batch=chance.choice((1, 1, 1, 5)),
         templated=chance.choice((0.0, 0.0, 0.5)),
+        to_people=chance.choice((0.5, 1.0) if is_about_people else (0.0, 0.0, 0.0, 0.5)),
     )
 
 
@@ -174,5 +188,7 @@ def smaller(plan: Plan) -> Sequence[Plan]:
         replace(plan, apis=1),
         replace(plan, providers=1),
         replace(plan, batch=1),
+        replace(plan, templated=0.0),
+        replace(plan, to_people=0.0),
     ]
     return [*fewer, *(each for each in lower if each != plan and each.is_possible)]

@@ -24,12 +24,14 @@ from notifier.settings.groups import KeySettings
 from notifier.store.kit.opening import open_database
 from notifier.store.templates.library import SqlTemplateStore
 from notifier.store.upgrading import upgrade
+from tests.simulation.audience.people import settle
 from tests.simulation.coverage import covered
 from tests.simulation.ended import Ended
+from tests.simulation.environ import PEPPER
 from tests.simulation.plan import Plan, plan_of, smaller
 from tests.simulation.signs import findings
 from tests.simulation.templating import publish_first
-from tests.simulation.world import PEPPER, World
+from tests.simulation.world import World
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  where a disk costs nothing
 _MOST_CPU_S = 120
@@ -94,6 +96,7 @@ async def _prepared(path: Path) -> str:
     settings = KeySettings.from_env({"NOTIFIER_DATABASE_URL": url, "NOTIFIER_KEY_PEPPER": PEPPER})
     async with open_database(url) as database:
         await publish_first(SqlTemplateStore(database))
+        await settle(database)
     return await keys.create_key(settings, "shop", ["send", "read", "admin"], None)
 
 

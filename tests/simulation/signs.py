@@ -11,7 +11,7 @@ from notifier.notification.model import OnUnknown, Status
 from tests.simulation.check import NOTES, broken
 from tests.simulation.ended import DEAD_S, Ended, Happening
 from tests.simulation.epoch import EPOCH_S
-from tests.simulation.plan import STORE, Kind
+from tests.simulation.plan import AUDIENCE, STORE, Kind
 from tests.simulation.providers import SILENT, TIMEOUT_S, Call, Fate
 
 _HARMLESS = {
@@ -22,6 +22,7 @@ _HARMLESS = {
     Kind.REPLAY,
     Kind.CANCEL,
     Kind.SUPPRESS,
+    *AUDIENCE,
 }
 _HINDERING = set(Kind) - _HARMLESS - STORE
 """What may keep a worker from giving back what it has."""

@@ -3,8 +3,8 @@
 from collections import Counter
 from datetime import UTC, datetime
 
-from notifier.notification.transitions import CLAIM, TRANSITIONS
-from tests.simulation.coverage import IMPOSSIBLE, covered, table
+from notifier.notification.transitions import CLAIM, DEFER, TRANSITIONS
+from tests.simulation.coverage import IMPOSSIBLE, covered, never_taken, table
 from tests.simulation.ended import Ended, Happening
 from tests.simulation.epoch import EPOCH_S
 from tests.simulation.plan import Kind, plan_of
@@ -22,7 +22,7 @@ def test_a_transition_counts_for_the_faults_that_go_on_or_just_ended() -> None:
         Happening(Kind.ALARM, 13, 20, None),
         Happening(Kind.FREEZE, 8, 30, None),
     ]
-    ended.timeline = [{"at": at(12), "event": CLAIM.name}]
+    ended.timeline = [{"at": at(12), "event": CLAIM.name, "attempt": 1}]
 
     found = covered(ended)
 
@@ -44,3 +44,22 @@ def test_what_was_not_seen_is_named_unless_it_is_impossible() -> None:
     assert all(
         any(line.startswith(f"{name} is impossible") for line in lines) for name in IMPOSSIBLE
     )
+
+
+def test_what_was_taken_under_no_fault_is_named() -> None:
+    found = Counter(
+        (transition.name, Kind.KILL.value)
+        for transition in TRANSITIONS
+        if transition.name not in IMPOSSIBLE and transition is not DEFER
+    )
+
+    assert never_taken(found) == [DEFER.name]
+    assert f"{DEFER.name} was never taken" in table(found)
+
+
+def test_what_is_held_from_the_start_is_no_transition() -> None:
+    ended = Ended(plan_of(0))
+    ended.happenings = [Happening(Kind.KILL, 10, 10, None)]
+    ended.timeline = [{"at": at(12), "event": DEFER.name, "attempt": n} for n in (0, 1)]
+
+    assert covered(ended) == {(DEFER.name, Kind.KILL.value): 1}

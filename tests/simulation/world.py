@@ -18,14 +18,15 @@ from notifier.composition.settings import read_settings
 from notifier.notification.envelope import Envelope
 from notifier.notification.model import Channel, Lane
 from notifier.queue import message, topology
-from tests.callbacks import AUTH_TOKEN, BASE_URL
 from tests.simulation import clients, doors
+from tests.simulation.audience.past import WATCHED
 from tests.simulation.befalling import befall
 from tests.simulation.broker.publishing import UNNOTICED
 from tests.simulation.broker.server import Broker
 from tests.simulation.clients import Wish
 from tests.simulation.database import DatabaseServer
 from tests.simulation.ended import DEAD_S, KEPT_S, LATE_S, Ended, Happening
+from tests.simulation.environ import EMAIL, environ
 from tests.simulation.epoch import EPOCH_S
 from tests.simulation.loop import Process, WorldLoop, this_loop, this_process
 from tests.simulation.machines import Machine, Nursery
@@ -36,7 +37,6 @@ from tests.simulation.providers import Call, Provider, WorldAdapter, fair_weathe
 from tests.simulation.reality import unreal
 from tests.simulation.web import Site
 
-PEPPER = "the pepper of a world"
 SETTLE_S = 2_500.0
 """How long all may take to be final once faults are over."""
 _SHARE_DELIVERED = 0.8
@@ -51,7 +51,6 @@ SELECT id, expires_at FROM notifications WHERE status = 'pending' AND expires_at
 """
 _WAITING = "SELECT id, attempt FROM notifications WHERE status = 'pending'"
 _LOOK_S = 5.0
-_EMAIL = ("smtp", "sendgrid")
 
 
 class World:
@@ -102,9 +101,9 @@ class World:
                 fair_weather(plan.weather),
                 self._call_back if plan.is_reported and name == "twilio" else None,
             )
-            for name in (*_EMAIL[: plan.providers], "twilio")
+            for name in (*EMAIL[: plan.providers], "twilio")
         }
-        self.settings = read_settings(self._environ())
+        self.settings = read_settings(environ(plan))
         self.acts: list[asyncio.Task[None]] = []
         self.nursery = Nursery(self.settings)
         self.sites = [Site(self.chance["network"]) for _ in range(plan.apis)]
@@ -201,9 +200,12 @@ class World:
             machine.start()
         client = Process("client", self.loop)
         chance = self.chance["clients"]
+        plan = self.plan
         self.ended.wishes = clients.wishes(
-            self.plan.notifications, random.Random(self.plan.load), self.plan.templated
+            plan.notifications, random.Random(plan.load), plan.templated, plan.to_people
         )
+        if plan.to_people:
+            self.database.watch(WATCHED, self._note_past)
         until_s = self.plan.ends_s + 120
         sending = [client.spawn(self._send(some, chance, until_s)) for some in self._requests()]
         for fault in self.plan.faults:
@@ -254,6 +256,9 @@ class World:
                 self.ended.reported.append(call.id)
 
         self._callbacks.append(this_process().spawn(later()))
+
+    def _note_past(self) -> None:
+        self.ended.past.note(self.loop.time(), self.database.read)
 
     def _look(self) -> None:
         """Look from time to time for what is not to be."""
@@ -315,6 +320,7 @@ class World:
             for table, rows in (
                 ("notifications", self.ended.records),
                 ("notification_events", self.ended.timeline),
+                ("cap_uses", self.ended.cap_uses),
                 ("template_versions", self.ended.versions),
             ):
                 rows += [dict(row) for row in file.execute(f"SELECT * FROM {table}")]  # noqa: S608
@@ -347,39 +353,3 @@ class World:
 
     async def _work(self) -> None:
         await workers._run_workers(self.settings, {})  # noqa: SLF001
-
-    def _environ(self) -> dict[str, str]:
-        plan = self.plan
-        channels = {
-            f"NOTIFIER_{channel}__{name}": str(value)
-            for channel in ("EMAIL", "SMS")
-            for name, value in (
-                ("CONSUMERS", plan.consumers),
-                ("RETRY_SCHEDULE_S", "[5, 30, 120]"),
-                ("MAX_ATTEMPTS", 4),
-                ("ON_UNKNOWN", plan.on_unknown),
-            )
-        }
-        reported = {
-            "NOTIFIER_TWILIO__STATUS_CALLBACK_BASE_URL": BASE_URL,
-            "NOTIFIER_TWILIO__AUTH_TOKEN": AUTH_TOKEN,
-        }
-        return {
-            **channels,
-            **(reported if plan.is_reported else {}),
-            "NOTIFIER_DATABASE_URL": "sqlite:////world",
-            "NOTIFIER_BROKER_URL": (
-                "memory://" if plan.one_process else "amqp://guest:guest@broker:5672/"
-            ),
-            "NOTIFIER_KEY_PEPPER": PEPPER,
-            "NOTIFIER_EMAIL__PROVIDERS": ",".join(_EMAIL[: plan.providers]),
-            "NOTIFIER_EMAIL__SENDER": "shop@example.com",
-            "NOTIFIER_SMS__PROVIDERS": "twilio",
-            "NOTIFIER_IN_APP__PROVIDERS": "none",
-            "NOTIFIER_SMTP__TIMEOUT_S": "10",
-            "NOTIFIER_SENDGRID__TIMEOUT_S": "10",
-            "NOTIFIER_TWILIO__TIMEOUT_S": "10",
-            "NOTIFIER_WORKER__PROCESSES": str(plan.children),
-            "NOTIFIER_WORKER__LEASE_S": str(plan.lease_s),
-            "NOTIFIER_WORKER__GRACE_S": str(plan.grace_s),
-        }

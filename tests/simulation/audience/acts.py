@@ -1,0 +1,120 @@
+"""What people do in a world, or their service for them."""
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from tests.simulation.audience.past import Past
+from tests.simulation.audience.people import BY_KEY, COUNT, VARIANTS, profile, profile_document
+from tests.simulation.database import DatabaseServer
+from tests.simulation.ended import Ended
+from tests.simulation.epoch import EPOCH_S
+from tests.simulation.loop import Process, this_loop
+from tests.simulation.operators import Operator
+from tests.simulation.plan import Fault, Kind
+
+_CHANGES: Sequence[Mapping[str, Mapping[str, bool | None]]] = (
+    {"news": {"email": False}},
+    {"news": {"*": False}, "offers": {"*": False}},
+    {"*": {"email": False}},
+    {"*": {"*": False}},
+    {"*": {"*": False}, "news": {"*": True}},
+    {"*": {"*": None, "email": None}, "news": {"*": None, "email": None}},
+    {"offers": {"sms": True}, "hints": {"sms": False}},
+    {"hints": {"email": False, "sms": True}},
+)
+_SHARE_HURRIED = 0.5
+_WAITING = """
+SELECT user_id FROM notifications WHERE status = 'pending' AND user_id IS NOT NULL ORDER BY id
+"""
+
+
+class Audience(Protocol):
+    """What people reach of a world."""
+
+    operator: Operator
+    database: DatabaseServer
+    ended: Ended
+
+    def act(self, work: Coroutine[Any, Any, None]) -> None: ...
+
+    def note_happening(
+        self, fault: Fault, whom: Sequence[Process] | None, for_s: float = 0.0
+    ) -> None: ...
+
+
+def _choose(world: Audience, fault: Fault) -> None:
+    changes = _CHANGES[int(fault.level * len(_CHANGES)) % len(_CHANGES)]
+    _act(world, fault, world.operator.prefer(_whom(world, fault), {"choices": changes}))
+
+
+def _want_quiet(world: Audience, fault: Fault) -> None:
+    """Want to be left in peace now, or in a minute, for some minutes."""
+    user_id = _whom(world, fault)
+    zone = _zone(world.ended.past, user_id)
+    now = datetime.fromtimestamp(EPOCH_S + this_loop().time(), UTC).astimezone(zone)
+    start = now + timedelta(minutes=fault.level > _SHARE_HURRIED)
+    end = start + timedelta(minutes=1 + fault.for_s // 15)
+    hours = {"from": f"{start:%H:%M}", "to": f"{end:%H:%M}"}
+    _act(world, fault, world.operator.prefer(user_id, {"quiet_hours": hours}))
+
+
+def _move(world: Audience, fault: Fault) -> None:
+    moved = profile(_number(world, fault), _variant(fault))
+    _act(world, fault, world.operator.put(moved.user_id, profile_document(moved)))
+
+
+def _leave(world: Audience, fault: Fault) -> None:
+    """Be forgotten, and come back some time later with other addresses."""
+    back = profile(_number(world, fault), _variant(fault))
+    again = world.operator.leave(back.user_id, fault.for_s, profile_document(back))
+    _act(world, fault, again)
+
+
+def _act(world: Audience, fault: Fault, work: Coroutine[Any, Any, None]) -> None:
+    world.note_happening(fault, ())
+    world.act(work)
+
+
+def _whom(world: Audience, fault: Fault) -> str:
+    """Somebody for whom something waits, if that is so for anybody."""
+    return profile(_number(world, fault)).user_id
+
+
+def _number(world: Audience, fault: Fault) -> int:
+    waiting = [user_id for (user_id,) in world.database.read(_WAITING)]
+    if waiting:
+        return int(waiting[int(fault.who * len(waiting))].rpartition("-")[2])
+    return int(fault.who * COUNT)
+
+
+def _variant(fault: Fault) -> int:
+    return int(fault.level * VARIANTS)
+
+
+def _zone(past: Past, user_id: str) -> ZoneInfo:
+    somebody = past.moments[-1].people.get(user_id) if past.moments else None
+    return ZoneInfo(somebody.zone if somebody and somebody.zone else "UTC")
+
+
+def suppressed(past: Past, body: Mapping[str, Any], fault: Fault) -> Mapping[str, Any]:
+    """Return the entry of the suppression list that stops this one: for all, or its category."""
+    somebody = past.moments[-1].people.get(body.get("user_id", "")) if past.moments else None
+    address = body.get("recipient") or (somebody and somebody.addresses.get(body["type"]))
+    entry = {"type": body["type"], "recipient": address or f"nobody-{fault.who}@example.com"}
+    if address is None:
+        entry["type"] = "email"
+    if body.get("category") in BY_KEY and fault.level < 0.5:
+        entry["category"] = body["category"]
+    if somebody is not None and fault.level * 10 % 1 < 0.5:
+        entry["reason"] = "unsubscribed"
+    return entry
+
+
+ACTS: Mapping[Kind, Callable[[Any, Fault], None]] = {
+    Kind.CHOOSE: _choose,
+    Kind.QUIET: _want_quiet,
+    Kind.MOVE: _move,
+    Kind.LEAVE: _leave,
+}

@@ -1,0 +1,106 @@
+"""What should become of a notification to somebody: a model of its own, smaller than notifier's."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tests.simulation.audience.past import Listed, Moment, Somebody
+from tests.simulation.audience.people import BY_KEY
+from tests.simulation.epoch import EPOCH_S
+
+SEND, HOLD, STOP = "send", "hold", "stop"
+_WILLED = ("unsubscribed", "spam_report")
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A notification to somebody, as it was asked for."""
+
+    user_id: str
+    channel: str
+    lane: str
+    category: str | None
+    given: str | None
+    """The address that came along."""
+
+    @property
+    def is_required(self) -> bool:
+        """Whether nobody can switch it off."""
+        known = BY_KEY.get(self.category or "")
+        return known is not None and not known.can_switch_off
+
+    @property
+    def is_capped(self) -> bool:
+        """Whether it takes one of a cap."""
+        known = BY_KEY.get(self.category or "")
+        return known is not None and known.cap is not None and self.lane != "high"
+
+    def address(self, moment: Moment) -> str | None:
+        """Where it goes; None: nowhere."""
+        somebody = moment.people.get(self.user_id)
+        if somebody is None:
+            return None
+        return self.given or somebody.addresses.get(self.channel)
+
+
+def letter_of(body: Mapping[str, Any]) -> Letter | None:
+    """Read what a client asks for; None where that is to nobody of the directory."""
+    if "user_id" not in body:
+        return None
+    return Letter(
+        body["user_id"], body["type"], body["priority"], body.get("category"), body.get("recipient")
+    )
+
+
+def fate(letter: Letter, moment: Moment, at_s: float) -> str:
+    """Say whether it is to be sent now, held, or not sent at all."""
+    somebody, address = moment.people.get(letter.user_id), letter.address(moment)
+    if somebody is None or address is None or _is_listed(letter, address, moment):
+        return STOP
+    if letter.category not in BY_KEY or letter.is_required:
+        return SEND
+    if not _is_on(letter, somebody):
+        return STOP
+    return HOLD if letter.lane != "high" and _is_quiet(somebody, at_s) else SEND
+
+
+def _is_listed(letter: Letter, address: str, moment: Moment) -> bool:
+    return any(_stops(entry, letter, address) for entry in moment.listed)
+
+
+def _stops(entry: Listed, letter: Letter, address: str) -> bool:
+    if (entry.channel, entry.recipient) != (letter.channel, address.lower()):
+        return False
+    if entry.category not in ("", letter.category):
+        return False
+    return not letter.is_required or letter.channel == "sms" or entry.reason not in _WILLED
+
+
+def _is_on(letter: Letter, somebody: Somebody) -> bool:
+    key, channel = letter.category or "", letter.channel
+    for place in ((key, channel), (key, "*"), ("*", channel), ("*", "*")):
+        if place in somebody.choices:
+            return somebody.choices[place]
+    return (key, channel) != ("offers", "sms")
+
+
+def _is_quiet(somebody: Somebody, at_s: float) -> bool:
+    """Whether it is between two times of their day; they may be those of the night after it."""
+    if somebody.quiet is None:
+        return False
+    zone = ZoneInfo(somebody.zone or "UTC")
+    wall = datetime.fromtimestamp(EPOCH_S + at_s, UTC).astimezone(zone)
+    start, end, now = somebody.quiet["from"], somebody.quiet["to"], f"{wall:%H:%M}"
+    if start < end:
+        return bool(start <= now < end) and _begins(wall, somebody)
+    if now >= start:
+        return _begins(wall, somebody)
+    return bool(now < end) and _begins(wall - timedelta(days=1), somebody)
+
+
+def _begins(day: datetime, somebody: Somebody) -> bool:
+    assert somebody.quiet is not None
+    return _DAYS[day.weekday()] in somebody.quiet["weekdays"]
