@@ -22,7 +22,7 @@ from notifier.api.console.layout import templates
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.door import DoorLimits
 from notifier.api.kit.server import bind, make_server
-from notifier.api.ports import ApiPorts, KeepingPorts
+from notifier.api.ports import ApiPorts, KeepingPorts, SchedulingPorts
 from notifier.audience.category import Categories
 from notifier.audience.resolving import Audience
 from notifier.clock import Clock
@@ -222,6 +222,7 @@ async def over(
             brands=stores.brands,
             senders=stores.senders,
             broadcasts=stores.broadcasts,
+            scheduling=SchedulingPorts(stores.schedules, stores.firing, stores.topic_zones),
             topics=stores.topics,
             people=stores.people,
             preferences=stores.preferences,

@@ -75,6 +75,7 @@ def _metrics(ports: ApiPorts, config: ApiConfig) -> Metrics:
         providers=ports.providers,
         broadcasts=ports.broadcasts,
         hook_counts=ports.hook_counts,
+        schedules=ports.scheduling.schedules,
         clock=ports.clock,
         are_policies_ok=ports.are_policies_ok,
         queue_members=ports.queue_members,

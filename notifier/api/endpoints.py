@@ -39,6 +39,7 @@ from notifier.api.recipients.preferences import PreferenceEndpoints
 from notifier.api.recipients.writing import RecipientEndpoints
 from notifier.api.retention import RetentionEndpoints
 from notifier.api.sandbox import SandboxEndpoints
+from notifier.api.schedules.endpoints import ScheduleEndpoints
 from notifier.api.senders import SenderEndpoints
 from notifier.api.suppressions import SuppressionEndpoints
 from notifier.api.templates.branding import Branding
@@ -50,6 +51,7 @@ from notifier.api.topics.endpoints import TopicEndpoints
 from notifier.audience.category import Categories
 from notifier.audience.resolving import Audience
 from notifier.broadcasts.announcing import Announcer
+from notifier.broadcasts.roll import Roll
 from notifier.content.cascading import Cascader
 from notifier.content.library import Library
 from notifier.content.shared import Sharing
@@ -57,6 +59,9 @@ from notifier.intake.attaching import Attacher
 from notifier.intake.drafting import Drafter
 from notifier.intake.pinning import Pinner
 from notifier.intake.senders import Senders
+from notifier.schedules.clocks import Clocks
+from notifier.schedules.firing import Maker
+from notifier.schedules.planning import Planner
 
 _MOST_AT_THE_WORKSHOP = 100
 """Of one service; more are answered 429."""
@@ -84,10 +89,7 @@ def all_operations(
         *_on_attachments(ports, config),
         *SenderEndpoints(store=ports.senders, senders=senders).operations(),
         *_on_people(ports, config, categories, library),
-        *BroadcastEndpoints(
-            broadcasts=ports.broadcasts,
-            announcer=Announcer.over(ports.topics, ports.people, drafter),
-        ).operations(),
+        *_on_schedules(ports, drafter),
         *_on_callbacks(ports, config),
         *page_operations(),
     ]
@@ -215,6 +217,25 @@ def _on_preferences(ports: ApiPorts, config: ApiConfig, library: Library) -> Seq
         default_zone=config.default_zone,
     )
     return (*preferences.operations(), *explaining.operations())
+
+
+def _on_schedules(ports: ApiPorts, drafter: Drafter) -> Sequence[Operation]:
+    scheduling = ports.scheduling
+    announcer = Announcer.over(Roll(ports.topics, ports.people, scheduling.zones), drafter)
+    planner = Planner(
+        new_id=ports.new_id,
+        drafter=drafter,
+        announcer=announcer,
+        clocks=Clocks(drafter.audience, scheduling.zones),
+    )
+    schedules = ScheduleEndpoints(
+        schedules=scheduling.schedules,
+        planner=planner,
+        maker=Maker(drafter=drafter, announcer=announcer),
+        firing=scheduling.firing,
+    )
+    broadcasts = BroadcastEndpoints(broadcasts=ports.broadcasts, announcer=announcer)
+    return (*broadcasts.operations(), *schedules.operations())
 
 
 def _on_links(ports: ApiPorts, config: ApiConfig, categories: Categories) -> Sequence[Operation]:

@@ -22,6 +22,7 @@ from notifier.notification.queueing import Queue, QueueDepth, QueueMembers
 from notifier.notification.reading import Backlog, QueryStore
 from notifier.providers.account import ProviderState, ProviderStore, PutOff
 from notifier.providers.standing import STATES, Standing, standings
+from notifier.schedules.schedule import RunOutcome, ScheduleStore, Tally
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 # What takes longer, as counting a large backlog does, is done as much more rarely.
@@ -40,6 +41,7 @@ class _Snapshot:
     providers: Sequence[Standing] = field(default=())
     broadcasts: Mapping[State, int] | None = None
     hooks: Mapping[Calls, int] | None = None
+    schedules: Mapping[RunOutcome, Tally] | None = None
     knows_put_off: bool = False
     takes_writes: bool = False
     takes_messages: bool = False
@@ -56,6 +58,7 @@ class Metrics(Collector):
         providers: ProviderStore,
         broadcasts: BroadcastStore,
         hook_counts: HookCounts,
+        schedules: ScheduleStore,
         clock: Clock,
         are_policies_ok: Callable[[], bool | None],
         queue_members: Callable[[], Sequence[QueueMembers]],
@@ -66,6 +69,7 @@ class Metrics(Collector):
         self._providers = providers
         self._broadcasts = broadcasts
         self._hook_counts = hook_counts
+        self._schedules = schedules
         self._clock = clock
         self._are_policies_ok = are_policies_ok
         self._queue_members = queue_members
@@ -142,6 +146,8 @@ class Metrics(Collector):
             yield _of_broadcasts(seen.broadcasts)
         if seen.hooks is not None:
             yield _of_hooks(seen.hooks)
+        if seen.schedules is not None:
+            yield from _of_schedules(seen.schedules)
         if seen.knows_put_off:
             yield from _of_put_off(seen.providers)
 
@@ -150,13 +156,15 @@ class Metrics(Collector):
         return now_s + self._config.metrics_cache_s * max(1, (now_s - began_s) / _QUICK_S)
 
     async def _read(self) -> _Snapshot:
-        backlog, depths, states, put_off, (broadcasts, hooks), takes = await asyncio.gather(
+        backlog, depths, states, put_off, counts, takes = await asyncio.gather(
             self._answer(self._queries.backlog()),
             self._answer(self._queue.depths()),
             self._answer(self._providers.states()),
             self._answer(self._providers.put_off()),
             asyncio.gather(
-                self._answer(self._broadcasts.under_way()), self._answer(self._hook_counts.all())
+                self._answer(self._broadcasts.under_way()),
+                self._answer(self._hook_counts.all()),
+                self._answer(self._schedules.tallies()),
             ),
             asyncio.gather(
                 self._succeeds(self._queries.prove()), self._succeeds(self._queue.prove())
@@ -167,8 +175,9 @@ class Metrics(Collector):
             backlog=backlog,
             depths=depths,
             providers=providers,
-            broadcasts=broadcasts,
-            hooks=hooks,
+            broadcasts=counts[0],
+            hooks=counts[1],
+            schedules=counts[2],
             knows_put_off=put_off is not None,
             takes_writes=takes[0],
             takes_messages=takes[1],
@@ -242,6 +251,21 @@ def _of_hooks(counts: Mapping[Calls, int]) -> Metric:
     for each, count in counts.items():
         calls.add_metric([each.hook, each.moment, each.result], count)
     return calls
+
+
+def _of_schedules(tallies: Mapping[RunOutcome, Tally]) -> Iterable[Metric]:
+    runs = CounterMetricFamily(
+        "notifier_schedule_runs", "Slots of schedules that came.", labels=["outcome"]
+    )
+    late_s = CounterMetricFamily(
+        "notifier_schedule_late_seconds",
+        "How late they were when somebody looked, together.",
+        labels=["outcome"],
+    )
+    for outcome, tally in tallies.items():
+        runs.add_metric([outcome], tally.runs)
+        late_s.add_metric([outcome], tally.late_s)
+    return (runs, late_s)
 
 
 def _of_depths(depths: Sequence[QueueDepth]) -> Metric:

@@ -17,7 +17,7 @@ from notifier.audience.links import Links
 from notifier.audience.person import Directory, PersonStore
 from notifier.audience.pseudonym import Pseudonyms
 from notifier.audience.suppression import SuppressionStore
-from notifier.audience.topic import TopicStore
+from notifier.audience.topic import TopicStore, TopicZones
 from notifier.broadcasts.broadcast import BroadcastStore
 from notifier.clock import Clock
 from notifier.content.attachment import Attachments
@@ -36,6 +36,8 @@ from notifier.notification.retention import RetentionRules
 from notifier.providers.account import ProviderStore
 from notifier.providers.captures import Captures
 from notifier.providers.receipt import ReceiptStore
+from notifier.schedules.due import Firing
+from notifier.schedules.schedule import ScheduleStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,15 @@ class KeepingPorts:
     rules: RetentionRules
     erasures: Erasures
     pseudonyms: Pseudonyms
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulingPorts:
+    """What keeps schedules, fires them, and knows by whose clocks."""
+
+    schedules: ScheduleStore
+    firing: Firing
+    zones: TopicZones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +82,7 @@ class ApiPorts:
     senders: SenderStore
     topics: TopicStore
     broadcasts: BroadcastStore
+    scheduling: SchedulingPorts
     people: PersonStore
     preferences: PreferenceStore
     choice_history: ChoiceHistory

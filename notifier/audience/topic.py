@@ -52,6 +52,18 @@ class Member:
     properties: Mapping[str, JsonValue] | None = None
 
 
+class TopicZones(Protocol):
+    """The members of topics by their time zones; of whom none is known has that of nobody."""
+
+    async def of(self, service: str, key: str) -> Collection[str]:
+        """Return the names of the time zones of a topic's members."""
+
+    async def members(
+        self, service: str, key: str, zone: str, *, limit: int, after: str
+    ) -> Sequence[Member]:
+        """Return those of one zone behind the user id `after`, in the order of their user ids."""
+
+
 class TopicStore(Protocol):
     """Topics and their members. Of one topic, members come in the order of their user ids."""
 

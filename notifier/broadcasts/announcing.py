@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
-from notifier.audience.person import PersonStore
 from notifier.audience.topic import TopicStore
 from notifier.broadcasts.broadcast import Broadcast, Whom
 from notifier.broadcasts.fates import Looked
@@ -55,10 +54,10 @@ class Announcer:
     onlooker: Onlooker
 
     @classmethod
-    def over(cls, topics: TopicStore, people: PersonStore, drafter: Drafter) -> Self:
+    def over(cls, roll: Roll, drafter: Drafter) -> Self:
         """Make one that goes by the rules of a drafter."""
-        roll, onlooker = Roll(topics, people), Onlooker(drafter)
-        return cls(new_id=drafter.new_id, topics=topics, roll=roll, onlooker=onlooker)
+        onlooker = Onlooker(drafter)
+        return cls(new_id=drafter.new_id, topics=roll.topics, roll=roll, onlooker=onlooker)
 
     async def announced(self, wish: Wish, *, service: str) -> Broadcast | list[Flaw]:
         """Return the broadcast, pinned to a version; or all that is wrong with it.

@@ -45,6 +45,8 @@ class Whom:
     topic: str | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
     excluded: frozenset[str] = frozenset()
+    zone: str | None = None
+    """Of a topic's, only those who have this time zone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

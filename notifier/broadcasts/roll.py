@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from notifier.audience.person import PeopleFilter, PersonStore
-from notifier.audience.topic import Member, TopicStore
+from notifier.audience.topic import Member, TopicStore, TopicZones
 from notifier.broadcasts.broadcast import Whom
 
 
@@ -14,11 +14,16 @@ class Roll:
 
     topics: TopicStore
     people: PersonStore
+    zones: TopicZones
 
     async def members(
         self, service: str, whom: Whom, *, limit: int, after: str
     ) -> Sequence[Member]:
         """Return those behind the user id `after`, those to exclude among them."""
+        if whom.topic is not None and whom.zone is not None:
+            return await self.zones.members(
+                service, whom.topic, whom.zone, limit=limit, after=after
+            )
         if whom.topic is not None:
             return await self.topics.members(service, whom.topic, limit=limit, after=after)
         return [member async for member in self._people(service, whom, limit, after)]

@@ -59,6 +59,7 @@ COMMANDS: Mapping[str, Listed] = {
     "recipients": Listed("recipients", "People: how to reach them, and how they are known."),
     "topics": Listed("topics", "Topics, and who is told about them."),
     "broadcasts": Listed("broadcasts", "One template to many people."),
+    "schedules": Listed("schedules", "A template again and again."),
 }
 
 

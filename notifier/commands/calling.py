@@ -92,6 +92,10 @@ class ApiClient:
         """
         return self._called("PUT", path, {}, body, if_match)
 
+    def patch(self, *path: str, body: Mapping[str, Any]) -> Any:
+        """Change a part of a thing. Raises as `put` does."""
+        return self._called("PATCH", path, {}, body)
+
     def post(self, *path: str, body: Mapping[str, Any] | None, if_match: str | None = None) -> Any:
         """Ask for a change. Raises as `put` does."""
         return self._called("POST", path, {}, body, if_match)

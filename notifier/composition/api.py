@@ -15,7 +15,7 @@ from notifier.api.console.layout import templates
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.door import DoorLimits
 from notifier.api.kit.server import bind, serve
-from notifier.api.ports import ApiPorts, KeepingPorts
+from notifier.api.ports import ApiPorts, KeepingPorts, SchedulingPorts
 from notifier.audience.allowed import AllowedRecipients
 from notifier.channels.registry import callback_routes, captured_channels, channel_settings
 from notifier.clock import Clock
@@ -126,6 +126,7 @@ def _over(stores: Stores) -> partial[ApiPorts]:
         senders=stores.senders,
         topics=stores.topics,
         broadcasts=stores.broadcasts,
+        scheduling=SchedulingPorts(stores.schedules, stores.firing, stores.topic_zones),
         people=stores.people,
         preferences=stores.preferences,
         choice_history=stores.choice_history,

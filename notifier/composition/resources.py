@@ -69,7 +69,9 @@ async def open_resources(settings: Settings, role: str) -> AsyncIterator[Resourc
         SchemaError: the schema is old; says what to run.
     """
     limits = StoreSettings(
-        grace_s=settings.relay.publish_grace_s, lost_after_s=settings.relay.lost_after_s
+        grace_s=settings.relay.publish_grace_s,
+        lost_after_s=settings.relay.lost_after_s,
+        default_zone=settings.audience.time_zone,
     )
     async with (
         open_stores(settings, limits) as stores,

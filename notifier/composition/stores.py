@@ -38,10 +38,13 @@ from notifier.store.recipients.inboxes import meant
 from notifier.store.recipients.reading import SqlDirectory
 from notifier.store.recipients.store import SqlPersonStore
 from notifier.store.retention import SqlPurge, SqlRetentionRules
+from notifier.store.schedules.firing import SqlFiring
+from notifier.store.schedules.keeping import SqlScheduleStore
 from notifier.store.senders import SqlSenderStore
 from notifier.store.suppressions import SqlSuppressionStore
 from notifier.store.templates.library import SqlTemplateStore
 from notifier.store.topics import SqlTopicStore
+from notifier.store.zones import SqlTopicZones
 
 
 class Stores:
@@ -170,6 +173,18 @@ class Stores:
     @cached_property
     def expansion(self) -> SqlExpansion:
         return SqlExpansion(self.database, self._limits.pseudonyms)
+
+    @cached_property
+    def schedules(self) -> SqlScheduleStore:
+        return SqlScheduleStore(self.database)
+
+    @cached_property
+    def firing(self) -> SqlFiring:
+        return SqlFiring(self.database, self._limits.pseudonyms, nobodys=self._limits.default_zone)
+
+    @cached_property
+    def topic_zones(self) -> SqlTopicZones:
+        return SqlTopicZones(self.database, self._limits.default_zone)
 
     @cached_property
     def retention_rules(self) -> SqlRetentionRules:

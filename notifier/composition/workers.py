@@ -18,6 +18,7 @@ import uvloop
 
 from notifier.audience.erasure import erasing
 from notifier.audience.inbox import waking
+from notifier.broadcasts.announcing import Announcer
 from notifier.broadcasts.expanding import BroadcastDuties
 from notifier.broadcasts.looking import Onlooker
 from notifier.broadcasts.pacing import ExpansionPace
@@ -58,12 +59,15 @@ from notifier.errors import SettingsError
 from notifier.hooks.calling import Hooks
 from notifier.hooks.following import following
 from notifier.hooks.moments import Moment
+from notifier.intake.drafting import Drafter
 from notifier.notification.model import Channel
 from notifier.notification.retention import retaining
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Gate
 from notifier.queue.rabbitmq.policies import TopologyWatch
 from notifier.rendering.renderer import VersionRenderer
+from notifier.schedules.clocks import Clocks
+from notifier.schedules.firing import FiringPace, Maker, ScheduleDuties
 from notifier.settings.groups import Settings
 from notifier.worker.consumers import Consumers
 from notifier.worker.leases import LeaseEnder, ending_leases
@@ -200,14 +204,33 @@ def delivery_duties(settings: Settings, resources: Resources) -> DeliveryDuties:
 def broadcast_duties(settings: Settings, resources: Resources) -> BroadcastDuties:
     """Return what a relay does for broadcasts."""
     stores = resources.stores
-    # The API looked at what is on: a runner may have turned off what others send.
-    drafter = replace(make_drafter(settings, stores, resources.clock), channels=frozenset(Channel))
     return BroadcastDuties(
         stores.expansion,
-        Roll(stores.topics, stores.people),
-        Onlooker(drafter),
+        Roll(stores.topics, stores.people, stores.topic_zones),
+        Onlooker(_drafter(settings, resources)),
         ExpansionPace(most_waiting=settings.relay.broadcasts_ahead),
     )
+
+
+def schedule_duties(settings: Settings, resources: Resources) -> ScheduleDuties:
+    """Return what a relay does for schedules."""
+    stores = resources.stores
+    drafter = _drafter(settings, resources)
+    roll = Roll(stores.topics, stores.people, stores.topic_zones)
+    return ScheduleDuties(
+        stores.firing,
+        Maker(drafter=drafter, announcer=Announcer.over(roll, drafter)),
+        Clocks(drafter.audience, stores.topic_zones),
+        FiringPace(
+            every_s=settings.relay.schedules_every_s, most_waiting=settings.relay.broadcasts_ahead
+        ),
+    )
+
+
+def _drafter(settings: Settings, resources: Resources) -> Drafter:
+    # The API looked at what is on: a runner may have turned off what others send.
+    made = make_drafter(settings, resources.stores, resources.clock)
+    return replace(made, channels=frozenset(Channel))
 
 
 def make_relay(
@@ -219,10 +242,12 @@ def make_relay(
         [
             *delivery.all(),
             *broadcast_duties(settings, resources).all(),
+            *schedule_duties(settings, resources).all(),
             purging(stores.once, "keys"),
             purging(stores.receipts, "receipts"),
             waking(stores.inbox),
             purging(stores.caps, "caps"),
+            purging(stores.schedules, "schedules"),
             stores.filing.duty(),
             retaining(stores.purge, retention_terms(settings)),
             *([erasing(stores.erasing)] if stores.erasing else []),

@@ -5,18 +5,20 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from itertools import islice
-from typing import Protocol
 from uuid import UUID
 
+from notifier.audience.recipient import normalise
 from notifier.broadcasts.announcing import Announcer
 from notifier.broadcasts.announcing import Wish as BroadcastWish
 from notifier.broadcasts.broadcast import Broadcast, Whom
 from notifier.content.template import TemplateRef, TemplateVersion
+from notifier.errors import RecipientError
 from notifier.intake.draft import Draft, Flaw
 from notifier.intake.drafting import Drafter
 from notifier.intake.pinning import why_not
 from notifier.intake.ports import Submission
 from notifier.notification.model import Channel, JsonValue, Lane
+from notifier.schedules.clocks import Clocks
 from notifier.schedules.schedule import (
     MAX_CATCH_UP_S,
     MAX_NAME_CHARS,
@@ -146,17 +148,6 @@ def _time_of(text: str | None) -> time | Flaw:
     return time.fromisoformat(text)
 
 
-class Clocks(Protocol):
-    """Knows what clocks people go by."""
-
-    async def zones(self, service: str, to: To) -> Collection[str]:
-        """Return the names of the time zones of whom it is for, UTC for those of nobody's.
-
-        Raises:
-            StoreUnavailableError: they could not be looked up.
-        """
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planner:
     """Makes schedules of wishes."""
@@ -203,7 +194,7 @@ class Planner:
         Raises:
             StoreUnavailableError: the clocks of whom it is for could not be looked up.
         """
-        zones = await self._zones(schedule.timing, schedule.service, schedule.to)
+        zones = await self.clocks.zones(schedule.timing, schedule.to, schedule.service)
         found = schedule.timing.slots_of(self.drafter.clock.now(), zones)
         distinct = dict.fromkeys(slot for slot, _ in islice(found, MOST_SHOWN * len(zones)))
         return [*distinct][: min(count, MOST_SHOWN)]
@@ -235,12 +226,9 @@ class Planner:
 
     async def _progress(self, timing: Timing, service: str, to: To) -> Progress:
         now = self.drafter.clock.now()
-        zones = await self._zones(timing, service, to)
+        zones = await self.clocks.zones(timing, to, service)
         clocks = next(iter(zones)) if timing.zone == RECIPIENT and isinstance(to, ToUser) else None
         return Progress(seen_at=now, next_at=timing.first_of(now, zones), clocks=clocks)
-
-    async def _zones(self, timing: Timing, service: str, to: To) -> Collection[str]:
-        return await zones_of(self.clocks, timing, service, to)
 
     async def _to(self, wish: Wish, service: str) -> To | list[Flaw]:
         named = [each for each in (wish.user_id, wish.recipient, wish.topic) if each is not None]
@@ -252,7 +240,7 @@ class Planner:
         if wish.user_id is not None:
             return ToUser(wish.user_id, channel)
         if wish.recipient is not None:
-            return ToRecipient(wish.recipient, channel)
+            return _to_recipient(wish.recipient, channel)
         return ToTopic(named[0], channel)
 
     async def _only_channel(self, template: str, service: str) -> Channel | Flaw:
@@ -278,13 +266,11 @@ class Planner:
         return list(map(_led_to, made)) if isinstance(made, list) else ()
 
 
-async def zones_of(clocks: Clocks, timing: Timing, service: str, to: To) -> Collection[str]:
-    """Return the names of the zones by whose clocks it is due.
-
-    Raises:
-        StoreUnavailableError: the clocks of whom it is for could not be looked up.
-    """
-    return await clocks.zones(service, to) if timing.zone == RECIPIENT else [timing.zone]
+def _to_recipient(recipient: str, channel: Channel) -> ToRecipient | list[Flaw]:
+    try:
+        return ToRecipient(normalise(channel, recipient), channel)
+    except RecipientError as error:
+        return [Flaw("to", str(error), ("recipient",))]
 
 
 def draft_of(

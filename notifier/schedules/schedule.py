@@ -264,6 +264,14 @@ class NameTaken:
     """Another schedule of its service has this name; nothing was changed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many runs came out one way, and how late they were, together."""
+
+    runs: int
+    late_s: float
+
+
 class ScheduleStore(Protocol):
     """Schedules, as their services see them."""
 
@@ -296,5 +304,10 @@ class ScheduleStore(Protocol):
     async def remove(self, id: UUID, *, service: str | None) -> NotFound | None:
         """Remove it with its runs; what was sent stays."""
 
-    async def runs(self, id: UUID, *, limit: int, before: datetime | None) -> Sequence[StoredRun]:
-        """Return its runs, the last slot first; `before` is that of the last one seen."""
+    async def runs(
+        self, id: UUID, *, limit: int, after: tuple[datetime, str] | None
+    ) -> Sequence[StoredRun]:
+        """Return its runs, the last slot first; `after` is slot and zone of the last one seen."""
+
+    async def tallies(self) -> Mapping[RunOutcome, Tally]:
+        """Return how many runs of all services there were, by their outcome."""

@@ -27,6 +27,11 @@ class RelaySettings(Group):
         "broadcasts go no further: so the queue stays small, and a broadcast that is cancelled "
         "has little to take back.",
     )
+    schedules_every_s: Seconds = Field(
+        60,
+        ge=1,
+        description="Seconds between two looks for schedules that are due.",
+    )
     publish_grace_s: Seconds = Field(
         5,
         description="Seconds that the API has to publish what it accepted, before the relay does.",

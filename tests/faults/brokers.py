@@ -20,7 +20,7 @@ from notifier.access import keys
 from notifier.api.app import create_app
 from notifier.api.console.layout import templates
 from notifier.api.kit.config import ApiConfig
-from notifier.api.ports import ApiPorts, KeepingPorts
+from notifier.api.ports import ApiPorts, KeepingPorts, SchedulingPorts
 from notifier.delivery.attempt import Lease
 from notifier.delivery.deliverer import Deliverer
 from notifier.delivery.duties import DeliveryDuties, RelayPace
@@ -122,6 +122,9 @@ class Node:
             brands=self.stores.brands,
             senders=self.stores.senders,
             broadcasts=self.stores.broadcasts,
+            scheduling=SchedulingPorts(
+                self.stores.schedules, self.stores.firing, self.stores.topic_zones
+            ),
             topics=self.stores.topics,
             people=self.stores.people,
             preferences=self.stores.preferences,

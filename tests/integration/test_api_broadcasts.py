@@ -103,7 +103,7 @@ async def expand(api: Api, *, chunk: int = 2) -> None:
     """Do what a relay does for broadcasts, until there is nothing to do."""
     duties = BroadcastDuties(
         api.stores.expansion,
-        Roll(api.stores.topics, api.stores.people),
+        Roll(api.stores.topics, api.stores.people, api.stores.topic_zones),
         Onlooker(drafter_of(api.services)),
         ExpansionPace(chunk=chunk),
     )
@@ -196,7 +196,7 @@ async def test_who_switched_a_category_off_is_not_sent_to(api: Api) -> None:
 async def test_two_names_of_one_person_are_told_once(api: Api) -> None:
     await know(api, ada("u1"))
     await join(api, "u1", {"user_id": "u2", "properties": {"city": "Graz"}})
-    roll = Roll(api.stores.topics, api.stores.people)
+    roll = Roll(api.stores.topics, api.stores.people, api.stores.topic_zones)
     drafter = drafter_of(api.services)
     [person] = (await drafter.audience.people("orders", ["u1"])).values()
 

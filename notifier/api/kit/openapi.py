@@ -93,7 +93,7 @@ _SECURITY: JsonValue = {
         "bearerFormat": "ntf_<id>_<secret>",
         "description": "An API key, made by `notifier keys create`; the one-process mode has its "
         "own in `.notifier/api-key`. Scopes: send, read, templates, recipients, "
-        "broadcasts, admin (which implies all).",
+        "broadcasts, schedules, admin (which implies all).",
     },
     "subscriberToken": {
         "type": "http",

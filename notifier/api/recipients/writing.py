@@ -12,6 +12,7 @@ from notifier.api.kit.checking import read_strictly
 from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.naming import named_person
 from notifier.api.kit.operations import Operation, Reply
+from notifier.api.kit.patching import patched
 from notifier.api.kit.preconditions import IF_MATCH, if_match, lost
 from notifier.api.kit.problems import (
     BUSY,
@@ -24,7 +25,6 @@ from notifier.api.kit.problems import (
     not_found,
 )
 from notifier.api.kit.querying import next_page
-from notifier.api.recipients.patching import patched
 from notifier.api.recipients.shapes import (
     MAX_VALUES,
     PREFIX,

@@ -46,6 +46,7 @@ from notifier.store.kit.sql import (
 from notifier.store.notification import timeline
 from notifier.store.notification.changes import changes, status_in, taken
 from notifier.store.notification.intake import insert_within
+from notifier.store.notification.line import LINE, of_line
 from notifier.store.notification.rows import event_row
 from notifier.store.notification.tables import notifications as n
 from notifier.store.notification.taking import given_limit
@@ -68,20 +69,6 @@ _TAKE = (
     )
     .returning(broadcasts, (-SecondsUntil(_b.paced_at)).label("paced_s"))
 )
-_line = (
-    select(n.c.id)
-    .where(
-        n.c.status == literal_text(Status.PENDING),
-        n.c.published_at.is_(None),
-        n.c.channel == parameter("of_channel"),
-        n.c.lane == parameter("of_lane"),
-        n.c.service == parameter("of_service"),
-        n.c.relay_at <= Now(),
-    )
-    .limit(parameter("most", Integer))
-    .subquery()
-)
-_WAITING = select(func.count()).select_from(_line)
 _PUT_OFF = (
     update(broadcasts)
     .where(IS_NAMED, is_in(State.EXPANDING))
@@ -174,8 +161,8 @@ async def _take(connection: AsyncConnection, *, hold_s: float, most_waiting: int
     row = (await connection.execute(_TAKE, {"hold_s": hold_s})).one_or_none()
     if row is None:
         return None
-    line = {"of_channel": row.channel, "of_lane": row.lane, "of_service": row.service}
-    waiting = (await connection.scalars(_WAITING, {**line, "most": most_waiting})).one()
+    line = of_line(row.service, row.channel, row.lane)
+    waiting = (await connection.scalars(LINE, {**line, "most": most_waiting})).one()
     return Turn(broadcast=to_broadcast(row), waiting=waiting, paced_s=row.paced_s)
 
 

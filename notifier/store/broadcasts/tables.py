@@ -37,6 +37,8 @@ broadcasts = Table(
     # NULL: people of the directory.
     Column("topic", Text),
     Column("attributes", JsonObject, nullable=False),
+    # NULL: members of any.
+    Column("zone", Text),
     # JSON as text, as in notifications.
     Column("excluded", Text, nullable=False),
     Column("variables", Text, nullable=False),

@@ -1,4 +1,4 @@
-"""What the directory, inboxes, topics, lists, the sandbox and broadcasts hold of somebody."""
+"""What the directory, inboxes, topics, lists, the sandbox and what sends hold of somebody."""
 
 import json
 from collections.abc import Sequence
@@ -20,6 +20,8 @@ from notifier.store.notification.tables import suppressions
 from notifier.store.receipts import lifted
 from notifier.store.recipients.tables import recipient_addresses, recipient_aliases
 from notifier.store.recipients.writing import current_ids, lock, remove
+from notifier.store.schedules.tables import schedule_runs as runs
+from notifier.store.schedules.tables import schedules
 from notifier.store.topics import topic_members
 
 _s = suppressions.c
@@ -154,6 +156,21 @@ async def _leave_broadcasts(connection: AsyncConnection, work: Work) -> Found:
     return counted("broadcasts", count)
 
 
+async def _leave_schedules(connection: AsyncConnection, work: Work) -> Found:
+    """Remove schedules that are theirs alone, with what is known of their runs."""
+    written = [address for _, address in work.subject.addresses]
+    is_theirs = or_(
+        schedules.c.user_id.in_(work.subject.user_ids),
+        schedules.c.recipient.in_(written),
+        func.lower(schedules.c.recipient).in_(written),
+    )
+    gone = delete(schedules).where(schedules.c.service == work.service, is_theirs)
+    ids = (await connection.scalars(gone.returning(schedules.c.id))).all()
+    if ids:
+        await connection.execute(delete(runs).where(runs.c.schedule_id.in_(ids)))
+    return counted("schedules", len(ids))
+
+
 OTHERS: Sequence[Holder] = (
     _empty_inboxes,
     _leave_topics,
@@ -163,5 +180,6 @@ OTHERS: Sequence[Holder] = (
     _forget_lifted,
     _leave_sandbox,
     _leave_broadcasts,
+    _leave_schedules,
 )
 """Whoever else holds something, what costs least first."""

@@ -43,6 +43,7 @@ REVISIONS = (
     "0029_count_against_caps",
     "0030_note_where_they_come_from",
     "0031_count_calls_of_hooks",
+    "0032_add_schedules",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -22,3 +22,5 @@ class StoreSettings:
     max_insert: int = 1_000
     pseudonyms: Pseudonyms | None = None
     """By which an address is known that was erased; None: nothing is accepted by these."""
+    default_zone: str = "UTC"
+    """Where the clocks are of people of whom the directory does not say."""

@@ -246,7 +246,7 @@ async def test_what_is_rare_is_looked_for_among_so_many_at_a_time(
     assert (middle.people, middle.goes_on_after) == ([], ("orders", "u-07"))
     found = await all_pages(stores, rare, limit=5, service=service)
     assert [id for _, id in found] == ["u-01", "u-02", "u-10"]
-    roll = Roll(stores.topics, stores.people)
+    roll = Roll(stores.topics, stores.people, stores.topic_zones)
     members = await roll.members("orders", Whom(attributes={"plan": "pro"}), limit=3, after="")
     assert [each.user_id for each in members] == ["u-01", "u-02", "u-10"]
 
