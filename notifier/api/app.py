@@ -74,6 +74,7 @@ def _metrics(ports: ApiPorts, config: ApiConfig) -> Metrics:
         queue=ports.queue,
         providers=ports.providers,
         broadcasts=ports.broadcasts,
+        erasures=ports.keeping.erasures,
         hook_counts=ports.hook_counts,
         schedules=ports.scheduling.schedules,
         clock=ports.clock,

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from notifier.api.kit.calls import Call
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.operations import Operation, Reply
+from notifier.audience.erasure import Erasures, ErasuresUnderWay
 from notifier.broadcasts.broadcast import BroadcastStore, State
 from notifier.clock import Clock
 from notifier.errors import NotifierError
@@ -42,6 +43,7 @@ class _Snapshot:
     broadcasts: Mapping[State, int] | None = None
     hooks: Mapping[Calls, int] | None = None
     schedules: Mapping[RunOutcome, Tally] | None = None
+    erasures: ErasuresUnderWay | None = None
     knows_put_off: bool = False
     takes_writes: bool = False
     takes_messages: bool = False
@@ -57,6 +59,7 @@ class Metrics(Collector):
         queue: Queue,
         providers: ProviderStore,
         broadcasts: BroadcastStore,
+        erasures: Erasures,
         hook_counts: HookCounts,
         schedules: ScheduleStore,
         clock: Clock,
@@ -68,6 +71,7 @@ class Metrics(Collector):
         self._queue = queue
         self._providers = providers
         self._broadcasts = broadcasts
+        self._erasures = erasures
         self._hook_counts = hook_counts
         self._schedules = schedules
         self._clock = clock
@@ -144,6 +148,8 @@ class Metrics(Collector):
         yield from _of_accounts(seen.providers)
         if seen.broadcasts is not None:
             yield _of_broadcasts(seen.broadcasts)
+        if seen.erasures is not None:
+            yield from _of_erasures(seen.erasures)
         if seen.hooks is not None:
             yield _of_hooks(seen.hooks)
         if seen.schedules is not None:
@@ -165,6 +171,7 @@ class Metrics(Collector):
                 self._answer(self._broadcasts.under_way()),
                 self._answer(self._hook_counts.all()),
                 self._answer(self._schedules.tallies()),
+                self._answer(self._erasures.under_way()),
             ),
             asyncio.gather(
                 self._succeeds(self._queries.prove()), self._succeeds(self._queue.prove())
@@ -178,6 +185,7 @@ class Metrics(Collector):
             broadcasts=counts[0],
             hooks=counts[1],
             schedules=counts[2],
+            erasures=counts[3],
             knows_put_off=put_off is not None,
             takes_writes=takes[0],
             takes_messages=takes[1],
@@ -242,6 +250,17 @@ def _of_broadcasts(broadcasts: Mapping[State, int]) -> Metric:
     for state, count in broadcasts.items():
         under_way.add_metric([state], count)
     return under_way
+
+
+def _of_erasures(erasures: ErasuresUnderWay) -> Iterable[Metric]:
+    yield GaugeMetricFamily(
+        "notifier_erasures", "Erasures that are not done.", value=erasures.count
+    )
+    yield GaugeMetricFamily(
+        "notifier_erasures_oldest_seconds",
+        "Since when the oldest of them was asked for.",
+        value=erasures.oldest_s,
+    )
 
 
 def _of_hooks(counts: Mapping[Calls, int]) -> Metric:

@@ -87,6 +87,14 @@ class Erasure:
     """Signed; None until it is done."""
 
 
+@dataclass(frozen=True, slots=True)
+class ErasuresUnderWay:
+    """How many erasures are not done, and since how many seconds the oldest was asked for."""
+
+    count: int
+    oldest_s: float
+
+
 _SUPPRESSION = (
     "that these addresses must not be sent to, each as a keyed hash, which only says whether an "
     "address that somebody brings is one of them: without it the next import would have them "
@@ -135,6 +143,9 @@ class Erasures(Protocol):
 
     async def find(self, id: UUID, *, service: str | None) -> Erasure | NotFound:
         """Return how far it is; `service` None: whoever's."""
+
+    async def under_way(self) -> ErasuresUnderWay:
+        """How many are not done, of all services."""
 
 
 class Erasing(Protocol):

@@ -167,6 +167,8 @@ async def test_metrics_tell_how_notifier_stands(api: Api) -> None:
     await api.publisher.drain(5)
     await api.services.providers.open("sendgrid", reason="401", for_s=30)
     await api.client.get("/api/v1/inbox/anna@example.com/secret-path")
+    keeper = await api.headers("orders", "recipients")
+    await api.client.post("/api/v1/recipients/anna/erase", json={"reason": "asked"}, headers=keeper)
 
     found = await metrics(api)
 
@@ -183,6 +185,8 @@ async def test_metrics_tell_how_notifier_stands(api: Api) -> None:
     assert found["notifier_provider_state", "smtp", "closed"] == 1
     assert found["notifier_provider_trips", "sendgrid"] == 1
     assert found["notifier_broadcasts", "paused"] == 0
+    assert found["notifier_erasures",] == 1
+    assert 0 <= found["notifier_erasures_oldest_seconds",] < 60
     route = f"{PREFIX}/send"
     assert found["notifier_http_requests_total", "POST", route, "202"] == 1
     assert found["notifier_http_request_duration_seconds_count", "POST", route] == 1

@@ -2,19 +2,23 @@
 
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.audience.erasure import Erasure, ErasureRequest, Subject
+from notifier.audience.erasure import Erasure, ErasureRequest, ErasuresUnderWay, Subject
 from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
 from notifier.store.erasing.rows import subject_text, to_erasure
 from notifier.store.erasing.tables import erasures
 from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
-from notifier.store.kit.sql import Now
+from notifier.store.kit.sql import Now, SecondsUntil
 
 _e = erasures.c
+_UNDER_WAY = select(
+    func.count().label("many"),
+    func.coalesce(-SecondsUntil(func.min(_e.requested_at)), 0.0).label("oldest_s"),
+).where(_e.finished_at.is_(None))
 
 
 class SqlErasures:
@@ -53,5 +57,12 @@ class SqlErasures:
         async def work(connection: AsyncConnection) -> Erasure | NotFound:
             row = (await connection.execute(query)).one_or_none()
             return NotFound() if row is None else to_erasure(row)
+
+        return await self._database.read(work)
+
+    async def under_way(self) -> ErasuresUnderWay:
+        async def work(connection: AsyncConnection) -> ErasuresUnderWay:
+            row = (await connection.execute(_UNDER_WAY)).one()
+            return ErasuresUnderWay(row.many, max(0.0, row.oldest_s))
 
         return await self._database.read(work)

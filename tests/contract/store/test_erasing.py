@@ -17,7 +17,7 @@ from uuid_utils import compat
 from notifier.audience.caps import CapUse
 from notifier.audience.category import Span
 from notifier.audience.choice_change import ChoiceChange, Source
-from notifier.audience.erasure import SETTLE_S, AlsoKnown, Erasure, ErasureRequest
+from notifier.audience.erasure import SETTLE_S, AlsoKnown, Erasure, ErasureRequest, ErasuresUnderWay
 from notifier.audience.suppression import Lifted
 from notifier.audience.topic import Member
 from notifier.broadcasts.broadcast import Broadcast, StoredBroadcast, Whom
@@ -199,6 +199,18 @@ async def test_the_receipt_is_signed_and_names_nobody(stores: Stores) -> None:
     assert receipt["erased"]["notifications"] == 5
     assert receipt["erased"]["people"] == 1
     assert receipt["kept"][0]["what"] == "suppressions"
+
+
+async def test_those_that_are_not_done_are_counted_by_the_oldest(stores: Stores) -> None:
+    await erase(stores, a_request(user_id="somebody"))
+    assert await stores.erasures.under_way() == ErasuresUnderWay(0, 0.0)
+    for user_id in ("u-8", "u-9"):
+        await stores.pass_time(60)
+        await stores.erasures.begin(a_request(user_id=user_id))
+
+    found = await stores.erasures.under_way()
+
+    assert (found.count, found.oldest_s // 60) == (2, 1)
 
 
 async def test_who_comes_back_is_still_not_sent_to(stores: Stores) -> None:
