@@ -22,6 +22,8 @@ class Source(StrEnum):
     STOP = "stop"
     """By an SMS in answer."""
     COMPLAINT = "complaint"
+    MERGE = "merge"
+    """By whoever turned out to be the same person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    and_,
     delete,
     literal,
     select,
@@ -70,6 +71,23 @@ _PURGE_BATCH = 5_000
 _KEY = (_u.service, _u.user_id, _u.cap, _u.slot)
 _over = select(*_KEY).where(_u.slot <= SecondsFromNow(literal(-_OVER_S))).limit(_PURGE_BATCH)
 _PURGE = delete(cap_uses).where(tuple_(*_KEY).in_(_over))
+
+_of_theirs = and_(_u.service == parameter("of_service"), _u.user_id == parameter("of_user_id"))
+_handing = insert(cap_uses).from_select(
+    ["service", "user_id", "cap", "slot", "used"],
+    select(_u.service, parameter("to_user_id"), _u.cap, _u.slot, _u.used).where(_of_theirs),
+)
+_HAND_OVER = _handing.on_conflict_do_update(
+    index_elements=_KEY, set_={"used": _u.used + _handing.excluded.used}
+)
+_FORGET = delete(cap_uses).where(_of_theirs)
+
+
+async def hand_over(connection: AsyncConnection, service: str, source: str, target: str) -> None:
+    """Count what one person got as another's: they are the same."""
+    given = {"of_service": service, "of_user_id": source}
+    await connection.execute(_HAND_OVER, {**given, "to_user_id": target})
+    await connection.execute(_FORGET, given)
 
 
 class SqlCapStore:

@@ -187,7 +187,7 @@ class ChangeView(View):
     category: str
     channel: str
     is_on: Annotated[bool | None, Field(description="null: it was taken back.")]
-    source: Literal["one_click", "page", "api", "provider", "stop", "complaint"]
+    source: Literal["one_click", "page", "api", "provider", "stop", "complaint", "merge"]
     notification_id: str | None
     at: datetime
 

@@ -1,15 +1,18 @@
 """Two who turned out to be one person: what one had is the other's, and so are the ids."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from sqlalchemy import Text, and_, select, update
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from notifier.audience.choice_change import ChoiceChange, Source
 from notifier.audience.person import NobodyToMerge, Person, joined_profile
 from notifier.idempotency import NotFound
 from notifier.notification.model import Status
-from notifier.store.choices import hand_over
+from notifier.store import caps
+from notifier.store.choices import hand_over, note
 from notifier.store.inbox.moving import move_items
 from notifier.store.kit.sql import literal_text, parameter
 from notifier.store.notification.tables import notifications
@@ -75,6 +78,7 @@ async def _join(connection: AsyncConnection, target: Person, source: Person) -> 
     for statement in (_MOVE_MEMBERSHIPS, _MOVE_NOTIFICATIONS, _MOVE_ALIASES):
         await connection.execute(statement, ids)
     await hand_over(connection, service, source.user_id, target.user_id)
+    await caps.hand_over(connection, service, source.user_id, target.user_id)
     await remove(connection, service, source.user_id)
     await connection.execute(_ADD_ALIAS, ids)
     await put(connection, service, [joined_profile(target, source)], there=[target.user_id])
@@ -84,7 +88,23 @@ async def _join(connection: AsyncConnection, target: Person, source: Person) -> 
         "quiet": quiet_hours.encode() if quiet_hours else None,
     }
     await connection.execute(_CHOOSE, {**ids, **chosen})
+    await note(connection, _changes(target, source))
     await _join_inboxes(connection, target, source)
+
+
+def _changes(target: Person, source: Person) -> Iterable[ChoiceChange]:
+    """Yield what the one who stays has chosen by it: what was the other's, and off wins."""
+    before = target.choices.by_place
+    for each in target.choices.merged(source.choices):
+        if before.get(each.place) != each.is_on:
+            yield ChoiceChange(
+                service=target.service,
+                category=each.category,
+                channel=each.channel,
+                is_on=each.is_on,
+                source=Source.MERGE,
+                user_id=target.user_id,
+            )
 
 
 async def _join_inboxes(connection: AsyncConnection, target: Person, source: Person) -> None:

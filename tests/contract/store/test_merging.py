@@ -2,10 +2,16 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from notifier.audience.caps import CapUse
+from notifier.audience.category import Span
+from notifier.audience.choice_change import Source
+from notifier.audience.choices import ANY
 from notifier.audience.inbox import Mark
+from notifier.audience.links import Chooser
 from notifier.audience.person import NobodyToMerge, Person, Profile, Written
 from notifier.audience.topic import Member
 from notifier.idempotency import NotFound
@@ -226,3 +232,34 @@ async def test_merges_and_writes_at_the_same_time_leave_each_id_to_one_person(
     people = await stores.directory.people("orders", "abcd")
     assert people.keys() == set("abcd")
     assert all(people[each.user_id].user_id == each.user_id for each in people.values())
+
+
+async def test_what_was_chosen_by_a_merge_is_in_the_history(stores: Stores) -> None:
+    await put(stores, NEW, OLD)
+    chosen = {"new": {"news": True, "offers": True}, "old": {"news": False, "tips": True}}
+    for user_id, choices in chosen.items():
+        user = Chooser(service="orders", channel=Channel.EMAIL, category=ANY, user_id=user_id)
+        changes = {(category, "email"): is_on for category, is_on in choices.items()}
+        await stores.choosing.choose(user, changes, Source.PAGE)
+
+    await merge(stores, "new", "old")
+
+    found = await stores.choice_history.of("orders", "new", limit=9, before=None)
+    merged = [(each.category, each.is_on) for each in found if each.source is Source.MERGE]
+    assert merged == [("tips", True), ("news", False)]
+    assert len(found) == 4 + 2
+
+
+async def test_what_either_got_counts_against_their_caps(stores: Stores) -> None:
+    await put(stores, NEW, OLD)
+    noon = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    use = CapUse(service="orders", user_id="new", cap="news", slot=noon, limit=3, per=Span.DAY)
+    late = replace(use, slot=noon + timedelta(days=1))
+    for each in (use, replace(use, user_id="old"), replace(late, user_id="old")):
+        sent = await stores.accept(a_submission())
+        assert await stores.caps.spend(each, sent.id)
+
+    await merge(stores, "new", "old")
+
+    assert [await stores.caps.used(each) for each in (use, late)] == [2, 1]
+    assert await stores.caps.used(replace(use, user_id="old")) == 0
