@@ -40,6 +40,7 @@ from notifier.notification.outcomes import Fault
 from notifier.notification.transitions import FAIL
 from notifier.providers.receipt import CallbackRoute
 from notifier.queue.memory import MemoryQueue
+from notifier.rendering.expressions import ExpressionEngine
 from notifier.rendering.markup import HtmlMarkup
 from notifier.rendering.renderer import VersionRenderer
 from notifier.rendering.trusted import TrustedPages
@@ -223,6 +224,8 @@ async def over(
             senders=stores.senders,
             broadcasts=stores.broadcasts,
             scheduling=SchedulingPorts(stores.schedules, stores.firing, stores.topic_zones),
+            rules=stores.rules,
+            expressions=ExpressionEngine(),
             topics=stores.topics,
             people=stores.people,
             preferences=stores.preferences,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-SCOPES = ("send", "read", "templates", "recipients", "broadcasts", "schedules", "admin")
+SCOPES = ("send", "read", "templates", "recipients", "broadcasts", "schedules", "rules", "admin")
 """What a key may be for; `admin` implies the others and is not bound to its own service."""
 
 _ALPHABET = string.ascii_letters + string.digits

@@ -38,6 +38,8 @@ from notifier.api.recipients.merging import RecipientMerges
 from notifier.api.recipients.preferences import PreferenceEndpoints
 from notifier.api.recipients.writing import RecipientEndpoints
 from notifier.api.retention import RetentionEndpoints
+from notifier.api.rules.reading import RuleReading
+from notifier.api.rules.writing import RuleWriting
 from notifier.api.sandbox import SandboxEndpoints
 from notifier.api.schedules.endpoints import ScheduleEndpoints
 from notifier.api.senders import SenderEndpoints
@@ -55,6 +57,8 @@ from notifier.broadcasts.roll import Roll
 from notifier.content.cascading import Cascader
 from notifier.content.library import Library
 from notifier.content.shared import Sharing
+from notifier.events.reviewing import Reviewer
+from notifier.events.rules import RuleBook
 from notifier.intake.attaching import Attacher
 from notifier.intake.drafting import Drafter
 from notifier.intake.pinning import Pinner
@@ -90,6 +94,7 @@ def all_operations(
         *SenderEndpoints(store=ports.senders, senders=senders).operations(),
         *_on_people(ports, config, categories, library),
         *_on_schedules(ports, drafter),
+        *_on_rules(ports, library),
         *_on_callbacks(ports, config),
         *page_operations(),
     ]
@@ -160,6 +165,19 @@ def _on_templates(
         *testing.operations(),
         *branding.operations(),
     )
+
+
+def _on_rules(ports: ApiPorts, library: Library) -> Sequence[Operation]:
+    reviewer = Reviewer(library)
+    reading = RuleReading(rules=ports.rules, reviewer=reviewer)
+    writing = RuleWriting(
+        rules=ports.rules,
+        book=RuleBook(ports.rules, ports.clock),
+        expressions=ports.expressions,
+        reviewer=reviewer,
+        new_id=ports.new_id,
+    )
+    return (*reading.operations(), *writing.operations())
 
 
 def _testing(

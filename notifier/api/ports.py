@@ -25,6 +25,8 @@ from notifier.content.brand import BrandStore
 from notifier.content.library import TemplateStore
 from notifier.content.ports import Markup, Renderer, Workshop
 from notifier.content.uploading import Filing
+from notifier.events.expressions import Expressions
+from notifier.events.rules import RuleStore
 from notifier.hooks.counts import HookCounts
 from notifier.idempotency import Once
 from notifier.intake.senders import SenderStore
@@ -83,6 +85,8 @@ class ApiPorts:
     topics: TopicStore
     broadcasts: BroadcastStore
     scheduling: SchedulingPorts
+    rules: RuleStore
+    expressions: Expressions
     people: PersonStore
     preferences: PreferenceStore
     choice_history: ChoiceHistory

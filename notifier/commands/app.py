@@ -53,6 +53,7 @@ COMMANDS: Mapping[str, Listed] = {
     "suppressions": Listed("suppressions", "Addresses not to send to."),
     "senders": Listed("senders", "As whom services may send mails."),
     "templates": Listed("templates", "Templates: as files, and on a server."),
+    "rules": Listed("rules", "Rules: as files, and on a server."),
     "erasures": Listed("erasures", "Erasing people, and the receipts of that."),
     "retention": Listed("retention", "How long notifications are kept."),
     "categories": Listed("categories", "Categories, by which people choose."),

@@ -37,6 +37,7 @@ from notifier.composition.workers import watching_topology
 from notifier.content.ports import Workshop
 from notifier.errors import RecipientError, SettingsError
 from notifier.intake.submission import Submitter
+from notifier.rendering.expressions import ExpressionEngine
 from notifier.rendering.markup import HtmlMarkup
 from notifier.rendering.renderer import VersionRenderer
 from notifier.rendering.trusted import TrustedPages
@@ -98,6 +99,7 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
         renderer=VersionRenderer(resources.clock),
         workshop=workshop,
         markup=HtmlMarkup(),
+        expressions=ExpressionEngine(),
         pages=TrustedPages(templates()),
         captures=resources.stores.captures if settings.sandbox_page else None,
         queue=resources.queue,
@@ -127,6 +129,7 @@ def _over(stores: Stores) -> partial[ApiPorts]:
         topics=stores.topics,
         broadcasts=stores.broadcasts,
         scheduling=SchedulingPorts(stores.schedules, stores.firing, stores.topic_zones),
+        rules=stores.rules,
         people=stores.people,
         preferences=stores.preferences,
         choice_history=stores.choice_history,

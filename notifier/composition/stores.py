@@ -38,6 +38,7 @@ from notifier.store.recipients.inboxes import meant
 from notifier.store.recipients.reading import SqlDirectory
 from notifier.store.recipients.store import SqlPersonStore
 from notifier.store.retention import SqlPurge, SqlRetentionRules
+from notifier.store.rules.keeping import SqlRuleStore
 from notifier.store.schedules.firing import SqlFiring
 from notifier.store.schedules.keeping import SqlScheduleStore
 from notifier.store.senders import SqlSenderStore
@@ -133,6 +134,10 @@ class Stores:
     @cached_property
     def brands(self) -> SqlBrandStore:
         return SqlBrandStore(self.database)
+
+    @cached_property
+    def rules(self) -> SqlRuleStore:
+        return SqlRuleStore(self.database)
 
     @cached_property
     def senders(self) -> SqlSenderStore:

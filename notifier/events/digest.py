@@ -1,5 +1,6 @@
 """A digest: what several events come to for one person, sent as one."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,9 @@ from notifier.notification.model import JsonValue
 
 MOST_SHOWN = 50
 """Items that a digest's template gets; `count` is of all."""
+_HASH_BYTES = 10
+_TIME_SHIFT = 80
+_LOW_BITS = 62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,3 +65,16 @@ class Finishing(Protocol):
         Raises:
             StoreUnavailableError: rules, templates or people could not be looked up.
         """
+
+
+def derived_id(of: UUID, *names: str) -> UUID:
+    """Return the id of what comes of something under these names: always the same, as a UUIDv7.
+
+    Its time is that of `of`, a UUIDv7.
+    """
+    named = "\0".join(names).encode()
+    digest = hashlib.blake2b(named, key=of.bytes, digest_size=_HASH_BYTES).digest()
+    bits = int.from_bytes(digest, "big")
+    high, low = bits >> _LOW_BITS & 0xFFF, bits & (1 << _LOW_BITS) - 1
+    made_ms = of.int >> _TIME_SHIFT
+    return UUID(int=made_ms << _TIME_SHIFT | 0x7 << 76 | high << 64 | 0x2 << _LOW_BITS | low)

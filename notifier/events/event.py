@@ -121,6 +121,8 @@ class Cancel:
 
     rule: str
     key: str
+    unless_event: str | None = None
+    """If set, only notifications that this type of event keeps back (`Origin.unless_event`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TypeAlias
 from uuid import UUID
 
+from notifier.content.template import TemplateRef
 from notifier.notification.model import Channel, Lane
 from notifier.notification.origin import Condition
 
@@ -70,6 +71,11 @@ class Send:
     template: str
     variables: Mapping[str, str] = field(default_factory=dict)
     """Expressions, besides the rule's."""
+
+    @property
+    def ref(self) -> TemplateRef:
+        """The template, as it is published when the step is carried out."""
+        return TemplateRef(self.template)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from notifier.providers.gate import Gate
 from notifier.queue.rabbitmq.connection import RabbitSettings, Search
 from notifier.queue.rabbitmq.queue import RabbitQueue, open_rabbit_queue
 from notifier.queue.rabbitmq.topology import apply_topology
+from notifier.rendering.expressions import ExpressionEngine
 from notifier.rendering.markup import HtmlMarkup
 from notifier.rendering.renderer import VersionRenderer
 from notifier.rendering.trusted import TrustedPages
@@ -125,6 +126,8 @@ class Node:
             scheduling=SchedulingPorts(
                 self.stores.schedules, self.stores.firing, self.stores.topic_zones
             ),
+            rules=self.stores.rules,
+            expressions=ExpressionEngine(),
             topics=self.stores.topics,
             people=self.stores.people,
             preferences=self.stores.preferences,

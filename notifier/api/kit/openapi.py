@@ -50,6 +50,7 @@ _PATH_SCHEMAS: Mapping[str, JsonValue] = {
     "sender": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"},
     "category": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"},
     "topic": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,99}$"},
+    "rule": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"},
     "number": {"type": "integer", "minimum": 1, "maximum": 2_000_000_000},
     "seq": {"type": "integer", "minimum": 1, "maximum": MAX_SEQ},
     "name": {"type": "string", "pattern": "^[a-z_]{1,40}$"},

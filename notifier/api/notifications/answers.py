@@ -165,6 +165,12 @@ class MovedView(View):
     status: Status
 
 
+class CancelledView(View):
+    """How many notifications were cancelled by their key."""
+
+    cancelled: int
+
+
 class _Standing(View):
     id: UUID
     type: Channel

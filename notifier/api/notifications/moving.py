@@ -12,8 +12,9 @@ from notifier.api.kit.calls import Call
 from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import INVALID, NOT_FOUND, WRONG_STATE, ProblemError, not_found
-from notifier.api.notifications.answers import MovedView
+from notifier.api.notifications.answers import CancelledView, MovedView
 from notifier.api.notifications.paths import PREFIX, TAG, location
+from notifier.api.notifications.requests import CancelQuery, CancelRequest
 from notifier.idempotency import NotFound
 from notifier.notification.model import Status
 from notifier.notification.orders import Orders, Refused
@@ -41,11 +42,22 @@ class MovingEndpoints:
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoints."""
-        return (self._cancel_notification(), self._replay_notification())
+        return (
+            self._cancel_notification(),
+            self._cancel_by_key(),
+            self._replay_notification(),
+        )
 
     async def cancel(self, call: Call[None, None]) -> Response:
         """Take one notification back before it is handed over."""
         return await self._move(_CANCEL, call)
+
+    async def cancel_keyed(self, call: Call[CancelRequest, CancelQuery]) -> Response:
+        """Take back all that rules made with a key and that is not handed over yet."""
+        service = call.acting_for(call.query.service)
+        cancelled = await self.orders.cancel_keyed(service, call.body.key)
+        view = CancelledView(cancelled=cancelled)
+        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
 
     async def replay(self, call: Call[None, None]) -> Response:
         """Try one failed notification again."""
@@ -80,6 +92,21 @@ class MovingEndpoints:
             is_idempotent=True,
             replies={200: Reply(description="Cancelled", model=MovedView, headers=("Location",))},
             problems=_PROBLEMS,
+        )
+
+    def _cancel_by_key(self) -> Operation:
+        return Operation(
+            id="cancelNotifications",
+            method="POST",
+            path=f"{PREFIX}/cancel",
+            summary="Cancel all that is still pending with a rule's key",
+            description="What is under way or sent stays so. Safe to repeat.",
+            tag=TAG,
+            serve=self.cancel_keyed,
+            scope="send",
+            query=CancelQuery,
+            body=CancelRequest,
+            replies={200: Reply(description="How many it were", model=CancelledView)},
         )
 
     def _replay_notification(self) -> Operation:

@@ -40,6 +40,23 @@ from notifier.notification.reading import NotificationFilter
 MAX_BATCH = 1_000
 
 
+class CancelQuery(QueryModel):
+    """Whose notifications."""
+
+    service: Service = None
+
+
+class CancelRequest(BaseModel):
+    """What is to be taken back."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    key: Annotated[
+        str,
+        Field(min_length=1, max_length=200, description="The key that a rule made it with."),
+    ]
+
+
 class NotificationQuery(QueryModel):
     """Which notifications to list."""
 

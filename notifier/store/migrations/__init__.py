@@ -44,6 +44,7 @@ REVISIONS = (
     "0030_note_where_they_come_from",
     "0031_count_calls_of_hooks",
     "0032_add_schedules",
+    "0033_add_rules",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

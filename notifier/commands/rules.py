@@ -1,0 +1,231 @@
+"""Rules: as files of a team's repository, and on a server."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from notifier.commands.calling import (
+    ActingFor,
+    ApiClient,
+    AtUrl,
+    LostRaceError,
+    RefusedError,
+)
+from notifier.commands.rule_files import MINE, THEIRS, RuleFolder
+from notifier.commands.showing import AsJson, say, show
+from notifier.errors import SettingsError
+from notifier.events.rule import Rule
+from notifier.events.rule_reading import read_rule
+from notifier.rendering.expressions import ExpressionEngine
+
+group = typer.Typer(help="Rules: as files, and on a server.", no_args_is_help=True)
+
+InFolder = Annotated[Path, typer.Argument(help="The folder of the rules.", file_okay=False)]
+Only = Annotated[list[str] | None, typer.Option("--only", help="Only this rule; repeat for more.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite what was changed meanwhile.")]
+Publish = Annotated[bool, typer.Option("--publish", help="Put in force what has no errors.")]
+Name = Annotated[str, typer.Argument(help="The rule, such as order.shipped.")]
+_RULE = ("service", "name", "published", "updated_at")
+
+
+@group.command("list")
+def list_rules(*, url: AtUrl = None, service: ActingFor = None, as_json: AsJson = False) -> None:
+    """List the rules, and which version of each is in force."""
+    found = ApiClient.of_environment(url, service).pages("rules")
+    show(_RULE, [{name: each[name] for name in _RULE} for each in found], as_json=as_json)
+
+
+@group.command("show")
+def show_rule(name: Name, *, url: AtUrl = None, service: ActingFor = None) -> None:
+    """Show a rule's draft, and what keeps it from being published; exit code 1 if anything does."""
+    found = ApiClient.of_environment(url, service).get("rules", name, "draft")
+    if found is None:
+        raise SettingsError(f"there is no rule {name}")
+    print(json.dumps(found["rule"], indent=2))  # noqa: T201  the command's output
+    _finish([_told(name, found["findings"])])
+
+
+@group.command()
+def publish(name: Name, *, url: AtUrl = None, service: ActingFor = None) -> None:
+    """Put a rule's draft in force."""
+    done = ApiClient.of_environment(url, service).post("rules", name, "publish", body={})
+    say(f"{name}: version {done['version']} is in force")
+
+
+@group.command()
+def rollback(
+    name: Name,
+    version: Annotated[int, typer.Argument(help="The version that is to be in force again.")],
+    *,
+    url: AtUrl = None,
+    service: ActingFor = None,
+) -> None:
+    """Put an earlier version in force again, as the next one."""
+    client = ApiClient.of_environment(url, service)
+    done = client.post("rules", name, "rollback", body={"version": version})
+    say(f"{name}: version {done['version']} is in force, which says what {version} does")
+
+
+@group.command()
+def check(folder: InFolder = Path("rules"), only: Only = None) -> None:
+    """Say what is wrong with a folder's rules, without a server; exit code 1 if anything is."""
+    kept = RuleFolder(folder)
+    names = _chosen(kept.names(), only)
+    if not names:
+        raise SettingsError(f"{folder}: there are no rules")
+    _finish(_read(kept, name) is not None for name in names)
+
+
+@group.command()
+def pull(
+    folder: InFolder = Path("rules"),
+    only: Only = None,
+    *,
+    force: Force = False,
+    url: AtUrl = None,
+    service: ActingFor = None,
+) -> None:
+    """Write the server's drafts into a folder. What was changed here is left alone."""
+    client, kept = ApiClient.of_environment(url, service), RuleFolder(folder)
+    names = _chosen([each["name"] for each in client.pages("rules")], only)
+    folder.mkdir(parents=True, exist_ok=True)
+    _finish(_pulled(client, kept, name, is_forced=force) for name in names)
+
+
+@group.command()
+def push(
+    folder: InFolder = Path("rules"),
+    only: Only = None,
+    *,
+    publish: Publish = False,
+    force: Force = False,
+    url: AtUrl = None,
+    service: ActingFor = None,
+) -> None:
+    """Write a folder's rules to the server, as drafts. What was changed there is left alone."""
+    client, kept = ApiClient.of_environment(url, service), RuleFolder(folder)
+
+    def one(name: str) -> bool:
+        document = _read(kept, name)
+        if document is None:
+            return False
+        saved = _saved(client, kept, name, document, is_forced=force)
+        return saved is not None and _in_force(client, name, saved, is_asked=publish)
+
+    _finish(map(one, _chosen(kept.names(), only)))
+
+
+def _pulled(client: ApiClient, kept: RuleFolder, name: str, *, is_forced: bool) -> bool:
+    place, there = _place(client), client.get("rules", name, "draft")
+    if there is None:
+        return True
+    here, rule = kept.read(name), there["rule"]
+    if here not in (None, rule) and not is_forced and not kept.is_agreed(place, name, here):
+        complain(f"{name}: {MINE}")
+        return False
+    if here != rule:
+        kept.write(name, rule)
+        say(f"{name}: written")
+    kept.agree(place, name, rule)
+    return True
+
+
+def _saved(
+    client: ApiClient,
+    kept: RuleFolder,
+    name: str,
+    document: Mapping[str, Any],
+    *,
+    is_forced: bool,
+) -> Any:
+    """Write a draft, unless somebody changed the one that is there; None if it could not be."""
+    place, there = _place(client), client.get("rules", name, "draft")
+    if there is None or there["rule"] != document:
+        may_be_lost = there is not None and not kept.is_agreed(place, name, there["rule"])
+        if may_be_lost and not is_forced:
+            complain(f"{name}: {THEIRS}")
+            return None
+        etag = there["etag"] if there else None
+        there = _tried(
+            name, lambda: client.put("rules", name, "draft", body=document, if_match=etag)
+        )
+        if there is None:
+            return None
+        say(f"{name}: draft written")
+    kept.agree(place, name, document)
+    return there
+
+
+def _in_force(client: ApiClient, name: str, draft: Any, *, is_asked: bool) -> bool:
+    if not _told(name, draft["findings"]):
+        return False
+    if not is_asked or _is_in_force(client, name, draft):
+        return True
+    etag = draft["etag"]
+    done = _tried(name, lambda: client.post("rules", name, "publish", body={}, if_match=etag))
+    if done is None:
+        return False
+    say(f"{name}: version {done['version']} is in force")
+    return True
+
+
+def _is_in_force(client: ApiClient, name: str, draft: Any) -> bool:
+    versions = client.get("rules", name, "versions", limit="1")["items"]
+    return bool(
+        draft["published"]
+        and versions
+        and versions[0]["version"] == draft["published"]
+        and versions[0]["rule"] == draft["rule"]
+    )
+
+
+def _read(kept: RuleFolder, name: str) -> Mapping[str, Any] | None:
+    """Return a rule of a folder; None, and what is wrong with it told, if it is none."""
+    document = kept.read(name)
+    rule = read_rule(document, ExpressionEngine().fault)
+    if not isinstance(rule, Rule):
+        for flaw in rule:
+            complain(f"{kept.path(name)}: /{'/'.join(map(str, flaw.path))} {flaw.words}")
+        return None
+    assert isinstance(document, dict)  # noqa: S101  a rule is one
+    return document
+
+
+def _tried(name: str, change: Callable[[], Any]) -> Any:
+    try:
+        return change()
+    except (LostRaceError, RefusedError) as error:
+        complain(f"{name}: {error}")
+        return None
+
+
+def _told(name: str, findings: Sequence[Mapping[str, Any]]) -> bool:
+    for each in findings:
+        complain(f"{name}: {each['pointer']} {each['detail']}")
+    return not findings
+
+
+def complain(line: str) -> None:
+    """Print what was not done, apart from what was."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(line, markup=False)
+
+
+def _place(client: ApiClient) -> str:
+    return client.url + (f" {client.service}" if client.service else "")
+
+
+def _chosen(names: Sequence[str], only: Sequence[str] | None) -> Sequence[str]:
+    unknown = sorted(set(only or ()) - set(names))
+    if unknown:
+        raise SettingsError(f"there is no rule {unknown[0]}; there are {', '.join(names)}")
+    return [each for each in names if only is None or each in only]
+
+
+def _finish(done: Iterable[bool]) -> None:
+    """Do each, whatever becomes of the others; exit code 1 if anything went wrong."""
+    if not all([*done]):
+        raise typer.Exit(1)

@@ -1,0 +1,128 @@
+"""Rules as files, against an API that listens."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+from structlog.testing import capture_logs
+
+from notifier.commands import app
+from tests.api import Api, listening, serving
+from tests.integration.test_api_rules import RULE, publish_template
+
+Done: TypeAlias = tuple[int, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """A team that has a folder, a URL and a key."""
+
+    api: Api
+    folder: Path
+    run: Callable[[str], Awaitable[Done]]
+
+    def write(self, **changes: Any) -> None:
+        """Write the rule into the folder, as an editor would."""
+        self.folder.mkdir(exist_ok=True)
+        text = json.dumps({**RULE, **changes})
+        (self.folder / "shipped.json").write_text(text, encoding="utf-8")
+
+    async def there(self) -> Any:
+        """Return the server's draft."""
+        return (await self.api.client.get("/api/v1/rules/shipped/draft")).json()
+
+
+@pytest.fixture
+async def team(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> AsyncIterator[Team]:
+    async with serving(tmp_path) as api, listening(api.app) as (_, url):
+        headers = await api.headers("orders", "rules", "templates")
+        api.client.headers.update(headers)
+        monkeypatch.setenv("NOTIFIER_URL", url)
+        monkeypatch.setenv("NOTIFIER_API_KEY", headers["Authorization"].removeprefix("Bearer "))
+        monkeypatch.chdir(tmp_path)
+
+        async def run(line: str) -> Done:
+            capsys.readouterr()
+            with capture_logs():
+                code = await asyncio.to_thread(app.run, ["rules", *line.split()])
+            return (code, *capsys.readouterr())
+
+        yield Team(api, tmp_path / "rules", run)
+
+
+async def test_rules_go_from_a_folder_to_a_server_and_in_force(team: Team) -> None:
+    team.write()
+    without = await team.run("push --publish")
+    await publish_template(team.api)
+
+    code, out, _ = await team.run("push --publish")
+    again = await team.run("push --publish")
+
+    assert without[0] == 1
+    assert "shipped: /steps/0/template" in without[2]
+    assert (code, out) == (0, "shipped: version 1 is in force\n")
+    assert again == (0, "", "")
+    assert "shipped\t1\t" in (await team.run("list"))[1]
+    assert json.loads((await team.run("show shipped"))[1]) == RULE
+
+
+async def test_nobodys_change_is_lost(team: Team) -> None:
+    await publish_template(team.api)
+    team.write()
+    await team.run("push")
+    path = "/api/v1/rules/shipped/draft"
+    await team.api.client.put(path, json={**RULE, "when": "data.theirs"})
+    team.write(when="data.mine")
+
+    pushed, pulled = await team.run("push"), await team.run("pull")
+    still = (await team.there())["rule"]["when"]
+    forced = await team.run("push --force")
+
+    assert (pushed[0], pulled[0], forced[0]) == (1, 1, 0)
+    assert "pull first" in pushed[2]
+    assert "another one on the server" in pulled[2]
+    assert still == "data.theirs"
+    assert (await team.there())["rule"]["when"] == "data.mine"
+
+
+async def test_what_was_changed_only_there_is_pulled(team: Team) -> None:
+    team.write()
+    await team.run("push")
+    await team.api.client.put("/api/v1/rules/shipped/draft", json={**RULE, "when": "data.new"})
+
+    assert await team.run("pull") == (0, "shipped: written\n", "")
+
+    assert json.loads((team.folder / "shipped.json").read_text())["when"] == "data.new"
+
+
+async def test_a_folder_is_checked_without_a_server(team: Team) -> None:
+    team.write(to="user.id")
+
+    code, _, told = await team.run("check")
+
+    assert code == 1
+    assert "rules/shipped.json: /to there is no user" in told
+    team.write()
+    assert (await team.run("check"))[0] == 0
+    (team.folder / "shipped.json").write_text("{")
+    assert (await team.run("check"))[0] == 2
+
+
+async def test_a_version_is_published_and_taken_back_by_command(team: Team) -> None:
+    await publish_template(team.api)
+    team.write()
+    await team.run("push")
+
+    published = await team.run("publish shipped")
+    back = await team.run("rollback shipped 1")
+
+    assert published == (0, "shipped: version 1 is in force\n", "")
+    assert back == (0, "shipped: version 2 is in force, which says what 1 does\n", "")
+    assert (await team.run("rollback shipped 9"))[0] == 1
+    assert (await team.run("show nothing"))[0] == 2
