@@ -1,13 +1,19 @@
 """Wall time: what clocks show in a time zone, and which instant that is."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 from zoneinfo import available_timezones
 
 _SECOND = timedelta(seconds=1)
 _HOUR = timedelta(hours=1)
+_CONTINENTS = frozenset(
+    {
+        "Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe",
+        "Indian", "Pacific",
+    }
+)  # fmt: skip
 _OF_A_MACHINE = frozenset({"localtime", "Factory"})
 
 
@@ -20,6 +26,16 @@ def is_zone(name: str) -> bool:
 def _zones() -> frozenset[str]:
     # Looks at hundreds of files.
     return frozenset(available_timezones() - _OF_A_MACHINE)
+
+
+def zone_names() -> Sequence[str]:
+    """Return the names of the zones that people call places by, in order."""
+    return _places()
+
+
+@cache
+def _places() -> Sequence[str]:
+    return sorted(name for name in _zones() if name == "UTC" or name.split("/")[0] in _CONTINENTS)
 
 
 def instant(wall: datetime, zone: tzinfo) -> datetime:

@@ -27,8 +27,9 @@ def token_in(html: str) -> str:
 
 
 async def post(
-    client: httpx2.AsyncClient, path: str, fields: Mapping[str, object], page: str = "/console/-"
+    client: httpx2.AsyncClient, path: str, fields: Mapping[str, object], **headers: str
 ) -> httpx2.Response:
-    """Post a form with the token of another page."""
-    token = token_in((await client.get(page)).text)
-    return await client.post(path, data={**fields, "token": token})
+    """Post a form with the token that pages of its session hold."""
+    token = token_in((await client.get("/console/-")).text)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await client.post(path, data={**fields, "token": token}, headers=named)

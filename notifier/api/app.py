@@ -18,6 +18,7 @@ from notifier.api.kit.middleware import RequestFrame, Rooms
 from notifier.api.kit.origins import Origins
 from notifier.api.kit.rooms import Room
 from notifier.api.kit.serving import Desk, routes
+from notifier.api.making import make_common
 from notifier.api.metrics import Metrics
 from notifier.api.pages import static_files
 from notifier.api.ports import ApiPorts
@@ -38,8 +39,9 @@ def create_app(ports: ApiPorts, config: ApiConfig, lifespan: Lifespan | None = N
     tokens = SubscriberTokens(config.pepper)
     doorkeeper = Doorkeeper(ring, tokens, config, ports.clock)
     metrics = _metrics(ports, config) if config.has_metrics else None
-    operations = all_operations(ports, config, doorkeeper, tokens, feed, metrics)
-    pages = console(ports, config, doorkeeper) if config.has_console else ()
+    common = make_common(ports, config)
+    operations = all_operations(ports, config, common, doorkeeper, tokens, feed, metrics=metrics)
+    pages = console(ports, config, common, doorkeeper) if config.has_console else ()
     app = Starlette(
         routes=[*routes(operations, doorkeeper, _desk(ports, config)), *pages, static_files()],
         lifespan=_closing(feed, lifespan or (lambda _: nullcontext())),

@@ -21,6 +21,7 @@ from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.openapi import openapi_document
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.rooms import ConcurrencyLimit, Room
+from notifier.api.making import Common
 from notifier.api.metrics import Metrics
 from notifier.api.notifications.moving import MovingEndpoints
 from notifier.api.notifications.paths import location
@@ -51,21 +52,12 @@ from notifier.api.templates.testing import TemplateTesting
 from notifier.api.templates.writing import TemplateWriting
 from notifier.api.topics.endpoints import TopicEndpoints
 from notifier.audience.category import Categories
-from notifier.audience.resolving import Audience
-from notifier.broadcasts.announcing import Announcer
-from notifier.broadcasts.roll import Roll
 from notifier.content.cascading import Cascader
 from notifier.content.library import Library
 from notifier.content.shared import Sharing
 from notifier.events.reviewing import Reviewer
 from notifier.events.rules import RuleBook
-from notifier.intake.attaching import Attacher
 from notifier.intake.drafting import Drafter
-from notifier.intake.pinning import Pinner
-from notifier.intake.senders import Senders
-from notifier.schedules.clocks import Clocks
-from notifier.schedules.firing import Maker
-from notifier.schedules.planning import Planner
 
 _MOST_AT_THE_WORKSHOP = 100
 """Of one service; more are answered 429."""
@@ -74,16 +66,15 @@ _MOST_AT_THE_WORKSHOP = 100
 def all_operations(
     ports: ApiPorts,
     config: ApiConfig,
+    common: Common,
     doorkeeper: Doorkeeper,
     tokens: SubscriberTokens,
     feed: InboxFeed,
+    *,
     metrics: Metrics | None,
 ) -> Sequence[Operation]:
     """Declare all endpoints."""
-    library = Library(ports.templates, ports.clock)
-    senders = Senders(ports.senders, ports.clock)
-    categories = Categories(ports.categories, ports.clock)
-    drafter = _drafter(ports, config, library, senders, categories)
+    library, categories, drafter = common.library, common.categories, common.drafter
     found: list[Operation] = [
         *_on_notifications(ports, config, doorkeeper, library, drafter),
         *_on_inboxes(ports, config, doorkeeper, tokens, feed),
@@ -91,9 +82,9 @@ def all_operations(
         *ProviderEndpoints(providers=ports.providers, routes=config.routes).operations(),
         *_on_templates(ports, config, library, drafter, categories),
         *_on_attachments(ports, config),
-        *SenderEndpoints(store=ports.senders, senders=senders).operations(),
+        *SenderEndpoints(store=ports.senders, senders=common.senders).operations(),
         *_on_people(ports, config, categories, library),
-        *_on_schedules(ports, drafter),
+        *_on_schedules(ports, common),
         *_on_rules(ports, library),
         *_on_callbacks(ports, config),
         *page_operations(),
@@ -102,22 +93,6 @@ def all_operations(
         found.append(metrics.operation())
     found += _for_development(ports, config, library)
     return [*found, _openapi_operation(found)]
-
-
-def _drafter(
-    ports: ApiPorts, config: ApiConfig, library: Library, senders: Senders, categories: Categories
-) -> Drafter:
-    return Drafter(
-        clock=ports.clock,
-        new_id=ports.new_id,
-        channels=config.channels,
-        pinner=Pinner(library, ports.renderer),
-        senders=senders,
-        markup=ports.markup,
-        attacher=Attacher(ports.attachments, config.attachments),
-        sms=config.sms,
-        audience=Audience(ports.directory, categories, config.default_zone),
-    )
 
 
 def _on_notifications(
@@ -237,22 +212,14 @@ def _on_preferences(ports: ApiPorts, config: ApiConfig, library: Library) -> Seq
     return (*preferences.operations(), *explaining.operations())
 
 
-def _on_schedules(ports: ApiPorts, drafter: Drafter) -> Sequence[Operation]:
-    scheduling = ports.scheduling
-    announcer = Announcer.over(Roll(ports.topics, ports.people, scheduling.zones), drafter)
-    planner = Planner(
-        new_id=ports.new_id,
-        drafter=drafter,
-        announcer=announcer,
-        clocks=Clocks(drafter.audience, scheduling.zones),
-    )
+def _on_schedules(ports: ApiPorts, common: Common) -> Sequence[Operation]:
     schedules = ScheduleEndpoints(
-        schedules=scheduling.schedules,
-        planner=planner,
-        maker=Maker(drafter=drafter, announcer=announcer),
-        firing=scheduling.firing,
+        schedules=ports.scheduling.schedules,
+        planner=common.planner,
+        maker=common.maker,
+        firing=ports.scheduling.firing,
     )
-    broadcasts = BroadcastEndpoints(broadcasts=ports.broadcasts, announcer=announcer)
+    broadcasts = BroadcastEndpoints(broadcasts=ports.broadcasts, announcer=common.announcer)
     return (*broadcasts.operations(), *schedules.operations())
 
 

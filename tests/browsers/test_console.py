@@ -7,11 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browsers.axe import violations
-from tests.browsers.looks import USUAL, looks, overflow
+from tests.browsers.console import judge, sign_in
 from tests.e2e.one_process import OneProcess, one_process
 
-_WIDTHS = (390, 1280)
 _NEWS = {
     "default_locale": "en",
     "parts": {"en": {"email": {"subject": "News", "text": "What is on this week."}}},
@@ -39,29 +37,11 @@ def plain_tab(browser: Browser) -> Iterator[Page]:
         yield context.new_page()
 
 
-def sign_in(tab: Page, notifier: OneProcess, path: str = "/console") -> None:
-    """Come in through the door, by the keyboard alone."""
-    tab.goto(f"{notifier.url}{path}")
-    expect(tab.get_by_label("API key")).to_be_focused()
-    tab.keyboard.type(notifier.key)
-    tab.keyboard.press("Enter")
-    expect(tab.get_by_role("button", name="Sign out")).to_be_visible()
-
-
 def elsewhere(tab: Page, html: str) -> None:
     """Show a page of somebody else's site."""
     url = "http://elsewhere.example/"
     tab.route(url, lambda route: route.fulfill(body=html, content_type="text/html"))
     tab.goto(url)
-
-
-def judge(tab: Page) -> None:
-    """Fail for what is wrong with a page at any width, in light or in dark."""
-    for look in looks(tab, _WIDTHS):
-        assert violations(tab) == [], look
-        assert overflow(tab) == 0, look
-    for look in looks(tab, _WIDTHS, USUAL):
-        assert violations(tab, undecided=False) == [], f"{look}, to be scrolled"
 
 
 def test_whoever_has_a_key_comes_in_and_goes_out(
@@ -91,7 +71,7 @@ def test_a_wrong_key_is_said_where_it_was_typed(notifier: OneProcess, tab: Page)
 
 
 def test_all_of_it_works_without_scripts(notifier: OneProcess, plain_tab: Page) -> None:
-    sign_in(plain_tab, notifier)
+    sign_in(plain_tab, notifier, "/console/broadcasts")
     expect(plain_tab.get_by_text("scheduled")).to_be_visible()
 
     plain_tab.get_by_role("button", name="Sign out").click()
@@ -107,7 +87,7 @@ def test_what_is_not_there_is_said_in_the_frame(notifier: OneProcess, tab: Page)
     expect(tab.get_by_role("heading", name="There is no such thing")).to_be_visible()
     judge(tab)
     tab.get_by_role("link", name="To the start of the console").click()
-    expect(tab.get_by_role("heading", name="Broadcasts")).to_be_visible()
+    expect(tab.get_by_role("heading", name="Schedules")).to_be_visible()
 
 
 def test_the_first_key_leads_past_the_sections(notifier: OneProcess, tab: Page) -> None:
@@ -123,7 +103,7 @@ def test_the_first_key_leads_past_the_sections(notifier: OneProcess, tab: Page) 
 def test_a_list_of_what_is_under_way_is_kept_up_to_date(
     notifier: OneProcess, tab: Page, complaints: list[str]
 ) -> None:
-    sign_in(tab, notifier)
+    sign_in(tab, notifier, "/console/broadcasts")
 
     with tab.expect_response(lambda response: response.url.endswith("/broadcasts")) as again:
         pass

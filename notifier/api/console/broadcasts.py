@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from notifier.api.console.layout import CONSOLE, Section
 from notifier.api.console.visits import ConsolePage, Visit
-from notifier.api.console.words import CHANNELS, clock_words, counted
+from notifier.api.console.words import CHANNELS, counted, time_words
 from notifier.api.kit.problems import not_found
 from notifier.broadcasts.broadcast import (
     UNDER_WAY,
@@ -43,10 +43,12 @@ class BroadcastPages:
         next_page = f"?after={shown[-1].id}" if len(found) > len(shown) else ""
         return visit.page(
             "broadcasts_list.html" if visit.is_partial else "broadcasts.html",
-            items=[_viewed(each, names=visit.caller.sees is None) for each in shown],
-            is_moving=any(each.state in UNDER_WAY for each in shown),
-            here=_here(visit),
-            next=next_page,
+            {
+                "items": [_viewed(each, names=visit.caller.sees is None) for each in shown],
+                "is_moving": any(each.state in UNDER_WAY for each in shown),
+                "here": _here(visit),
+                "next": next_page,
+            },
         )
 
 
@@ -79,10 +81,10 @@ def _viewed(broadcast: StoredBroadcast, *, names: bool) -> Mapping[str, object]:
 
 def _since(broadcast: StoredBroadcast) -> str:
     if broadcast.finished_at is not None:
-        return f"at {clock_words(broadcast.finished_at)}"
+        return f"at {time_words(broadcast.finished_at)}"
     if broadcast.state is State.SCHEDULED and broadcast.send_at is not None:
-        return f"for {clock_words(broadcast.send_at)}"
-    return f"since {clock_words(broadcast.started_at or broadcast.created_at)}"
+        return f"for {time_words(broadcast.send_at)}"
+    return f"since {time_words(broadcast.started_at or broadcast.created_at)}"
 
 
 def _whom(whom: Whom) -> str:

@@ -9,15 +9,36 @@ from notifier.api.console import broadcasts
 from notifier.api.console.door import Door
 from notifier.api.console.layout import Layout
 from notifier.api.console.routes import console_routes
+from notifier.api.console.schedules import pages as schedules
+from notifier.api.console.schedules.editing import ScheduleForm
+from notifier.api.console.visits import ConsolePage
 from notifier.api.kit.access import Doorkeeper
 from notifier.api.kit.config import ApiConfig
+from notifier.api.making import Common
 from notifier.api.ports import ApiPorts
 
-_SECTIONS = (broadcasts.SECTION,)
+_SECTIONS = (schedules.SECTION, broadcasts.SECTION)
 
 
-def console(ports: ApiPorts, config: ApiConfig, doorkeeper: Doorkeeper) -> Sequence[Route]:
+def console(
+    ports: ApiPorts, config: ApiConfig, common: Common, doorkeeper: Doorkeeper
+) -> Sequence[Route]:
     """Return the routes of the console."""
-    pages = (*broadcasts.BroadcastPages(ports.broadcasts).pages(),)
+    pages = (
+        *_of_schedules(ports, common),
+        *broadcasts.BroadcastPages(ports.broadcasts).pages(),
+    )
     door = Door(doorkeeper, Sessions(config.pepper), ports.clock)
     return console_routes(pages, door, Layout(ports.pages, _SECTIONS))
+
+
+def _of_schedules(ports: ApiPorts, common: Common) -> Sequence[ConsolePage]:
+    scheduling = ports.scheduling
+    form = ScheduleForm(schedules=scheduling.schedules, planner=common.planner)
+    pages = schedules.SchedulePages(
+        schedules=scheduling.schedules,
+        planner=common.planner,
+        maker=common.maker,
+        firing=scheduling.firing,
+    )
+    return (*form.pages(), *pages.pages())

@@ -122,7 +122,8 @@ class Inside:
         doorkeeper = self._door.doorkeeper
         doorkeeper.enter(visit.caller)
         try:
-            turn = doorkeeper.reading if page.method == "GET" else doorkeeper.changing
+            is_change = page.method == "POST" and page.changes
+            turn = doorkeeper.changing if is_change else doorkeeper.reading
             async with turn(visit.caller):
                 return await page.serve(visit)
         finally:

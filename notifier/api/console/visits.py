@@ -36,8 +36,10 @@ class Visit:
         """Return this part of the query; empty if it is not there."""
         return self.request.query_params.get(name, "").strip()
 
-    def page(self, name: str, *, status: int = HTTPStatus.OK, **values: object) -> Response:
-        """Return a page, or a part of one."""
+    def page(
+        self, name: str, values: Mapping[str, object], *, status: int = HTTPStatus.OK
+    ) -> Response:
+        """Return a page, or a part of one, with these values."""
         return self.layout.page(self.request, name, values, status=status)
 
     def to(self, path: str, **query: str) -> Response:
@@ -63,3 +65,5 @@ class ConsolePage:
     scope: str
     serve: ServePage
     method: str = "GET"
+    changes: bool = True
+    """Of a POST: whether it changes anything."""

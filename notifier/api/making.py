@@ -1,0 +1,64 @@
+"""What the API's endpoints and the console's pages both go by."""
+
+from dataclasses import dataclass
+
+from notifier.api.kit.config import ApiConfig
+from notifier.api.ports import ApiPorts
+from notifier.audience.category import Categories
+from notifier.audience.resolving import Audience
+from notifier.broadcasts.announcing import Announcer
+from notifier.broadcasts.roll import Roll
+from notifier.content.library import Library
+from notifier.intake.attaching import Attacher
+from notifier.intake.drafting import Drafter
+from notifier.intake.pinning import Pinner
+from notifier.intake.senders import Senders
+from notifier.schedules.clocks import Clocks
+from notifier.schedules.firing import Maker
+from notifier.schedules.planning import Planner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Common:
+    """What is valid, and what is made of it; what was looked up is kept once for all."""
+
+    library: Library
+    senders: Senders
+    categories: Categories
+    drafter: Drafter
+    announcer: Announcer
+    planner: Planner
+    maker: Maker
+
+
+def make_common(ports: ApiPorts, config: ApiConfig) -> Common:
+    """Make it for an API."""
+    library = Library(ports.templates, ports.clock)
+    senders = Senders(ports.senders, ports.clock)
+    categories = Categories(ports.categories, ports.clock)
+    audience = Audience(ports.directory, categories, config.default_zone)
+    drafter = Drafter(
+        clock=ports.clock,
+        new_id=ports.new_id,
+        channels=config.channels,
+        pinner=Pinner(library, ports.renderer),
+        senders=senders,
+        markup=ports.markup,
+        attacher=Attacher(ports.attachments, config.attachments),
+        sms=config.sms,
+        audience=audience,
+    )
+    zones = ports.scheduling.zones
+    announcer = Announcer.over(Roll(ports.topics, ports.people, zones), drafter)
+    planner = Planner(
+        new_id=ports.new_id, drafter=drafter, announcer=announcer, clocks=Clocks(audience, zones)
+    )
+    return Common(
+        library=library,
+        senders=senders,
+        categories=categories,
+        drafter=drafter,
+        announcer=announcer,
+        planner=planner,
+        maker=Maker(drafter=drafter, announcer=announcer),
+    )
