@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from notifier.broadcasts.broadcast import MOST_SAVED_S, Turn
 
-_QUICK_S = 0.1
-_SLOW_S = 0.15
+_QUICK_S = 0.05
+_SLOW_S = 0.1
 _LEAST = 50
 _FIRST = 250
 

@@ -14,13 +14,12 @@ import aiohttp
 from tests.waiting import require
 from tools.bench.lanes import post_urgent, waits_of
 from tools.bench.place import Place, Servers
-from tools.bench.processes import memory_of
+from tools.bench.processes import cpu_s, memory_of
 from tools.bench.results import Sample, percentile
 from tools.bench.stacks import Deployment, Slots, deploy_notifier
 from tools.bench.templating import SHORT, publish
 from tools.bench.wrk import LoadError
 
-_KILLS = 50
 _PATIENCE_S = 3_600
 _LOOK_S = 0.005
 _CHUNK = 100_000
@@ -40,6 +39,7 @@ _MEMBERS = """
     SELECT 'bench', 'news', 'user-' || g FROM generate_series($1::bigint, $2::bigint) AS g
 """
 _TOPIC = "INSERT INTO topics VALUES ('bench', 'news', 'News', now())"
+_SENT = "SELECT count(*) FROM notifications WHERE status = 'sent'"
 _DONE = "SELECT count(*) FROM broadcasts WHERE state = 'done'"
 _LOOKED_AT = "SELECT (counts::json ->> 'members')::bigint FROM broadcasts"
 _ACCEPTED = "SELECT (counts::json ->> 'accepted')::bigint FROM broadcasts"
@@ -59,11 +59,21 @@ class _Watch:
     """What was seen of a relay: how long its transactions took, and its memory."""
 
     longest_ms: dict[object, float] = field(default_factory=dict)
+    began_cpu_s: dict[object, float] = field(default_factory=dict)
+    cpu_ms: dict[object, float] = field(default_factory=dict)
+    """Of the server's process, in ticks of the system."""
     rss_mib: float = 0.0
 
+    def see(self, pid: int, transaction: object, ms: float) -> None:
+        """Note that a transaction of this process is under way, and for how long."""
+        self.longest_ms[transaction] = max(self.longest_ms.get(transaction, 0), ms)
+        used_s = cpu_s([pid])
+        began_s = self.began_cpu_s.setdefault(transaction, used_s)
+        self.cpu_ms[transaction] = 1e3 * (used_s - began_s)
 
-async def broadcast(servers: Servers, slots: Slots, members: int) -> Sample:
-    """Expand a broadcast to so many; the relay is killed fifty times on the way."""
+
+async def broadcast(servers: Servers, slots: Slots, members: int, *, kills: int) -> Sample:
+    """Expand a broadcast to so many; the relay is killed so often on the way."""
     async with servers.place("broadcast") as place:
         sink = await place.sink()
         # How fast mails are sent is not what is measured.
@@ -73,16 +83,17 @@ async def broadcast(servers: Servers, slots: Slots, members: int) -> Sample:
         await _people(place, members)
         await publish(deployment, SHORT, _TEMPLATE)
         deployment.workers(slots).start()
+        await _send_one(deployment)
         watch = _Watch()
         async with _watching(deployment, watch):
             began_s = time.monotonic()
             await _announce(deployment)
             urgent = asyncio.create_task(_urgent(deployment))
-            kills = await _kill(deployment, members)
+            killed = await _kill(deployment, members, kills)
             await require(_is_done(place), timeout_s=_PATIENCE_S, every_s=0.2, what="the broadcast")
             took_s = time.monotonic() - began_s
             waits = await waits_of(place, await urgent)
-        return {**_seen(watch), **waits, **await _outcome(place, members, took_s), "kills": kills}
+        return {**_seen(watch), **waits, **await _outcome(place, members, took_s), "kills": killed}
 
 
 async def _people(place: Place, members: int) -> None:
@@ -117,6 +128,16 @@ async def _urgent(deployment: Deployment) -> dict[str, float]:
     return await post_urgent(deployment, sys.maxsize, is_over=_is_done(deployment.place))
 
 
+async def _send_one(deployment: Deployment) -> None:
+    """Wait until the workers send: how long they take to start is not what is measured."""
+    await post_urgent(deployment, 0.1)
+
+    async def is_sent() -> bool:
+        return await deployment.place.value(_SENT) > 0
+
+    await require(is_sent, timeout_s=120, every_s=0.2, what="workers that send")
+
+
 def _is_done(place: Place) -> Any:
     async def is_done() -> bool:
         return await place.value(_DONE) > 0
@@ -124,12 +145,12 @@ def _is_done(place: Place) -> Any:
     return is_done
 
 
-async def _kill(deployment: Deployment, members: int) -> int:
+async def _kill(deployment: Deployment, members: int, kills: int) -> int:
     """Kill the relay at random, each time once it has gone on; returns how often."""
     relay, place = deployment.relay, deployment.place
     assert relay is not None
-    for kill in range(_KILLS):
-        goal = members * kill / (_KILLS + 1)
+    for kill in range(kills):
+        goal = members * kill / (kills + 1)
 
         async def is_so_far(goal: float = goal) -> bool:
             return await place.value(_LOOKED_AT) > goal
@@ -140,7 +161,7 @@ async def _kill(deployment: Deployment, members: int) -> int:
             return kill
         await relay.kill()
         relay.start()
-    return _KILLS
+    return kills
 
 
 @asynccontextmanager
@@ -158,8 +179,7 @@ async def _watch(deployment: Deployment, watch: _Watch) -> None:
     async with deployment.place.connection() as connection:
         while True:
             for row in await connection.fetch(_RUNNING):
-                name = (row["pid"], row["xact_start"])
-                watch.longest_ms[name] = max(watch.longest_ms.get(name, 0), float(row["ms"]))
+                watch.see(row["pid"], (row["pid"], row["xact_start"]), float(row["ms"]))
             watch.rss_mib = max(watch.rss_mib, memory_of([deployment.relay.pid]).rss_mib)
             await asyncio.sleep(_LOOK_S)
 
@@ -169,6 +189,7 @@ def _seen(watch: _Watch) -> Sample:
     return {
         "transaction_ms": max(times),
         "transaction p99, ms": percentile(times, 0.99),
+        "transaction CPU, ms": max(watch.cpu_ms.values()),
         "rss_mib": watch.rss_mib,
     }
 

@@ -31,6 +31,7 @@ from tools.bench.results import (
     TEMPLATE,
     TEMPLATE_AMONG_MANY,
     TEMPLATE_OF_ROWS,
+    UNDISTURBED,
     Results,
     Sample,
 )
@@ -57,6 +58,7 @@ _SLOTS, _SLOW_SLOTS = Slots(2, 32), Slots(2, 640)
 _CONNECTIONS = (1, 8, 64, 256)
 _SPREADS = (Slots(1, 8), Slots(1, 32), Slots(1, 128), Slots(2, 32), Slots(4, 32))
 _DRAIN = {FASTSTREAM: [_SLOTS], DRAMATIQ: [Slots(2, 8)], CELERY: [Slots(2, 1), Slots(4, 1)]}
+_KILLS = 50
 _SLOW = {FASTSTREAM: [_SLOW_SLOTS], DRAMATIQ: [Slots(2, 100)], CELERY: [Slots(4, 1), Slots(16, 1)]}
 
 
@@ -150,6 +152,11 @@ def _templates(servers: Servers, options: Options) -> Turns:
     }
 
 
+def _broadcast(servers: Servers, options: Options) -> Turns:
+    turn = partial(broadcast, servers, _SLOTS, 100 * options.notifications)
+    return {NOTIFIER: partial(turn, kills=_KILLS), UNDISTURBED: partial(turn, kills=0)}
+
+
 def _people(servers: Servers, options: Options) -> Turns:
     return {
         ADDRESS: partial(accept_to_address, servers, options.seconds),
@@ -202,11 +209,7 @@ MEASUREMENTS = (
     _alone("slow", _slow, repeats=True),
     _alone("lanes", _lanes, repeats=True),
     _alone("templates", _templates, repeats=True),
-    _ours(
-        "broadcast",
-        lambda s, o: partial(broadcast, s, _SLOTS, 100 * o.notifications),
-        repeats=False,
-    ),
+    _alone("broadcast", _broadcast, repeats=False),
     _alone("people", _people, repeats=True),
     _ours("memory", lambda s, o: partial(grow, s, _SLOTS, 10 * o.notifications), repeats=False),
     Measurement("scale", _scale),

@@ -45,7 +45,7 @@ from notifier.store.kit.sql import (
 )
 from notifier.store.notification import timeline
 from notifier.store.notification.changes import changes, status_in, taken
-from notifier.store.notification.intake import insert_within
+from notifier.store.notification.intake import insert_within, rows_of
 from notifier.store.notification.line import LINE, of_line
 from notifier.store.notification.rows import event_row
 from notifier.store.notification.tables import notifications as n
@@ -143,9 +143,8 @@ class SqlExpansion:
         await self._database.write(work)
 
     async def record(self, chunk: Chunk) -> StoredBroadcast | None:
-        return await self._database.write(
-            partial(_record, chunk=chunk, pseudonyms=self._pseudonyms)
-        )
+        rows = rows_of(chunk.submissions, self._pseudonyms)
+        return await self._database.write(partial(_record, chunk=chunk, rows=rows))
 
     async def cancel(self, limit: int) -> int:
         if not await self._database.read(partial(_is_any, query=_ANY_SWEPT)):
@@ -167,7 +166,7 @@ async def _take(connection: AsyncConnection, *, hold_s: float, most_waiting: int
 
 
 async def _record(
-    connection: AsyncConnection, *, chunk: Chunk, pseudonyms: Pseudonyms | None
+    connection: AsyncConnection, *, chunk: Chunk, rows: str
 ) -> StoredBroadcast | None:
     """Accept a chunk, unless somebody has been there."""
     which = named(chunk.broadcast.id, None)
@@ -175,7 +174,7 @@ async def _record(
     if (await connection.execute(_STANDING, seen)).one_or_none() is None:
         await connection.rollback()
         return None
-    accepted = await insert_within(connection, chunk.submissions, pseudonyms)
+    accepted = await insert_within(connection, chunk.submissions, rows)
     values = {
         **which,
         "new_place": chunk.cursor,

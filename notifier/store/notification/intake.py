@@ -309,18 +309,20 @@ async def _insert(
     return frozenset(row.id for row in inserted if row.status == SUPPRESS.target)
 
 
+def rows_of(submissions: Sequence[Submission], pseudonyms: Pseudonyms | None) -> str:
+    """Encode what is to be accepted, which takes longer than a transaction need be open."""
+    return joined(submission_row(each, pseudonyms=pseudonyms) for each in submissions)
+
+
 async def insert_within(
-    connection: AsyncConnection,
-    submissions: Sequence[Submission],
-    pseudonyms: Pseudonyms | None = None,
+    connection: AsyncConnection, submissions: Sequence[Submission], rows: str
 ) -> Mapping[UUID, Status]:
     """Accept in a transaction of the caller's those that are not there; returns where they stand.
 
-    A relay publishes them.
+    `rows` are what `rows_of` makes of them. A relay publishes them.
     """
     if not submissions:
         return {}
-    rows = joined(submission_row(each, pseudonyms=pseudonyms) for each in submissions)
     inserted = await _INSERT_MISSING.run(connection, {"rows": rows, "grace_s": 0.0})
     statuses = {row.id: Status(row.status) for row in inserted}
     new = (each for each in submissions if each.id in statuses)

@@ -49,7 +49,7 @@ from notifier.store.kit.sql import (
     literal_text,
     parameter,
 )
-from notifier.store.notification.intake import insert_within
+from notifier.store.notification.intake import insert_within, rows_of
 from notifier.store.notification.line import LINE, of_line
 from notifier.store.recipients.tables import recipients
 from notifier.store.schedules.rows import progress_row, run_row, to_schedule
@@ -304,7 +304,7 @@ async def _make(
     pseudonyms: Pseudonyms | None,
 ) -> None:
     submissions = [each for each in made if isinstance(each, Submission)]
-    await insert_within(connection, submissions, pseudonyms)
+    await insert_within(connection, submissions, rows_of(submissions, pseudonyms))
     for each in made:
         if isinstance(each, Broadcast):
             columns: Mapping[str, Any] = broadcast_values(each)

@@ -79,7 +79,7 @@ def test_a_rate_is_kept_over_a_minute_of_looking(rate: int) -> None:
 def test_chunks_shrink_while_they_are_slow_and_grow_again() -> None:
     assert next_chunk(1_000, 0.2, 1_000) == 500
     assert next_chunk(60, 9.0, 1_000) == 50
-    assert next_chunk(500, 0.12, 1_000) == 500
+    assert next_chunk(500, 0.08, 1_000) == 500
     assert next_chunk(500, 0.01, 1_000) == 1_000
     assert next_chunk(1_000, 0.01, 1_000) == 1_000
     assert next_chunk(20, 9.0, 20) == 20
