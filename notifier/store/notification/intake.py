@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    CTE,
     Boolean,
     ColumnElement,
     CompoundSelect,
@@ -105,13 +106,16 @@ _GIVEN: Mapping[str, SqlType] = {
 
 
 def _inserting(given: Subquery, *conditions: ColumnElement[bool]) -> Insert:
-    values = {**_copied(given), **_added(given)}
-    rows = select(*values.values()).select_from(given).where(*conditions)
-    return insert(n).from_select([*values], rows)
+    looked_at = select(*given.c, _is_refused(given).label("is_refused")).where(*conditions)
+    # Written out where it is used, it would look at the list for each column that asks.
+    looked = looked_at.cte("looked").prefix_with("MATERIALIZED")
+    values = {**_copied(looked), **_added(looked)}
+    # SQLite needs the WHERE to tell ON CONFLICT from a join's ON.
+    return insert(n).from_select([*values], select(*values.values()).where(true()))
 
 
-def _copied(given: Subquery) -> dict[str, Any]:
-    is_erased = and_(given.c.sensitive, _is_refused(given))
+def _copied(given: CTE) -> dict[str, Any]:
+    is_erased = and_(given.c.sensitive, given.c.is_refused)
     erasable = {column.name for column in ERASABLE}
     return {
         name: case((is_erased, null()), else_=given.c[name]) if name in erasable else given.c[name]
@@ -128,8 +132,8 @@ def _is_refused(given: Subquery) -> ColumnElement[bool]:
     return or_(unwanted, is_suppressed(given.c), is_erased)
 
 
-def _added(given: Subquery) -> dict[str, Any]:
-    is_out = _is_refused(given)
+def _added(given: CTE) -> dict[str, Any]:
+    is_out = given.c.is_refused
     is_due = given.c.send_at.is_(None)
     # The caller publishes what is due now; a relay takes it up only if that does not happen.
     grace_ends = SecondsFromNow(parameter("grace_s", Float))
@@ -172,7 +176,7 @@ _INSERT = Noted(
 
 # The same, but for those that are there.
 _INSERT_MISSING = Noted(
-    _inserting(given_rows(**_GIVEN), true())
+    _inserting(given_rows(**_GIVEN))
     .on_conflict_do_nothing(index_elements=[n.c.id])
     .returning(*RETURNED),
     _accepted,
