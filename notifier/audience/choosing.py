@@ -21,6 +21,8 @@ class Chosen:
     choices: Choices = field(default_factory=Choices)
     channels: Collection[Channel] = ()
     locale: str | None = None
+    is_known: bool = True
+    """False: the directory had them when they got their link, and has them no more."""
 
 
 class Choosing(Protocol):

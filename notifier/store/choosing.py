@@ -113,7 +113,7 @@ async def _lift_wanted(
 async def _chosen_by_person(connection: AsyncConnection, service: str, user_id: str) -> Chosen:
     person = (await people(connection, [(service, user_id)])).get((service, user_id))
     if person is None:
-        return Chosen()
+        return Chosen(is_known=False)
     reached = [channel for channel in Channel if person.address_for(channel)]
     return Chosen(choices=person.choices, channels=reached, locale=person.locale)
 

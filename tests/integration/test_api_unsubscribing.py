@@ -284,7 +284,17 @@ async def test_who_is_not_in_the_directory_any_more_is_answered_and_nothing_is_k
     gone = replace(USER, user_id="u-8")
 
     assert await one_click(api, gone) == DONE
-    assert 'value="off"' in await page(api, gone)
+    for shown in (await page(api, gone), await press(api, gone, {"action": "off"})):
+        assert "This link does nothing" in shown
+
+
+async def test_a_form_of_more_than_a_page_has_is_refused(api: Api) -> None:
+    form = "action=off&" * 1_001
+
+    answer = await api.client.post(path_of(ANNA), content=form, headers=FORM)
+
+    assert answer.status_code == 422
+    assert "1000 fields at most" in answer.text
 
 
 async def test_who_guesses_links_is_told_to_wait_and_who_has_one_is_not(api: Api) -> None:

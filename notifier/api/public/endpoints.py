@@ -22,7 +22,13 @@ from notifier.api.kit.door import network_of
 from notifier.api.kit.headers import header
 from notifier.api.kit.middleware import PUBLIC
 from notifier.api.kit.operations import Operation, Reply
-from notifier.api.kit.problems import RATE_LIMITED, ProblemError
+from notifier.api.kit.problems import (
+    INVALID,
+    RATE_LIMITED,
+    InvalidField,
+    ProblemError,
+    invalid,
+)
 from notifier.api.public.page import Document, Offer, View, choices_page, unknown_page
 from notifier.api.public.words import Words, words_for
 from notifier.audience.category import Categories, Category, Declared
@@ -42,6 +48,7 @@ _TAG = "For recipients"
 _PATH = f"{PUBLIC}{{token}}"
 _MAX_BODY_BYTES = 65_536
 _BODY_TIMEOUT_S = 10.0
+_MAX_FIELDS = 1_000
 _UNSUBSCRIBED = "You are unsubscribed.\n"
 _PAGE: Mapping[int, Reply] = {
     200: Reply(description="The page; it says so where the link is none", media_type="text/html")
@@ -179,6 +186,8 @@ class ChoosingEndpoints:
 
     async def _page(self, call: Call[None, None], at: Situation, action: str) -> Response:
         words = _words(call, at.chosen.locale)
+        if not at.chosen.is_known:
+            return _shown(unknown_page(words))
         brand = (await self.brands.brand(at.chooser.service)).brand
         offers = at.offers(at.chosen.locale or words.language)
         title = at.category.title(at.chosen.locale or words.language)
@@ -217,7 +226,7 @@ class ChoosingEndpoints:
             tag=_TAG,
             serve=self.act,
             replies=_PAGE,
-            problems=(RATE_LIMITED,),
+            problems=(RATE_LIMITED, INVALID),
         )
 
 
@@ -229,8 +238,15 @@ def asks_for_one_click(body: bytes) -> bool:
 
 
 def wish_of(body: bytes) -> Wish:
-    """Read what a form of the page posted; without a word it is the button that unsubscribes."""
-    fields = parse_qs(body.decode("latin-1"), max_num_fields=1_000)
+    """Read what a form of the page posted; without a word it is the button that unsubscribes.
+
+    Raises:
+        ProblemError: 422, it has too many fields.
+    """
+    try:
+        fields = parse_qs(body.decode("latin-1"), max_num_fields=_MAX_FIELDS)
+    except ValueError as error:
+        raise invalid([InvalidField("", f"expected {_MAX_FIELDS} fields at most")]) from error
     action = fields.get("action", ["off"])[0]
     return Wish(action, frozenset(fields.get("on", ())), frozenset(fields.get("shown", ())))
 

@@ -86,5 +86,5 @@ async def test_what_a_person_chooses_is_kept_with_them_and_noted(stores: Stores)
 async def test_nobody_is_there_who_could_choose(stores: Stores) -> None:
     assert await stores.choosing.choose(USER, {NEWS: False}, Source.ONE_CLICK) == 0
 
-    assert await stores.choosing.chosen(USER) == Chosen()
+    assert await stores.choosing.chosen(USER) == Chosen(is_known=False)
     assert await stores.choice_history.of("orders", "u-7", limit=9, before=None) == []
