@@ -216,4 +216,5 @@ def _words(problem: Mapping[str, Any]) -> Iterator[str]:
     if problem.get("detail") or problem.get("title"):
         yield str(problem.get("detail") or problem["title"])
     for each in problem.get("errors", [])[:_MOST_ERRORS]:
-        yield f"{each.get('pointer', '')} {each.get('detail', '')}".strip()
+        where = each.get("pointer") or each.get("parameter") or ""
+        yield f"{where} {each.get('detail', '')}".strip()

@@ -16,6 +16,15 @@ def check_service(name: str) -> None:
         )
 
 
+def json_of(text: str | bytes, otherwise: str) -> JsonValue:
+    """Read JSON, however it is broken; raises SettingsError, which says `otherwise`."""
+    try:
+        value: JsonValue = json.loads(text)
+    except (ValueError, RecursionError):
+        raise SettingsError(otherwise) from None
+    return value
+
+
 def named(text: str, option: str) -> tuple[str, str]:
     """Read name=value; raises SettingsError."""
     name, equals, value = text.partition("=")
@@ -29,7 +38,4 @@ def variable_of(text: str) -> tuple[str, JsonValue]:
     name, value = named(text, "--variable")
     if not name.endswith(":"):
         return name, value
-    try:
-        return name.removesuffix(":"), json.loads(value)
-    except ValueError:
-        raise SettingsError("--variable: expected JSON after :=") from None
+    return name.removesuffix(":"), json_of(value, "--variable: expected JSON after :=")

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from notifier.audience.erasure import AlsoKnown, Erasure, ErasureRequest
 from notifier.audience.recipient import normalise
-from notifier.commands.checking import check_service
+from notifier.commands.checking import check_service, json_of
 from notifier.commands.showing import say
 from notifier.composition.resources import open_stores, pseudonyms_of
 from notifier.composition.settings import read_settings
@@ -78,10 +78,7 @@ def verify(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A receipt, as JSON.")],
 ) -> None:
     """Say whether a receipt was signed here and is unchanged."""
-    try:
-        receipt = json.loads(file.read_text())
-    except ValueError as error:
-        raise SettingsError(f"{file}: expected a receipt as JSON") from error
+    receipt = json_of(file.read_bytes(), f"{file}: expected a receipt as JSON")
     pseudonyms = pseudonyms_of(read_settings(os.environ))
     if not isinstance(receipt, dict) or not pseudonyms.is_sealed(receipt):
         raise NotGenuineError("this receipt was not signed here, or was changed since")

@@ -11,7 +11,15 @@ import typer
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from notifier.api.recipients.records import CSV, NDJSON, RawRecord, RecordSplitter
-from notifier.commands.calling import ActingFor, ApiClient, ApiError, AtUrl, OutageError
+from notifier.commands.calling import (
+    ActingFor,
+    ApiClient,
+    ApiError,
+    AtUrl,
+    OutageError,
+    RefusedError,
+)
+from notifier.commands.checking import json_of
 from notifier.commands.showing import AsJson, say, show
 from notifier.errors import NotifierError, SettingsError
 from notifier.notification.model import Channel, Lane
@@ -144,6 +152,8 @@ def import_file(
     for part in _parts(_records(file, type), type, from_line):
         try:
             count.add(part, _patiently(client, part, type))
+        except RefusedError:
+            raise
         except ApiError as error:
             raise ApiError(f"{error}; go on with --from-line {part.first_line}") from None
         say(f"Up to line {part.last_line}: {count.words()}.")
@@ -249,11 +259,11 @@ def _attributes(wanted: Sequence[str]) -> dict[str, str]:
 
 
 def _document(file: str) -> Any:
-    text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     try:
-        document = json.loads(text)
-    except ValueError:
-        raise SettingsError("that is no JSON") from None
+        text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{file}: {error.strerror}") from None
+    document = json_of(text, "that is no JSON")
     if not isinstance(document, dict):
         raise SettingsError("that is no JSON object")
     return document

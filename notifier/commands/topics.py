@@ -11,6 +11,7 @@ import typer
 
 from notifier.audience.topic import MAX_MEMBERS
 from notifier.commands.calling import ActingFor, ApiClient, AtUrl
+from notifier.commands.checking import json_of
 from notifier.commands.showing import AsJson, say, show
 from notifier.errors import NotifierError, SettingsError
 
@@ -105,6 +106,8 @@ def import_members(
     named: set[str] = set()
     _tell(_add(client, key, _noted(_lines(file), named)))
     if replace:
+        if not named:
+            raise SettingsError(f"{file} names nobody; topics remove is for that")
         others = [
             each["user_id"]
             for each in client.pages("topics", key, "members")
@@ -115,10 +118,12 @@ def import_members(
 
 def _lines(file: Path) -> Iterator[Line]:
     with file.open(encoding="utf-8-sig", newline="") as opened:
-        if file.suffix.lower() == ".csv":
-            yield from _of_csv(opened)
-        else:
-            yield from _of_ndjson(opened)
+        is_csv = file.suffix.lower() == ".csv"
+        try:
+            yield from _of_csv(opened) if is_csv else _of_ndjson(opened)
+        except (UnicodeDecodeError, csv.Error):
+            kind = "CSV" if is_csv else "NDJSON"
+            raise SettingsError(f"{file}: expected {kind} in UTF-8") from None
 
 
 def _of_csv(lines: Iterable[str]) -> Iterator[Line]:
@@ -135,10 +140,7 @@ def _of_ndjson(lines: Iterable[str]) -> Iterator[Line]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        try:
-            member = json.loads(line)
-        except ValueError:
-            raise SettingsError(f"line {number} of the file is no JSON") from None
+        member = json_of(line, f"line {number} of the file is no JSON")
         yield number, member if isinstance(member, dict) else {"user_id": None}
 
 

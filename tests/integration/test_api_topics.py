@@ -166,6 +166,29 @@ async def test_a_bad_line_is_named_and_nobody_is_removed(run: Run, tmp_path: Pat
     assert (await run(f"import nowhere {file}"))[0] == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("members.csv", b"user_id\nu\xff\n", "expected CSV in UTF-8"),
+        ("members.csv", b"user_id\n" + b"x" * 200_000, "expected CSV in UTF-8"),
+        ("members.ndjson", b'{"user_id": "\xff"}', "expected NDJSON in UTF-8"),
+        ("members.ndjson", b"[" * 100_000, "line 1 of the file is no JSON"),
+        ("members.ndjson", b"\n", "names nobody"),
+        ("members.csv", b"user_id\n", "names nobody"),
+    ],
+)
+async def test_a_file_that_is_none_is_told_of_and_nobody_is_removed(
+    run: Run, tmp_path: Path, name: str, content: bytes, told: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    await run("add news old")
+
+    code, _, problem = await run(f"import news {tmp_path / name} --replace")
+
+    assert (code, told in problem, "Traceback" in problem) == (2, True, False), problem
+    assert len(json.loads((await run("members news --json"))[1])) == 1
+
+
 async def test_topics_are_set_listed_and_removed_from_the_command_line(run: Run) -> None:
     assert await run("set fair Fair") == (0, "There is fair.\n", "")
     await run("add fair u1 u2")

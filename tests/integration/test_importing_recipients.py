@@ -171,6 +171,15 @@ async def test_people_are_put_shown_merged_listed_and_deleted(run: Run, tmp_path
     assert (await run("show", "a/1"))[0] == 1
     file.write_text("[]")
     assert "no JSON object" in (await run("put", "a", str(file)))[2]
+    for content in (b"[" * 100_000, b"\xff", b"{"):
+        file.write_bytes(content)
+        assert await run("put", "a", str(file)) == (2, "", "notifier: that is no JSON\n")
+    assert "No such file" in (await run("put", "a", str(tmp_path / "none.json")))[2]
+    sheet = tmp_path / "people.csv"
+    sheet.write_text("email\na@b.example\n")
+    refused = (await run("import", str(sheet)))[2]
+    assert "has to name the columns" in refused
+    assert "go on with" not in refused
     assert "such as plan=pro" in (await run("list", "--attribute", "plan"))[2]
 
 

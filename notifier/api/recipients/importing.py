@@ -186,9 +186,10 @@ async def _records(upload: Upload) -> AsyncIterator[Record]:
 def _stopped(error: ProblemError, progress: _Progress) -> ProblemError:
     """Return the problem that ended an import, and how to go on."""
     done = progress.lines_done
+    further = f" All up to line {done} is done: go on with ?from_line={done + 1}." if done else ""
     return ProblemError(
         error.problem,
-        f"{error.detail} All up to line {done} is done: go on with ?from_line={done + 1}.",
+        f"{error.detail}{further}",
         headers=error.more.headers,
         members={"lines_done": done},
     )
