@@ -48,6 +48,12 @@ class Span(StrEnum):
 
     def began(self, now: datetime, zone: tzinfo) -> datetime:
         """Return, in UTC, when the one began that `now` is in; weeks do on Mondays."""
+        try:
+            return self._began(now, zone)
+        except OverflowError:  # before the first day that there is
+            return now
+
+    def _began(self, now: datetime, zone: tzinfo) -> datetime:
         wall = now.astimezone(zone).replace(tzinfo=None, minute=0, second=0, microsecond=0)
         if self is not Span.HOUR:
             wall = wall.replace(hour=0)

@@ -42,8 +42,11 @@ class QuietHours:
         it twice, the first.
         """
         until = now
-        while later := self._end(until, zone):
-            until = later
+        try:
+            while later := self._end(until, zone):
+                until = later
+        except OverflowError:  # before the first day that there is, or after the last
+            return None
         return until.astimezone(UTC) if until > now else None
 
     def document(self) -> Mapping[str, JsonValue]:

@@ -1,6 +1,6 @@
 """Categories: what they are called, what must be left to people, and what caps count in."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -106,3 +106,12 @@ async def test_what_is_declared_is_looked_up_every_two_seconds_or_when_it_is_cha
     clock.passed_s += 2.1
     assert (await categories.of("orders")).by_key == {"news": NEWS}
     assert store.asked == 3
+
+
+@pytest.mark.parametrize(
+    "now", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
+)
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Apia", "America/New_York"])
+@pytest.mark.parametrize("span", Span)
+def test_a_span_begins_at_the_ends_of_all_time_too(now: datetime, zone: str, span: Span) -> None:
+    assert span.began(now, ZoneInfo(zone)) <= now

@@ -131,3 +131,14 @@ def test_a_wait_is_quiet_all_along_and_ends_where_it_is_not(
 def test_they_are_read_as_they_were_written(case: tuple[QuietHours, datetime, ZoneInfo]) -> None:
     assert QuietHours.decode(case[0].encode()) == case[0]
     assert QuietHours.decode(None) is None
+
+
+@pytest.mark.parametrize(
+    "now", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
+)
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Apia", "America/New_York"])
+@pytest.mark.parametrize(
+    "hours", [QuietHours(time(22), time(7)), QuietHours(time(0), time(23, 59))]
+)
+def test_nothing_waits_at_the_ends_of_all_time(now: datetime, zone: str, hours: QuietHours) -> None:
+    assert hours.held_until(now, ZoneInfo(zone)) is None
