@@ -69,7 +69,7 @@ class TermsView(View):
     rows_days: int | None
 
 
-class RuleView(TermsView):
+class RetentionRuleView(TermsView):
     """How long notifications of one service are kept."""
 
     service: str
@@ -94,7 +94,7 @@ class RetentionView(View):
     defaults: Annotated[
         TermsView, Field(description="What NOTIFIER_RETENTION__* of this process say.")
     ]
-    items: list[RuleView]
+    items: list[RetentionRuleView]
 
 
 class RuleQuery(QueryModel):
@@ -123,7 +123,7 @@ class RetentionEndpoints:
         defaults = TermsView(
             content_days=self.defaults.content_days, rows_days=self.defaults.rows_days
         )
-        items = [RuleView.of(each) for each in await self.rules.all()]
+        items = [RetentionRuleView.of(each) for each in await self.rules.all()]
         view = RetentionView(defaults=defaults, items=items)
         return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
 
@@ -131,7 +131,9 @@ class RetentionEndpoints:
         """Add or replace a rule."""
         rule = Rule(service=call.query.service, channel=call.query.type, terms=call.body.terms())
         stored = await self.rules.set(rule)
-        return Answer(status=HTTPStatus.OK, body=RuleView.of(stored).json_value()).response()
+        return Answer(
+            status=HTTPStatus.OK, body=RetentionRuleView.of(stored).json_value()
+        ).response()
 
     async def remove(self, call: Call[None, RuleQuery]) -> Response:
         """Remove a rule."""
@@ -166,7 +168,7 @@ class RetentionEndpoints:
             scope="admin",
             query=RuleQuery,
             body=TermsRequest,
-            replies={200: Reply(description="The rule", model=RuleView)},
+            replies={200: Reply(description="The rule", model=RetentionRuleView)},
             problems=(INVALID,),
         )
 

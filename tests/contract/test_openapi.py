@@ -82,6 +82,9 @@ WITHOUT_KEY = (
     "explainRecipient",
     "verifyErasure",
     "importRecipients",
+    "cancelNotifications",
+    "pauseSchedule",
+    "resumeSchedule",
 )
 
 
