@@ -40,6 +40,7 @@ from notifier.api.recipients.preferences import PreferenceEndpoints
 from notifier.api.recipients.writing import RecipientEndpoints
 from notifier.api.retention import RetentionEndpoints
 from notifier.api.rules.reading import RuleReading
+from notifier.api.rules.rehearsing import RuleRehearsing
 from notifier.api.rules.writing import RuleWriting
 from notifier.api.sandbox import SandboxEndpoints
 from notifier.api.schedules.endpoints import ScheduleEndpoints
@@ -55,6 +56,9 @@ from notifier.audience.category import Categories
 from notifier.content.cascading import Cascader
 from notifier.content.library import Library
 from notifier.content.shared import Sharing
+from notifier.events.planning import StepPlanner
+from notifier.events.reacting import Reactor
+from notifier.events.rehearsing import Rehearser
 from notifier.events.reviewing import Reviewer
 from notifier.events.rules import RuleBook
 from notifier.intake.drafting import Drafter
@@ -75,6 +79,7 @@ def all_operations(
 ) -> Sequence[Operation]:
     """Declare all endpoints."""
     library, categories, drafter = common.library, common.categories, common.drafter
+    book = RuleBook(ports.rules, ports.clock)
     found: list[Operation] = [
         *_on_notifications(ports, config, doorkeeper, library, drafter),
         *_on_inboxes(ports, config, doorkeeper, tokens, feed),
@@ -85,7 +90,7 @@ def all_operations(
         *SenderEndpoints(store=ports.senders, senders=common.senders).operations(),
         *_on_people(ports, config, categories, library),
         *_on_schedules(ports, common),
-        *_on_rules(ports, library),
+        *_on_rules(ports, drafter, book),
         *_on_callbacks(ports, config),
         *page_operations(),
     ]
@@ -142,17 +147,23 @@ def _on_templates(
     )
 
 
-def _on_rules(ports: ApiPorts, library: Library) -> Sequence[Operation]:
-    reviewer = Reviewer(library)
+def _on_rules(ports: ApiPorts, drafter: Drafter, book: RuleBook) -> Sequence[Operation]:
+    reviewer = Reviewer(drafter.pinner.library)
     reading = RuleReading(rules=ports.rules, reviewer=reviewer)
     writing = RuleWriting(
         rules=ports.rules,
-        book=RuleBook(ports.rules, ports.clock),
+        book=book,
         expressions=ports.expressions,
         reviewer=reviewer,
         new_id=ports.new_id,
     )
-    return (*reading.operations(), *writing.operations())
+    rehearsing = RuleRehearsing(
+        rules=ports.rules,
+        expressions=ports.expressions,
+        rehearser=Rehearser(Reactor(book, StepPlanner(ports.expressions), drafter)),
+        new_id=ports.new_id,
+    )
+    return (*reading.operations(), *writing.operations(), *rehearsing.operations())
 
 
 def _testing(

@@ -1,7 +1,8 @@
 """Rules: as files of a team's repository, and on a server."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +30,10 @@ Only = Annotated[list[str] | None, typer.Option("--only", help="Only this rule; 
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what was changed meanwhile.")]
 Publish = Annotated[bool, typer.Option("--publish", help="Put in force what has no errors.")]
 Name = Annotated[str, typer.Argument(help="The rule, such as order.shipped.")]
+_NOTHING = dict.fromkeys(
+    ("type", "send_at", "unless", "unless_event", "withheld", "subject", "text")
+)
+_REHEARSED = ("person", "outcome", "type", "send_at", "unless", "says", "reason")
 _RULE = ("service", "name", "published", "updated_at")
 
 
@@ -68,6 +73,28 @@ def rollback(
     client = ApiClient.of_environment(url, service)
     done = client.post("rules", name, "rollback", body={"version": version})
     say(f"{name}: version {done['version']} is in force, which says what {version} does")
+
+
+@group.command("dry-run")
+def dry_run(
+    name: Name,
+    event: Annotated[
+        Path,
+        typer.Argument(help="A file with the event, a CloudEvent; - reads it.", allow_dash=True),
+    ],
+    *,
+    version: Annotated[
+        int | None, typer.Option(help="Of this version; without it, of the draft.")
+    ] = None,
+    url: AtUrl = None,
+    service: ActingFor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a rule would make of an event, and send nothing."""
+    body = {"event": _event(event), "version": version}
+    found = ApiClient.of_environment(url, service).post("rules", name, "dry-run", body=body)
+    rows = [row for match in found["matches"] for row in _rehearsed(match)]
+    show(_REHEARSED, rows, as_json=as_json)
 
 
 @group.command()
@@ -117,6 +144,36 @@ def push(
         return saved is not None and _in_force(client, name, saved, is_asked=publish)
 
     _finish(map(one, _chosen(kept.names(), only)))
+
+
+def _event(file: Path) -> Any:
+    """Return the event that a file holds.
+
+    Raises:
+        SettingsError: it is no JSON.
+    """
+    text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise SettingsError(f"{file}: is no JSON") from None
+
+
+def _rehearsed(match: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield a row for each notification, and one for a match that has none."""
+    digest = match["digest"]
+    told = [*match["notifications"], *(digest["notifications"] if digest else ())]
+    for each in told or [_NOTHING]:
+        event = each["unless_event"]
+        yield {
+            "person": match["person"],
+            "outcome": match["outcome"],
+            "type": each["type"],
+            "send_at": each["send_at"] or (digest["due_at"] if digest else None),
+            "unless": each["unless"] or event,
+            "says": each["subject"] or each["text"],
+            "reason": match["reason"] or each["withheld"] or (digest and digest["unfinished"]),
+        }
 
 
 def _pulled(client: ApiClient, kept: RuleFolder, name: str, *, is_forced: bool) -> bool:

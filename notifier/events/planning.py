@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
-from notifier.content.template import TemplateRef
+from notifier.audience.quiet_hours import WEEKDAYS
 from notifier.events.event import DigestItem, Throttle
 from notifier.events.expressions import Context, Expressions, Missing, Unfit
 from notifier.events.rule import (
@@ -30,6 +30,8 @@ from notifier.wall_time import instant
 
 MOST_SHOWN = 50
 _DAY = timedelta(days=1)
+_DAYS_AHEAD = 9
+"""A week, and a day that is past or whose time clocks skip."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,7 @@ class PlanError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Planner:
+class StepPlanner:
     """Works out a rule's steps."""
 
     expressions: Expressions
@@ -164,7 +166,7 @@ class Planner:
 class _Making:
     """A plan on its way through the steps."""
 
-    planner: Planner
+    planner: StepPlanner
     rule: Rule
     to: To
     occasion: Occasion
@@ -206,22 +208,29 @@ class _Making:
             self.drafts.append(
                 PlannedDraft(
                     name=f"{where}/{channel}",
-                    draft=self._draft(channel, step.template, variables),
+                    draft=self._draft(channel, step, variables),
                     unless=self.unless,
                     unless_event=self.unless_event,
                 )
             )
 
-    def _draft(self, channel: Channel, template: str, variables: Mapping[str, JsonValue]) -> Draft:
+    def _draft(self, channel: Channel, step: Send, variables: Mapping[str, JsonValue]) -> Draft:
         return Draft(
             channel=channel,
             user_id=self.to.user_id,
             recipient=self.to.recipient,
-            template=TemplateRef(template),
+            template=step.ref,
             variables=variables,
             lane=self.rule.lane,
             send_at=self.at,
+            expires_at=self._expires_at(step),
+            sensitive=step.is_sensitive,
         )
+
+    def _expires_at(self, step: Send) -> datetime | None:
+        if step.expires_in_s is None:
+            return None
+        return (self.at or self.occasion.now) + timedelta(seconds=step.expires_in_s)
 
     def _later(self, where: str, step: Delay) -> datetime:
         begun = replace(self.occasion, now=self.at or self.occasion.now)
@@ -267,8 +276,9 @@ def until(wait: Lasting | WallTime, occasion: Occasion) -> datetime:
         return occasion.now + timedelta(seconds=wait.seconds)
     zone = ZoneInfo(wait.zone) if wait.zone else occasion.zone
     today = datetime.combine(occasion.now.astimezone(zone).date(), wait.at)
-    days = (today, today + _DAY, today + 2 * _DAY)
-    return next(at for day in days if (at := instant(day, zone)) > occasion.now)
+    days = (today + ahead * _DAY for ahead in range(_DAYS_AHEAD))
+    times = (instant(day, zone) for day in days if WEEKDAYS[day.weekday()] in wait.weekdays)
+    return next(at for at in times if at > occasion.now)
 
 
 def _read_time(value: JsonValue) -> datetime | None:

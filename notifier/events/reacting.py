@@ -16,7 +16,7 @@ from notifier.events.planning import (
     Plan,
     PlanError,
     PlannedDraft,
-    Planner,
+    StepPlanner,
     needs_zone,
 )
 from notifier.events.rule import Rule, RuleVersion, Skip, is_of_type
@@ -44,7 +44,7 @@ class Reactor:
     """Knows the rules, and what they come to. Changes nothing."""
 
     book: RuleBook
-    planner: Planner
+    planner: StepPlanner
     drafter: Drafter
 
     async def react(self, event: Event) -> Effects:
@@ -77,6 +77,12 @@ class Reactor:
         version = await self.book.version(digest.version_id)
         if version is None:
             return Unfinished("the rule is not there any more")
+        return await self.finish(version, digest)
+
+    async def finish(
+        self, version: RuleVersion, digest: Digest
+    ) -> Sequence[Submission] | Unfinished:
+        """Return what a digest comes to by this version of its rule. Raises as `finished`."""
         items: list[JsonValue] = [each.data for each in digest.items]
         to = To(digest.person) if digest.is_user else To(recipient=digest.person)
         try:

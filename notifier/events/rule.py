@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TypeAlias
 from uuid import UUID
 
+from notifier.audience.quiet_hours import WEEKDAYS
 from notifier.content.template import TemplateRef
 from notifier.notification.model import Channel, Lane
 from notifier.notification.origin import Condition
@@ -47,6 +48,7 @@ class WallTime:
 
     at: time
     zone: str | None = None
+    weekdays: frozenset[str] = frozenset(WEEKDAYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,10 @@ class Send:
     template: str
     variables: Mapping[str, str] = field(default_factory=dict)
     """Expressions, besides the rule's."""
+    expires_in_s: int | None = None
+    """From when it is due: later it is of no use."""
+    is_sensitive: bool = False
+    """Whether its content is erased once it is sent."""
 
     @property
     def ref(self) -> TemplateRef:

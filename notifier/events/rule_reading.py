@@ -7,6 +7,7 @@ from datetime import time
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from notifier.audience.quiet_hours import WEEKDAYS
 from notifier.content.template import is_template_name
 from notifier.events.rule import (
     MAX_STEPS,
@@ -95,14 +96,19 @@ class _Reading:
         return read(value, path)
 
     def _send(self, value: dict[str, JsonValue], path: Path) -> Step | None:
-        self._object(value, path, needed=("send", "template"), others=("variables",))
+        self._object(value, path, needed=("send", "template"), others=_OF_SENDS)
         template = value.get("template", "any")
         if not isinstance(template, str) or not is_template_name(template):
             self._note((*path, "template"), "expected the name of a template")
+        expires = self._optional(value, "expires_in", self._span, path)
+        if not isinstance(sensitive := value.get("sensitive", False), bool):
+            self._note((*path, "sensitive"), "expected true or false")
         return Send(
             channels=self._channels(value["send"], (*path, "send")),
             template=str(template),
             variables=self._variables(value.get("variables", {}), (*path, "variables")),
+            expires_in_s=expires.seconds if expires else None,
+            is_sensitive=sensitive is True,
         )
 
     def _delay(self, value: dict[str, JsonValue], path: Path) -> Step | None:
@@ -237,17 +243,23 @@ class _Reading:
         return Lasting(seconds)
 
     def _wall_time(self, value: JsonValue, path: Path) -> WallTime:
-        given = self._object(value, path, needed=("at",), others=("zone",))
+        given = self._object(value, path, needed=("at",), others=("on", "zone"))
         at, zone = given.get("at"), given.get("zone", _RECIPIENT)
         if not isinstance(at, str) or not _AT.fullmatch(at):
             self._note((*path, "at"), "expected a time of the day, such as 09:00")
             at = "00:00"
-        if zone == _RECIPIENT:
-            return WallTime(time.fromisoformat(at))
-        if not isinstance(zone, str) or not is_zone(zone):
+        if zone != _RECIPIENT and not (isinstance(zone, str) and is_zone(zone)):
             self._note((*path, "zone"), "expected recipient, or a zone such as Europe/Vienna")
-            return WallTime(time.fromisoformat(at))
-        return WallTime(time.fromisoformat(at), zone)
+        named = None if zone == _RECIPIENT else str(zone)
+        days = self._weekdays(given.get("on", [*WEEKDAYS]), (*path, "on"))
+        return WallTime(time.fromisoformat(at), named, days)
+
+    def _weekdays(self, value: JsonValue, path: Path) -> frozenset[str]:
+        days = [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+        if not days or value != days or not {*days} <= {*WEEKDAYS}:
+            self._note(path, f"expected a list of {', '.join(WEEKDAYS)}")
+            return frozenset(WEEKDAYS)
+        return frozenset(days)
 
     def _count(self, value: JsonValue, path: Path, most: int, least: int = 1) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
@@ -260,4 +272,5 @@ class _Reading:
 
 
 _OTHERS = ("when", "key", "cancelled_by", "variables", "lane")
+_OF_SENDS = ("variables", "expires_in", "sensitive")
 _OF_DIGESTS = ("key", "window", "until", "max_items", "first")

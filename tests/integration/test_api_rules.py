@@ -131,3 +131,59 @@ async def test_what_rules_made_is_taken_back_by_its_key(api: Api) -> None:
     stands = await api.stores.queries.get(others.id, service=None)
     assert stands is not None
     assert stands.status is Status.PENDING
+
+
+async def test_a_dry_run_shows_what_would_be_sent_and_why_not(api: Api) -> None:
+    await publish_template(api)
+    headers = await api.headers("orders", "recipients")
+    address = {"channel": "email", "address": "ada@example.org", "is_primary": True}
+    await api.client.put("/api/v1/recipients/u-7", json={"addresses": [address]}, headers=headers)
+    steps = [{"delay": "10m"}, {"unless": {"event": "order.delivered"}}, SEND]
+    rule = {**RULE, "key": "data.order", "when": "data.total > 100", "steps": steps}
+    await api.client.put(DRAFT, json=rule)
+    path = f"{RULES}/shipped/dry-run"
+    data = {"user_id": "u-7", "order": "o-1", "total": 120}
+
+    shown = await api.client.post(path, json={"event": {"data": data}})
+    cheap = await api.client.post(path, json={"event": {"data": {**data, "total": 5}}})
+    other = await api.client.post(path, json={"event": {"type": "order.paid", "data": data}})
+
+    assert shown.status_code == 200
+    [match] = shown.json()["matches"]
+    assert (match["person"], match["key"], match["outcome"]) == ("u-7", "o-1", "matched")
+    [sent] = match["notifications"]
+    assert (sent["type"], sent["subject"], sent["text"]) == (
+        "email",
+        "Shipped",
+        "o-1 is on its way",
+    )
+    assert sent["send_at"] is not None
+    assert sent["unless_event"] == "order.delivered"
+    assert "ada@example.org" not in shown.text
+    assert cheap.json()["matches"][0]["reason"] == "when: it is not so"
+    assert "not on this type" in other.json()["matches"][0]["reason"]
+    account = await api.client.get("/api/v1/notifications", headers=await api.headers("orders"))
+    assert account.json().get("items", []) == []
+
+
+async def test_a_dry_run_is_of_a_version_or_of_the_draft(api: Api) -> None:
+    await publish_template(api)
+    digest = {"digest": {"window": "1h", "max_items": 5}}
+    await api.client.put(DRAFT, json={**RULE, "steps": [digest, SEND]})
+    await api.client.post(f"{RULES}/shipped/publish")
+    throttle = {"throttle": {"count": 2, "per": "1h"}}
+    await api.client.put(DRAFT, json={**RULE, "on": "order.*", "steps": [throttle, SEND]})
+    path, event = f"{RULES}/shipped/dry-run", {"data": {"user_id": "u-7"}}
+
+    first = (await api.client.post(path, json={"event": event, "version": 1})).json()
+    draft = (await api.client.post(path, json={"event": event})).json()
+    nothing = await api.client.post(path, json={"event": event, "version": 9})
+    no_event = await api.client.post(path, json={"event": {"id": "", "data": {}}})
+
+    assert (first["version"], draft["version"]) == (1, 2)
+    [match] = first["matches"]
+    assert match["digest"]["max_items"] == 5
+    assert "there is no such recipient" in match["digest"]["unfinished"]
+    assert draft["matches"][0]["throttle"] == {"count": 2, "per_s": 3600, "key": ""}
+    assert (nothing.status_code, no_event.status_code) == (422, 422)
+    assert [each["pointer"] for each in no_event.json()["errors"]] == ["/event/id"]

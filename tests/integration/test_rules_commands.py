@@ -126,3 +126,19 @@ async def test_a_version_is_published_and_taken_back_by_command(team: Team) -> N
     assert back == (0, "shipped: version 2 is in force, which says what 1 does\n", "")
     assert (await team.run("rollback shipped 9"))[0] == 1
     assert (await team.run("show nothing"))[0] == 2
+
+
+async def test_what_an_event_would_come_to_is_told(team: Team) -> None:
+    await publish_template(team.api)
+    team.write()
+    await team.run("push")
+    event = team.folder.parent / "event.json"
+    event.write_text(json.dumps({"data": {"user_id": "u-7", "order": "o-1"}}))
+
+    code, out, _ = await team.run(f"dry-run shipped {event}")
+    event.write_text("{")
+
+    assert code == 0
+    assert "u-7\tfailed" in out
+    assert "there is no such recipient" in out
+    assert (await team.run(f"dry-run shipped {event}"))[0] == 2

@@ -11,7 +11,7 @@ from uuid_utils import compat
 from notifier.content.attachment import AttachmentLimits
 from notifier.content.template import Content
 from notifier.events.event import Event
-from notifier.events.planning import Planner
+from notifier.events.planning import StepPlanner
 from notifier.events.reacting import Reactor
 from notifier.events.rule import Rule, RuleVersion
 from notifier.events.rule_reading import read_rule
@@ -122,7 +122,7 @@ class World:
             audience=self.people.audience(clock),
         )
         book = RuleBook(cast(RuleStore, self.rules), clock)
-        return Reactor(book, Planner(ENGINE), drafter)
+        return Reactor(book, StepPlanner(ENGINE), drafter)
 
 
 def an_event(**changes: Any) -> Event:

@@ -153,6 +153,7 @@ async def test_what_a_fallback_would_depend_on_and_is_not_sent_does_not_hold_it_
         ("data.at", datetime(2026, 7, 1, 18, 30, tzinfo=UTC)),
         ({"at": "09:00"}, datetime(2026, 7, 2, 7, tzinfo=UTC)),
         ({"at": "15:00"}, datetime(2026, 7, 1, 13, tzinfo=UTC)),
+        ({"at": "09:00", "on": ["mon"]}, datetime(2026, 7, 6, 7, tzinfo=UTC)),
         ({"at": "15:00", "zone": "America/New_York"}, datetime(2026, 7, 1, 19, tzinfo=UTC)),
     ],
 )
@@ -164,6 +165,16 @@ async def test_a_step_waits_for_a_time_of_the_event_or_of_the_day(
     match = await matched(world, data={**ORDER, "at": "2026-07-01T20:30:00+02:00"})
 
     assert [each.send_at for each in match.submissions] == [at]
+
+
+async def test_what_a_step_sends_may_expire_and_be_sensitive(world: World) -> None:
+    sensitive = {**SEND, "expires_in": "10m", "sensitive": True}
+    world.rules.add(steps=[sensitive, {"delay": "1h"}, {**SEND, "expires_in": "10m"}])
+
+    first, second = (await matched(world)).submissions
+
+    assert (first.sensitive, first.expires_at) == (True, NOW + timedelta(minutes=10))
+    assert (second.sensitive, second.expires_at) == (False, NOW + timedelta(minutes=70))
 
 
 async def test_a_throttle_spares_what_came_before_it(world: World) -> None:

@@ -57,7 +57,7 @@ def test_a_rule_is_read_with_all_that_it_may_say() -> None:
             {"delay": {"until": {"at": "09:00", "zone": "Europe/Vienna"}}},
             {"unless": "read"},
             {"unless": {"event": "order.delivered"}},
-            {**SEND, "variables": {"n": "count"}},
+            {**SEND, "variables": {"n": "count"}, "expires_in": "1d", "sensitive": True},
         ],
     )
 
@@ -80,7 +80,13 @@ def test_a_rule_is_read_with_all_that_it_may_say() -> None:
             Delay(WallTime(time(9), "Europe/Vienna")),
             Skip(Condition.READ),
             Skip(event="order.delivered"),
-            Send(channels=[Channel.EMAIL], template="order.shipped", variables={"n": "count"}),
+            Send(
+                channels=[Channel.EMAIL],
+                template="order.shipped",
+                variables={"n": "count"},
+                expires_in_s=86_400,
+                is_sensitive=True,
+            ),
         ],
     )
 
@@ -108,6 +114,8 @@ def test_a_rule_is_read_with_all_that_it_may_say() -> None:
         (written(steps=[{**SEND, "send": ["sms", "sms"]}]), "steps/0/send"),
         (written(steps=[{**SEND, "template": "No Name"}]), "steps/0/template"),
         (written(steps=[{"send": ["email"]}]), "steps/0/template"),
+        (written(steps=[{**SEND, "expires_in": 10}]), "steps/0/expires_in"),
+        (written(steps=[{**SEND, "sensitive": "no"}]), "steps/0/sensitive"),
         (written(steps=[{"delay": "soon"}, SEND]), "steps/0/delay"),
         (written(steps=[{"delay": "31d"}, SEND]), "steps/0/delay"),
         (written(steps=[{"delay": {"until": {"at": "24:00"}}}, SEND]), "steps/0/delay/until/at"),
@@ -115,6 +123,9 @@ def test_a_rule_is_read_with_all_that_it_may_say() -> None:
             written(steps=[{"delay": {"until": {"at": "09:00", "zone": "Vienna"}}}, SEND]),
             "steps/0/delay/until/zone",
         ),
+        (with_digest(on=["mon"]), "steps/0/digest/on"),
+        (with_digest(until={"at": "09:00", "on": []}), "steps/0/digest"),
+        (with_digest(window=None, until={"at": "9", "on": 1}), "steps/0/digest"),
         (written(steps=[{"digest": {}}, SEND]), "steps/0/digest"),
         (with_digest(max_items=1), "steps/0/digest/max_items"),
         (with_digest(first="skip"), "steps/0/digest/first"),
