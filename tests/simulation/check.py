@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
+from notifier.broadcasts.broadcast import State
 from notifier.notification.model import OnUnknown, Status
 from notifier.notification.transitions import DEFER, TRANSITIONS
 from tests.simulation.audience.signs import about_people, may_be_unknown
@@ -89,6 +90,7 @@ def _cases(ended: Ended) -> Iterator[_Case]:
 
 def _about_clients(ended: Ended) -> Iterator[str]:
     stored = {UUID(record["id"]) for record in ended.records}
+    own = {UUID(record["id"]) for record in ended.records if record["broadcast_id"] is None}
     told = Counter(wish.told for wish in ended.wishes if wish.told is not None)
     for wish in ended.wishes:
         if wish.refusal is not None and _may_be_refused(wish, ended):
@@ -104,7 +106,7 @@ def _about_clients(ended: Ended) -> Iterator[str]:
     )
     if all(wish.told for wish in ended.wishes):
         yield from (
-            f"doubled-record: {id} is stored, and nobody was told" for id in stored - set(told)
+            f"doubled-record: {id} is stored, and nobody was told" for id in own - set(told)
         )
     yield from (
         f"foreign: {call.id} was handed over and is not stored"
@@ -173,6 +175,11 @@ def _wrong_end(case: _Case, causes: "_Causes", ended: Ended) -> str | None:
 
 
 def _is_asked_for(case: _Case, ended: Ended) -> bool:
+    if case.record["broadcast_id"] is not None:
+        return case.status is Status.SUPPRESSED or any(
+            (row["id"], row["state"]) == (case.record["broadcast_id"], State.CANCELLED)
+            for row in ended.broadcasts
+        )
     return any(
         wish.is_cancelled if case.status is Status.CANCELLED else _may_be_suppressed(wish)
         for wish in ended.wishes

@@ -7,12 +7,14 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import product
 from typing import Any, Protocol
 from unittest import mock
 
 import structlog
 
+from notifier.broadcasts.pacing import ExpansionPace
 from notifier.channels.provider import Parts
 from notifier.channels.registry import channel_settings
 from notifier.composition import api, one_process, resources, stores, workers
@@ -89,6 +91,8 @@ def opened_into(world: _Opened) -> Iterator[None]:
         "watching_topology": watching_topology,
         "stop_signal": lambda: this_process().stopping,
         "spare_collector": lambda: None,
+        # The topic of a world has few members.
+        "ExpansionPace": partial(ExpansionPace, chunk=4),
     }
     with contextlib.ExitStack() as stack:
         hung: set[str] = set()

@@ -48,6 +48,7 @@ class Ended:
     log: list[Mapping[str, Any]] = field(default_factory=list)
     records: list[Mapping[str, Any]] = field(default_factory=list)
     timeline: list[Mapping[str, Any]] = field(default_factory=list)
+    broadcasts: list[Mapping[str, Any]] = field(default_factory=list)
     cap_uses: list[Mapping[str, Any]] = field(default_factory=list)
     past: Past = field(default_factory=Past)
     """What the directory said, and when; empty where nothing is sent to people."""

@@ -19,6 +19,7 @@ _TIMEOUT_S = 10.0
 _BACKOFF_S = (0.1, 3.0)
 _PATIENCE_S = 200.0
 _RECIPIENTS = "/api/v1/recipients"
+_BROADCASTS = "/api/v1/broadcasts"
 
 
 class Operator:
@@ -69,6 +70,28 @@ class Operator:
         path = f"/api/v1/templates/{TEMPLATE}"
         await self._insist("PUT", f"{path}/draft", draft)
         await self._insist("POST", f"{path}/publish", key=key)
+
+    async def join(self, topic: str, user_id: str) -> None:
+        """Make somebody a member of a topic."""
+        members = {"members": [{"user_id": user_id}]}
+        await self._insist("PUT", f"/api/v1/topics/{topic}/members", members)
+
+    async def part(self, topic: str, user_id: str) -> None:
+        """Have somebody be no member any more."""
+        gone = {"user_ids": [user_id]}
+        await self._insist("DELETE", f"/api/v1/topics/{topic}/members", gone)
+
+    async def broadcast(
+        self, wanted: Mapping[str, Any], key: str, moves: Sequence[str], every_s: float
+    ) -> None:
+        """Send a template to a topic, and make these moves with it, one after the other."""
+        response = await self._insist("POST", _BROADCASTS, wanted, key=key)
+        if response is None or response.status != HTTPStatus.ACCEPTED:
+            return
+        for move in moves:
+            await asyncio.sleep(every_s)
+            path = f"{_BROADCASTS}/{response.json()['id']}/{move}"
+            await self._insist("POST", path, key=f"{key}-{move}")
 
     async def _insist(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, key: str = ""

@@ -44,6 +44,8 @@ class Kind(StrEnum):
     QUIET = "quiet hours"
     MOVE = "move"
     LEAVE = "leave"
+    MEMBERS = "members"
+    BROADCAST = "broadcast"
 
 
 STORE = {
@@ -61,7 +63,7 @@ STORE = {
 STOPPING = {Kind.KILL, Kind.FREEZE, Kind.STOP, *STORE}
 """What may keep a process from knowing, or recording, anything."""
 
-AUDIENCE = {Kind.CHOOSE, Kind.QUIET, Kind.MOVE, Kind.LEAVE}
+AUDIENCE = {Kind.CHOOSE, Kind.QUIET, Kind.MOVE, Kind.LEAVE, Kind.MEMBERS, Kind.BROADCAST}
 """What people do, or their service for them."""
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from notifier.commands import keys
 from notifier.settings.groups import KeySettings
+from notifier.store.kit.database import Patience
 from notifier.store.kit.opening import open_database
 from notifier.store.templates.library import SqlTemplateStore
 from notifier.store.upgrading import upgrade
@@ -36,6 +37,8 @@ from tests.simulation.world import World
 _MEMORY = Path("/dev/shm")  # noqa: S108  where a disk costs nothing
 _MOST_CPU_S = 120
 """A world that takes more goes round in circles."""
+_UNHURRIED = Patience().times(20)
+"""Real time is what other processes of the machine leave of it."""
 _ORDERS = 5
 """A smaller plan shifts what happens when: each is tried with so many orders."""
 
@@ -94,7 +97,7 @@ async def _prepared(path: Path) -> str:
     url = f"sqlite:///{path}"
     await upgrade(url)
     settings = KeySettings.from_env({"NOTIFIER_DATABASE_URL": url, "NOTIFIER_KEY_PEPPER": PEPPER})
-    async with open_database(url) as database:
+    async with open_database(url, _UNHURRIED) as database:
         await publish_first(SqlTemplateStore(database))
         await settle(database)
     return await keys.create_key(settings, "shop", ["send", "read", "admin"], None)

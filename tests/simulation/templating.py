@@ -1,6 +1,7 @@
 """The template of a world: what it says, who publishes it, and whether it was sent like that."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 from uuid import UUID
 
@@ -14,12 +15,13 @@ from notifier.notification.model import Channel
 from notifier.notification.sms import SmsRules
 from notifier.rendering.checking.check import check
 from notifier.rendering.previewing import preview
+from tests.simulation.audience.people import LETTER, LETTER_CATEGORY
 from tests.simulation.clients import TEMPLATE, Wish
 from tests.simulation.providers import Call
 
 _SERVICE = "shop"
 _PLACE = "{{ number }}"
-_FIRST = UUID(int=1)
+_FIRST, _LETTER = UUID(int=1), UUID(int=2)
 
 
 def content(words: str) -> Content:
@@ -39,6 +41,9 @@ async def publish_first(templates: TemplateStore) -> None:
     first = content("at first")
     saved = await templates.save(service=_SERVICE, name=TEMPLATE, content=first, if_match=None)
     await templates.publish(draft=cast(TemplateDraft, saved), compiled=first, id=_FIRST)
+    letter = replace(content("a letter"), category=LETTER_CATEGORY)
+    drafted = await templates.save(service=_SERVICE, name=LETTER, content=letter, if_match=None)
+    await templates.publish(draft=cast(TemplateDraft, drafted), compiled=letter, id=_LETTER)
 
 
 class NearWorkshop:

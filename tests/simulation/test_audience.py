@@ -108,6 +108,7 @@ def record(**changes: Any) -> dict[str, Any]:
         "attempts_spent": 0,
         "outcome_unknown": False,
         "template_version_id": None,
+        "broadcast_id": None,
         "is_counted": True,
         **changes,
     }

@@ -41,6 +41,7 @@ SETTLE_S = 2_500.0
 """How long all may take to be final once faults are over."""
 _SHARE_DELIVERED = 0.8
 _OPEN = "SELECT count(*) FROM notifications WHERE status IN ('pending', 'processing')"
+_UNDER_WAY = "SELECT count(*) FROM broadcasts WHERE finished_at IS NULL"
 _LEASED = "SELECT id, leased_by FROM notifications WHERE status = 'processing'"
 _PUBLISHED = """
 SELECT id, channel, lane, attempt FROM notifications
@@ -233,8 +234,9 @@ class World:
             await asyncio.sleep(_LOOK_S)
 
     def _is_settled(self) -> bool:
-        [(still_open,)] = self._asked(_OPEN)
-        if still_open or any(not task.done() for task in self._callbacks):
+        if any(self._asked(each) != [(0,)] for each in (_OPEN, _UNDER_WAY)) or any(
+            not task.done() for task in self._callbacks
+        ):
             return False
         return self.plan.one_process or self._letters() == len(self.failed_ids())
 
@@ -320,6 +322,7 @@ class World:
             for table, rows in (
                 ("notifications", self.ended.records),
                 ("notification_events", self.ended.timeline),
+                ("broadcasts", self.ended.broadcasts),
                 ("cap_uses", self.ended.cap_uses),
                 ("template_versions", self.ended.versions),
             ):

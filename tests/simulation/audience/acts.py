@@ -6,7 +6,17 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from tests.simulation.audience.past import Past
-from tests.simulation.audience.people import BY_KEY, COUNT, VARIANTS, profile, profile_document
+from tests.simulation.audience.people import (
+    BY_KEY,
+    COUNT,
+    LETTER,
+    STRANGERS,
+    TOPIC,
+    USER_IDS,
+    VARIANTS,
+    profile,
+    profile_document,
+)
 from tests.simulation.database import DatabaseServer
 from tests.simulation.ended import Ended
 from tests.simulation.epoch import EPOCH_S
@@ -25,6 +35,18 @@ _CHANGES: Sequence[Mapping[str, Mapping[str, bool | None]]] = (
     {"hints": {"email": False, "sms": True}},
 )
 _SHARE_HURRIED = 0.5
+_SHARE_PARTING = 0.5
+_SHARE_AHEAD = 0.5
+_SHARE_SMS, _SHARE_USUAL = 0.3, 0.85
+_MOVES: Sequence[Sequence[str]] = (
+    (),
+    ("pause", "resume"),
+    ("cancel",),
+    ("pause", "cancel"),
+    ("pause", "resume", "cancel"),
+)
+_RATES = (None, 1, 4, None)
+_MOST_PAUSED_S = 12.0
 _WAITING = """
 SELECT user_id FROM notifications WHERE status = 'pending' AND user_id IS NOT NULL ORDER BY id
 """
@@ -102,6 +124,8 @@ def suppressed(past: Past, body: Mapping[str, Any], fault: Fault) -> Mapping[str
     """Return the entry of the suppression list that stops this one: for all, or its category."""
     somebody = past.moments[-1].people.get(body.get("user_id", "")) if past.moments else None
     address = body.get("recipient") or (somebody and somebody.addresses.get(body["type"]))
+    if somebody is not None and fault.who * 10 % 1 < _SHARE_AHEAD:
+        address = _next_address(body, fault) or address
     entry = {"type": body["type"], "recipient": address or f"nobody-{fault.who}@example.com"}
     if address is None:
         entry["type"] = "email"
@@ -112,9 +136,47 @@ def suppressed(past: Past, body: Mapping[str, Any], fault: Fault) -> Mapping[str
     return entry
 
 
+def _join_or_part(world: Audience, fault: Fault) -> None:
+    all_ids = (*USER_IDS, *STRANGERS)
+    user_id = all_ids[int(fault.who * len(all_ids))]
+    is_joining = fault.level > _SHARE_PARTING
+    operator = world.operator
+    moved = operator.join(TOPIC, user_id) if is_joining else operator.part(TOPIC, user_id)
+    _act(world, fault, moved)
+
+
+def _broadcast(world: Audience, fault: Fault) -> None:
+    """Send a letter to the topic, slowly at times, and stop it meanwhile, for a while or for good.
+
+    Not so slowly that the others would have to wait.
+    """
+    moves = _MOVES[int(fault.level * len(_MOVES))]
+    wanted = {
+        "type": "sms" if fault.who < _SHARE_SMS else "email",
+        "template": LETTER,
+        "topic": TOPIC,
+        "variables": {"number": round(fault.at_s * 1_000)},
+        "priority": "high" if fault.who > _SHARE_USUAL else "bulk",
+        "rate_per_s": _RATES[int(fault.level * 1_000) % len(_RATES)],
+        "exclude": USER_IDS[:1],
+    }
+    every_s = min(fault.for_s, _MOST_PAUSED_S) / len(moves) if moves else 0
+    sent = world.operator.broadcast(wanted, f"broadcast-{fault.at_s}", moves, every_s)
+    _act(world, fault, sent)
+
+
+def _next_address(body: Mapping[str, Any], fault: Fault) -> str | None:
+    """Return where somebody may be some time, or was."""
+    number = int(body["user_id"].rpartition("-")[2])
+    addresses = profile(number, int(fault.who * VARIANTS)).addresses
+    return next((each.address for each in addresses if each.channel == body["type"]), None)
+
+
 ACTS: Mapping[Kind, Callable[[Any, Fault], None]] = {
     Kind.CHOOSE: _choose,
     Kind.QUIET: _want_quiet,
     Kind.MOVE: _move,
     Kind.LEAVE: _leave,
+    Kind.MEMBERS: _join_or_part,
+    Kind.BROADCAST: _broadcast,
 }

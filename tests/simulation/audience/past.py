@@ -5,12 +5,14 @@ import sqlite3
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from notifier.audience.choices import Place
 
-WATCHED = frozenset({"recipients", "recipient_addresses", "suppressions"})
+WATCHED = frozenset(
+    {"recipients", "recipient_addresses", "suppressions", "topic_members", "broadcasts"}
+)
 """The tables that say something of people."""
 _PEOPLE = "SELECT user_id, time_zone, choices, quiet_hours FROM recipients"
 _ADDRESSES = """
@@ -18,6 +20,8 @@ SELECT user_id, channel, coalesce(address_as_written, address)
 FROM recipient_addresses WHERE is_primary
 """
 _LISTED = "SELECT channel, recipient, category, reason FROM suppressions"
+_MEMBERS = "SELECT user_id FROM topic_members"
+_BROADCASTS = "SELECT id, state FROM broadcasts"
 
 Query: TypeAlias = Callable[[str], Sequence[tuple[Any, ...]]]
 
@@ -50,6 +54,14 @@ class Moment:
     at_s: float
     people: Mapping[str, Somebody]
     listed: frozenset[Listed]
+    members: frozenset[str] = frozenset()
+    """Of the topic."""
+    broadcasts: Mapping[str, str] = field(default_factory=dict)
+    """The state of each."""
+
+    def is_as(self, other: "Moment") -> bool:
+        """Whether nothing was changed between them."""
+        return replace(self, at_s=other.at_s) == other
 
 
 @dataclass(slots=True)
@@ -60,9 +72,14 @@ class Past:
 
     def note(self, at_s: float, query: Query) -> None:
         """Keep how it is now."""
-        moment = Moment(at_s, _people(query), frozenset(Listed(*row) for row in query(_LISTED)))
-        last = self.moments[-1] if self.moments else None
-        if last is None or (last.people, last.listed) != (moment.people, moment.listed):
+        moment = Moment(
+            at_s,
+            _people(query),
+            frozenset(Listed(*row) for row in query(_LISTED)),
+            frozenset(user_id for (user_id,) in query(_MEMBERS)),
+            dict(query(_BROADCASTS)),
+        )
+        if not self.moments or not moment.is_as(self.moments[-1]):
             self.moments.append(moment)
 
     def between(self, from_s: float, to_s: float) -> Sequence[Moment]:

@@ -11,11 +11,13 @@ from notifier.audience.changing import Wishes
 from notifier.audience.choice_change import Source
 from notifier.audience.person import Address, Profile, in_order
 from notifier.audience.quiet_hours import QuietHours
+from notifier.audience.topic import Member
 from notifier.notification.model import Channel
 from notifier.store.categories import SqlCategoryStore
 from notifier.store.kit.database import Database
 from notifier.store.preferences import SqlPreferenceStore
 from notifier.store.recipients.store import SqlPersonStore
+from notifier.store.topics import SqlTopicStore
 from tests.simulation.epoch import EPOCH_S
 
 SERVICE = "shop"
@@ -54,6 +56,12 @@ def user_id(number: int) -> str:
 
 
 USER_IDS = [user_id(number) for number in range(COUNT)]
+STRANGERS = ("a-stranger", "the-last-stranger")
+"""Members whom the directory does not know."""
+TOPIC = "readers"
+LETTER = "letter"
+"""The template that broadcasts are of."""
+LETTER_CATEGORY = "hints"
 
 
 def profile(number: int, variant: int = 0) -> Profile:
@@ -114,6 +122,11 @@ async def settle(database: Database) -> None:
     for each in people[::3]:
         wished = Wishes(quiet_hours=_first_minutes(each), sets_quiet_hours=True)
         await preferences.change(SERVICE, each.user_id, wished, Source.API)
+
+    topics = SqlTopicStore(database)
+    await topics.set(service=SERVICE, key=TOPIC, title="Readers")
+    members = [*(each.user_id for each in people if each.user_id != USER_IDS[-1]), *STRANGERS]
+    await topics.add(SERVICE, TOPIC, [Member(user_id) for user_id in members])
 
 
 def _first_minutes(profile: Profile) -> QuietHours:

@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -11,10 +10,11 @@ from uuid import UUID
 from notifier.notification.transitions import CLAIM, DEFER, SUPPRESS
 from tests.simulation.audience.deciding import HOLD, SEND, STOP, Letter, fate, letter_of
 from tests.simulation.audience.people import BY_KEY
+from tests.simulation.audience.spreading import Spread, about_broadcasts, spreads
 from tests.simulation.clients import Wish
 from tests.simulation.clocks import EXACT_S, may_be_off
 from tests.simulation.ended import Ended
-from tests.simulation.epoch import EPOCH_S
+from tests.simulation.epoch import since_s
 from tests.simulation.providers import Call
 
 _CAPPED = "cap"
@@ -32,6 +32,7 @@ def about_people(ended: Ended) -> Iterator[str]:
         yield from _about_what_was_held(post)
         yield from _about_what_is_held_again(post)
         yield from _about_caps(post)
+        yield from about_broadcasts(ended)
 
 
 def may_be_unknown(wish: Wish, ended: Ended) -> bool:
@@ -53,16 +54,27 @@ class _Post:
     def letters(self) -> Mapping[UUID, Letter]:
         """By the notifications' ids."""
         asked = ((wish.told, letter_of(wish.body)) for wish in self.ended.wishes)
-        return {id: letter for id, letter in asked if id is not None and letter is not None}
+        own = {id: letter for id, letter in asked if id is not None and letter is not None}
+        return {**own, **{UUID(row["id"]): each.letter(row) for each, row in self._spread}}
 
     @cached_property
     def accepted_s(self) -> Mapping[UUID, tuple[float, float]]:
         """When they were asked for, and the time that they were asked for for."""
-        return {
+        asked = {
             wish.told: (wish.asked_s, wish.asked_s + (wish.send_in_s or 0))
             for wish in self.ended.wishes
             if wish.told is not None
         }
+        spread = {
+            UUID(row["id"]): (each.started_s, since_s(row["created_at"]))
+            for each, row in self._spread
+        }
+        return {**asked, **spread}
+
+    @property
+    def _spread(self) -> Iterator[tuple[Spread, Mapping[str, Any]]]:
+        """What broadcasts made."""
+        return ((each, row) for each in spreads(self.ended) for row in each.records)
 
     @cached_property
     def claims(self) -> Mapping[UUID, Mapping[int, float]]:
@@ -200,4 +212,4 @@ def _times(from_s: float, to_s: float) -> Iterator[float]:
 
 
 def _at_s(row: Mapping[str, Any]) -> float:
-    return datetime.fromisoformat(row["at"]).timestamp() - EPOCH_S
+    return since_s(row["at"])
