@@ -3,10 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 import uvloop
 
-from tests.e2e.processes import uncount_processes
 from tests.patience import AT_ALL_S
 from tests.servers.postgres import Postgres
 from tests.servers.rabbitmq import RabbitMq
@@ -18,9 +16,8 @@ FEW = {Kind.API_KILLED, Kind.WORKER_KILLED, Kind.QUEUES_PURGED, Kind.DATABASE_RE
 
 
 def test_nothing_is_lost_while_some_things_break(
-    postgres: Postgres, rabbitmq: RabbitMq, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres: Postgres, rabbitmq: RabbitMq, tmp_path: Path
 ) -> None:
-    uncount_processes(monkeypatch)
     options = Options(
         notifications=400,
         seed=3,

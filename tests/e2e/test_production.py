@@ -5,6 +5,8 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
 
+import pytest
+
 from tests.e2e.client import IN_APP, MAIL, SMS, Service
 from tests.e2e.production import WORK_QUEUES, Production
 from tests.integration.test_api_attachments import PDF, PNG
@@ -50,22 +52,27 @@ def test_smtp_the_sandbox_and_the_inbox_each_get_theirs(
     assert [each["id"] for each in inbox["items"]] == [item]
 
 
+@pytest.mark.usefixtures("counted")
 def test_sendgrid_and_twilio_get_theirs_where_they_are_named(
     deployed: Production, service: Service
 ) -> None:
     deployed.workers.stop()
+    deployed.api.stop()
+    deployed.start_api()
+    deployed.again(service)
     deployed.start_workers(
         NOTIFIER_EMAIL__PROVIDERS="sendgrid,smtp", NOTIFIER_SMS__PROVIDERS="twilio"
     )
     mail, sms = service.send(MAIL), service.send(SMS)
     for id in (mail, sms):
         assert service.await_status(id)["status"] == "sent"
-    assert deployed.workers.stop() == 0
+    shown, texted = service.show(mail), service.show(sms)
+    assert (deployed.workers.stop(), deployed.api.stop()) == (0, 0)
 
     [to_sendgrid] = deployed.outside.sendgrid.arrivals
     [to_twilio] = deployed.outside.twilio.arrivals
-    assert sends(service.show(mail)) == [("sendgrid", to_sendgrid.provider_id)]
-    assert sends(service.show(sms)) == [("twilio", to_twilio.provider_id)]
+    assert sends(shown) == [("sendgrid", to_sendgrid.provider_id)]
+    assert sends(texted) == [("twilio", to_twilio.provider_id)]
     assert to_twilio.fields["To"] == SMS["recipient"]
     assert mail in str(to_sendgrid.fields)
 
