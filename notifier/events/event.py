@@ -117,7 +117,10 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Take back what is pending of a rule, for everybody, by the key that it was matched with."""
+    """Take back what is pending of a rule, for everybody, by the key that it was matched with.
+
+    With `unless_event` only those notifications that this type of event keeps back.
+    """
 
     rule: str
     key: str

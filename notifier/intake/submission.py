@@ -36,10 +36,14 @@ class Submitter:
                 for each in submissions
                 if each.send_at is None and each.id not in result.suppressed
             ]
-            for service, sent in groupby(due, key=attrgetter("service")):
-                self._publisher.offer(map(_envelope, sent), service=service)
-                await self._publisher.keep_up(service, map(queue_of, due))
+            await self.publish(due)
         return result
+
+    async def publish(self, due: Sequence[Submission]) -> None:
+        """Publish what was accepted and is due, as far as there is room; a relay has the rest."""
+        for service, sent in groupby(due, key=attrgetter("service")):
+            self._publisher.offer(map(_envelope, sent), service=service)
+            await self._publisher.keep_up(service, map(queue_of, due))
 
 
 def _envelope(submission: Submission) -> Envelope:

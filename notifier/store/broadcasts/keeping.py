@@ -58,11 +58,8 @@ class SqlBroadcastStore:
     async def accept(
         self, broadcast: Broadcast, idempotency: Idempotency | None = None
     ) -> Applied | Remembered | KeyReused:
-        columns = values(broadcast)
-        statement = insert(broadcasts).from_select([*columns], select(*columns.values()))
-
         async def work(connection: AsyncConnection) -> Applied:
-            await connection.execute(statement)
+            await accept_within(connection, broadcast)
             return Applied()
 
         return await write_once(self._database, idempotency, work)
@@ -118,6 +115,13 @@ class SqlBroadcastStore:
             return {each: found.get(each, 0) for each in UNDER_WAY}
 
         return await self._database.search(work)
+
+
+async def accept_within(connection: AsyncConnection, broadcast: Broadcast) -> None:
+    """Store it in a transaction of the caller's."""
+    columns = values(broadcast)
+    statement = insert(broadcasts).from_select([*columns], select(*columns.values()))
+    await connection.execute(statement)
 
 
 def _resumed(to: State, row: Row[Any]) -> State:

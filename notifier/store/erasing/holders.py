@@ -15,6 +15,7 @@ from notifier.store.caps import cap_uses
 from notifier.store.captures import captures
 from notifier.store.choices import choice_changes
 from notifier.store.erasing.work import Found, Holder, Work, counted
+from notifier.store.events.tables import digest_items, digests, event_matches, events, throttles
 from notifier.store.inbox.tables import inbox_items, inboxes
 from notifier.store.notification.tables import suppressions
 from notifier.store.receipts import lifted
@@ -171,6 +172,31 @@ async def _leave_schedules(connection: AsyncConnection, work: Work) -> Found:
     return counted("schedules", len(ids))
 
 
+async def _leave_events(connection: AsyncConnection, work: Work) -> Found:
+    """Forget what events said of which a rule made something for them, and what it made."""
+    theirs = sorted({address for _, address in work.subject.addresses} | work.subject.user_ids)
+    _e, _m = events.c, event_matches.c
+    is_theirs = and_(_m.service == work.service, _m.person.in_(theirs), _m.person != "")
+    some = select(_m.event_id, _m.nth).where(is_theirs).limit(work.at_once)
+    rows = [tuple(row) for row in (await connection.execute(some)).all()]
+    ids = sorted({event_id for event_id, _ in rows})
+    await connection.execute(update(events).where(_e.id.in_(ids)).values(data=None, subject=None))
+    await connection.execute(delete(event_matches).where(tuple_(_m.event_id, _m.nth).in_(rows)))
+    return counted("events", len(ids))
+
+
+async def _leave_digests(connection: AsyncConnection, work: Work) -> Found:
+    theirs = sorted({address for _, address in work.subject.addresses} | work.subject.user_ids)
+    _d, _t = digests.c, throttles.c
+    counted_against = and_(_t.service == work.service, _t.person.in_(theirs))
+    await connection.execute(delete(throttles).where(counted_against))
+    is_theirs = and_(_d.service == work.service, _d.person.in_(theirs))
+    ids = (await connection.scalars(select(_d.id).where(is_theirs).limit(work.at_once))).all()
+    await connection.execute(delete(digest_items).where(digest_items.c.digest_id.in_(ids)))
+    await connection.execute(delete(digests).where(_d.id.in_(ids)))
+    return counted("digests", len(ids))
+
+
 OTHERS: Sequence[Holder] = (
     _empty_inboxes,
     _leave_topics,
@@ -181,5 +207,7 @@ OTHERS: Sequence[Holder] = (
     _leave_sandbox,
     _leave_broadcasts,
     _leave_schedules,
+    _leave_events,
+    _leave_digests,
 )
 """Whoever else holds something, what costs least first."""

@@ -45,6 +45,7 @@ REVISIONS = (
     "0031_count_calls_of_hooks",
     "0032_add_schedules",
     "0033_add_rules",
+    "0034_take_events",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -319,15 +319,19 @@ def rows_of(submissions: Sequence[Submission], pseudonyms: Pseudonyms | None) ->
 
 
 async def insert_within(
-    connection: AsyncConnection, submissions: Sequence[Submission], rows: str
+    connection: AsyncConnection,
+    submissions: Sequence[Submission],
+    rows: str,
+    *,
+    grace_s: float = 0.0,
 ) -> Mapping[UUID, Status]:
     """Accept in a transaction of the caller's those that are not there; returns where they stand.
 
-    `rows` are what `rows_of` makes of them. A relay publishes them.
+    `rows` are what `rows_of` makes of them. A relay publishes them, after `grace_s`.
     """
     if not submissions:
         return {}
-    inserted = await _INSERT_MISSING.run(connection, {"rows": rows, "grace_s": 0.0})
+    inserted = await _INSERT_MISSING.run(connection, {"rows": rows, "grace_s": grace_s})
     statuses = {row.id: Status(row.status) for row in inserted}
     new = (each for each in submissions if each.id in statuses)
     await note_uses(connection, [use for each in new for use in _uses(each)])

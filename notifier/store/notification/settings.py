@@ -20,6 +20,8 @@ class StoreSettings:
     missing_after_s: float = 10
     max_batch: int = 200
     max_insert: int = 1_000
+    events_kept_days: float = 7
+    """Events, what came of them, and digests are forgotten after that."""
     pseudonyms: Pseudonyms | None = None
     """By which an address is known that was erased; None: nothing is accepted by these."""
     default_zone: str = "UTC"

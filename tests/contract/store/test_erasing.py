@@ -21,6 +21,7 @@ from notifier.audience.erasure import SETTLE_S, AlsoKnown, Erasure, ErasureReque
 from notifier.audience.suppression import Lifted
 from notifier.audience.topic import Member
 from notifier.broadcasts.broadcast import Broadcast, StoredBroadcast, Whom
+from notifier.events.event import Throttle
 from notifier.idempotency import Idempotency, KeyReused, NotFound
 from notifier.intake.ports import Submission
 from notifier.notification.model import Addressee, Channel, Lane, Status
@@ -40,6 +41,7 @@ from tests.contract.store.stores import (
     an_end,
     open_stores,
 )
+from tests.events import a_match, a_reaction, an_event, in_digest
 from tests.people import a_profile, an_address
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -152,6 +154,9 @@ async def fill(stores: Stores) -> None:
     await stores.ended(SUCCEED, shown)
     await stores.inbox.deliver(a_message(shown))
     await stores.captures.add(a_message(shown))
+    event = an_event(data={"user": USER}, subject=CANARY)
+    sent = a_match(event, submissions=(), throttle=Throttle(count=9, per_s=60), key=CANARY)
+    await stores.event_store.record([a_reaction(event, sent, in_digest(event))])
 
 
 async def test_no_table_names_them_any_more_and_the_account_adds_up(stores: Stores) -> None:
@@ -162,7 +167,7 @@ async def test_no_table_names_them_any_more_and_the_account_adds_up(stores: Stor
     assert set(await tables_with_the_canary(stores)) >= {
         "notifications", "notification_events", "recipients", "recipient_addresses",
         "topic_members", "cap_uses", "choice_changes", "inboxes", "inbox_items", "captures",
-        "suppressions",
+        "suppressions", "events", "event_matches", "throttles", "digests", "digest_items",
     }  # fmt: skip
 
     done = await erase(stores, a_request())
@@ -174,7 +179,7 @@ async def test_no_table_names_them_any_more_and_the_account_adds_up(stores: Stor
     assert (await stores.get(other.id)).content is not None
     assert done.counts == {
         "people": 1, "addresses": 1, "cancelled": 1, "notifications": 6, "inboxes": 1,
-        "suppressions_kept": 1, "caps": 1, "choice_changes": 2,
+        "suppressions_kept": 1, "caps": 1, "choice_changes": 2, "events": 1, "digests": 1,
     }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Events in the database, and what came of them."""
