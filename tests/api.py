@@ -28,6 +28,7 @@ from notifier.audience.resolving import Audience
 from notifier.clock import Clock
 from notifier.content.library import Library
 from notifier.delivery.ports import Claimed, Finish
+from notifier.events.event import Reacting
 from notifier.intake.attaching import Attacher
 from notifier.intake.drafting import Drafter
 from notifier.intake.pinning import Pinner
@@ -193,7 +194,12 @@ async def serving(folder: Path, **settings: Any) -> AsyncIterator[Api]:
 
 @asynccontextmanager
 async def over(
-    url: str, patience: Patience = USUAL, *, callbacks: Callbacks | None = None, **settings: Any
+    url: str,
+    patience: Patience = USUAL,
+    *,
+    callbacks: Callbacks | None = None,
+    reacting: Reacting | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Api]:
     """Build the API over the database at `url`, whose schema is up to date."""
     async with AsyncExitStack() as stack:
@@ -224,6 +230,8 @@ async def over(
             senders=stores.senders,
             broadcasts=stores.broadcasts,
             scheduling=SchedulingPorts(stores.schedules, stores.firing, stores.topic_zones),
+            events=stores.event_store,
+            reacting=reacting,
             rules=stores.rules,
             expressions=ExpressionEngine(),
             topics=stores.topics,

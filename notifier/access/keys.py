@@ -14,7 +14,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-SCOPES = ("send", "read", "templates", "recipients", "broadcasts", "schedules", "rules", "admin")
+SCOPES = (
+    "send",
+    "read",
+    "templates",
+    "recipients",
+    "broadcasts",
+    "schedules",
+    "events",
+    "rules",
+    "admin",
+)
 """What a key may be for; `admin` implies the others and is not bound to its own service."""
 
 _ALPHABET = string.ascii_letters + string.digits

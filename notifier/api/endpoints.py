@@ -10,6 +10,7 @@ from notifier.api.attachments import AttachmentEndpoints
 from notifier.api.broadcasts.endpoints import BroadcastEndpoints
 from notifier.api.categories.endpoints import CategoryEndpoints
 from notifier.api.erasures import ErasureEndpoints
+from notifier.api.events.endpoints import EventEndpoints
 from notifier.api.health import HealthEndpoints
 from notifier.api.inbox.marking import InboxMarking
 from notifier.api.inbox.reading import InboxReading
@@ -56,6 +57,7 @@ from notifier.audience.category import Categories
 from notifier.content.cascading import Cascader
 from notifier.content.library import Library
 from notifier.content.shared import Sharing
+from notifier.events.desk import EventDesk
 from notifier.events.planning import StepPlanner
 from notifier.events.reacting import Reactor
 from notifier.events.rehearsing import Rehearser
@@ -80,6 +82,7 @@ def all_operations(
     """Declare all endpoints."""
     library, categories, drafter = common.library, common.categories, common.drafter
     book = RuleBook(ports.rules, ports.clock)
+    reactor = Reactor.over(book, ports.expressions, drafter)
     found: list[Operation] = [
         *_on_notifications(ports, config, doorkeeper, library, drafter),
         *_on_inboxes(ports, config, doorkeeper, tokens, feed),
@@ -90,6 +93,7 @@ def all_operations(
         *SenderEndpoints(store=ports.senders, senders=common.senders).operations(),
         *_on_people(ports, config, categories, library),
         *_on_schedules(ports, common),
+        *_on_events(ports, config, doorkeeper, reactor),
         *_on_rules(ports, drafter, book),
         *_on_callbacks(ports, config),
         *page_operations(),
@@ -290,6 +294,23 @@ def _on_the_service(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:
         erasures=kept.erasures, pseudonyms=kept.pseudonyms, new_id=ports.new_id
     )
     return (*health.operations(), *retention.operations(), *erasures.operations())
+
+
+def _on_events(
+    ports: ApiPorts, config: ApiConfig, doorkeeper: Doorkeeper, reactor: Reactor
+) -> Sequence[Operation]:
+    desk = EventDesk(
+        store=ports.events,
+        reacting=ports.reacting or reactor,
+        submitter=ports.submitter,
+        new_id=ports.new_id,
+    )
+    return EventEndpoints(
+        desk=desk,
+        store=ports.events,
+        doorkeeper=doorkeeper,
+        max_batch_bytes=config.max_batch_bytes,
+    ).operations()
 
 
 def _on_callbacks(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:

@@ -25,6 +25,7 @@ from notifier.content.brand import BrandStore
 from notifier.content.library import TemplateStore
 from notifier.content.ports import Markup, Renderer, Workshop
 from notifier.content.uploading import Filing
+from notifier.events.event import EventStore, Reacting
 from notifier.events.expressions import Expressions
 from notifier.events.rules import RuleStore
 from notifier.hooks.counts import HookCounts
@@ -85,6 +86,7 @@ class ApiPorts:
     topics: TopicStore
     broadcasts: BroadcastStore
     scheduling: SchedulingPorts
+    events: EventStore
     rules: RuleStore
     expressions: Expressions
     people: PersonStore
@@ -104,6 +106,8 @@ class ApiPorts:
     hook_counts: HookCounts
     pages: Pages
     """What fills the pages of the console."""
+    reacting: Reacting | None = None
+    """Instead of the rules."""
     captures: Captures | None = None
     links: Links | None = None
     """What opens links to unsubscribe by; None: there are none."""

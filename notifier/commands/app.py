@@ -61,6 +61,7 @@ COMMANDS: Mapping[str, Listed] = {
     "topics": Listed("topics", "Topics, and who is told about them."),
     "broadcasts": Listed("broadcasts", "One template to many people."),
     "schedules": Listed("schedules", "A template again and again."),
+    "events": Listed("events", "What happened, and what came of it."),
 }
 
 

@@ -129,6 +129,7 @@ def _over(stores: Stores) -> partial[ApiPorts]:
         topics=stores.topics,
         broadcasts=stores.broadcasts,
         scheduling=SchedulingPorts(stores.schedules, stores.firing, stores.topic_zones),
+        events=stores.event_store,
         rules=stores.rules,
         people=stores.people,
         preferences=stores.preferences,

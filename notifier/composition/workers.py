@@ -248,6 +248,7 @@ def make_relay(
             waking(stores.inbox),
             purging(stores.caps, "caps"),
             purging(stores.schedules, "schedules"),
+            purging(stores.event_store, "events"),
             stores.filing.duty(),
             retaining(stores.purge, retention_terms(settings)),
             *([erasing(stores.erasing)] if stores.erasing else []),

@@ -5,19 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from notifier.events.event import Answer, Effects, Event, EventStore, Reacting, Reaction, Taken
+from notifier.events.event import Answer, Event, EventStore, Reacting, Reaction, Taken
 from notifier.intake.submission import Submitter
 
 _REACTED_AT_ONCE = 100
-
-
-class NoRules:
-    """Where no rules are: nothing comes of any event."""
-
-    async def react(self, event: Event) -> Effects:
-        """Return no effects."""
-        del event
-        return Effects()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

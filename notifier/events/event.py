@@ -117,10 +117,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Take back what is pending of a rule, for everybody, by the key that it was matched with.
-
-    With `unless_event` only those notifications that this type of event keeps back.
-    """
+    """Take back what is pending of a rule, for everybody, by the key that it was matched with."""
 
     rule: str
     key: str

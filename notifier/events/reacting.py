@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
+from typing import Self
 from zoneinfo import ZoneInfo
 
 from notifier.audience.person import Person
 from notifier.content.template import TemplateVersion
 from notifier.events.digest import Digest, Unfinished, derived_id
 from notifier.events.event import Cancel, Effects, Event, Match, Outcome
-from notifier.events.expressions import Context, Unfit
+from notifier.events.expressions import Context, Expressions, Unfit
 from notifier.events.planning import (
     MOST_SHOWN,
     Occasion,
@@ -46,6 +47,11 @@ class Reactor:
     book: RuleBook
     planner: StepPlanner
     drafter: Drafter
+
+    @classmethod
+    def over(cls, book: RuleBook, expressions: Expressions, drafter: Drafter) -> Self:
+        """Make one that reads expressions, and goes by the rules of a drafter."""
+        return cls(book, StepPlanner(expressions), drafter)
 
     async def react(self, event: Event) -> Effects:
         """Return what comes of an event, by the rules that are in force.

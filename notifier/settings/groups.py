@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr, model_validator
 
 from notifier.mailbox import parse_mailbox
+from notifier.settings.events import EventSettings
 from notifier.settings.hooks import HookSettings
 from notifier.settings.reading import (
     BaseUrl,
@@ -378,6 +379,7 @@ class Settings(KeySettings, BrokerSettings, ClientSettings):
     audience: AudienceSettings = AudienceSettings()
     retention: RetentionSettings = RetentionSettings()
     erasure: ErasureSettings = ErasureSettings()
+    events: EventSettings = EventSettings()
 
     @model_validator(mode="after")
     def _sends_end_before_leases(self) -> Self:

@@ -85,6 +85,7 @@ WITHOUT_KEY = (
     "cancelNotifications",
     "pauseSchedule",
     "resumeSchedule",
+    "publishEvents",
 )
 
 

@@ -26,6 +26,8 @@ IN_PRODUCTION = (
     "docs/operations.md",
     "docs/troubleshooting.md",
 )
+# Without rules nothing is sent.
+SENDS_NOTHING = {"docs/events.md"}
 NONE: Mapping[str, str] = MappingProxyType({})
 # A page's commands take half a minute at most; a loaded machine takes longer.
 PATIENCE_S = 240
@@ -85,7 +87,7 @@ def test_the_commands_of_a_document_work_when_pasted(
         paste(DOCUMENTS[name], notifier.url, folder, shell_path)
         account = notifier.service.account()
 
-    assert account["accepted"] > 0
+    assert account["accepted"] > 0 or name in SENDS_NOTHING
 
 
 @pytest.mark.parametrize("name", IN_PRODUCTION)

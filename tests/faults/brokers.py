@@ -126,6 +126,7 @@ class Node:
             scheduling=SchedulingPorts(
                 self.stores.schedules, self.stores.firing, self.stores.topic_zones
             ),
+            events=self.stores.event_store,
             rules=self.stores.rules,
             expressions=ExpressionEngine(),
             topics=self.stores.topics,

@@ -6,7 +6,7 @@ import math
 import re
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TypeAlias
 
 import orjson
@@ -53,6 +53,18 @@ def require_json(scope: Scope) -> None:
     expected = _PATCH_TYPE if scope["method"] == "PATCH" else _JSON_TYPE
     if not expected.fullmatch(header(scope, b"content-type").strip()):
         raise ProblemError(UNSUPPORTED_MEDIA_TYPE, "Send Content-Type: application/json.")
+    refuse_encoded(scope)
+
+
+def require_media_type(scope: Scope, types: Collection[str]) -> None:
+    """Refuse what is not declared as one of these media types, uncompressed.
+
+    Raises:
+        ProblemError: 415.
+    """
+    if header(scope, b"content-type").partition(";")[0].strip().lower() not in types:
+        expected = " or ".join(types)
+        raise ProblemError(UNSUPPORTED_MEDIA_TYPE, f"Send Content-Type: {expected}.")
     refuse_encoded(scope)
 
 

@@ -152,7 +152,8 @@ def _operation(operation: Operation) -> JsonValue:
         described["requestBody"] = {"required": True, "content": _files(operation.upload)}
     if operation.body:
         schema: JsonValue = {"$ref": _REF.format(model=operation.body.__name__)}
-        content: JsonValue = {"application/json": {"schema": schema}}
+        schemas = operation.bodies or {"application/json": schema}
+        content: JsonValue = {type: {"schema": each} for type, each in schemas.items()}
         described["requestBody"] = {"required": True, "content": content}
     return described
 

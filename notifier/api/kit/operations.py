@@ -79,6 +79,8 @@ class Operation:
     is_for_subscribers: bool = False
     """A subscriber token lets in too; whose inbox it opens is the endpoint's to check."""
     body: type[BaseModel] | None = None
+    bodies: Mapping[str, JsonValue] = field(default_factory=dict)
+    """The schema of its body by media type, where it takes others than application/json."""
     check: Check | None = None
     max_values: int = 20
     """JSON values in the body, at most."""

@@ -61,6 +61,7 @@ METHOD_NOT_ALLOWED = Problem(405, "method-not-allowed", "This resource has no su
 HEAD_TIMEOUT = Problem(408, "head-timeout", "The head of the request took too long to arrive")
 BODY_TIMEOUT = Problem(408, "body-timeout", "The body took too long to arrive")
 WRONG_STATE = Problem(409, "wrong-state", "Its state does not allow that")
+DIFFERENT_EVENT = Problem(409, "different-event", "Another event has this source and id")
 BUSY = Problem(409, "busy", "The same is under way in another request")
 PRECONDITION_FAILED = Problem(412, "precondition-failed", "Somebody else changed it first")
 BODY_TOO_LARGE = Problem(413, "body-too-large", "The body is too large")
@@ -79,7 +80,7 @@ UNAVAILABLE = Problem(503, "unavailable", "notifier cannot answer now")
 CATALOGUE = (
     MALFORMED_REQUEST, MALFORMED_JSON, TOO_COMPLEX, UNAUTHENTICATED, TOKEN_EXPIRED, FORBIDDEN,
     UNKNOWN_ORIGIN, BAD_SIGNATURE, NOT_FOUND, METHOD_NOT_ALLOWED, HEAD_TIMEOUT, BODY_TIMEOUT,
-    WRONG_STATE, BUSY, PRECONDITION_FAILED, BODY_TOO_LARGE,
+    WRONG_STATE, DIFFERENT_EVENT, BUSY, PRECONDITION_FAILED, BODY_TOO_LARGE,
     URL_TOO_LONG, UNSUPPORTED_MEDIA_TYPE, UNKNOWN_HOST, INVALID, KEY_REUSED, RATE_LIMITED,
     HEAD_TOO_LARGE, INTERNAL, UNAVAILABLE,
 )  # fmt: skip

@@ -10,7 +10,13 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from notifier.api.kit.access import ANYBODY, Caller, Doorkeeper
-from notifier.api.kit.body import parse_json, read_body, read_empty_body, require_json
+from notifier.api.kit.body import (
+    parse_json,
+    read_body,
+    read_empty_body,
+    require_json,
+    require_media_type,
+)
 from notifier.api.kit.calls import Call
 from notifier.api.kit.checking import read_strictly
 from notifier.api.kit.idempotency import Keeping
@@ -56,7 +62,10 @@ class Desk:
         if operation.upload:
             return b""
         if operation.body is not None:
-            require_json(request.scope)
+            if operation.bodies:
+                require_media_type(request.scope, operation.bodies)
+            else:
+                require_json(request.scope)
             limit = operation.max_bytes or self.max_body_bytes
             return await read_body(request, max_bytes=limit, timeout_s=self.body_timeout_s)
         if operation.is_idempotent:

@@ -1,0 +1,86 @@
+"""Events: what services published, and what came of it, over the API."""
+
+import sys
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from notifier.commands.calling import ActingFor, ApiClient, AtUrl
+from notifier.commands.showing import AsJson, Cell, show
+from notifier.errors import NotifierError, SettingsError
+
+group = typer.Typer(help="What happened, and what came of it.", no_args_is_help=True)
+
+_EVENT = ("id", "service", "type", "source", "event_id", "matched", "cancelled", "received_at")
+_MOST_LISTED = 200
+
+
+class NoSuchEventError(NotifierError):
+    """Raised when there is no event of an id."""
+
+
+@group.command()
+def publish(
+    file: Annotated[
+        str, typer.Argument(help="A CloudEvent, or a list of them, as JSON; - reads them.")
+    ],
+    *,
+    url: AtUrl = None,
+    service: ActingFor = None,
+) -> None:
+    """Publish events, and print what became of them, as JSON."""
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        body = orjson.loads(text)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{file}: expected JSON ({type(error).__name__})") from None
+    answer = ApiClient.of_environment(url, service).post("events", body=body)
+    print(_json(answer))  # noqa: T201  the command's output
+
+
+@group.command("show")
+def show_one(
+    id: Annotated[str, typer.Argument(help="The id that it was given here.")], *, url: AtUrl = None
+) -> None:
+    """Show an event, which rules are for it, and what they made of it, as JSON."""
+    found = ApiClient.of_environment(url, None).get("events", id)
+    if found is None:
+        raise NoSuchEventError("there is no event of this id; events are kept for some days")
+    print(_json(found))  # noqa: T201  the command's output
+
+
+@group.command("list")
+def list_events(
+    *,
+    type: Annotated[str | None, typer.Option(help="Of this type.")] = None,
+    source: Annotated[str | None, typer.Option(help="From this source.")] = None,
+    event_id: Annotated[str | None, typer.Option(help="With this id of its source's.")] = None,
+    unmatched: Annotated[
+        bool, typer.Option("--unmatched", help="Only those that no rule is carried out for.")
+    ] = False,
+    url: AtUrl = None,
+    service: ActingFor = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest events."""
+    asked = {"type": type, "source": source, "event_id": event_id}
+    filter = {name: value for name, value in asked.items() if value is not None}
+    if unmatched:
+        filter["matched"] = "false"
+    found = ApiClient.of_environment(url, service).pages("events", **filter)
+    rows = [_row(each) for each in islice(found, _MOST_LISTED)]
+    show(_EVENT, rows, as_json=as_json)
+
+
+def _row(found: Mapping[str, Any]) -> Mapping[str, Cell]:
+    event = found["event"]
+    said = {"type": event["type"], "source": event["source"], "event_id": event["id"]}
+    return {name: {**found, **said}[name] for name in _EVENT}
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
