@@ -16,7 +16,7 @@ _m = topic_members.c
 _is_member = and_(_m.service == parameter("of_service"), _m.topic == parameter("of_key"))
 _is_known = and_(recipients.c.service == _m.service, recipients.c.user_id == _m.user_id)
 _zone = func.coalesce(recipients.c.time_zone, parameter("nobodys"))
-_ZONES = select(_zone.distinct()).outerjoin_from(topic_members, recipients, _is_known)
+_ZONES = select(_zone).distinct().outerjoin_from(topic_members, recipients, _is_known)
 _OF = _ZONES.where(_is_member)
 _MEMBERS = (
     select(_m.user_id, _m.properties)

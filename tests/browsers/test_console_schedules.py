@@ -80,7 +80,7 @@ def test_everybody_can_read_and_fill_in_all_pages(
     expect(tab.get_by_text("The schedule was added.")).to_be_visible()
     judge(tab)
 
-    for action, heading in (("Send now", "Send now"), ("Delete", "Delete")):
+    for action, heading in (("Run now", "Run"), ("Delete", "Delete")):
         tab.get_by_role("link", name=action).click()
         expect(tab.get_by_role("heading", name=f"{heading} “Read by everybody")).to_be_visible()
         judge(tab)
@@ -154,9 +154,9 @@ def test_a_schedule_is_changed_paused_sent_and_deleted_by_the_keyboard(
     press("button", "Resume")
     expect(tab.get_by_text("It goes on from now.")).to_be_visible()
 
-    press("link", "Send now")
-    press("button", "Send now")
-    expect(tab.get_by_text("sent by hand")).to_be_visible()
+    press("link", "Run now")
+    press("button", "Run now")
+    expect(tab.get_by_text("run by hand")).to_be_visible()
 
     press("link", "Delete")
     expect(tab.get_by_text("What was sent stays.")).to_be_visible()

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from uuid_utils import compat
 
+from notifier.audience.topic import Member
 from notifier.content.library import TemplateDraft
 from notifier.content.template import Content
 from notifier.notification.model import Channel
@@ -282,6 +283,22 @@ async def test_by_the_recipients_clock_times_are_shown_as_they_see_them(
     assert "09:30 +09:00" in page.text
 
 
+async def test_by_the_clocks_of_many_times_are_in_utc_and_say_so(
+    api: Api, client: httpx2.AsyncClient
+) -> None:
+    await api.stores.topics.set(service="orders", key="news", title="News")
+    people = [a_profile("u-9", an_address("nine@example.org"), time_zone="Europe/Vienna")]
+    await api.stores.people.put_all("orders", people)
+    members = [Member(user_id=each) for each in ("u-7", "u-9")]
+    await api.stores.topics.add("orders", "news", members)
+    path = await add(client, every="day", zone="recipient", to_kind="topic", to="news")
+
+    page = await client.get(path)
+
+    assert "In UTC: at each of these times it comes for some of them." in text_of(page)
+    assert len(re.findall(r"<li>\w{3} [-\d]{10} (?:00:30|0[78]:30) UTC</li>", page.text)) == 10
+
+
 async def test_without_scripts_a_button_shows_when_it_comes(client: httpx2.AsyncClient) -> None:
     path = await add(client)
 
@@ -308,7 +325,7 @@ async def test_one_is_paused_and_goes_on_from_where_the_button_was(
     assert (await stored(api, path)).paused_at is None
 
 
-async def test_sending_by_hand_is_asked_for_and_done_once_however_often_it_is_pressed(
+async def test_running_by_hand_is_asked_for_and_done_once_however_often_it_is_pressed(
     api: Api, client: httpx2.AsyncClient
 ) -> None:
     path = await add(client)
@@ -319,11 +336,11 @@ async def test_sending_by_hand_is_asked_for_and_done_once_however_often_it_is_pr
 
     assert {each.headers["location"] for each in answers} == {f"{path}?done=ran"}
     page = await client.get(path)
-    assert text_of(page).count("sent by hand fired notification") == 1
+    assert text_of(page).count("run by hand fired notification") == 1
     assert await api.services.queries.count(NotificationFilter(), service="orders") == 1
 
 
-async def test_what_cannot_be_sent_by_hand_says_why(api: Api, client: httpx2.AsyncClient) -> None:
+async def test_what_cannot_be_run_by_hand_says_why(api: Api, client: httpx2.AsyncClient) -> None:
     path = await add(client)
     await api.services.people.delete("orders", "u-7", if_match=None)
 

@@ -34,7 +34,9 @@ def console(
 
 def _of_schedules(ports: ApiPorts, common: Common) -> Sequence[ConsolePage]:
     scheduling = ports.scheduling
-    form = ScheduleForm(schedules=scheduling.schedules, planner=common.planner)
+    form = ScheduleForm(
+        schedules=scheduling.schedules, planner=common.planner, templates=ports.templates
+    )
     pages = schedules.SchedulePages(
         schedules=scheduling.schedules,
         planner=common.planner,

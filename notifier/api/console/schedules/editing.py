@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from notifier.access.keys import is_service_name
 from notifier.api.console.forms import Form
-from notifier.api.console.schedules.ahead import times_ahead
+from notifier.api.console.schedules.ahead import look_ahead
 from notifier.api.console.schedules.pages import ONE, SECTION
 from notifier.api.console.schedules.reading import (
     Flaws,
@@ -21,6 +21,7 @@ from notifier.api.console.visits import ConsolePage, Visit
 from notifier.api.console.words import CHANNELS
 from notifier.api.kit.problems import not_found
 from notifier.audience.quiet_hours import WEEKDAYS
+from notifier.content.library import TemplateStore
 from notifier.idempotency import LostRace, NotFound
 from notifier.intake.draft import Flaw
 from notifier.notification.model import Lane
@@ -47,6 +48,7 @@ _USUAL: Mapping[str, object] = {
 _RARE = (
     "variables", "priority", "starts_at", "ends_at", "skip_dates", "catch_up", "catch_up_within",
 )  # fmt: skip
+_MOST_TEMPLATES = 200
 _TAKEN = Flaw("name", "another schedule has this name")
 _NAMES: Mapping[str, str] = {
     "service": "Service", "name": "Name", "template": "Template", "to": "To", "type": "Channel",
@@ -82,6 +84,7 @@ class ScheduleForm:
 
     schedules: ScheduleStore
     planner: Planner
+    templates: TemplateStore
 
     def pages(self) -> Sequence[ConsolePage]:
         """Declare them."""
@@ -154,9 +157,11 @@ class ScheduleForm:
     async def _page(self, visit: Visit, filled: Filled) -> Response:
         stored = filled.stored
         flaws = Flaws.of(filled.flaws).by_field
-        ahead = await self._ahead(_form_of(filled.fields), _whose(visit, stored))
+        whose = _whose(visit, stored)
+        ahead = await self._ahead(_form_of(filled.fields), whose)
         is_wrong = bool(flaws) or filled.outrun
         path = f"{SECTION.path}/{stored.id}" if stored else SECTION.path
+        known = await self.templates.list(service=whose, limit=_MOST_TEMPLATES, after=None)
         return visit.page(
             "schedule_form.html",
             {
@@ -171,6 +176,7 @@ class ScheduleForm:
                 "shows_more": _shows_more(filled.fields, flaws),
                 **_OFFERED,
                 "zones": zone_names(),
+                "templates": [each.name for each in known if each.published],
                 **ahead,
             },
             status=HTTPStatus.UNPROCESSABLE_ENTITY if is_wrong else HTTPStatus.OK,
@@ -179,9 +185,11 @@ class ScheduleForm:
     async def _ahead(self, form: Form, service: str) -> Mapping[str, object]:
         timing = timing_of_form(form)
         if isinstance(timing, list):
-            return {"explained": "", "times": [], "missing": timing[0].words if timing else ""}
-        times = await times_ahead(self.planner, timing, whom_of_form(form), service)
-        return {"explained": explained(timing.when, timing.zone), "times": times, "missing": ""}
+            missing = timing[0].words if timing else ""
+            return {"explained": "", "times": [], "many": False, "missing": missing}
+        ahead = await look_ahead(self.planner, timing, whom_of_form(form), service)
+        words = explained(timing.when, timing.zone)
+        return {"explained": words, "times": ahead.times, "many": ahead.many, "missing": ""}
 
     def _service(self, visit: Visit) -> str | Flaw:
         named = visit.form.text("service")

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from notifier.api.console.layout import Section
 from notifier.api.console.schedules import views
-from notifier.api.console.schedules.ahead import times_ahead
+from notifier.api.console.schedules.ahead import look_ahead
 from notifier.api.console.visits import ConsolePage, Visit
 from notifier.api.kit.problems import not_found
 from notifier.idempotency import NotFound
@@ -27,7 +27,7 @@ _DONE: Mapping[str, str] = {
     "changed": "The changes are saved.",
     "paused": "It is paused: it is due no more.",
     "resumed": "It goes on from now. What came meanwhile is not sent.",
-    "ran": "It was sent, once.",
+    "ran": "It was run, once.",
     "removed": "The schedule was deleted. What was sent stays.",
 }
 
@@ -80,7 +80,7 @@ class SchedulePages:
         """Show one, when it comes and what came of it."""
         stored = await self._found(visit)
         clocks = views.clocks_of(stored.timing)
-        times = await times_ahead(self.planner, stored.timing, stored.to, stored.service)
+        ahead = await look_ahead(self.planner, stored.timing, stored.to, stored.service)
         after = _run(visit.asked("runs_after"))
         runs = await self.schedules.runs(stored.id, limit=_RUNS + 1, after=after)
         seen = [views.shown_run(each, clocks) for each in runs[:_RUNS]]
@@ -89,7 +89,8 @@ class SchedulePages:
             {
                 "it": views.shown(stored, names=visit.caller.sees is None),
                 "details": views.details(stored),
-                "times": times,
+                "times": ahead.times,
+                "many": ahead.many,
                 "runs": seen,
                 "runs_after": seen[-1]["place"] if len(runs) > _RUNS else "",
                 "done": _DONE.get(visit.asked("done"), ""),
