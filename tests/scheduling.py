@@ -5,6 +5,9 @@ from datetime import datetime
 from sqlalchemy import literal, select
 
 from notifier.broadcasts.announcing import Announcer
+from notifier.broadcasts.expanding import BroadcastDuties
+from notifier.broadcasts.looking import Onlooker
+from notifier.broadcasts.pacing import ExpansionPace
 from notifier.broadcasts.roll import Roll
 from notifier.schedules.clocks import Clocks
 from notifier.schedules.firing import FiringPace, Maker, ScheduleDuties
@@ -29,4 +32,13 @@ async def fire(api: Api, at: datetime, pace: FiringPace | None = None) -> None:
     """Fire all that is due by this time."""
     duties = relay_at(api, at, pace)
     while await duties.fire():
+        pass
+
+
+async def expand(api: Api) -> None:
+    """Let broadcasts that are due become notifications."""
+    stores, drafter = api.stores, drafter_of(api.services)
+    roll = Roll(stores.topics, stores.people, stores.topic_zones)
+    duties = BroadcastDuties(stores.expansion, roll, Onlooker(drafter), ExpansionPace())
+    while await duties.expand():
         pass

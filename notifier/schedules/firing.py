@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -21,7 +22,7 @@ from notifier.intake.drafting import Drafter
 from notifier.intake.ports import Submission
 from notifier.schedules.clocks import Clocks
 from notifier.schedules.due import Firing, Full, Line, Settled, Slot, Standing, Turn, standing
-from notifier.schedules.planning import broadcast_wish, draft_of
+from notifier.schedules.planning import broadcast_wish, draft_of, led_to
 from notifier.schedules.schedule import (
     Run,
     RunKind,
@@ -83,7 +84,9 @@ class Maker:
         for it, run in asked:
             to = it.to
             made = await self._broadcast(it, run, to) if isinstance(to, ToTopic) else next(drafted)
-            found.append(made if isinstance(made, list) else replace(made, id=run.made_id))
+            found.append(
+                list(map(led_to, made)) if isinstance(made, list) else replace(made, id=run.made_id)
+            )
         return found
 
     async def _broadcast(self, schedule: Schedule, run: Run, to: ToTopic) -> Broadcast | list[Flaw]:
@@ -92,10 +95,19 @@ class Maker:
         return await self.announcer.announced(replace(asked, whom=whom), service=schedule.service)
 
 
+class Making(Protocol):
+    """Makes what is sent for runs."""
+
+    async def made(
+        self, service: str, asked: Sequence[tuple[Schedule, Run]]
+    ) -> Sequence[Submission | Broadcast | list[Flaw]]:
+        """Return what is to be sent for each run, under its id, or what is wrong with it."""
+
+
 class ScheduleDuties:
     """Fires what is due, and has a look at what goes by other clocks than it did."""
 
-    def __init__(self, firing: Firing, maker: Maker, clocks: Clocks, pace: FiringPace) -> None:
+    def __init__(self, firing: Firing, maker: Making, clocks: Clocks, pace: FiringPace) -> None:
         self._firing = firing
         self._maker = maker
         self._clocks = clocks

@@ -263,7 +263,7 @@ class Planner:
         else:
             draft = draft_of(to, wish.template, wish.variables, wish.lane)
             [made] = await self.drafter.submissions([draft], service=service)
-        return list(map(_led_to, made)) if isinstance(made, list) else ()
+        return list(map(led_to, made)) if isinstance(made, list) else ()
 
 
 def _to_recipient(recipient: str, channel: Channel) -> ToRecipient | list[Flaw]:
@@ -300,7 +300,7 @@ def broadcast_wish(
     )
 
 
-def _led_to(flaw: Flaw) -> Flaw:
+def led_to(flaw: Flaw) -> Flaw:
     """Return it as one of a schedule's field."""
     return Flaw("to", flaw.words, (flaw.field, *flaw.path)) if flaw.field in _TO_WHOM else flaw
 
