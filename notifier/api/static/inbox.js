@@ -12,7 +12,7 @@ async function post(path, body) {
     body: JSON.stringify(body),
   });
   const told = await answer.json();
-  if (!answer.ok) throw new Error(told.detail);
+  if (!answer.ok) throw new Error((told.errors ?? [told]).map((each) => each.detail).join("; "));
   return told;
 }
 
