@@ -19,7 +19,7 @@ CSV: Final = "text/csv"
 MAX_RECORD_BYTES: Final = 64_000
 _ATTRIBUTE: Final = "attribute."
 _PLAIN: Final = ("user_id", "locale", "time_zone")
-_COLUMNS: Final = f"{', '.join((*_PLAIN, *Channel))} and {_ATTRIBUTE}..."
+_COLUMNS: Final = f"{', '.join((*_PLAIN[1:], *Channel))} and {_ATTRIBUTE}<name>"
 _BOM: Final = b"\xef\xbb\xbf"
 
 Reading: TypeAlias = Profile | list[InvalidField]
@@ -147,7 +147,8 @@ def _columns(text: bytes) -> Sequence[str]:
     unknown = [each for each in columns if each not in known and not _attribute_of(each)]
     if "user_id" not in columns or unknown or len({*columns}) < len(columns):
         raise UnreadableFileError(
-            f"the first line has to name the columns, each once: user_id, and any of {_COLUMNS}"
+            "the first line has to name the columns, separated by commas, each once: user_id, and "
+            f"any of {_COLUMNS}"
         )
     return columns
 
