@@ -88,6 +88,7 @@ WITHOUT_KEY = (
     "pauseSchedule",
     "resumeSchedule",
     "publishEvents",
+    "rehearseRule",
 )
 
 

@@ -118,7 +118,7 @@ class RehearsedView(View):
         )
 
 
-class RehearsalView(View):
+class RuleRehearsalView(View):
     """What a rule would make of an event."""
 
     version: Annotated[int, Field(description="The rule's; a draft's is the one it would be.")]

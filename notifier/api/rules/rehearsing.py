@@ -13,7 +13,7 @@ from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import INVALID, NOT_FOUND, InvalidField, invalid, not_found
 from notifier.api.rules.naming import named_rule
-from notifier.api.rules.rehearsals import RehearsalRequest, RehearsalView, RehearsedView
+from notifier.api.rules.rehearsals import RehearsalRequest, RehearsedView, RuleRehearsalView
 from notifier.api.rules.shapes import MAX_VALUES, PREFIX, TAG, RuleQuery, invalid_field
 from notifier.events.cloudevents import read_structured
 from notifier.events.event import Event
@@ -54,7 +54,7 @@ class RuleRehearsing:
                 [InvalidField(pointer(("event", each.field)), each.words) for each in event]
             )
         rehearsed = await self.rehearser.rehearse(version, event)
-        view = RehearsalView(
+        view = RuleRehearsalView(
             version=version.number, matches=[RehearsedView.of(each) for each in rehearsed]
         )
         return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
@@ -91,7 +91,7 @@ class RuleRehearsing:
             query=RuleQuery,
             body=RehearsalRequest,
             max_values=MAX_VALUES * 10,
-            replies={200: Reply(description="What would come of it", model=RehearsalView)},
+            replies={200: Reply(description="What would come of it", model=RuleRehearsalView)},
             problems=(NOT_FOUND, INVALID),
         )
 
