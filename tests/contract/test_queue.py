@@ -1,12 +1,13 @@
 """What every queue does, in memory, on RabbitMQ or on the model of it."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -15,6 +16,7 @@ from notifier.notification.envelope import Envelope, Settlement
 from notifier.notification.model import Channel, Lane
 from notifier.notification.queueing import Queue
 from notifier.queue import topology
+from notifier.queue.handling import FIRST_PAUSE_S
 from notifier.queue.memory import MemoryQueue
 from notifier.queue.rabbitmq.connection import RabbitSettings
 from notifier.queue.rabbitmq.queue import open_rabbit_queue
@@ -303,24 +305,23 @@ async def test_a_message_that_is_to_be_buried_is_a_dead_letter_at_once(bench: Be
 
 
 async def test_messages_that_are_always_requeued_do_not_spin(queue: Queue) -> None:
-    seen, are_all_seen = 0, asyncio.Event()
+    seen, are_back_twice = Counter[UUID](), asyncio.Event()
 
-    async def refuse(_: Envelope) -> Settlement:
-        nonlocal seen
-        seen += 1
-        if seen == 4:
-            are_all_seen.set()
+    async def refuse(envelope: Envelope) -> Settlement:
+        seen[envelope.id] += 1
+        if len(seen) == 4 and min(seen.values()) >= 3:
+            are_back_twice.set()
         return Settlement.REQUEUE
 
     for _ in range(4):
         await publish(queue, an_envelope())
+    started_s = time.monotonic()
     subscription = await queue.subscribe(Channel.EMAIL, Lane.NORMAL, refuse, consumers=4)
 
-    await asyncio.wait_for(are_all_seen.wait(), AT_ALL_S)
-    # A negative needs a stretch of time; spinning would reach thousands in it.
-    await asyncio.sleep(0.5)
+    await asyncio.wait_for(are_back_twice.wait(), AT_ALL_S)
 
-    assert seen <= 100
+    # Each was held, and longer the second time: a machine that stands still adds to it.
+    assert time.monotonic() - started_s >= FIRST_PAUSE_S + 2 * FIRST_PAUSE_S
     await subscription.close()
 
 
