@@ -15,6 +15,7 @@ from tools.bench.draining import Contestant, drain, drain_slowly
 from tools.bench.embedding import embed
 from tools.bench.growing import grow
 from tools.bench.idling import idle
+from tools.bench.importing import import_people
 from tools.bench.lanes import overtake, overtake_what_is_due
 from tools.bench.limits import limits
 from tools.bench.place import Servers
@@ -211,6 +212,7 @@ MEASUREMENTS = (
     _alone("templates", _templates, repeats=True),
     _alone("broadcast", _broadcast, repeats=False),
     _alone("people", _people, repeats=True),
+    _ours("import", lambda s, o: partial(import_people, s, 10 * o.notifications), repeats=False),
     _ours("memory", lambda s, o: partial(grow, s, _SLOTS, 10 * o.notifications), repeats=False),
     Measurement("scale", _scale),
     _ours("embedded", lambda s, o: partial(embed, s, o.seconds)),
@@ -231,6 +233,7 @@ class Command(StrEnum):
     TEMPLATES = "templates"
     BROADCAST = "broadcast"
     PEOPLE = "people"
+    IMPORT = "import"
     MEMORY = "memory"
     SCALE = "scale"
     EMBEDDED = "embedded"
