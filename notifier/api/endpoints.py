@@ -58,7 +58,6 @@ from notifier.content.cascading import Cascader
 from notifier.content.library import Library
 from notifier.content.shared import Sharing
 from notifier.events.desk import EventDesk
-from notifier.events.planning import StepPlanner
 from notifier.events.reacting import Reactor
 from notifier.events.rehearsing import Rehearser
 from notifier.events.reviewing import Reviewer
@@ -94,7 +93,7 @@ def all_operations(
         *_on_people(ports, config, categories, library),
         *_on_schedules(ports, common),
         *_on_events(ports, config, doorkeeper, reactor),
-        *_on_rules(ports, drafter, book),
+        *_on_rules(ports, reactor),
         *_on_callbacks(ports, config),
         *page_operations(),
     ]
@@ -151,12 +150,12 @@ def _on_templates(
     )
 
 
-def _on_rules(ports: ApiPorts, drafter: Drafter, book: RuleBook) -> Sequence[Operation]:
-    reviewer = Reviewer(drafter.pinner.library)
+def _on_rules(ports: ApiPorts, reactor: Reactor) -> Sequence[Operation]:
+    reviewer = Reviewer(reactor.drafter.pinner.library)
     reading = RuleReading(rules=ports.rules, reviewer=reviewer)
     writing = RuleWriting(
         rules=ports.rules,
-        book=book,
+        book=reactor.book,
         expressions=ports.expressions,
         reviewer=reviewer,
         new_id=ports.new_id,
@@ -164,7 +163,7 @@ def _on_rules(ports: ApiPorts, drafter: Drafter, book: RuleBook) -> Sequence[Ope
     rehearsing = RuleRehearsing(
         rules=ports.rules,
         expressions=ports.expressions,
-        rehearser=Rehearser(Reactor(book, StepPlanner(ports.expressions), drafter)),
+        rehearser=Rehearser(reactor),
         new_id=ports.new_id,
     )
     return (*reading.operations(), *writing.operations(), *rehearsing.operations())
