@@ -15,6 +15,7 @@ from notifier.store.choices import SqlChoiceHistory
 from notifier.store.choosing import SqlChoosing
 from notifier.store.erasing.asking import SqlErasures
 from notifier.store.erasing.stepping import SqlErasing
+from notifier.store.events.closing import SqlDigests
 from notifier.store.events.keeping import SqlEventStore
 from notifier.store.fates import SqlFates
 from notifier.store.hook_counts import SqlHookCounts
@@ -195,6 +196,10 @@ class Stores:
     @cached_property
     def event_store(self) -> SqlEventStore:
         return SqlEventStore(self.database, self._limits)
+
+    @cached_property
+    def digests(self) -> SqlDigests:
+        return SqlDigests(self.database, self._limits)
 
     @cached_property
     def retention_rules(self) -> SqlRetentionRules:

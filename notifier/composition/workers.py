@@ -28,6 +28,7 @@ from notifier.channels.registry import channel_settings, make_routes, rates_per_
 from notifier.clock import Clock
 from notifier.composition import worker_process
 from notifier.composition.drafting import make_audience, make_drafter
+from notifier.composition.events import make_reactor
 from notifier.composition.hooks import hooking
 from notifier.composition.resources import (
     Resources,
@@ -56,6 +57,7 @@ from notifier.delivery.preparing import Preparer
 from notifier.delivery.telling import ToldAdapter
 from notifier.duty import Duty, purging
 from notifier.errors import SettingsError
+from notifier.events.digesting import DigestDuty
 from notifier.hooks.calling import Hooks
 from notifier.hooks.following import following
 from notifier.hooks.moments import Moment
@@ -248,12 +250,22 @@ def make_relay(
             waking(stores.inbox),
             purging(stores.caps, "caps"),
             purging(stores.schedules, "schedules"),
-            purging(stores.event_store, "events"),
+            *_event_duties(settings, resources),
             stores.filing.duty(),
             retaining(stores.purge, retention_terms(settings)),
             *([erasing(stores.erasing)] if stores.erasing else []),
             *_following(stores, hooks),
         ]
+    )
+
+
+def _event_duties(settings: Settings, resources: Resources) -> Sequence[Duty]:
+    stores = resources.stores
+    reactor = make_reactor(resources, _drafter(settings, resources))
+    return (
+        *DigestDuty(stores.digests, reactor).all(),
+        purging(stores.event_store, "events"),
+        purging(stores.digests, "digests"),
     )
 
 

@@ -67,6 +67,34 @@ class Finishing(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """A digest, and what comes of it, or why nothing does."""
+
+    digest: Digest
+    submissions: Sequence[Submission] = ()
+    reason: str | None = None
+
+
+class Digests(Protocol):
+    """What closing digests asks of the database. Any number may ask at once."""
+
+    async def take(self, *, limit: int, hold_s: float) -> Sequence[Digest]:
+        """Close those that are due, and return some that are not settled.
+
+        Nobody else is given them for `hold_s`.
+        """
+
+    async def settle(self, finished: Sequence[Settling]) -> int:
+        """Accept what comes of each, once; returns of how many.
+
+        One of which an item was taken back meanwhile is given out again.
+        """
+
+    async def purge(self) -> int:
+        """Forget what was settled longer ago than events are kept; returns how many."""
+
+
 def derived_id(of: UUID, *names: str) -> UUID:
     """Return the id of what comes of something under these names: always the same, as a UUIDv7.
 

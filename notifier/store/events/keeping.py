@@ -23,7 +23,7 @@ from notifier.events.event import (
 )
 from notifier.store.events import throttling
 from notifier.store.events.recording import Recorder, find, standing
-from notifier.store.events.tables import event_matches, events
+from notifier.store.events.tables import digests, event_matches, events
 from notifier.store.kit.batcher import batched
 from notifier.store.kit.database import Database
 from notifier.store.kit.rows import encode, joined
@@ -36,7 +36,17 @@ _GET = select(events).where(
     _e.id == parameter("which_id", ID),
     or_(parameter("which_service").is_(None), _e.service == parameter("which_service")),
 )
-_MATCHES = select(event_matches).where(_m.event_id == parameter("which_id", ID)).order_by(_m.nth)
+_MATCHES = (
+    (
+        select(
+            *_m,
+            digests.c.notification_ids.label("ids_of_digest"),
+            digests.c.reason.label("reason_of_digest"),
+        ).outerjoin_from(event_matches, digests, digests.c.id == _m.digest_id)
+    )
+    .where(_m.event_id == parameter("which_id", ID))
+    .order_by(_m.nth)
+)
 _PURGE_BATCH = 2_000
 _OLD = (
     select(_e.id)
@@ -147,8 +157,9 @@ def _to_event(row: Row[Any]) -> StoredEvent:
     )
 
 
-def _to_match(row: Row[Any]) -> StoredMatch:
-    ids = orjson.loads(row.notification_ids) if row.notification_ids else []
+def _to_match(row: Row[*tuple[Any, ...]]) -> StoredMatch:
+    texts = filter(None, (row.notification_ids, row.ids_of_digest))
+    ids = [id for text in texts for id in orjson.loads(text)]
     return StoredMatch(
         rule=row.rule,
         version_id=row.version_id,
@@ -156,7 +167,7 @@ def _to_match(row: Row[Any]) -> StoredMatch:
         is_user=row.is_user,
         key=row.key,
         outcome=Outcome(row.outcome),
-        reason=row.reason,
+        reason=row.reason or row.reason_of_digest,
         notification_ids=[UUID(each) for each in ids],
         digest_id=row.digest_id,
         broadcast_id=row.broadcast_id,

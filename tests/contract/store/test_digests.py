@@ -1,0 +1,257 @@
+"""Digests: every event in exactly one of its person and key, none lost, and none empty."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from notifier.events.digest import Settling
+from notifier.events.digesting import DigestDuty
+from notifier.events.event import Cancel, Event, Match, Outcome, Reaction, Taken
+from notifier.notification.model import Notification
+from notifier.store.events.tables import digest_items, digests
+from tests.contract.store.stores import Stores
+from tests.events import VERSION, Rules, a_message, a_reaction, an_event, in_digest
+
+OTHER_VERSION = UUID("019b0000-0000-7000-8000-00000000000b")
+
+
+def added(id: str, user: str = "ada", **item: Any) -> Reaction:
+    event = an_event(id, data={"user": user})
+    return a_reaction(event, in_digest(event, **item))
+
+
+async def record(stores: Stores, *reactions: Reaction) -> Any:
+    return await stores.event_store.record(reactions)
+
+
+async def close(stores: Stores) -> None:
+    """Do what a relay does for digests, until there is nothing to do."""
+    duty = DigestDuty(stores.digests, Rules())
+    while await stores.digests.take(limit=0, hold_s=0) or await duty.close():
+        pass
+
+
+async def sent(stores: Stores) -> list[str]:
+    """Return what was sent: of each digest how many it holds, and of which events."""
+
+    async def work(connection: Any) -> Sequence[UUID]:
+        named = select(digests.c.notification_ids).where(digests.c.notification_ids.is_not(None))
+        return [UUID(text.strip('[]"')) for text in await connection.scalars(named)]
+
+    ids = await stores.database.read(work)
+    found: list[Notification] = [await stores.get(each) for each in ids]
+    return sorted(f"{each.recipient} {each.content}" for each in found)
+
+
+async def test_what_comes_within_a_window_is_sent_as_one(stores: Stores) -> None:
+    first, second, other = added("1"), added("2"), added("3", key="other")
+    bob = added("4", user="bob")
+
+    answers = await record(stores, first, second, other, bob)
+    await close(stores)
+
+    assert [answer.matched for answer in answers] == [1, 1, 1, 1]
+    assert await sent(stores) == ["ada 1: 3", "ada 2: 1,2", "bob 1: 4"]
+    stored = await stores.event_store.get(second.id, service=None)
+    assert stored is not None
+    (match,) = await stores.event_store.matches_of(stored)
+    assert match.outcome is Outcome.MATCHED
+    assert (await stores.get(match.notification_ids[0])).content == "2: 1,2"
+
+
+async def test_nothing_is_sent_before_a_digest_is_due(stores: Stores) -> None:
+    due_at = datetime.now(UTC) + timedelta(hours=1)
+    await record(stores, added("1", due_at=due_at))
+
+    await close(stores)
+    before = await sent(stores)
+    await record(stores, added("2", due_at=due_at + timedelta(hours=5)))
+    await stores.pass_time(3_601)
+    await close(stores)
+
+    assert (before, await sent(stores)) == ([], ["ada 2: 1,2"])
+
+
+async def test_what_meets_a_closed_digest_opens_the_next(stores: Stores) -> None:
+    await record(stores, added("1"))
+    (closed,) = await stores.digests.take(limit=9, hold_s=0)
+
+    await record(stores, added("2"))
+    await stores.digests.settle([Settling(closed, reason="a test's")])
+    await close(stores)
+
+    assert await sent(stores) == ["ada 1: 2"]
+
+
+async def test_a_full_digest_is_closed_and_the_rest_opens_others(stores: Stores) -> None:
+    due_at = datetime.now(UTC) + timedelta(hours=1)
+    some = [added(str(nth), max_items=2, due_at=due_at) for nth in range(7)]
+
+    await record(stores, *some[:3])
+    await record(stores, *some[3:])
+    await close(stores)
+
+    assert await sent(stores) == ["ada 2: 0,1", "ada 2: 2,3", "ada 2: 4,5"]
+
+
+async def test_the_first_of_a_window_may_be_sent_at_once(stores: Stores) -> None:
+    def first(id: str) -> Reaction:
+        event = an_event(id)
+        match = in_digest(event, sends_first=True)
+        return a_reaction(event, replace(match, submissions=[a_message("ada")]))
+
+    some = [first(str(nth)) for nth in range(4)]
+    taken = await record(stores, some[0], some[1])
+    taken += await record(stores, *some[2:])
+    await close(stores)
+
+    assert [len(each.submissions) for each in taken if isinstance(each, Taken)] == [1, 0, 0, 0]
+    assert await sent(stores) == ["ada 3: 1,2,3"]
+
+
+async def test_a_digest_goes_by_the_version_of_its_first_item(stores: Stores) -> None:
+    event = an_event("2")
+    later = replace(in_digest(event), version_id=OTHER_VERSION)
+    await record(stores, added("1"), a_reaction(event, later))
+
+    (digest,) = await stores.digests.take(limit=9, hold_s=0)
+
+    assert (digest.version_id, digest.count) == (VERSION, 2)
+
+
+async def test_a_digest_shows_fifty_and_counts_all(stores: Stores) -> None:
+    await record(stores, *(added(str(nth)) for nth in range(60)))
+
+    (digest,) = await stores.digests.take(limit=9, hold_s=0)
+
+    assert (digest.count, [each.event.id for each in digest.items]) == (
+        60,
+        [str(nth) for nth in range(50)],
+    )
+
+
+async def test_what_is_taken_back_is_in_no_digest(stores: Stores) -> None:
+    def keyed(id: str, key: str) -> Reaction:
+        event = an_event(id)
+        return a_reaction(event, replace(in_digest(event), key=key))
+
+    kept, gone = keyed("1", "a"), keyed("2", "b")
+    await record(stores, kept, gone)
+    (seen,) = await stores.digests.take(limit=9, hold_s=0)
+    await record(stores, a_reaction(an_event("3"), cancels=[Cancel("shipped", "b")]))
+
+    assert await stores.digests.settle([Settling(seen, [a_message("ada")])]) == 0
+    await close(stores)
+    assert await sent(stores) == ["ada 1: 1"]
+
+    await record(stores, keyed("4", "c"))
+    await record(stores, a_reaction(an_event("5"), cancels=[Cancel("shipped", "c")]))
+    await close(stores)
+    assert await sent(stores) == ["ada 1: 1"]
+
+
+async def test_a_digest_that_nobody_settled_is_given_out_again_and_settled_once(
+    stores: Stores,
+) -> None:
+    await record(stores, added("1"))
+    (seen,) = await stores.digests.take(limit=9, hold_s=30)
+    assert await stores.digests.take(limit=9, hold_s=30) == ()
+
+    await stores.pass_time(31)
+    (again,) = await stores.digests.take(limit=9, hold_s=30)
+    made = await Rules().finished(again)
+    assert isinstance(made, list)
+
+    assert (again.id, again.count) == (seen.id, seen.count)
+    assert await stores.digests.settle([Settling(again, made)]) == 1
+    assert await stores.digests.settle([Settling(seen, made)]) == 0
+    assert await sent(stores) == ["ada 1: 1"]
+
+
+async def test_digests_are_forgotten_as_events_are(stores: Stores) -> None:
+    await record(stores, added("1"))
+    await close(stores)
+    assert await stores.digests.purge() == 0
+
+    await stores.pass_time(8 * 86_400)
+
+    assert await stores.digests.purge() == 1
+
+
+async def test_every_event_is_in_one_digest_over_repeats_and_kills(stores: Stores) -> None:
+    chance = random.Random(7)  # noqa: S311  a test's
+    events = [
+        an_event(str(nth), data={"user": f"u{nth % 3}", "key": str(nth % 2)}) for nth in range(240)
+    ]
+    published = [*events, *chance.sample(events, 120)]
+    chance.shuffle(published)
+    left = [published[nth::6] for nth in range(6)]
+
+    async def consume(own: list[Event]) -> None:
+        """Take events ten at a time; whoever is killed takes the same once more."""
+        while own:
+            some = [a_reaction(each, _gathered(each)) for each in own[:10]]
+            taking = asyncio.create_task(stores.event_store.record(some))
+            if chance.random() < 0.2:
+                await asyncio.sleep(0)
+                taking.cancel()
+                await asyncio.gather(taking, return_exceptions=True)
+                continue
+            await taking
+            del own[:10]
+
+    async def closing() -> None:
+        duty = DigestDuty(stores.digests, Rules(), every_s=0)
+        while any(left):
+            running = asyncio.create_task(duty.close())
+            if chance.random() < 0.2:
+                await asyncio.sleep(0)
+                running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    await asyncio.gather(*map(consume, left), closing(), closing())
+    await stores.pass_time(60)
+    await close(stores)
+
+    assert await _flaws(stores, events) == []
+
+
+def _gathered(event: Event) -> Match:
+    data = event.data
+    assert isinstance(data, dict)
+    return in_digest(event, key=str(data["key"]))
+
+
+async def _flaws(stores: Stores, events: Sequence[Event]) -> Sequence[str]:
+    """Find what is wrong with the digests of these events."""
+
+    async def work(connection: Any) -> tuple[Sequence[Any], Sequence[Any]]:
+        held = (await connection.execute(select(digest_items))).all()
+        told = digests.c["count"].label("told")
+        return held, (await connection.execute(select(*digests.c, told))).all()
+
+    held, found = await stores.database.read(work)
+    by_id = {each.id: each for each in found}
+    seen = Counter(each.source_id for each in held)
+    flaws = [f"{each.id} is in {seen[each.id]}" for each in events if seen[each.id] != 1]
+    own = {each.id: each for each in events}
+    for item in held:
+        digest, event = by_id[item.digest_id], own[item.source_id]
+        if not isinstance(event.data, dict) or (digest.person, digest.key) != (
+            event.data["user"],
+            event.data["key"],
+        ):
+            flaws.append(f"{event.id} is in another's")
+    counts = Counter(each.digest_id for each in held)
+    flaws += [f"{each.id} is not settled" for each in found if each.settled_at is None]
+    flaws += [f"{each.id} is empty" for each in found if not counts[each.id]]
+    flaws += [f"{each.id} has another count" for each in found if each.told != counts[each.id]]
+    flaws += [f"{each.id} was not sent" for each in found if not each.notification_ids]
+    return flaws
