@@ -1,6 +1,6 @@
 """Telling hooks of calls to providers."""
 
-from dataclasses import asdict
+from dataclasses import fields
 
 from notifier.clock import Clock
 from notifier.delivery.judging import fault_of
@@ -10,6 +10,7 @@ from notifier.hooks.moments import Answered, Moment, Sending
 from notifier.notification.model import Message
 from notifier.notification.outcomes import Outcome, Sent, Unknown
 
+_SENDING = [each.name for each in fields(Sending)]
 _CUT_OFF = Unknown("cut_off", "the call did not come to its end")
 
 
@@ -56,7 +57,7 @@ class ToldAdapter:
 def _answered(sending: Sending, outcome: Outcome, duration_s: float) -> Answered:
     fault = fault_of(outcome)
     return Answered(
-        **asdict(sending),
+        **{name: getattr(sending, name) for name in _SENDING},
         outcome=fault.kind if fault else "sent",
         code=fault.code if fault else None,
         provider_id=outcome.provider_id if isinstance(outcome, Sent) else None,

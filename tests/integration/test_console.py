@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from structlog.testing import capture_logs
 
 from notifier.access.sessions import IDLE_S
 from notifier.api.console.door import COOKIE
@@ -57,6 +58,22 @@ async def test_a_key_opens_the_sections_of_its_scopes_with_a_cookie_no_script_ca
     assert key.text not in cookie
     home = await api.client.get("/console")
     assert home.headers["location"] == BROADCASTS
+
+
+async def test_the_log_says_who_came_and_went_and_never_with_which_key(api: Api) -> None:
+    key = await api.key("orders", "broadcasts")
+
+    with capture_logs() as logs:
+        await api.client.post(SIGN_IN, data={"key": key.text})
+        await post(api.client, OUT, {})
+
+    told = [each for each in logs if str(each["event"]).startswith("console.")]
+    assert [(each["event"], each["service"]) for each in told] == [
+        ("console.signed_in", "orders"), ("console.signed_out", "orders"),
+    ]  # fmt: skip
+    assert told[0]["key_id"] == key.id
+    assert key.text not in repr(logs)
+    assert {each.get("route") for each in logs} >= {SIGN_IN, OUT}
 
 
 async def test_a_session_over_tls_is_never_sent_without(api: Api) -> None:
