@@ -212,7 +212,22 @@ async def test_an_inbox_called_by_a_user_id_goes_to_where_the_person_has_one(
 
     await merge(stores, "new", "old")
 
-    assert await items(stores, "ada") == [("theirs", False), ("mine", False)]
+    await deliver(stores, "new", "ours")
+    told = [("theirs", False), ("mine", False), ("ours", False)]
+    assert [await items(stores, each) for each in ("ada", "new", "old")] == [told] * 3
+
+
+async def test_what_is_kept_under_an_id_stays_there_whichever_address_comes_later(
+    stores: Stores,
+) -> None:
+    await put(stores, NEW, OLD)
+    await merge(stores, "new", "old")
+    await deliver(stores, "new", "mine")
+
+    await put(stores, a_profile("new", an_address("ada", Channel.IN_APP)))
+    await deliver(stores, "new", "still mine")
+
+    assert await items(stores, "new") == [("mine", False), ("still mine", False)]
 
 
 @pytest.mark.parametrize("attempt", range(3))
