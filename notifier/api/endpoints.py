@@ -81,7 +81,7 @@ def all_operations(
     """Declare all endpoints."""
     library, categories, drafter = common.library, common.categories, common.drafter
     book = RuleBook(ports.rules, ports.clock)
-    reactor = Reactor.over(book, ports.expressions, drafter)
+    reactor = Reactor.over(book, ports.expressions, drafter, common.announcer)
     found: list[Operation] = [
         *_on_notifications(ports, config, doorkeeper, library, drafter),
         *_on_inboxes(ports, config, doorkeeper, tokens, feed),

@@ -7,6 +7,8 @@ from typing import Self
 from zoneinfo import ZoneInfo
 
 from notifier.audience.person import Person
+from notifier.broadcasts.announcing import Announcer
+from notifier.broadcasts.broadcast import Broadcast
 from notifier.content.template import TemplateVersion
 from notifier.events.digest import Digest, Unfinished, derived_id
 from notifier.events.event import Cancel, Effects, Event, Match, Outcome
@@ -22,7 +24,8 @@ from notifier.events.planning import (
 )
 from notifier.events.rule import Rule, RuleVersion, Skip, is_of_type
 from notifier.events.rules import RuleBook
-from notifier.events.whom import To, read_whom
+from notifier.events.topics import is_for_topics, wish_of
+from notifier.events.whom import To, ToTopic, read_whom
 from notifier.intake.draft import Draft, Flaw
 from notifier.intake.drafting import Drafter
 from notifier.intake.ports import Submission
@@ -30,6 +33,7 @@ from notifier.notification.model import JsonValue
 from notifier.notification.origin import Origin, Unless
 
 _MAX_REASON_CHARS = 500
+_NOT_FOR_TOPICS = "to a topic goes one send over one channel, and nothing but delays before it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +51,19 @@ class Reactor:
     book: RuleBook
     planner: StepPlanner
     drafter: Drafter
+    announcer: Announcer | None = None
+    """For what goes to a topic; None: nothing does."""
 
     @classmethod
-    def over(cls, book: RuleBook, expressions: Expressions, drafter: Drafter) -> Self:
+    def over(
+        cls,
+        book: RuleBook,
+        expressions: Expressions,
+        drafter: Drafter,
+        announcer: Announcer | None = None,
+    ) -> Self:
         """Make one that reads expressions, and goes by the rules of a drafter."""
-        return cls(book, StepPlanner(expressions), drafter)
+        return cls(book, StepPlanner(expressions), drafter, announcer)
 
     async def react(self, event: Event) -> Effects:
         """Return what comes of an event, by the rules that are in force.
@@ -156,6 +168,9 @@ class Reactor:
             return [_Line(_failed(version, error), Plan())]
         variables = given if rule.variables else _offered(event.data)
         its = Occasion(context=context, variables=variables, now=self.drafter.clock.now())
+        if isinstance(whom, ToTopic):
+            match = await self._announced(version, whom, event.service, its)
+            return [_Line(replace(match, key=key), Plan())]
         return [await self._line(version, key, each, event.service, its) for each in whom]
 
     async def _line(
@@ -168,6 +183,23 @@ class Reactor:
             return _Line(_about(_failed(version, error), to, key), Plan())
         match = _about(_match(version, Outcome.MATCHED), to, key)
         return _Line(replace(match, digest_item=plan.item, throttle=plan.throttle), plan)
+
+    async def _announced(
+        self, version: RuleVersion, to: ToTopic, service: str, occasion: Occasion
+    ) -> Match:
+        """Make a broadcast of a rule that is for a topic."""
+        try:
+            plan = self.planner.plan(version.rule, To(), occasion)
+        except PlanError as error:
+            return _failed(version, error)
+        if self.announcer is None or not is_for_topics(plan):
+            return _match(version, Outcome.FAILED, _NOT_FOR_TOPICS)
+        draft = await self._fitting(plan.drafts[0].draft, service)
+        made = await self.announcer.announced(wish_of(draft, to.topic), service=service)
+        if isinstance(made, Broadcast):
+            return replace(_match(version, Outcome.MATCHED), broadcast=made)
+        words = "; ".join(f"{each.field}: {each.words}" for each in made)
+        return _match(version, Outcome.FAILED, words[:_MAX_REASON_CHARS])
 
     async def _occasion(self, rule: Rule, to: To, service: str, occasion: Occasion) -> Occasion:
         """Return an occasion by the clocks of whom it is for, if the rule goes by them."""
@@ -245,7 +277,7 @@ def _settled(line: _Line, made: Sequence[Submission | list[Flaw]]) -> Match:
         return match
     sent = _linked(made, plan, match.rule, match.key)
     reason = _reason(plan, made)
-    if not sent and plan.item is None:
+    if not sent and plan.item is None and match.broadcast is None:
         return replace(match, outcome=Outcome.FAILED, reason=reason or "nothing is sent")
     return replace(match, submissions=sent, reason=reason)
 

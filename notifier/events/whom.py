@@ -9,8 +9,9 @@ from notifier.events.rule import MAX_PEOPLE
 from notifier.notification.model import JsonValue
 
 _MAX_RECIPIENT_CHARS = 320
+_MAX_TOPIC_CHARS = 100
 _EXPECTED = Unfit(
-    "to: expected a user id, a list of them, or an object with user_id, recipient or both"
+    "to: expected a user id, a list of them, or an object with user_id, recipient or both, or topic"
 )
 
 
@@ -27,13 +28,24 @@ class To:
         return self.user_id or self.recipient or ""
 
 
-def read_whom(value: JsonValue) -> Sequence[To] | Unfit:
+@dataclass(frozen=True, slots=True)
+class ToTopic:
+    """All members of a topic."""
+
+    topic: str
+
+
+def read_whom(value: JsonValue) -> Sequence[To] | ToTopic | Unfit:
     """Read whom something is for, each once, or say why nobody can be made of it."""
+    if isinstance(value, dict) and value.keys() == {"topic"}:
+        topic = value["topic"]
+        is_one = isinstance(topic, str) and 0 < len(topic) <= _MAX_TOPIC_CHARS
+        return ToTopic(str(topic)) if is_one else Unfit("to/topic: expected the key of a topic")
     values = value if isinstance(value, list) else [value]
     if not values:
         return Unfit("to: nobody is named")
     if len(values) > MAX_PEOPLE:
-        return Unfit(f"to: more than {MAX_PEOPLE} people; tell a topic's members by a broadcast")
+        return Unfit(f"to: more than {MAX_PEOPLE} people: let it be a topic")
     found: dict[To, None] = {}
     for each in values:
         to = _read(each)

@@ -187,3 +187,37 @@ async def test_a_dry_run_is_of_a_version_or_of_the_draft(api: Api) -> None:
     assert draft["matches"][0]["throttle"] == {"count": 2, "per_s": 3600, "key": ""}
     assert (nothing.status_code, no_event.status_code) == (422, 422)
     assert [each["pointer"] for each in no_event.json()["errors"]] == ["/event/id"]
+
+
+async def test_an_event_for_a_topic_becomes_a_broadcast(api: Api) -> None:
+    await publish_template(api)
+    headers = await api.headers("orders", "recipients", "broadcasts", "events")
+    await api.client.put("/api/v1/topics/news", json={"title": "News"}, headers=headers)
+    to = "{'topic': data.topic}"
+    await api.client.put(DRAFT, json={**RULE, "to": to, "steps": [{"delay": "1h"}, SEND]})
+    await api.client.post(f"{RULES}/shipped/publish")
+    event = {"specversion": "1.0", "id": "1", "source": "/shop", "type": "order.shipped"}
+
+    for number, topic in enumerate(("news", "nothing")):
+        told = {**event, "id": str(number), "data": {"topic": topic, "order": "o-1"}}
+        answer = await api.client.post("/api/v1/events", json=told, headers=headers)
+        assert answer.status_code == 202
+
+    [made] = (await api.client.get("/api/v1/broadcasts", headers=headers)).json()["items"]
+    assert (made["topic"], made["priority"], made["state"]) == ("news", "bulk", "scheduled")
+    dry = await api.client.post(
+        f"{RULES}/shipped/dry-run", json={"event": {"data": {"topic": "nothing"}}}
+    )
+    [match] = dry.json()["matches"]
+    assert (match["outcome"], match["broadcast"]) == ("failed", None)
+    assert match["reason"] == "topic: there is no such topic"
+
+
+@pytest.mark.parametrize("steps", [[{"throttle": {"count": 1, "per": "1h"}}, SEND], [SEND, SEND]])
+async def test_what_a_topic_cannot_have_is_told(api: Api, steps: list[Any]) -> None:
+    await publish_template(api)
+    await api.client.put(DRAFT, json={**RULE, "to": "{'topic': 'news'}", "steps": steps})
+
+    dry = await api.client.post(f"{RULES}/shipped/dry-run", json={"event": {"data": {}}})
+
+    assert "one send over one channel" in dry.json()["matches"][0]["reason"]

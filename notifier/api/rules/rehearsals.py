@@ -84,6 +84,14 @@ class DigestView(View):
     ]
 
 
+class ToTopicView(View):
+    """The broadcast that would be made."""
+
+    topic: str | None
+    type: Channel
+    send_at: datetime | None
+
+
 class ThrottleView(View):
     """How often it is carried out."""
 
@@ -102,6 +110,7 @@ class RehearsedView(View):
     notifications: list[ShownView]
     digest: DigestView | None
     throttle: ThrottleView | None
+    broadcast: ToTopicView | None
 
     @classmethod
     def of(cls, rehearsed: Rehearsed) -> Self:
@@ -115,6 +124,7 @@ class RehearsedView(View):
             notifications=[ShownView.of(each) for each in rehearsed.now],
             digest=_digest(rehearsed),
             throttle=_throttle(match),
+            broadcast=_broadcast(match),
         )
 
 
@@ -141,3 +151,10 @@ def _digest(rehearsed: Rehearsed) -> DigestView | None:
 def _throttle(match: Match) -> ThrottleView | None:
     asked = match.throttle
     return ThrottleView(count=asked.count, per_s=asked.per_s, key=asked.key) if asked else None
+
+
+def _broadcast(match: Match) -> ToTopicView | None:
+    made = match.broadcast
+    if made is None:
+        return None
+    return ToTopicView(topic=made.whom.topic, type=made.channel, send_at=made.send_at)

@@ -56,7 +56,7 @@ class RuleRequest(BaseModel):
         JsonValue,
         Field(
             description="An expression: a user id, a list of at most 100 of them, or objects with "
-            "`user_id`, `recipient` or both."
+            "`user_id`, `recipient` or both; or an object with `topic`."
         ),
     ] = None
     key: Annotated[
