@@ -18,9 +18,10 @@ sent: waitlist.available by in_app
 sent: waitlist.cancelled by email
 waits: waitlist.available by email, unless it is read in the inbox before
 """
+FEED = "by email: feed.digest to dora\n"
 
 
-@pytest.mark.parametrize(("name", "end"), [("booking", BOOKING)])
+@pytest.mark.parametrize(("name", "end"), [("booking", BOOKING), ("feed", FEED)])
 def test_an_example_shows_what_it_is_about(name: str, end: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"examples.{name}.service"],
