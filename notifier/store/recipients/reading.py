@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Select, Text, and_, func, literal_column, select
+from sqlalchemy import FromClause, Label, Select, Text, and_, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.audience.person import Person
@@ -24,15 +24,17 @@ _MAX_BATCH: Final = 1_000
 r, _a, _l = recipients.c, recipient_addresses.c, recipient_aliases.c
 
 _TOLD = ("channel", "address", "address_as_written", "is_primary", "verified_at")
-_members = chain.from_iterable((literal_column(f"'{name}'"), _a[name]) for name in _TOLD)
-ADDRESSES = (
-    select(JsonArray(JsonRecord(*_members)))
-    .where(_a.service == r.service, _a.user_id == r.user_id)
-    .correlate(recipients)
-    .scalar_subquery()
-    .label("addresses")
-)
-"""All addresses of a row of `recipients`, as one text."""
+_MEMBERS = tuple(chain.from_iterable((literal_column(f"'{name}'"), _a[name]) for name in _TOLD))
+
+
+def addresses_of(rows: FromClause) -> Label[Any]:
+    """Return all addresses of a row of `recipients`, or of a part of these, as one text."""
+    of_row = (_a.service == rows.c.service, _a.user_id == rows.c.user_id)
+    all_of_them = select(JsonArray(JsonRecord(*_MEMBERS))).where(*of_row).correlate(rows)
+    return all_of_them.scalar_subquery().label("addresses")
+
+
+ADDRESSES = addresses_of(recipients)
 
 _given = given_rows("rows", service=Text, asked=Text)
 _is_alias = and_(is_key(_l.alias, _given.c.asked), is_key(_l.service, _given.c.service))

@@ -9,19 +9,32 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import ColumnElement, Select, Text, and_, func, literal, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    Text,
+    and_,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
-from notifier.audience.person import PeopleFilter, PeoplePage, Person
+from notifier.audience.person import PeopleFilter, PeoplePage
 from notifier.audience.recipient import compared_forms
 from notifier.notification.model import Channel, JsonValue
 from notifier.store.kit.json import IncludesMember
 from notifier.store.kit.rows import encode, joined
 from notifier.store.kit.sql import Explained, given_rows, is_key
-from notifier.store.recipients.reading import ADDRESSES
+from notifier.store.recipients.reading import ADDRESSES, addresses_of
 from notifier.store.recipients.rows import to_person
 from notifier.store.recipients.tables import recipient_addresses, recipients
 
+Columns: TypeAlias = ReadOnlyColumnCollection[str, Any]
 Place: TypeAlias = tuple[str, str]
 """Where somebody stands: service and user id."""
 
@@ -50,47 +63,57 @@ async def page(
     after: Place | None,
 ) -> PeoplePage:
     """Return people by service and id, those after this place."""
-    query: Select[Any] = select(recipients, ADDRESSES)
-    cut: Place | None = None
-    if (few := await _few(connection, service, filter)) is not None:
-        rows = joined(encode({"service": each[0], "user_id": each[1]}) for each in few)
-        query = _NAMED.params(rows=rows)
-    elif filter != _EVERYBODY:
-        cut = await _cut(connection, service, after)
-    query = query.where(*_within(service, after, cut), *matching(filter))
-    query = query.order_by(_r.service, _r.user_id).limit(limit + 1)
-    found = [to_person(row) for row in await connection.execute(query)]
+    few = await _few(connection, service, filter)
+    query = _looking(service, filter, after) if few is None else _of_few(few, filter, after)
+    found = [to_person(row) for row in await connection.execute(query.limit(limit + 1))]
     if len(found) > limit:
-        return PeoplePage(found[:limit], goes_on_after=_place(found[limit - 1]))
-    return PeoplePage(found, goes_on_after=cut)
+        last = found[limit - 1]
+        return PeoplePage(found[:limit], goes_on_after=(last.service, last.user_id))
+    is_all = few is not None or filter == _EVERYBODY
+    return PeoplePage(found, None if is_all else await _cut(connection, service, after))
 
 
 _EVERYBODY = PeopleFilter()
 
 
-def _place(person: Person) -> Place:
-    return person.service, person.user_id
+def _looking(service: str | None, filter: PeopleFilter, after: Place | None) -> Select[Any]:
+    everybody = select(recipients).where(*_within(_r, service, after))
+    everybody = everybody.order_by(_r.service, _r.user_id)
+    if filter == _EVERYBODY:
+        return everybody.add_columns(ADDRESSES)
+    # In the very order of the index it stops as soon as there are enough, and goes no further
+    # than this whatever the planner thinks.
+    rows = everybody.limit(LOOKED_AT).subquery("looked_at")
+    fitting = select(rows, addresses_of(rows)).where(*matching(filter, rows))
+    return fitting.order_by(rows.c.service, rows.c.user_id)
+
+
+def _of_few(few: Sequence[Place], filter: PeopleFilter, after: Place | None) -> Select[Any]:
+    """Return what reads these by their keys.
+
+    No index has what is compared and ordered by: going through everybody in its order would do.
+    """
+    rows = joined(encode({"service": each[0], "user_id": each[1]}) for each in few)
+    place = _r.service.concat(""), _r.user_id.concat("")
+    behind = [] if after is None else [tuple_(*place) > tuple_(*map(literal, after))]
+    named = _NAMED.params(rows=rows).where(*behind, *matching(filter, recipients))
+    return named.order_by(*place)
 
 
 async def _cut(
     connection: AsyncConnection, service: str | None, after: Place | None
 ) -> Place | None:
     """Return the last place that is looked at, where that is not all."""
-    places = select(_r.service, _r.user_id).where(*_within(service, after, None))
+    places = select(_r.service, _r.user_id).where(*_within(_r, service, after))
     last = places.order_by(_r.service, _r.user_id).offset(LOOKED_AT - 1).limit(1)
     row = (await connection.execute(last)).one_or_none()
     return row and (row[0], row[1])
 
 
-def _within(
-    service: str | None, after: Place | None, until: Place | None
-) -> list[ColumnElement[bool]]:
-    place = tuple_(_r.service, _r.user_id)
-    conditions = [] if service is None else [_r.service == service]
+def _within(of: Columns, service: str | None, after: Place | None) -> list[ColumnElement[bool]]:
+    conditions = [] if service is None else [of.service == service]
     if after is not None:
-        conditions.append(place > tuple_(*map(literal, after)))
-    if until is not None:
-        conditions.append(place <= tuple_(*map(literal, until)))
+        conditions.append(tuple_(of.service, of.user_id) > tuple_(*map(literal, after)))
     return conditions
 
 
@@ -121,7 +144,7 @@ def _direct(dialect: str, service: str | None, filter: PeopleFilter) -> Select[A
         )
     if filter.attributes and dialect == "postgresql":
         of_service = [] if service is None else [_r.service == service]
-        has = (_has_attribute(*each) for each in filter.attributes.items())
+        has = (_has_attribute(_r, *each) for each in filter.attributes.items())
         return select(_r.service, _r.user_id).where(*of_service, *has)
     return None
 
@@ -139,24 +162,25 @@ async def _is_far_more(connection: AsyncConnection, places: Select[Any]) -> bool
 
 async def count(connection: AsyncConnection, *, service: str, filter: PeopleFilter) -> int:
     """Return how many people of a service there are."""
-    query = select(func.count()).where(_r.service == service, *matching(filter))
+    query = select(func.count()).select_from(recipients)
+    query = query.where(_r.service == service, *matching(filter, recipients))
     return (await connection.scalars(query)).one()
 
 
-def matching(filter: PeopleFilter) -> list[ColumnElement[bool]]:
-    """Return the conditions on each row of `recipients`."""
-    conditions = [_has_attribute(name, text) for name, text in filter.attributes.items()]
+def matching(filter: PeopleFilter, of: FromClause) -> list[ColumnElement[bool]]:
+    """Return the conditions on each row of `recipients`, or of a part of these."""
+    conditions = [_has_attribute(of.c, name, text) for name, text in filter.attributes.items()]
     if filter.address is not None or filter.channel is not None:
-        conditions.append(_has_address(filter.address, filter.channel))
+        conditions.append(_has_address(of, filter.address, filter.channel))
     return conditions
 
 
-def _has_attribute(name: str, text: str) -> ColumnElement[bool]:
+def _has_attribute(of: Columns, name: str, text: str) -> ColumnElement[bool]:
     """Whether one says this: as a text, or as a number or boolean that is written so."""
     values: list[JsonValue] = [text, *_scalar(text)]
     return or_(
         *(
-            IncludesMember(_r.attributes, literal(json.dumps({name: value}), Text))
+            IncludesMember(of.attributes, literal(json.dumps({name: value}), Text))
             for value in values
         )
     )
@@ -167,10 +191,13 @@ def _scalar(text: str) -> Iterator[JsonValue]:
         yield json.loads(text)
 
 
-def _has_address(address: str | None, channel: Channel | None) -> ColumnElement[bool]:
-    query = select(_a.user_id).where(_a.service == _r.service, _a.user_id == _r.user_id)
+def _has_address(
+    of: FromClause, address: str | None, channel: Channel | None
+) -> ColumnElement[bool]:
+    query = select(_a.user_id).where(_a.service == of.c.service, _a.user_id == of.c.user_id)
     if address is not None:
         query = query.where(_a.address.in_(sorted(compared_forms(address))))
     if channel is not None:
         query = query.where(_a.channel == channel)
-    return query.exists()
+    # Looked up for each row: PostgreSQL would join EXISTS with everybody's addresses.
+    return query.correlate(of).limit(1).scalar_subquery().is_not(None)
