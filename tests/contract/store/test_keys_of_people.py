@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import ClauseElement, event, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from notifier.audience.person import PeopleFilter
 from notifier.audience.topic import Member
 from notifier.store import topics
 from notifier.store.kit.rows import encode, joined
-from notifier.store.recipients import inboxes, reading, writing
+from notifier.store.recipients import inboxes, reading, searching, writing
 from notifier.store.recipients.tables import recipient_aliases
 from tests.contract.store.plans import Case, nodes, rows_read, session_of
 from tests.contract.store.stores import Stores, open_stores
@@ -119,3 +120,20 @@ async def test_sqlite_looks_up_each_by_their_whole_key(sqlite_store_url: str) ->
 
     assert "(service=?)" not in told
     assert "(service=? AND topic=?)" not in told
+
+
+async def test_sqlite_reads_the_few_that_were_found_by_their_keys(sqlite_store_url: str) -> None:
+    wanted = PeopleFilter(address="ada@example.org", attributes={"plan": "pro"})
+    query = searching._of_few([("orders", "u-1")], wanted, ("orders", "u-0"))  # noqa: SLF001
+
+    async def plan(connection: AsyncConnection) -> list[str]:
+        kwargs = {"render_postcompile": True}
+        statement = str(query.compile(dialect=connection.dialect, compile_kwargs=kwargs))
+        values = ("[]",) * statement.count("?")
+        rows = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+        return [row.detail for row in rows]
+
+    async with open_stores(sqlite_store_url) as stores:
+        steps = await stores.database.read(plan)
+
+    assert any("SEARCH recipients USING" in step and "user_id=?" in step for step in steps), steps
