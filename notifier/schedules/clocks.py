@@ -17,7 +17,7 @@ class Clocks:
     topics: TopicZones
 
     async def zones(self, timing: Timing, to: To, service: str) -> Collection[str]:
-        """Return the names of the zones by whose clocks it is due; none: nobody's.
+        """Return the names of the zones by whose clocks it is due.
 
         Raises:
             StoreUnavailableError: the clocks of whom it is for could not be looked up.
@@ -25,7 +25,7 @@ class Clocks:
         if timing.zone != RECIPIENT:
             return [timing.zone]
         if isinstance(to, ToTopic):
-            return await self.topics.of(service, to.topic)
+            return await self.topics.of(service, to.topic) or [self._nobodys]
         if isinstance(to, ToUser):
             return [(await self.of_people(service, [to.user_id]))[to.user_id]]
         return [self._nobodys]

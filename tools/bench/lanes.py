@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -193,7 +194,7 @@ async def _nothing_left(deployment: Deployment) -> bool:
 
 async def waits_of(place: Place, wanted_at: Mapping[str, float]) -> Sample:
     """How long they waited from then on until they were sent; waits until all are."""
-    sent_at = await _sent(place, len(wanted_at))
+    sent_at = await _sent(place, wanted_at.keys())
     waited_ms = [1e3 * (sent_at[id] - at) for id, at in wanted_at.items()]
     return {
         "p50_ms": percentile(waited_ms, 0.5),
@@ -203,14 +204,14 @@ async def waits_of(place: Place, wanted_at: Mapping[str, float]) -> Sample:
     }
 
 
-async def _sent(place: Place, count: int) -> dict[str, float]:
+async def _sent(place: Place, wanted: AbstractSet[str]) -> dict[str, float]:
     """When each urgent one was recorded as sent, by its id; waits until all are."""
     sent_at: dict[str, float] = {}
 
     async def all_sent() -> bool:
         async with place.connection() as connection:
             sent_at.update((row["id"], row["at"]) for row in await connection.fetch(_SENT_AT))
-        return len(sent_at) >= count
+        return wanted <= sent_at.keys()
 
     await require(all_sent, timeout_s=60, every_s=0.3, what="all urgent ones sent")
     return sent_at

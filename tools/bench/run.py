@@ -37,6 +37,7 @@ from tools.bench.results import (
     Sample,
 )
 from tools.bench.scaling import open_scaled
+from tools.bench.scheduling import fire_at_once
 from tools.bench.stacks import (
     CELERY,
     DRAMATIQ,
@@ -68,7 +69,8 @@ class Options:
     """How much to measure; peers are measured if there is an interpreter that has them.
 
     `notifications` wait in the queue before a drain; what needs many takes ten times as many
-    (lanes, memory), 40 times as many are due there, a broadcast has 100 times as many members, and
+    (lanes, memory), 40 times as many are due there, a broadcast has 100 times as many members,
+    as many schedules are due at once, and
     `old` are the old ones of `scale`.
     """
 
@@ -158,6 +160,10 @@ def _broadcast(servers: Servers, options: Options) -> Turns:
     return {NOTIFIER: partial(turn, kills=_KILLS), UNDISTURBED: partial(turn, kills=0)}
 
 
+def _schedules(servers: Servers, options: Options) -> Turns:
+    return {NOTIFIER: partial(fire_at_once, servers, _SLOTS, 100 * options.notifications)}
+
+
 def _people(servers: Servers, options: Options) -> Turns:
     return {
         ADDRESS: partial(accept_to_address, servers, options.seconds),
@@ -211,6 +217,7 @@ MEASUREMENTS = (
     _alone("lanes", _lanes, repeats=True),
     _alone("templates", _templates, repeats=True),
     _alone("broadcast", _broadcast, repeats=False),
+    _alone("schedules", _schedules, repeats=False),
     _alone("people", _people, repeats=True),
     _ours("import", lambda s, o: partial(import_people, s, 10 * o.notifications), repeats=False),
     _ours("memory", lambda s, o: partial(grow, s, _SLOTS, 10 * o.notifications), repeats=False),
@@ -232,6 +239,7 @@ class Command(StrEnum):
     LANES = "lanes"
     TEMPLATES = "templates"
     BROADCAST = "broadcast"
+    SCHEDULES = "schedules"
     PEOPLE = "people"
     IMPORT = "import"
     MEMORY = "memory"

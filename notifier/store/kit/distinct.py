@@ -1,6 +1,6 @@
 """The values of a column, however many rows have each."""
 
-from sqlalchemy import CTE, Column, func, select
+from sqlalchemy import CTE, Column, select
 
 from notifier.store.kit.sql import literal_text
 
@@ -12,7 +12,10 @@ def values_of(column: Column[str]) -> CTE:
     """
     # True of all: for an index that is only there for those who ask for a value.
     every = column >= literal_text("")
-    first = select(func.min(column).label(column.name)).where(every).cte("seen", recursive=True)
+    # Not min(): plans that were made when the table was small would read all of it for that.
+    least = select(column).order_by(column).limit(1)
+    lowest = least.where(every).scalar_subquery()
+    first = select(lowest.label(column.name)).cte("seen", recursive=True)
     last = first.c[column.name]
-    following = select(func.min(column)).where(column > last).correlate(first).scalar_subquery()
+    following = least.where(column > last).correlate(first).scalar_subquery()
     return first.union_all(select(following.label(column.name)).where(last.is_not(None)))

@@ -92,7 +92,7 @@ _up = (
 )
 _TAKE = (
     update(schedules)
-    .where(_s.id.in_(select(_up.c.id)))
+    .where(is_key(_s.id, _up.c.id))
     .values(look_at=parameter("until", UtcTime), turn=_s.turn + 1)
     .returning(schedules)
 )
@@ -264,6 +264,8 @@ async def _record(
     await _make(connection, _of_runs(ours, runs), pseudonyms)
     going_on = {"rows": joined(places[id] for id in left)}
     await connection.execute(_GO_ON, going_on)
+    # Last, since everybody who records waits for whoever counts.
+    await _count(connection, runs, now)
     return runs
 
 
@@ -284,9 +286,7 @@ async def _new_runs(
     rows = joined(map(run_row, runs))
     found = await connection.execute(_RECORD, {"rows": rows, "as_of": now})
     new = {(row.schedule_id, row.slot, row.zone) for row in found}
-    recorded = [each for each in runs if (each.schedule_id, each.slot, each.zone or "") in new]
-    await _count(connection, recorded, now)
-    return recorded
+    return [each for each in runs if (each.schedule_id, each.slot, each.zone or "") in new]
 
 
 async def _count(connection: AsyncConnection, runs: Sequence[Run], now: datetime) -> None:

@@ -5,6 +5,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.compiler import SQLCompiler
 from uuid_utils import compat
 
 from notifier.idempotency import Applied, LostRace, NotFound
@@ -24,7 +27,10 @@ from notifier.schedules.schedule import (
     ToUser,
 )
 from notifier.schedules.slot import Cron, Daily, Weekly
-from tests.contract.store.stores import Stores, a_submission
+from notifier.store.schedules import firing
+from notifier.store.schedules.tables import schedules
+from tests.contract.store.plans import Case, nodes, rows_read, session_of
+from tests.contract.store.stores import Stores, a_submission, open_stores
 from tests.people import a_profile
 
 HELD_S = 5.0
@@ -289,3 +295,68 @@ async def test_runs_are_forgotten_after_ninety_days(stores: Stores) -> None:
     await stores.pass_time(2 * 86_400)
     assert await stores.schedules.purge() == 1
     assert await stores.schedules.runs(schedule.id, limit=9, after=None) == []
+
+
+LATER = 2_000
+"""Schedules that are not due."""
+
+
+async def test_the_due_check_reads_what_is_due_alone(postgres_store_url: str) -> None:
+    asked = {"of_service": "orders", "of_channel": "email", "of_lane": "bulk", "limit": 100}
+    async with open_stores(postgres_store_url) as stores, session_of(stores) as session:
+        await added(stores)
+        times: dict[str, object] = {"as_of": await stores.now(), "until": await stores.now()}
+        cases = {
+            "take": Case(firing._TAKE, {**asked, **times}),  # noqa: SLF001
+            "lines": Case(firing._LINES, times),  # noqa: SLF001
+        }
+        # Plans are kept from when the table was small.
+        await stores.maintain("ANALYZE schedules")
+        await session.execute("SET plan_cache_mode = force_generic_plan")
+        for name, case in cases.items():
+            await session.execute(f"PREPARE {name}_ AS {case.named()[0]}")
+            await session.execute(f"EXPLAIN EXECUTE {name}_ {case.named()[1]}")
+        await keep_for_later(stores)
+
+        for name, case in cases.items():
+            explained = await session.fetchval(
+                f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {name}_ {case.named()[1]}"
+            )
+            read = max(map(rows_read, nodes(explained[0]["Plan"])))
+            assert read < LATER / 10, f"{name}: {explained}"
+            await session.execute(f"DEALLOCATE {name}_")
+
+
+async def keep_for_later(stores: Stores) -> None:
+    names = [each.name for each in schedules.c if each.name not in ("id", "name", "look_at")]
+    copied = ", ".join(names)
+    statement = (
+        f"INSERT INTO schedules (id, name, look_at, {copied})"  # noqa: S608  names of ours
+        f" SELECT gen_random_uuid(), number, now() + interval '1 day', {copied}"
+        f" FROM schedules, generate_series(1, {LATER}) AS number"
+    )
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(text(statement))
+
+    await stores.database.write(work)
+
+
+async def test_sqlite_finds_what_is_due_in_its_index(sqlite_store_url: str) -> None:
+    async with open_stores(sqlite_store_url) as stores:
+
+        async def plans(connection: AsyncConnection) -> list[str]:
+            found = []
+            for each in (firing._TAKE, firing._LINES):  # noqa: SLF001
+                compiled = each.compile(dialect=connection.dialect)
+                assert isinstance(compiled, SQLCompiler)
+                values = tuple("[]" for _ in compiled.positiontup or ())
+                told = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", values)
+                found.append("\n".join(row.detail for row in told))
+            return found
+
+        take, lines = await stores.database.read(plans)
+    due = "ix_schedules_due (service=? AND channel=? AND lane=? AND look_at>? AND look_at<?)"
+    assert f"SEARCH schedules USING INDEX {due}" in take
+    assert lines.count(due) == len(Channel) * len(Lane)
+    assert "SCAN schedules" not in take + lines
