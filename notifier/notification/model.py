@@ -12,6 +12,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 from notifier.notification.mail import Attached, MailDetails
+from notifier.notification.origin import Origin
 from notifier.notification.outcomes import Fault
 from notifier.notification.sms import SmsSize
 
@@ -120,6 +121,8 @@ class Notification:
     template: "Pin | None" = None
     is_finished: bool = False
     """Whether braces in its content, subject and html are just braces."""
+    origin: "Origin | None" = None
+    """The rule that made it, if one did."""
     size: SmsSize | None = None
     """Of an SMS, as it was accepted."""
     mail: MailDetails | None = None

@@ -116,9 +116,13 @@ async def test_rules_need_their_scope_and_are_their_services_own(api: Api) -> No
 
 async def test_what_rules_made_is_taken_back_by_its_key(api: Api) -> None:
     origin = Origin(rule="shipped", key="o-1")
-    mine = replace(a_submission(), origin=origin)
+    mine = replace(a_submission(), origin=origin, variables={})
     others = replace(a_submission(service="payments"), origin=origin)
     await api.stores.intake.insert([mine, others])
+
+    reader = await api.headers("orders", "read")
+    path = f"/api/v1/notifications/{mine.id}"
+    shown = (await api.client.get(path, headers=reader)).json()["origin"]
 
     answer = await api.client.post("/api/v1/notifications/cancel", json={"key": "o-1"})
     again = await api.client.post("/api/v1/notifications/cancel", json={"key": "o-1"})
@@ -128,6 +132,8 @@ async def test_what_rules_made_is_taken_back_by_its_key(api: Api) -> None:
         {"cancelled": 1},
         {"cancelled": 0},
     )
+    nothing = {"depends_on": None, "unless": None, "unless_event": None}
+    assert shown == {"rule": "shipped", "key": "o-1", **nothing}
     stands = await api.stores.queries.get(others.id, service=None)
     assert stands is not None
     assert stands.status is Status.PENDING

@@ -22,6 +22,7 @@ from notifier.notification.model import (
     Status,
     TimelineEntry,
 )
+from notifier.notification.origin import Condition, Origin
 from notifier.notification.outcomes import SUPPRESSED, Fault
 from notifier.notification.sms import SmsEncoding
 
@@ -249,10 +250,32 @@ class AttachedView(View):
     inline: bool
 
 
+class OriginView(View):
+    """The rule that made a notification, and what keeps it back."""
+
+    rule: str
+    key: Annotated[str | None, Field(description="By which it is taken back.")]
+    depends_on: Annotated[UUID | None, Field(description="The notification that `unless` is of.")]
+    unless: Condition | None
+    unless_event: str | None
+
+    @classmethod
+    def of(cls, origin: Origin) -> Self:
+        """View `origin`."""
+        return cls(
+            rule=origin.rule,
+            key=origin.key,
+            depends_on=origin.unless.id if origin.unless else None,
+            unless=origin.unless.condition if origin.unless else None,
+            unless_event=origin.unless_event,
+        )
+
+
 class NotificationView(SummaryView):
     """A whole notification. Of a sensitive one, content is never shown."""
 
     template: Annotated[PinView | None, Field(description="What holds its content, if one does.")]
+    origin: Annotated[OriginView | None, Field(description="The rule that made it, if one did.")]
     subject: str | None
     content: Annotated[
         str | None, Field(description="null once erased, if sensitive, and with a template.")
@@ -296,6 +319,7 @@ class NotificationView(SummaryView):
             {
                 **_summary(it),
                 "template": PinView.of(version, it.template) if version and it.template else None,
+                "origin": OriginView.of(it.origin) if it.origin else None,
                 "subject": it.subject if shown else None,
                 "content": it.content if shown else None,
                 "html": it.html if shown else None,

@@ -51,6 +51,7 @@ _RENAME = (
         recipient_as_written=null(),
         user_id=_new.c.user_id,
         metadata=null(),
+        key=null(),
         traceparent=null(),
         fault_message=case((n.c.fault_message.is_not(None), literal(_GONE))),
         updated_at=Now(),

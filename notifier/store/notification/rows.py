@@ -307,10 +307,16 @@ def to_notification(row: Row[Any]) -> Notification:
         size=SmsSize(SmsEncoding(row.encoding), row.segments) if row.segments else None,
         mail=to_mail(row.mail) if row.mail else None,
         action_url=row.action_url,
-        addressee=to_addressee(
-            row.user_id, row.category, row.is_required, row.is_address_given
-        ),
+        addressee=to_addressee(row.user_id, row.category, row.is_required, row.is_address_given),
+        origin=_to_origin(row),
     )  # fmt: skip
+
+
+def _to_origin(row: Row[Any]) -> Origin | None:
+    if row.rule is None:
+        return None
+    unless = Unless(row.depends_on, Condition(row.skip_if)) if row.depends_on else None
+    return Origin(rule=row.rule, key=row.key, unless=unless, unless_event=row.skip_on)
 
 
 def _read(variables: str | None) -> Mapping[str, JsonValue] | None:

@@ -3,9 +3,11 @@
 from dataclasses import replace
 from functools import partial
 
+from uuid_utils import compat
+
 from notifier.intake.ports import Submission
 from notifier.notification.model import Status
-from notifier.notification.origin import Origin
+from notifier.notification.origin import Condition, Origin, Unless
 from notifier.store.notification.cancelling import cancel_within
 from tests.contract.store.stores import Stores, a_submission, envelope_of
 
@@ -32,6 +34,18 @@ async def test_all_that_is_pending_with_a_key_is_cancelled_and_nothing_else(
         assert await stores.events(each.id) == ["accept", "cancel"]
     for each in (*left, without):
         assert (await stores.get(each.id)).status is Status.PENDING
+
+
+async def test_where_it_comes_from_is_kept(stores: Stores) -> None:
+    unless = Unless(compat.uuid7(), Condition.READ)
+    origin = Origin(rule="a", key="o-1", unless=unless, unless_event="order.paid")
+    submission = await stores.accept(replace(a_submission(), origin=origin))
+    claimed = await stores.claim(envelope_of(submission))
+
+    assert (await stores.get(submission.id)).origin == origin
+    assert claimed is not None
+    assert claimed.unless == unless
+    assert (await stores.get((await stores.accept()).id)).origin is None
 
 
 async def test_what_is_under_way_is_not_cancelled(stores: Stores) -> None:

@@ -25,6 +25,7 @@ from notifier.events.event import Throttle
 from notifier.idempotency import Idempotency, KeyReused, NotFound
 from notifier.intake.ports import Submission
 from notifier.notification.model import Addressee, Channel, Lane, Status
+from notifier.notification.origin import Origin
 from notifier.notification.outcomes import Fault, SuppressionReason
 from notifier.notification.transitions import FAIL, SUCCEED
 from notifier.providers.receipt import Receipt
@@ -93,6 +94,7 @@ def telling(
         "subject": CANARY,
         "content": "Dear {{ name }}",
         "variables": {"name": CANARY},
+        "origin": Origin(rule="shipped", key=CANARY),
         "addressee": Addressee(user_id=user_id) if user_id else None,
     }
     return type(made)(**{**{name: getattr(made, name) for name in made.__slots__}, **changes})
