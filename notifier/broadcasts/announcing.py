@@ -8,7 +8,7 @@ from uuid import UUID
 
 from notifier.audience.topic import TopicStore
 from notifier.broadcasts.broadcast import Broadcast, Whom
-from notifier.broadcasts.fates import Looked
+from notifier.broadcasts.fates import Looked, each_once
 from notifier.broadcasts.looking import Onlooker
 from notifier.broadcasts.roll import Roll
 from notifier.content.template import TemplateRef, TemplateVersion, chosen_locale
@@ -91,7 +91,7 @@ class Announcer:
         """Look at the first members, and send nothing."""
         service, whom = broadcast.service, broadcast.whom
         members = await self.roll.members(service, whom, limit=MOST_REHEARSED, after="")
-        looked = await self.onlooker.look(broadcast, members)
+        looked = each_once(await self.onlooker.look(broadcast, members))
         if len(members) < MOST_REHEARSED:
             return Rehearsal(len(members), looked)
         return Rehearsal(await self.roll.count(service, whom), looked)

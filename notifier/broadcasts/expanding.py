@@ -26,6 +26,7 @@ from notifier.duty import Duty
 log = structlog.get_logger(__name__)
 
 _CANCEL_EVERY_S = 2.0
+_TOPIC_GONE = "its topic was removed before all of its members were looked at"
 
 
 class Members(Protocol):
@@ -35,6 +36,9 @@ class Members(Protocol):
         self, service: str, whom: Whom, *, limit: int, after: str
     ) -> Sequence[Member]:
         """Return those behind the user id `after`, those to exclude among them."""
+
+    async def is_there(self, service: str, whom: Whom) -> bool:
+        """Whether what it is for is there still, or a topic that was removed."""
 
 
 class Looking(Protocol):
@@ -103,13 +107,15 @@ class BroadcastDuties:
             broadcast.service, broadcast.whom, limit=allowed.members, after=broadcast.cursor
         )
         looked = await self._onlooker.look(broadcast, members)
+        is_last = len(members) < allowed.members
+        is_cut = is_last and not await self._roll.is_there(broadcast.service, broadcast.whom)
         return Chunk(
             broadcast=broadcast,
             submissions=submissions(broadcast, looked),
             counts=counted(broadcast.counts, looked),
             cursor=members[-1].user_id if members else broadcast.cursor,
-            is_last=len(members) < allowed.members,
-            fault=_fault(looked) or broadcast.fault,
+            is_last=is_last,
+            fault=_TOPIC_GONE if is_cut else _fault(looked) or broadcast.fault,
             spent_s=allowed.spent_s,
         )
 

@@ -19,6 +19,7 @@ class Fate(StrEnum):
     WITHOUT_ADDRESS = "without_address"
     FAILED = "failed"
     EXCLUDED = "excluded"
+    REPEATED = "repeated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,20 @@ def counted(counts: Counts, looked: Sequence[Looked]) -> Counts:
         without_address=counts.without_address + fates[Fate.WITHOUT_ADDRESS],
         failed=counts.failed + fates[Fate.FAILED],
         excluded=counts.excluded + fates[Fate.EXCLUDED],
+        repeated=counts.repeated + fates[Fate.REPEATED],
     )
+
+
+def each_once(looked: Sequence[Looked]) -> Sequence[Looked]:
+    """Return them as they are accepted: of members who are one person, the first one is."""
+    found: list[Looked] = []
+    seen: set[str] = set()
+    for each in looked:
+        person = _person(each, each.submission) if each.submission else None
+        is_repeated = person is not None and person in seen
+        found.append(Looked(each.user_id, Fate.REPEATED) if is_repeated else each)
+        seen |= {person} if person is not None else set()
+    return found
 
 
 def reasons(looked: Sequence[Looked]) -> Mapping[str, int]:

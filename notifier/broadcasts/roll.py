@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from notifier.audience.person import PeopleFilter, PersonStore
 from notifier.audience.topic import Member, TopicStore, TopicZones
 from notifier.broadcasts.broadcast import Whom
+from notifier.idempotency import NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,12 @@ class Roll:
             if page.goes_on_after is None:
                 return
             limit, place = limit - len(page.people), page.goes_on_after
+
+    async def is_there(self, service: str, whom: Whom) -> bool:
+        """Whether there is still somebody to ask for: a topic may have been removed."""
+        if whom.topic is None:
+            return True
+        return not isinstance(await self.topics.get(service, whom.topic), NotFound)
 
     async def count(self, service: str, whom: Whom) -> int:
         """Return how many there are."""

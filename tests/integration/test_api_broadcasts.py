@@ -291,6 +291,34 @@ async def test_a_dry_run_counts_why_some_do_not_get_it(api: Api) -> None:
     assert answer.json()["counts"]["suppressed"] == {"category_default": 2}
 
 
+async def test_a_dry_run_counts_one_person_of_two_names_once(api: Api) -> None:
+    await know(api, ada("u1"), ada("old1"), ada("u2"))
+    merged = await api.client.post("/api/v1/recipients/u1/merge", json={"from": "old1"})
+    assert merged.status_code == 200
+    await join(api, "old1", "u1", "u2")
+
+    told = (await api.client.post(BROADCASTS, json={**NEWS, "dry_run": True})).json()
+    id = await send(api)
+    await expand(api)
+
+    assert told["counts"] == (await shown(api, id))["counts"]
+    assert told["counts"] == {**NOBODY, "members": 3, "accepted": 2, "repeated": 1}
+    assert [each["outcome"] for each in told["samples"]] == ["accepted", "repeated", "accepted"]
+
+
+async def test_a_topic_that_is_removed_meanwhile_is_told_of(api: Api) -> None:
+    await know(api, ada("u1"))
+    await join(api, "u1")
+    id = await send(api)
+    assert (await api.client.delete("/api/v1/topics/news")).status_code == 204
+
+    await expand(api)
+
+    ended = await shown(api, id)
+    assert (ended["state"], ended["counts"]["members"]) == ("done", 0)
+    assert "topic was removed" in ended["fault"]
+
+
 async def test_whoever_is_excluded_is_so_by_all_their_ids(api: Api) -> None:
     await know(api, ada("u1"), ada("u2"), ada("old2"), ada("u3"), ada("old3"))
     for now, before in (("u2", "old2"), ("u3", "old3")):

@@ -206,7 +206,10 @@ class BroadcastView(View):
     counts: CountsView
     fault: Annotated[
         str | None,
-        Field(description="What the template lacked for the last of those that `failed` counts."),
+        Field(
+            description="What the template lacked for the last of those that `failed` counts; or "
+            "that the topic was removed meanwhile."
+        ),
     ]
     created_at: datetime
     started_at: datetime | None

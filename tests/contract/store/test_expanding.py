@@ -51,6 +51,10 @@ class Everybody:
         first = int(after[1:]) + 1 if after else 0
         return [Member(each) for each in ROLL[first : first + limit]]
 
+    async def is_there(self, service: str, whom: Whom) -> bool:
+        del service, whom
+        return True
+
 
 class Glance:
     """Finds a mail for everybody."""
