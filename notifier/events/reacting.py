@@ -73,10 +73,8 @@ class Reactor:
         """
         rules = await self.book.of(event.service)
         context = self._context(event)
-        matches = await self._matches(
-            [each for each in rules if is_of_type(each.rule.on, event.type)], event, context
-        )
-        return Effects(matches, self._cancels(rules, event, context))
+        matches = await self._matches(rules.on(event.type), event, context)
+        return Effects(matches, self._cancels(rules.taken_back_by(event.type), event, context))
 
     async def rehearse(self, version: RuleVersion, event: Event) -> Effects:
         """Return what would come of an event by one rule alone. Raises as `react`."""

@@ -26,9 +26,14 @@ def is_rule_name(text: str) -> bool:
     return _NAME.match(text) is not None
 
 
+def is_prefix(pattern: str) -> bool:
+    """Whether a rule is on all types that begin so, and not on one."""
+    return pattern.endswith(_ANY)
+
+
 def is_of_type(pattern: str, type: str) -> bool:
     """Whether an event's type is this one, or with `.*` at its end one of these."""
-    if pattern.endswith(_ANY):
+    if is_prefix(pattern):
         return type.startswith(pattern[:-1])
     return type == pattern
 

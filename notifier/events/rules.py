@@ -1,13 +1,13 @@
 """Where rules are kept, and how those that are published are found fast."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from notifier.clock import Clock
-from notifier.events.rule import RuleVersion
+from notifier.events.rule import Rule, RuleVersion, Skip, is_of_type, is_prefix
 from notifier.idempotency import (
     Applied,
     Idempotency,
@@ -101,18 +101,63 @@ class RuleStore(Protocol):
         """Return the version of this id."""
 
 
+class InForce:
+    """The rules of a service, found by the types of events."""
+
+    def __init__(self, versions: Sequence[RuleVersion]) -> None:
+        self._on = _ByType()
+        self._held = _ByType()
+        self.count = len(versions)
+        for nth, version in enumerate(versions):
+            self._on.add(version.rule.on, nth, version)
+            for pattern in _taking_back(version.rule):
+                self._held.add(pattern, nth, version)
+
+    def on(self, type: str) -> Sequence[RuleVersion]:
+        """Return those that are for events of a type, in the order of their names."""
+        return self._on.of(type)
+
+    def taken_back_by(self, type: str) -> Sequence[RuleVersion]:
+        """Return those of which events of a type take something back, in the same order."""
+        return self._held.of(type)
+
+
+class _ByType:
+    """Versions by what types of events are called, or begin with."""
+
+    def __init__(self) -> None:
+        self._exact: dict[str, dict[int, RuleVersion]] = {}
+        self._beginning: dict[str, dict[int, RuleVersion]] = {}
+
+    def add(self, pattern: str, nth: int, version: RuleVersion) -> None:
+        kept = self._beginning if is_prefix(pattern) else self._exact
+        kept.setdefault(pattern, {})[nth] = version
+
+    def of(self, type: str) -> Sequence[RuleVersion]:
+        found = dict(self._exact.get(type, {}))
+        for pattern, versions in self._beginning.items():
+            if is_of_type(pattern, type):
+                found |= versions
+        return [found[nth] for nth in sorted(found)]
+
+
+def _taking_back(rule: Rule) -> Iterator[str]:
+    yield from rule.cancelled_by
+    yield from (each.event for each in rule.steps if isinstance(each, Skip) and each.event)
+
+
 class RuleBook:
     """Finds rules, and keeps them: what another process publishes is seen after `_FRESH_S`."""
 
     def __init__(self, store: RuleStore, clock: Clock) -> None:
         self._store = store
-        self._in_force: Kept[tuple[str, int], Sequence[RuleVersion]] = Kept(
-            _MOST_KEPT, clock, fresh_s=_FRESH_S, weigh=lambda rules: 1 + len(rules)
+        self._in_force: Kept[tuple[str, int], InForce] = Kept(
+            _MOST_KEPT, clock, fresh_s=_FRESH_S, weigh=lambda rules: 1 + rules.count
         )
         self._versions: Kept[UUID, RuleVersion] = Kept(_MOST_KEPT, clock)
         self._changes = 0
 
-    async def of(self, service: str) -> Sequence[RuleVersion]:
+    async def of(self, service: str) -> InForce:
         """Return the rules of a service that are in force.
 
         Raises:
@@ -122,7 +167,7 @@ class RuleBook:
         place = (service, self._changes)
         kept = self._in_force.get(place)
         if kept is None:
-            kept = await self._store.in_force(service)
+            kept = InForce(await self._store.in_force(service))
             self._in_force.keep(place, kept)
         return kept
 

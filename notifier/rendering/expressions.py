@@ -6,6 +6,7 @@ there: repeating, ranges, and filters that put a value beside each of many.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 
 import minijinja
 
@@ -118,7 +119,7 @@ class ExpressionEngine:
 
     def fault(self, expression: str) -> str | None:
         """Say what is wrong with an expression."""
-        if words := next(_faults(expression), None):
+        if words := _fault(expression):
             return words
         try:
             self._environment.add_template("checked", f"{{% if ({expression}) %}}{{% endif %}}")
@@ -144,7 +145,7 @@ class ExpressionEngine:
 
     def value(self, expression: str, context: Context) -> "JsonValue | Missing | Unfit":
         """Return what an expression comes to."""
-        if words := next(_faults(expression), None):
+        if words := _fault(expression):
             return Unfit(words)
         try:
             found = self._environment.eval_expr(expression, **context.names)
@@ -163,6 +164,12 @@ class ExpressionEngine:
     def _is_missing(self, expression: str, context: Context) -> bool:
         asked = f"({expression}) is undefined"
         return bool(self._environment.eval_expr(asked, **context.names))
+
+
+@lru_cache(maxsize=10_000)
+def _fault(expression: str) -> str | None:
+    """Say what is wrong with how an expression is written: of each once, not for each event."""
+    return next(_faults(expression), None)
 
 
 def _faults(expression: str) -> Iterator[str]:

@@ -11,8 +11,9 @@ from notifier.notification.model import Channel, Status
 from notifier.notification.origin import Condition, Origin, Unless
 from notifier.notification.transitions import DELIVER, SUCCEED
 from notifier.providers.receipt import Receipt
-from tests.contract.store.stores import a_message, a_submission
+from tests.contract.store.stores import a_message, a_submission, envelope_of
 from tests.contract.worker.bench import Bench
+from tests.unit.events.rules import IN_APP, SEND, World, an_event
 
 
 def following(first: UUID, condition: Condition) -> Submission:
@@ -56,6 +57,22 @@ async def test_what_has_arrived_is_not_sent_again(bench: Bench) -> None:
 
     assert not_yet.status is Status.SENT
     assert stands.status is Status.SUPPRESSED
+
+
+async def test_a_rules_fallback_is_sent_in_time_unless_the_inbox_was_read(bench: Bench) -> None:
+    world = World()
+    world.rules.add(steps=[IN_APP, {"delay": "10m"}, {"unless": "read"}, SEND])
+    [match] = (await world.reactor().react(an_event())).matches
+    first, fallback = (replace(each, send_at=None) for each in match.submissions)
+    await bench.stores.intake.insert([first, fallback])
+    await bench.stores.inbox.deliver(a_message(first))
+    await bench.stores.inbox.mark("orders", "u-7", first.id, Mark.READ)
+
+    stands = await bench.attempt(envelope_of(fallback))
+
+    assert stands.origin == fallback.origin
+    assert stands.fault
+    assert (stands.status, stands.fault.code) == (Status.SUPPRESSED, "unless")
 
 
 async def test_what_followed_something_that_is_gone_is_sent(bench: Bench) -> None:

@@ -88,6 +88,16 @@ async def test_what_reads_too_much_fails_every_rule(world: World) -> None:
     assert match.outcome is Outcome.FAILED
 
 
+async def test_all_rules_for_a_type_react_in_the_order_of_their_names(world: World) -> None:
+    types = {"a": "order.*", "b": "order.shipped", "c": "order.paid", "d": "order.*"}
+    for name, on in types.items():
+        world.rules.add(name, on=on)
+
+    effects = await world.reactor().react(an_event())
+
+    assert [each.rule for each in effects.matches] == ["a", "b", "d"]
+
+
 async def test_an_event_is_for_each_whom_it_names_once(world: World) -> None:
     world.rules.add(to="data.users", steps=[IN_APP, SEND])
     users = ["u-7", {"user_id": "u-8"}, "u-7", {"recipient": "eve@example.org"}]
