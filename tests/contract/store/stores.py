@@ -40,7 +40,6 @@ from notifier.store.kit.tables import metadata
 from notifier.store.notification.feed import SqlCursors, SqlFeed
 from notifier.store.notification.settings import StoreSettings
 from notifier.store.notification.tables import notifications
-from notifier.store.providers.tables import providers
 from notifier.store.retention import SqlPurge
 from tests.patience import PATIENT
 
@@ -259,22 +258,36 @@ class Stores(stores.Stores):
 
     async def pass_time(self, seconds: float) -> None:
         """Let this time pass: everything in the database happened so much earlier."""
-        for table in metadata.tables.values():
-            times = [column for column in table.c if isinstance(column.type, UtcTime)]
-            aged = {column: _aged(column.name, self.url, seconds) for column in times}
-            if not aged:
-                continue
-            async with self.database._writer.begin() as connection:  # noqa: SLF001
-                await connection.execute(update(table).values(aged))
-        async with self.database._writer.begin() as connection:  # noqa: SLF001
-            next_turn_s = providers.c.next_turn_s - seconds
-            await connection.execute(update(providers).values(next_turn_s=next_turn_s))
+        is_sqlite = self.url.startswith("sqlite")
+        async with self.database._writer.connect() as connection:  # noqa: SLF001
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert driver is not None
+            if is_sqlite:
+                statements = _ageing(f"strftime('%Y-%m-%dT%H:%M:%fZ', {{}}, '-{seconds} seconds')")
+                together = "; ".join(statements)
+                await driver.executescript(f"BEGIN IMMEDIATE; {together}; {_turn(seconds)}; COMMIT")
+            else:
+                # One way there and back; a transaction for each table, which holds up nobody.
+                statements = _ageing(f"{{}} - make_interval(secs => {seconds})")
+                one_by_one = "; COMMIT; ".join(statements)
+                await driver.execute(f"DO $$ BEGIN {one_by_one}; COMMIT; {_turn(seconds)}; END $$")
 
 
-def _aged(column: str, url: str, seconds: float) -> object:
-    if url.startswith("sqlite"):
-        return text(f"strftime('%Y-%m-%dT%H:%M:%fZ', {column}, '-{seconds} seconds')")
-    return text(f"{column} - make_interval(secs => {seconds})")
+def _ageing(aged: str) -> list[str]:
+    """Statements that make every time in the database `aged`, in which {} is its column."""
+    times = {
+        table.name: [f'"{column.name}"' for column in table.c if isinstance(column.type, UtcTime)]
+        for table in metadata.tables.values()
+    }
+    return [
+        f"UPDATE {table} SET {', '.join(f'{each} = {aged.format(each)}' for each in columns)}"  # noqa: S608  names of ours
+        for table, columns in times.items()
+        if columns
+    ]
+
+
+def _turn(seconds: float) -> str:
+    return f"UPDATE providers SET next_turn_s = next_turn_s - {seconds}"  # noqa: S608  a number
 
 
 @asynccontextmanager
