@@ -1,5 +1,6 @@
 """Events: what services published, and what came of it, over the API."""
 
+import os
 import sys
 from collections.abc import Mapping
 from itertools import islice
@@ -10,8 +11,10 @@ import orjson
 import typer
 
 from notifier.commands.calling import ActingFor, ApiClient, AtUrl
-from notifier.commands.showing import AsJson, Cell, show
+from notifier.commands.showing import AsJson, Cell, say, show
 from notifier.errors import NotifierError, SettingsError
+from notifier.queue.rabbitmq import event_letters
+from notifier.settings.groups import BrokerSettings
 
 group = typer.Typer(help="What happened, and what came of it.", no_args_is_help=True)
 
@@ -74,6 +77,31 @@ def list_events(
     found = ApiClient.of_environment(url, service).pages("events", **filter)
     rows = [_row(each) for each in islice(found, _MOST_LISTED)]
     show(_EVENT, rows, as_json=as_json)
+
+
+@group.command("dead")
+def list_dead(
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100, *, as_json: AsJson = False
+) -> None:
+    """List events from RabbitMQ that were refused, and why; needs NOTIFIER_BROKER_URL."""
+    found = event_letters.refused_events(_broker_url(), limit=limit)
+    rows: list[Mapping[str, Cell]] = [
+        {"user": each.user, "bytes": each.bytes, "reason": each.reason} for each in found
+    ]
+    show(("user", "bytes", "reason"), rows, as_json=as_json)
+
+
+@group.command()
+def replay(limit: Annotated[int, typer.Option(min=1, max=1_000_000)] = 1_000_000) -> None:
+    """Take refused events once more, as after a mended setting; needs NOTIFIER_BROKER_URL."""
+    say(f"Replayed {event_letters.replay_events(_broker_url(), limit=limit)}.")
+
+
+def _broker_url() -> str:
+    url = BrokerSettings.from_env(os.environ).broker_url.get_secret_value()
+    if url.startswith("memory:"):
+        raise SettingsError("NOTIFIER_BROKER_URL: memory:// has no broker with queues")
+    return url
 
 
 def _row(found: Mapping[str, Any]) -> Mapping[str, Cell]:

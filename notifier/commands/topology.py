@@ -10,7 +10,7 @@ from notifier.commands.showing import AsJson, say, show
 from notifier.errors import SettingsError, TopologyError
 from notifier.queue.rabbitmq import topology
 from notifier.queue.rabbitmq.topology import Item, TopologyReport
-from notifier.settings.groups import BrokerSettings
+from notifier.settings.groups import BrokerSettings, TopologySettings
 
 group = typer.Typer(help="The broker's queues and policies.", no_args_is_help=True)
 
@@ -21,7 +21,7 @@ _ITEM = ("kind", "name", "state", "detail")
 @group.command()
 def apply() -> None:
     """Make exchanges, queues, bindings and policies. Safe to run again."""
-    report = apply_topology(BrokerSettings.from_env(os.environ))
+    report = apply_topology(TopologySettings.from_env(os.environ))
     _say_items(report.items)
     if not report.is_complete:
         raise TopologyError("not all of it could be made; see the lines above")
@@ -39,14 +39,14 @@ def check(*, as_json: AsJson = False) -> None:
         raise TopologyError("not all of it is as it must be; see what failed above")
 
 
-def apply_topology(settings: BrokerSettings) -> TopologyReport:
+def apply_topology(settings: TopologySettings) -> TopologyReport:
     """Make what the broker lacks.
 
     Raises:
         SettingsError: there is no broker, or the settings are wrong.
         TopologyError, QueueUnavailableError: it could not be made.
     """
-    return topology.apply_topology(*_broker(settings))
+    return topology.apply_topology(*_broker(settings), events=settings.events.bindings)
 
 
 def check_topology(settings: BrokerSettings) -> TopologyReport:

@@ -28,7 +28,7 @@ from notifier.channels.registry import channel_settings, make_routes, rates_per_
 from notifier.clock import Clock
 from notifier.composition import worker_process
 from notifier.composition.drafting import make_audience, make_drafter
-from notifier.composition.events import make_reactor
+from notifier.composition.events import make_reactor, taking_events
 from notifier.composition.hooks import hooking
 from notifier.composition.resources import (
     Resources,
@@ -303,10 +303,11 @@ async def _run_workers(settings: Settings, environ: Mapping[str, str]) -> None:
         async with (
             watching_topology(settings),
             running(relaying_or_not) as relaying,
+            running(taking_events(settings, resources, _drafter(settings, resources))) as taking,
             ending_leases(resources.stores.upkeep, duties.nudge) as leases,
             running(_make_supervisor(settings, environ, leases).run()) as supervising,
         ):
-            await first_of(stop.wait(), relaying, supervising)
+            await first_of(stop.wait(), relaying, taking, supervising)
         log.info("workers.stopped")
 
 

@@ -319,6 +319,12 @@ class BrokerSettings(Environment):
     )
 
 
+class TopologySettings(BrokerSettings):
+    """What is made on the broker."""
+
+    events: EventSettings = EventSettings()
+
+
 class ClientSettings(Environment):
     """How commands that go by the API reach it, from wherever they run."""
 
@@ -330,7 +336,7 @@ class ClientSettings(Environment):
     api_key: SecretStr = Field(SecretStr(""), description="The API key that these commands use.")
 
 
-class Settings(KeySettings, BrokerSettings, ClientSettings):
+class Settings(KeySettings, TopologySettings, ClientSettings):
     """Everything that can be set; providers add a group each.
 
     Each field is a variable: `email.sender` is NOTIFIER_EMAIL__SENDER. Any of them can come from
@@ -379,7 +385,6 @@ class Settings(KeySettings, BrokerSettings, ClientSettings):
     audience: AudienceSettings = AudienceSettings()
     retention: RetentionSettings = RetentionSettings()
     erasure: ErasureSettings = ErasureSettings()
-    events: EventSettings = EventSettings()
 
     @model_validator(mode="after")
     def _sends_end_before_leases(self) -> Self:

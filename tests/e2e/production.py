@@ -69,6 +69,7 @@ class Outside:
             "NOTIFIER_TWILIO__AUTH_TOKEN": self.twilio.auth_token,
             "NOTIFIER_TWILIO__SENDER": "+491700000000",
             "NOTIFIER_TWILIO__BASE_URL": self.twilio.base_url,
+            "NOTIFIER_EVENTS__BINDINGS": "booking.*",
             "NOTIFIER_WORKER__PROCESSES": str(PROCESSES),
             "NOTIFIER_RELAY__DUE_EVERY_S": "0.3",
             "NOTIFIER_RELAY__REPAIR_EVERY_S": "2",

@@ -23,6 +23,7 @@ ITS_OWN = "docs/getting-started.md"
 IN_PRODUCTION = (
     "docs/clusters.md",
     "docs/containers.md",
+    "docs/events-by-rabbitmq.md",
     "docs/operations.md",
     "docs/troubleshooting.md",
 )

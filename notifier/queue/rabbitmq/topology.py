@@ -8,7 +8,7 @@ import json
 import re
 import shlex
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,8 +23,10 @@ from notifier.errors import QueueUnavailableError, TopologyError
 from notifier.notification.model import Channel, JsonValue
 from notifier.notification.queueing import QueueMembers
 from notifier.queue import topology
+from notifier.queue.rabbitmq import event_entities as entities
 from notifier.queue.rabbitmq import reasons
 from notifier.queue.rabbitmq.address import BrokerAddress, Endpoint, parse_broker
+from notifier.queue.rabbitmq.event_entities import EventQueueSpec
 from notifier.queue.rabbitmq.management import Management, ManagementError
 from notifier.queue.rabbitmq.members import Cluster, find_cluster
 from notifier.queue.topology import Policy, QueueSpec
@@ -67,11 +69,14 @@ class TopologyReport:
         return all(item.state is not State.FAILED for item in self.items)
 
 
-def apply_topology(amqp_url: str, management_url: str | None = None) -> TopologyReport:
+def apply_topology(
+    amqp_url: str, management_url: str | None = None, *, events: Sequence[str] = ()
+) -> TopologyReport:
     """Make what is missing: exchanges, queues, bindings and policies; idempotent.
 
     Policies go through the management API, at `management_url` or at its usual port on the
     broker's host. In a cluster it also tells of the queues' members, which are not changed.
+    `events` are the patterns that bind the queue of events; without them it has none.
 
     Raises:
         QueueUnavailableError: the broker does not answer or refuses the user.
@@ -79,11 +84,20 @@ def apply_topology(amqp_url: str, management_url: str | None = None) -> Topology
             message names it and says what to do.
     """
     management = Management.of(amqp_url, management_url)
-    with _connected(amqp_url) as connection:
+    with connected(amqp_url) as connection:
         exchanges = [_apply_exchange(connection, name) for name in topology.EXCHANGES]
         policies = [_apply_policy(management, policy) for policy in topology.POLICIES]
         queues = [_apply_queue(connection, spec) for spec in topology.QUEUES.values()]
+        queues += _apply_events(connection, management, events) if events else ()
     return TopologyReport((*exchanges, *policies, *queues, *_find_members(management)))
+
+
+def _apply_events(
+    connection: Connection, management: Management, bindings: Sequence[str]
+) -> Sequence[Item]:
+    made = [_apply_exchange(connection, entities.EXCHANGE, entities.EXCHANGE_TYPE)]
+    made += [_apply_policy(management, policy) for policy in entities.POLICIES]
+    return [*made, *(_apply_queue(connection, each) for each in entities.queue_specs(bindings))]
 
 
 def check_topology(amqp_url: str, management_url: str | None = None) -> TopologyReport:
@@ -95,7 +109,7 @@ def check_topology(amqp_url: str, management_url: str | None = None) -> Topology
     Raises:
         QueueUnavailableError: as `apply_topology`.
     """
-    with _connected(amqp_url) as connection:
+    with connected(amqp_url) as connection:
         exchanges = [_find_exchange(connection, name) for name in topology.EXCHANGES]
         queues = [_find_queue(connection, name) for name in topology.QUEUES]
     management = Management.of(amqp_url, management_url)
@@ -129,7 +143,7 @@ def dead_queue_depths(amqp_url: str) -> Mapping[Channel, int]:
         QueueUnavailableError: as `apply_topology`.
     """
     depths: dict[Channel, int] = {}
-    with _connected(amqp_url) as connection:
+    with connected(amqp_url) as connection:
         for spec in topology.DEAD_QUEUES:
             if _queue_exists(connection, spec.name):
                 with _channel(connection) as channel:
@@ -142,7 +156,8 @@ _POLICED = tuple(zip(topology.POLICIES, (topology.WORK_QUEUES, topology.DEAD_QUE
 
 
 @contextmanager
-def _connected(amqp_url: str) -> Iterator[Connection]:
+def connected(amqp_url: str) -> Iterator[Connection]:
+    """Connect to the broker for the length of the block; raises QueueUnavailableError."""
     endpoint, connection = _first_connection(parse_broker(amqp_url))
     try:
         yield connection
@@ -214,14 +229,14 @@ def _queue_exists(connection: Connection, name: str) -> bool:
     return _exists(connection, lambda channel: channel.queue_declare(name, passive=True))
 
 
-def _apply_exchange(connection: Connection, name: str) -> Item:
+def _apply_exchange(connection: Connection, name: str, type: str = topology.EXCHANGE_TYPE) -> Item:
     state = State.FOUND if _exchange_exists(connection, name) else State.MADE
     with _refusals_explained("exchange", name), _channel(connection) as channel:
-        channel.exchange_declare(name, topology.EXCHANGE_TYPE, durable=True)
+        channel.exchange_declare(name, type, durable=True)
     return Item(kind="exchange", name=name, state=state)
 
 
-def _apply_queue(connection: Connection, spec: QueueSpec) -> Item:
+def _apply_queue(connection: Connection, spec: QueueSpec | EventQueueSpec) -> Item:
     state = State.FOUND if _queue_exists(connection, spec.name) else State.MADE
     with _refusals_explained("queue", spec.name), _channel(connection) as channel:
         channel.queue_declare(spec.name, durable=True, arguments=dict(topology.QUEUE_ARGUMENTS))
