@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
 from typing import Protocol
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from notifier.broadcasts.broadcast import Broadcast
@@ -152,6 +153,14 @@ class Settled:
     broadcasts: Sequence[Broadcast] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """How many are looked at now, and the last id that was compared; None: there are no more."""
+
+    count: int
+    place: UUID | None
+
+
 class Firing(Protocol):
     """What firing asks of the database. Any number may ask at once."""
 
@@ -177,5 +186,8 @@ class Firing(Protocol):
     ) -> Applied | Remembered | KeyReused:
         """Record a run that somebody asked for, with what was made of it."""
 
-    async def wake(self) -> int:
-        """Have those looked at whose recipients go by other clocks now; returns how many."""
+    async def wake(self, after: UUID | None, *, limit: int) -> Woken:
+        """Have those looked at whose recipients go by other clocks now.
+
+        Of so many that go by clocks of recipients, behind the id `after`.
+        """

@@ -36,6 +36,7 @@ from notifier.schedules.schedule import (
 log = structlog.get_logger(__name__)
 
 _WAKE_EVERY_S = 3_600.0
+_COMPARED_AT_ONCE = 1_000
 _ROOM_AGAIN_S = 1.0
 _ON_TIME_S = 30.0
 
@@ -112,6 +113,7 @@ class ScheduleDuties:
         self._maker = maker
         self._clocks = clocks
         self._pace = pace
+        self._place: UUID | None = None
         self._fire = Duty("schedules.fire", pace.every_s, self.fire)
 
     def all(self) -> Sequence[Duty]:
@@ -127,10 +129,12 @@ class ScheduleDuties:
         return any(fired)
 
     async def reckon(self) -> bool:
-        """Have those looked at whose recipients go by other clocks now."""
-        if await self._firing.wake():
+        """Have some looked at whose recipients go by other clocks now; whether there are more."""
+        woken = await self._firing.wake(self._place, limit=_COMPARED_AT_ONCE)
+        if woken.count:
             self._fire.nudge.set()
-        return False
+        self._place = woken.place
+        return woken.place is not None
 
     async def _fire_some(self, line: Line) -> int | None:
         """Return how many schedules of a line had a turn; None: there is no room for any."""

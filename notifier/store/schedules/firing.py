@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
@@ -31,14 +32,14 @@ from notifier.broadcasts.broadcast import Broadcast
 from notifier.idempotency import Applied, Idempotency, KeyReused, Remembered
 from notifier.intake.ports import Submission
 from notifier.notification.model import Channel, Lane
-from notifier.schedules.due import Full, Line, Settled, Taken, Turn
+from notifier.schedules.due import Full, Line, Settled, Taken, Turn, Woken
 from notifier.schedules.schedule import Run, RunKind, RunOutcome
 from notifier.store.broadcasts.rows import values as broadcast_values
 from notifier.store.broadcasts.tables import broadcasts
 from notifier.store.kit.database import Database
 from notifier.store.kit.distinct import values_of
 from notifier.store.kit.idempotency import write_once
-from notifier.store.kit.rows import joined
+from notifier.store.kit.rows import encode, joined
 from notifier.store.kit.sql import (
     ID,
     Now,
@@ -150,19 +151,26 @@ _COUNT = (
 )
 
 _clocks_now = func.coalesce(recipients.c.time_zone, parameter("nobodys"))
+_some = (
+    select(_s.id)
+    .where(_s.is_by_recipient, _s.look_at.is_not(None), _s.id > parameter("behind", ID))
+    .order_by(_s.id)
+    .limit(parameter("limit", Integer))
+)
+_given_ids = given_rows(id=ID)
+_of_whom = and_(recipients.c.service == _s.service, recipients.c.user_id == _s.user_id)
 _elsewhere = (
     select(_s.id)
-    .outerjoin(
-        recipients,
-        and_(recipients.c.service == _s.service, recipients.c.user_id == _s.user_id),
-    )
-    .where(
-        _s.is_by_recipient,
-        _s.look_at > _as_of,
-        or_(_s.topic.is_not(None), _s.clocks != _clocks_now),
-    )
+    .join_from(_given_ids, schedules, is_key(_s.id, _given_ids.c.id))
+    .outerjoin(recipients, _of_whom)
+    .where(or_(_s.topic.is_not(None), _s.clocks != _clocks_now))
 )
-_WAKE = update(schedules).where(_s.id.in_(_elsewhere)).values(look_at=_as_of)
+_WAKE = (
+    update(schedules)
+    .where(is_key(_s.id, _given_ids.c.id), _s.look_at > _as_of)
+    .values(look_at=_as_of)
+)
+_NOWHERE = UUID(int=0)
 
 
 class SqlFiring:
@@ -235,14 +243,22 @@ class SqlFiring:
 
         return await write_once(self._database, idempotency, work)
 
-    async def wake(self) -> int:
-        async def work(connection: AsyncConnection) -> int:
+    async def wake(self, after: UUID | None, *, limit: int) -> Woken:
+        asked = {"behind": after or _NOWHERE, "limit": limit, "nobodys": self._nobodys}
+
+        async def work(connection: AsyncConnection) -> Woken:
+            some = (await connection.scalars(_some, asked)).all()
+            compared = {**asked, "rows": _rows_of(some)}
+            found = (await connection.scalars(_elsewhere, compared)).all()
             now = (await connection.scalars(self._now)).one()
-            return (
-                await connection.execute(_WAKE, {"as_of": now, "nobodys": self._nobodys})
-            ).rowcount
+            woken = await connection.execute(_WAKE, {"rows": _rows_of(found), "as_of": now})
+            return Woken(woken.rowcount, some[-1] if len(some) == limit else None)
 
         return await self._database.write(work)
+
+
+def _rows_of(ids: Iterable[UUID]) -> str:
+    return joined(encode({"id": id.hex}) for id in ids)
 
 
 async def _record(

@@ -29,6 +29,7 @@ from notifier.notification.origin import Origin
 from notifier.notification.outcomes import Fault, SuppressionReason
 from notifier.notification.transitions import FAIL, SUCCEED
 from notifier.providers.receipt import Receipt
+from notifier.schedules.schedule import ToRecipient, ToUser
 from notifier.store import choices
 from notifier.store.broadcasts.tables import broadcasts
 from notifier.store.erasing import stepping
@@ -42,6 +43,7 @@ from tests.contract.store.stores import (
     an_end,
     open_stores,
 )
+from tests.contract.store.test_schedules import a_schedule
 from tests.events import a_match, a_reaction, an_event, in_digest
 from tests.people import a_profile, an_address
 
@@ -156,6 +158,8 @@ async def fill(stores: Stores) -> None:
     await stores.ended(SUCCEED, shown)
     await stores.inbox.deliver(a_message(shown))
     await stores.captures.add(a_message(shown))
+    for to in (ToUser(USER, Channel.EMAIL), ToRecipient(MAIL.title(), Channel.EMAIL)):
+        await stores.schedules.add(a_schedule(to=to))
     event = an_event(data={"user": USER}, subject=CANARY)
     sent = a_match(event, submissions=(), throttle=Throttle(count=9, per_s=60), key=CANARY)
     await stores.event_store.record([a_reaction(event, sent, in_digest(event))])
@@ -170,6 +174,7 @@ async def test_no_table_names_them_any_more_and_the_account_adds_up(stores: Stor
         "notifications", "notification_events", "recipients", "recipient_addresses",
         "topic_members", "cap_uses", "choice_changes", "inboxes", "inbox_items", "captures",
         "suppressions", "events", "event_matches", "throttles", "digests", "digest_items",
+        "schedules",
     }  # fmt: skip
 
     done = await erase(stores, a_request())
@@ -182,6 +187,7 @@ async def test_no_table_names_them_any_more_and_the_account_adds_up(stores: Stor
     assert done.counts == {
         "people": 1, "addresses": 1, "cancelled": 1, "notifications": 6, "inboxes": 1,
         "suppressions_kept": 1, "caps": 1, "choice_changes": 2, "events": 1, "digests": 1,
+        "schedules": 2,
     }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from uuid_utils import compat
 from notifier.idempotency import Applied, LostRace, NotFound
 from notifier.intake.ports import Submission
 from notifier.notification.model import Channel, Lane
-from notifier.schedules.due import Full, Line, Settled, Taken, Turn
+from notifier.schedules.due import Full, Line, Settled, Taken, Turn, Woken
 from notifier.schedules.schedule import (
     NameTaken,
     Progress,
@@ -280,7 +280,9 @@ async def test_those_are_looked_at_whose_people_have_other_clocks_now(stores: St
     fixed = replace(there, clocks=None)
     await added(stores, to=ToUser("u-2", Channel.EMAIL), progress=fixed)
 
-    assert await stores.firing.wake() == 2
+    first = await stores.firing.wake(None, limit=2)
+    assert first == Woken(1, moved["u-2"].id)
+    assert await stores.firing.wake(first.place, limit=2) == Woken(1, None)
     looked_at = {each.schedule.id for each in await take(stores)}
     assert looked_at == {moved["u-2"].id, moved["nobody"].id}
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from random import Random
 from typing import TypeVar
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,7 +20,7 @@ from notifier.idempotency import Applied, Idempotency
 from notifier.intake.ports import Submission
 from notifier.notification.model import Channel
 from notifier.schedules.clocks import Clocks
-from notifier.schedules.due import Full, Line, Settled, Taken
+from notifier.schedules.due import Full, Line, Settled, Taken, Woken
 from notifier.schedules.firing import FiringPace, ScheduleDuties
 from notifier.schedules.schedule import (
     CatchUp,
@@ -95,8 +96,8 @@ class Mortal:
     ) -> Applied:
         raise NotImplementedError
 
-    async def wake(self) -> int:
-        return await self._survived(self._firing.wake())
+    async def wake(self, after: UUID | None, *, limit: int) -> Woken:
+        return await self._survived(self._firing.wake(after, limit=limit))
 
     async def _survived(self, asked: Awaitable[Answer]) -> Answer:
         answer = await asked

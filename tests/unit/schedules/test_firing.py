@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
@@ -12,7 +13,7 @@ from notifier.idempotency import Applied, Idempotency
 from notifier.intake.ports import Submission
 from notifier.notification.model import Channel, Lane
 from notifier.schedules.clocks import Clocks
-from notifier.schedules.due import Full, Line, Settled, Taken
+from notifier.schedules.due import Full, Line, Settled, Taken, Woken
 from notifier.schedules.firing import FiringPace, ScheduleDuties
 from notifier.schedules.schedule import Run, Schedule, Timing, ToTopic
 from notifier.schedules.slot import Daily
@@ -20,6 +21,7 @@ from tests.audience import KeptAudience
 from tests.patience import AT_ALL_S
 
 NOW = datetime(2027, 2, 1, tzinfo=UTC)
+ID = UUID("01943b1e-0000-7000-8000-000000000001")
 LINE = Line("shop", Channel.EMAIL, Lane.BULK)
 
 
@@ -48,8 +50,9 @@ class Kept:
     ) -> Applied:
         raise NotImplementedError
 
-    async def wake(self) -> int:
-        return self.woken
+    async def wake(self, after: UUID | None, *, limit: int) -> Woken:
+        del limit
+        return Woken(self.woken, None if after else ID)
 
 
 class Nothing:
@@ -99,6 +102,7 @@ async def test_those_who_moved_are_looked_at_at_once(woken: int) -> None:
     [fire, reckon] = duties(firing).all()
 
     assert await fire.run() is False
+    assert await reckon.run() is True
     assert await reckon.run() is False
     assert fire.nudge.is_set() is (woken > 0)
 
