@@ -1,6 +1,7 @@
 """What a rule's steps come to for one person: drafts, and what is to be known of each."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import assert_never
@@ -131,8 +132,11 @@ class StepPlanner:
     def of_items(
         self, items: Sequence[JsonValue], count: int, occasion: Occasion
     ) -> Occasion | Unfit:
-        """Return what is made of a digest: its first items, and how many they are."""
-        seen: Mapping[str, JsonValue] = {"items": [*items[:MOST_SHOWN]], "count": count}
+        """Return what is made of a digest: its first items, and how many they are.
+
+        As many of them as there is room for: a template takes no more.
+        """
+        seen: Mapping[str, JsonValue] = {"items": [*_fitting(items)], "count": count}
         context = self.expressions.context(seen)
         if isinstance(context, Unfit):
             return context
@@ -256,6 +260,8 @@ class _Making:
 
 
 _MAX_KEY_CHARS = 200
+_MAX_SHOWN_CHARS = 80_000
+"""Of a digest's items; what else a template is given has some room beside them."""
 
 
 def collecting(rule: Rule) -> int:
@@ -281,11 +287,20 @@ def until(wait: Lasting | WallTime, occasion: Occasion) -> datetime:
     return next(at for at in times if at > occasion.now)
 
 
+def _fitting(items: Sequence[JsonValue]) -> Iterator[JsonValue]:
+    left = _MAX_SHOWN_CHARS
+    for each in items[:MOST_SHOWN]:
+        left -= len(json.dumps(each))
+        if left < 0:
+            return
+        yield each
+
+
 def _read_time(value: JsonValue) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        return None if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return None if moment.tzinfo is None else moment.astimezone(UTC)

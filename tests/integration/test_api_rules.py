@@ -192,6 +192,13 @@ async def test_a_dry_run_is_of_a_version_or_of_the_draft(api: Api) -> None:
     assert "there is no such recipient" in match["digest"]["unfinished"]
     assert draft["matches"][0]["throttle"] == {"count": 2, "per_s": 3600, "key": ""}
     assert (nothing.status_code, no_event.status_code) == (422, 422)
+    for most in (2**31, 2**63, 10**30):
+        for answer in (
+            await api.client.post(path, json={"event": event, "version": most}),
+            await api.client.post(f"{RULES}/shipped/rollback", json={"version": most}),
+            await api.client.get(f"{RULES}/shipped/versions", params={"after": most}),
+        ):
+            assert answer.status_code == 422, most
     assert [each["pointer"] for each in no_event.json()["errors"]] == ["/event/id"]
 
 

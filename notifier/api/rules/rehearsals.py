@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from notifier.api.kit.views import View
+from notifier.api.rules.shapes import MAX_VERSION
 from notifier.events.event import Match, Outcome
 from notifier.events.rehearsing import Rehearsed, Shown
 from notifier.notification.model import Channel, Lane
@@ -33,7 +34,8 @@ class RehearsalRequest(BaseModel):
         ),
     ]
     version: Annotated[
-        int | None, Field(ge=1, description="Of this version; without it, of the draft.")
+        int | None,
+        Field(ge=1, le=MAX_VERSION, description="Of this version; without it, of the draft."),
     ] = None
 
 

@@ -18,6 +18,7 @@ from notifier.events.written import RuleFlaw
 PREFIX = "/api/v1/rules"
 TAG = "Rules"
 MAX_VALUES = 2_000
+MAX_VERSION = 2_000_000_000
 
 _EXAMPLE: JsonDict = {
     "on": "order.shipped",
@@ -95,7 +96,7 @@ class RuleRollbackRequest(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    version: Annotated[int, Field(ge=1)]
+    version: Annotated[int, Field(ge=1, le=MAX_VERSION)]
 
 
 class RuleQuery(QueryModel):
@@ -115,7 +116,7 @@ class RuleVersionsQuery(RuleQuery):
     """Which versions to list."""
 
     limit: Limit = 50
-    after: Seq | None = None
+    after: Annotated[Seq | None, Field(le=MAX_VERSION, description="The last version seen.")] = None
 
 
 class RuleFindingView(View):

@@ -87,6 +87,37 @@ def test_what_an_expression_says_of_a_value_does_not_quote_it() -> None:
         assert "u-1" not in found.words
 
 
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("data.seats|string", "needs a text or a number"),
+        ("data.total|join", "needs a list"),
+        ("data.seats|map(attribute='id')|join(data.seats)", "a short text"),
+        ("data.seats|map(attribute=1)", "needs a list, and an attribute"),
+        ("data.total|times('2')", "needs a number"),
+        ("{1: 2}", "names are not all texts"),
+        ("1e308 + 1e308", "what JSON does not have"),
+        ("1 // 0", "cannot be filled"),
+        ("data.user_id.upper()", "values have no methods"),
+        ("data.seats()", "cannot"),
+    ],
+)
+def test_what_cannot_be_worked_out_says_why(expression: str, words: str) -> None:
+    found = ENGINE.value(expression, context())
+
+    assert isinstance(found, Unfit), found
+    assert words in found.words
+
+
+def test_an_expression_that_comes_to_more_than_an_event_may_have_is_unfit() -> None:
+    made = ENGINE.context({"data": "a" * 60_000})
+    assert isinstance(made, Context)
+
+    assert isinstance(ENGINE.value("data ~ data", made), Unfit)
+    assert isinstance(ENGINE.value("[data, data]", made), Unfit)
+    assert ENGINE.value("true|string ~ 1|string", made) == "true1"
+
+
 def test_more_than_an_event_may_have_is_no_context() -> None:
     assert isinstance(ENGINE.context({"data": "a" * 100_001}), Unfit)
 

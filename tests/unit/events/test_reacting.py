@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,8 @@ from notifier.intake.ports import Submission
 from notifier.notification.model import Channel, JsonValue, Lane
 from notifier.notification.origin import Condition, Origin, Unless
 from tests.unit.events.rules import IN_APP, NOW, ORDER, SEND, World, an_event
+
+FIRST_DAY = "'0001-01-01T00:00:00+14:00'"
 
 
 @pytest.fixture
@@ -65,6 +68,15 @@ async def test_an_event_that_no_rule_is_on_has_no_effects(world: World) -> None:
         ({"steps": [{**SEND, "template": "x"}]}, Outcome.FAILED, "template: there is no template"),
         ({"steps": [{**SEND, "send": ["sms"]}]}, Outcome.FAILED, "has no address for sms"),
         ({"steps": [{"delay": {"until": "data.order"}}, SEND]}, Outcome.FAILED, "expected a time"),
+        ({"steps": [{"delay": {"until": "data.total"}}, SEND]}, Outcome.FAILED, "expected a time"),
+        ({"steps": [{"delay": {"until": FIRST_DAY}}, SEND]}, Outcome.FAILED, "expected a time"),
+        ({"steps": [{"delay": {"until": "'2028-01-01T00:00Z'"}}, SEND]}, Outcome.FAILED, "a year"),
+        ({"to": "{'user_id': 'u-7', 'name': 1}"}, Outcome.FAILED, "to: expected a user id"),
+        ({"to": "{'recipient': 1}"}, Outcome.FAILED, "to: expected a user id"),
+        ({"to": "{'user_id': none, 'recipient': none}"}, Outcome.FAILED, "to: expected a user id"),
+        ({"to": "[true]"}, Outcome.FAILED, "to: expected a user id"),
+        ({"to": "''"}, Outcome.FAILED, "to: there is nothing in it"),
+        ({"to": "{'topic': 1}"}, Outcome.FAILED, "expected the key of a topic"),
     ],
 )
 async def test_what_does_not_come_to_a_notification_says_why(
@@ -96,6 +108,20 @@ async def test_all_rules_for_a_type_react_in_the_order_of_their_names(world: Wor
     effects = await world.reactor().react(an_event())
 
     assert [each.rule for each in effects.matches] == ["a", "b", "d"]
+
+
+async def test_more_people_than_a_rule_may_tell_are_told_of_as_a_topic(world: World) -> None:
+    world.rules.add(to="data.users")
+
+    match = await matched(world, data={"users": [f"u-{n}" for n in range(101)]})
+
+    assert match.reason == "to: more than 100 people: let it be a topic"
+
+
+async def test_a_number_can_be_a_user_id(world: World) -> None:
+    world.rules.add(to="data.user")
+
+    assert (await matched(world, data={"user": 42})).person == "42"
 
 
 async def test_an_event_is_for_each_whom_it_names_once(world: World) -> None:
@@ -276,6 +302,22 @@ async def test_a_digest_that_is_closed_is_sent_always_under_the_same_ids(world: 
     assert [each.id for each in again] == [one.id]
     assert one.id.version == 7
     assert one.origin == Origin(rule="shipped", key="o-1")
+
+
+async def test_a_digest_of_large_items_is_sent_with_those_that_there_is_room_for(
+    world: World,
+) -> None:
+    steps = [{"digest": {"window": "1h"}}, {"send": ["email"], "template": "news"}]
+    digest = a_digest(world.rules.add(steps=steps))
+    large = [replace(each, data={"order": "a" * 5_000}) for each in digest.items]
+
+    made = await world.reactor().finished(replace(digest, items=large))
+
+    assert not isinstance(made, Unfinished), made
+    assert made[0].variables is not None
+    shown = made[0].variables["items"]
+    assert isinstance(shown, list)
+    assert (len(shown), made[0].variables["count"]) == (15, 60)
 
 
 async def test_a_digest_that_cannot_be_sent_says_why(world: World) -> None:
