@@ -220,6 +220,26 @@ class _Killed:
         raise AssertionError
 
 
+async def test_fewer_are_stored_at_once_where_many_take_too_long(
+    api: Api, amqp_url: str, witness: Witness
+) -> None:
+    async with consuming(amqp_url, arrivals(api).take):
+        await await_consumer(witness)
+    with producing(amqp_url) as producer:
+        for nth in range(20):
+            producer.publish(an_event(str(nth)))
+    await until(lambda: witness.ready(QUEUE) == 20)
+
+    async def slow(deliveries: Sequence[Delivery]) -> Sequence[Fate]:
+        if len(deliveries) > 3:
+            raise StoreUnavailableError("it did not answer in time")
+        return await arrivals(api).take(deliveries)
+
+    async with consuming(amqp_url, slow):
+        await count(api, 20)
+        await until(lambda: witness.ready(QUEUE) == 0)
+
+
 async def test_nothing_is_given_back_while_the_database_is_away(
     api: Api, amqp_url: str, witness: Witness
 ) -> None:

@@ -68,6 +68,7 @@ class EventQueue:
         self._timeout_s = settings.call_timeout_s
         self._take = take
         self._retry_s = retry_s
+        self._at_once = PREFETCH
 
     async def run(self) -> None:
         """Consume until cancelled; what is in hand then goes back to the queue."""
@@ -113,12 +114,18 @@ class EventQueue:
             await message.ack()
 
     async def _fates(self, deliveries: Sequence[Delivery]) -> Sequence[Fate]:
-        while True:
+        """Take all of them, fewer at once where that took too long."""
+        fates: list[Fate] = []
+        while left := deliveries[len(fates) :]:
+            some = left[: self._at_once]
             try:
-                return await self._take(deliveries)
+                fates += await self._take(some)
+                self._at_once = min(PREFETCH, self._at_once * 2)
             except NotifierError as error:
-                log.warning("events.delayed", count=len(deliveries), reason=str(error))
+                log.warning("events.delayed", count=len(left), reason=str(error))
+                self._at_once = max(1, len(some) // 2)
                 await asyncio.sleep(self._retry_s)
+        return fates
 
     async def _bury(
         self, channel: AbstractChannel, message: AbstractIncomingMessage, reason: str
