@@ -209,6 +209,11 @@ TARGETS = (
     Target("broadcast: longest transaction, ms", _ours("broadcast", "transaction_ms"), most=250),
     Target("broadcast: memory of a relay, MiB (RSS)", _ours("broadcast", "rss_mib"), most=150),
     Target("broadcast: high waits meanwhile, p99, ms", _ours("broadcast", "p99_ms"), most=1_000),
+    Target(
+        "events: in one digest of their own, %",
+        _ours("events", "in one digest of their own, %"),
+        least=100,
+    ),
     Target("schedules: fired once each, %", _ours("schedules", "fired once, %"), least=100),
     Target("schedules: high waits meanwhile, p99, ms", _ours("schedules", "p99_ms"), most=1_000),
     Target("people: CPU of the API, to addresses", _person_to_address, most=1.25),

@@ -13,6 +13,7 @@ from tools.bench.addressing import accept_to_address, accept_to_person
 from tools.bench.broadcasting import broadcast
 from tools.bench.draining import Contestant, drain, drain_slowly
 from tools.bench.embedding import embed
+from tools.bench.eventing import gather_events
 from tools.bench.growing import grow
 from tools.bench.idling import idle
 from tools.bench.importing import import_people
@@ -61,6 +62,7 @@ _CONNECTIONS = (1, 8, 64, 256)
 _SPREADS = (Slots(1, 8), Slots(1, 32), Slots(1, 128), Slots(2, 32), Slots(4, 32))
 _DRAIN = {FASTSTREAM: [_SLOTS], DRAMATIQ: [Slots(2, 8)], CELERY: [Slots(2, 1), Slots(4, 1)]}
 _KILLS = 50
+_EVENT_KILLS = 10
 _SLOW = {FASTSTREAM: [_SLOW_SLOTS], DRAMATIQ: [Slots(2, 100)], CELERY: [Slots(4, 1), Slots(16, 1)]}
 
 
@@ -70,7 +72,7 @@ class Options:
 
     `notifications` wait in the queue before a drain; what needs many takes ten times as many
     (lanes, memory), 40 times as many are due there, a broadcast has 100 times as many members,
-    as many schedules are due at once, and
+    as many schedules are due at once, as many events are published, and
     `old` are the old ones of `scale`.
     """
 
@@ -164,6 +166,12 @@ def _schedules(servers: Servers, options: Options) -> Turns:
     return {NOTIFIER: partial(fire_at_once, servers, _SLOTS, 100 * options.notifications)}
 
 
+def _events(servers: Servers, options: Options) -> Turns:
+    return {
+        NOTIFIER: partial(gather_events, servers, 100 * options.notifications, kills=_EVENT_KILLS)
+    }
+
+
 def _people(servers: Servers, options: Options) -> Turns:
     return {
         ADDRESS: partial(accept_to_address, servers, options.seconds),
@@ -218,6 +226,7 @@ MEASUREMENTS = (
     _alone("templates", _templates, repeats=True),
     _alone("broadcast", _broadcast, repeats=False),
     _alone("schedules", _schedules, repeats=False),
+    _alone("events", _events, repeats=False),
     _alone("people", _people, repeats=True),
     _ours("import", lambda s, o: partial(import_people, s, 10 * o.notifications), repeats=False),
     _ours("memory", lambda s, o: partial(grow, s, _SLOTS, 10 * o.notifications), repeats=False),
@@ -240,6 +249,7 @@ class Command(StrEnum):
     TEMPLATES = "templates"
     BROADCAST = "broadcast"
     SCHEDULES = "schedules"
+    EVENTS = "events"
     PEOPLE = "people"
     IMPORT = "import"
     MEMORY = "memory"

@@ -85,7 +85,7 @@ class Stack:
 # --- notifier ---------------------------------------------------------------------------------
 
 QUEUE = "email_notifications"
-_SCOPES = ("send", "read", "templates", "recipients", "broadcasts")
+_SCOPES = ("send", "read", "templates", "recipients", "broadcasts", "rules")
 PATH = "/api/v1/notifications"
 
 
