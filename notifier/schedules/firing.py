@@ -17,6 +17,7 @@ import structlog
 from notifier.broadcasts.announcing import Announcer
 from notifier.broadcasts.broadcast import Broadcast
 from notifier.duty import Duty
+from notifier.errors import NotifierError
 from notifier.intake.draft import Flaw
 from notifier.intake.drafting import Drafter
 from notifier.intake.ports import Submission
@@ -144,14 +145,31 @@ class ScheduleDuties:
         )
         if isinstance(taken, Full):
             return None
-        zones = await self._zones(line.service, taken.turns)
-        stood = [
-            standing(turn.schedule, each, taken.now, on_time_s=pace.on_time_s)
-            for turn, each in zip(taken.turns, zones, strict=True)
-        ]
-        settled = await self._settled(line.service, taken.turns, stood)
-        _tell(await self._firing.record(settled, now=taken.now))
+        try:
+            await self._fire_all(line.service, taken.turns, taken.now)
+        except NotifierError:
+            raise
+        except Exception:  # noqa: BLE001  one's defect must not keep the others
+            for turn in taken.turns:
+                await self._fire_alone(line.service, turn, taken.now)
         return len(taken.turns)
+
+    async def _fire_alone(self, service: str, turn: Turn, now: datetime) -> None:
+        try:
+            await self._fire_all(service, [turn], now)
+        except NotifierError:
+            raise
+        except Exception:  # it stays due, and is tried again
+            log.exception("schedules.crashed", id=str(turn.schedule.id))
+
+    async def _fire_all(self, service: str, turns: Sequence[Turn], now: datetime) -> None:
+        zones = await self._zones(service, turns)
+        stood = [
+            standing(turn.schedule, each, now, on_time_s=self._pace.on_time_s)
+            for turn, each in zip(turns, zones, strict=True)
+        ]
+        settled = await self._settled(service, turns, stood)
+        _tell(await self._firing.record(settled, now=now))
 
     async def _zones(self, service: str, turns: Sequence[Turn]) -> Sequence[Collection[str]]:
         schedules = [turn.schedule for turn in turns]
