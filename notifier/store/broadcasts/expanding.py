@@ -45,7 +45,7 @@ from notifier.store.kit.sql import (
 )
 from notifier.store.notification import timeline
 from notifier.store.notification.changes import changes, status_in, taken
-from notifier.store.notification.intake import insert_within, rows_of
+from notifier.store.notification.intake import insert_within, make_ready, rows_of
 from notifier.store.notification.line import LINE, of_line
 from notifier.store.notification.rows import event_row
 from notifier.store.notification.tables import notifications as n
@@ -128,6 +128,7 @@ class SqlExpansion:
         """`pseudonyms` are those by which an address is known that was erased."""
         self._database = database
         self._pseudonyms = pseudonyms
+        self._is_ready = False
 
     async def take(self, *, hold_s: float, most_waiting: int) -> Turn | None:
         if not await self._database.read(partial(_is_any, query=_ANY_UP)):
@@ -144,6 +145,10 @@ class SqlExpansion:
 
     async def record(self, chunk: Chunk) -> StoredBroadcast | None:
         rows = rows_of(chunk.submissions, self._pseudonyms)
+        if not self._is_ready:
+            # While the broadcast is not locked: on a busy machine that takes longer than a chunk.
+            await self._database.write(make_ready)
+            self._is_ready = True
         return await self._database.write(partial(_record, chunk=chunk, rows=rows))
 
     async def cancel(self, limit: int) -> int:

@@ -7,7 +7,7 @@ from random import Random
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import event, func, select, text
 from uuid_utils import compat
 
 from notifier.audience.topic import Member
@@ -195,3 +195,22 @@ async def break_connections(stores: Stores) -> None:
 
 def test_a_kill_is_at_every_part_of_the_run() -> None:
     assert PACE.chunk < MEMBERS // (KILLS + 1)
+
+
+async def test_what_accepts_a_chunk_is_compiled_before_the_broadcast_is_locked(
+    stores: Stores,
+) -> None:
+    ran: list[str] = []
+
+    @event.listens_for(stores.database._writer.sync_engine, "before_cursor_execute")  # noqa: SLF001
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        told = {"INSERT INTO notifications": "accept", "broadcasts.place =": "lock"}
+        ran.extend(name for words, name in told.items() if words in statement)
+
+    await announce(stores)
+    small = ExpansionPace(chunk=10, most_waiting=1_000, hold_s=0.0)
+    duties = BroadcastDuties(stores.expansion, Everybody(), Glance(), small)
+    for _ in range(2):
+        assert await duties.expand()
+
+    assert ran == ["accept", "lock", "accept", "lock", "accept"]
