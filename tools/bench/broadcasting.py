@@ -13,6 +13,7 @@ import aiohttp
 
 from tests.waiting import require
 from tools.bench.lanes import post_urgent, waits_of
+from tools.bench.load import post_many
 from tools.bench.place import Place, Servers
 from tools.bench.processes import cpu_s, memory_of
 from tools.bench.results import Sample, percentile
@@ -130,7 +131,7 @@ async def _urgent(deployment: Deployment) -> dict[str, float]:
 
 async def _send_one(deployment: Deployment) -> None:
     """Wait until the workers send: how long they take to start is not what is measured."""
-    await post_urgent(deployment, 0.1)
+    await post_many(deployment.endpoint, 1)
 
     async def is_sent() -> bool:
         return await deployment.place.value(_SENT) > 0
