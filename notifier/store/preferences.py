@@ -16,7 +16,7 @@ from notifier.store.kit.database import Database
 from notifier.store.kit.sql import Now, parameter
 from notifier.store.recipients.reading import people
 from notifier.store.recipients.tables import recipients
-from notifier.store.recipients.writing import current_ids, lock
+from notifier.store.recipients.writing import hold
 
 _r = recipients.c
 _SET = (
@@ -59,8 +59,8 @@ class SqlPreferenceStore:
 
 async def locked(connection: AsyncConnection, service: str, user_id: str) -> Person | None:
     """Return somebody whom nobody else changes any more; None: nobody has this id."""
-    current = (await current_ids(connection, service, [user_id])).get(user_id, user_id)
-    await lock(connection, service, [current])
+    now, _ = await hold(connection, service, [user_id])
+    current = now.get(user_id, user_id)
     return (await people(connection, [(service, current)])).get((service, current))
 
 

@@ -18,7 +18,7 @@ from notifier.store.kit.sql import literal_text, parameter
 from notifier.store.notification.tables import notifications
 from notifier.store.recipients.reading import people
 from notifier.store.recipients.tables import recipient_aliases, recipients
-from notifier.store.recipients.writing import current_ids, lock, put, remove
+from notifier.store.recipients.writing import hold, put, remove
 from notifier.store.topics import topic_members
 
 _r, _l, _m, _n = recipients.c, recipient_aliases.c, topic_members.c, notifications.c
@@ -59,9 +59,8 @@ async def merge(
     connection: AsyncConnection, *, service: str, user_id: str, from_id: str
 ) -> Person | NotFound | NobodyToMerge:
     """Give the person of one id all that the one of another has; who is one already stays so."""
-    now = await current_ids(connection, service, {user_id, from_id})
+    now, there = await hold(connection, service, {user_id, from_id})
     target_id, source_id = now.get(user_id, user_id), now.get(from_id, from_id)
-    there = await lock(connection, service, {target_id, source_id})
     if target_id not in there:
         return NotFound()
     if source_id not in there:

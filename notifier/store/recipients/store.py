@@ -19,7 +19,7 @@ from notifier.store.kit.database import Database
 from notifier.store.recipients.merging import merge
 from notifier.store.recipients.reading import people
 from notifier.store.recipients.searching import count, page
-from notifier.store.recipients.writing import current_ids, lock, remove, write
+from notifier.store.recipients.writing import hold, remove, write
 
 
 class SqlPersonStore:
@@ -97,5 +97,6 @@ async def _locked(
     connection: AsyncConnection, service: str, user_id: str
 ) -> tuple[str, str | None]:
     """Return somebody's current id, and their ETag once nobody else changes it any more."""
-    current = (await current_ids(connection, service, [user_id])).get(user_id, user_id)
-    return current, (await lock(connection, service, [current])).get(current)
+    now, held = await hold(connection, service, [user_id])
+    current = now.get(user_id, user_id)
+    return current, held.get(current)

@@ -61,6 +61,7 @@ _PUT = _putting.on_conflict_do_update(
     },
 ).returning(_r.user_id, (_r.created_at == _r.updated_at).label("is_new"))
 
+_MOST_LOOKS: Final = 5
 _ADDRESS: Final = {
     "user_id": Text,
     "channel": Text,
@@ -107,6 +108,25 @@ async def lock(
     return {row.user_id: row.etag for row in found}
 
 
+async def hold(
+    connection: AsyncConnection, service: str, user_ids: Collection[str]
+) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Lock those who are there; returns who is known by another id now, and the ETags of all.
+
+    Whoever waits for a lock may find that the ids mean others by then: it looks again.
+
+    Raises:
+        StoreBusyError: they are merged or deleted all the time; the transaction is to end.
+    """
+    now = await current_ids(connection, service, user_ids)
+    for _ in range(_MOST_LOOKS):
+        held = await lock(connection, service, {now.get(each, each) for each in user_ids})
+        earlier, now = now, await current_ids(connection, service, user_ids)
+        if now == earlier:
+            return now, held
+    raise StoreBusyError("a recipient is being merged or deleted")
+
+
 async def write(
     connection: AsyncConnection, service: str, profiles: Sequence[Profile]
 ) -> Sequence[Written]:
@@ -115,9 +135,8 @@ async def write(
     Raises:
         StoreBusyError: an id was merged into another meanwhile; the transaction is to end.
     """
-    now = await current_ids(connection, service, {each.user_id for each in profiles})
+    now, held = await hold(connection, service, {each.user_id for each in profiles})
     profiles = [replace(each, user_id=now.get(each.user_id, each.user_id)) for each in profiles]
-    held = await lock(connection, service, {each.user_id for each in profiles})
     written = _outcomes(profiles, held)
     last = {each.user_id: each for each in profiles}
     changed = [each for each in last.values() if held.get(each.user_id) != each.etag]
