@@ -93,7 +93,8 @@ async def test_a_history_goes_along_when_two_are_one(stores: Stores) -> None:
 
     await stores.people.merge("orders", "u-7", from_id="old")
 
-    assert await noted(stores) == [("news", "email", False, "page")]
+    place = ("news", "email", False)
+    assert await noted(stores) == [(*place, "merge"), (*place, "page")]
     assert (await changed(stores, Wishes())).choices == Choices({("news", "email"): False})
 
 
