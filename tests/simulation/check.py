@@ -90,7 +90,7 @@ def _cases(ended: Ended) -> Iterator[_Case]:
 
 def _about_clients(ended: Ended) -> Iterator[str]:
     stored = {UUID(record["id"]) for record in ended.records}
-    own = {UUID(record["id"]) for record in ended.records if record["broadcast_id"] is None}
+    own = {UUID(record["id"]) for record in ended.records if not _is_made(record, ended)}
     told = Counter(wish.told for wish in ended.wishes if wish.told is not None)
     for wish in ended.wishes:
         if wish.refusal is not None and _may_be_refused(wish, ended):
@@ -174,8 +174,14 @@ def _wrong_end(case: _Case, causes: "_Causes", ended: Ended) -> str | None:
             return None
 
 
+def _is_made(record: Mapping[str, Any], ended: Ended) -> bool:
+    """Whether a broadcast or a schedule made it: no client asked for it by itself."""
+    made = {run["notification_id"] for run in ended.runs}
+    return record["broadcast_id"] is not None or record["id"] in made
+
+
 def _is_asked_for(case: _Case, ended: Ended) -> bool:
-    if case.record["broadcast_id"] is not None:
+    if _is_made(case.record, ended):
         return case.status is Status.SUPPRESSED or any(
             (row["id"], row["state"]) == (case.record["broadcast_id"], State.CANCELLED)
             for row in ended.broadcasts

@@ -49,6 +49,9 @@ class Ended:
     records: list[Mapping[str, Any]] = field(default_factory=list)
     timeline: list[Mapping[str, Any]] = field(default_factory=list)
     broadcasts: list[Mapping[str, Any]] = field(default_factory=list)
+    schedules: list[Mapping[str, Any]] = field(default_factory=list)
+    runs: list[Mapping[str, Any]] = field(default_factory=list)
+    """Of schedules."""
     cap_uses: list[Mapping[str, Any]] = field(default_factory=list)
     past: Past = field(default_factory=Past)
     """What the directory said, and when; empty where nothing is sent to people."""

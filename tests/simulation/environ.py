@@ -39,6 +39,7 @@ def environ(plan: Plan) -> dict[str, str]:
         "NOTIFIER_SMTP__TIMEOUT_S": "10",
         "NOTIFIER_SENDGRID__TIMEOUT_S": "10",
         "NOTIFIER_TWILIO__TIMEOUT_S": "10",
+        "NOTIFIER_RELAY__SCHEDULES_EVERY_S": "10",
         "NOTIFIER_WORKER__PROCESSES": str(plan.children),
         "NOTIFIER_WORKER__LEASE_S": str(plan.lease_s),
         "NOTIFIER_WORKER__GRACE_S": str(plan.grace_s),

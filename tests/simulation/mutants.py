@@ -533,10 +533,35 @@ MUTANTS: Sequence[Mutant] = (
     _mutant(
         "a-broadcast-ends-behind-its-last-member",
         "broadcasts.expanding",
-        "is_last=len(members) < allowed.members",
-        "is_last=len(members) <= allowed.members",
+        "        is_last = len(members) < allowed.members\n",
+        "        is_last = len(members) <= allowed.members\n",
         "broadcast",
         "missed",
+    ),
+    # --- schedules ---------------------------------------------------------------------------
+    _mutant(
+        "a-run-and-what-it-makes-are-one",
+        "store.schedules.firing",
+        "    await _make(connection, _of_runs(ours, runs), pseudonyms)\n",
+        "",
+        "schedule",
+        "unlike-runs",
+    ),
+    _mutant(
+        "slots-are-looked-for-from-the-last-one-on",
+        "schedules.due",
+        "    after = _place(schedule, zones)\n",
+        "    after = max(_place(schedule, zones), now - timedelta(seconds=5))\n",
+        "schedule, database away",
+        "lost-slot",
+    ),
+    _mutant(
+        "a-paused-schedule-is-not-due",
+        "store.schedules.keeping",
+        "    .values(paused_at=Now(), look_at=null(), **_NEXT_TURN)\n",
+        "    .values(paused_at=Now(), **_NEXT_TURN)\n",
+        "schedule",
+        "unpaused",
     ),
     # --- what else keeps it ------------------------------------------------------------------
     _mutant(

@@ -20,6 +20,7 @@ _BACKOFF_S = (0.1, 3.0)
 _PATIENCE_S = 200.0
 _RECIPIENTS = "/api/v1/recipients"
 _BROADCASTS = "/api/v1/broadcasts"
+_SCHEDULES = "/api/v1/schedules"
 
 
 class Operator:
@@ -35,7 +36,11 @@ class Operator:
         path = f"/api/v1/providers/{provider}"
         await self._insist("POST", f"{path}/pause", {"reason": "maintenance"})
         await asyncio.sleep(for_s)
-        await self._insist("POST", f"{path}/resume")
+        await self.resume(provider)
+
+    async def resume(self, provider: str) -> None:
+        """Let a provider be asked again."""
+        await self._insist("POST", f"/api/v1/providers/{provider}/resume")
 
     async def replay(self, ids: Sequence[UUID]) -> None:
         """Let these failed ones be tried again."""
@@ -92,6 +97,14 @@ class Operator:
             await asyncio.sleep(every_s)
             path = f"{_BROADCASTS}/{response.json()['id']}/{move}"
             await self._insist("POST", path, key=f"{key}-{move}")
+
+    async def repeat(self, wanted: Mapping[str, Any], for_s: float) -> None:
+        """Send a template again and again, for so long."""
+        response = await self._insist("POST", _SCHEDULES, wanted, key=wanted["name"])
+        if response is None or response.status != HTTPStatus.CREATED:
+            return
+        await asyncio.sleep(for_s)
+        await self._insist("POST", f"{_SCHEDULES}/{response.json()['id']}/pause")
 
     async def _insist(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, key: str = ""

@@ -46,6 +46,7 @@ class Kind(StrEnum):
     LEAVE = "leave"
     MEMBERS = "members"
     BROADCAST = "broadcast"
+    SCHEDULE = "schedule"
 
 
 STORE = {
@@ -63,7 +64,15 @@ STORE = {
 STOPPING = {Kind.KILL, Kind.FREEZE, Kind.STOP, *STORE}
 """What may keep a process from knowing, or recording, anything."""
 
-AUDIENCE = {Kind.CHOOSE, Kind.QUIET, Kind.MOVE, Kind.LEAVE, Kind.MEMBERS, Kind.BROADCAST}
+AUDIENCE = {
+    Kind.CHOOSE,
+    Kind.QUIET,
+    Kind.MOVE,
+    Kind.LEAVE,
+    Kind.MEMBERS,
+    Kind.BROADCAST,
+    Kind.SCHEDULE,
+}
 """What people do, or their service for them."""
 
 

@@ -42,6 +42,7 @@ SETTLE_S = 2_500.0
 _SHARE_DELIVERED = 0.8
 _OPEN = "SELECT count(*) FROM notifications WHERE status IN ('pending', 'processing')"
 _UNDER_WAY = "SELECT count(*) FROM broadcasts WHERE finished_at IS NULL"
+_PAUSED = "SELECT name FROM providers WHERE is_paused ORDER BY name"
 _LEASED = "SELECT id, leased_by FROM notifications WHERE status = 'processing'"
 _PUBLISHED = """
 SELECT id, channel, lane, attempt FROM notifications
@@ -214,6 +215,7 @@ class World:
         await asyncio.sleep(self.plan.ends_s)
         await asyncio.gather(*sending)
         await asyncio.gather(*self.acts)
+        await self._operators.spawn(self._resume_what_was_paused_late())
         await self._settle()
         self._read()
 
@@ -224,6 +226,14 @@ class World:
     async def _send(self, wishes: Sequence[Wish], chance: random.Random, until_s: float) -> None:
         await asyncio.sleep(2 + chance.uniform(0, self.plan.load_s))
         await clients.send(wishes, self._key, self.sites, chance, until_s)
+
+    async def _resume_what_was_paused_late(self) -> None:
+        """Undo what an API process that stood still did once it went on: a pause, asked for again.
+
+        Its operator had taken it back by then.
+        """
+        for (name,) in self._asked(_PAUSED):
+            await self.operator.resume(name)
 
     async def _settle(self) -> None:
         end_s = self.loop.time() + SETTLE_S
@@ -323,6 +333,8 @@ class World:
                 ("notifications", self.ended.records),
                 ("notification_events", self.ended.timeline),
                 ("broadcasts", self.ended.broadcasts),
+                ("schedules", self.ended.schedules),
+                ("schedule_runs", self.ended.runs),
                 ("cap_uses", self.ended.cap_uses),
                 ("template_versions", self.ended.versions),
             ):

@@ -17,6 +17,7 @@ from tests.simulation.audience.people import (
     profile,
     profile_document,
 )
+from tests.simulation.audience.recurring import wall_clock
 from tests.simulation.database import DatabaseServer
 from tests.simulation.ended import Ended
 from tests.simulation.epoch import EPOCH_S
@@ -47,6 +48,8 @@ _MOVES: Sequence[Sequence[str]] = (
 )
 _RATES = (None, 1, 4, None)
 _MOST_PAUSED_S = 12.0
+_TOPICS_ZONE = "America/New_York"
+_LEAST_REPEATED_S = 125.0
 _WAITING = """
 SELECT user_id FROM notifications WHERE status = 'pending' AND user_id IS NOT NULL ORDER BY id
 """
@@ -172,6 +175,31 @@ def _next_address(body: Mapping[str, Any], fault: Fault) -> str | None:
     return next((each.address for each in addresses if each.channel == body["type"]), None)
 
 
+def _repeat(world: Audience, fault: Fault) -> None:
+    """Have a letter sent to somebody, an address or the topic every minute or so, for a while."""
+    user_id = _whom(world, fault)
+    zones = ("UTC", "Europe/Vienna", "Asia/Kathmandu", "recipient")
+    whens = (
+        {"cron": "* * * * *"},
+        {"cron": "*/2 * * * *"},
+        {"every": "day", "at": wall_clock(this_loop().time(), _TOPICS_ZONE, in_minutes=1)},
+    )
+    tos = ({"user_id": user_id}, {"recipient": f"again-{fault.at_s}@example.com"}, {"topic": TOPIC})
+    when, to = whens[int(fault.level * 3)], tos[int(fault.level * 1_000) % 3]
+    is_ones = "user_id" in to and "cron" in when
+    zone = zones[int(fault.who * len(zones))] if is_ones else _TOPICS_ZONE
+    wanted = {
+        "name": f"schedule-{fault.at_s}",
+        "when": when,
+        "zone": zone,
+        "to": {**to, "type": "email"},
+        "template": LETTER,
+        "variables": {"number": round(fault.at_s * 1_000)},
+        "catch_up": ("all", "last", "none")[int(fault.who * 1_000) % 3],
+    }
+    _act(world, fault, world.operator.repeat(wanted, _LEAST_REPEATED_S + fault.for_s))
+
+
 ACTS: Mapping[Kind, Callable[[Any, Fault], None]] = {
     Kind.CHOOSE: _choose,
     Kind.QUIET: _want_quiet,
@@ -179,4 +207,5 @@ ACTS: Mapping[Kind, Callable[[Any, Fault], None]] = {
     Kind.LEAVE: _leave,
     Kind.MEMBERS: _join_or_part,
     Kind.BROADCAST: _broadcast,
+    Kind.SCHEDULE: _repeat,
 }

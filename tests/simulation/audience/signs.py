@@ -10,6 +10,7 @@ from uuid import UUID
 from notifier.notification.transitions import CLAIM, DEFER, SUPPRESS
 from tests.simulation.audience.deciding import HOLD, SEND, STOP, Letter, fate, letter_of
 from tests.simulation.audience.people import BY_KEY
+from tests.simulation.audience.recurring import about_schedules, made_by_schedules
 from tests.simulation.audience.spreading import Spread, about_broadcasts, spreads
 from tests.simulation.clients import Wish
 from tests.simulation.clocks import EXACT_S, may_be_off
@@ -19,6 +20,8 @@ from tests.simulation.providers import Call
 
 _CAPPED = "cap"
 _TIMELY = {SEND, HOLD}
+_MADE_IN_S = 60.0
+"""How long a process may take, or stand still, from looking at somebody to what it made."""
 _STEP_S = 20.0
 """Nobody is left in peace for less than a minute."""
 
@@ -33,6 +36,7 @@ def about_people(ended: Ended) -> Iterator[str]:
         yield from _about_what_is_held_again(post)
         yield from _about_caps(post)
         yield from about_broadcasts(ended)
+        yield from about_schedules(ended)
 
 
 def may_be_unknown(wish: Wish, ended: Ended) -> bool:
@@ -55,7 +59,16 @@ class _Post:
         """By the notifications' ids."""
         asked = ((wish.told, letter_of(wish.body)) for wish in self.ended.wishes)
         own = {id: letter for id, letter in asked if id is not None and letter is not None}
-        return {**own, **{UUID(row["id"]): each.letter(row) for each, row in self._spread}}
+        spread = {UUID(row["id"]): each.letter(row) for each, row in self._spread}
+        return {**own, **spread, **self._repeated}
+
+    @cached_property
+    def _repeated(self) -> Mapping[UUID, Letter]:
+        """What schedules made for people."""
+        made = made_by_schedules(self.ended)
+        rows = {UUID(row["id"]): row for row in self.ended.records}
+        letters = {id: each.letter(rows[id]) for id, each in made.items() if id in rows}
+        return {id: letter for id, letter in letters.items() if letter is not None}
 
     @cached_property
     def accepted_s(self) -> Mapping[UUID, tuple[float, float]]:
@@ -69,7 +82,12 @@ class _Post:
             UUID(row["id"]): (each.started_s, since_s(row["created_at"]))
             for each, row in self._spread
         }
-        return {**asked, **spread}
+        repeated = {
+            UUID(row["id"]): (since_s(row["created_at"]) - _MADE_IN_S, since_s(row["created_at"]))
+            for row in self.ended.records
+            if UUID(row["id"]) in self._repeated
+        }
+        return {**asked, **spread, **repeated}
 
     @property
     def _spread(self) -> Iterator[tuple[Spread, Mapping[str, Any]]]:
