@@ -3,6 +3,7 @@
 A slot is found from wall time each time, never by adding to the one before.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
@@ -18,6 +19,16 @@ MAX_CRON_CHARS = 200
 RECIPIENT = "recipient"
 """In place of a zone's name: the clocks of whom it is for."""
 _FIELDS = 5
+_EXPECTED = {
+    "minute": "0 to 59",
+    "hour": "0 to 23",
+    "day-of-month": "1 to 31, L or LW",
+    "month": "1 to 12, or jan to dec",
+    "day-of-week": "0 to 7, sun to sat, or such as 5L and 1#2",
+}
+_MOST_STEPS = (60, 24, 31, 12, 7)
+"""Of a longer step the field's first value would be all that comes."""
+_STEP = re.compile(r"/(\d+)", re.ASCII)
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 # Longer than clocks were ever moved by at once.
@@ -52,7 +63,9 @@ class Cron:
         try:
             found = self.after(_ANY)
         except CronSimError as error:
-            raise ValueError(str(error).lower().replace("bad", "cannot read the", 1)) from None
+            raise ValueError(_refused(self.text, str(error).lower().removeprefix("bad "))) from None
+        if words := _step_fault(self.text):
+            raise ValueError(words)
         if found is None:
             raise ValueError("it never comes")
 
@@ -176,6 +189,29 @@ def _within(cron: Cron, zone: tzinfo, begin: datetime, end: datetime) -> datetim
 
 def _shown(at: datetime, zone: tzinfo) -> datetime:
     return at.astimezone(zone).replace(tzinfo=None)
+
+
+def _refused(text: str, field: str) -> str:
+    """Say why a cron is none: a field cannot be read, or no month has the day."""
+    day = text.split()[2]
+    if field == "day-of-month" and _is_read(f"0 0 {day} * *"):
+        return "it never comes: no month that it names has such a day"
+    return f"cannot read the {field}: expected {_EXPECTED[field]}, or *, */15, 1-5 or 1,15 of them"
+
+
+def _is_read(text: str) -> bool:
+    try:
+        CronSim(text, _ANY)
+    except CronSimError:
+        return False
+    return True
+
+
+def _step_fault(text: str) -> str | None:
+    for (name, _), each, most in zip(_EXPECTED.items(), text.split(), _MOST_STEPS, strict=True):
+        if any(int(step) > most for step in _STEP.findall(each)):
+            return f"the {name}: expected a step of at most {most}; it begins anew each time"
+    return None
 
 
 def _words(when: When) -> str:

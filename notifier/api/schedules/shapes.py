@@ -1,5 +1,6 @@
 """What services say of schedules, and are told."""
 
+import re
 from datetime import date, datetime
 from typing import Annotated
 
@@ -44,6 +45,13 @@ def _date(value: object) -> date:
         raise ValueError(message) from error
 
 
+def _at(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(TIME_PATTERN, value):
+        message = "expected a time of the day, such as 09:30"
+        raise ValueError(message)
+    return value
+
+
 def _catch_up(value: object) -> CatchUp:
     if not isinstance(value, str) or value not in list(CatchUp):
         message = f"expected one of {', '.join(CatchUp)}"
@@ -80,7 +88,9 @@ class WhenRequest(BaseModel):
         Field(max_length=7, description="Days of the week: `mon`, `tue` and so on."),
     ] = None
     at: Annotated[
-        str | None, Field(pattern=TIME_PATTERN, description="What clocks show then, as 09:30.")
+        str | None,
+        BeforeValidator(_at),
+        Field(pattern=TIME_PATTERN, description="What clocks show then, as 09:30."),
     ] = None
 
 
