@@ -1,14 +1,16 @@
 """Expressions, by which rules read events."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from notifier.notification.model import JsonValue
 
 MAX_EXPRESSION_CHARS = 500
-NAMES = frozenset({"data", "type", "source", "subject", "id", "time", "items", "count"})
-"""What there is to read: of an event, and behind a digest its `items` and their `count`."""
+OF_EVENT = frozenset({"data", "type", "source", "subject", "id", "time"})
+"""What there is to read of an event."""
+OF_DIGEST = frozenset({"items", "count"})
+"""What there is to read behind a digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,11 @@ class Context:
 class Expressions(Protocol):
     """Looks expressions over, and works them out. None takes long, whatever it says."""
 
-    def fault(self, expression: str) -> str | None:
-        """Say what is wrong with an expression before anything is known of an event."""
+    def fault(self, expression: str, names: Collection[str] = OF_EVENT) -> str | None:
+        """Say what is wrong with an expression before anything is known of what it reads.
+
+        `names` are those that there will be.
+        """
 
     def context(self, names: Mapping[str, JsonValue]) -> Context | Unfit:
         """Make what expressions read; `Unfit` if it is too much."""

@@ -1,14 +1,15 @@
 """Reading rules as teams write them: JSON, with all that is wrong at once and where."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import time
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from notifier.audience.quiet_hours import WEEKDAYS
 from notifier.content.template import is_template_name
+from notifier.events.expressions import OF_DIGEST, OF_EVENT
 from notifier.events.rule import (
     MAX_STEPS,
     Collect,
@@ -46,8 +47,11 @@ _STEPS = ("send", "delay", "digest", "unless", "throttle")
 _RECIPIENT = "recipient"
 
 
+_Fault: TypeAlias = Callable[[str, Collection[str]], str | None]
+
+
 def read_rule(
-    document: JsonValue, fault: Callable[[str], str | None] = lambda _expression: None
+    document: JsonValue, fault: _Fault = lambda _expression, _names: None
 ) -> Rule | Sequence[RuleFlaw]:
     """Read a rule, or say all that is wrong with it; `fault` looks its expressions over."""
     reading = _Reading(fault)
@@ -59,8 +63,10 @@ def read_rule(
 class _Reading:
     """Notes what is wrong, and goes on with something in its place."""
 
-    fault: Callable[[str], str | None]
+    fault: _Fault
     flaws: list[RuleFlaw] = field(default_factory=list)
+    names: Collection[str] = OF_EVENT
+    """What expressions can read where it is."""
 
     def rule(self, document: JsonValue) -> Rule:
         given = self._object(document, (), needed=("on", "to", "steps"), others=_OTHERS)
@@ -86,6 +92,9 @@ class _Reading:
             return
         for index, each in enumerate(value):
             yield self._step(each, (*path, index))
+            if isinstance(each, dict) and "digest" in each:
+                self.names = OF_DIGEST
+        self.names = OF_EVENT
 
     def _step(self, value: JsonValue, path: Path) -> Step | None:
         named = [name for name in _STEPS if isinstance(value, dict) and name in value]
@@ -195,7 +204,7 @@ class _Reading:
         if not isinstance(value, str):
             self._note(path, "expected an expression, such as data.user_id")
             return ""
-        if words := self.fault(value):
+        if words := self.fault(value, self.names):
             self._note(path, words)
         return value
 

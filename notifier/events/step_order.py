@@ -1,9 +1,11 @@
 """Which order a rule's steps may have."""
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
-from notifier.events.rule import Collect, Limit, Rule, Send, Skip, Step
+from notifier.events.rule import Collect, Delay, Lasting, Limit, Rule, Send, Skip, Step
 from notifier.events.written import RuleFlaw
+from notifier.intake.drafting import MAX_DELAY
 from notifier.notification.model import Channel
 from notifier.notification.origin import Condition
 
@@ -22,7 +24,17 @@ def order_flaws(rule: Rule) -> Iterator[RuleFlaw]:
             yield RuleFlaw(("steps", at), words)
     if not isinstance(steps[-1], Send):
         yield RuleFlaw(("steps", len(steps) - 1), "the last step has to be a send")
+    if words := _too_long(steps):
+        yield RuleFlaw(("steps",), words)
     yield from _key_flaws(rule)
+
+
+def _too_long(steps: Sequence[Step]) -> str | None:
+    spans = [each.until for each in steps if isinstance(each, Delay)]
+    seconds = sum(each.seconds for each in spans if isinstance(each, Lasting))
+    if timedelta(seconds=seconds) <= MAX_DELAY:
+        return None
+    return f"expected delays of {MAX_DELAY.days} days at most, all of them together"
 
 
 def _fault(step: Step, before: Sequence[Step]) -> str | None:

@@ -5,14 +5,15 @@ there: repeating, ranges, and filters that put a value beside each of many.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
 
 import minijinja
 
 from notifier.events.expressions import (
     MAX_EXPRESSION_CHARS,
-    NAMES,
+    OF_DIGEST,
+    OF_EVENT,
     Context,
     Missing,
     Unfit,
@@ -117,8 +118,8 @@ class ExpressionEngine:
         for name in tuple(self._environment.globals):
             self._environment.remove_global(name)
 
-    def fault(self, expression: str) -> str | None:
-        """Say what is wrong with an expression."""
+    def fault(self, expression: str, names: Collection[str] = OF_EVENT) -> str | None:
+        """Say what is wrong with an expression that reads `names`."""
         if words := _fault(expression):
             return words
         try:
@@ -132,8 +133,8 @@ class ExpressionEngine:
         finally:
             self._environment.clear_templates()
         read = self._environment.undeclared_variables_in_str(f"{{{{ ({expression}) }}}}")
-        if unknown := sorted(read - NAMES):
-            return f"there is no {unknown[0]}; there are {', '.join(sorted(NAMES))}"
+        if unknown := sorted(read.difference(names)):
+            return _unknown(unknown[0], names)
         return None
 
     def context(self, names: Mapping[str, JsonValue]) -> Context | Unfit:
@@ -172,9 +173,19 @@ def _fault(expression: str) -> str | None:
     return next(_faults(expression), None)
 
 
+def _unknown(name: str, names: Collection[str]) -> str:
+    there = f"there are {', '.join(sorted(names))}"
+    if name in OF_DIGEST:
+        return f"there is no {name} but behind a digest; {there}"
+    where = " behind a digest" if name in OF_EVENT else ""
+    return f"there is no {name}{where}; {there}"
+
+
 def _faults(expression: str) -> Iterator[str]:
     if not expression.strip():
         yield "expected an expression, such as data.user_id"
+    if expression.lstrip().startswith("{{"):
+        yield "it is an expression already: leave out {{ and }}"
     if len(expression) > MAX_EXPRESSION_CHARS:
         yield f"expected at most {MAX_EXPRESSION_CHARS} characters"
     bare = _STRING.sub("''", expression)

@@ -9,6 +9,7 @@ from notifier.errors import NotifierError
 
 _WORDS: Mapping[str, str] = {
     "OutOfFuel": "too much work; show fewer rows",
+    "InvalidOperation": "a value does not fit what is done with it, such as a division by 0",
     "UnknownMethod": "values have no methods; use a filter",
     "TemplateNotFound": "parts cannot take in others",
     "BadInclude": "parts cannot take in others",

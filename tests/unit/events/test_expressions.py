@@ -66,6 +66,8 @@ def test_what_is_not_there_is_named(expression: str, name: str) -> None:
         ("data.total >", "is not in the expressions' language"),
         ("a) or (b", "is not in the expressions' language"),
         ("order.total", "there is no order"),
+        ("items[0]", "there is no items but behind a digest"),
+        ("{{ data.user_id }}", "leave out {{ and }}"),
         ("data.total * 2", "times"),
         ("data.s|replace('a', 'b')", "there is no filter replace"),
         ("'\\\\' * 3 ~ '*'", "times"),
@@ -85,6 +87,7 @@ def test_what_an_expression_says_of_a_value_does_not_quote_it() -> None:
         found = ENGINE.value(expression, context())
         assert isinstance(found, Unfit)
         assert "u-1" not in found.words
+        assert "InvalidOperation" not in found.words
 
 
 @pytest.mark.parametrize(
@@ -97,7 +100,7 @@ def test_what_an_expression_says_of_a_value_does_not_quote_it() -> None:
         ("data.total|times('2')", "needs a number"),
         ("{1: 2}", "names are not all texts"),
         ("1e308 + 1e308", "what JSON does not have"),
-        ("1 // 0", "cannot be filled"),
+        ("1 // 0", "such as a division by 0"),
         ("data.user_id.upper()", "values have no methods"),
         ("data.seats()", "cannot"),
     ],

@@ -53,7 +53,7 @@ def test_a_rule_is_read_with_all_that_it_may_say() -> None:
             {"digest": {"window": "10m", "key": "type", "max_items": 20, "first": "send"}},
             IN_APP,
             {"delay": "2h"},
-            {"delay": {"until": "data.at"}},
+            {"delay": {"until": "items[0].at"}},
             {"delay": {"until": {"at": "09:00", "zone": "Europe/Vienna"}}},
             {"unless": "read"},
             {"unless": {"event": "order.delivered"}},
@@ -76,7 +76,7 @@ def test_a_rule_is_read_with_all_that_it_may_say() -> None:
             Collect(key="type", until=Lasting(600), max_items=20, first=First.SEND),
             Send(channels=[Channel.IN_APP], template="order.shipped"),
             Delay(Lasting(7_200)),
-            Delay(Moment("data.at")),
+            Delay(Moment("items[0].at")),
             Delay(WallTime(time(9), "Europe/Vienna")),
             Skip(Condition.READ),
             Skip(event="order.delivered"),
@@ -129,6 +129,13 @@ def test_a_rule_is_read_with_all_that_it_may_say() -> None:
         (written(steps=[{"digest": {}}, SEND]), "steps/0/digest"),
         (with_digest(max_items=1), "steps/0/digest/max_items"),
         (with_digest(first="skip"), "steps/0/digest/first"),
+        (with_digest(key="count"), "steps/0/digest/key"),
+        (written(when="count > 1"), "when"),
+        (written(steps=[{"digest": {"window": "1h"}}, SEND], to="items"), "to"),
+        (
+            written(steps=[{"digest": {}}, {**SEND, "variables": {"n": "data.n", "m": "count"}}]),
+            "steps/1/variables/n",
+        ),
         (written(steps=[{"throttle": {"count": 0, "per": "1h"}}, SEND]), "steps/0/throttle/count"),
         (written(steps=[{"throttle": {"count": 1}}, SEND]), "steps/0/throttle/per"),
         (written(steps=[{"unless": "seen"}, SEND]), "steps/0/unless"),
@@ -148,10 +155,17 @@ def test_what_is_wrong_with_a_rule_is_told_with_its_place(document: Any, path: s
         ([{"unless": "read"}, SEND], "steps/0"),
         ([SEND, {"unless": "read"}, SEND], "steps/1"),
         ([SEND, {"unless": {"event": "order.paid"}}, SEND], "key"),
+        ([*[{"delay": "30d"}] * 12, {"delay": "7d"}, SEND], "steps"),
     ],
 )
 def test_steps_have_an_order(steps: Any, path: str) -> None:
     assert path in flaws(written(steps=steps))
+
+
+def test_delays_may_come_to_a_year() -> None:
+    steps = [*[{"delay": "30d"}] * 12, {"delay": "6d"}, SEND]
+
+    assert isinstance(read_rule(written(steps=steps)), Rule)
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:

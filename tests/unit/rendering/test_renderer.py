@@ -150,7 +150,7 @@ def test_what_is_null_prints_nothing() -> None:
         ("{{ debug() }}", "debug is unknown"),
         ("{{ order.a|safe }}", "filter safe is unknown"),
         ("{{ order.__class__ }}", "no value for order.__class__"),
-        ("{{ order.a + 1 }}", "cannot be filled"),
+        ("{{ order.a + 1 }}", "does not fit what is done with it"),
     ],
 )
 def test_an_error_names_part_locale_and_line_and_no_value(source: str, words: str) -> None:
