@@ -23,7 +23,11 @@ _VERSION: Final = "1.0"
 _MAX_NAME: Final = 512
 _MAX_EXTENSION: Final = 2_000
 _HEADER: Final = "ce-"
-_ATTRIBUTE = re.compile(r"[a-z0-9]{1,40}", re.ASCII)
+_MAX_ATTRIBUTE: Final = 40
+_ATTRIBUTE = re.compile(rf"[a-z0-9]{{1,{_MAX_ATTRIBUTE}}}", re.ASCII)
+_ATTRIBUTE_NAMES: Final = (
+    f"names of attributes have lower-case letters and digits alone, {_MAX_ATTRIBUTE} at most"
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -129,7 +133,7 @@ def _extension_flaws(said: _Attributes) -> Iterator[Flaw]:
         if name in (*_OWN, "data_base64"):
             continue
         if not _ATTRIBUTE.fullmatch(name):
-            yield Flaw("", "names of attributes have lower-case letters and digits alone")
+            yield Flaw("", f"{_ATTRIBUTE_NAMES}: what else there is to say goes into data")
         elif not _is_simple(value):
             yield Flaw(name, f"expected a text of at most {_MAX_EXTENSION} characters, or a number")
 

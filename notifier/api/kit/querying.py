@@ -87,7 +87,7 @@ def _id(value: object) -> UUID:
     try:
         return UUID(str(value))
     except ValueError as error:
-        message = "expected the id of a notification"
+        message = "expected an id, such as an earlier answer gave"
         raise ValueError(message) from error
 
 
