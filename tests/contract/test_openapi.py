@@ -166,7 +166,12 @@ async def test_the_api_keeps_what_the_document_promises(tmp_path: Path) -> None:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        output, _ = await asyncio.wait_for(process.communicate(), 120)
+        try:
+            output, _ = await asyncio.wait_for(process.communicate(), 600)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
 
     assert process.returncode == 0, output.decode()
     assert "Authentication failed" not in output.decode()
