@@ -34,7 +34,7 @@ from notifier.schedules.schedule import (
     ToTopic,
     ToUser,
 )
-from notifier.schedules.slot import RECIPIENT, Cron, Daily, Weekly, When
+from notifier.schedules.slot import RECIPIENT, Cron, Daily, Weekly, When, step_fault
 from notifier.wall_time import is_zone
 
 MOST_SHOWN = 100
@@ -130,9 +130,11 @@ def _cron_of(text: str, *, is_alone: bool) -> Cron | list[Flaw]:
     if not is_alone:
         return [Flaw("when", "a cron says it all: leave out at and on", ("cron",))]
     try:
-        return Cron(text)
+        cron = Cron(text)
     except ValueError as error:
         return [Flaw("when", str(error), ("cron",))]
+    words = step_fault(cron)
+    return [Flaw("when", words, ("cron",))] if words else cron
 
 
 def _weekly(on: frozenset[str], at: time) -> Weekly | list[Flaw]:
@@ -309,7 +311,7 @@ def _flaws(wish: Wish) -> Iterator[Flaw]:
     if not 0 < len(wish.name.strip()) <= MAX_NAME_CHARS or not wish.name.isprintable():
         yield Flaw("name", f"expected a name of one line and at most {MAX_NAME_CHARS} characters")
     if not 0 <= wish.catch_up_within_s <= MAX_CATCH_UP_S:
-        yield Flaw("catch_up_within_s", f"expected from 0 to {MAX_CATCH_UP_S} seconds")
+        yield Flaw("catch_up_within_s", f"expected from 0 to {MAX_CATCH_UP_S} seconds, a day")
 
 
 def _time_flaws(wish: Wish) -> Iterator[Flaw]:

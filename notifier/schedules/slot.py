@@ -27,7 +27,6 @@ _EXPECTED = {
     "day-of-week": "0 to 7, sun to sat, or such as 5L and 1#2",
 }
 _MOST_STEPS = (60, 24, 31, 12, 7)
-"""Of a longer step the field's first value would be all that comes."""
 _STEP = re.compile(r"/(\d+)", re.ASCII)
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
@@ -64,8 +63,6 @@ class Cron:
             found = self.after(_ANY)
         except CronSimError as error:
             raise ValueError(_refused(self.text, str(error).lower().removeprefix("bad "))) from None
-        if words := _step_fault(self.text):
-            raise ValueError(words)
         if found is None:
             raise ValueError("it never comes")
 
@@ -128,6 +125,14 @@ def slots(when: When, zone: tzinfo, after: datetime) -> Iterator[datetime]:
     while slot is not None:
         yield slot
         slot = next_slot(when, zone, slot)
+
+
+def step_fault(cron: Cron) -> str | None:
+    """Say which step is longer than its field: the first value would be all that comes of it."""
+    for name, each, most in zip(_EXPECTED, cron.text.split(), _MOST_STEPS, strict=True):
+        if any(int(step) > most for step in _STEP.findall(each)):
+            return f"the {name}: expected a step of at most {most}; it begins anew each time"
+    return None
 
 
 def explained(when: When, zone: str) -> str:
@@ -205,13 +210,6 @@ def _is_read(text: str) -> bool:
     except CronSimError:
         return False
     return True
-
-
-def _step_fault(text: str) -> str | None:
-    for (name, _), each, most in zip(_EXPECTED.items(), text.split(), _MOST_STEPS, strict=True):
-        if any(int(step) > most for step in _STEP.findall(each)):
-            return f"the {name}: expected a step of at most {most}; it begins anew each time"
-    return None
 
 
 def _words(when: When) -> str:

@@ -135,6 +135,7 @@ async def test_a_daily_schedule_makes_one_notification_a_slot(api: Api) -> None:
     [
         ({"when": {"cron": "61 9 * * *"}}, "/when/cron"),
         ({"when": {"cron": "0 30 9 * * 1"}}, "/when/cron"),
+        ({"when": {"cron": "*/90 * * * *"}}, "/when/cron"),
         ({"when": {"every": "week", "at": "09:30"}}, "/when/on"),
         ({"when": {"every": "day", "at": "9:30"}}, "/when/at"),
         ({"when": {}}, "/when"),
