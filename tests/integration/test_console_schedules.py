@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from html import unescape
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -407,7 +407,7 @@ async def test_a_key_for_broadcasts_opens_no_schedules(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["?after=x", f"/{uuid4()}", "/{id}?runs_after=x", "/{id}?runs_after=2027-01-01"]
+    "path", ["?after=x", f"/{UUID(int=0)}", "/{id}?runs_after=x", "/{id}?runs_after=2027-01-01"]
 )
 async def test_places_that_are_none_are_not_found(client: httpx2.AsyncClient, path: str) -> None:
     known = (await add(client)).rpartition("/")[2]
