@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from tests.simulation.audience.past import Past
@@ -24,6 +24,8 @@ from tests.simulation.epoch import EPOCH_S
 from tests.simulation.loop import Process, this_loop
 from tests.simulation.operators import Operator
 from tests.simulation.plan import Fault, Kind
+
+T = TypeVar("T")
 
 _CHANGES: Sequence[Mapping[str, Mapping[str, bool | None]]] = (
     {"news": {"email": False}},
@@ -70,7 +72,7 @@ class Audience(Protocol):
 
 
 def _choose(world: Audience, fault: Fault) -> None:
-    changes = _CHANGES[int(fault.level * len(_CHANGES)) % len(_CHANGES)]
+    changes = _picked(_CHANGES, fault.level)
     _act(world, fault, world.operator.prefer(_whom(world, fault), {"choices": changes}))
 
 
@@ -110,12 +112,12 @@ def _whom(world: Audience, fault: Fault) -> str:
 def _number(world: Audience, fault: Fault) -> int:
     waiting = [user_id for (user_id,) in world.database.read(_WAITING)]
     if waiting:
-        return int(waiting[int(fault.who * len(waiting))].rpartition("-")[2])
-    return int(fault.who * COUNT)
+        return int(_picked(waiting, fault.who).rpartition("-")[2])
+    return _picked(range(COUNT), fault.who)
 
 
 def _variant(fault: Fault) -> int:
-    return int(fault.level * VARIANTS)
+    return _picked(range(VARIANTS), fault.level)
 
 
 def _zone(past: Past, user_id: str) -> ZoneInfo:
@@ -141,7 +143,7 @@ def suppressed(past: Past, body: Mapping[str, Any], fault: Fault) -> Mapping[str
 
 def _join_or_part(world: Audience, fault: Fault) -> None:
     all_ids = (*USER_IDS, *STRANGERS)
-    user_id = all_ids[int(fault.who * len(all_ids))]
+    user_id = _picked(all_ids, fault.who)
     is_joining = fault.level > _SHARE_PARTING
     operator = world.operator
     moved = operator.join(TOPIC, user_id) if is_joining else operator.part(TOPIC, user_id)
@@ -153,7 +155,7 @@ def _broadcast(world: Audience, fault: Fault) -> None:
 
     Not so slowly that the others would have to wait.
     """
-    moves = _MOVES[int(fault.level * len(_MOVES))]
+    moves = _picked(_MOVES, fault.level)
     wanted = {
         "type": "sms" if fault.who < _SHARE_SMS else "email",
         "template": LETTER,
@@ -171,7 +173,7 @@ def _broadcast(world: Audience, fault: Fault) -> None:
 def _next_address(body: Mapping[str, Any], fault: Fault) -> str | None:
     """Return where somebody may be some time, or was."""
     number = int(body["user_id"].rpartition("-")[2])
-    addresses = profile(number, int(fault.who * VARIANTS)).addresses
+    addresses = profile(number, _picked(range(VARIANTS), fault.who)).addresses
     return next((each.address for each in addresses if each.channel == body["type"]), None)
 
 
@@ -185,9 +187,9 @@ def _repeat(world: Audience, fault: Fault) -> None:
         {"every": "day", "at": wall_clock(this_loop().time(), _TOPICS_ZONE, in_minutes=1)},
     )
     tos = ({"user_id": user_id}, {"recipient": f"again-{fault.at_s}@example.com"}, {"topic": TOPIC})
-    when, to = whens[int(fault.level * 3)], tos[int(fault.level * 1_000) % 3]
+    when, to = _picked(whens, fault.level), tos[int(fault.level * 1_000) % 3]
     is_ones = "user_id" in to and "cron" in when
-    zone = zones[int(fault.who * len(zones))] if is_ones else _TOPICS_ZONE
+    zone = _picked(zones, fault.who) if is_ones else _TOPICS_ZONE
     wanted = {
         "name": f"schedule-{fault.at_s}",
         "when": when,
@@ -198,6 +200,11 @@ def _repeat(world: Audience, fault: Fault) -> None:
         "catch_up": ("all", "last", "none")[int(fault.who * 1_000) % 3],
     }
     _act(world, fault, world.operator.repeat(wanted, _LEAST_REPEATED_S + fault.for_s))
+
+
+def _picked(among: Sequence[T], share: float) -> T:
+    """Return the one at this share of them: from 0 to 1, and that is the first again."""
+    return among[int(share * len(among)) % len(among)]
 
 
 ACTS: Mapping[Kind, Callable[[Any, Fault], None]] = {
