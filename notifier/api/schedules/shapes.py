@@ -67,6 +67,9 @@ WireCatchUp = Annotated[
     BeforeValidator(_catch_up),
     WithJsonSchema({"type": "string", "enum": [each.value for each in CatchUp]}),
 ]
+WireAt = Annotated[
+    str, BeforeValidator(_at), WithJsonSchema({"type": "string", "pattern": TIME_PATTERN})
+]
 _STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
@@ -87,11 +90,7 @@ class WhenRequest(BaseModel):
         list[str] | None,
         Field(max_length=7, description="Days of the week: `mon`, `tue` and so on."),
     ] = None
-    at: Annotated[
-        str | None,
-        BeforeValidator(_at),
-        Field(pattern=TIME_PATTERN, description="What clocks show then, as 09:30."),
-    ] = None
+    at: Annotated[WireAt | None, Field(description="What clocks show then, as 09:30.")] = None
 
 
 class ToRequest(BaseModel):
