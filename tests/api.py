@@ -28,6 +28,7 @@ from notifier.audience.resolving import Audience
 from notifier.clock import Clock
 from notifier.content.library import Library
 from notifier.delivery.ports import Claimed, Finish
+from notifier.events.counts import Tally
 from notifier.events.event import Reacting
 from notifier.intake.attaching import Attacher
 from notifier.intake.drafting import Drafter
@@ -231,6 +232,9 @@ async def over(
             broadcasts=stores.broadcasts,
             scheduling=SchedulingPorts(stores.schedules, stores.firing, stores.topic_zones),
             events=stores.event_store,
+            digests=stores.digest_store,
+            event_counts=stores.event_counts,
+            event_tally=Tally(stores.event_counts),
             reacting=reacting,
             rules=stores.rules,
             expressions=ExpressionEngine(),

@@ -19,7 +19,7 @@ from notifier.api.kit.origins import Origins
 from notifier.api.kit.rooms import Room
 from notifier.api.kit.serving import Desk, routes
 from notifier.api.making import make_common
-from notifier.api.metrics import Metrics
+from notifier.api.metrics import Metrics, Subjects
 from notifier.api.pages import static_files
 from notifier.api.ports import ApiPorts
 from notifier.api.recipients.shapes import PREFIX as RECIPIENTS_PREFIX
@@ -75,10 +75,14 @@ def _metrics(ports: ApiPorts, config: ApiConfig) -> Metrics:
         queries=ports.queries,
         queue=ports.queue,
         providers=ports.providers,
-        broadcasts=ports.broadcasts,
-        erasures=ports.keeping.erasures,
-        hook_counts=ports.hook_counts,
-        schedules=ports.scheduling.schedules,
+        subjects=Subjects(
+            broadcasts=ports.broadcasts,
+            erasures=ports.keeping.erasures,
+            hook_counts=ports.hook_counts,
+            schedules=ports.scheduling.schedules,
+            event_counts=ports.event_counts,
+            digests=ports.digests,
+        ),
         clock=ports.clock,
         are_policies_ok=ports.are_policies_ok,
         queue_members=ports.queue_members,

@@ -302,6 +302,7 @@ def _on_events(
         store=ports.events,
         reacting=ports.reacting or reactor,
         submitter=ports.submitter,
+        tally=ports.event_tally,
         new_id=ports.new_id,
     )
     return EventEndpoints(

@@ -17,6 +17,9 @@ from notifier.audience.erasure import Erasures, ErasuresUnderWay
 from notifier.broadcasts.broadcast import BroadcastStore, State
 from notifier.clock import Clock
 from notifier.errors import NotifierError
+from notifier.events.counts import Counted, Ending, EventCounts, Refusal, Taking
+from notifier.events.digest import DigestStore, DigestsUnderWay
+from notifier.events.event import Outcome
 from notifier.hooks.counts import Calls, HookCounts
 from notifier.notification.feed import ACCEPT
 from notifier.notification.queueing import Queue, QueueDepth, QueueMembers
@@ -34,16 +37,37 @@ Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Subjects:
+    """What counts what its subject does."""
+
+    broadcasts: BroadcastStore
+    erasures: Erasures
+    hook_counts: HookCounts
+    schedules: ScheduleStore
+    event_counts: EventCounts
+    digests: DigestStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counts:
+    """What the subjects said; None where they did not answer."""
+
+    broadcasts: Mapping[State, int] | None = None
+    hooks: Mapping[Calls, int] | None = None
+    schedules: Mapping[RunOutcome, Tally] | None = None
+    events: Mapping[Counted, int] | None = None
+    digests: DigestsUnderWay | None = None
+    erasures: ErasuresUnderWay | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Snapshot:
     """What database and broker said; None where they did not answer."""
 
     backlog: Backlog | None = None
     depths: Sequence[QueueDepth] | None = None
     providers: Sequence[Standing] = field(default=())
-    broadcasts: Mapping[State, int] | None = None
-    hooks: Mapping[Calls, int] | None = None
-    schedules: Mapping[RunOutcome, Tally] | None = None
-    erasures: ErasuresUnderWay | None = None
+    counts: _Counts = field(default=_Counts())
     knows_put_off: bool = False
     takes_writes: bool = False
     takes_messages: bool = False
@@ -58,10 +82,7 @@ class Metrics(Collector):
         queries: QueryStore,
         queue: Queue,
         providers: ProviderStore,
-        broadcasts: BroadcastStore,
-        erasures: Erasures,
-        hook_counts: HookCounts,
-        schedules: ScheduleStore,
+        subjects: Subjects,
         clock: Clock,
         are_policies_ok: Callable[[], bool | None],
         queue_members: Callable[[], Sequence[QueueMembers]],
@@ -70,10 +91,7 @@ class Metrics(Collector):
         self._queries = queries
         self._queue = queue
         self._providers = providers
-        self._broadcasts = broadcasts
-        self._erasures = erasures
-        self._hook_counts = hook_counts
-        self._schedules = schedules
+        self._subjects = subjects
         self._clock = clock
         self._are_policies_ok = are_policies_ok
         self._queue_members = queue_members
@@ -146,14 +164,7 @@ class Metrics(Collector):
         yield _of_depths(seen.depths or ())
         yield from _of_members(self._queue_members())
         yield from _of_accounts(seen.providers)
-        if seen.broadcasts is not None:
-            yield _of_broadcasts(seen.broadcasts)
-        if seen.erasures is not None:
-            yield from _of_erasures(seen.erasures)
-        if seen.hooks is not None:
-            yield _of_hooks(seen.hooks)
-        if seen.schedules is not None:
-            yield from _of_schedules(seen.schedules)
+        yield from _of_subjects(seen.counts)
         if seen.knows_put_off:
             yield from _of_put_off(seen.providers)
 
@@ -167,12 +178,7 @@ class Metrics(Collector):
             self._answer(self._queue.depths()),
             self._answer(self._providers.states()),
             self._answer(self._providers.put_off()),
-            asyncio.gather(
-                self._answer(self._broadcasts.under_way()),
-                self._answer(self._hook_counts.all()),
-                self._answer(self._schedules.tallies()),
-                self._answer(self._erasures.under_way()),
-            ),
+            self._read_counts(),
             asyncio.gather(
                 self._succeeds(self._queries.prove()), self._succeeds(self._queue.prove())
             ),
@@ -182,13 +188,29 @@ class Metrics(Collector):
             backlog=backlog,
             depths=depths,
             providers=providers,
-            broadcasts=counts[0],
-            hooks=counts[1],
-            schedules=counts[2],
-            erasures=counts[3],
+            counts=counts,
             knows_put_off=put_off is not None,
             takes_writes=takes[0],
             takes_messages=takes[1],
+        )
+
+    async def _read_counts(self) -> _Counts:
+        them = self._subjects
+        broadcasts, hooks, schedules, events, digests, erasures = await asyncio.gather(
+            self._answer(them.broadcasts.under_way()),
+            self._answer(them.hook_counts.all()),
+            self._answer(them.schedules.tallies()),
+            self._answer(them.event_counts.all()),
+            self._answer(them.digests.under_way()),
+            self._answer(them.erasures.under_way()),
+        )
+        return _Counts(
+            broadcasts=broadcasts,
+            hooks=hooks,
+            schedules=schedules,
+            events=events,
+            digests=digests,
+            erasures=erasures,
         )
 
     def _standings(
@@ -245,6 +267,21 @@ def _of_backlog(backlog: Backlog) -> Iterable[Metric]:
     yield gone
 
 
+def _of_subjects(seen: _Counts) -> Iterable[Metric]:
+    if seen.broadcasts is not None:
+        yield _of_broadcasts(seen.broadcasts)
+    if seen.erasures is not None:
+        yield from _of_erasures(seen.erasures)
+    if seen.hooks is not None:
+        yield _of_hooks(seen.hooks)
+    if seen.schedules is not None:
+        yield from _of_schedules(seen.schedules)
+    if seen.events is not None:
+        yield from _of_events(seen.events)
+    if seen.digests is not None:
+        yield from _of_digests(seen.digests)
+
+
 def _of_broadcasts(broadcasts: Mapping[State, int]) -> Metric:
     under_way = _gauge("notifier_broadcasts", "Broadcasts that have not ended.", "state")
     for state, count in broadcasts.items():
@@ -285,6 +322,31 @@ def _of_schedules(tallies: Mapping[RunOutcome, Tally]) -> Iterable[Metric]:
         runs.add_metric([outcome], tally.runs)
         late_s.add_metric([outcome], tally.late_s)
     return (runs, late_s)
+
+
+def _of_events(counts: Mapping[Counted, int]) -> Iterable[Metric]:
+    for name, words, label, kind in (
+        ("notifier_events", "Events that were taken.", "outcome", Taking),
+        ("notifier_events_refused", "Events that were not.", "reason", Refusal),
+        ("notifier_rule_matches", "What rules made of events.", "outcome", Outcome),
+        ("notifier_digests_ended", "Digests that ended.", "outcome", Ending),
+    ):
+        family = CounterMetricFamily(name, words, labels=[label])
+        for each in kind:
+            family.add_metric([each.value], counts.get(Counted.of(each), 0))
+        yield family
+
+
+def _of_digests(digests: DigestsUnderWay) -> Iterable[Metric]:
+    states = _gauge("notifier_digests", "Digests that have not ended.", "state")
+    states.add_metric(["open"], digests.open)
+    states.add_metric(["closed"], digests.closed)
+    yield states
+    yield GaugeMetricFamily(
+        "notifier_digests_overdue_seconds",
+        "Since when the oldest digest that is due was to be sent.",
+        value=digests.overdue_s,
+    )
 
 
 def _of_depths(depths: Sequence[QueueDepth]) -> Metric:

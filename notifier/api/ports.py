@@ -25,6 +25,8 @@ from notifier.content.brand import BrandStore
 from notifier.content.library import TemplateStore
 from notifier.content.ports import Markup, Renderer, Workshop
 from notifier.content.uploading import Filing
+from notifier.events.counts import EventCounts, Tally
+from notifier.events.digest import DigestStore
 from notifier.events.event import EventStore, Reacting
 from notifier.events.expressions import Expressions
 from notifier.events.rules import RuleStore
@@ -87,6 +89,10 @@ class ApiPorts:
     broadcasts: BroadcastStore
     scheduling: SchedulingPorts
     events: EventStore
+    digests: DigestStore
+    event_counts: EventCounts
+    event_tally: Tally
+    """Of this process."""
     rules: RuleStore
     expressions: Expressions
     people: PersonStore

@@ -93,6 +93,7 @@ async def _serve_api(settings: Settings, announce: Callable[[str], None]) -> Non
 def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> ApiPorts:
     return _over(resources.stores)(
         submitter=Submitter(resources.stores.intake, resources.publisher),
+        event_tally=resources.event_tally,
         links=links(settings),
         keeping=_keeping(settings, resources.stores),
         directory=resources.stores.directory,
@@ -130,6 +131,8 @@ def _over(stores: Stores) -> partial[ApiPorts]:
         broadcasts=stores.broadcasts,
         scheduling=SchedulingPorts(stores.schedules, stores.firing, stores.topic_zones),
         events=stores.event_store,
+        digests=stores.digest_store,
+        event_counts=stores.event_counts,
         rules=stores.rules,
         people=stores.people,
         preferences=stores.preferences,

@@ -29,6 +29,7 @@ async def taking_events(settings: Settings, resources: Resources, drafter: Draft
             store=resources.stores.event_store,
             reacting=make_reactor(resources, drafter),
             submitter=Submitter(resources.stores.intake, resources.publisher),
+            tally=resources.event_tally,
             new_id=uuid7,
         ),
         owners=settings.events.services(),

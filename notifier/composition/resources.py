@@ -4,6 +4,7 @@ The schemes of NOTIFIER_DATABASE_URL and NOTIFIER_BROKER_URL choose the store an
 Where the queue lives in the process, so do the workers.
 """
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from notifier.composition.running import running
 from notifier.composition.stores import Stores
 from notifier.content.attachment import AttachmentLimits
 from notifier.errors import SchemaError, StoreUnavailableError
+from notifier.events.counts import Tally
 from notifier.intake.publishing import Publisher
 from notifier.notification.queueing import Queue
 from notifier.notification.retention import Terms
@@ -39,6 +41,7 @@ log = structlog.get_logger(__name__)
 # Of the time until a relay takes over; the rest is for the publish under way.
 _PUBLISH_SHARE = 0.8
 _COLLECT_AFTER = 10_000
+_COUNT_EVERY_S = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,7 @@ class Resources:
     stores: Stores
     queue: Queue
     publisher: Publisher
+    event_tally: Tally
     clock: Clock
     """The database's time: no machine's own clock is compared with what others say."""
 
@@ -82,8 +86,29 @@ async def open_resources(settings: Settings, role: str) -> AsyncIterator[Resourc
         await _check_schema(stores)
         patience_s = settings.relay.publish_grace_s * _PUBLISH_SHARE
         publisher = Publisher(stores.publications, queue, patience_s=patience_s)
-        yield Resources(stores=stores, queue=queue, publisher=publisher, clock=stores.clock)
+        async with _counting(Tally(stores.event_counts)) as tally:
+            yield Resources(
+                stores=stores,
+                queue=queue,
+                publisher=publisher,
+                event_tally=tally,
+                clock=stores.clock,
+            )
         await publisher.drain(stop_budget(settings).drain_s)
+
+
+@asynccontextmanager
+async def _counting(tally: Tally) -> AsyncIterator[Tally]:
+    """Have what is counted written down every few seconds, and at the end of the block."""
+
+    async def write() -> None:
+        while True:
+            await asyncio.sleep(_COUNT_EVERY_S)
+            await tally.write()
+
+    async with running(write()):
+        yield tally
+    await tally.write()
 
 
 def _with_pseudonyms(limits: StoreSettings, settings: DatabaseSettings) -> StoreSettings:

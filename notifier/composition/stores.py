@@ -16,6 +16,8 @@ from notifier.store.choosing import SqlChoosing
 from notifier.store.erasing.asking import SqlErasures
 from notifier.store.erasing.stepping import SqlErasing
 from notifier.store.events.closing import SqlDigests
+from notifier.store.events.counting import SqlEventCounts
+from notifier.store.events.digests import SqlDigestStore
 from notifier.store.events.keeping import SqlEventStore
 from notifier.store.fates import SqlFates
 from notifier.store.hook_counts import SqlHookCounts
@@ -200,6 +202,14 @@ class Stores:
     @cached_property
     def digests(self) -> SqlDigests:
         return SqlDigests(self.database, self._limits)
+
+    @cached_property
+    def digest_store(self) -> SqlDigestStore:
+        return SqlDigestStore(self.database)
+
+    @cached_property
+    def event_counts(self) -> SqlEventCounts:
+        return SqlEventCounts(self.database)
 
     @cached_property
     def retention_rules(self) -> SqlRetentionRules:

@@ -263,7 +263,7 @@ def _event_duties(settings: Settings, resources: Resources) -> Sequence[Duty]:
     stores = resources.stores
     reactor = make_reactor(resources, _drafter(settings, resources))
     return (
-        *DigestDuty(stores.digests, reactor).all(),
+        *DigestDuty(stores.digests, reactor, resources.event_tally).all(),
         purging(stores.event_store, "events"),
         purging(stores.digests, "digests"),
     )

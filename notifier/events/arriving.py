@@ -9,6 +9,7 @@ import structlog
 
 from notifier.errors import NotifierError, StoreBusyError, StoreRefusedError, StoreUnavailableError
 from notifier.events.cloudevents import STRUCTURED, read_structured
+from notifier.events.counts import Refusal
 from notifier.events.desk import EventDesk
 from notifier.events.event import Answer, Differs, Event
 
@@ -34,6 +35,7 @@ class Refused:
     """It will never be taken as it is; `reason` repeats nothing of it."""
 
     reason: str
+    why: Refusal = Refusal.INVALID
 
 
 Fate: TypeAlias = Refused | None
@@ -59,8 +61,13 @@ class Arrivals:
         """
         read = [self._read(each) for each in deliveries]
         events = [each for each in read if isinstance(each, Event)]
-        fates = iter(await self._take(events))
-        return [next(fates) if isinstance(each, Event) else each for each in read]
+        taken = iter(await self._take(events))
+        fates = [next(taken) if isinstance(each, Event) else each for each in read]
+        for fate in fates:
+            # What was taken before as something else, the desk has counted.
+            if fate and fate.why is not Refusal.DIFFERENT:
+                self.desk.tally.count(fate.why)
+        return fates
 
     async def _take(self, events: Sequence[Event]) -> Sequence[Fate]:
         if not events:
@@ -74,16 +81,17 @@ class Arrivals:
                 # Whichever it was keeps no other from being taken.
                 return [fate for each in events for fate in await self._take([each])]
             if isinstance(error, StoreRefusedError):
-                return [Refused("the database refuses a value of it")]
+                return [Refused("the database refuses a value of it", Refusal.FAILED)]
             if isinstance(error, NotifierError):
                 raise
             log.exception("event.crashed", type=events[0].type)
-            return [Refused("notifier failed at it: see its log")]
+            return [Refused("notifier failed at it: see its log", Refusal.FAILED)]
 
     def _read(self, delivery: Delivery) -> Event | Refused:
         service = self._owner(delivery.user)
         if service is None:
-            return Refused("it has no user_id, and NOTIFIER_EVENTS__OWNERS names nobody for *")
+            words = "it has no user_id, and NOTIFIER_EVENTS__OWNERS names nobody for *"
+            return Refused(words, Refusal.UNOWNED)
         type = (delivery.content_type or STRUCTURED).partition(";")[0].strip().lower()
         if type not in _TYPES:
             return Refused(f"its content_type is not {STRUCTURED}")
@@ -96,8 +104,8 @@ class Arrivals:
         event = read_structured(value, service)
         if isinstance(event, Event):
             return event
-        words = (f"{each.field}: {each.words}".lstrip(": ") for each in event[:_MOST_FLAWS])
-        return Refused("; ".join(words))
+        flaws = (f"{each.field}: {each.words}".lstrip(": ") for each in event[:_MOST_FLAWS])
+        return Refused("; ".join(flaws))
 
     def _owner(self, user: str | None) -> str | None:
         if user is None:
@@ -107,5 +115,6 @@ class Arrivals:
 
 def _fate(answer: Answer) -> Fate:
     if isinstance(answer, Differs):
-        return Refused("another event with this source and id was taken before")
+        words = "another event with this source and id was taken before"
+        return Refused(words, Refusal.DIFFERENT)
     return None

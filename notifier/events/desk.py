@@ -5,7 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from notifier.events.event import Answer, Event, EventStore, Reacting, Reaction, Taken
+from notifier.events.counts import Refusal, Taking, Tally
+from notifier.events.event import (
+    Answer,
+    Differs,
+    Event,
+    EventStore,
+    Reacting,
+    Reaction,
+    Repeated,
+    Taken,
+)
 from notifier.intake.submission import Submitter
 
 _REACTED_AT_ONCE = 100
@@ -18,6 +28,7 @@ class EventDesk:
     store: EventStore
     reacting: Reacting
     submitter: Submitter
+    tally: Tally
     new_id: Callable[[], UUID]
     """Makes time-ordered ids (UUIDv7)."""
 
@@ -37,8 +48,21 @@ class EventDesk:
         reactions = await self._reactions([events[nth] for nth in new])
         recorded = await self.store.record(reactions) if reactions else ()
         found.update(zip(new, recorded, strict=True))
+        for each in found.values():
+            self._count(each)
         await self._publish(recorded)
         return [found[nth] for nth in range(len(events))]
+
+    def _count(self, answer: Answer) -> None:
+        match answer:
+            case Taken():
+                self.tally.count(Taking.STORED)
+                for outcome in answer.outcomes:
+                    self.tally.count(outcome)
+            case Repeated():
+                self.tally.count(Taking.REPEATED)
+            case Differs():
+                self.tally.count(Refusal.DIFFERENT)
 
     async def _reactions(self, events: Sequence[Event]) -> Sequence[Reaction]:
         starts = range(0, len(events), _REACTED_AT_ONCE)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from notifier.events.counts import Ending
 from notifier.events.event import EventKey
 from notifier.intake.ports import Submission
 from notifier.notification.model import JsonValue
@@ -75,6 +76,13 @@ class Settling:
     submissions: Sequence[Submission] = ()
     reason: str | None = None
 
+    @property
+    def ending(self) -> Ending:
+        """What it comes to, in a word."""
+        if self.submissions:
+            return Ending.SENT
+        return Ending.FAILED if self.digest.count else Ending.EMPTY
+
 
 class Digests(Protocol):
     """What closing digests asks of the database. Any number may ask at once."""
@@ -85,14 +93,32 @@ class Digests(Protocol):
         Nobody else is given them for `hold_s`.
         """
 
-    async def settle(self, finished: Sequence[Settling]) -> int:
-        """Accept what comes of each, once; returns of how many.
+    async def settle(self, finished: Sequence[Settling]) -> Sequence[Settling]:
+        """Accept what comes of each, once; returns those of which it was.
 
         One of which an item was taken back meanwhile is given out again.
         """
 
     async def purge(self) -> int:
         """Forget what was settled longer ago than events are kept; returns how many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestsUnderWay:
+    """How digests stand, of all services together."""
+
+    open: int
+    closed: int
+    """Of which it is not yet known what they come to."""
+    overdue_s: float
+    """Since when the oldest that is due was to be sent; 0 if none is."""
+
+
+class DigestStore(Protocol):
+    """Digests, as they are looked at."""
+
+    async def under_way(self) -> DigestsUnderWay:
+        """Return how they stand; beyond a million they are not counted."""
 
 
 def derived_id(of: UUID, *names: str) -> UUID:

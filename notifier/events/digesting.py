@@ -11,6 +11,7 @@ import structlog
 
 from notifier.duty import Duty
 from notifier.errors import NotifierError
+from notifier.events.counts import Ending, Tally
 from notifier.events.digest import Digest, Digests, Finishing, Settling, Unfinished
 
 log = structlog.get_logger(__name__)
@@ -22,9 +23,12 @@ _HOLD_S = 30.0
 class DigestDuty:
     """Closes digests, and accepts what comes of them."""
 
-    def __init__(self, digests: Digests, finishing: Finishing, *, every_s: float = 1.0) -> None:
+    def __init__(
+        self, digests: Digests, finishing: Finishing, tally: Tally, *, every_s: float = 1.0
+    ) -> None:
         self._digests = digests
         self._finishing = finishing
+        self._tally = tally
         self._every_s = every_s
 
     def all(self) -> Sequence[Duty]:
@@ -38,9 +42,9 @@ class DigestDuty:
             return False
         found = await asyncio.gather(*map(self._finished, taken))
         finished = [each for each in found if each]
-        await self._digests.settle(finished)
-        for each in finished:
-            if each.reason and each.digest.count:
+        for each in await self._digests.settle(finished):
+            self._tally.count(each.ending)
+            if each.ending is Ending.FAILED:
                 log.warning("digest.not_sent", id=str(each.digest.id), rule=each.digest.rule)
         return len(taken) == _AT_ONCE
 

@@ -155,6 +155,8 @@ class Taken:
     matched: int
     submissions: Sequence[Submission] = ()
     """What was accepted with it now, and is not suppressed."""
+    outcomes: Sequence[Outcome] = ()
+    """Of its matches, in their order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from notifier.delivery.duties import DeliveryDuties, RelayPace
 from notifier.delivery.ports import ChannelAdapter, RescuePolicy
 from notifier.delivery.retry import RetryPolicy
 from notifier.errors import StoreUnavailableError
+from notifier.events.counts import Tally
 from notifier.intake.publishing import Publisher
 from notifier.intake.submission import Submitter
 from notifier.notification.model import Channel, Message, OnUnknown
@@ -127,6 +128,9 @@ class Node:
                 self.stores.schedules, self.stores.firing, self.stores.topic_zones
             ),
             events=self.stores.event_store,
+            digests=self.stores.digest_store,
+            event_counts=self.stores.event_counts,
+            event_tally=Tally(self.stores.event_counts),
             rules=self.stores.rules,
             expressions=ExpressionEngine(),
             topics=self.stores.topics,

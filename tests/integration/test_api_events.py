@@ -180,3 +180,28 @@ async def test_events_are_published_and_shown_from_the_command_line(
         assert orjson.loads(await run("show", id))["event"]["type"] == "order.paid"
         listed = await run("list", "--unmatched", "--type", "order.paid")
         assert listed.splitlines()[1].startswith(f"{id}\torders\torder.paid\t/shop\t1\t0")
+
+
+async def test_what_became_of_events_is_counted_for_everybody_to_see(tmp_path: Path) -> None:
+    async with serving(tmp_path, has_metrics=True, reacting=Rules(shipped)) as api:
+        api.client.headers.update(await api.headers("orders", "events"))
+        await publish(api, an_event())
+        await publish(api, an_event())
+        await publish(api, an_event(data=None))
+        await publish(api, {"id": 5})
+        await publish(api, [an_event("2", type="other"), {}, an_event("3"), an_event("3")], BATCH)
+        await api.services.event_tally.write()
+
+        metrics = (await api.client.get("/metrics")).text
+    for line in (
+        'notifier_events_total{outcome="stored"} 3.0',
+        'notifier_events_total{outcome="repeated"} 2.0',
+        'notifier_events_refused_total{reason="different"} 1.0',
+        'notifier_events_refused_total{reason="invalid"} 2.0',
+        'notifier_events_refused_total{reason="unowned"} 0.0',
+        'notifier_rule_matches_total{outcome="matched"} 2.0',
+        'notifier_digests_ended_total{outcome="sent"} 0.0',
+        'notifier_digests{state="open"} 0.0',
+        "notifier_digests_overdue_seconds 0.0",
+    ):
+        assert line in metrics

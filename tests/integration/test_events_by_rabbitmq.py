@@ -87,6 +87,7 @@ def arrivals(api: Api, rules: Rules | None = None) -> Arrivals:
         store=api.services.events,
         reacting=rules or Rules(lambda event: Effects([a_match(event)])),
         submitter=api.services.submitter,
+        tally=api.services.event_tally,
         new_id=compat.uuid7,
     )
     return Arrivals(desk=desk, owners={})

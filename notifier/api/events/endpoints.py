@@ -44,6 +44,7 @@ from notifier.events.cloudevents import (
     read_binary,
     read_structured,
 )
+from notifier.events.counts import Refusal
 from notifier.events.desk import EventDesk
 from notifier.events.event import Answer, Differs, Event, EventStore, Repeated
 from notifier.notification.model import JsonValue
@@ -82,12 +83,14 @@ class EventEndpoints:
             event = read_binary(headers, value, service)
             if isinstance(event, Event):
                 return await self._take_one(event, call.request)
+            self.desk.tally.count(Refusal.INVALID)
             raise invalid(invalid_fields(event, (), are_headers=True))
         if type == BATCH or (type == JSON and isinstance(value, list)):
             return await self._take_all(_items(value), service, call)
         read = read_structured(value, service)
         if isinstance(read, Event):
             return await self._take_one(read, call.request)
+        self.desk.tally.count(Refusal.INVALID)
         raise invalid(invalid_fields(read, (), are_headers=False))
 
     async def show_page(self, call: Call[None, EventsQuery]) -> Response:
@@ -130,7 +133,9 @@ class EventEndpoints:
     ) -> Response:
         self.doorkeeper.charge(call.request, call.caller, len(items))
         read = [_read(each, nth, service) for nth, each in enumerate(items)]
-        answers = iter(await self.desk.take([each for each in read if isinstance(each, Event)]))
+        events = [each for each in read if isinstance(each, Event)]
+        answers = iter(await self.desk.take(events))
+        self.desk.tally.count(Refusal.INVALID, len(read) - len(events))
         view = _view([next(answers) if isinstance(each, Event) else each for each in read])
         if view.accepted == 0:
             raise _none_taken(read, view)

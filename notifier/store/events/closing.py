@@ -117,7 +117,7 @@ class SqlDigests:
             return ()
         return await self._database.write(partial(_take, limit=limit, hold_s=hold_s))
 
-    async def settle(self, finished: Sequence[Settling]) -> int:
+    async def settle(self, finished: Sequence[Settling]) -> Sequence[Settling]:
         return await self._database.write(
             partial(_settle, finished=finished, pseudonyms=self._pseudonyms)
         )
@@ -153,7 +153,7 @@ async def _settle(
     *,
     finished: Sequence[Settling],
     pseudonyms: Pseudonyms | None,
-) -> int:
+) -> Sequence[Settling]:
     """Accept what comes of those that are as they were seen; the others are looked at again."""
     named = {"rows": _rows([each.digest.id for each in finished])}
     held = set(await connection.scalars(_LOCK, named))
@@ -169,7 +169,7 @@ async def _settle(
     changed = [each.digest.id for each in there if each not in settled]
     if changed:
         await connection.execute(_LOOK_AGAIN, {"rows": _rows(changed)})
-    return len(settled)
+    return settled
 
 
 def _rows(ids: Sequence[UUID]) -> str:

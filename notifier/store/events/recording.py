@@ -263,7 +263,7 @@ def _on(lines: Sequence[Line]) -> int:
 
 def _taken(id: UUID, lines: Sequence[Line], accepted: Mapping[UUID, Submission]) -> Taken:
     due = [accepted[each] for line in lines for each in line.accepted if each in accepted]
-    return Taken(id, _on(lines), due)
+    return Taken(id, _on(lines), due, [each.outcome for each in lines])
 
 
 def _event_row(reaction: Reaction) -> RowJson:

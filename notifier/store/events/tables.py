@@ -1,6 +1,6 @@
 """The tables of events, of what came of them, and of digests."""
 
-from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, Uuid, text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text, Uuid, text
 
 from notifier.store.kit.sql import UtcTime
 from notifier.store.kit.tables import metadata, partial_index
@@ -127,4 +127,12 @@ digest_items = Table(
     Column("at", UtcTime, nullable=False),
     Column("data", Text, nullable=False),
     partial_index("ix_digest_items_key", "match_key", where="match_key IS NOT NULL"),
+)
+
+event_counts = Table(
+    "event_counts",
+    metadata,
+    Column("what", Text, primary_key=True),
+    Column("outcome", Text, primary_key=True),
+    Column("times", BigInteger, nullable=False),
 )

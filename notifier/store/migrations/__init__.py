@@ -46,6 +46,7 @@ REVISIONS = (
     "0032_add_schedules",
     "0033_add_rules",
     "0034_take_events",
+    "0035_count_events",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

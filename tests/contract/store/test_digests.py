@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from notifier.events.counts import Tally
 from notifier.events.digest import Settling
 from notifier.events.digesting import DigestDuty
 from notifier.events.event import Cancel, Event, Match, Outcome, Reaction, Taken
@@ -33,7 +34,7 @@ async def record(stores: Stores, *reactions: Reaction) -> Any:
 
 async def close(stores: Stores) -> None:
     """Do what a relay does for digests, until there is nothing to do."""
-    duty = DigestDuty(stores.digests, Rules())
+    duty = DigestDuty(stores.digests, Rules(), Tally(stores.event_counts))
     while await stores.digests.take(limit=0, hold_s=0) or await duty.close():
         pass
 
@@ -147,7 +148,7 @@ async def test_what_is_taken_back_is_in_no_digest(stores: Stores) -> None:
     (seen,) = await stores.digests.take(limit=9, hold_s=0)
     await record(stores, a_reaction(an_event("3"), cancels=[Cancel("shipped", "b")]))
 
-    assert await stores.digests.settle([Settling(seen, [a_message("ada")])]) == 0
+    assert await stores.digests.settle([Settling(seen, [a_message("ada")])]) == []
     await close(stores)
     assert await sent(stores) == ["ada 1: 1"]
 
@@ -170,8 +171,8 @@ async def test_a_digest_that_nobody_settled_is_given_out_again_and_settled_once(
     assert isinstance(made, list)
 
     assert (again.id, again.count) == (seen.id, seen.count)
-    assert await stores.digests.settle([Settling(again, made)]) == 1
-    assert await stores.digests.settle([Settling(seen, made)]) == 0
+    assert len(await stores.digests.settle([Settling(again, made)])) == 1
+    assert await stores.digests.settle([Settling(seen, made)]) == []
     assert await sent(stores) == ["ada 1: 1"]
 
 
@@ -208,7 +209,7 @@ async def test_every_event_is_in_one_digest_over_repeats_and_kills(stores: Store
             del own[:10]
 
     async def closing() -> None:
-        duty = DigestDuty(stores.digests, Rules(), every_s=0)
+        duty = DigestDuty(stores.digests, Rules(), Tally(stores.event_counts), every_s=0)
         while any(left):
             running = asyncio.create_task(duty.close())
             if chance.random() < 0.2:
@@ -255,3 +256,27 @@ async def _flaws(stores: Stores, events: Sequence[Event]) -> Sequence[str]:
     flaws += [f"{each.id} has another count" for each in found if each.told != counts[each.id]]
     flaws += [f"{each.id} was not sent" for each in found if not each.notification_ids]
     return flaws
+
+
+async def test_digests_under_way_are_counted_and_the_oldest_that_is_due_is_known(
+    stores: Stores,
+) -> None:
+    none = await stores.digest_store.under_way()
+    now = datetime.now(UTC)
+    await record(stores, added("1", due_at=now + timedelta(hours=1)))
+    early = await stores.digest_store.under_way()
+    await record(stores, added("2", user="bob", due_at=now - timedelta(minutes=9)))
+    late = await stores.digest_store.under_way()
+    await stores.digests.take(limit=9, hold_s=60)
+    closed = await stores.digest_store.under_way()
+    await close(stores)
+
+    assert [(each.open, each.closed) for each in (none, early, late, closed)] == [
+        (0, 0),
+        (1, 0),
+        (2, 0),
+        (1, 1),
+    ]
+    assert (none.overdue_s, early.overdue_s) == (0, 0)
+    assert 540 <= late.overdue_s < 640
+    assert closed.overdue_s < 100
