@@ -10,6 +10,7 @@ from notifier.api.attachments import AttachmentEndpoints
 from notifier.api.broadcasts.endpoints import BroadcastEndpoints
 from notifier.api.categories.endpoints import CategoryEndpoints
 from notifier.api.erasures import ErasureEndpoints
+from notifier.api.events.digests import DigestEndpoints
 from notifier.api.events.endpoints import EventEndpoints
 from notifier.api.health import HealthEndpoints
 from notifier.api.inbox.marking import InboxMarking
@@ -305,12 +306,13 @@ def _on_events(
         tally=ports.event_tally,
         new_id=ports.new_id,
     )
-    return EventEndpoints(
+    events = EventEndpoints(
         desk=desk,
         store=ports.events,
         doorkeeper=doorkeeper,
         max_batch_bytes=config.max_batch_bytes,
-    ).operations()
+    )
+    return (*events.operations(), *DigestEndpoints(digests=ports.digests).operations())
 
 
 def _on_callbacks(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:

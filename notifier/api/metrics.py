@@ -338,9 +338,10 @@ def _of_events(counts: Mapping[Counted, int]) -> Iterable[Metric]:
 
 
 def _of_digests(digests: DigestsUnderWay) -> Iterable[Metric]:
-    states = _gauge("notifier_digests", "Digests that have not ended.", "state")
+    states = _gauge("notifier_digests", "Digests that gather, wait or failed.", "state")
     states.add_metric(["open"], digests.open)
     states.add_metric(["closed"], digests.closed)
+    states.add_metric(["failed"], digests.failed)
     yield states
     yield GaugeMetricFamily(
         "notifier_digests_overdue_seconds",

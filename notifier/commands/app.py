@@ -62,6 +62,7 @@ COMMANDS: Mapping[str, Listed] = {
     "broadcasts": Listed("broadcasts", "One template to many people."),
     "schedules": Listed("schedules", "A template again and again."),
     "events": Listed("events", "What happened, and what came of it."),
+    "digests": Listed("digests", "What several events come to, sent as one."),
 }
 
 

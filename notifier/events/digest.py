@@ -4,11 +4,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
 from notifier.events.counts import Ending
 from notifier.events.event import EventKey
+from notifier.idempotency import NotFound
 from notifier.intake.ports import Submission
 from notifier.notification.model import JsonValue
 
@@ -48,6 +50,8 @@ class Digest:
     count: int
     items: Sequence[Collected]
     """The first `MOST_SHOWN` of `count`, in the order of their arrival."""
+    tries: int = 1
+    """How often it was given out, this time included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,16 @@ class Settling:
         return Ending.FAILED if self.digest.count else Ending.EMPTY
 
 
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """A digest of which it could not be found out what it comes to."""
+
+    digest: Digest
+    tries: int
+    """How many count against it."""
+    again_in_s: float
+
+
 class Digests(Protocol):
     """What closing digests asks of the database. Any number may ask at once."""
 
@@ -99,8 +113,57 @@ class Digests(Protocol):
         One of which an item was taken back meanwhile is given out again.
         """
 
+    async def put_off(self, them: Sequence[PutOff]) -> None:
+        """Give these out again later, and not before."""
+
     async def purge(self) -> int:
         """Forget what was settled longer ago than events are kept; returns how many."""
+
+
+class DigestState(StrEnum):
+    """How a digest stands."""
+
+    OPEN = "open"
+    """It gathers."""
+    CLOSED = "closed"
+    """It is not yet known what it comes to."""
+    SENT = "sent"
+    EMPTY = "empty"
+    """All that was in it was taken back."""
+    FAILED = "failed"
+    """Nothing can be sent of it; it may be replayed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDigest:
+    """A digest as it is kept for some days."""
+
+    id: UUID
+    service: str
+    rule: str
+    version_id: UUID
+    person: str
+    is_user: bool
+    key: str
+    state: DigestState
+    reason: str | None
+    """Why nothing was sent; repeats nothing of anybody's."""
+    count: int | None
+    """Of what it is; None: it is not known yet."""
+    opened_at: datetime
+    due_at: datetime
+    closed_at: datetime | None
+    settled_at: datetime | None
+    notification_ids: Sequence[UUID]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestFilter:
+    """Which digests are asked for."""
+
+    service: str | None = None
+    rule: str | None = None
+    state: DigestState | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,12 +173,28 @@ class DigestsUnderWay:
     open: int
     closed: int
     """Of which it is not yet known what they come to."""
+    failed: int
+    """Of which nothing can be sent, and that are still kept."""
     overdue_s: float
     """Since when the oldest that is due was to be sent; 0 if none is."""
 
 
 class DigestStore(Protocol):
     """Digests, as they are looked at."""
+
+    async def list(
+        self, filter: DigestFilter, *, limit: int, after: UUID | None
+    ) -> Sequence[StoredDigest]:
+        """The newest first; `after` is the last one seen."""
+
+    async def get(self, id: UUID, *, service: str | None) -> StoredDigest | NotFound:
+        """Return one of the service's, or of any."""
+
+    async def replay(self, id: UUID, *, service: str | None) -> StoredDigest | NotFound:
+        """Have one that is failed looked at again, with all that it holds; any other stays.
+
+        Returns it as it was.
+        """
 
     async def under_way(self) -> DigestsUnderWay:
         """Return how they stand; beyond a million they are not counted."""

@@ -12,10 +12,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from notifier.commands import app
+from notifier.events.digest import Settling
 from notifier.events.event import Effects, Event
 from notifier.notification.model import Channel, Lane
 from tests.api import Api, listening, serving
-from tests.events import Rules, a_match
+from tests.events import Rules, a_match, a_reaction, in_digest
+from tests.events import an_event as an_internal_event
 
 EVENTS = "/api/v1/events"
 STRUCTURED = {"Content-Type": "application/cloudevents+json"}
@@ -205,3 +207,50 @@ async def test_what_became_of_events_is_counted_for_everybody_to_see(tmp_path: P
         "notifier_digests_overdue_seconds 0.0",
     ):
         assert line in metrics
+
+
+async def test_a_digest_that_failed_is_listed_and_replayed_by_its_service_alone(api: Api) -> None:
+    async def at(path: str, method: str = "GET", **headers: str) -> httpx2.Response:
+        return await api.client.request(method, f"/api/v1/digests{path}", headers=headers)
+
+    event = an_internal_event("1", data={"user": "ada"})
+    await api.services.events.record([a_reaction(event, in_digest(event))])
+    (early_on,) = (await at("")).json()["items"]
+    early = await at(f"/{early_on['id']}/replay", "POST")
+    (digest,) = await api.stores.digests.take(limit=1, hold_s=0)
+    await api.stores.digests.settle([Settling(digest, reason="there is no such template")])
+
+    assert (early_on["state"], early_on["user_id"], early_on["count"]) == ("open", "ada", None)
+    assert (early.status_code, early.json()["digest_state"]) == (409, "open")
+    (failed,) = (await at("?state=failed&rule=shipped")).json()["items"]
+    assert (failed["reason"], failed["count"]) == ("there is no such template", 1)
+    assert (await at("?state=sent")).json()["items"] == []
+    others = await api.headers("payments", "events")
+    assert (await at("", **others)).json()["items"] == []
+    assert (await at(f"/{failed['id']}/replay", "POST", **others)).status_code == 404
+    replayed = await at(f"/{failed['id']}/replay", "POST")
+    assert (replayed.status_code, replayed.json()["state"]) == (202, "closed")
+    (again,) = await api.stores.digests.take(limit=1, hold_s=0)
+    assert (again.id, again.count) == (digest.id, 1)
+
+
+async def test_digests_that_failed_are_replayed_from_a_shell(
+    api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events = [an_internal_event(user, data={"user": user}) for user in ("ada", "bob")]
+    await api.services.events.record([a_reaction(each, in_digest(each)) for each in events])
+    taken = await api.stores.digests.take(limit=2, hold_s=0)
+    await api.stores.digests.settle([Settling(each, reason="why") for each in taken])
+    monkeypatch.setenv("NOTIFIER_API_KEY", api.client.headers["Authorization"].split()[1])
+
+    async def run(*words: str) -> str:
+        status = await asyncio.to_thread(app.run, ["digests", *words, "--url", base])
+        said = capsys.readouterr()
+        assert status == 0, said
+        return said.out + said.err
+
+    async with listening(api.app) as (_, base):
+        assert "why" in await run("list", "--state", "failed")
+        assert "Replayed 1." in await run("replay", str(taken[0].id))
+        assert "Replayed 1." in await run("replay", "--failed", "--rule", "shipped")
+        assert "why" not in await run("list")

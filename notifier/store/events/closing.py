@@ -11,7 +11,7 @@ from sqlalchemy import Float, Integer, Row, Text, delete, func, null, or_, selec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.audience.pseudonym import Pseudonyms
-from notifier.events.digest import MOST_SHOWN, Collected, Digest, Settling
+from notifier.events.digest import MOST_SHOWN, Collected, Digest, PutOff, Settling
 from notifier.events.event import EventKey
 from notifier.store.events.tables import digest_items, digests
 from notifier.store.kit.database import Database
@@ -53,7 +53,7 @@ _up = (
 _TAKE = (
     update(digests)
     .where(_d.id.in_(select(_up.c.id)))
-    .values(look_at=SecondsFromNow(parameter("hold_s", Float)))
+    .values(look_at=SecondsFromNow(parameter("hold_s", Float)), tries=_d.tries + 1)
     .returning(digests)
 )
 _named = given_rows(id=ID)
@@ -93,6 +93,12 @@ _SETTLE = (
         notification_ids=_settled.c.notification_ids,
     )
 )
+_put_off = given_rows(id=ID, tries=Integer, again_in_s=Float)
+_PUT_OFF = (
+    update(digests)
+    .where(is_key(_d.id, _put_off.c.id), _d.settled_at.is_(None))
+    .values(tries=_put_off.c.tries, look_at=SecondsFromNow(_put_off.c.again_in_s))
+)
 _LOOK_AGAIN = update(digests).where(_d.id.in_(select(_named.c.id))).values(look_at=Now())
 _OLD = (
     select(_d.id)
@@ -121,6 +127,15 @@ class SqlDigests:
         return await self._database.write(
             partial(_settle, finished=finished, pseudonyms=self._pseudonyms)
         )
+
+    async def put_off(self, them: Sequence[PutOff]) -> None:
+        # In one order for everybody: nobody waits for whoever waits for them.
+        rows = joined(map(_put_off_row, sorted(them, key=lambda each: each.digest.id)))
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(_PUT_OFF, {"rows": rows})
+
+        await self._database.write(work)
 
     async def purge(self) -> int:
         async def work(connection: AsyncConnection) -> int:
@@ -176,6 +191,10 @@ def _rows(ids: Sequence[UUID]) -> str:
     return joined(encode({"id": each.hex}) for each in ids)
 
 
+def _put_off_row(it: PutOff) -> RowJson:
+    return encode({"id": it.digest.id.hex, "tries": it.tries, "again_in_s": it.again_in_s})
+
+
 def _settled_row(settling: Settling) -> RowJson:
     ids = [str(each.id) for each in settling.submissions]
     return encode(
@@ -202,6 +221,7 @@ def _to_digest(row: Row[Any], items: Sequence[Row[Any]]) -> Digest:
         closed_at=row.closed_at,
         count=items[0].of_all if items else 0,
         items=[_to_item(row.service, each) for each in _fitting(items)],
+        tries=row.tries,
     )
 
 

@@ -1,19 +1,57 @@
 """Digests, as they are looked at."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, func, literal, select
+import orjson
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Row,
+    ScalarSelect,
+    and_,
+    case,
+    func,
+    literal,
+    literal_column,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.events.digest import DigestsUnderWay
-from notifier.store.events.tables import digests
+from notifier.events.digest import DigestFilter, DigestState, DigestsUnderWay, StoredDigest
+from notifier.idempotency import NotFound
+from notifier.store.events.tables import IS_FAILED, digests
 from notifier.store.kit.database import Database
-from notifier.store.kit.sql import SecondsUntil
+from notifier.store.kit.sql import ID, Now, SecondsUntil, parameter
 
 _d = digests.c
 _MOST_COUNTED = 1_000_000
 _is_open = _d.closed_at.is_(None)
 _is_closed = _d.closed_at.is_not(None) & _d.settled_at.is_(None)
+_is_failed = literal_column(IS_FAILED, Boolean)
+_IN: Mapping[DigestState, ColumnElement[bool]] = {
+    DigestState.OPEN: _is_open,
+    DigestState.CLOSED: _is_closed,
+    DigestState.SENT: _d.notification_ids.is_not(None),
+    DigestState.EMPTY: _d.settled_at.is_not(None) & (_d["count"] == 0),
+    DigestState.FAILED: _is_failed,
+}
+_state = case(*((which, literal(state.value)) for state, which in _IN.items())).label("state")
+_IS_NAMED = and_(
+    _d.id == parameter("which_id", ID),
+    or_(parameter("which_service").is_(None), _d.service == parameter("which_service")),
+)
+_GET = select(*_d, _state).where(_IS_NAMED)
+_REPLAY = (
+    update(digests)
+    .where(_IS_NAMED, _is_failed)
+    .values(settled_at=null(), reason=null(), count=null(), tries=0, look_at=Now())
+)
 
 
 def _many(which: ColumnElement[bool]) -> ScalarSelect[int]:
@@ -29,6 +67,7 @@ def _since(column: ColumnElement[datetime], which: ColumnElement[bool]) -> Colum
 _UNDER_WAY = select(
     _many(_is_open).label("open"),
     _many(_is_closed).label("closed"),
+    _many(_is_failed).label("failed"),
     _since(_d.due_at, _is_open).label("open_s"),
     # One that is full is closed before it is due.
     _since(_d.closed_at, _is_closed).label("closed_s"),
@@ -41,6 +80,40 @@ class SqlDigestStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def list(
+        self, filter: DigestFilter, *, limit: int, after: UUID | None
+    ) -> Sequence[StoredDigest]:
+        query = select(*_d, _state).order_by(_d.id.desc()).limit(limit)
+        if filter.service is not None:
+            query = query.where(_d.service == filter.service)
+        if filter.rule is not None:
+            query = query.where(_d.rule == filter.rule)
+        if filter.state is not None:
+            query = query.where(_IN[filter.state])
+        if after is not None:
+            query = query.where(_d.id < after)
+
+        async def work(connection: AsyncConnection) -> Sequence[StoredDigest]:
+            return [_to_digest(row) for row in await connection.execute(query)]
+
+        return await self._database.search(work)
+
+    async def get(self, id: UUID, *, service: str | None) -> StoredDigest | NotFound:
+        async def work(connection: AsyncConnection) -> StoredDigest | NotFound:
+            return await _get(connection, id, service)
+
+        return await self._database.read(work)
+
+    async def replay(self, id: UUID, *, service: str | None) -> StoredDigest | NotFound:
+        which = {"which_id": id, "which_service": service}
+
+        async def work(connection: AsyncConnection) -> StoredDigest | NotFound:
+            found = await _get(connection, id, service)
+            await connection.execute(_REPLAY, which)
+            return found
+
+        return await self._database.write(work)
+
     async def under_way(self) -> DigestsUnderWay:
         return await self._database.search(_under_way)
 
@@ -48,4 +121,34 @@ class SqlDigestStore:
 async def _under_way(connection: AsyncConnection) -> DigestsUnderWay:
     row = (await connection.execute(_UNDER_WAY)).one()
     overdue_s = max(0.0, row.open_s, row.closed_s)
-    return DigestsUnderWay(open=row.open, closed=row.closed, overdue_s=overdue_s)
+    return DigestsUnderWay(open=row.open, closed=row.closed, failed=row.failed, overdue_s=overdue_s)
+
+
+async def _get(
+    connection: AsyncConnection, id: UUID, service: str | None
+) -> StoredDigest | NotFound:
+    which = {"which_id": id, "which_service": service}
+    row = (await connection.execute(_GET, which)).one_or_none()
+    return _to_digest(row) if row else NotFound()
+
+
+def _to_digest(row: Row[*tuple[Any, ...]]) -> StoredDigest:
+    # A row has a method `count`.
+    found = row._mapping  # noqa: SLF001  its public name
+    return StoredDigest(
+        id=row.id,
+        service=row.service,
+        rule=row.rule,
+        version_id=row.version_id,
+        person=row.person,
+        is_user=row.is_user,
+        key=row.key,
+        state=DigestState(row.state),
+        reason=row.reason,
+        count=found["count"],
+        opened_at=row.opened_at,
+        due_at=row.due_at,
+        closed_at=row.closed_at,
+        settled_at=row.settled_at,
+        notification_ids=[UUID(each) for each in orjson.loads(row.notification_ids or "[]")],
+    )

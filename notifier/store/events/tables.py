@@ -71,6 +71,9 @@ throttles = Table(
     Index("ix_throttles_ends", "ends_at"),
 )
 
+IS_FAILED = 'settled_at IS NOT NULL AND notification_ids IS NULL AND "count" > 0'
+"""Nothing could be sent of a digest."""
+
 digests = Table(
     "digests",
     metadata,
@@ -94,6 +97,8 @@ digests = Table(
     Column("look_at", UtcTime),
     # When what comes of it was accepted.
     Column("settled_at", UtcTime),
+    # How often it was given out since then.
+    Column("tries", Integer, nullable=False, server_default="0"),
     Column("count", Integer),
     Column("reason", Text),
     Column("notification_ids", Text),
@@ -112,6 +117,7 @@ digests = Table(
         "ix_digests_closed", "look_at", where="closed_at IS NOT NULL AND settled_at IS NULL"
     ),
     partial_index("ix_digests_settled", "settled_at", where="settled_at IS NOT NULL"),
+    partial_index("ix_digests_failed", "id", where=IS_FAILED),
     Index("ix_digests_person", "service", "person"),
 )
 

@@ -47,6 +47,7 @@ REVISIONS = (
     "0033_add_rules",
     "0034_take_events",
     "0035_count_events",
+    "0036_bound_digests",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

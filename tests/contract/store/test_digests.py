@@ -4,19 +4,25 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import select
 
+from notifier.errors import StoreRefusedError, StoreUnavailableError
 from notifier.events.counts import Tally
-from notifier.events.digest import Settling
-from notifier.events.digesting import DigestDuty
+from notifier.events.digest import Digest, DigestFilter, DigestState, Settling, Unfinished
+from notifier.events.digesting import MOST_TRIES, DigestDuty
 from notifier.events.event import Cancel, Event, Match, Outcome, Reaction, Taken
+from notifier.idempotency import NotFound
+from notifier.intake.ports import Submission
 from notifier.notification.model import Notification
+from notifier.store.events.closing import SqlDigests
 from notifier.store.events.tables import digest_items, digests
+from notifier.store.notification.settings import StoreSettings
 from tests.contract.store.stores import Stores
 from tests.events import VERSION, Rules, a_message, a_reaction, an_event, in_digest
 
@@ -280,3 +286,99 @@ async def test_digests_under_way_are_counted_and_the_oldest_that_is_due_is_known
     assert (none.overdue_s, early.overdue_s) == (0, 0)
     assert 540 <= late.overdue_s < 640
     assert closed.overdue_s < 100
+
+
+@dataclass
+class Crashing(Rules):
+    """Rules of which those for some people crash, or whose database is away."""
+
+    error: Exception = field(default_factory=lambda: ValueError("a test's"))
+    people: set[str] = field(default_factory=lambda: {"ada"})
+
+    async def finished(self, digest: Digest) -> Sequence[Submission] | Unfinished:
+        if digest.person in self.people:
+            raise self.error
+        return await super().finished(digest)
+
+
+async def tried(stores: Stores, rules: Rules, times: int) -> None:
+    duty = DigestDuty(stores.digests, rules, Tally(stores.event_counts))
+    for _ in range(times):
+        await duty.close()
+        await stores.pass_time(3_601)
+
+
+async def listed(stores: Stores, **filter: Any) -> list[tuple[str, str]]:
+    found = await stores.digest_store.list(DigestFilter(**filter), limit=9, after=None)
+    return sorted((each.person, each.state.value) for each in found)
+
+
+async def test_what_cannot_be_finished_is_given_up_and_kept_for_a_replay(stores: Stores) -> None:
+    await record(stores, added("1"), added("2"), added("3", user="bob"))
+
+    await tried(stores, Crashing(), MOST_TRIES)
+    before = await listed(stores)
+    await tried(stores, Crashing(), 1)
+    (failed,) = await stores.digest_store.list(
+        DigestFilter(state=DigestState.FAILED, rule="shipped", service="orders"),
+        limit=9,
+        after=None,
+    )
+    stands = await stores.digest_store.under_way()
+
+    assert before == [("ada", "closed"), ("bob", "sent")]
+    assert (failed.person, failed.count, failed.notification_ids) == ("ada", 2, [])
+    assert failed.reason == "notifier failed at it 12 times: see its log"
+    assert (stands.open, stands.closed, stands.failed) == (0, 0, 1)
+    assert isinstance(await stores.digest_store.replay(failed.id, service="other"), NotFound)
+
+    await stores.digest_store.replay(failed.id, service="orders")
+    await close(stores)
+    await stores.digest_store.replay(failed.id, service=None)
+
+    assert await sent(stores) == ["ada 2: 1,2", "bob 1: 3"]
+    assert await listed(stores) == [("ada", "sent"), ("bob", "sent")]
+
+
+async def test_what_ends_its_relay_whenever_it_is_taken_is_given_up(stores: Stores) -> None:
+    await record(stores, added("1"))
+    for _ in range(MOST_TRIES):
+        await stores.digests.take(limit=9, hold_s=0)
+
+    await tried(stores, Rules(), 1)
+
+    assert await listed(stores) == [("ada", "failed")]
+
+
+async def test_an_outage_counts_against_no_digest(stores: Stores) -> None:
+    await record(stores, added("1"), added("2", user="bob"))
+    away = Crashing(error=StoreUnavailableError("it is away"))
+
+    for _ in range(MOST_TRIES + 1):
+        with pytest.raises(StoreUnavailableError):
+            await tried(stores, away, 1)
+        await stores.pass_time(31)
+    await tried(stores, Rules(), 1)
+
+    assert await listed(stores) == [("ada", "sent"), ("bob", "sent")]
+
+
+async def test_what_the_database_refuses_keeps_no_other_digest(stores: Stores) -> None:
+    class Refusing(SqlDigests):
+        async def settle(self, finished: Sequence[Settling]) -> Sequence[Settling]:
+            if any(each.digest.person == "ada" and each.submissions for each in finished):
+                raise StoreRefusedError("a test's")
+            return await super().settle(finished)
+
+    await record(stores, added("1"), added("2", user="bob"))
+    refusing = Refusing(stores.database, StoreSettings())
+    duty = DigestDuty(refusing, Rules(), Tally(stores.event_counts))
+
+    await duty.close()
+    early = await listed(stores)
+    for _ in range(MOST_TRIES):
+        await stores.pass_time(3_601)
+        await duty.close()
+
+    assert early == [("ada", "closed"), ("bob", "sent")]
+    assert await listed(stores) == [("ada", "failed"), ("bob", "sent")]
