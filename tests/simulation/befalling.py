@@ -15,6 +15,7 @@ from tests.simulation.broker.server import Broker
 from tests.simulation.clients import Wish
 from tests.simulation.database import DatabaseServer
 from tests.simulation.ended import Ended
+from tests.simulation.eventing.publishing import publish_events
 from tests.simulation.loop import Process
 from tests.simulation.machines import Machine
 from tests.simulation.network import Network
@@ -322,4 +323,5 @@ _ACTS: Mapping[Kind, Callable[[Befallen, Fault], None]] = {
     Kind.SUPPRESS: _suppress,
     Kind.PUBLISH: _publish,
     **acts.ACTS,
+    Kind.EVENTS: publish_events,
 }

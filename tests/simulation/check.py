@@ -17,6 +17,7 @@ from tests.simulation.clients import Wish
 from tests.simulation.clocks import EXACT_S, may_be_off
 from tests.simulation.ended import Ended, Happening
 from tests.simulation.epoch import EPOCH_S
+from tests.simulation.eventing.signs import about_events, is_taken_back
 from tests.simulation.plan import STOPPING, Kind
 from tests.simulation.providers import SILENT, Call, Fate
 from tests.simulation.templating import misworded
@@ -70,6 +71,7 @@ def broken(ended: Ended) -> list[str]:
         *_about_the_log(ended),
         *misworded(ended.wishes, ended.records, ended.versions, ended.journal),
         *about_people(ended),
+        *about_events(ended),
         *(problem for case in cases for problem in _about_one(case, causes, ended)),
     ]
 
@@ -175,12 +177,15 @@ def _wrong_end(case: _Case, causes: "_Causes", ended: Ended) -> str | None:
 
 
 def _is_made(record: Mapping[str, Any], ended: Ended) -> bool:
-    """Whether a broadcast or a schedule made it: no client asked for it by itself."""
+    """Whether a broadcast, a rule or a schedule made it: no client asked for it by itself."""
     made = {run["notification_id"] for run in ended.runs}
-    return record["broadcast_id"] is not None or record["id"] in made
+    is_of_others = record["broadcast_id"] is not None or record["rule"] is not None
+    return is_of_others or record["id"] in made
 
 
 def _is_asked_for(case: _Case, ended: Ended) -> bool:
+    if case.record["rule"] is not None:
+        return case.status is Status.SUPPRESSED or is_taken_back(case.record, ended)
     if _is_made(case.record, ended):
         return case.status is Status.SUPPRESSED or any(
             (row["id"], row["state"]) == (case.record["broadcast_id"], State.CANCELLED)

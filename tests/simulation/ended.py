@@ -8,6 +8,7 @@ from uuid import UUID
 
 from tests.simulation.audience.past import Past
 from tests.simulation.clients import Wish
+from tests.simulation.eventing.story import Publication
 from tests.simulation.plan import Kind, Plan
 from tests.simulation.providers import Call
 
@@ -43,6 +44,7 @@ class Ended:
 
     plan: Plan
     wishes: list[Wish] = field(default_factory=list)
+    publications: list[Publication] = field(default_factory=list)
     journal: list[Call] = field(default_factory=list)
     happenings: list[Happening] = field(default_factory=list)
     log: list[Mapping[str, Any]] = field(default_factory=list)
@@ -52,6 +54,10 @@ class Ended:
     schedules: list[Mapping[str, Any]] = field(default_factory=list)
     runs: list[Mapping[str, Any]] = field(default_factory=list)
     """Of schedules."""
+    events: list[Mapping[str, Any]] = field(default_factory=list)
+    matches: list[Mapping[str, Any]] = field(default_factory=list)
+    digests: list[Mapping[str, Any]] = field(default_factory=list)
+    digest_items: list[Mapping[str, Any]] = field(default_factory=list)
     cap_uses: list[Mapping[str, Any]] = field(default_factory=list)
     past: Past = field(default_factory=Past)
     """What the directory said, and when; empty where nothing is sent to people."""

@@ -21,6 +21,7 @@ _PATIENCE_S = 200.0
 _RECIPIENTS = "/api/v1/recipients"
 _BROADCASTS = "/api/v1/broadcasts"
 _SCHEDULES = "/api/v1/schedules"
+_EVENTS = "/api/v1/events"
 
 
 class Operator:
@@ -105,6 +106,14 @@ class Operator:
             return
         await asyncio.sleep(for_s)
         await self._insist("POST", f"{_SCHEDULES}/{response.json()['id']}/pause")
+
+    async def publish_events(self, events: Sequence[Mapping[str, Any]]) -> Response | None:
+        """Say what has happened, one thing or several."""
+        is_one = len(events) == 1
+        kind = "cloudevents" if is_one else "cloudevents-batch"
+        headers = {**self._headers, "content-type": f"application/{kind}+json"}
+        body = orjson.dumps(events[0] if is_one else events)
+        return await insisted(Request("POST", _EVENTS, headers, body), self._sites, self._chance)
 
     async def _insist(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, key: str = ""

@@ -47,6 +47,7 @@ class Kind(StrEnum):
     MEMBERS = "members"
     BROADCAST = "broadcast"
     SCHEDULE = "schedule"
+    EVENTS = "events"
 
 
 STORE = {
@@ -72,6 +73,7 @@ AUDIENCE = {
     Kind.MEMBERS,
     Kind.BROADCAST,
     Kind.SCHEDULE,
+    Kind.EVENTS,
 }
 """What people do, or their service for them."""
 

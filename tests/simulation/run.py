@@ -23,12 +23,14 @@ from notifier.commands import keys
 from notifier.settings.groups import KeySettings
 from notifier.store.kit.database import Patience
 from notifier.store.kit.opening import open_database
+from notifier.store.rules.keeping import SqlRuleStore
 from notifier.store.templates.library import SqlTemplateStore
 from notifier.store.upgrading import upgrade
 from tests.simulation.audience.people import settle
 from tests.simulation.coverage import covered
 from tests.simulation.ended import Ended
 from tests.simulation.environ import PEPPER
+from tests.simulation.eventing.rules import publish_rules
 from tests.simulation.plan import Plan, plan_of, smaller
 from tests.simulation.signs import findings
 from tests.simulation.templating import publish_first
@@ -100,6 +102,7 @@ async def _prepared(path: Path) -> str:
     async with open_database(url, _UNHURRIED) as database:
         await publish_first(SqlTemplateStore(database))
         await settle(database)
+        await publish_rules(SqlRuleStore(database))
     return await keys.create_key(settings, "shop", ["send", "read", "admin"], None)
 
 

@@ -11,17 +11,19 @@ from notifier.content.library import TemplateDraft, TemplateStore
 from notifier.content.ports import Checked, Offered
 from notifier.content.shared import Shared
 from notifier.content.template import Content, Finding, Rendered, VariableFault, Variables
-from notifier.notification.model import Channel
+from notifier.notification.model import Channel, JsonValue
 from notifier.notification.sms import SmsRules
 from notifier.rendering.checking.check import check
 from notifier.rendering.previewing import preview
 from tests.simulation.audience.people import LETTER, LETTER_CATEGORY
 from tests.simulation.clients import TEMPLATE, Wish
+from tests.simulation.eventing.rules import DIGEST
 from tests.simulation.providers import Call
 
 _SERVICE = "shop"
 _PLACE = "{{ number }}"
-_FIRST, _LETTER = UUID(int=1), UUID(int=2)
+_FIRST, _LETTER, _DIGEST = UUID(int=1), UUID(int=2), UUID(int=3)
+_GATHERED = "{{ count }}:{% for each in items %} {{ each.number }}{% endfor %}"
 
 
 def content(words: str) -> Content:
@@ -44,6 +46,25 @@ async def publish_first(templates: TemplateStore) -> None:
     letter = replace(content("a letter"), category=LETTER_CATEGORY)
     drafted = await templates.save(service=_SERVICE, name=LETTER, content=letter, if_match=None)
     await templates.publish(draft=cast(TemplateDraft, drafted), compiled=letter, id=_LETTER)
+    gathered = replace(_gathered(), category=LETTER_CATEGORY)
+    drafted = await templates.save(service=_SERVICE, name=DIGEST, content=gathered, if_match=None)
+    await templates.publish(draft=cast(TemplateDraft, drafted), compiled=gathered, id=_DIGEST)
+
+
+def _gathered() -> Content:
+    """Return a content that says how many items there are, and their numbers."""
+    items: JsonValue = {"type": "array", "items": {"type": "object"}}
+    email = {"subject": "Hi", "preheader": "Hi", "text": _GATHERED}
+    return Content(
+        default_locale="en",
+        schema={
+            "type": "object",
+            "properties": {"count": {"type": "integer"}, "items": items},
+            "required": ["count", "items"],
+        },
+        examples=[{"count": 1, "items": [{"number": 1}]}],
+        parts={"en": {Channel.EMAIL: email, Channel.SMS: {"text": _GATHERED}}},
+    )
 
 
 class NearWorkshop:

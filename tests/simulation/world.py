@@ -42,6 +42,7 @@ SETTLE_S = 2_500.0
 _SHARE_DELIVERED = 0.8
 _OPEN = "SELECT count(*) FROM notifications WHERE status IN ('pending', 'processing')"
 _UNDER_WAY = "SELECT count(*) FROM broadcasts WHERE finished_at IS NULL"
+_GATHERED = "SELECT count(*) FROM digests WHERE settled_at IS NULL"
 _PAUSED = "SELECT name FROM providers WHERE is_paused ORDER BY name"
 _LEASED = "SELECT id, leased_by FROM notifications WHERE status = 'processing'"
 _PUBLISHED = """
@@ -244,7 +245,7 @@ class World:
             await asyncio.sleep(_LOOK_S)
 
     def _is_settled(self) -> bool:
-        if any(self._asked(each) != [(0,)] for each in (_OPEN, _UNDER_WAY)) or any(
+        if any(self._asked(each) != [(0,)] for each in (_OPEN, _UNDER_WAY, _GATHERED)) or any(
             not task.done() for task in self._callbacks
         ):
             return False
@@ -335,6 +336,10 @@ class World:
                 ("broadcasts", self.ended.broadcasts),
                 ("schedules", self.ended.schedules),
                 ("schedule_runs", self.ended.runs),
+                ("events", self.ended.events),
+                ("event_matches", self.ended.matches),
+                ("digests", self.ended.digests),
+                ("digest_items", self.ended.digest_items),
                 ("cap_uses", self.ended.cap_uses),
                 ("template_versions", self.ended.versions),
             ):

@@ -72,13 +72,13 @@ class Audience(Protocol):
 
 
 def _choose(world: Audience, fault: Fault) -> None:
-    changes = _picked(_CHANGES, fault.level)
-    _act(world, fault, world.operator.prefer(_whom(world, fault), {"choices": changes}))
+    changes = picked(_CHANGES, fault.level)
+    _act(world, fault, world.operator.prefer(whom(world, fault), {"choices": changes}))
 
 
 def _want_quiet(world: Audience, fault: Fault) -> None:
     """Want to be left in peace now, or in a minute, for some minutes."""
-    user_id = _whom(world, fault)
+    user_id = whom(world, fault)
     zone = _zone(world.ended.past, user_id)
     now = datetime.fromtimestamp(EPOCH_S + this_loop().time(), UTC).astimezone(zone)
     start = now + timedelta(minutes=fault.level > _SHARE_HURRIED)
@@ -104,7 +104,7 @@ def _act(world: Audience, fault: Fault, work: Coroutine[Any, Any, None]) -> None
     world.act(work)
 
 
-def _whom(world: Audience, fault: Fault) -> str:
+def whom(world: Audience, fault: Fault) -> str:
     """Somebody for whom something waits, if that is so for anybody."""
     return profile(_number(world, fault)).user_id
 
@@ -112,12 +112,12 @@ def _whom(world: Audience, fault: Fault) -> str:
 def _number(world: Audience, fault: Fault) -> int:
     waiting = [user_id for (user_id,) in world.database.read(_WAITING)]
     if waiting:
-        return int(_picked(waiting, fault.who).rpartition("-")[2])
-    return _picked(range(COUNT), fault.who)
+        return int(picked(waiting, fault.who).rpartition("-")[2])
+    return picked(range(COUNT), fault.who)
 
 
 def _variant(fault: Fault) -> int:
-    return _picked(range(VARIANTS), fault.level)
+    return picked(range(VARIANTS), fault.level)
 
 
 def _zone(past: Past, user_id: str) -> ZoneInfo:
@@ -143,7 +143,7 @@ def suppressed(past: Past, body: Mapping[str, Any], fault: Fault) -> Mapping[str
 
 def _join_or_part(world: Audience, fault: Fault) -> None:
     all_ids = (*USER_IDS, *STRANGERS)
-    user_id = _picked(all_ids, fault.who)
+    user_id = picked(all_ids, fault.who)
     is_joining = fault.level > _SHARE_PARTING
     operator = world.operator
     moved = operator.join(TOPIC, user_id) if is_joining else operator.part(TOPIC, user_id)
@@ -155,7 +155,7 @@ def _broadcast(world: Audience, fault: Fault) -> None:
 
     Not so slowly that the others would have to wait.
     """
-    moves = _picked(_MOVES, fault.level)
+    moves = picked(_MOVES, fault.level)
     wanted = {
         "type": "sms" if fault.who < _SHARE_SMS else "email",
         "template": LETTER,
@@ -173,13 +173,13 @@ def _broadcast(world: Audience, fault: Fault) -> None:
 def _next_address(body: Mapping[str, Any], fault: Fault) -> str | None:
     """Return where somebody may be some time, or was."""
     number = int(body["user_id"].rpartition("-")[2])
-    addresses = profile(number, _picked(range(VARIANTS), fault.who)).addresses
+    addresses = profile(number, picked(range(VARIANTS), fault.who)).addresses
     return next((each.address for each in addresses if each.channel == body["type"]), None)
 
 
 def _repeat(world: Audience, fault: Fault) -> None:
     """Have a letter sent to somebody, an address or the topic every minute or so, for a while."""
-    user_id = _whom(world, fault)
+    user_id = whom(world, fault)
     zones = ("UTC", "Europe/Vienna", "Asia/Kathmandu", "recipient")
     whens = (
         {"cron": "* * * * *"},
@@ -187,9 +187,9 @@ def _repeat(world: Audience, fault: Fault) -> None:
         {"every": "day", "at": wall_clock(this_loop().time(), _TOPICS_ZONE, in_minutes=1)},
     )
     tos = ({"user_id": user_id}, {"recipient": f"again-{fault.at_s}@example.com"}, {"topic": TOPIC})
-    when, to = _picked(whens, fault.level), tos[int(fault.level * 1_000) % 3]
+    when, to = picked(whens, fault.level), tos[int(fault.level * 1_000) % 3]
     is_ones = "user_id" in to and "cron" in when
-    zone = _picked(zones, fault.who) if is_ones else _TOPICS_ZONE
+    zone = picked(zones, fault.who) if is_ones else _TOPICS_ZONE
     wanted = {
         "name": f"schedule-{fault.at_s}",
         "when": when,
@@ -202,7 +202,7 @@ def _repeat(world: Audience, fault: Fault) -> None:
     _act(world, fault, world.operator.repeat(wanted, _LEAST_REPEATED_S + fault.for_s))
 
 
-def _picked(among: Sequence[T], share: float) -> T:
+def picked(among: Sequence[T], share: float) -> T:
     """Return the one at this share of them: from 0 to 1, and that is the first again."""
     return among[int(share * len(among)) % len(among)]
 

@@ -16,9 +16,12 @@ from tests.simulation.clients import Wish
 from tests.simulation.clocks import EXACT_S, may_be_off
 from tests.simulation.ended import Ended
 from tests.simulation.epoch import since_s
+from tests.simulation.eventing.ledger import made_by_rules
 from tests.simulation.providers import Call
 
 _CAPPED = "cap"
+_OTHERS = (_CAPPED, "unless")
+"""Codes of what is not sent for other reasons than what somebody wants."""
 _TIMELY = {SEND, HOLD}
 _MADE_IN_S = 60.0
 """How long a process may take, or stand still, from looking at somebody to what it made."""
@@ -60,7 +63,8 @@ class _Post:
         asked = ((wish.told, letter_of(wish.body)) for wish in self.ended.wishes)
         own = {id: letter for id, letter in asked if id is not None and letter is not None}
         spread = {UUID(row["id"]): each.letter(row) for each, row in self._spread}
-        return {**own, **spread, **self._repeated}
+        ruled = {id: letter for id, (letter, *_) in self._ruled.items()}
+        return {**own, **spread, **self._repeated, **ruled}
 
     @cached_property
     def _repeated(self) -> Mapping[UUID, Letter]:
@@ -69,6 +73,11 @@ class _Post:
         rows = {UUID(row["id"]): row for row in self.ended.records}
         letters = {id: each.letter(rows[id]) for id, each in made.items() if id in rows}
         return {id: letter for id, letter in letters.items() if letter is not None}
+
+    @cached_property
+    def _ruled(self) -> Mapping[UUID, tuple[Letter, float, float]]:
+        """What rules made for people."""
+        return made_by_rules(self.ended)
 
     @cached_property
     def accepted_s(self) -> Mapping[UUID, tuple[float, float]]:
@@ -87,7 +96,8 @@ class _Post:
             for row in self.ended.records
             if UUID(row["id"]) in self._repeated
         }
-        return {**asked, **spread, **repeated}
+        ruled = {id: (from_s, due_s) for id, (_, from_s, due_s) in self._ruled.items()}
+        return {**asked, **spread, **repeated, **ruled}
 
     @property
     def _spread(self) -> Iterator[tuple[Spread, Mapping[str, Any]]]:
@@ -150,7 +160,7 @@ def _about_what_was_stopped(post: _Post) -> Iterator[str]:
         letter = post.letters[id]
         due_s = post.accepted_s[id][1]
         fates = {*post.fates(letter, from_s, to_s), *post.fates(letter, due_s, due_s)}
-        if row["fault_code"] != _CAPPED and STOP not in fates:
+        if row["fault_code"] not in _OTHERS and STOP not in fates:
             yield f"withheld: {id} at {to_s:.2f} ({row['fault_code']}), and nobody wants that"
 
 
