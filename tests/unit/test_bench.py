@@ -1,6 +1,8 @@
 """What the benchmark computes from what it measured, and how it reads its tools."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from tools.bench.page import PAGE, fill
 from tools.bench.paper import plan
 from tools.bench.peers_environment import PEERS_FOLDER, REQUIREMENTS
 from tools.bench.plot import draw
+from tools.bench.processes import CpuMeter
 from tools.bench.results import (
     MANY_OLD,
     NO_OLD,
@@ -28,6 +31,19 @@ from tools.bench.stacks import PEERS
 from tools.bench.tables import sections
 from tools.bench.wrk import NUMBER, Endpoint, LoadError, parse
 
+_BUSY_S = 0.2
+# Uses so much CPU in a thread once it may, says so, and lives on.
+_BUSY = f"""
+import sys, threading, time
+def burn():
+    while time.thread_time() < {_BUSY_S}: pass
+    print("done", flush=True)
+    sys.stdin.read()
+sys.stdin.readline()
+burning = threading.Thread(target=burn)
+burning.start()
+burning.join()
+"""
 _TOLD = {
     "requests": 3_000,
     "duration_us": 2_000_000,
@@ -59,27 +75,27 @@ def test_a_percentile_is_a_value_that_occurred(share: float, value: float) -> No
     assert percentile(range(1, 101), share) == value
 
 
-def test_a_ratio_is_to_the_fastest_peer_with_however_many_slots() -> None:
+def test_a_ratio_is_the_median_of_those_of_the_rounds_with_however_many_slots() -> None:
+    ours, theirs = (10.0, 40.0, 20.0), (50.0, 80.0, 60.0)
     results = _results(
         drain={
-            "notifier, 2 x 32": [{"per_s": 1_000.0}, {"per_s": 1_400.0}, {"per_s": 1_200.0}],
-            "slow peer": [{"per_s": 100.0}],
-            "fast peer": [{"per_s": 300.0}],
+            "notifier, 2 x 32": [{"cpu_us workers": each, "cpu_us RabbitMQ": 0} for each in ours],
+            "by hand, gathering, 2 x 32": [{"cpu_us workers": each} for each in theirs],
         }
     )
 
-    found = _found(results, "drain: times the fastest peer")
+    found = _found(results, "drain: CPU by hand, gathering, times ours")
 
-    assert found.found == 4
+    assert found.found == 3  # the ratio of the medians is 2
     assert found.is_met is True
 
 
 def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
     results = _results(accept={"notifier": [{"per_s": 1_000.0, "p99_ms": 61.0}]})
 
-    assert _found(results, "accept: times the fastest peer").is_met is None
+    assert _found(results, "accept: CPU of FastStream, times ours").is_met is None
     assert _found(results, "accept: p99 at 64 connections, ms").is_met is False
-    assert _found(results, "batches of 1,000: notifications/s").found is None
+    assert _found(results, "batches of 1,000: accepted/s").found is None
 
 
 def test_growth_with_the_table_is_a_ratio_of_costs() -> None:
@@ -167,30 +183,55 @@ def test_every_measurement_can_be_asked_for_alone_and_all_at_once() -> None:
     assert list(Command.REPORT.measurements) == []
 
 
-def test_tables_compare_with_notifier_and_add_up_the_cpu_time() -> None:
+def test_tables_add_up_the_cpu_time_and_compare_it_with_notifiers_before_all_else() -> None:
     results = _results(
         accept={
-            "notifier": [{"per_s": 900.0, "cpu_us API": 400.0, "cpu_us postgres": 100.0}],
-            "a peer": [{"per_s": 300.0, "cpu_us API": 900.0}],
+            "notifier": [{"per_s": 900.0, "cpu_us API": 400.0, "cpu_us PostgreSQL": 100.0}],
+            "by hand, plain": [{"per_s": 300.0, "cpu_us API": 900.0}],
             "another": [{"per_s": 450.0, "cpu_us API": 800.0}],
         }
     )
 
     text = sections(results)["accept"]
 
-    assert "| a peer | 300 | 3.00 |" in text
-    assert "| notifier | 400 | 100 | 500 |" in text
+    assert text.startswith("| accept: CPU, µs a notification | API | PostgreSQL | all |")
+    assert "| notifier | 400 | 100 | 500 |  | 900 |  |" in text
+    assert "| by hand, plain | 900 | 0 | 900 | 1.8 | 300 | 3.0 |" in text
     assert (
-        "| accept: times the fastest peer | at least 3 | 2.00 | **missed** |"
+        "| accept: CPU by hand, plain, times ours | at least 4 | 1.80 | **missed** |"
         in (sections(results)["targets"])
     )
+
+
+def test_what_is_compared_with_nobody_has_no_ratios() -> None:
+    results = _results(connections={"notifier, 1 at once": [{"per_s": 9.0, "cpu_us API": 4.0}]})
+
+    heading = sections(results)["connections"].splitlines()[0]
+
+    assert heading == "| connections: CPU, µs a notification | API | all |"
+
+
+def test_a_stack_is_measured_without_what_sends_to_it_and_what_it_sends_to() -> None:
+    command, pipe = [sys.executable, "-c", _BUSY], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as worker:
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        meter = CpuMeter({"workers": worker.pid})
+        worker.stdin.write(b"begin\n")
+        worker.stdin.flush()
+        worker.stdout.readline()
+        used = meter.read()
+        worker.stdin.close()
+
+    assert used.keys() <= {"workers", "PostgreSQL", "RabbitMQ"}
+    assert used["workers"] >= _BUSY_S
 
 
 def test_the_picture_has_a_bar_for_each_stack() -> None:
     results = _results(
         drain={
-            "notifier, 2 x 32": [{"per_s": 100.0, "rss_mib": 50.0}],
-            "FastAPI <& co>": [{"per_s": 50.0}],
+            "notifier, 2 x 32": [{"cpu_us workers": 100.0, "rss_mib": 50.0}],
+            "FastAPI <& co>": [{"cpu_us workers": 200.0}],
         }
     )
 
@@ -199,7 +240,7 @@ def test_the_picture_has_a_bar_for_each_stack() -> None:
     assert picture.count("<rect") == 3
     assert "100, 50 MiB" in picture
     assert "FastAPI &lt;&amp; co&gt;" in picture
-    assert "50, 1 : 2.0" in picture
+    assert "200, 2 times ours" in picture
 
 
 def test_a_page_gets_the_tables_that_were_measured_and_keeps_the_others() -> None:
@@ -219,7 +260,7 @@ def test_the_page_has_a_place_for_every_measurement() -> None:
 
 def test_the_plan_for_100_million_a_day_follows_from_what_was_measured() -> None:
     cpu = {"cpu_us API": 500.0, "cpu_us workers": 800.0}
-    shared = {"cpu_us postgres": 100.0, "cpu_us beam.smp": 200.0}
+    shared = {"cpu_us PostgreSQL": 100.0, "cpu_us RabbitMQ": 200.0}
     results = _results(
         limits={PARTS: [{"consumed and acknowledged/s, prefetch 1 on 32 channels": 2_000.0}]},
         accept={"notifier": [{**cpu, **shared}]},

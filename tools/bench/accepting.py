@@ -17,6 +17,10 @@ _LAG_P99 = (
     "SELECT 1000 * extract(epoch FROM percentile_cont(0.99) WITHIN GROUP"
     " (ORDER BY published_at - created_at)) FROM notifications"
 )
+# From the first that was accepted until the last is published.
+_PUBLISHED = (
+    "SELECT count(*) / extract(epoch FROM max(published_at) - min(created_at)) FROM notifications"
+)
 
 
 async def accept(
@@ -40,19 +44,43 @@ async def accept_batches(servers: Servers, seconds: float) -> Sample:
         url = f"{deployment.url}{PATH}/batch"
         endpoint = replace(deployment.endpoint, url=url, batch=_BATCH)
         sample = await loaded(deployment, endpoint, seconds, connections=_BATCH_CONNECTIONS)
-        return {**sample, "lag_p99_ms": await _lag_p99_ms(place)}
+        lag_ms = await _lag_p99_ms(place)
+        return {**sample, "lag_p99_ms": lag_ms, "published per s": await place.value(_PUBLISHED)}
 
 
 async def loaded(
     deployment: Deployment, endpoint: Endpoint, seconds: float, *, connections: int
 ) -> Sample:
     """Post for so long: how many a second, and at which cost; all of them must be stored."""
+    await warm_up(deployment, endpoint, seconds, connections=connections)
+    sample = await measured(deployment, endpoint, seconds, connections=connections)
+    return {**sample, "api_mib": memory_of(tree_of(deployment.api.pid)).pss_mib}
+
+
+async def warm_up(
+    deployment: Deployment, endpoint: Endpoint, seconds: float, *, connections: int
+) -> None:
+    """Post for a while, and count nothing."""
+    tool, seconds = deployment.place.servers.wrk, min(_WARM_UP_S, seconds)
+    await post(tool, endpoint, seconds=seconds, connections=connections)
+
+
+async def measured(
+    deployment: Deployment,
+    endpoint: Endpoint,
+    seconds: float,
+    *,
+    connections: int,
+    first: int = 10_000_000,
+) -> Sample:
+    """The same without a warm-up, of notifications whose numbers begin with `first`."""
     place = deployment.place
     tool = place.servers.wrk
-    await post(tool, endpoint, seconds=min(_WARM_UP_S, seconds), connections=connections)
     before = await place.value("SELECT count(*) FROM notifications")
-    meter = CpuMeter({"API": deployment.api.pid})
-    first = 10_000_000
+    parts = {"API": deployment.api.pid}
+    if deployment.relay is not None:
+        parts["relay"] = deployment.relay.pid
+    meter = CpuMeter(parts)
     answered = await post(tool, endpoint, seconds=seconds, connections=connections, first=first)
     used = meter.read()
     stored = await place.value("SELECT count(*) FROM notifications") - before
@@ -66,7 +94,6 @@ async def loaded(
         "p50_ms": answered.p50_ms,
         "p99_ms": answered.p99_ms,
         "max_ms": answered.max_ms,
-        "api_mib": memory_of(tree_of(deployment.api.pid)).pss_mib,
         **{f"cpu_us {name}": 1e6 * each / accepted for name, each in used.items()},
     }
 

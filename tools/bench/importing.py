@@ -50,7 +50,7 @@ async def _measured(deployment: Deployment, people: int) -> Sample:
         "POST p99, ms": percentile(took_ms, 0.99),
         **{
             f"CPU {name}, µs a person": 1e6 * used.get(name, 0) / people
-            for name in ("API", "postgres")
+            for name in ("API", "PostgreSQL")
         },
     }
 

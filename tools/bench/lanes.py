@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -37,6 +37,7 @@ _SENT_AT = """
 """
 _HAS_SENT = "SELECT count(*) FROM (SELECT FROM notifications WHERE status = 'sent' LIMIT 1) AS s"
 _IS_LEFT = "SELECT count(*) FROM notifications WHERE status = 'pending' AND lane = 'bulk'"
+_IS_BULK = "SELECT count(*) FROM notifications WHERE lane = 'bulk'"
 
 
 async def overtake(
@@ -61,7 +62,8 @@ async def overtake(
 
         await require(consume, timeout_s=60, what="workers consuming")
         began_s, began = time.monotonic(), await place.ready_messages(_BULK)
-        async with _crowd(deployment, is_wanted=is_crowded):
+        crowd = _crowd(deployment, urgent=_CROWD) if is_crowded else nullcontext()
+        async with crowd:
             answered_at = await post_urgent(
                 deployment, seconds, is_over=partial(_nothing_left, deployment)
             )
@@ -91,6 +93,54 @@ async def overtake_what_is_due(servers: Servers, slots: Slots, due: int, seconds
         return {**waits, "bulk per_s": (began - left) / took_s, "bulk left": left}
 
 
+async def overtake_all_at_once(
+    servers: Servers, slots: Slots, bulk: int, due: int, seconds: float
+) -> Sample:
+    """Ten urgent ones a second by POST, and ten at a set time, while everything is there.
+
+    Bulk waits in the queue, more of it is due at one second, and another service sends as much
+    of it as is taken.
+    """
+    async with servers.place("at-once") as place:
+        sink = await place.sink()
+        deployment = replace(await deploy_notifier(place, sink.port), queue=_BULK, relay=None)
+        await deployment.start_api()
+        endpoint = quickest(deployment, Stack("", deploy_notifier))
+        await preload(deployment, bulk, endpoint=replace(endpoint, lane="bulk"))
+        await _make_due(deployment, due)
+        workers = deployment.workers(slots)
+        workers.start()
+
+        async def send() -> bool:
+            return await place.value(_HAS_SENT) > 0
+
+        await require(send, timeout_s=60, what="workers sending")
+        began_s, began, left_then = time.monotonic(), await _bulk(place), await _left(place)
+        async with _crowd(deployment, urgent=0):
+            answered_at, due_at = await asyncio.gather(
+                post_urgent(deployment, seconds), post_urgent(deployment, seconds, ahead=_AHEAD)
+            )
+        accepted, left = await _bulk(place) - began, await _left(place)
+        took_s = time.monotonic() - began_s
+        by_relay = await waits_of(place, due_at)
+        return {
+            **await waits_of(place, answered_at),
+            "bulk per_s": (accepted + left_then - left) / took_s,
+            "bulk left": left,
+            "bulk accepted per s": accepted / took_s,
+            "at its time, p50, ms": by_relay["p50_ms"],
+            "at its time, p99, ms": by_relay["p99_ms"],
+        }
+
+
+async def _bulk(place: Place) -> float:
+    return await place.value(_IS_BULK)
+
+
+async def _left(place: Place) -> float:
+    return await place.value(_IS_LEFT)
+
+
 async def _make_due(deployment: Deployment, count: int) -> None:
     """Let so many bulk ones of another service be due: copies of one that is due tomorrow."""
     assert deployment.other is not None
@@ -102,26 +152,29 @@ async def _make_due(deployment: Deployment, count: int) -> None:
     ):
         if answer.status != 202:
             raise LoadError(f"{answer.status}: {await answer.text()}")
+        copied = (await answer.json())["id"]
     async with deployment.place.connection() as connection:
         await connection.execute("SET synchronous_commit = off")
         columns = await connection.fetchval(COLUMNS, "notifications")
+        now = await connection.fetchval("SELECT now()")
         for first in range(0, count, _CHUNK):
-            await connection.execute(_copying(columns), first, min(first + _CHUNK, count) - 1)
+            last = min(first + _CHUNK, count) - 1
+            await connection.execute(_copying(columns), first, last, now, copied)
 
 
 def _copying(columns: Sequence[str]) -> str:
-    """A statement that makes a due copy of the only notification for each number, $1 to $2."""
+    """A statement that copies the notification $4 for each number, $1 to $2, due at $3."""
     replaced = {
         "id": "gen_random_uuid()",
         "recipient": "'user' || g || '@example.com'",
-        "due_at": "now()",
-        "relay_at": "now()",
+        "due_at": "$3::timestamptz",
+        "relay_at": "$3::timestamptz",
     }
     values = ", ".join(replaced.get(name, f"s.{name}") for name in columns)
     return (
         f"INSERT INTO notifications ({', '.join(columns)})"  # noqa: S608  names of the schema
-        f" SELECT {values} FROM (SELECT * FROM notifications WHERE due_at > now()) AS s,"
-        f" generate_series($1::bigint, $2::bigint) AS g"
+        f" SELECT {values} FROM notifications AS s,"
+        f" generate_series($1::bigint, $2::bigint) AS g WHERE s.id = $4::uuid"
     )
 
 
@@ -130,16 +183,13 @@ def _in(delay: timedelta) -> str:
 
 
 @asynccontextmanager
-async def _crowd(deployment: Deployment, *, is_wanted: bool) -> AsyncIterator[None]:
-    """Let another service send batches for as long as the block takes."""
-    if not is_wanted:
-        yield
-        return
+async def _crowd(deployment: Deployment, *, urgent: int) -> AsyncIterator[None]:
+    """Let another service send so many urgent ones, then bulk for as long as the block takes."""
     assert deployment.other is not None
     batches = replace(
         quickest(deployment, Stack("", deploy_notifier)), headers=deployment.other.headers
     )
-    crowding = asyncio.create_task(_send_crowd(batches))
+    crowding = asyncio.create_task(_send_crowd(batches, urgent))
     try:
         yield
     finally:
@@ -149,8 +199,8 @@ async def _crowd(deployment: Deployment, *, is_wanted: bool) -> AsyncIterator[No
         crowding.result()
 
 
-async def _send_crowd(batches: Endpoint) -> None:
-    await post_many(replace(batches, lane="high"), _CROWD)
+async def _send_crowd(batches: Endpoint, urgent: int) -> None:
+    await post_many(replace(batches, lane="high"), urgent)
     await post_many(replace(batches, lane="bulk"), sys.maxsize)
 
 

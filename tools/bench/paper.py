@@ -39,8 +39,8 @@ def _rows(results: Results) -> Iterator[tuple[str, str, str]]:
     slots = slow["per_s"] / 2
     why = f"{peak:,.0f}/s / {slots:,.0f}/s a process"
     yield "worker processes, if the provider takes 1 s", f"{ceil(peak / slots)}", why
-    for name, part in (("PostgreSQL", "postgres"), ("RabbitMQ", "beam.smp")):
-        used = accept[f"cpu_us {part}"] + drain[f"cpu_us {part}"]
+    for name in ("PostgreSQL", "RabbitMQ"):
+        used = accept[f"cpu_us {name}"] + drain[f"cpu_us {name}"]
         why = f"{peak:,.0f}/s x {used:,.0f} µs accepting and sending, {_BUSY:.0%} busy"
         yield f"cores for {name}", f"{_processes(peak, used)}", why
     rate = parts["consumed and acknowledged/s, prefetch 1 on 32 channels"]

@@ -1,12 +1,14 @@
 -- wrk's load: a different notification in each request.
--- arguments: notifications in a request, number of the first, the JSON of one with {n} in it
+-- arguments: notifications in a request, number of the first, the JSON of one with {n} in it,
+-- and "keyed" if each request has an Idempotency-Key
 
-local batch, number, pattern = 1, 0, ""
+local batch, number, pattern, is_keyed = 1, 0, "", false
 
 function init(args)
     batch = tonumber(args[1])
     number = tonumber(args[2])
     pattern = args[3]
+    is_keyed = args[4] == "keyed"
 end
 
 local function one()
@@ -23,7 +25,11 @@ local function many()
 end
 
 function request()
-    return wrk.format("POST", nil, nil, batch == 1 and one() or many())
+    local body = batch == 1 and one() or many()
+    if is_keyed then
+        wrk.headers["Idempotency-Key"] = "bench-" .. number
+    end
+    return wrk.format("POST", nil, nil, body)
 end
 
 function done(summary, latency)

@@ -3,10 +3,11 @@
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_SERVERS = {"postgres": "PostgreSQL", "beam.smp": "RabbitMQ"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,17 @@ def tree_of(pid: int) -> list[int]:
 
 
 def cpu_s(pids: Iterable[int]) -> float:
-    """Seconds of CPU that these processes have used so far."""
-    stats = (_stat(Path(f"/proc/{pid}/stat")) for pid in pids)
-    return sum(int(fields[11]) + int(fields[12]) for fields in stats if fields) / _TICKS_PER_S
+    """Seconds of CPU that these processes have used so far, by the kernel's run-time counters."""
+    return sum(map(_run_ns, pids)) / 1e9
+
+
+def _run_ns(pid: int) -> int:
+    """Of the threads that live: those that servers begin with do as long as they."""
+    total = 0
+    for counter in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            total += int(counter.read_text().split()[0])
+    return total
 
 
 def _stat(path: Path) -> list[str]:
@@ -59,29 +68,28 @@ def memory_of(pids: Iterable[int]) -> Memory:
 
 
 class CpuMeter:
-    """CPU seconds by part, from its making on: our own descendants, by what they run."""
+    """CPU seconds by part, from its making on: a stack's own processes, and its servers.
+
+    The load and the SMTP server are no part of any stack, and are not counted.
+    """
 
     def __init__(self, parts: Mapping[str, int]) -> None:
-        """`parts` names the process trees that run Python; others go by their program's name."""
+        """`parts` names the process trees of the stack; servers are found among descendants."""
         self._parts = parts
-        self._before = self._now()
+        self._before = {pid: cpu_s([pid]) for pid in self._named()}
 
     def read(self) -> dict[str, float]:
-        """Seconds since it was made; what ended meanwhile is not counted."""
-        now = self._now()
-        return {name: round(used - self._before.get(name, 0), 2) for name, used in now.items()}
-
-    def _now(self) -> dict[str, float]:
+        """Seconds since it was made; a process that ended meanwhile is not counted."""
         used: dict[str, float] = defaultdict(float)
-        named = {pid: part for part, root in self._parts.items() for pid in tree_of(root)}
-        for pid in tree_of(os.getpid()):
-            name = named.get(pid) or _program(pid)
-            if name in _SHOWN or pid in named:
-                used[name] += cpu_s([pid])
+        for pid, part in self._named().items():
+            used[part] += cpu_s([pid]) - self._before.get(pid, 0)
         return dict(used)
 
-
-_SHOWN = {"postgres", "beam.smp", "smtp-sink", "wrk"}
+    def _named(self) -> Mapping[int, str]:
+        """The part of each process."""
+        named = {pid: part for part, root in self._parts.items() for pid in tree_of(root)}
+        programs = {pid: _program(pid) for pid in tree_of(os.getpid())}
+        return named | {pid: _SERVERS[each] for pid, each in programs.items() if each in _SERVERS}
 
 
 def _program(pid: int) -> str:

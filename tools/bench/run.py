@@ -17,12 +17,18 @@ from tools.bench.eventing import gather_events
 from tools.bench.growing import grow
 from tools.bench.idling import idle
 from tools.bench.importing import import_people
-from tools.bench.lanes import overtake, overtake_what_is_due
+from tools.bench.keying import accept_with_keys
+from tools.bench.lanes import overtake, overtake_all_at_once, overtake_what_is_due
 from tools.bench.limits import limits
 from tools.bench.place import Servers
 from tools.bench.results import (
     ADDRESS,
+    ALL_AT_ONCE,
+    CELERY,
     CROWDED,
+    DRAMATIQ,
+    FASTSTREAM,
+    GATHERING,
     INLINE_CONTENT,
     MANY_DUE,
     MANY_OLD,
@@ -30,6 +36,7 @@ from tools.bench.results import (
     NOTIFIER,
     PARTS,
     PERSON,
+    PLAIN,
     TEMPLATE,
     TEMPLATE_AMONG_MANY,
     TEMPLATE_OF_ROWS,
@@ -40,9 +47,7 @@ from tools.bench.results import (
 from tools.bench.scaling import open_scaled
 from tools.bench.scheduling import fire_at_once
 from tools.bench.stacks import (
-    CELERY,
-    DRAMATIQ,
-    FASTSTREAM,
+    PEERS,
     Slots,
     Stack,
     deploy_notifier,
@@ -60,10 +65,22 @@ _SLOTS, _SLOW_SLOTS = Slots(2, 32), Slots(2, 640)
 # Threads and processes cost more than coroutines do: as many of them as their users would run.
 _CONNECTIONS = (1, 8, 64, 256)
 _SPREADS = (Slots(1, 8), Slots(1, 32), Slots(1, 128), Slots(2, 32), Slots(4, 32))
-_DRAIN = {FASTSTREAM: [_SLOTS], DRAMATIQ: [Slots(2, 8)], CELERY: [Slots(2, 1), Slots(4, 1)]}
+_DRAIN = {
+    GATHERING: [_SLOTS],
+    PLAIN: [_SLOTS],
+    FASTSTREAM: [_SLOTS],
+    DRAMATIQ: [Slots(2, 8)],
+    CELERY: [Slots(2, 1), Slots(4, 1)],
+}
 _KILLS = 50
 _EVENT_KILLS = 10
-_SLOW = {FASTSTREAM: [_SLOW_SLOTS], DRAMATIQ: [Slots(2, 100)], CELERY: [Slots(4, 1), Slots(16, 1)]}
+_SLOW = {
+    GATHERING: [_SLOW_SLOTS],
+    PLAIN: [_SLOW_SLOTS],
+    FASTSTREAM: [_SLOW_SLOTS],
+    DRAMATIQ: [Slots(2, 100)],
+    CELERY: [Slots(4, 1), Slots(16, 1)],
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +88,8 @@ class Options:
     """How much to measure; peers are measured if there is an interpreter that has them.
 
     `notifications` wait in the queue before a drain; what needs many takes ten times as many
-    (lanes, memory), 40 times as many are due there, a broadcast has 100 times as many members,
-    as many schedules are due at once, as many events are published, and
+    (lanes, memory), 40 or 100 times as many are due there, a broadcast has 100 times as many
+    members, as many schedules are due at once, as many events are published, and
     `old` are the old ones of `scale`.
     """
 
@@ -128,7 +145,7 @@ def _slow(servers: Servers, options: Options) -> Turns:
 def _peers(options: Options) -> Sequence[Stack]:
     if options.peers is None:
         return []
-    return [peer_stack(name, options.peers) for name in (FASTSTREAM, DRAMATIQ, CELERY)]
+    return [peer_stack(name, options.peers) for name in PEERS]
 
 
 def _contestants(
@@ -144,7 +161,13 @@ def _lanes(servers: Servers, options: Options) -> Turns:
     bulk, seconds = 10 * options.notifications, _URGENT_S * options.seconds
     turn = partial(overtake, servers, _SLOTS, bulk, seconds)
     due = partial(overtake_what_is_due, servers, _SLOTS, 4 * bulk, seconds)
-    return {NOTIFIER: turn, CROWDED: partial(turn, is_crowded=True), MANY_DUE: due}
+    at_once = partial(overtake_all_at_once, servers, _SLOTS, bulk, 10 * bulk, seconds)
+    return {
+        NOTIFIER: turn,
+        CROWDED: partial(turn, is_crowded=True),
+        MANY_DUE: due,
+        ALL_AT_ONCE: at_once,
+    }
 
 
 def _templates(servers: Servers, options: Options) -> Turns:
@@ -219,6 +242,7 @@ async def _scale(servers: Servers, options: Options, say: Say) -> AsyncIterator[
 MEASUREMENTS = (
     _ours("limits", lambda s, o: partial(limits, s, o.seconds), subject=PARTS, repeats=False),
     _alone("accept", _accept, repeats=True),
+    _ours("keys", lambda s, o: partial(accept_with_keys, s, o.seconds), repeats=False),
     _ours("batch", lambda s, o: partial(accept_batches, s, o.seconds)),
     _alone("drain", _drain, repeats=True),
     _alone("slow", _slow, repeats=True),
@@ -263,7 +287,10 @@ class Command(StrEnum):
     @property
     def measurements(self) -> Sequence[Measurement]:
         """What is measured for it."""
-        together = {Command.ACCEPT: {"accept", "batch"}, Command.GROWTH: {"connections", "slots"}}
+        together = {
+            Command.ACCEPT: {"accept", "keys", "batch"},
+            Command.GROWTH: {"connections", "slots"},
+        }
         names = together.get(self, {self.value})
         return [each for each in MEASUREMENTS if self is Command.ALL or each.name in names]
 

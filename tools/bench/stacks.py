@@ -11,15 +11,19 @@ import aiohttp
 
 from notifier.commands import database, keys, topology
 from notifier.composition.settings import read_settings
+from notifier.notification.model import Channel, Lane
+from notifier.queue.topology import work_queue
 from tests.e2e.processes import NOTIFIER, WORKER_RUNNER
 from tests.programs import Program
 from tests.servers.processes import LOOPBACK, free_port
 from tests.waiting import require
 from tools.bench.peers_environment import PEERS_FOLDER
 from tools.bench.place import Place
+from tools.bench.results import CELERY, DRAMATIQ, FASTSTREAM, GATHERING, PLAIN
 from tools.bench.wrk import Endpoint
 
 _START_S = 60
+_RELAY_CONSUMES = work_queue(Channel.IN_APP, Lane.NORMAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +56,18 @@ class Deployment:
     """The endpoint with another service's key."""
 
     async def start_api(self) -> None:
-        """Start what accepts; returns once the API answers."""
+        """Start what accepts; returns once the API answers and the relay has begun."""
         self.api.start()
         if self.relay is not None:
             self.relay.start()
         async with aiohttp.ClientSession() as session:
             answers = partial(_answers, session, f"{self.url}/healthz")
             await require(answers, timeout_s=_START_S, what=f"the API ({self.api.name})")
+        if self.relay is not None:
+            await require(self._relays, timeout_s=_START_S, what="the relay")
+
+    async def _relays(self) -> bool:
+        return await self.place.consumers(_RELAY_CONSUMES) > 0
 
     async def stop_api(self) -> None:
         """Stop what accepts."""
@@ -188,8 +197,13 @@ def _celery(slots: Slots) -> tuple[str, ...]:
     return ("celery", "-A", "fastapi_celery:celery", "worker", *sized, *quiet)
 
 
-FASTSTREAM, DRAMATIQ, CELERY = "FastAPI + FastStream", "FastAPI + Dramatiq", "FastAPI + Celery"
+def _by_hand(module: str) -> Callable[[Slots], tuple[str, ...]]:
+    return lambda slots: ("python", "-m", module, str(slots.processes))
+
+
 PEERS = {
+    GATHERING: Peer("by_hand_gathering", _by_hand("by_hand_gathering")),
+    PLAIN: Peer("by_hand_plain", _by_hand("by_hand_plain")),
     FASTSTREAM: Peer("fastapi_faststream", _faststream),
     DRAMATIQ: Peer("fastapi_dramatiq", _dramatiq),
     CELERY: Peer("fastapi_celery", _celery),

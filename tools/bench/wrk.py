@@ -28,12 +28,16 @@ class LoadError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where to POST notifications; with a `batch` above 1, so many in each request."""
+    """Where to POST notifications; with a `batch` above 1, so many in each request.
+
+    If it `is_keyed`, each request has an Idempotency-Key of its own.
+    """
 
     url: str
     headers: Mapping[str, str]
     batch: int = 1
     lane: str = "normal"
+    is_keyed: bool = False
     notification: Mapping[str, Any] = field(default_factory=lambda: SHIPPED)
 
     @property
@@ -75,11 +79,12 @@ async def post(
         LoadError: a request was refused, or got no answer.
     """
     headers = {"Content-Type": "application/json", **endpoint.headers}
+    keyed = "keyed" if endpoint.is_keyed else ""
     process = await asyncio.create_subprocess_exec(
         str(wrk.path),
         *("-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "30s", "-s", str(_SCRIPT)),
         *(word for name, value in headers.items() for word in ("-H", f"{name}: {value}")),
-        *(endpoint.url, "--", str(endpoint.batch), str(first), endpoint.pattern),
+        *(endpoint.url, "--", str(endpoint.batch), str(first), endpoint.pattern, keyed),
         env=environment(wrk.environ),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
