@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -65,25 +64,31 @@ def expected(error: ErrorDetails) -> str:
     return _WORDS.get(error["type"], error["msg"].removeprefix(_VALUE_ERROR))
 
 
-@dataclass(frozen=True, slots=True)
 class WrittenAs:
     """That a text has to match a pattern, of the JSON Schema as well; `words` say so to people."""
 
-    pattern: str
-    words: str
+    def __init__(self, pattern: str, words: str) -> None:
+        self.pattern = pattern
+        self.words = words
+        # Python's $ lets a line end behind it through.
+        self._whole = re.compile(pattern.removesuffix("$"))
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+        return core_schema.no_info_after_validator_function(self.checked, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         return {**handler(schema), "pattern": self.pattern}
 
-    def _checked(self, text: str) -> str:
-        # Python's $ lets a line end behind it through.
-        if not re.fullmatch(self.pattern.removesuffix("$"), text):
+    def checked(self, text: str) -> str:
+        """Return `text`.
+
+        Raises:
+            ValueError: it does not match.
+        """
+        if not self._whole.fullmatch(text):
             raise ValueError(self.words)
         return text

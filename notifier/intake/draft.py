@@ -7,6 +7,7 @@ from uuid import UUID
 
 from notifier.content.template import TemplateRef
 from notifier.notification.model import Channel, JsonValue, Lane, OnUnknown
+from notifier.value import value
 
 _JUDGED_BY: Mapping[str, Sequence[str]] = {
     "type": (),
@@ -40,7 +41,7 @@ class AttachmentWish:
     is_inline: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Draft:
     """What somebody wants to send, as it came: times are aware, nothing else is checked."""
 

@@ -1,7 +1,6 @@
 """What accepting and publishing notifications ask of the database."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
 from uuid import UUID
@@ -13,9 +12,10 @@ from notifier.notification.model import Addressee, Channel, JsonValue, Lane, OnU
 from notifier.notification.origin import Origin
 from notifier.notification.outcomes import Fault
 from notifier.notification.sms import SmsSize
+from notifier.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Submission:
     """A notification as its service asked for it: validated, not yet stored.
 

@@ -1,14 +1,15 @@
 """What a notification says, once that is known to be good."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from uuid import UUID
 
 from notifier.notification.model import JsonValue, Pin
 from notifier.notification.sms import SmsSize
+from notifier.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Said:
     """What a notification says: content that came along, as it is kept, or a template's.
 

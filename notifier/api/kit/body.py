@@ -121,14 +121,14 @@ def parse_json(body: bytes, *, max_values: int) -> JsonValue:
         ProblemError: 400 for anything else, lone surrogates, NaN and doubled keys included.
     """
     body = body.removeprefix(BOM_UTF8)
-    if _holds_more_than(body, max_values):
+    if holds_more_than(body, max_values):
         raise _too_many_values(max_values)
     try:
         # The strict parser goes first: it bounds the depth for the one that sees doubled keys.
         value: JsonValue = from_json(body, allow_inf_nan=False, cache_strings="none")
     except ValueError as error:
         raise ProblemError(MALFORMED_JSON, f"It is not valid JSON: {error}.") from error
-    members = _count_members(value, max_values)
+    members = count_members(value, max_values)
     # Each member has a colon, so with no more colons than members none is doubled. Otherwise
     # some are in texts, or a name came twice: only the slow parser can tell.
     if body.count(b":") > members:
@@ -213,7 +213,7 @@ def body_too_large(max_bytes: int) -> ProblemError:
     )
 
 
-def _holds_more_than(body: bytes, max_values: int) -> bool:
+def holds_more_than(body: bytes, max_values: int) -> bool:
     """Whether it is plain from its commas and brackets, before anything is made of it.
 
     A parsed value takes twenty times the bytes of a short one, and the time goes with it.
@@ -235,8 +235,12 @@ def _too_many_values(max_values: int) -> ProblemError:
     return ProblemError(TOO_COMPLEX, f"It holds more than {max_values} values.")
 
 
-def _count_members(value: JsonValue, max_values: int) -> int:
-    """Return how many members all objects in `value` have; refuses what is too much."""
+def count_members(value: JsonValue, max_values: int) -> int:
+    """Return how many members all objects in `value` have.
+
+    Raises:
+        ProblemError: 400, it is nested too deep, or holds too many values.
+    """
     level: list[_Container] = [value] if isinstance(value, list | dict) else []
     count, members, depth = 1, 0, 0
     while level:

@@ -28,7 +28,7 @@ _RFC3339 = re.compile(
 )
 MAX_VARIABLES_BYTES = 100_000
 _LANES: Mapping[str, Lane] = {each.value: each for each in Lane}
-_TYPES: Mapping[str, Channel] = {**{each.value: each for each in Channel}, "in-app": Channel.IN_APP}
+TYPES: Mapping[str, Channel] = {**{each.value: each for each in Channel}, "in-app": Channel.IN_APP}
 
 
 def parse_time(value: object) -> datetime:
@@ -52,10 +52,10 @@ def parse_type(value: object) -> Channel:
     Raises:
         ValueError: there is no such type.
     """
-    if not isinstance(value, str) or value not in _TYPES:
+    if not isinstance(value, str) or value not in TYPES:
         message = "expected one of email, sms, in_app"
         raise ValueError(message)
-    return _TYPES[value]
+    return TYPES[value]
 
 
 WireTime = Annotated[
@@ -68,15 +68,13 @@ WireTime = Annotated[
 WireType = Annotated[
     Channel,
     BeforeValidator(parse_type),
-    WithJsonSchema({"type": "string", "enum": list(_TYPES)}),
+    WithJsonSchema({"type": "string", "enum": list(TYPES)}),
 ]
-MetadataName = Annotated[
-    str,
-    WrittenAs(
-        r"^[A-Za-z0-9_.-]{1,64}$",
-        "expected a name of 1 to 64 letters a to z, digits, dots, dashes and underscores",
-    ),
-]
+METADATA_NAME = WrittenAs(
+    r"^[A-Za-z0-9_.-]{1,64}$",
+    "expected a name of 1 to 64 letters a to z, digits, dots, dashes and underscores",
+)
+MetadataName = Annotated[str, METADATA_NAME]
 CategoryKey = Annotated[
     str,
     WrittenAs(
@@ -85,8 +83,10 @@ CategoryKey = Annotated[
         "underscores, 64 at most",
     ),
 ]
-Locale = Annotated[str, WrittenAs(LOCALE_PATTERN, "expected a language's tag, such as en or de-AT")]
-MetadataValue = Annotated[str, StringConstraints(max_length=500)]
+LOCALE = WrittenAs(LOCALE_PATTERN, "expected a language's tag, such as en or de-AT")
+Locale = Annotated[str, LOCALE]
+MAX_METADATA_CHARS = 500
+MetadataValue = Annotated[str, StringConstraints(max_length=MAX_METADATA_CHARS)]
 
 
 def single_line(text: str) -> str:
@@ -172,7 +172,12 @@ WireLane = Annotated[
 ]
 
 
-def _template(value: object) -> TemplateRef | None:
+def parse_template(value: object) -> TemplateRef | None:
+    """Read a template by its name, or by name and version.
+
+    Raises:
+        ValueError: it is neither.
+    """
     if value is None:
         return None
     if isinstance(value, str):
@@ -197,7 +202,7 @@ def _template_name(value: object) -> str:
 _NAME_SCHEMA: Mapping[str, JsonValue] = {"type": "string", "pattern": NAME_PATTERN}
 WireTemplate = Annotated[
     TemplateRef | None,
-    BeforeValidator(_template),
+    BeforeValidator(parse_template),
     WithJsonSchema(
         {
             "anyOf": [
@@ -218,11 +223,16 @@ WireTemplate = Annotated[
 ]
 
 
-def _bounded(variables: dict[str, PydanticJson] | None) -> dict[str, PydanticJson] | None:
+def bounded(variables: dict[str, PydanticJson] | None) -> dict[str, PydanticJson] | None:
+    """Return `variables`.
+
+    Raises:
+        ValueError: they are too many.
+    """
     if variables and len(to_json(variables)) > MAX_VARIABLES_BYTES:
         message = f"expected at most {MAX_VARIABLES_BYTES} bytes of JSON"
         raise ValueError(message)
     return variables
 
 
-WireVariables = Annotated[dict[str, PydanticJson] | None, AfterValidator(_bounded)]
+WireVariables = Annotated[dict[str, PydanticJson] | None, AfterValidator(bounded)]

@@ -82,6 +82,8 @@ class Operation:
     bodies: Mapping[str, JsonValue] = field(default_factory=dict)
     """The schema of its body by media type, where it takes others than application/json."""
     check: Check | None = None
+    decode: Callable[[bytes], object] | None = None
+    """The short way from a body's bytes to what `check` returns; None where it takes that."""
     max_values: int = 20
     """JSON values in the body, at most."""
     max_bytes: int | None = None

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -51,9 +52,7 @@ class Desk:
             return await operation.serve(Call(request, caller, upload, query, keeping))
         if operation.body is None:
             return await operation.serve(Call(request, caller, None, query, keeping))
-        value = parse_json(body, max_values=operation.max_values)
-        check = operation.check
-        checked = check(value) if check else read_strictly(operation.body, value)
+        checked = _checked(operation, operation.body, body)
         if isinstance(checked, list):
             return await Call(request, caller, None, query, keeping).refuse(invalid(checked))
         return await operation.serve(Call(request, caller, checked, query, keeping))
@@ -71,6 +70,15 @@ class Desk:
         if operation.is_idempotent:
             return await read_empty_body(request, timeout_s=self.body_timeout_s)
         return b""
+
+
+def _checked(operation: Operation, model: type[BaseModel], body: bytes) -> object:
+    """Return what is in a body; a list of what is wrong with it otherwise."""
+    decoded = operation.decode(body) if operation.decode else None
+    if decoded is not None:
+        return decoded
+    value = parse_json(body, max_values=operation.max_values)
+    return operation.check(value) if operation.check else read_strictly(model, value)
 
 
 def routes(operations: Iterable[Operation], doorkeeper: Doorkeeper, desk: Desk) -> Sequence[Route]:

@@ -1,7 +1,7 @@
 """What clients send and ask for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated
 
 from pydantic import (
@@ -36,8 +36,13 @@ from notifier.intake.draft import AttachmentWish, Draft
 from notifier.intake.inline import MAX_CONTENT_CHARS, MAX_HTML_CHARS, MAX_SUBJECT_CHARS
 from notifier.notification.model import JsonValue, Lane, OnUnknown, Status
 from notifier.notification.reading import NotificationFilter
+from notifier.value import value
 
 MAX_BATCH = 1_000
+MAX_SEND_VALUES = 10_000
+MAX_BATCH_VALUES = 100_000
+MAX_METADATA = 20
+"""Of a notification."""
 
 
 class CancelQuery(QueryModel):
@@ -264,7 +269,7 @@ class NotificationRequest(BaseModel):
     metadata: Annotated[
         dict[MetadataName, MetadataValue],
         Field(
-            max_length=20,
+            max_length=MAX_METADATA,
             description="Your own references, to find it by.",
             json_schema_extra={"additionalProperties": False},
         ),
@@ -295,19 +300,19 @@ class NotificationRequest(BaseModel):
             headers=self.headers,
             literal=self.literal,
             sanitise=self.sanitise,
-            attachments=[AttachmentWish(each.id, each.inline) for each in self.attachments],
+            attachments=tuple(AttachmentWish(each.id, each.inline) for each in self.attachments),
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reading:
     """A notification as it was read at `path`: what is good of it, and what has a wrong shape.
 
-    `request` holds nothing that was sent in the fields that are `wrong`.
+    `draft` holds nothing that was sent in the fields that are `wrong`.
     """
 
     path: Path
-    request: NotificationRequest
+    draft: Draft
     errors: list[InvalidField] = field(default_factory=list)
     wrong: frozenset[str] = frozenset()
 
@@ -316,20 +321,21 @@ _FIELDS = frozenset(field.alias or name for name, field in NotificationRequest.m
 _STAND_INS: Mapping[str, JsonValue] = {"type": "in_app", "recipient": "-"}
 
 
-def read_notification(value: JsonValue, *, path: Path = ()) -> Reading:
-    """Read `value`, found at `path` of the body."""
-    read = read_strictly(NotificationRequest, value, path=path)
+def read_notification(found: JsonValue, *, path: Path = ()) -> Reading:
+    """Read what was found at `path` of the body."""
+    read = read_strictly(NotificationRequest, found, path=path)
     if not isinstance(read, list):
-        return Reading(path, read)
-    known = value if isinstance(value, dict) else {}
-    if isinstance(value, dict) and value.keys().isdisjoint(("recipient", "user_id")):
+        return Reading(path=path, draft=read.draft())
+    known = found if isinstance(found, dict) else {}
+    if isinstance(found, dict) and found.keys().isdisjoint(("recipient", "user_id")):
         read.append(InvalidField(pointer((*path, "recipient")), NEITHER))
     wrong = _wrong_fields(read, path)
     good = {name: each for name, each in known.items() if name in _FIELDS - wrong}
     rest = read_model(NotificationRequest, {**_STAND_INS, **good})
     if isinstance(rest, list):  # so much is wrong that not all of it was told
-        return Reading(path, NotificationRequest.model_validate(_STAND_INS), read, _FIELDS)
-    return Reading(path, rest, read, wrong)
+        nothing = NotificationRequest.model_validate(_STAND_INS)
+        return Reading(path=path, draft=nothing.draft(), errors=read, wrong=_FIELDS)
+    return Reading(path=path, draft=rest.draft(), errors=read, wrong=wrong)
 
 
 def _wrong_fields(errors: Sequence[InvalidField], path: Path) -> frozenset[str]:
@@ -353,3 +359,6 @@ class BatchFrame(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
 
     notifications: Annotated[list[PydanticJson], Field(min_length=1, max_length=MAX_BATCH)]
+
+    def __len__(self) -> int:
+        return len(self.notifications)

@@ -18,8 +18,11 @@ from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import InvalidField, ProblemError, invalid
 from notifier.api.kit.trace import traceparent
 from notifier.api.notifications.answers import AcceptedView, BatchItemView, BatchView
+from notifier.api.notifications.decoding import decode_batch, decode_notification
 from notifier.api.notifications.paths import PREFIX, TAG, location
 from notifier.api.notifications.requests import (
+    MAX_BATCH_VALUES,
+    MAX_SEND_VALUES,
     BatchFrame,
     BatchRequest,
     NotificationRequest,
@@ -30,10 +33,7 @@ from notifier.intake.draft import Flaw
 from notifier.intake.drafting import Drafter
 from notifier.intake.ports import Submission
 from notifier.intake.submission import Submitter
-from notifier.notification.model import JsonValue
 
-_MAX_SEND_VALUES = 10_000
-_MAX_BATCH_VALUES = 100_000
 _ITEMS_PER_TURN = 5
 _MAX_BATCH_ERRORS = 1_000
 
@@ -65,11 +65,12 @@ class SendingEndpoints:
         )
         return await self._submit([outcome], call, answer)
 
-    async def send_batch(self, call: Call[BatchFrame, None]) -> Response:
+    async def send_batch(self, call: Call[BatchFrame | Sequence[Reading], None]) -> Response:
         """Accept what is good of up to a thousand notifications."""
-        items = call.body.notifications
-        self.doorkeeper.charge(call.request, call.caller, len(items))
-        outcomes = await self._outcomes(await _read_items(items), call)
+        batch = call.body
+        self.doorkeeper.charge(call.request, call.caller, len(batch))
+        readings = await _read_items(batch) if isinstance(batch, BatchFrame) else batch
+        outcomes = await self._outcomes(readings, call)
         submissions = [each for each in outcomes if isinstance(each, Submission)]
         view = _view(outcomes)
         if not submissions:
@@ -82,7 +83,7 @@ class SendingEndpoints:
     ) -> Sequence[Submission | _Invalid]:
         """Return a submission of each, or what is wrong with it."""
         made = await self.drafter.submissions(
-            [each.request.draft() for each in readings],
+            [each.draft for each in readings],
             service=call.caller.service,
             traceparent=traceparent(call.request),
         )
@@ -105,7 +106,8 @@ class SendingEndpoints:
             scope="send",
             body=NotificationRequest,
             check=read_notification,
-            max_values=_MAX_SEND_VALUES,
+            decode=decode_notification,
+            max_values=MAX_SEND_VALUES,
             is_idempotent=True,
             is_gathered=True,
             replies={202: Reply(description="Accepted", model=AcceptedView, headers=("Location",))},
@@ -125,7 +127,8 @@ class SendingEndpoints:
             scope="send",
             body=BatchRequest,
             check=partial(read_model, BatchFrame),
-            max_values=_MAX_BATCH_VALUES,
+            decode=decode_batch,
+            max_values=MAX_BATCH_VALUES,
             max_bytes=self.max_batch_bytes,
             is_idempotent=True,
             is_gathered=True,
@@ -133,10 +136,10 @@ class SendingEndpoints:
         )
 
 
-async def _read_items(items: Sequence[JsonValue]) -> Sequence[Reading]:
+async def _read_items(batch: BatchFrame) -> Sequence[Reading]:
     readings: list[Reading] = []
     left = _MAX_BATCH_ERRORS
-    for index, item in enumerate(items):
+    for index, item in enumerate(batch.notifications):
         reading = read_notification(item, path=("notifications", index))
         # Of each something is told, but not so much that telling it takes seconds.
         del reading.errors[max(1, left) :]

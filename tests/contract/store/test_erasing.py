@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -92,14 +93,14 @@ def telling(
 ) -> Submission:
     """What is sent to them: all that it says names them."""
     made = a_submission(channel=channel, recipient=recipient, metadata={"name": CANARY})
-    changes = {
-        "subject": CANARY,
-        "content": "Dear {{ name }}",
-        "variables": {"name": CANARY},
-        "origin": Origin(rule="shipped", key=CANARY),
-        "addressee": Addressee(user_id=user_id) if user_id else None,
-    }
-    return type(made)(**{**{name: getattr(made, name) for name in made.__slots__}, **changes})
+    return replace(
+        made,
+        subject=CANARY,
+        content="Dear {{ name }}",
+        variables={"name": CANARY},
+        origin=Origin(rule="shipped", key=CANARY),
+        addressee=Addressee(user_id=user_id) if user_id else None,
+    )
 
 
 async def erase(stores: Stores, request: ErasureRequest) -> Erasure:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from notifier.api.kit.fields import parse_time
 from notifier.api.notifications.requests import NotificationRequest, read_notification
+from notifier.intake.draft import Draft
 from notifier.notification.model import Channel, Lane
 
 MAIL: Mapping[str, Any] = {
@@ -22,10 +23,10 @@ SMS: Mapping[str, Any] = {"type": "sms", "recipient": "+491701234567", "content"
 IN_APP: Mapping[str, Any] = {"type": "in_app", "recipient": "user 42", "content": "On its way."}
 
 
-def accepted(value: object) -> NotificationRequest:
+def accepted(value: object) -> Draft:
     reading = read_notification(value)  # type: ignore[arg-type] # anything may come
     assert not reading.errors
-    return reading.request
+    return reading.draft
 
 
 def wrong(value: object) -> dict[str, str]:
@@ -36,11 +37,11 @@ def wrong(value: object) -> dict[str, str]:
 
 @pytest.mark.parametrize("value", [MAIL, SMS, IN_APP])
 def test_the_least_that_a_channel_needs_is_accepted(value: Mapping[str, Any]) -> None:
-    assert accepted(value).priority is Lane.NORMAL
+    assert accepted(value).lane is Lane.NORMAL
 
 
 def test_in_app_may_be_written_with_a_hyphen() -> None:
-    assert accepted({**IN_APP, "type": "in-app"}).type is Channel.IN_APP
+    assert accepted({**IN_APP, "type": "in-app"}).channel is Channel.IN_APP
 
 
 def test_all_that_is_missing_is_reported_at_once() -> None:
@@ -184,15 +185,14 @@ def test_whatever_comes_is_accepted_or_refused_but_never_breaks(value: object) -
     reading = read_notification(value)  # type: ignore[arg-type] # anything may come
 
     assert bool(reading.errors) == bool(reading.wrong)
-    assert reading.request.draft().content == reading.request.content
 
 
 def test_what_is_good_of_a_notification_is_read_although_the_rest_is_not() -> None:
     reading = read_notification({**MAIL, "recipient": 5, "subject": "a\0b", "colour": "blue"})
 
     assert reading.wrong == {"recipient", "subject", "colour"}
-    assert (reading.request.type, reading.request.content) == (Channel.EMAIL, MAIL["content"])
-    assert (reading.request.recipient, reading.request.subject) == ("-", None)
+    assert (reading.draft.channel, reading.draft.content) == (Channel.EMAIL, MAIL["content"])
+    assert (reading.draft.recipient, reading.draft.subject) == ("-", None)
 
 
 @pytest.mark.parametrize(
