@@ -152,7 +152,14 @@ def _on_templates(
 
 
 def _on_rules(ports: ApiPorts, reactor: Reactor) -> Sequence[Operation]:
-    reviewer = Reviewer(reactor.drafter.pinner.library)
+    drafter = reactor.drafter
+    reviewer = Reviewer(
+        library=drafter.pinner.library,
+        renderer=drafter.pinner.renderer,
+        expressions=ports.expressions,
+        categories=drafter.audience.categories,
+        channels=drafter.channels,
+    )
     reading = RuleReading(rules=ports.rules, reviewer=reviewer)
     writing = RuleWriting(
         rules=ports.rules,

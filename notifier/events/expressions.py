@@ -43,6 +43,9 @@ class Expressions(Protocol):
         `names` are those that there will be.
         """
 
+    def is_constant(self, expression: str) -> bool:
+        """Whether it reads nothing; of one without a fault."""
+
     def context(self, names: Mapping[str, JsonValue]) -> Context | Unfit:
         """Make what expressions read; `Unfit` if it is too much."""
 

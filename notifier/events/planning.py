@@ -226,6 +226,7 @@ class _Making:
             template=step.ref,
             variables=variables,
             lane=self.rule.lane,
+            counts_as=self.rule.category,
             send_at=self.at,
             expires_at=self._expires_at(step),
             sensitive=step.is_sensitive,

@@ -33,6 +33,7 @@ from notifier.notification.model import JsonValue
 from notifier.notification.origin import Origin, Unless
 
 _MAX_REASON_CHARS = 500
+_OWN_CATEGORY = "what goes to a topic is of its template's category: leave category out"
 _NOT_FOR_TOPICS = "to a topic goes one send over one channel, and nothing but delays before it"
 
 
@@ -190,6 +191,8 @@ class Reactor:
             plan = self.planner.plan(version.rule, To(), occasion)
         except PlanError as error:
             return _failed(version, error)
+        if version.rule.category is not None:
+            return _match(version, Outcome.FAILED, _OWN_CATEGORY)
         if self.announcer is None or not is_for_topics(plan):
             return _match(version, Outcome.FAILED, _NOT_FOR_TOPICS)
         draft = await self._fitting(plan.drafts[0].draft, service)

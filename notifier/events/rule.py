@@ -145,6 +145,8 @@ class Rule:
     """Types of events that take back what is pending, by the same key."""
     variables: Mapping[str, str] = field(default_factory=dict)
     lane: Lane = Lane.NORMAL
+    category: str | None = None
+    """What people choose by, instead of the templates' own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from datetime import time
 from enum import StrEnum
 from typing import Any, TypeAlias, TypeVar
 
+from notifier.audience.category import is_category_key
 from notifier.audience.quiet_hours import WEEKDAYS
 from notifier.content.template import is_template_name
 from notifier.events.expressions import OF_DIGEST, OF_EVENT
@@ -80,6 +81,7 @@ class _Reading:
             cancelled_by=self._types(given.get("cancelled_by", []), ("cancelled_by",)),
             variables=self._variables(given.get("variables", {}), ("variables",)),
             lane=self._member(Lane, given.get("lane", Lane.NORMAL), ("lane",)) or Lane.NORMAL,
+            category=self._optional(given, "category", self._category),
         )
         if None not in steps and "steps" in given:
             self.flaws += order_flaws(rule)
@@ -214,6 +216,12 @@ class _Reading:
             return {}
         return {name: self._expression(each, (*path, name)) for name, each in value.items()}
 
+    def _category(self, value: JsonValue, path: Path) -> str:
+        if not isinstance(value, str) or not is_category_key(value):
+            self._note(path, "expected the key of a category, such as shipping")
+            return ""
+        return value
+
     def _type(self, value: JsonValue, path: Path) -> str:
         stem = value.removesuffix(".*") if isinstance(value, str) else ""
         if not isinstance(value, str) or not _TYPE.fullmatch(stem):
@@ -280,6 +288,6 @@ class _Reading:
         self.flaws.append(RuleFlaw(path, words))
 
 
-_OTHERS = ("when", "key", "cancelled_by", "variables", "lane")
+_OTHERS = ("when", "key", "cancelled_by", "variables", "lane", "category")
 _OF_SENDS = ("variables", "expires_in", "sensitive")
 _OF_DIGESTS = ("key", "window", "until", "max_items", "first")

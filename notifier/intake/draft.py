@@ -51,6 +51,8 @@ class Draft:
     """A person in the directory of the service: the address is theirs, unless one is given."""
     category: str | None = None
     """What people choose by; a template has its own."""
+    counts_as: str | None = None
+    """What they choose by instead of that; no client's to say."""
     content: str | None = None
     subject: str | None = None
     html: str | None = None

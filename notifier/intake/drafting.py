@@ -122,13 +122,15 @@ class Drafter:
         self, draft: Draft, said: Said | list[Flaw], person: Person | None, known: _Known
     ) -> Wish | list[Flaw]:
         """Say whether whom it is for wants it, and when."""
-        key = said.category if isinstance(said, Said) else draft.category
+        own = said.category if isinstance(said, Said) else draft.category
+        key = draft.counts_as or own
         if key is None and person is None:
             return NO_WISH
         occasion = await self.audience.occasion(
             known.service, key, channel=draft.channel, lane=draft.lane
         )
-        if draft.category is not None and occasion.category is None:
+        is_named = (draft.counts_as or draft.category) is not None
+        if is_named and occasion.category is None:
             return [Flaw("category", await self._no_category(known.service))]
         if person is None and occasion.category is None:
             return NO_WISH

@@ -38,6 +38,10 @@ _KEPT = frozenset(
 _STRING = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
 _PATH = re.compile(r"[A-Za-z_]\w*(?:\.\w+|\[\d+\])*", re.ASCII)
 _FILTER = re.compile(r"\|\s*(\w*)")
+_CALL = re.compile(r"(?:(\w+)|[\])])\s*\(")
+_TEST = re.compile(r"\bis(?:\s+not)?\Z")
+_BEFORE_BRACKETS = frozenset({"and", "or", "not", "in", "is", "if", "else"})
+_BY_ZERO = re.compile(r"[/%]\s*0+(?:\.0*)?(?![\w.])")
 _SYNTAX = "is not in the expressions' language"
 
 
@@ -120,21 +124,31 @@ class ExpressionEngine:
 
     def fault(self, expression: str, names: Collection[str] = OF_EVENT) -> str | None:
         """Say what is wrong with an expression that reads `names`."""
-        if words := _fault(expression):
+        if words := _fault(expression) or self._syntax_fault(expression):
             return words
+        if unknown := sorted(self._read(expression).difference(names)):
+            return _unknown(unknown[0], names)
+        if words := next(_futile(expression), None):
+            return words
+        found = self.value(expression, Context({})) if self.is_constant(expression) else None
+        return found.words if isinstance(found, Unfit) else None
+
+    def is_constant(self, expression: str) -> bool:
+        """Whether it reads nothing."""
+        return not self._read(expression)
+
+    def _read(self, expression: str) -> set[str]:
+        return self._environment.undeclared_variables_in_str(f"{{{{ ({expression}) }}}}")
+
+    def _syntax_fault(self, expression: str) -> str | None:
         try:
-            self._environment.add_template("checked", f"{{% if ({expression}) %}}{{% endif %}}")
+            # What is worked out has no marks of ours around it that could be complained of.
             self._environment.eval_expr(expression)
         except minijinja.TemplateError as error:
             if error.kind == "SyntaxError":
                 return f"{_SYNTAX}: {error.detail}"
-        except (FilterError, _MissingError):
-            pass
-        finally:
-            self._environment.clear_templates()
-        read = self._environment.undeclared_variables_in_str(f"{{{{ ({expression}) }}}}")
-        if unknown := sorted(read.difference(names)):
-            return _unknown(unknown[0], names)
+        except Exception:  # noqa: BLE001  it reads what is not there yet
+            return None
         return None
 
     def context(self, names: Mapping[str, JsonValue]) -> Context | Unfit:
@@ -195,6 +209,18 @@ def _faults(expression: str) -> Iterator[str]:
     there = _KEPT | _FILTERS.keys()
     if unknown := [name for name in used if name not in there]:
         yield f"there is no filter {unknown[0]}; there are {', '.join(sorted(there))}"
+
+
+def _futile(expression: str) -> Iterator[str]:
+    """Find what never works, whatever an event says."""
+    bare = _STRING.sub("''", expression)
+    for match in _CALL.finditer(bare):
+        before = bare[: match.start()].rstrip()
+        is_filter_or_test = before.endswith("|") or _TEST.search(before)
+        if match[1] not in _BEFORE_BRACKETS and not is_filter_or_test:
+            yield f"there are no functions or methods, such as {match[0]}..): there are filters"
+    if _BY_ZERO.search(bare):
+        yield "it divides by 0"
 
 
 def _said(error: minijinja.TemplateError, expression: str) -> Missing | Unfit:

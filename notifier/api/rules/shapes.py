@@ -79,6 +79,10 @@ class RuleRequest(BaseModel):
         ),
     ] = None
     lane: Annotated[JsonValue, Field(description="`high`, `normal` or `bulk`.")] = None
+    category: Annotated[
+        JsonValue,
+        Field(description="What people choose by, instead of the templates' own categories."),
+    ] = None
     steps: Annotated[
         JsonValue,
         Field(

@@ -71,6 +71,14 @@ def test_what_is_not_there_is_named(expression: str, name: str) -> None:
         ("data.total * 2", "times"),
         ("data.s|replace('a', 'b')", "there is no filter replace"),
         ("'\\\\' * 3 ~ '*'", "times"),
+        ("data.total > ", "unexpected end of input"),
+        ("data.total > 1)", "unexpected input after expression"),
+        ("data.items()", "there are no functions or methods, such as items("),
+        ("data.seats[0] (1)", "there are no functions or methods"),
+        ("1/0", "it divides by 0"),
+        ("data.total // 0.0 > 1", "it divides by 0"),
+        ("'x'|int > 1", "a value does not fit"),
+        ("['a']|sum", "a value does not fit"),
     ],
 )
 def test_an_expression_that_cannot_be_is_refused_before_any_event(

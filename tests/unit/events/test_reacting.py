@@ -11,6 +11,7 @@ from notifier.events.rule import RuleVersion
 from notifier.intake.ports import Submission
 from notifier.notification.model import Channel, JsonValue, Lane
 from notifier.notification.origin import Condition, Origin, Unless
+from tests.audience import a_category
 from tests.unit.events.rules import IN_APP, NOW, ORDER, SEND, World, an_event
 
 FIRST_DAY = "'0001-01-01T00:00:00+14:00'"
@@ -362,3 +363,34 @@ def _shape(made: Submission, places: dict[Any, int]) -> object:
         made.channel, made.recipient, made.template, made.variables, made.send_at, made.lane,
         unless and (places[unless.id], unless.condition),
     )  # fmt: skip
+
+
+async def test_a_rule_may_name_a_category_that_people_choose_by(world: World) -> None:
+    world.people.declare(a_category("shipping", defaults={Channel.EMAIL: False}))
+    world.rules.add(category="shipping")
+
+    [made] = (await matched(world)).submissions
+
+    assert made.addressee is not None
+    assert made.addressee.category == "shipping"
+    assert made.withheld is not None
+
+
+async def test_a_category_that_is_gone_keeps_a_rule_from_being_carried_out(world: World) -> None:
+    world.rules.add(category="shipping")
+
+    match = await matched(world)
+
+    assert match.outcome is Outcome.FAILED
+    assert "there is no such category" in (match.reason or "")
+
+
+async def test_what_goes_to_a_topic_is_of_its_templates_category(world: World) -> None:
+    world.rules.add(category="shipping", to="{'topic': 'news'}")
+
+    match = await matched(world)
+
+    assert (match.outcome, match.reason) == (
+        Outcome.FAILED,
+        "what goes to a topic is of its template's category: leave category out",
+    )
