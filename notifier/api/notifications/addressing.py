@@ -6,7 +6,6 @@ from pydantic import Field
 
 from notifier.api.kit.fields import UserId, WrittenRecipient
 from notifier.api.kit.views import View
-from notifier.notification.outcomes import Fault
 
 Recipient: TypeAlias = Annotated[
     WrittenRecipient | None,
@@ -38,8 +37,3 @@ class ReasonView(View):
 
     code: Annotated[str, Field(description="Such as choice, category_default, quiet_hours.")]
     detail: str
-
-    @classmethod
-    def of(cls, fault: Fault | None) -> "ReasonView | None":
-        """View why a notification is withheld."""
-        return cls(code=fault.code, detail=fault.message) if fault else None

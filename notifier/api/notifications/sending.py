@@ -17,7 +17,14 @@ from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import InvalidField, ProblemError, invalid
 from notifier.api.kit.trace import traceparent
-from notifier.api.notifications.answers import AcceptedView, BatchItemView, BatchView
+from notifier.api.notifications.answers import (
+    AcceptedView,
+    BatchView,
+    JsonObject,
+    accepted,
+    accepted_item,
+    rejected_item,
+)
 from notifier.api.notifications.decoding import decode_batch, decode_notification
 from notifier.api.notifications.paths import PREFIX, TAG, location
 from notifier.api.notifications.requests import (
@@ -33,6 +40,7 @@ from notifier.intake.draft import Flaw
 from notifier.intake.drafting import Drafter
 from notifier.intake.ports import Submission
 from notifier.intake.submission import Submitter
+from notifier.notification.model import JsonValue
 
 _ITEMS_PER_TURN = 5
 _MAX_BATCH_ERRORS = 1_000
@@ -60,7 +68,7 @@ class SendingEndpoints:
             return await call.refuse(invalid(outcome))
         answer = Answer(
             status=HTTPStatus.ACCEPTED,
-            body=AcceptedView.of(outcome).json_value(),
+            body=accepted(outcome),
             headers={"Location": location(call.request, outcome.id)},
         )
         return await self._submit([outcome], call, answer)
@@ -72,10 +80,10 @@ class SendingEndpoints:
         readings = await _read_items(batch) if isinstance(batch, BatchFrame) else batch
         outcomes = await self._outcomes(readings, call)
         submissions = [each for each in outcomes if isinstance(each, Submission)]
-        view = _view(outcomes)
+        view = _view(outcomes, len(submissions))
         if not submissions:
             return await call.refuse(_all_invalid(outcomes, view))
-        answer = Answer(status=HTTPStatus.ACCEPTED, body=view.json_value())
+        answer = Answer(status=HTTPStatus.ACCEPTED, body=view)
         return await self._submit(submissions, call, answer)
 
     async def _outcomes(
@@ -164,19 +172,18 @@ def _outcome(reading: Reading, made: Submission | list[Flaw]) -> Submission | _I
     ]
 
 
-def _view(outcomes: Sequence[Submission | _Invalid]) -> BatchView:
-    items = [
-        BatchItemView.rejected(each) if isinstance(each, list) else BatchItemView.accepted(each)
-        for each in outcomes
+def _view(outcomes: Sequence[Submission | _Invalid], accepted: int) -> JsonObject:
+    """Return what a `BatchView` is as JSON."""
+    items: list[JsonValue] = [
+        rejected_item(each) if isinstance(each, list) else accepted_item(each) for each in outcomes
     ]
-    accepted = sum(isinstance(each, Submission) for each in outcomes)
-    return BatchView(accepted=accepted, rejected=len(items) - accepted, items=items)
+    return {"accepted": accepted, "rejected": len(items) - accepted, "items": items}
 
 
-def _all_invalid(outcomes: Sequence[Submission | _Invalid], view: BatchView) -> ProblemError:
+def _all_invalid(outcomes: Sequence[Submission | _Invalid], view: JsonObject) -> ProblemError:
     errors = [error for each in outcomes if isinstance(each, list) for error in each]
     problem = invalid(errors)
-    members = {"items": view.json_value()["items"]}
+    members = {"items": view["items"]}
     return ProblemError(
         problem.problem, problem.detail, errors=problem.more.errors, members=members
     )
