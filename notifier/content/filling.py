@@ -66,6 +66,8 @@ def refuse_logic(template: str) -> None:
     Raises:
         TemplateError: there is such an opening; says where, and what to do.
     """
+    if "{%" not in template and "{#" not in template:
+        return
     if found := _LOGIC.search(template):
         message = (
             f"'{found[0]}' at character {found.start() + 1}: conditions, loops and comments are "
@@ -77,10 +79,11 @@ def refuse_logic(template: str) -> None:
 
 def _fill(template: str, variables: Variables, escape: Callable[[str], str], max_chars: int) -> str:
     if "{{" not in template:
-        _refuse_long_output(template, (), {}, max_chars)
+        _refuse_long(len(template), max_chars)
         return template
     placeholders = list(_PLACEHOLDER.finditer(template))
-    _refuse_stray_openings(template, placeholders)
+    if template.count("{{") != len(placeholders):
+        _refuse_stray_openings(template, placeholders)
     values = {name: escape(value) for name, value in _values(placeholders, variables).items()}
     _refuse_long_output(template, placeholders, values, max_chars)
     return "".join(_parts(template, placeholders, values))
@@ -186,6 +189,10 @@ def _refuse_long_output(
     max_chars: int,
 ) -> None:
     growth = sum(len(values[match[1]]) - len(match[0]) for match in placeholders)
-    if len(template) + growth > max_chars:
+    _refuse_long(len(template) + growth, max_chars)
+
+
+def _refuse_long(chars: int, max_chars: int) -> None:
+    if chars > max_chars:
         message = f"longer than {max_chars} characters once its variables are filled in"
         raise TemplateError(message)

@@ -29,7 +29,7 @@ class Attacher:
         Raises:
             StoreUnavailableError: they could not be looked up.
         """
-        ids = {id for draft in drafts for id in _ids(draft)}
+        ids = {id for draft in drafts if draft.attachments or draft.images for id in _ids(draft)}
         return await self.files.hold(ids, service=service) if ids else {}
 
     async def attached(
@@ -40,6 +40,8 @@ class Attacher:
         Raises:
             StoreUnavailableError: the images of its template could not be looked up.
         """
+        if not draft.attachments and (isinstance(said, list) or not said.shown):
+            return ()
         shown = None if isinstance(said, list) else said.shown - said.images.keys()
         if not draft.attachments and not shown:
             return ()

@@ -23,19 +23,20 @@ from notifier.intake.mailing import mail_details
 from notifier.intake.pinning import Pinner
 from notifier.intake.ports import Submission
 from notifier.intake.said import Said
-from notifier.intake.senders import Senders
+from notifier.intake.senders import Sender, Senders
 from notifier.intake.wishing import NO_WISH, Wish
 from notifier.notification.mail import MailDetails
 from notifier.notification.medium import MEDIA, Medium
 from notifier.notification.model import Addressee, Channel
 from notifier.notification.sms import SmsRules, sms_size
+from notifier.value import value
 
 MAX_DELAY = timedelta(days=366)
-_DRAFTS_PER_TURN = 5
+_DRAFTS_PER_TURN = 10
 _MOST_TOLD = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Known:
     """What was looked up for all drafts at once."""
 
@@ -44,6 +45,7 @@ class _Known:
     now: datetime
     held: Mapping[UUID, Attachment]
     people: Mapping[str, Person]
+    senders: Mapping[str, Sender]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,7 @@ class Drafter:
             now=self.clock.now(),
             held=await self.attacher.held(drafts, service),
             people=await self.audience.people(service, _user_ids(drafts)),
+            senders=await self._senders(drafts, service),
         )
         made: list[Submission | list[Flaw]] = []
         for index, draft in enumerate(drafts, 1):
@@ -86,14 +89,18 @@ class Drafter:
                 await asyncio.sleep(0)
         return made
 
+    async def _senders(self, drafts: Sequence[Draft], service: str) -> Mapping[str, Sender]:
+        has_mails = any(draft.channel is Channel.EMAIL for draft in drafts)
+        return await self.senders.of(service) if has_mails else {}
+
     async def _submission(self, draft: Draft, known: _Known) -> Submission | list[Flaw]:
         id = self.new_id()
         to = addressed(draft, known.people)
         person = to.person if isinstance(to, Addressed) else None
         said = await self._said(draft, known.service, id, person)
-        mail = await self._mail(draft, known.service, said, known.held)
+        mail = await self._mail(draft, said, known)
         wish = await self._wish(draft, said, person, known)
-        flaws = _flaws(draft, self.channels, known.now) + _flaws_among(said, mail, to, wish)
+        flaws = _flaws(draft, self.channels, known.now)
         if (
             isinstance(to, list)
             or isinstance(said, list)
@@ -101,7 +108,7 @@ class Drafter:
             or isinstance(wish, list)
             or flaws
         ):
-            return flaws
+            return flaws + _flaws_among(said, mail, to, wish)
         return _submission(id, draft, known, to=to, said=said, mail=mail, wish=wish)
 
     async def _said(
@@ -152,14 +159,10 @@ class Drafter:
         return replace(said, size=size)
 
     async def _mail(
-        self,
-        draft: Draft,
-        service: str,
-        said: Said | list[Flaw],
-        held: Mapping[UUID, Attachment],
+        self, draft: Draft, said: Said | list[Flaw], known: _Known
     ) -> MailDetails | list[Flaw] | None:
-        details = await mail_details(draft, service, self.senders)
-        attached = await self.attacher.attached(draft, held, said)
+        details = mail_details(draft, known.senders)
+        attached = await self.attacher.attached(draft, known.held, said)
         if isinstance(details, list) or isinstance(attached, list):
             return _flaws_among(details, attached)
         return replace(details or MailDetails(), attachments=attached) if attached else details
@@ -218,6 +221,7 @@ def _user_ids(drafts: Iterable[Draft]) -> set[str]:
 
 
 def _flaws(draft: Draft, channels: frozenset[Channel], now: datetime) -> list[Flaw]:
+    """Say what is wrong with the fields that are judged by themselves."""
     faults = (
         ("type", _channel_fault(draft.channel, channels)),
         ("sensitive", _sensitive_fault(MEDIA[draft.channel], sensitive=draft.sensitive)),

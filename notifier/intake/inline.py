@@ -127,7 +127,7 @@ def _fill(name: str, source: str, draft: Draft, medium: Medium) -> str:
         refuse_logic(source)
         fill = fill_html if name == "html" else fill_text
         filled = fill(source, draft.variables or {}, max_chars=most)
-    if name == "subject":
+    if name == "subject" and filled is not source:
         _require_one_line(filled)
     if name == "action_url" and (fault := action_url_fault(filled)):
         raise TemplateError(fault)

@@ -1,10 +1,10 @@
 """What a mail has besides its content: as whom it is sent, where answers go, its headers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from notifier.intake.draft import Draft, Flaw
 from notifier.intake.headers import canonical, header_faults
-from notifier.intake.senders import DEFAULT, Sender, Senders
+from notifier.intake.senders import DEFAULT, Sender
 from notifier.mailbox import Mailbox, parse_carried
 from notifier.notification.mail import MailDetails
 from notifier.notification.model import Channel
@@ -12,20 +12,18 @@ from notifier.notification.model import Channel
 _MOST_TOLD = 20
 
 
-async def mail_details(
-    draft: Draft, service: str, senders: Senders
-) -> MailDetails | list[Flaw] | None:
+def mail_details(draft: Draft, senders: Mapping[str, Sender]) -> MailDetails | list[Flaw] | None:
     """Pin what a draft's mail has besides its content; or all that is wrong with it.
 
-    None: it has nothing, and is sent as its provider's settings have it.
-
-    Raises:
-        StoreUnavailableError: the senders of its service could not be read.
+    `senders` are those of its service. None: it has nothing, and is sent as its provider's
+    settings have it.
     """
     if draft.channel is not Channel.EMAIL:
         return list(_misplaced(draft)) or None
-    sender = await _sender(draft.sender, service, senders)
+    sender = _sender(draft.sender, senders)
     reply_to = _reply_to(draft.reply_to)
+    if sender is None and reply_to is None and not draft.headers:
+        return None
     flaws = [each for each in (sender, reply_to) if isinstance(each, Flaw)]
     flaws += _wrong_headers(draft)
     if flaws or isinstance(sender, Flaw) or isinstance(reply_to, Flaw):
@@ -33,9 +31,7 @@ async def mail_details(
     return _details(sender, reply_to, draft)
 
 
-def _details(sender: Sender | None, reply_to: Mailbox | None, draft: Draft) -> MailDetails | None:
-    if sender is None and reply_to is None and not draft.headers:
-        return None
+def _details(sender: Sender | None, reply_to: Mailbox | None, draft: Draft) -> MailDetails:
     return MailDetails(
         sender=sender.mailbox if sender else None,
         reply_to=reply_to or (sender.reply_to if sender else None),
@@ -50,8 +46,7 @@ def _misplaced(draft: Draft) -> Iterator[Flaw]:
             yield Flaw(field, "only an email has this")
 
 
-async def _sender(name: str | None, service: str, senders: Senders) -> Sender | Flaw | None:
-    known = await senders.of(service)
+def _sender(name: str | None, known: Mapping[str, Sender]) -> Sender | Flaw | None:
     if name is None or name in known:
         return known.get(name or DEFAULT)
     if not known:

@@ -19,12 +19,12 @@ class Wish:
     def withheld(self) -> Fault | None:
         """Why it is not sent, or not yet."""
         match self.decision:
+            case None | Send():
+                return None
             case Suppress(why=why):
                 return Fault(kind=SUPPRESSED, code=why.code, message=why.words)
             case Defer(why=why):
                 return Fault(kind=DEFERRED, code=why.code, message=why.words)
-            case Send() | None:
-                return None
 
     def later(self, send_at: datetime | None) -> datetime | None:
         """Return the time to send at: `send_at` (None: at once), or what is wanted."""

@@ -29,13 +29,13 @@ async def kept(*more: str) -> KeptSenders:
 
 
 async def details(draft: Draft, store: KeptSenders) -> MailDetails | None:
-    found = await mail_details(draft, "orders", Senders(store, ManualClock()))
+    found = mail_details(draft, await Senders(store, ManualClock()).of("orders"))
     assert not isinstance(found, list), found
     return found
 
 
 async def wrong(draft: Draft, store: KeptSenders) -> Mapping[str, str]:
-    found = await mail_details(draft, "orders", Senders(store, ManualClock()))
+    found = mail_details(draft, await Senders(store, ManualClock()).of("orders"))
     assert isinstance(found, list), found
     return {each.field: each.words for each in found}
 
@@ -109,7 +109,7 @@ async def test_a_reply_to_of_an_international_domain_is_written_in_ascii() -> No
 async def test_wrong_headers_are_told_with_their_names_all_at_once() -> None:
     draft = replace(MAIL, sender="?", reply_to="?", headers={"Bcc": "e@x.io", "X-A": "a\nb"})
 
-    found = await mail_details(draft, "orders", Senders(KeptSenders(), ManualClock()))
+    found = mail_details(draft, await Senders(KeptSenders(), ManualClock()).of("orders"))
 
     assert isinstance(found, list)
     assert [(each.field, each.path) for each in found] == [
@@ -131,9 +131,8 @@ async def test_only_an_email_has_any_of_it() -> None:
     draft = replace(SMS, sender="news", reply_to="a@shop.example", headers={"X-A": "b"})
 
     assert list(await wrong(draft, await kept())) == ["from", "reply_to", "headers"]
-    store = await kept("default")
-    assert await mail_details(SMS, "orders", Senders(store, ManualClock())) is None
-    assert store.looks == 0
+    senders = await Senders(await kept("default"), ManualClock()).of("orders")
+    assert mail_details(SMS, senders) is None
 
 
 async def test_senders_are_looked_up_again_after_a_while_and_after_a_change_here() -> None:
