@@ -13,8 +13,7 @@ from notifier.content.shared import Shared
 from notifier.content.template import Content, Rendered, TemplateVersion
 from notifier.notification.model import Channel
 from notifier.rendering.checking.check import check
-from notifier.rendering.renderer import VersionRenderer
-from tests.unit.rendering.making import StandingClock, offered, version
+from tests.unit.rendering.making import RENDERER, fill, offered, version
 
 LAYOUT = "mail"
 NAMES = [name for name in READY_MADE.names() if name != LAYOUT]
@@ -27,7 +26,6 @@ WHOLE = Brand(
     support_email="help@evently.example.com",
     support_phone="+43 1 2345678",
 )
-RENDERER = VersionRenderer(StandingClock())
 
 
 @cache
@@ -63,9 +61,7 @@ def filled(
     of = published(name, brand)
     given = RENDERER.completed(of, variables)
     assert isinstance(given, Mapping), given
-    return RENDERER.render(
-        of, channel, locale=locale, variables=given, offered=given_by_us or offered()
-    )
+    return fill(of, channel, locale=locale, variables=given, offered=given_by_us or offered())
 
 
 def page_of(name: str, locale: str, brand: Brand = WHOLE) -> str:

@@ -46,7 +46,7 @@ class Renderer(Protocol):
     ) -> Variables | Sequence[VariableFault]:
         """Return the variables with the schema's defaults, or all that is wrong with them."""
 
-    def render(
+    async def render(
         self,
         version: TemplateVersion,
         channel: Channel,
@@ -60,6 +60,7 @@ class Renderer(Protocol):
         Raises:
             TemplateError: it has no parts for the channel, or they cannot be filled; names the
                 part and its line, and no value.
+            WorkshopUnavailableError: it could not be tried.
         """
 
 

@@ -101,7 +101,7 @@ class Composer:
         version = await self.library.version(pin.version_id)
         if version is None:
             raise TemplateError("the version of its template is not there any more")
-        return self.renderer.render(
+        return await self.renderer.render(
             version,
             claimed.channel,
             locale=pin.locale,

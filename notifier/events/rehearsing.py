@@ -85,7 +85,7 @@ class Rehearser:
         described = await self._described(made)
         offered = replace(example_offered(str(made.id)), recipient=described)
         try:
-            rendered = pinner.renderer.render(
+            rendered = await pinner.renderer.render(
                 version,
                 made.channel,
                 locale=pin.locale,

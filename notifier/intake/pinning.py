@@ -49,18 +49,18 @@ class Pinner:
             return [Flaw("template", why_not(found))]
         if found.content.is_partial:
             return [Flaw("template", IS_PARTIAL)]
-        return self.settled(found, draft, id, person)
+        return await self.settled(found, draft, id, person)
 
-    def settled(
+    async def settled(
         self, found: TemplateVersion, draft: Draft, id: UUID, person: Person | None
     ) -> Said | list[Flaw]:
         """Pin a draft to this version; or all that is wrong with its variables."""
         variables = self.renderer.completed(found, draft.variables or {})
         if not isinstance(variables, Mapping):
             return [Flaw("variables", each.words, each.path) for each in variables]
-        return self._tried(found, draft, variables, id, person)
+        return await self._tried(found, draft, variables, id, person)
 
-    def _tried(
+    async def _tried(
         self,
         found: TemplateVersion,
         draft: Draft,
@@ -74,7 +74,7 @@ class Pinner:
         described = person.described if person else {}
         offered = replace(example_offered(str(id)), recipient=described)
         try:
-            rendered = self.renderer.render(
+            rendered = await self.renderer.render(
                 found, draft.channel, locale=locale, variables=variables, offered=offered
             )
         except TemplateError as error:
@@ -116,11 +116,11 @@ class SettledPinner(Pinner):
     ) -> Said | list[Flaw]:
         del template, service
         if self.is_personal:
-            return self.settled(self.version, draft, id, person)
+            return await self.settled(self.version, draft, id, person)
         spoken = draft.locale or (person.locale if person else None)
         place = (spoken, identity(draft.variables))
         if place not in self.tried:
-            self.tried[place] = self.settled(self.version, draft, id, person)
+            self.tried[place] = await self.settled(self.version, draft, id, person)
         return self.tried[place]
 
 

@@ -1,6 +1,7 @@
-"""The process that meets sources which were never published: `python -m notifier.rendering.child`.
+"""The process for sources that may come to anything: `python -m notifier.rendering.child`.
 
-A source can end it, and that is what it is for: it holds nothing, and may use little. It reads
+It meets what was never published, and what was but cannot be told to be small. A source can end
+it, and that is what it is for: it holds nothing, and may use little. It reads
 questions from its standard input, frames of JSON, and ends with it, as when its parent dies.
 """
 
@@ -8,13 +9,18 @@ import json
 import os
 import sys
 import threading
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from notifier.content.encoding import Document, read_content
+from notifier.content.template import Content
+from notifier.errors import TemplateError
 from notifier.notification.model import Channel
 from notifier.notification.sms import SmsRules
 from notifier.rendering.checking.check import check
-from notifier.rendering.framing import HEADER, framed
+from notifier.rendering.framing import HEADER, ROOMY, framed
+from notifier.rendering.pages import Finisher
+from notifier.rendering.parts import Parts
 from notifier.rendering.previewing import preview
 from notifier.rendering.wire import (
     checked_document,
@@ -25,6 +31,7 @@ from notifier.rendering.wire import (
 
 MEMORY_BYTES = 700_000_000
 STACK_BYTES = 1_048_576
+ROOMY_STACK_BYTES = 8 * STACK_BYTES
 CPU_S = 2
 """For one question, at most; the kernel counts whole seconds."""
 
@@ -33,9 +40,9 @@ def main() -> None:
     """Answer questions until there are no more, on a small stack.
 
     Chains of operators take stack for each link. What gets through here has eight times as much
-    where it is filled, on a main thread.
+    where it is filled.
     """
-    threading.stack_size(STACK_BYTES)
+    threading.stack_size(ROOMY_STACK_BYTES if ROOMY in sys.argv else STACK_BYTES)
     worker = threading.Thread(target=serve)
     worker.start()
     worker.join()
@@ -59,6 +66,8 @@ def answer(question: Document) -> Document:
     if question["do"] == "check":
         rules = SmsRules(**question["sms"])
         return checked_document(check(content, read_shared(question["shared"]), rules))
+    if question["do"] == "fill":
+        return _fill(content, question)
     shared = question["shared"]
     found = preview(
         content,
@@ -70,6 +79,20 @@ def answer(question: Document) -> Document:
         shared=None if shared is None else read_shared(shared),
     )
     return preview_document(found)
+
+
+def _fill(content: Content, question: Document) -> Document:
+    try:
+        rendered = Parts(content, Finisher()).filled(
+            Channel(question["channel"]),
+            locale=None,
+            variables=question["variables"],
+            offered=read_offered(question["offered"]),
+            now=question["now"],
+        )
+    except TemplateError as error:
+        return {"fault": str(error)}
+    return preview_document(rendered)
 
 
 def _next(questions: BinaryIO) -> Document | None:
@@ -87,6 +110,9 @@ def _answer(answers: BinaryIO, document: Document) -> None:
 
 
 def _limit_memory() -> None:
+    if sys.platform == "linux":
+        # Where memory runs out first, this one goes, and not who asks it.
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     if sys.platform != "win32":
         import resource  # noqa: PLC0415  not on every system
 

@@ -1,13 +1,13 @@
 """The template language as notifier offers it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import minijinja
 
 from notifier.rendering.faults import FilterError, PartError, engine_fault, filter_fault
 from notifier.rendering.filters import CLEANING, FILTERS, FORMATS
 from notifier.rendering.formats import Formats
-from notifier.rendering.limits import FUEL, MAX_RICH_TAGS, MAX_SOURCE_BYTES
+from notifier.rendering.limits import FUEL, MAX_PRINTED_CHARS, MAX_RICH_TAGS, MAX_SOURCE_BYTES
 from notifier.rendering.values import Allowance, Value, printed
 
 ESCAPED_PARTS = frozenset({"html", "mjml"})
@@ -18,12 +18,14 @@ _REMOVED_GLOBALS = ("debug", "namespace", "dict")
 """They show what is not the template's, or grow values from one round of a loop to the next."""
 
 
-def environment(fuel: int = FUEL) -> minijinja.Environment:
+def environment(
+    fuel: int = FUEL, finalizer: Callable[[object], str] | None = None
+) -> minijinja.Environment:
     """Make an environment without templates: strict, bounded, and cut off from all else."""
     made = minijinja.Environment(
         fuel=fuel,
         undefined_behavior="strict",
-        finalizer=printed,
+        finalizer=printed if finalizer is None else finalizer,
         auto_escape_callback=_escaping,
         # Found nowhere: a part is whole by itself.
         path_join_callback=lambda _name, _parent: "",
@@ -42,7 +44,8 @@ class Engine:
     """Parts by name, read once. What was never published must not come here, but in a child."""
 
     def __init__(self, fuel: int = FUEL) -> None:
-        self._environment = environment(fuel)
+        self._environment = environment(fuel, self._printed)
+        self._printing = _printing()
         self._sources: dict[str, str] = {}
 
     def add(self, name: str, source: str) -> None:
@@ -68,6 +71,7 @@ class Engine:
         """
         source = self._sources[name]
         cleaning = Allowance(MAX_RICH_TAGS, "the filter rich is given too many tags")
+        self._printing = _printing()
         looked_up = {FORMATS: formats, CLEANING: cleaning}
         try:
             return self._environment.render_template(name, **data, **looked_up)
@@ -85,6 +89,15 @@ class Engine:
         offered = set(self._environment.globals)
         found = self._environment.undeclared_variables_in_str(source, nested=True)
         return {name for name in found if name.partition(".")[0] not in offered}
+
+    def _printed(self, value: object) -> str:
+        text = printed(value)
+        self._printing.spend(len(text))
+        return text
+
+
+def _printing() -> Allowance:
+    return Allowance(MAX_PRINTED_CHARS, "it prints too much")
 
 
 def _escaping(name: str) -> str | None:

@@ -20,6 +20,7 @@ from notifier.events.expressions import (
 )
 from notifier.notification.model import JsonValue
 from notifier.rendering.faults import FilterError, PartError, engine_fault
+from notifier.rendering.multiplying import number, times
 from notifier.rendering.plain import plain
 from notifier.rendering.values import Fields, shielded
 
@@ -27,7 +28,6 @@ FUEL = 5_000
 """What an expression may spend: going once through some thousands of values."""
 _MAX_JOINED = 1_000
 _MAX_JOINED_CHARS = 10_000
-_MAX_NUMBER = 10**18
 _KEPT = frozenset(
     {
         *("abs", "bool", "count", "d", "default", "first", "float", "int", "last", "length"),
@@ -49,17 +49,6 @@ class _MissingError(Exception):
     """A filter found no value."""
 
 
-def _number(name: str, value: object) -> int | float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _MAX_NUMBER:
-        return value
-    raise FilterError(name, "needs a number")
-
-
-def times(value: object, factor: object) -> int | float:
-    """Multiply two numbers."""
-    return _number("times", value) * _number("times", factor)
-
-
 def text(value: object) -> str:
     """Write a text, a number or true and false as text."""
     match value:
@@ -68,7 +57,7 @@ def text(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case int() | float():
-            return str(_number("string", value))
+            return str(number("string", value))
         case _:
             raise FilterError("string", "needs a text or a number")
 

@@ -19,6 +19,7 @@ from minijinja._lowlevel import State
 from notifier.content.links import has_unfit_characters
 from notifier.rendering.faults import FilterError
 from notifier.rendering.formats import Formats, known_currency, known_zone
+from notifier.rendering.multiplying import times_or_repeated
 from notifier.rendering.values import Allowance, safe
 from notifier.urls import THIS_MACHINE
 
@@ -172,7 +173,7 @@ def truncate(value: object, length: object = 100, end: object = "…") -> str:
     return cut.rstrip() + end
 
 
-FILTERS: Mapping[str, Callable[..., str]] = {
+FILTERS: Mapping[str, Callable[..., object]] = {
     "money": minijinja.pass_state(money),
     "number": minijinja.pass_state(number),
     "percent": minijinja.pass_state(percent),
@@ -184,6 +185,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "rich": minijinja.pass_state(rich),
     "url": url,
     "truncate": truncate,
+    "times": times_or_repeated,
 }
 
 

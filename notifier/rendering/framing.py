@@ -5,6 +5,8 @@ import struct
 from collections.abc import Mapping
 
 HEADER = struct.Struct(">I")
+ROOMY = "--roomy"
+"""What the process is told that only fills what was published."""
 
 
 def framed(document: Mapping[str, object]) -> bytes:

@@ -19,5 +19,7 @@ MAX_SCHEMA_VALUES = 5_000
 """Of a schema with each reference in the place of what it refers to."""
 MAX_SUBJECT_CHARS = 998
 """RFC 5322, section 2.1.1."""
+MAX_PRINTED_CHARS = 4_000_000
+"""Of all that a part prints while it is filled: what blocks and macros hold is printed again."""
 MAX_TEXT_CHARS = 100_000
 MAX_HTML_CHARS = 500_000

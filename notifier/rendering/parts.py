@@ -1,6 +1,7 @@
 """A content whose parts are read: fills those of one channel."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from notifier.content.links import action_url_fault
 from notifier.content.ports import Offered
@@ -17,6 +18,7 @@ from notifier.rendering.limits import (
     MAX_TEXT_CHARS,
 )
 from notifier.rendering.pages import MADE_OF_MJML, Finisher
+from notifier.rendering.reckoning import Reckoning, reckoned, size
 from notifier.rendering.values import Value, shielded
 
 _CAPS: Mapping[str, int] = {"html": MAX_HTML_CHARS, "subject": MAX_SUBJECT_CHARS}
@@ -43,6 +45,34 @@ class Parts:
         self._finisher = finisher
         self._engine = Engine(fuel)
         self._read: set[str] = set()
+        self._reckoned: dict[str, Reckoning | None] = {}
+
+    def alone(self, channel: Channel, locale: str | None) -> Content | None:
+        """Return the content with nothing but what a channel has in the best locale."""
+        chosen = chosen_locale(self._content, channel, locale)
+        if chosen is None:
+            return None
+        parts = {chosen: {channel: self._content.parts[chosen][channel]}}
+        return replace(
+            self._content, default_locale=chosen, parts=parts, schema={}, examples=(), images={}
+        )
+
+    def are_small(
+        self, channel: Channel, locale: str | None, variables: Variables, offered: Offered
+    ) -> bool:
+        """Whether filling the parts of a channel is sure to take little."""
+        chosen = chosen_locale(self._content, channel, locale)
+        if chosen is None:
+            return True
+        given = size({**variables, **self._offered(offered, "")})
+        for part, source in self._content.parts[chosen][channel].items():
+            name = f"{chosen}/{channel.value}/{part}"
+            if name not in self._reckoned:
+                self._reckoned[name] = reckoned(source)
+            found = self._reckoned[name]
+            if found is None or not found.is_small(given):
+                return False
+        return True
 
     def filled(
         self,

@@ -1,4 +1,4 @@
-"""Filling versions in this process: only what was published comes here."""
+"""Filling versions: here if that is sure to take little, or else in a process of its own."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -16,6 +16,7 @@ from notifier.content.template import (
 from notifier.errors import TemplateError
 from notifier.kept import Kept
 from notifier.notification.model import Channel
+from notifier.rendering.aside import Aside
 from notifier.rendering.faults import PartError
 from notifier.rendering.pages import Finisher
 from notifier.rendering.parts import Parts
@@ -25,12 +26,19 @@ from notifier.rendering.schemas import Schema
 class VersionRenderer:
     """Fills versions, each read once and kept as long as it is among the last used."""
 
-    def __init__(self, clock: Clock, *, most_chars: int = MOST_KEPT_CHARS) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        most_chars: int = MOST_KEPT_CHARS,
+        aside: Aside | None = None,
+    ) -> None:
         self._clock = clock
         self._versions: Kept[UUID, _Version] = Kept(
             most_chars, clock, weigh=lambda read: read.weight
         )
         self._finisher = Finisher()
+        self._aside = aside or Aside()
 
     def completed(
         self, version: TemplateVersion, variables: Variables
@@ -42,7 +50,7 @@ class VersionRenderer:
         """
         return self._read(version).schema.completed(variables)
 
-    def render(
+    async def render(
         self,
         version: TemplateVersion,
         channel: Channel,
@@ -56,13 +64,16 @@ class VersionRenderer:
         Raises:
             TemplateError: it has no parts for the channel, or they cannot be filled; names the
                 part and its line, and no value.
+            WorkshopUnavailableError: they need a process of their own, and none is to be had.
         """
-        return self._read(version).parts.filled(
-            channel,
-            locale=locale,
-            variables=variables,
-            offered=offered,
-            now=self._clock.now().isoformat(),
+        parts, now = self._read(version).parts, self._clock.now().isoformat()
+        alone = parts.alone(channel, locale)
+        if alone is None or parts.are_small(channel, locale, variables, offered):
+            return parts.filled(
+                channel, locale=locale, variables=variables, offered=offered, now=now
+            )
+        return await self._aside.filled(
+            alone, channel, variables=variables, offered=offered, now=now
         )
 
     def _read(self, version: TemplateVersion) -> "_Version":

@@ -186,9 +186,9 @@ def _on_unavailable(request: Request, error: Exception) -> Response:
 
 
 def _on_no_workshop(request: Request, error: Exception) -> Response:
-    """Answer that nobody can look at drafts."""
+    """Answer that nobody can look at templates."""
     log.error("workshop.unavailable", error=type(error).__name__)
-    detail = "No process can be started that looks at drafts. Try again; nothing was changed."
+    detail = "No process can be started that looks at templates. Try again; nothing was changed."
     return problem_response(
         request, ProblemError(UNAVAILABLE, detail, headers={"Retry-After": "5"})
     )

@@ -16,6 +16,7 @@ _STRINGS = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'", re.DOTALL)
 # Neither fields nor filters, tests, or arguments by name.
 _NAMES = re.compile(r"(?<![\w.|])(?<!\| )(?<!is )[A-Za-z_]\w*(?!\w|\s*=[^=])", re.ASCII)
 _WORDS = frozenset({"and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "range"})
+_PRODUCT = re.compile(rf"{_STRINGS.pattern}|\*", re.DOTALL)
 _MACRO = re.compile(r"macro\s+(\w+)", re.ASCII)
 
 
@@ -24,14 +25,29 @@ def check_growth(source: str, report: Report) -> None:
     cut = [each for each in pieces(source) if each.kind in (Kind.TAG, Kind.PRINT)]
     macros = {found[1] for each in cut if (found := _MACRO.match(_bare(each)))}
     _check_rounds(cut, macros, report)
-    product = 1
-    for piece, kept in _kept(cut, macros):
-        names = [each for each in _NAMES.findall(kept) if each.lower() not in _WORDS]
-        product *= max(1, len(names))
-        if product > MOST:
+    _check_products(cut, report)
+    product, kept = 1, dict(_kept(cut, macros))
+    for piece in cut:
+        names = len(_names(kept.get(piece, _bare(piece))))
+        product *= max(1, names) if piece in kept else 1
+        if max(product, names) > MOST:
             words = "values are put together of one another too often"
             report("too-complex", words, piece.line)
             return
+
+
+def _check_products(cut: Sequence[Piece], report: Report) -> None:
+    for piece in cut:
+        for found in _PRODUCT.finditer(piece.text):
+            if found[0] == "*":
+                words = "there is no *; multiply, or repeat a text, with the filter times"
+                line = piece.line + piece.text.count("\n", 0, found.start())
+                report("too-complex", f"{words}: price|times(2), '-'|times(40)", line)
+                return
+
+
+def _names(text: str) -> Sequence[str]:
+    return [each for each in _NAMES.findall(text) if each.lower() not in _WORDS]
 
 
 def _kept(cut: Sequence[Piece], macros: set[str]) -> Iterator[tuple[Piece, str]]:

@@ -97,3 +97,23 @@ async def test_one_without_content_or_template_fails(bench: Bench) -> None:
     await bench.deliverer().deliver(envelope)
 
     assert await bench.stores.status(envelope.id) is Status.FAILED
+
+
+async def test_a_version_that_could_end_a_worker_fails_and_the_next_one_is_sent(
+    bench: Bench,
+) -> None:
+    """It was published when nobody knew: nothing finds it but its being filled."""
+    text = "{% set l = [name] %}{{ (l * 10000000)|string|length }}"
+    bomb = {"en": {Channel.EMAIL: {"subject": "Order", "text": text}}}
+    first = await accepted(bench, await published(bench, replace(SHIPPED, parts=bomb)))
+    second = await accepted(bench, await published(bench))
+    deliverer = bench.deliverer()
+
+    for envelope in (first, second):
+        await deliverer.deliver(envelope)
+
+    found = await bench.stores.get(first.id)
+    assert found.fault is not None
+    assert (found.status, found.fault.code) == (Status.FAILED, "template")
+    assert await bench.stores.status(second.id) is Status.SENT
+    assert len(bench.adapter.messages) == 1

@@ -1,6 +1,8 @@
 """Contents and versions, for the tests of rendering."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -92,6 +94,17 @@ def check(of: Content, shared: Shared = SHARED) -> Checked:
     return checking.check(of, shared, SmsRules())
 
 
+RENDERER = VersionRenderer(StandingClock())
+"""One for all of a process's tests: what it fills aside has one child."""
+
+
+def fill(of: TemplateVersion, channel: Channel, **given: Any) -> Rendered:
+    """What a version's parts of a channel say, or fail with."""
+    # Where a loop runs already, another one needs a thread.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, RENDERER.render(of, channel, **given)).result()
+
+
 def rendered(
     of: Content,
     channel: Channel = Channel.EMAIL,
@@ -100,7 +113,7 @@ def rendered(
     time_zone: str | None = None,
     **variables: Any,
 ) -> Rendered:
-    return VersionRenderer(StandingClock()).render(
+    return fill(
         version(of), channel, locale=locale, variables=variables, offered=offered(time_zone)
     )
 

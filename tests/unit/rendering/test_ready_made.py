@@ -17,17 +17,19 @@ from notifier.errors import TemplateError
 from notifier.notification.model import Channel
 from notifier.notification.sms import SmsEncoding, SmsSize, sms_size
 from notifier.rendering.checking.check import check
+from notifier.rendering.pages import Finisher
+from notifier.rendering.parts import Parts
 from tests.ready_made import (
     LAYOUT,
     LOCALES,
     NAMES,
-    RENDERER,
     WHOLE,
     content,
     filled,
     published,
     shared,
 )
+from tests.unit.rendering.making import RENDERER
 from tests.unit.rendering.test_escaping import ADDRESSES, PAYLOADS, skeleton
 
 ROOT = Path(__file__).parents[3]
@@ -367,3 +369,14 @@ def _within(variables: Any, path: tuple[Any, ...]) -> Any:
     for name in path:
         variables = variables[name]
     return cast(Any, variables)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_is_filled_where_it_is_sent_from(name: str) -> None:
+    """It is known to come to little: no process of its own is needed."""
+    of, variables = published(name).content, content(name).examples[0]
+    parts, given = Parts(of, Finisher()), example_offered("id")
+
+    asked = [(tag, channel) for tag, channels in of.parts.items() for channel in channels]
+
+    assert all(parts.are_small(channel, tag, variables, given) for tag, channel in asked)

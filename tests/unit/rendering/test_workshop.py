@@ -223,6 +223,6 @@ def children() -> set[int]:
     ).stdout
     for line in listed.splitlines():
         pid, _, arguments = line.strip().partition(" ")
-        if "notifier.rendering.child" in arguments:
+        if arguments.endswith("notifier.rendering.child"):
             found.add(int(pid))
     return found
