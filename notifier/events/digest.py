@@ -10,7 +10,7 @@ from uuid import UUID
 
 from notifier.events.counts import Ending
 from notifier.events.event import EventKey
-from notifier.idempotency import NotFound
+from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
 from notifier.intake.ports import Submission
 from notifier.notification.model import JsonValue
 
@@ -190,10 +190,12 @@ class DigestStore(Protocol):
     async def get(self, id: UUID, *, service: str | None) -> StoredDigest | NotFound:
         """Return one of the service's, or of any."""
 
-    async def replay(self, id: UUID, *, service: str | None) -> StoredDigest | NotFound:
-        """Have one that is failed looked at again, with all that it holds; any other stays.
+    async def replay(
+        self, id: UUID, *, service: str | None, idempotency: Idempotency | None = None
+    ) -> Applied | Remembered | KeyReused | StoredDigest | NotFound:
+        """Have one that is failed looked at again, with all that it holds.
 
-        Returns it as it was.
+        Any other is returned, and stays as it is.
         """
 
     async def under_way(self) -> DigestsUnderWay:

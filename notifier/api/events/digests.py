@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Self
 from uuid import UUID
@@ -23,7 +24,7 @@ _PREFIX = "/api/v1/digests"
 _TAG = "Events"
 
 
-class DigestView(View):
+class KeptDigestView(View):
     """A digest, and what came of it."""
 
     id: UUID
@@ -71,11 +72,18 @@ class DigestView(View):
         )
 
 
-class DigestsView(View):
+class KeptDigestsView(View):
     """One page of digests, the newest first."""
 
-    items: list[DigestView]
+    items: list[KeptDigestView]
     next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
+
+
+class ReplayedDigestView(View):
+    """A digest that a relay looks at again."""
+
+    id: UUID
+    state: DigestState
 
 
 class DigestsQuery(QueryModel):
@@ -106,25 +114,34 @@ class DigestEndpoints:
         )
         found = await self.digests.list(filter, limit=query.limit + 1, after=query.after)
         shown, next_page = call.page(found, query.limit, lambda each: each.id)
-        view = DigestsView(items=[DigestView.of(each) for each in shown], next=next_page)
+        view = KeptDigestsView(items=[KeptDigestView.of(each) for each in shown], next=next_page)
         return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
 
     async def show(self, call: Call[None, None]) -> Response:
         """Show one."""
         found = await self.digests.get(call.named("id"), service=call.caller.sees)
-        return _shown(HTTPStatus.OK, found)
+        if isinstance(found, NotFound):
+            raise not_found()
+        body = KeptDigestView.of(found).json_value()
+        return Answer(status=HTTPStatus.OK, body=body).response()
 
     async def replay(self, call: Call[None, None]) -> Response:
         """Have one that failed looked at again."""
         id = call.named("id")
-        was = await self.digests.replay(id, service=call.caller.sees)
-        if isinstance(was, StoredDigest) and was.state is not DigestState.FAILED:
-            raise ProblemError(
-                WRONG_STATE,
-                f"It is {was.state}: only what is failed is replayed.",
-                members={"digest_state": was.state.value},
-            )
-        return _shown(HTTPStatus.ACCEPTED, await self.digests.get(id, service=call.caller.sees))
+        view = ReplayedDigestView(id=id, state=DigestState.CLOSED)
+        answer = Answer(status=HTTPStatus.ACCEPTED, body=view.json_value())
+        change = partial(self.digests.replay, id, service=call.caller.sees)
+        match await call.once(change, answer):
+            case Response() as response:
+                return response
+            case StoredDigest(state=state):
+                raise ProblemError(
+                    WRONG_STATE,
+                    f"It is {state}: only what is failed is replayed.",
+                    members={"digest_state": state.value},
+                )
+            case _:
+                raise not_found()
 
     def _listing(self) -> Operation:
         return Operation(
@@ -137,7 +154,7 @@ class DigestEndpoints:
             serve=self.show_page,
             scope="events",
             query=DigestsQuery,
-            replies={200: Reply(description="One page", model=DigestsView)},
+            replies={200: Reply(description="One page", model=KeptDigestsView)},
         )
 
     def _showing(self) -> Operation:
@@ -149,7 +166,7 @@ class DigestEndpoints:
             tag=_TAG,
             serve=self.show,
             scope="events",
-            replies={200: Reply(description="The digest", model=DigestView)},
+            replies={200: Reply(description="The digest", model=KeptDigestView)},
             problems=(NOT_FOUND,),
         )
 
@@ -164,12 +181,7 @@ class DigestEndpoints:
             tag=_TAG,
             serve=self.replay,
             scope="events",
-            replies={202: Reply(description="A relay looks at it again", model=DigestView)},
+            is_idempotent=True,
+            replies={202: Reply(description="A relay looks at it again", model=ReplayedDigestView)},
             problems=(NOT_FOUND, WRONG_STATE),
         )
-
-
-def _shown(status: HTTPStatus, found: StoredDigest | NotFound) -> Response:
-    if isinstance(found, NotFound):
-        raise not_found()
-    return Answer(status=status, body=DigestView.of(found).json_value()).response()

@@ -24,9 +24,10 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.events.digest import DigestFilter, DigestState, DigestsUnderWay, StoredDigest
-from notifier.idempotency import NotFound
+from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
 from notifier.store.events.tables import IS_FAILED, digests
 from notifier.store.kit.database import Database
+from notifier.store.kit.idempotency import write_once
 from notifier.store.kit.sql import ID, Now, SecondsUntil, parameter
 
 _d = digests.c
@@ -104,15 +105,17 @@ class SqlDigestStore:
 
         return await self._database.read(work)
 
-    async def replay(self, id: UUID, *, service: str | None) -> StoredDigest | NotFound:
+    async def replay(
+        self, id: UUID, *, service: str | None, idempotency: Idempotency | None = None
+    ) -> Applied | Remembered | KeyReused | StoredDigest | NotFound:
         which = {"which_id": id, "which_service": service}
 
-        async def work(connection: AsyncConnection) -> StoredDigest | NotFound:
-            found = await _get(connection, id, service)
-            await connection.execute(_REPLAY, which)
-            return found
+        async def work(connection: AsyncConnection) -> Applied | StoredDigest | NotFound:
+            if (await connection.execute(_REPLAY, which)).rowcount:
+                return Applied()
+            return await _get(connection, id, service)
 
-        return await self._database.write(work)
+        return await write_once(self._database, idempotency, work)
 
     async def under_way(self) -> DigestsUnderWay:
         return await self._database.search(_under_way)
