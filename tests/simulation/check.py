@@ -12,6 +12,7 @@ from uuid import UUID
 from notifier.broadcasts.broadcast import State
 from notifier.notification.model import OnUnknown, Status
 from notifier.notification.transitions import DEFER, TRANSITIONS
+from tests.simulation.audience.erasing import about_erasures, is_erased
 from tests.simulation.audience.signs import about_people, may_be_unknown
 from tests.simulation.clients import Wish
 from tests.simulation.clocks import EXACT_S, may_be_off
@@ -72,6 +73,7 @@ def broken(ended: Ended) -> list[str]:
         *misworded(ended.wishes, ended.records, ended.versions, ended.journal),
         *about_people(ended),
         *about_events(ended),
+        *about_erasures(ended.erased, ended.journal),
         *(problem for case in cases for problem in _about_one(case, causes, ended)),
     ]
 
@@ -185,7 +187,11 @@ def _is_made(record: Mapping[str, Any], ended: Ended) -> bool:
 
 def _is_asked_for(case: _Case, ended: Ended) -> bool:
     if case.record["rule"] is not None:
-        return case.status is Status.SUPPRESSED or is_taken_back(case.record, ended)
+        return (
+            case.status is Status.SUPPRESSED
+            or is_erased(case.record)
+            or is_taken_back(case.record, ended)
+        )
     if _is_made(case.record, ended):
         return case.status is Status.SUPPRESSED or any(
             (row["id"], row["state"]) == (case.record["broadcast_id"], State.CANCELLED)

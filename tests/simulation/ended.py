@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from tests.simulation.audience.erasing import Erased
 from tests.simulation.audience.past import Past
 from tests.simulation.clients import Wish
 from tests.simulation.eventing.story import Publication
@@ -44,6 +45,7 @@ class Ended:
 
     plan: Plan
     wishes: list[Wish] = field(default_factory=list)
+    erased: list[Erased] = field(default_factory=list)
     publications: list[Publication] = field(default_factory=list)
     journal: list[Call] = field(default_factory=list)
     happenings: list[Happening] = field(default_factory=list)

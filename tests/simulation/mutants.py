@@ -503,6 +503,22 @@ MUTANTS: Sequence[Mutant] = (
         "choose",
         "uncounted",
     ),
+    _mutant(
+        "digests-of-who-is-forgotten-go",
+        "store.erasing.holders",
+        "(delete(digest_items).where(digest_items.c.digest_id.in_(ids)))",
+        "(delete(digest_items).where(digest_items.c.digest_id.in_([])))",
+        "erase",
+        "traces",
+    ),
+    _mutant(
+        "what-waits-for-who-is-forgotten-is-not-sent",
+        "store.erasing.stepping",
+        "(leave_directory, cancel, rename, *OTHERS, stop_others)",
+        "(leave_directory, rename, *OTHERS, stop_others)",
+        "erase",
+        "haunted traces",
+    ),
     # --- broadcasts --------------------------------------------------------------------------
     _mutant(
         "a-broadcast-that-was-stopped-goes-no-further",

@@ -11,7 +11,9 @@ from uuid import UUID
 import orjson
 
 from tests.callbacks import BASE_URL, FORM, twilio_signature
+from tests.simulation import clients
 from tests.simulation.clients import TEMPLATE, Wish
+from tests.simulation.eventing.story import Publication
 from tests.simulation.loop import this_loop
 from tests.simulation.web import Request, Response, Site
 
@@ -29,6 +31,7 @@ class Operator:
 
     def __init__(self, key: str, sites: Sequence[Site], chance: random.Random) -> None:
         self._headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+        self._key = key
         self._sites = sites
         self._chance = chance
 
@@ -106,6 +109,31 @@ class Operator:
             return
         await asyncio.sleep(for_s)
         await self._insist("POST", f"{_SCHEDULES}/{response.json()['id']}/pause")
+
+    async def send(self, wish: Wish) -> None:
+        """Ask for a notification until it is accepted."""
+        until_s = this_loop().time() + _PATIENCE_S
+        await clients.send([wish], self._key, self._sites, self._chance, until_s)
+
+    async def erase(self, user_id: str) -> Response | None:
+        """Have somebody forgotten, with all that is known of them."""
+        path = f"{_RECIPIENTS}/{user_id}/erase"
+        return await self._insist("POST", path, {"reason": "user_request"})
+
+    async def publish_all(self, published: Sequence[Publication]) -> None:
+        """Publish these together, and keep what was answered."""
+        response = await self.publish_events([each.event for each in published])
+        if response is None:
+            for each in published:
+                each.is_unanswered = True
+            return
+        answer: Mapping[str, Any] = response.json()
+        if response.status != HTTPStatus.ACCEPTED:
+            for each in published:
+                each.refusals.append(f"{response.status} {answer}")
+            return
+        for each, item in zip(published, answer.get("items", [answer]), strict=True):
+            each.told.append(item["id"])
 
     async def publish_events(self, events: Sequence[Mapping[str, Any]]) -> Response | None:
         """Say what has happened, one thing or several."""

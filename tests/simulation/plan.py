@@ -48,6 +48,7 @@ class Kind(StrEnum):
     BROADCAST = "broadcast"
     SCHEDULE = "schedule"
     EVENTS = "events"
+    ERASE = "erase"
 
 
 STORE = {
@@ -74,6 +75,7 @@ AUDIENCE = {
     Kind.BROADCAST,
     Kind.SCHEDULE,
     Kind.EVENTS,
+    Kind.ERASE,
 }
 """What people do, or their service for them."""
 

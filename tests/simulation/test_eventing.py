@@ -48,6 +48,7 @@ class Story:
                 "type": type,
                 "received_at": at(at_s),
                 "matched": 0,
+                "data": "{}",
             }
         )
 

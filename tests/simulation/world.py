@@ -19,6 +19,7 @@ from notifier.notification.envelope import Envelope
 from notifier.notification.model import Channel, Lane
 from notifier.queue import message, topology
 from tests.simulation import clients, doors
+from tests.simulation.audience.erasing import note_traces
 from tests.simulation.audience.past import WATCHED
 from tests.simulation.befalling import befall
 from tests.simulation.broker.publishing import UNNOTICED
@@ -43,6 +44,8 @@ _SHARE_DELIVERED = 0.8
 _OPEN = "SELECT count(*) FROM notifications WHERE status IN ('pending', 'processing')"
 _UNDER_WAY = "SELECT count(*) FROM broadcasts WHERE finished_at IS NULL"
 _GATHERED = "SELECT count(*) FROM digests WHERE settled_at IS NULL"
+_FORGOTTEN = "SELECT count(*) FROM erasures WHERE finished_at IS NULL"
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 _PAUSED = "SELECT name FROM providers WHERE is_paused ORDER BY name"
 _LEASED = "SELECT id, leased_by FROM notifications WHERE status = 'processing'"
 _PUBLISHED = """
@@ -245,9 +248,9 @@ class World:
             await asyncio.sleep(_LOOK_S)
 
     def _is_settled(self) -> bool:
-        if any(self._asked(each) != [(0,)] for each in (_OPEN, _UNDER_WAY, _GATHERED)) or any(
-            not task.done() for task in self._callbacks
-        ):
+        if any(
+            self._asked(each) != [(0,)] for each in (_OPEN, _UNDER_WAY, _GATHERED, _FORGOTTEN)
+        ) or any(not task.done() for task in self._callbacks):
             return False
         return self.plan.one_process or self._letters() == len(self.failed_ids())
 
@@ -343,7 +346,13 @@ class World:
                 ("cap_uses", self.ended.cap_uses),
                 ("template_versions", self.ended.versions),
             ):
-                rows += [dict(row) for row in file.execute(f"SELECT * FROM {table}")]  # noqa: S608
+                rows.extend(self._rows(file, table))
+            if self.ended.erased:
+                tables = {name: self._rows(file, name) for (name,) in file.execute(_TABLES)}
+                note_traces(self.ended.erased, tables["erasures"], tables)
+
+    def _rows(self, file: sqlite3.Connection, table: str) -> Sequence[Mapping[str, Any]]:
+        return [dict(row) for row in file.execute(f"SELECT * FROM {table}")]  # noqa: S608
 
     def _note_crash(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")

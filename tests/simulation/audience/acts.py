@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
+from tests.simulation.audience import erasing
 from tests.simulation.audience.past import Past
 from tests.simulation.audience.people import (
     BY_KEY,
@@ -52,6 +53,8 @@ _RATES = (None, 1, 4, None)
 _MOST_PAUSED_S = 12.0
 _TOPICS_ZONE = "America/New_York"
 _LEAST_REPEATED_S = 125.0
+_MOST_ERASED = 2
+"""It takes half a minute of nothing to be sure that nothing is left."""
 _WAITING = """
 SELECT user_id FROM notifications WHERE status = 'pending' AND user_id IS NOT NULL ORDER BY id
 """
@@ -202,6 +205,21 @@ def _repeat(world: Audience, fault: Fault) -> None:
     _act(world, fault, world.operator.repeat(wanted, _LEAST_REPEATED_S + fault.for_s))
 
 
+def _erase(world: Audience, fault: Fault) -> None:
+    """Have somebody forgotten who was written to in all ways, while some of it is under way."""
+    ended = world.ended
+    if len(ended.erased) >= _MOST_ERASED:
+        return
+    one = erasing.somebody(fault.at_s, fault.who)
+    wishes = erasing.letters_to(one, len(ended.wishes))
+    published = [erasing.event_about(one, type) for type in ("remark.made", "order.placed")]
+    ended.erased.append(one)
+    ended.wishes += wishes
+    ended.publications += published
+    gone = erasing.live_and_go(world.operator, one, wishes, published, fault.for_s, fault.level)
+    _act(world, fault, gone)
+
+
 def picked(among: Sequence[T], share: float) -> T:
     """Return the one at this share of them: from 0 to 1, and that is the first again."""
     return among[int(share * len(among)) % len(among)]
@@ -215,4 +233,5 @@ ACTS: Mapping[Kind, Callable[[Any, Fault], None]] = {
     Kind.MEMBERS: _join_or_part,
     Kind.BROADCAST: _broadcast,
     Kind.SCHEDULE: _repeat,
+    Kind.ERASE: _erase,
 }

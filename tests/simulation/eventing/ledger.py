@@ -10,6 +10,7 @@ from uuid import UUID
 
 from notifier.events.event import Outcome
 from tests.simulation.audience.deciding import Letter
+from tests.simulation.audience.erasing import is_erased
 from tests.simulation.audience.people import LETTER_CATEGORY
 from tests.simulation.ended import Ended
 from tests.simulation.epoch import since_s
@@ -143,11 +144,11 @@ class Ledger:
 
     @cached_property
     def events(self) -> Mapping[str, Happened]:
-        """Those that somebody published, by their ids here."""
+        """Those that somebody published, by their ids here; nothing is known of what was erased."""
         return {
             row["id"]: Happened(row, self.publications[row["event_id"]])
             for row in self.ended.events
-            if row["event_id"] in self.publications
+            if row["event_id"] in self.publications and row["data"] is not None
         }
 
     @cached_property
@@ -175,7 +176,11 @@ class Ledger:
     @cached_property
     def records(self) -> Mapping[str, Mapping[str, Any]]:
         """Of the notifications that rules made, by their ids."""
-        return {row["id"]: row for row in self.ended.records if row["rule"] is not None}
+        return {
+            row["id"]: row
+            for row in self.ended.records
+            if row["rule"] is not None and not is_erased(row)
+        }
 
     @cached_property
     def by_key(self) -> Mapping[tuple[str, str], Sequence[Happened]]:

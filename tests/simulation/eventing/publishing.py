@@ -1,9 +1,7 @@
 """Publishing events, until each publisher was answered."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from http import HTTPStatus
-from typing import Any
+from collections.abc import Sequence
 
 from tests.simulation.audience.acts import Audience, picked, whom
 from tests.simulation.audience.people import USER_IDS
@@ -30,15 +28,4 @@ def publish_events(world: Audience, fault: Fault) -> None:
 
 async def _publish(operator: Operator, published: Sequence[Publication], after_s: float) -> None:
     await asyncio.sleep(after_s)
-    response = await operator.publish_events([each.event for each in published])
-    if response is None:
-        for each in published:
-            each.is_unanswered = True
-        return
-    answer: Mapping[str, Any] = response.json()
-    if response.status != HTTPStatus.ACCEPTED:
-        for each in published:
-            each.refusals.append(f"{response.status} {answer}")
-        return
-    for each, item in zip(published, answer.get("items", [answer]), strict=True):
-        each.told.append(item["id"])
+    await operator.publish_all(published)
