@@ -40,6 +40,7 @@ def record(**changes: Any) -> dict[str, Any]:
         "outcome_unknown": False,
         "template_version_id": None,
         "broadcast_id": None,
+        "rule": None,
         **changes,
     }
 

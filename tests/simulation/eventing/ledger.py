@@ -202,6 +202,8 @@ class Ledger:
 def made_by_rules(ended: Ended) -> Mapping[UUID, tuple[Letter, float, float]]:
     """What rules made for people: each letter, since when it was looked at, and when it is due."""
     ledger = Ledger(ended)
+    if not ended.publications:
+        return {}
     made: dict[UUID, tuple[Letter, float, float]] = {}
     for match in ledger.matches:
         for id in match.ids:
