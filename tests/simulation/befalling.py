@@ -171,7 +171,7 @@ def _row_busy(world: Befallen, fault: Fault) -> None:
 
 def _row_refused(world: Befallen, fault: Fault) -> None:
     world.note_happening(fault, (), _FOR_EVER_S)
-    with_addresses = [wish for wish in world.ended.wishes if "recipient" in wish.body]
+    with_addresses = [wish for wish in _wishes(world) if "recipient" in wish.body]
     if with_addresses:
         wish = _one(with_addresses, fault)
         wish.is_unacceptable = True
@@ -271,7 +271,7 @@ def _cancel(world: Befallen, fault: Fault) -> None:
 
 def _suppress(world: Befallen, fault: Fault) -> None:
     world.note_happening(fault, ())
-    wish = _one(world.ended.wishes, fault)
+    wish = _one(_wishes(world), fault)
     wish.is_suppressed = True
     world.act(world.operator.suppress(acts.suppressed(world.ended.past, wish.body, fault)))
 
@@ -283,7 +283,12 @@ def _publish(world: Befallen, fault: Fault) -> None:
 
 
 def _told(world: Befallen) -> list[Wish]:
-    return [wish for wish in world.ended.wishes if wish.told is not None]
+    return [wish for wish in _wishes(world) if wish.told is not None]
+
+
+def _wishes(world: Befallen) -> list[Wish]:
+    """Those of clients: the others' are of who comes for something of their own."""
+    return world.ended.wishes[: world.ended.plan.notifications]
 
 
 def _queues(world: Befallen) -> list[str]:

@@ -13,6 +13,7 @@ from notifier.broadcasts.broadcast import State
 from notifier.notification.model import OnUnknown, Status
 from notifier.notification.transitions import DEFER, TRANSITIONS
 from tests.simulation.audience.erasing import about_erasures, is_erased
+from tests.simulation.audience.joining import about_joined
 from tests.simulation.audience.signs import about_people, may_be_unknown
 from tests.simulation.clients import Wish
 from tests.simulation.clocks import EXACT_S, may_be_off
@@ -74,6 +75,7 @@ def broken(ended: Ended) -> list[str]:
         *about_people(ended),
         *about_events(ended),
         *about_erasures(ended.erased, ended.journal),
+        *about_joined(ended.joined, ended.journal),
         *(problem for case in cases for problem in _about_one(case, causes, ended)),
     ]
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from tests.simulation.audience.erasing import Erased
+from tests.simulation.audience.joining import Joined
 from tests.simulation.audience.past import Past
 from tests.simulation.clients import Wish
 from tests.simulation.eventing.story import Publication
@@ -45,6 +46,7 @@ class Ended:
 
     plan: Plan
     wishes: list[Wish] = field(default_factory=list)
+    joined: list[Joined] = field(default_factory=list)
     erased: list[Erased] = field(default_factory=list)
     publications: list[Publication] = field(default_factory=list)
     journal: list[Call] = field(default_factory=list)

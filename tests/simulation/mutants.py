@@ -519,6 +519,22 @@ MUTANTS: Sequence[Mutant] = (
         "erase",
         "haunted traces",
     ),
+    _mutant(
+        "an-id-from-before-a-merge-leads-to-who-stays",
+        "store.recipients.merging",
+        "    await connection.execute(_ADD_ALIAS, ids)\n",
+        "",
+        "merge",
+        "misled",
+    ),
+    _mutant(
+        "what-either-switched-off-stays-off-after-a-merge",
+        "store.recipients.merging",
+        '        "chosen": target.choices.merged(source.choices).encode(),\n',
+        '        "chosen": target.choices.encode(),\n',
+        "merge",
+        "overruled",
+    ),
     # --- broadcasts --------------------------------------------------------------------------
     _mutant(
         "a-broadcast-that-was-stopped-goes-no-further",

@@ -115,6 +115,10 @@ class Operator:
         until_s = this_loop().time() + _PATIENCE_S
         await clients.send([wish], self._key, self._sites, self._chance, until_s)
 
+    async def merge(self, user_id: str, gone: str) -> Response | None:
+        """Make one of two: whoever is `gone` is the one of `user_id` from now on."""
+        return await self._insist("POST", f"{_RECIPIENTS}/{user_id}/merge", {"from": gone})
+
     async def erase(self, user_id: str) -> Response | None:
         """Have somebody forgotten, with all that is known of them."""
         path = f"{_RECIPIENTS}/{user_id}/erase"

@@ -49,6 +49,7 @@ class Kind(StrEnum):
     SCHEDULE = "schedule"
     EVENTS = "events"
     ERASE = "erase"
+    MERGE = "merge"
 
 
 STORE = {
@@ -76,6 +77,7 @@ AUDIENCE = {
     Kind.SCHEDULE,
     Kind.EVENTS,
     Kind.ERASE,
+    Kind.MERGE,
 }
 """What people do, or their service for them."""
 

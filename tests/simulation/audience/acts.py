@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
-from tests.simulation.audience import erasing
+from tests.simulation.audience import erasing, joining
 from tests.simulation.audience.past import Past
 from tests.simulation.audience.people import (
     BY_KEY,
@@ -113,7 +113,8 @@ def whom(world: Audience, fault: Fault) -> str:
 
 
 def _number(world: Audience, fault: Fault) -> int:
-    waiting = [user_id for (user_id,) in world.database.read(_WAITING)]
+    found = (user_id for (user_id,) in world.database.read(_WAITING))
+    waiting = [user_id for user_id in found if user_id in USER_IDS]
     if waiting:
         return int(picked(waiting, fault.who).rpartition("-")[2])
     return picked(range(COUNT), fault.who)
@@ -220,6 +221,14 @@ def _erase(world: Audience, fault: Fault) -> None:
     _act(world, fault, gone)
 
 
+def _merge(world: Audience, fault: Fault) -> None:
+    """Have two turn out to be one, while something waits for the one who goes."""
+    joined = joining.two(fault.at_s, fault.who, len(world.ended.wishes))
+    world.ended.joined.append(joined)
+    world.ended.wishes += [*joined.before, *joined.after]
+    _act(world, fault, joining.become_one(world.operator, joined, fault.for_s))
+
+
 def picked(among: Sequence[T], share: float) -> T:
     """Return the one at this share of them: from 0 to 1, and that is the first again."""
     return among[int(share * len(among)) % len(among)]
@@ -234,4 +243,5 @@ ACTS: Mapping[Kind, Callable[[Any, Fault], None]] = {
     Kind.BROADCAST: _broadcast,
     Kind.SCHEDULE: _repeat,
     Kind.ERASE: _erase,
+    Kind.MERGE: _merge,
 }

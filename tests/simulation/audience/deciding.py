@@ -40,7 +40,7 @@ class Letter:
 
     def address(self, moment: Moment) -> str | None:
         """Where it goes; None: nowhere."""
-        somebody = moment.people.get(self.user_id)
+        somebody = moment.somebody(self.user_id)
         if somebody is None:
             return None
         return self.given or somebody.addresses.get(self.channel)
@@ -57,7 +57,7 @@ def letter_of(body: Mapping[str, Any]) -> Letter | None:
 
 def fate(letter: Letter, moment: Moment, at_s: float) -> str:
     """Say whether it is to be sent now, held, or not sent at all."""
-    somebody, address = moment.people.get(letter.user_id), letter.address(moment)
+    somebody, address = moment.somebody(letter.user_id), letter.address(moment)
     if somebody is None or address is None or _is_listed(letter, address, moment):
         return STOP
     if letter.category not in BY_KEY or letter.is_required:

@@ -11,7 +11,14 @@ from typing import Any, TypeAlias
 from notifier.audience.choices import Place
 
 WATCHED = frozenset(
-    {"recipients", "recipient_addresses", "suppressions", "topic_members", "broadcasts"}
+    {
+        "recipients",
+        "recipient_addresses",
+        "recipient_aliases",
+        "suppressions",
+        "topic_members",
+        "broadcasts",
+    }
 )
 """The tables that say something of people."""
 _PEOPLE = "SELECT user_id, time_zone, choices, quiet_hours FROM recipients"
@@ -19,6 +26,7 @@ _ADDRESSES = """
 SELECT user_id, channel, coalesce(address_as_written, address)
 FROM recipient_addresses WHERE is_primary
 """
+_ALIASES = "SELECT alias, user_id FROM recipient_aliases"
 _LISTED = "SELECT channel, recipient, category, reason FROM suppressions"
 _MEMBERS = "SELECT user_id FROM topic_members"
 _BROADCASTS = "SELECT id, state FROM broadcasts"
@@ -58,6 +66,12 @@ class Moment:
     """Of the topic."""
     broadcasts: Mapping[str, str] = field(default_factory=dict)
     """The state of each."""
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Ids from before a merge, and who stayed."""
+
+    def somebody(self, user_id: str) -> Somebody | None:
+        """Whom an id leads to; None if it leads to nobody."""
+        return self.people.get(self.aliases.get(user_id, user_id))
 
     def is_as(self, other: "Moment") -> bool:
         """Whether nothing was changed between them."""
@@ -78,6 +92,7 @@ class Past:
             frozenset(Listed(*row) for row in query(_LISTED)),
             frozenset(user_id for (user_id,) in query(_MEMBERS)),
             dict(query(_BROADCASTS)),
+            dict(query(_ALIASES)),
         )
         if not self.moments or not moment.is_as(self.moments[-1]):
             self.moments.append(moment)
