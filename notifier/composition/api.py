@@ -19,6 +19,7 @@ from notifier.api.ports import ApiPorts, KeepingPorts, SchedulingPorts
 from notifier.audience.allowed import AllowedRecipients
 from notifier.channels.registry import callback_routes, captured_channels, channel_settings
 from notifier.clock import Clock
+from notifier.composition.drafting import renderer
 from notifier.composition.one_process import workers_inside
 from notifier.composition.resources import (
     Resources,
@@ -39,7 +40,6 @@ from notifier.errors import RecipientError, SettingsError
 from notifier.intake.submission import Submitter
 from notifier.rendering.expressions import ExpressionEngine
 from notifier.rendering.markup import HtmlMarkup
-from notifier.rendering.renderer import VersionRenderer
 from notifier.rendering.trusted import TrustedPages
 from notifier.rendering.workshop import ChildWorkshop
 from notifier.settings.groups import ApiSettings, Settings
@@ -68,7 +68,11 @@ async def _serve_api(settings: Settings, announce: Callable[[str], None]) -> Non
     warn_of_unprotected_database(settings)
     with bind(settings.host, settings.port) as listener:
         async with open_resources(settings, "api") as resources, AsyncExitStack() as stack:
-            workshop = ChildWorkshop(resources.clock, sms=sms_rules(settings))
+            workshop = ChildWorkshop(
+                resources.clock,
+                sms=sms_rules(settings),
+                default_zone=settings.audience.time_zone,
+            )
             stack.push_async_callback(workshop.close)
             api = replace(
                 _api_ports(settings, resources, workshop),
@@ -97,7 +101,7 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
         links=links(settings),
         keeping=_keeping(settings, resources.stores),
         directory=resources.stores.directory,
-        renderer=VersionRenderer(resources.clock),
+        renderer=renderer(settings, resources.clock),
         workshop=workshop,
         markup=HtmlMarkup(),
         expressions=ExpressionEngine(),

@@ -26,13 +26,18 @@ def make_audience(settings: Settings, stores: Stores, clock: Clock) -> Audience:
     return Audience(stores.directory, Categories(stores.categories, clock), zone)
 
 
+def renderer(settings: Settings, clock: Clock) -> VersionRenderer:
+    """Return what fills templates, with the clocks of who has none."""
+    return VersionRenderer(clock, default_zone=settings.audience.time_zone)
+
+
 def make_drafter(settings: Settings, stores: Stores, clock: Clock) -> Drafter:
     """Return what goes by the rules of the API."""
     return Drafter(
         clock=clock,
         new_id=uuid7,
         channels=frozenset(channel_settings(settings)),
-        pinner=Pinner(Library(stores.templates, clock), VersionRenderer(clock)),
+        pinner=Pinner(Library(stores.templates, clock), renderer(settings, clock)),
         senders=Senders(stores.senders, clock),
         markup=HtmlMarkup(),
         attacher=Attacher(stores.attachments, attachment_limits(settings)),

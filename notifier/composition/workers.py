@@ -27,7 +27,7 @@ from notifier.channels.provider import Parts
 from notifier.channels.registry import channel_settings, make_routes, rates_per_s, retry_policies
 from notifier.clock import Clock
 from notifier.composition import worker_process
-from notifier.composition.drafting import make_audience, make_drafter
+from notifier.composition.drafting import make_audience, make_drafter, renderer
 from notifier.composition.events import make_reactor, taking_events
 from notifier.composition.hooks import hooking
 from notifier.composition.resources import (
@@ -67,7 +67,6 @@ from notifier.notification.retention import retaining
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Gate
 from notifier.queue.rabbitmq.policies import TopologyWatch
-from notifier.rendering.renderer import VersionRenderer
 from notifier.schedules.clocks import Clocks
 from notifier.schedules.firing import FiringPace, Maker, ScheduleDuties
 from notifier.settings.groups import Settings
@@ -135,7 +134,7 @@ def _preparer(settings: Settings, resources: Resources) -> Preparer:
         Addresser(audience, stores.leases, stores.caps, clock),
         Composer(
             Library(stores.templates, clock),
-            VersionRenderer(clock),
+            renderer(settings, clock),
             sms_rules(settings),
             links(settings),
             _warning_of_missing_links(),

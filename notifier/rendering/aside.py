@@ -55,6 +55,7 @@ class Aside:
         variables: Variables,
         offered: Offered,
         now: str,
+        default_zone: str,
     ) -> Rendered:
         """Fill the parts of a channel of a content that is in one locale.
 
@@ -72,6 +73,7 @@ class Aside:
                 "variables": dict(variables),
                 "offered": offered_document(offered),
                 "now": now,
+                "default_zone": default_zone,
             }
         )
         if len(frame) > _MAX_FRAME_BYTES:

@@ -76,6 +76,7 @@ def answer(question: Document) -> Document:
         variables=question["variables"],
         offered=read_offered(question["offered"]),
         now=question["now"],
+        default_zone=question["default_zone"],
         shared=None if shared is None else read_shared(shared),
     )
     return preview_document(found)
@@ -89,6 +90,7 @@ def _fill(content: Content, question: Document) -> Document:
             variables=question["variables"],
             offered=read_offered(question["offered"]),
             now=question["now"],
+            default_zone=question["default_zone"],
         )
     except TemplateError as error:
         return {"fault": str(error)}

@@ -10,7 +10,7 @@ from babel.numbers import is_currency
 from notifier.content.template import locale_chain
 
 _FALLBACK = "en"
-_UTC = "UTC"
+UTC = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +50,4 @@ def formats(locale: str, zone: str | None) -> Formats:
     """Return how values are written; a locale or zone that is not known counts as en or UTC."""
     known = (known_locale(tag) for tag in locale_chain(locale, _FALLBACK))
     best = next((each for each in known if each), Locale(_FALLBACK))
-    return Formats(best, known_zone(zone) or ZoneInfo(_UTC))
+    return Formats(best, known_zone(zone) or ZoneInfo(UTC))

@@ -10,7 +10,7 @@ from notifier.errors import TemplateError
 from notifier.notification.model import Channel, JsonValue
 from notifier.rendering.engine import Engine
 from notifier.rendering.faults import PartError
-from notifier.rendering.formats import Formats, formats
+from notifier.rendering.formats import UTC, Formats, formats, known_zone
 from notifier.rendering.limits import (
     FUEL,
     MAX_HTML_CHARS,
@@ -82,8 +82,9 @@ class Parts:
         variables: Variables,
         offered: Offered,
         now: str,
+        default_zone: str = UTC,
     ) -> Rendered:
-        """Fill the parts of a channel in the best locale.
+        """Fill the parts of a channel in the best locale; who has no zone has the default one.
 
         Raises:
             TemplateError: there are none, or they cannot be filled.
@@ -93,8 +94,8 @@ class Parts:
             raise TemplateError(_no_parts(self._content, channel, locale))
         # After the variables: theirs is not the last word.
         data = _shielded({**variables, **self._offered(offered, now)}, chosen, channel)
-        zone = offered.recipient.get("time_zone")
-        used = formats(chosen, zone if isinstance(zone, str) else None)
+        zone = known_zone(offered.recipient.get("time_zone")) or known_zone(default_zone)
+        used = formats(chosen, zone.key if zone else None)
         return self._rendered(channel, chosen, data, used)
 
     def _offered(self, offered: Offered, now: str) -> Mapping[str, JsonValue]:

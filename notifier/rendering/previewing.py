@@ -21,6 +21,7 @@ from notifier.rendering.checking.findings import Findings, Place
 from notifier.rendering.checking.mjml import as_page, compiled, with_sizes
 from notifier.rendering.engine import Engine
 from notifier.rendering.faults import PartError
+from notifier.rendering.formats import UTC
 from notifier.rendering.including import put_together
 from notifier.rendering.pages import Finisher
 from notifier.rendering.parts import LocatedError, Parts
@@ -35,6 +36,7 @@ def preview(
     variables: Variables,
     offered: Offered,
     now: str,
+    default_zone: str = UTC,
     shared: Shared | None,
 ) -> Rendered | Sequence[VariableFault] | Sequence[Finding]:
     """Fill a content's parts, or say what prevents that.
@@ -49,7 +51,12 @@ def preview(
             return given
         ready = content if shared is None else _ready(content, shared, place, findings)
         return Parts(ready, Finisher()).filled(
-            channel, locale=locale, variables=given, offered=offered, now=now
+            channel,
+            locale=locale,
+            variables=given,
+            offered=offered,
+            now=now,
+            default_zone=default_zone,
         )
     except PartError as fault:
         findings.fault(fault, place)

@@ -18,6 +18,7 @@ from notifier.kept import Kept
 from notifier.notification.model import Channel
 from notifier.rendering.aside import Aside
 from notifier.rendering.faults import PartError
+from notifier.rendering.formats import UTC
 from notifier.rendering.pages import Finisher
 from notifier.rendering.parts import Parts
 from notifier.rendering.schemas import Schema
@@ -30,10 +31,13 @@ class VersionRenderer:
         self,
         clock: Clock,
         *,
+        default_zone: str = UTC,
         most_chars: int = MOST_KEPT_CHARS,
         aside: Aside | None = None,
     ) -> None:
+        """In `default_zone` are the clocks of people of whom nobody knows where they are."""
         self._clock = clock
+        self._default_zone = default_zone
         self._versions: Kept[UUID, _Version] = Kept(
             most_chars, clock, weigh=lambda read: read.weight
         )
@@ -70,10 +74,20 @@ class VersionRenderer:
         alone = parts.alone(channel, locale)
         if alone is None or parts.are_small(channel, locale, variables, offered):
             return parts.filled(
-                channel, locale=locale, variables=variables, offered=offered, now=now
+                channel,
+                locale=locale,
+                variables=variables,
+                offered=offered,
+                now=now,
+                default_zone=self._default_zone,
             )
         return await self._aside.filled(
-            alone, channel, variables=variables, offered=offered, now=now
+            alone,
+            channel,
+            variables=variables,
+            offered=offered,
+            now=now,
+            default_zone=self._default_zone,
         )
 
     def _read(self, version: TemplateVersion) -> "_Version":

@@ -27,6 +27,7 @@ from notifier.content.template import (
 from notifier.errors import WorkshopUnavailableError
 from notifier.notification.model import Channel
 from notifier.notification.sms import DEFAULT_RULES, SmsRules
+from notifier.rendering.formats import UTC
 from notifier.rendering.framing import HEADER, framed
 from notifier.rendering.limits import MAX_DEPTH
 from notifier.rendering.wire import (
@@ -65,10 +66,16 @@ class ChildWorkshop:
     """
 
     def __init__(
-        self, clock: Clock, *, sms: SmsRules = DEFAULT_RULES, late_s: float = _LATE_S
+        self,
+        clock: Clock,
+        *,
+        sms: SmsRules = DEFAULT_RULES,
+        default_zone: str = UTC,
+        late_s: float = _LATE_S,
     ) -> None:
         self._clock = clock
         self._sms = sms
+        self._default_zone = default_zone
         self._late_s = late_s
         self._turn = asyncio.Lock()
         self._child: Process | None = None
@@ -120,6 +127,7 @@ class ChildWorkshop:
                 "variables": dict(variables),
                 "offered": offered_document(offered),
                 "now": self._clock.now().isoformat(),
+                "default_zone": self._default_zone,
             }
         )
         return [found] if isinstance(found, Finding) else read_preview(found)

@@ -357,3 +357,21 @@ def test_an_object_has_no_more_fields_than_can_be_gone_through_again_and_again()
 
     assert line("{{ rows[0]['7'] }}", rows=[dict.fromkeys(map(str, range(300)), 7)]) == "7"
     assert "more than 300 fields" in refusal("a", rows=[large])
+
+
+@pytest.mark.parametrize(
+    ("source", "zone"), [("{{ at|time }}", "here"), ("{{ at|time|indent(2) }}", "in a child")]
+)
+async def test_who_has_no_zone_is_told_times_by_the_default_one(source: str, zone: str) -> None:
+    renderer = VersionRenderer(StandingClock(), default_zone="Europe/Vienna")
+
+    async def told(time_zone: str | None) -> str:
+        of, given = version(sms(source)), {"at": "2026-07-01T12:00:00Z"}
+        done = await renderer.render(
+            of, Channel.SMS, locale="de", variables=given, offered=offered(time_zone)
+        )
+        return done.text[:4]
+
+    assert await told(None) == "2:00", zone
+    assert await told("No/Where") == "2:00"
+    assert await told("America/New_York") == "8:00"
