@@ -9,6 +9,7 @@ import typer
 from notifier.commands.showing import AsJson, say, show
 from notifier.errors import SettingsError, TopologyError
 from notifier.queue.rabbitmq import topology
+from notifier.queue.rabbitmq.event_topology import apply_events, check_events
 from notifier.queue.rabbitmq.topology import Item, TopologyReport
 from notifier.settings.groups import BrokerSettings, TopologySettings
 
@@ -30,7 +31,7 @@ def apply() -> None:
 @group.command()
 def check(*, as_json: AsJson = False) -> None:
     """Look whether all of it is there and in effect; changes nothing. Exit code 1 if not."""
-    report = check_topology(BrokerSettings.from_env(os.environ))
+    report = check_topology(TopologySettings.from_env(os.environ))
     if as_json:
         show(_ITEM, [asdict(item) for item in report.items], as_json=True)
     else:
@@ -46,17 +47,25 @@ def apply_topology(settings: TopologySettings) -> TopologyReport:
         SettingsError: there is no broker, or the settings are wrong.
         TopologyError, QueueUnavailableError: it could not be made.
     """
-    return topology.apply_topology(*_broker(settings), events=settings.events.bindings)
+    broker, bindings = _broker(settings), settings.events.bindings
+    report = topology.apply_topology(*broker)
+    return _both(report, apply_events(*broker, bindings)) if bindings else report
 
 
-def check_topology(settings: BrokerSettings) -> TopologyReport:
+def check_topology(settings: TopologySettings) -> TopologyReport:
     """Look what the broker lacks; changes nothing.
 
     Raises:
         SettingsError: there is no broker, or the settings are wrong.
         QueueUnavailableError: it could not be looked at.
     """
-    return topology.check_topology(*_broker(settings))
+    broker, bindings = _broker(settings), settings.events.bindings
+    report = topology.check_topology(*broker)
+    return _both(report, check_events(*broker, bindings)) if bindings else report
+
+
+def _both(one: TopologyReport, other: TopologyReport) -> TopologyReport:
+    return TopologyReport((*one.items, *other.items))
 
 
 def _say_items(items: Iterable[Item]) -> None:

@@ -20,6 +20,7 @@ from notifier.audience.allowed import AllowedRecipients
 from notifier.channels.registry import callback_routes, captured_channels, channel_settings
 from notifier.clock import Clock
 from notifier.composition.drafting import renderer
+from notifier.composition.events import warn_of_unbound_events
 from notifier.composition.one_process import workers_inside
 from notifier.composition.resources import (
     Resources,
@@ -66,6 +67,7 @@ def log_start(url: str) -> None:
 async def _serve_api(settings: Settings, announce: Callable[[str], None]) -> None:
     channel_settings(settings)
     warn_of_unprotected_database(settings)
+    warn_of_unbound_events(settings)
     with bind(settings.host, settings.port) as listener:
         async with open_resources(settings, "api") as resources, AsyncExitStack() as stack:
             workshop = ChildWorkshop(

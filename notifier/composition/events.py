@@ -3,11 +3,12 @@
 import asyncio
 import socket
 
+import structlog
 from uuid_utils.compat import uuid7
 
 from notifier.broadcasts.announcing import Announcer
 from notifier.broadcasts.roll import Roll
-from notifier.composition.resources import Resources
+from notifier.composition.resources import Resources, has_workers_inside
 from notifier.events.arriving import Arrivals
 from notifier.events.desk import EventDesk
 from notifier.events.reacting import Reactor
@@ -18,6 +19,8 @@ from notifier.queue.rabbitmq.connection import RabbitSettings
 from notifier.queue.rabbitmq.event_queue import EventQueue
 from notifier.rendering.expressions import ExpressionEngine
 from notifier.settings.groups import Settings
+
+log = structlog.get_logger(__name__)
 
 
 async def taking_events(settings: Settings, resources: Resources, drafter: Drafter) -> None:
@@ -44,6 +47,16 @@ async def taking_events(settings: Settings, resources: Resources, drafter: Draft
         arrivals.take,
     )
     await queue.run()
+
+
+def warn_of_unbound_events(settings: Settings) -> None:
+    """Say in the log that events are to be bound where there is no broker to bind them."""
+    if settings.events.bindings and has_workers_inside(settings):
+        log.warning(
+            "events.not_bound",
+            advice="NOTIFIER_EVENTS__BINDINGS needs RabbitMQ at NOTIFIER_BROKER_URL; "
+            "with memory:// events come over HTTP alone",
+        )
 
 
 def make_reactor(resources: Resources, drafter: Drafter) -> Reactor:

@@ -12,8 +12,11 @@ from urllib.parse import urlsplit
 import orjson
 import pika
 import pytest
+from structlog.testing import capture_logs
 from uuid_utils import compat
 
+from notifier.composition.events import warn_of_unbound_events
+from notifier.composition.settings import read_settings
 from notifier.errors import StoreUnavailableError
 from notifier.events.arriving import Arrivals, Delivery, Fate
 from notifier.events.desk import EventDesk
@@ -22,6 +25,7 @@ from notifier.queue.rabbitmq.connection import RabbitSettings
 from notifier.queue.rabbitmq.event_entities import DEAD_QUEUE, EXCHANGE, QUEUE
 from notifier.queue.rabbitmq.event_letters import refused_events, replay_events
 from notifier.queue.rabbitmq.event_queue import EventQueue, Take
+from notifier.queue.rabbitmq.event_topology import apply_events, check_events
 from notifier.queue.rabbitmq.topology import State, apply_topology, check_topology
 from tests.api import Api, serving
 from tests.events import Rules, a_match
@@ -290,13 +294,37 @@ def test_what_events_need_is_made_where_they_are_bound(
     apply_topology(amqp_url, rabbitmq.management_url)
     assert witness.queues([QUEUE, DEAD_QUEUE]) == set()
 
-    first = apply_topology(amqp_url, rabbitmq.management_url, events=BINDINGS)
-    again = apply_topology(amqp_url, rabbitmq.management_url, events=BINDINGS)
+    broker = (amqp_url, rabbitmq.management_url)
+    lacking = check_events(*broker, BINDINGS)
+    first = apply_events(*broker, BINDINGS)
+    again = apply_events(*broker, BINDINGS)
 
+    assert {each.state for each in lacking.items} == {State.FAILED}
+    assert {each.kind for each in lacking.items} == {"exchange", "queue", "binding", "policy"}
     assert _states(first.items) == {State.MADE}
     assert _states(again.items) == {State.FOUND}
     assert witness.queues([QUEUE, DEAD_QUEUE]) == {QUEUE, DEAD_QUEUE}
-    assert check_topology(amqp_url, rabbitmq.management_url).is_complete
+    assert check_topology(*broker).is_complete
+    assert check_events(*broker, BINDINGS).is_complete
+    others = {each.name: each for each in check_events(*broker, ["others.#"]).items}
+    assert others["others.#"].state is State.FAILED
+    assert "no binding of" in (others[BINDINGS[0]].detail or "")
+
+
+async def test_events_that_cannot_be_bound_are_warned_of() -> None:
+    def said(broker: str) -> list[str]:
+        environ = {
+            "NOTIFIER_DATABASE_URL": "sqlite:////tmp/none.db",
+            "NOTIFIER_BROKER_URL": broker,
+            "NOTIFIER_KEY_PEPPER": "a-pepper-that-is-long-enough-for-anybody",
+            "NOTIFIER_EVENTS__BINDINGS": "order.#",
+        }
+        with capture_logs() as logs:
+            warn_of_unbound_events(read_settings(environ))
+        return [each["event"] for each in logs]
+
+    assert said("memory://") == ["events.not_bound"]
+    assert said("amqp://guest:guest@127.0.0.1/") == []
 
 
 def _states(items: Iterable[Any]) -> set[State]:

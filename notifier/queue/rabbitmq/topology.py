@@ -8,7 +8,7 @@ import json
 import re
 import shlex
 import ssl
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,7 +23,6 @@ from notifier.errors import QueueUnavailableError, TopologyError
 from notifier.notification.model import Channel, JsonValue
 from notifier.notification.queueing import QueueMembers
 from notifier.queue import topology
-from notifier.queue.rabbitmq import event_entities as entities
 from notifier.queue.rabbitmq import reasons
 from notifier.queue.rabbitmq.address import BrokerAddress, Endpoint, parse_broker
 from notifier.queue.rabbitmq.event_entities import EventQueueSpec
@@ -69,14 +68,11 @@ class TopologyReport:
         return all(item.state is not State.FAILED for item in self.items)
 
 
-def apply_topology(
-    amqp_url: str, management_url: str | None = None, *, events: Sequence[str] = ()
-) -> TopologyReport:
+def apply_topology(amqp_url: str, management_url: str | None = None) -> TopologyReport:
     """Make what is missing: exchanges, queues, bindings and policies; idempotent.
 
     Policies go through the management API, at `management_url` or at its usual port on the
     broker's host. In a cluster it also tells of the queues' members, which are not changed.
-    `events` are the patterns that bind the queue of events; without them it has none.
 
     Raises:
         QueueUnavailableError: the broker does not answer or refuses the user.
@@ -85,19 +81,10 @@ def apply_topology(
     """
     management = Management.of(amqp_url, management_url)
     with connected(amqp_url) as connection:
-        exchanges = [_apply_exchange(connection, name) for name in topology.EXCHANGES]
-        policies = [_apply_policy(management, policy) for policy in topology.POLICIES]
-        queues = [_apply_queue(connection, spec) for spec in topology.QUEUES.values()]
-        queues += _apply_events(connection, management, events) if events else ()
+        exchanges = [apply_exchange(connection, name) for name in topology.EXCHANGES]
+        policies = [apply_policy(management, policy) for policy in topology.POLICIES]
+        queues = [apply_queue(connection, spec) for spec in topology.QUEUES.values()]
     return TopologyReport((*exchanges, *policies, *queues, *_find_members(management)))
-
-
-def _apply_events(
-    connection: Connection, management: Management, bindings: Sequence[str]
-) -> Sequence[Item]:
-    made = [_apply_exchange(connection, entities.EXCHANGE, entities.EXCHANGE_TYPE)]
-    made += [_apply_policy(management, policy) for policy in entities.POLICIES]
-    return [*made, *(_apply_queue(connection, each) for each in entities.queue_specs(bindings))]
 
 
 def check_topology(amqp_url: str, management_url: str | None = None) -> TopologyReport:
@@ -110,8 +97,8 @@ def check_topology(amqp_url: str, management_url: str | None = None) -> Topology
         QueueUnavailableError: as `apply_topology`.
     """
     with connected(amqp_url) as connection:
-        exchanges = [_find_exchange(connection, name) for name in topology.EXCHANGES]
-        queues = [_find_queue(connection, name) for name in topology.QUEUES]
+        exchanges = [find_exchange(connection, name) for name in topology.EXCHANGES]
+        queues = [find_queue(connection, name) for name in topology.QUEUES]
     management = Management.of(amqp_url, management_url)
     effects, members = _find_effects(management), _find_members(management)
     return TopologyReport((*exchanges, *queues, *effects, *members))
@@ -229,14 +216,16 @@ def _queue_exists(connection: Connection, name: str) -> bool:
     return _exists(connection, lambda channel: channel.queue_declare(name, passive=True))
 
 
-def _apply_exchange(connection: Connection, name: str, type: str = topology.EXCHANGE_TYPE) -> Item:
+def apply_exchange(connection: Connection, name: str, type: str = topology.EXCHANGE_TYPE) -> Item:
+    """Make an exchange if it is missing; raises TopologyError."""
     state = State.FOUND if _exchange_exists(connection, name) else State.MADE
     with _refusals_explained("exchange", name), _channel(connection) as channel:
         channel.exchange_declare(name, type, durable=True)
     return Item(kind="exchange", name=name, state=state)
 
 
-def _apply_queue(connection: Connection, spec: QueueSpec | EventQueueSpec) -> Item:
+def apply_queue(connection: Connection, spec: QueueSpec | EventQueueSpec) -> Item:
+    """Make a queue and its bindings if they are missing; raises TopologyError."""
     state = State.FOUND if _queue_exists(connection, spec.name) else State.MADE
     with _refusals_explained("queue", spec.name), _channel(connection) as channel:
         channel.queue_declare(spec.name, durable=True, arguments=dict(topology.QUEUE_ARGUMENTS))
@@ -260,7 +249,8 @@ def _refusals_explained(kind: str, name: str) -> Iterator[None]:
         raise TopologyError(f"{what}. {remedy}") from error
 
 
-def _apply_policy(management: Management, policy: Policy) -> Item:
+def apply_policy(management: Management, policy: Policy) -> Item:
+    """Make a policy if it is missing or says something else."""
     path = ("policies", management.vhost, policy.name)
     wanted = _policy_body(policy)
     try:
@@ -291,11 +281,13 @@ def _by_hand(vhost: str, policy: Policy) -> str:
     )
 
 
-def _find_exchange(connection: Connection, name: str) -> Item:
+def find_exchange(connection: Connection, name: str) -> Item:
+    """Say whether an exchange is there."""
     return _found("exchange", name, is_there=_exchange_exists(connection, name))
 
 
-def _find_queue(connection: Connection, name: str) -> Item:
+def find_queue(connection: Connection, name: str) -> Item:
+    """Say whether a queue is there."""
     return _found("queue", name, is_there=_queue_exists(connection, name))
 
 
@@ -321,13 +313,19 @@ def _find_effects(management: Management) -> list[Item]:
 
 
 def _effects(management: Management) -> list[Item]:
+    there = found_policies(management)
+    return [find_effect(there, spec.name, policy) for policy, specs in _POLICED for spec in specs]
+
+
+def found_policies(management: Management) -> list[Found]:
+    """Return all policies of the vhost; raises ManagementError."""
     answer = management.get("policies", management.vhost)
     listed = answer if isinstance(answer, list) else []
-    there = [found for found in listed if isinstance(found, dict)]
-    return [_find_effect(there, spec.name, policy) for policy, specs in _POLICED for spec in specs]
+    return [found for found in listed if isinstance(found, dict)]
 
 
-def _find_effect(there: list[Found], queue: str, policy: Policy) -> Item:
+def find_effect(there: list[Found], queue: str, policy: Policy) -> Item:
+    """Say whether what matters of a policy applies to a queue, among those that there are."""
     name = f"{policy.name} on {queue}"
     winner = max((found for found in there if _applies(found, queue)), key=_rank, default=None)
     given = winner.get("definition") if winner else None
