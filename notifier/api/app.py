@@ -14,6 +14,7 @@ from notifier.api.inbox.shapes import PREFIX as INBOX_PREFIX
 from notifier.api.inbox_stream import InboxFeed
 from notifier.api.kit.access import Doorkeeper, KeyRing
 from notifier.api.kit.config import ApiConfig
+from notifier.api.kit.fixed_paths import FixedPaths
 from notifier.api.kit.middleware import RequestFrame, Rooms
 from notifier.api.kit.origins import Origins
 from notifier.api.kit.rooms import Room
@@ -50,7 +51,7 @@ def create_app(ports: ApiPorts, config: ApiConfig, lifespan: Lifespan | None = N
     # Instead of the framework's own layers, which would only catch what this answers for anyway.
     observe = metrics.observe if metrics else None
     frame = RequestFrame(
-        app.router,
+        FixedPaths(app.router),
         _rooms(config),
         observe,
         slashes_under=(INBOX_PREFIX, RECIPIENTS_PREFIX),

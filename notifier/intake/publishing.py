@@ -4,9 +4,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import groupby, islice, product
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import structlog
 
@@ -31,8 +30,7 @@ def queue_of(sent: Envelope | Submission) -> WorkQueue:
     return (sent.channel, sent.lane)
 
 
-@dataclass(frozen=True, slots=True)
-class _Offer:
+class _Offer(NamedTuple):
     envelope: Envelope
     until_s: float
 

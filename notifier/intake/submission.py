@@ -41,9 +41,10 @@ class Submitter:
 
     async def publish(self, due: Sequence[Submission]) -> None:
         """Publish what was accepted and is due, as far as there is room; a relay has the rest."""
+        queues = {queue for queue, _ in groupby(map(queue_of, due))}
         for service, sent in groupby(due, key=attrgetter("service")):
             self._publisher.offer(map(_envelope, sent), service=service)
-            await self._publisher.keep_up(service, map(queue_of, due))
+            await self._publisher.keep_up(service, queues)
 
 
 def _envelope(submission: Submission) -> Envelope:

@@ -1,13 +1,13 @@
 """What travels through the queue, and what becomes of it."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
 from notifier.notification.model import Channel, Lane
+from notifier.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Envelope:
     """What travels through the queue: enough to claim a notification, nothing to read in it.
 

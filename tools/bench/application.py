@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import cProfile
 import json
-import logging
 import pstats
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -22,7 +21,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
-import structlog
 import uvicorn
 import uvloop
 from starlette.applications import Starlette
@@ -43,14 +41,15 @@ from notifier.intake.submission import Submitter
 from notifier.notification.envelope import Envelope
 from notifier.notification.model import Channel
 from notifier.queue.memory import MemoryQueue
+from notifier.telemetry import configure_logging
 from tests.api import PEPPER, PREFIX, Api, over
 from tests.schema import sqlite_database
 from tools.bench.addressing import TO_PERSON
 from tools.bench.templating import INLINE, PINNED, SHORT
 from tools.bench.wrk import NUMBER, SHIPPED
 
-_ROUNDS = 15
-_WORK = 300
+_ROUNDS = 60
+_WORK = 30
 """Requests, or items, of a round."""
 _BATCH = 1_000
 _HEADERS = ((b"host", b"127.0.0.1:8000"), (b"content-type", b"application/json"))
@@ -244,7 +243,7 @@ async def _round(post: Post, times: int) -> float:
 
 
 async def _measure(names: Sequence[str], *, is_profiled: bool) -> None:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    configure_logging(level="WARNING", as_json=True)
     with TemporaryDirectory() as folder:
         async with over(sqlite_database(Path(folder) / "notifier.db")) as api:
             headers = await api.headers("bench", "send", "admin")

@@ -4,9 +4,8 @@ import hashlib
 import secrets
 from collections import Counter
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from math import ceil
-from typing import NoReturn, TypeAlias
+from typing import NamedTuple, NoReturn, TypeAlias
 
 from starlette.requests import Request
 
@@ -26,6 +25,7 @@ from notifier.api.kit.rooms import ConcurrencyLimit, Room, too_many_at_once
 from notifier.clock import Clock
 from notifier.errors import StoreUnavailableError
 from notifier.kept import Kept
+from notifier.value import value
 
 HEADERS_KEY = "notifier.headers"
 WINDOW_S = 60
@@ -37,7 +37,7 @@ _MAX_COUNTED_NAMES = 10_000
 _CHALLENGE = 'Bearer realm="notifier"'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Caller:
     """The service on whose behalf a request is made."""
 
@@ -143,11 +143,15 @@ class FixedWindow:
 
     def hit(self, name: str, times: int = 1) -> bool:
         """Count `name` so many times more; whether it is within the limit."""
-        self._turn()
+        return self.count(name, times).is_allowed
+
+    def count(self, name: str, times: int) -> "Counted":
+        """Count `name` so many times more, and tell how it stands."""
+        now_s = self._turn()
         if len(self._hits) > _MAX_COUNTED_NAMES:
             self._hits.clear()
-        self._hits[name] += times
-        return self._hits[name] <= self._limit
+        self._hits[name] = hits = self._hits[name] + times
+        return Counted(hits <= self._limit, max(0, self._limit - hits), self._rest_s(now_s))
 
     def left(self, name: str) -> int:
         """How often `name` may still be seen."""
@@ -156,13 +160,25 @@ class FixedWindow:
 
     def ends_in_s(self) -> int:
         """Whole seconds until the next window, at least one."""
-        return max(1, ceil(self._ends_at_s - self._clock.monotonic_s()))
+        return self._rest_s(self._clock.monotonic_s())
 
-    def _turn(self) -> None:
+    def _rest_s(self, now_s: float) -> int:
+        return max(1, ceil(self._ends_at_s - now_s))
+
+    def _turn(self) -> float:
         now_s = self._clock.monotonic_s()
         if now_s >= self._ends_at_s:
             self._hits.clear()
             self._ends_at_s = now_s + WINDOW_S
+        return now_s
+
+
+class Counted(NamedTuple):
+    """How somebody stands within a window."""
+
+    is_allowed: bool
+    left: int
+    ends_in_s: int
 
 
 class Doorkeeper:
@@ -325,8 +341,7 @@ class Doorkeeper:
         raise _too_many(self._failures.ends_in_s())
 
     def _count(self, request: Request, window: FixedWindow, name: str, times: int) -> None:
-        is_allowed = window.hit(name, times)
-        left, wait_s = window.left(name), window.ends_in_s()
+        is_allowed, left, wait_s = window.count(name, times)
         headers: list[RawHeader] = [
             (b"ratelimit-policy", window.policy),
             (b"ratelimit", f'"default";r={left};t={wait_s}'.encode()),

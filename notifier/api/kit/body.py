@@ -1,6 +1,5 @@
 """Reading a request's body: bounded while it arrives, and JSON that nothing later chokes on."""
 
-import asyncio
 import json
 import math
 import re
@@ -27,6 +26,7 @@ from notifier.api.kit.problems import (
     invalid,
 )
 from notifier.api.kit.rooms import HELD_KEY, SERVICE_KEY, Held
+from notifier.api.kit.waiting import within
 from notifier.notification.model import JsonValue
 
 MAX_DEPTH = 32
@@ -90,8 +90,7 @@ async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> by
     """
     refuse_announced_length(header(request.scope, b"content-length"), max_bytes)
     try:
-        async with asyncio.timeout(timeout_s):
-            return await _read_counting(request, max_bytes)
+        return await within(timeout_s, _read_counting(request, max_bytes))
     except TimeoutError as error:
         raise ProblemError(
             BODY_TIMEOUT, f"It took over {timeout_s:g} s.", headers={"Connection": "close"}

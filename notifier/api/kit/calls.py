@@ -1,7 +1,7 @@
 """A call: a request that was let in, read, and checked against what its operation declares."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Generic, Self, TypeVar
 
 from starlette.requests import Request
@@ -12,6 +12,7 @@ from notifier.api.kit.idempotency import Answer, Keeping, key_reused, remembered
 from notifier.api.kit.problems import ProblemError
 from notifier.api.kit.querying import next_page
 from notifier.idempotency import Applied, KeyReused, Remembered
+from notifier.value import value
 
 ENCODED_SLASH = "\x1f"
 """Stands for an encoded slash within a path's segment; nothing in one holds it otherwise."""
@@ -22,7 +23,7 @@ Other = TypeVar("Other")
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Call(Generic[Body, Query]):
     """What an endpoint is served with; `body` and `query` are None where none is declared."""
 

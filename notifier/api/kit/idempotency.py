@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import orjson
 from starlette.requests import Request
@@ -15,12 +15,13 @@ from notifier.api.kit.headers import header_values
 from notifier.api.kit.problems import KEY_REUSED, ProblemError, invalid_parameter
 from notifier.idempotency import Idempotency, KeyReused, Once, Remembered
 from notifier.notification.model import JsonValue
+from notifier.value import value
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Answer:
     """An answer as it is kept: known before its effect, and stored with it."""
 
@@ -69,7 +70,7 @@ def key_reused() -> ProblemError:
     return ProblemError(KEY_REUSED, "It came with another request. Use a new key for a new one.")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Keeping:
     """What an idempotent request is known by, with its body as it came."""
 

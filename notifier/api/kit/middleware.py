@@ -53,6 +53,7 @@ _SECURITY_HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
+_SECURITY_NAMES = frozenset(name for name, _ in _SECURITY_HEADERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +95,7 @@ class RequestFrame:
         origins: Origins,
     ) -> None:
         self._origins = origins
-        self._slashes_under = slashes_under
+        self._slashes_under = tuple(f"{each}/" for each in slashes_under)
         self._app = app
         self._observe = observe
         self._rooms = rooms
@@ -111,7 +112,8 @@ class RequestFrame:
             await self._app(scope, receive, send)
             return
         scope[REQUEST_ID_KEY] = _request_id(scope)
-        _keep_encoded_slashes(scope, self._slashes_under)
+        if scope["path"].startswith(self._slashes_under):
+            _keep_encoded_slashes(scope)
         response = _Response(scope, send, self._origins.headers(scope))
         started_s = time.perf_counter()
         # Nothing takes it back: the server runs each request in a context of its own.
@@ -171,8 +173,11 @@ class _Response:
 
     def _headers(self, given: Iterable[RawHeader]) -> list[RawHeader]:
         headers = list(given)
-        present = dict(headers)
-        headers += [each for each in _SECURITY_HEADERS if each[0] not in present]
+        present = {name for name, _ in headers}
+        if present.isdisjoint(_SECURITY_NAMES):
+            headers += _SECURITY_HEADERS
+        else:
+            headers += [each for each in _SECURITY_HEADERS if each[0] not in present]
         if b"cache-control" not in present:
             # What has an ETag may be kept and asked after; nothing else may be kept.
             headers.append((b"cache-control", b"no-cache" if b"etag" in present else b"no-store"))
@@ -191,12 +196,9 @@ def _request_id(scope: Scope) -> str:
     return given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
 
 
-def _keep_encoded_slashes(scope: Scope, under: Sequence[str]) -> None:
+def _keep_encoded_slashes(scope: Scope) -> None:
     """Let a segment hold a slash: servers decode %2F before the router splits the path."""
     raw: bytes = scope.get("raw_path") or b""
-    begins = tuple(f"{each}/" for each in under)
-    if not scope["path"].startswith(begins):
-        return
     parts = re.split(r"%2f", raw.decode("ascii").partition("?")[0], flags=re.IGNORECASE)
     if len(parts) > 1:
         scope["path"] = ENCODED_SLASH.join(_decoded(part) for part in parts)

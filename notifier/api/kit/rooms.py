@@ -23,26 +23,25 @@ class Room:
         self._places = places
         self._each = places if each is None else each
         self._taken = 0
-        self._by_user: Counter[str] = Counter()
+        self._by_user: dict[str, int] = {}
 
     def take(self, user: str, places: int = 1) -> bool:
         """Take `places` for `user`; False, and none are taken, if they are not to be had."""
-        if self._taken + places > self._places or self._by_user[user] + places > self._each:
-            self._drop_unused(user)
+        taken = self._by_user.get(user, 0) + places
+        if self._taken + places > self._places or taken > self._each:
             return False
         self._taken += places
-        self._by_user[user] += places
+        self._by_user[user] = taken
         return True
 
     def give_back(self, user: str, places: int = 1) -> None:
         """Give back what was taken."""
         self._taken -= places
-        self._by_user[user] -= places
-        self._drop_unused(user)
-
-    def _drop_unused(self, user: str) -> None:
-        if not self._by_user[user]:
-            del self._by_user[user]
+        left = self._by_user.get(user, 0) - places
+        if left:
+            self._by_user[user] = left
+        else:
+            self._by_user.pop(user, None)
 
 
 class Held:

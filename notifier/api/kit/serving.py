@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -46,16 +47,20 @@ class Desk:
         body = await self._read(operation, request)
         keeping = None
         if operation.is_idempotent:
-            keeping = Keeping(request, caller, body, self.pepper, self.once)
+            keeping = Keeping(
+                request=request, caller=caller, body=body, pepper=self.pepper, once=self.once
+            )
+        content: Any = None
         if operation.upload:
-            upload = begin_upload(request, operation.upload)
-            return await operation.serve(Call(request, caller, upload, query, keeping))
-        if operation.body is None:
-            return await operation.serve(Call(request, caller, None, query, keeping))
-        checked = _checked(operation, operation.body, body)
-        if isinstance(checked, list):
-            return await Call(request, caller, None, query, keeping).refuse(invalid(checked))
-        return await operation.serve(Call(request, caller, checked, query, keeping))
+            content = begin_upload(request, operation.upload)
+        elif operation.body is not None:
+            content = _checked(operation, operation.body, body)
+        if isinstance(content, list):
+            call = Call(request=request, caller=caller, body=None, query=query, keeping=keeping)
+            return await call.refuse(invalid(content))
+        return await operation.serve(
+            Call(request=request, caller=caller, body=content, query=query, keeping=keeping)
+        )
 
     async def _read(self, operation: Operation, request: Request) -> bytes:
         if operation.upload:

@@ -51,8 +51,8 @@ def accepted(submission: Submission) -> JsonObject:
         "id": str(submission.id),
         "status": _accepted_as(submission),
         "reason": _reason(submission.withheld),
-        "type": submission.channel.value,
-        "priority": submission.lane.value,
+        "type": submission.channel,
+        "priority": submission.lane,
         "send_at": to_jsonable_python(submission.send_at) if submission.send_at else None,
         **_size(submission.size),
     }
@@ -90,7 +90,7 @@ def _reason(withheld: Fault | None) -> JsonValue:
 def _size(size: SmsSize | None) -> JsonObject:
     if size is None:
         return {"segments": None, "encoding": None}
-    return {"segments": size.segments, "encoding": size.encoding.value}
+    return {"segments": size.segments, "encoding": size.encoding}
 
 
 def _accepted_as(submission: Submission) -> Literal["pending", "suppressed"]:

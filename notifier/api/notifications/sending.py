@@ -66,11 +66,9 @@ class SendingEndpoints:
         [outcome] = await self._outcomes([call.body], call)
         if isinstance(outcome, list):
             return await call.refuse(invalid(outcome))
-        answer = Answer(
-            status=HTTPStatus.ACCEPTED,
-            body=accepted(outcome),
-            headers={"Location": location(call.request, outcome.id)},
-        )
+        body = accepted(outcome)
+        headers = {"Location": location(call.request, str(body["id"]))}
+        answer = Answer(status=HTTPStatus.ACCEPTED, body=body, headers=headers)
         return await self._submit([outcome], call, answer)
 
     async def send_batch(self, call: Call[BatchFrame | Sequence[Reading], None]) -> Response:
