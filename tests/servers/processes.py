@@ -15,16 +15,40 @@ _POLL_S = 0.05
 
 
 def free_port() -> int:
-    """Return a TCP port on which nothing listens, now."""
+    """Return a TCP port on which nothing listens, and that is for this process as long as it lives.
+
+    Whoever asks in another process gets another one, also before a server listens on this one, or
+    while it is killed and not yet started again.
+    """
     for port in random.sample(_PORTS, 200):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
+        if is_free(port) and take(port):
             return port
     raise ServiceUnavailableError(f"No free TCP port between {_PORTS.start} and {_PORTS.stop}.")
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing listens on it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def take(port: int) -> bool:
+    """Take a port, if nobody has; the system gives it back when this process ends, however it does.
+
+    Who has UDP's port of that number has TCP's: no server of the tests wants the former.
+    """
+    with socket.socket(type=socket.SOCK_DGRAM) as sign:
+        try:
+            sign.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        sign.detach()
+    return True
 
 
 def wait_until(ready: Callable[[], bool], *, timeout_s: float, what: str) -> None:
