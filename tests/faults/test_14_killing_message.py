@@ -53,7 +53,8 @@ async def test_a_notification_that_kills_its_worker_fails_and_the_others_are_sen
             states = await site.settled(len(others) + 1)
             later = await site.send(5)
             await site.settled(len(others) + 1 + len(later))
-            await site.drained(besides=["email_notifications.dead"])
+            await site.drained(besides=[DEAD])
+            await site.holds(DEAD, 1)
         found = await site.stores.get(killer.id)
         dead = await site.depths()
 
@@ -64,7 +65,7 @@ async def test_a_notification_that_kills_its_worker_fails_and_the_others_are_sen
     if point is Point.DURING:
         handed_over[killer.id] = ATTEMPTS
     assert journal.read() == handed_over
-    assert dead == {"email_notifications.dead": 1}
+    assert dead == {DEAD: 1}
 
 
 async def test_what_the_broker_gave_up_comes_back_within_seconds_and_is_sent(

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -19,17 +20,25 @@ from sqlalchemy import Connection
 from notifier.store import migrations
 from notifier.store.kit.opening import open_database
 from notifier.store.upgrading import upgrade
-from tests.faults.brokers import Ledger, accepted, open_node
+from tests.faults.brokers import Ledger, accepted, open_node, until_async
+from tests.patience import AT_ALL_S
 from tests.servers.postgres import Postgres
 
 OLD_CLIENTS = 4
 POSTS = 100
-READER_S = 7.5
-"""How long a report of somebody else's reads the busiest table, and holds up the upgrade."""
-LOCK_S = 6
+STEPS_BACK = 4
+"""So often the upgrade has to let the old code go on, while a report of somebody else's reads the
+busiest table and holds it up."""
+LOCK_S = AT_ALL_S / 2
 """What a statement of the old code may wait for a lock: the database refuses it then, which ends
-the test. An upgrade waits for 0.3 s at a time; the rest is for a machine that stands still. A clock
-of this process would measure how busy the machine is, too."""
+the test. An upgrade that does not step back waits for the report, as the old code does for it, and
+the report for the old code."""
+WANTED = """
+    SELECT EXISTS (
+        SELECT FROM pg_locks
+        WHERE relation = 'notifications'::regclass AND mode = 'AccessExclusiveLock' AND NOT granted
+    )
+"""
 
 INSERT = """
     INSERT INTO notifications (id, service, channel, lane, recipient, content, metadata, sensitive,
@@ -70,7 +79,7 @@ class OldCode:
 
     async def work(self, url: str) -> None:
         """Accept one notification after another, and send every other one; any error ends it."""
-        settings = {"lock_timeout": f"{LOCK_S}s"}
+        settings = {"lock_timeout": f"{LOCK_S:.0f}s"}
         connection = await asyncpg.connect(url, server_settings=settings)
         try:
             while not self.is_stopped:
@@ -117,7 +126,7 @@ async def test_old_and_new_code_work_on_while_the_schema_is_upgraded(
         async with open_node(url, amqp_url) as node:
             async with old_code(url) as old:
                 too_early = await node.stores.queries.schema_problem()
-                reader = asyncio.create_task(read_for_long(url))
+                reader = asyncio.create_task(read_for_long(url, old))
                 await upgrade(url)
                 await reader
                 assert await node.stores.queries.schema_problem() is None
@@ -146,11 +155,22 @@ async def make_old_schema(url: str) -> None:
         await connection.run_sync(run)
 
 
-async def read_for_long(url: str) -> None:
+async def read_for_long(url: str, old: OldCode) -> None:
+    """Hold the upgrade up until it has stepped back so often, and the old code went on."""
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+
+    async def is_wanted() -> bool:
+        return bool(await connection.fetchval(WANTED))
+
+    async def has_gone_on(accepted: int) -> bool:
+        return len(old.accepted) > accepted
+
     try:
         async with connection.transaction():
             await connection.execute("SELECT count(*) FROM notifications")
-            await asyncio.sleep(READER_S)  # a report that takes its time
+            for _ in range(STEPS_BACK):
+                await until_async(is_wanted)
+                # What was under way may end yet; the rest waits behind the upgrade.
+                await until_async(partial(has_gone_on, len(old.accepted) + OLD_CLIENTS))
     finally:
         await connection.close()
