@@ -18,10 +18,13 @@ from tests.servers.postgres import Postgres, private_postgres
 from tests.servers.rabbitmq import RabbitMq, private_rabbitmq
 from tests.servers.smtp import SmtpServer
 from tests.servers.smtp import smtp_server as running_smtp_server
+from tests.statements import share_compiled_statements
 
 # How fast examples come says something about the machine and its other work alone.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+
+share_compiled_statements()
 
 
 def pytest_collection_finish() -> None:
