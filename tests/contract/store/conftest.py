@@ -1,17 +1,13 @@
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 
-from notifier.store.kit.tables import metadata
+from tests.contract.store.emptied import Emptied, emptied
 from tests.contract.store.stores import Stores, open_stores
 from tests.schema import postgres_database, sqlite_database
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import Postgres
-
-_EMPTY = "; ".join(f"DELETE FROM {table}" for table in metadata.tables)  # noqa: S608  names of ours
 
 
 @pytest.fixture
@@ -21,24 +17,15 @@ def sqlite_store_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_store(postgres: Postgres) -> Iterator[str]:
-    with postgres_database(postgres) as url:
-        yield url
+def postgres_store(postgres: Postgres) -> Iterator[Emptied]:
+    with postgres_database(postgres) as url, emptied(url) as database:
+        yield database
 
 
 @pytest.fixture
-def postgres_store_url(postgres_store: str) -> str:
+def postgres_store_url(postgres_store: Emptied) -> str:
     """The URL of an up-to-date PostgreSQL database, emptied for the test."""
-    asyncio.run(_empty(postgres_store))
-    return postgres_store
-
-
-async def _empty(url: str) -> None:
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
-    try:
-        await connection.execute(_EMPTY)
-    finally:
-        await connection.close()
+    return postgres_store.url()
 
 
 @pytest.fixture
