@@ -126,6 +126,8 @@ class Declared:
 
     by_key: Mapping[str, Category] = field(default_factory=dict)
     quiet_hours: QuietHours | None = None
+    former: frozenset[str] = frozenset()
+    """Keys of categories that were removed: who wanted nothing of them still does not."""
 
 
 NOTHING = Declared()
@@ -161,13 +163,17 @@ class CategoryStore(DeclaredStore, Protocol):
         """Say when people are left in peace who say nothing themselves; None: never."""
 
 
+def _weight(declared: Declared) -> int:
+    return 1 + len(declared.by_key) + len(declared.former)
+
+
 class Categories:
     """Finds what services declared, and keeps it: changes elsewhere are seen after `_FRESH_S`."""
 
     def __init__(self, store: DeclaredStore, clock: Clock) -> None:
         self._store = store
         self._kept: Kept[tuple[str, int], Declared] = Kept(
-            _MOST_KEPT, clock, fresh_s=_FRESH_S, weigh=lambda declared: 1 + len(declared.by_key)
+            _MOST_KEPT, clock, fresh_s=_FRESH_S, weigh=_weight
         )
         self._changes = 0
 

@@ -32,6 +32,8 @@ class Occasion:
     default_zone: tzinfo = UTC
     key: str | None = None
     """Of its category, whether the service declares it or not."""
+    is_former: bool = False
+    """Whether the service declared the category, and removed it."""
 
     @property
     def is_required(self) -> bool:

@@ -45,4 +45,5 @@ class Audience:
             quiet_hours=declared.quiet_hours,
             default_zone=self.default_zone,
             key=category,
+            is_former=category in declared.former,
         )

@@ -140,7 +140,7 @@ class Drafter:
         if is_named and occasion.category is None:
             return [Flaw("category", await self._no_category(known.service))]
         if person is None and occasion.category is None:
-            return NO_WISH
+            return Wish(None, None, key if occasion.is_former else None)
         at = max(known.now, draft.send_at or known.now)
         return Wish(occasion.category, decide(occasion, person, at))
 
@@ -206,11 +206,11 @@ def _submission(
 
 def _addressee(to: Addressed, wish: Wish) -> Addressee | None:
     category = wish.category
-    if to.person is None and category is None:
+    if to.person is None and category is None and wish.former is None:
         return None
     return Addressee(
         user_id=to.person.user_id if to.person else None,
-        category=category.key if category else None,
+        category=category.key if category else wish.former,
         is_required=category is not None and not category.can_switch_off,
         is_address_given=to.person is not None and to.is_given,
     )

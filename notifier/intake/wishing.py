@@ -14,6 +14,8 @@ class Wish:
 
     category: Category | None
     decision: Decision | None
+    former: str | None = None
+    """The category that its service removed, of which an address may have chosen nothing."""
 
     @property
     def withheld(self) -> Fault | None:

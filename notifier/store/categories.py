@@ -55,6 +55,13 @@ categories = Table(
     Column("updated_at", UtcTime, nullable=False),
 )
 
+former_categories = Table(
+    "former_categories",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+)
+
 quiet_hour_defaults = Table(
     "quiet_hour_defaults",
     metadata,
@@ -64,7 +71,7 @@ quiet_hour_defaults = Table(
     Column("updated_at", UtcTime, nullable=False),
 )
 
-_c, _q = categories.c, quiet_hour_defaults.c
+_c, _f, _q = categories.c, former_categories.c, quiet_hour_defaults.c
 
 
 class SqlCategoryStore:
@@ -75,6 +82,7 @@ class SqlCategoryStore:
 
     async def declared(self, service: str) -> Declared:
         declared = select(categories).where(_c.service == service)
+        former = select(_f.key).where(_f.service == service)
         hours = select(_q.quiet_hours).where(_q.service == service)
 
         async def work(connection: AsyncConnection) -> Declared:
@@ -82,6 +90,7 @@ class SqlCategoryStore:
             return Declared(
                 {row.key: _to_category(row) for row in rows},
                 QuietHours.decode(await connection.scalar(hours)),
+                frozenset(await connection.scalars(former)),
             )
 
         return await self._database.read(work)
@@ -103,6 +112,7 @@ class SqlCategoryStore:
     async def set(self, category: Category) -> StoredCategory | TooManyCategories:
         others = select(func.count()).where(_c.service == category.service, _c.key != category.key)
         values = _values(category)
+        is_former = (_f.service == category.service) & (_f.key == category.key)
         statement = (
             insert(categories)
             .values(service=category.service, key=category.key, **values)
@@ -113,15 +123,20 @@ class SqlCategoryStore:
         async def work(connection: AsyncConnection) -> StoredCategory | TooManyCategories:
             if (await connection.scalars(others)).one() >= MAX_CATEGORIES:
                 return TooManyCategories()
+            await connection.execute(delete(former_categories).where(is_former))
             return _to_category((await connection.execute(statement)).one())
 
         return await self._database.write(work)
 
     async def remove(self, service: str, key: str) -> NotFound | None:
         removal = delete(categories).where(_c.service == service, _c.key == key)
+        noting = insert(former_categories).values(service=service, key=key)
 
         async def work(connection: AsyncConnection) -> NotFound | None:
-            return None if (await connection.execute(removal)).rowcount else NotFound()
+            if not (await connection.execute(removal)).rowcount:
+                return NotFound()
+            await connection.execute(noting.on_conflict_do_nothing())
+            return None
 
         return await self._database.write(work)
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -324,3 +325,30 @@ async def test_the_page_lets_nothing_else_in_and_is_named_nowhere(
     assert "choices.changed" in logged
     assert path_of(ANNA).removeprefix("/u/") not in logged
     assert "anna" not in logged
+
+
+async def test_who_unsubscribed_by_address_stays_so_when_the_category_is_removed(api: Api) -> None:
+    draft = {
+        "category": "news",
+        "schema": {"type": "object", "properties": {}},
+        "parts": {
+            "en": {"email": {"subject": "News", "text": "{{ unsubscribe_url }} {{ brand.name }}"}}
+        },
+    }
+    api.client.headers.update(await api.headers("orders", "send", "recipients", "templates"))
+    saved = await api.client.put("/api/v1/templates/weekly/draft", json=draft)
+    assert saved.status_code in (200, 201), saved.text
+    assert (await api.client.post("/api/v1/templates/weekly/publish")).status_code == 200
+    await one_click(api, ANNA)
+
+    async def became(recipient: str) -> Status:
+        to = {"type": "email", "recipient": recipient, "template": "weekly"}
+        answer = await api.client.post("/api/v1/notifications/send", json=to)
+        assert answer.status_code == 202, answer.text
+        return await api.stores.status(UUID(answer.json()["id"]))
+
+    for act in ("declared", "removed"):
+        if act == "removed":
+            assert (await api.client.delete("/api/v1/categories/news")).status_code == 204
+        assert await became("Anna@example.com") is Status.SUPPRESSED, act
+        assert await became("emil@example.com") is Status.PENDING, act

@@ -48,6 +48,7 @@ REVISIONS = (
     "0034_take_events",
     "0035_count_events",
     "0036_bound_digests",
+    "0037_keep_former_categories",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -89,3 +89,17 @@ async def test_quiet_hours_are_a_services_own_and_can_be_taken_back(stores: Stor
 
     await stores.categories.set_quiet_hours("orders", None)
     assert await stores.categories.declared("orders") == NOTHING
+
+
+async def test_what_was_removed_is_remembered_until_it_is_declared_again(stores: Stores) -> None:
+    await stores.categories.set(NEWS)
+    await stores.categories.set(replace(NEWS, service="payments"))
+
+    for _ in range(2):
+        await stores.categories.remove("orders", "news")
+        await stores.categories.remove("orders", "never")
+        assert (await stores.categories.declared("orders")).former == {"news"}
+        assert (await stores.categories.declared("payments")).former == frozenset()
+
+        await stores.categories.set(NEWS)
+        assert (await stores.categories.declared("orders")).former == frozenset()
