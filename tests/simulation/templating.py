@@ -70,9 +70,10 @@ def _gathered() -> Content:
 class NearWorkshop:
     """Looks at drafts in the process itself: those of a world hurt nobody."""
 
-    def __init__(self, clock: Clock, *, sms: SmsRules) -> None:
+    def __init__(self, clock: Clock, *, sms: SmsRules, default_zone: str) -> None:
         self._clock = clock
         self._sms = sms
+        self._default_zone = default_zone
 
     async def check(self, content: Content, shared: Shared) -> Checked:
         return check(content, shared, self._sms)
@@ -95,6 +96,7 @@ class NearWorkshop:
             offered=offered,
             shared=shared,
             now=self._clock.now().isoformat(),
+            default_zone=self._default_zone,
         )
 
     async def close(self) -> None:
