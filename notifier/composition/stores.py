@@ -185,7 +185,7 @@ class Stores:
 
     @cached_property
     def schedules(self) -> SqlScheduleStore:
-        return SqlScheduleStore(self.database)
+        return SqlScheduleStore(self.database, self._limits)
 
     @cached_property
     def firing(self) -> SqlFiring:

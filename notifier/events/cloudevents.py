@@ -59,9 +59,13 @@ def read_binary(headers: Mapping[str, str], data: JsonValue, service: str) -> Ev
     return read_structured({**attributes, "data": data}, service)
 
 
-def is_binary(headers: Mapping[str, str]) -> bool:
-    """Whether the headers are an event's attributes."""
-    return f"{_HEADER}specversion" in headers or f"{_HEADER}id" in headers
+def is_binary(headers: Mapping[str, str], body: JsonValue) -> bool:
+    """Whether the headers are an event's attributes, or some of those that it needs."""
+    if f"{_HEADER}specversion" in headers or f"{_HEADER}id" in headers:
+        return True
+    is_whole = isinstance(body, dict) and "specversion" in body
+    is_some = f"{_HEADER}source" in headers or f"{_HEADER}type" in headers
+    return is_some and not is_whole
 
 
 def _decoded(value: str) -> str:

@@ -34,7 +34,7 @@ from notifier.wall_time import is_zone
 _Value = TypeVar("_Value")
 _Kind = TypeVar("_Kind", bound=StrEnum)
 
-_TYPE = re.compile(r"[^\s*]{1,255}", re.ASCII)
+_TYPE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029*]{1,512}")
 _MOST_TYPES = 20
 _MOST_VARIABLES = 100
 _MAX_NAME_CHARS = 100
@@ -224,7 +224,8 @@ class _Reading:
 
     def _type(self, value: JsonValue, path: Path) -> str:
         stem = value.removesuffix(".*") if isinstance(value, str) else ""
-        if not isinstance(value, str) or not _TYPE.fullmatch(stem):
+        is_one = _TYPE.fullmatch(stem) and stem == stem.strip()
+        if not isinstance(value, str) or not is_one:
             self._note(path, "expected an event's type, such as order.shipped or order.*")
             return ""
         return value

@@ -32,6 +32,12 @@ class RelaySettings(Group):
         ge=1,
         description="Seconds between two looks for schedules that are due.",
     )
+    schedule_runs_kept_days: int = Field(
+        90,
+        ge=1,
+        le=3_650,
+        description="Days that a run of a schedule is kept: what became of each slot.",
+    )
     publish_grace_s: Seconds = Field(
         5,
         description="Seconds that the API has to publish what it accepted, before the relay does.",

@@ -129,6 +129,11 @@ async def test_what_is_wrong_is_named_where_it_is(api: Api) -> None:
 
     assert [each["pointer"] for each in structured.json()["errors"]] == ["/time", "/data"]
     assert [each["parameter"] for each in binary.json()["errors"]] == ["ce-source", "ce-type"]
+    unnamed = {"Content-Type": "application/json", "ce-source": "/shop", "ce-type": "order.shipped"}
+    lacking = await publish(api, {"a": 1}, unnamed)
+    whole = await publish(api, an_event(), unnamed)
+    assert [each["parameter"] for each in lacking.json()["errors"]] == ["ce-specversion", "ce-id"]
+    assert whole.status_code == 202
     assert other.status_code == 415
 
 

@@ -79,7 +79,7 @@ class EventEndpoints:
         service = call.acting_for(call.query.service)
         type, value = _media_type(call.request), call.body.value
         headers = _headers(call.request)
-        if type == JSON and is_binary(headers):
+        if type == JSON and is_binary(headers, value):
             event = read_binary(headers, value, service)
             if isinstance(event, Event):
                 return await self._take_one(event, call.request)

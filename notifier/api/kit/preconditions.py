@@ -26,6 +26,11 @@ def if_match(call: Call[Any, Any]) -> str | None:
     return values[0].strip().strip('"') if values else None
 
 
+def is_meant(call: Call[Any, Any], etag: str) -> bool:
+    """Whether a request asks for what is there with this ETag, or for whatever is there: `*`."""
+    return if_match(call) in (None, "*", etag)
+
+
 def lost(race: LostRace, what: str) -> ProblemError:
     """Return the problem of who came second."""
     now = f"; it is {quoted(race.etag)} now" if race.etag else f"; there is no {what}"

@@ -13,7 +13,7 @@ from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.naming import named_person
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.patching import patched
-from notifier.api.kit.preconditions import IF_MATCH, if_match, lost
+from notifier.api.kit.preconditions import IF_MATCH, if_match, is_meant, lost
 from notifier.api.kit.problems import (
     BUSY,
     INVALID,
@@ -91,11 +91,10 @@ class RecipientEndpoints:
 
     async def patch(self, call: Call[dict[str, JsonValue], RecipientQuery]) -> Response:
         """Change a part of what was said of somebody."""
-        wanted = if_match(call)
         for _ in range(_MOST_TRIES):
             person = await self._person(call)
             profile = _patched(person, call.body)
-            if wanted not in (None, person.etag):
+            if not is_meant(call, person.etag):
                 raise lost(LostRace(person.etag), "recipient")
             written = await self.people.put(person.service, profile, if_match=person.etag)
             if not isinstance(written, LostRace):

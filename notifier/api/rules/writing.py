@@ -12,7 +12,7 @@ from starlette.responses import Response
 from notifier.api.kit.calls import Call
 from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
-from notifier.api.kit.preconditions import IF_MATCH, if_match, lost
+from notifier.api.kit.preconditions import IF_MATCH, if_match, is_meant, lost
 from notifier.api.kit.problems import (
     BUSY,
     INVALID,
@@ -74,7 +74,7 @@ class RuleWriting:
     async def publish(self, call: Call[None, RuleQuery]) -> Response:
         """Put a draft in force."""
         draft = await self._draft(call)
-        if if_match(call) not in (None, draft.etag):
+        if not is_meant(call, draft.etag):
             raise lost(LostRace(draft.etag), "draft")
         rule = read_rule(draft.document, self.expressions.fault)
         flaws = await self.reviewer.flaws(rule, draft.service) if isinstance(rule, Rule) else rule

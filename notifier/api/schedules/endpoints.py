@@ -16,7 +16,7 @@ from notifier.api.kit.checking import read_strictly
 from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation
 from notifier.api.kit.patching import patched
-from notifier.api.kit.preconditions import if_match, lost, quoted
+from notifier.api.kit.preconditions import is_meant, lost, quoted
 from notifier.api.kit.problems import BUSY, InvalidField, ProblemError, invalid, not_found
 from notifier.api.schedules.operations import PREFIX, Declared, declared
 from notifier.api.schedules.shapes import (
@@ -111,10 +111,9 @@ class ScheduleEndpoints:
 
     async def change(self, call: Call[dict[str, JsonValue], None]) -> Response:
         """Change a part of one."""
-        wanted = if_match(call)
         for _ in range(_MOST_TRIES):
             stored = await self._found(call)
-            if wanted not in (None, stored.etag):
+            if not is_meant(call, stored.etag):
                 raise lost(LostRace(stored.etag), "schedule")
             made = await self.planner.changed(stored, _patched(stored, call.body))
             if isinstance(made, list):

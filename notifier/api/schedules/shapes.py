@@ -36,10 +36,13 @@ from notifier.schedules.schedule import (
 )
 from notifier.schedules.slot import MAX_CRON_CHARS
 
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
 
 def _date(value: object) -> date:
     try:
-        return date.fromisoformat(str(value))
+        # Python reads 20271224 and 2027-W51-5 as well.
+        return date.fromisoformat(str(value) if _DATE.fullmatch(str(value)) else "")
     except ValueError as error:
         message = "expected a date such as 2027-12-24"
         raise ValueError(message) from error

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from notifier.api.kit.calls import Call
 from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
-from notifier.api.kit.preconditions import IF_MATCH, if_match, lost, quoted
+from notifier.api.kit.preconditions import IF_MATCH, if_match, is_meant, lost, quoted
 from notifier.api.kit.problems import (
     BUSY,
     INVALID,
@@ -94,7 +94,7 @@ class TemplateWriting:
     async def publish(self, call: Call[None, CascadeQuery]) -> Response:
         """Make a version of a draft without errors."""
         draft = await self._draft(call)
-        if if_match(call) not in (None, draft.etag):
+        if not is_meant(call, draft.etag):
             raise lost(LostRace(draft.etag), "draft")
         checked = await self._checked(draft)
         if checked.compiled is None:

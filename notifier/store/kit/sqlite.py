@@ -64,12 +64,7 @@ def create_sqlite_engine(
         cursor.execute("PRAGMA secure_delete = ON")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "invalidate")
-    def roll_back(connection: Any, _record: object, _error: object) -> None:
-        # Of a statement that was cancelled somebody may still hold the cursor, and until they let
-        # go of it a connection that was closed keeps its transaction, and the file locked.
-        driver = connection.driver_connection
-        driver._tx.put_nowait((None, partial(_roll_back, driver)))  # noqa: SLF001  as SQLAlchemy
+    event.listen(engine.sync_engine, "invalidate", _roll_back_first)
 
     @event.listens_for(engine.sync_engine, "begin")
     def start(connection: Connection) -> None:
@@ -78,7 +73,16 @@ def create_sqlite_engine(
     return engine
 
 
+def _roll_back_first(connection: Any, _record: object, _error: object) -> None:
+    """Have what a connection has begun ended before it is closed, behind what its thread does.
+
+    Of a statement that was cancelled somebody may still hold the cursor, and until they let go of
+    it a connection that was closed keeps its transaction, and the file locked.
+    """
+    driver = connection.driver_connection
+    driver._tx.put_nowait((None, partial(_roll_back, driver)))  # noqa: SLF001  as SQLAlchemy
+
+
 def _roll_back(driver: Any) -> None:
-    """End what a connection has begun, in its own thread; behind what runs there."""
     if driver._connection is not None:  # noqa: SLF001  as SQLAlchemy
         driver._connection.rollback()  # noqa: SLF001

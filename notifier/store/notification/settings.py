@@ -22,6 +22,7 @@ class StoreSettings:
     max_insert: int = 1_000
     events_kept_days: float = 7
     """Events, what came of them, and digests are forgotten after that."""
+    schedule_runs_kept_days: float = 90
     pseudonyms: Pseudonyms | None = None
     """By which an address is known that was erased; None: nothing is accepted by these."""
     default_zone: str = "UTC"

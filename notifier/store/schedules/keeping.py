@@ -3,10 +3,11 @@
 import builtins
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Update, and_, case, delete, literal, null, or_, select, tuple_, update
+from sqlalchemy import Float, Update, and_, case, delete, literal, null, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,7 +23,8 @@ from notifier.schedules.schedule import (
 )
 from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
-from notifier.store.kit.sql import Now, SecondsFromNow, UtcTime
+from notifier.store.kit.sql import Now, SecondsFromNow, UtcTime, parameter
+from notifier.store.notification.settings import StoreSettings
 from notifier.store.schedules.rows import progress_values, to_run, to_schedule, values
 from notifier.store.schedules.tables import (
     IS_NAMED,
@@ -41,11 +43,11 @@ _PAUSE = (
     .where(IS_NAMED, _s.paused_at.is_(None))
     .values(paused_at=Now(), look_at=null(), **_NEXT_TURN)
 )
-_KEPT_S = 90 * 86_400.0
+_DAY_S = 86_400.0
 _PURGE_BATCH = 5_000
 _old = (
     select(_r.schedule_id, _r.slot, _r.zone)
-    .where(_r.at <= SecondsFromNow(literal(-_KEPT_S)))
+    .where(_r.at <= SecondsFromNow(parameter("ago_s", Float)))
     .limit(_PURGE_BATCH)
 )
 _PURGE = delete(schedule_runs).where(tuple_(_r.schedule_id, _r.slot, _r.zone).in_(_old))
@@ -54,8 +56,9 @@ _PURGE = delete(schedule_runs).where(tuple_(_r.schedule_id, _r.slot, _r.zone).in
 class SqlScheduleStore:
     """`ScheduleStore` over SQL."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, limits: StoreSettings) -> None:
         self._database = database
+        self._runs_kept_s = limits.schedule_runs_kept_days * _DAY_S
 
     async def add(
         self, schedule: Schedule, idempotency: Idempotency | None = None
@@ -189,15 +192,15 @@ class SqlScheduleStore:
         return await self._database.read(work)
 
     async def purge(self) -> int:
-        """Forget runs older than ninety days; returns how many."""
-        gone = 0
-        while forgotten := await self._database.write(_purge_some):
+        """Forget runs that were kept for long enough; returns how many."""
+        gone, work = 0, partial(_purge_some, ago_s=-self._runs_kept_s)
+        while forgotten := await self._database.write(work):
             gone += forgotten
         return gone
 
 
-async def _purge_some(connection: AsyncConnection) -> int:
-    return (await connection.execute(_PURGE)).rowcount
+async def _purge_some(connection: AsyncConnection, *, ago_s: float) -> int:
+    return (await connection.execute(_PURGE, {"ago_s": ago_s})).rowcount
 
 
 async def _get(

@@ -27,7 +27,9 @@ from notifier.schedules.schedule import (
     ToUser,
 )
 from notifier.schedules.slot import Cron, Daily, Weekly
+from notifier.store.notification.settings import StoreSettings
 from notifier.store.schedules import firing
+from notifier.store.schedules.keeping import SqlScheduleStore
 from notifier.store.schedules.tables import schedules
 from tests.contract.store.plans import Case, nodes, rows_read, session_of
 from tests.contract.store.stores import Stores, a_submission, open_stores
@@ -297,6 +299,18 @@ async def test_runs_are_forgotten_after_ninety_days(stores: Stores) -> None:
     await stores.pass_time(2 * 86_400)
     assert await stores.schedules.purge() == 1
     assert await stores.schedules.runs(schedule.id, limit=9, after=None) == []
+
+
+async def test_runs_are_kept_for_as_long_as_is_asked_for(stores: Stores) -> None:
+    await added(stores)
+    [turn] = await take(stores)
+    await record(stores, settled(turn))
+    brief = SqlScheduleStore(stores.database, StoreSettings(schedule_runs_kept_days=3))
+
+    await stores.pass_time(2 * 86_400)
+    assert await brief.purge() == 0
+    await stores.pass_time(2 * 86_400)
+    assert await brief.purge() == 1
 
 
 LATER = 2_000

@@ -91,9 +91,16 @@ def test_a_rule_is_read_with_all_that_it_may_say() -> None:
     )
 
 
+@pytest.mark.parametrize("type", ["order shipped", "o" * 512, "Bestellung.größer", "a b.*"])
+def test_a_rule_may_be_on_any_type_that_an_event_may_have(type: str) -> None:
+    assert isinstance(read_rule(written(on=type)), Rule)
+
+
 @pytest.mark.parametrize(
     ("document", "path"),
     [
+        (written(on="o" * 513), "on"),
+        (written(on=" order"), "on"),
         ([], ""),
         ({}, "steps"),
         (written(then=1), "then"),
