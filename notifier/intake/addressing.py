@@ -1,12 +1,12 @@
 """Whom a draft is for: an address that came along, or a person's in the directory."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from notifier.audience.person import Person
 from notifier.audience.recipient import normalise
 from notifier.errors import RecipientError
 from notifier.intake.draft import Draft, Flaw
+from notifier.value import value
 
 NEITHER = "this field is required, or user_id"
 NO_SUCH_PERSON = (
@@ -15,7 +15,7 @@ NO_SUCH_PERSON = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Addressed:
     """Where a notification goes, in its channel's normal form, and whom it is for."""
 
@@ -36,7 +36,7 @@ def addressed(draft: Draft, people: Mapping[str, Person]) -> Addressed | list[Fl
         return [*flaws, recipient]
     if flaws or recipient is None:
         return flaws
-    return Addressed(recipient, person, is_given=draft.recipient is not None)
+    return Addressed(recipient=recipient, person=person, is_given=draft.recipient is not None)
 
 
 def _recipient(draft: Draft, person: Person | None) -> str | Flaw | None:
