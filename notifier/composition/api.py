@@ -19,6 +19,7 @@ from notifier.api.ports import ApiPorts, KeepingPorts, SchedulingPorts
 from notifier.audience.allowed import AllowedRecipients
 from notifier.channels.registry import callback_routes, captured_channels, channel_settings
 from notifier.clock import Clock
+from notifier.composition.development import reached_at
 from notifier.composition.drafting import renderer
 from notifier.composition.events import warn_of_unbound_events
 from notifier.composition.one_process import workers_inside
@@ -69,6 +70,7 @@ async def _serve_api(settings: Settings, announce: Callable[[str], None]) -> Non
     warn_of_unprotected_database(settings)
     warn_of_unbound_events(settings)
     with bind(settings.host, settings.port) as listener:
+        settings = reached_at(settings, listener.getsockname()[1])
         async with open_resources(settings, "api") as resources, AsyncExitStack() as stack:
             workshop = ChildWorkshop(
                 resources.clock,

@@ -30,8 +30,8 @@ def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """
     with _reaching(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    port = environ.get("NOTIFIER_PORT", "")
-    told = port if port.isdigit() and int(port) else "8000"
+    told = environ.get("NOTIFIER_PORT", "")
+    port = int(told) if told.isdigit() else 8_000
     usual = {
         "NOTIFIER_DATABASE_URL": f"sqlite:///{folder.resolve() / 'notifier.db'}",
         "NOTIFIER_BROKER_URL": "memory://",
@@ -40,13 +40,22 @@ def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
         "NOTIFIER_SMS__PROVIDERS": "sandbox",
         "NOTIFIER_IN_APP__PROVIDERS": "sandbox",
         **dict.fromkeys(_CONSUMERS, "64"),
-        "NOTIFIER_LINKS__BASE_URL": f"http://127.0.0.1:{told}",
+        # Of a free one nobody knows the number yet: `reached_at`.
+        **({"NOTIFIER_LINKS__BASE_URL": f"http://127.0.0.1:{port}"} if port else {}),
         "NOTIFIER_SANDBOX_PAGE": "true",
         "NOTIFIER_LOG_FORMAT": "console",
         "NOTIFIER_LOG_LEVEL": "WARNING",
     }
     set_otherwise = given(environ, usual, is_complete=False)
     return {**environ, **{name: usual[name] for name in usual if name not in set_otherwise}}
+
+
+def reached_at(settings: Settings, port: int) -> Settings:
+    """Return the settings once it is known which free port was taken: links lead there."""
+    if settings.port or not settings.sandbox_page or settings.links.base_url is not None:
+        return settings
+    links = settings.links.model_copy(update={"base_url": f"http://127.0.0.1:{port}"})
+    return settings.model_copy(update={"links": links})
 
 
 @contextmanager

@@ -41,3 +41,14 @@ def test_a_secret_that_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> Non
         development.environment(tmp_path, {})
     with pytest.raises(SettingsError, match="api-key: is no text"):
         development.read_secret(tmp_path / "api-key")
+
+
+def test_links_lead_to_the_free_port_that_was_taken(tmp_path: Path) -> None:
+    chosen = {"NOTIFIER_PORT": "0", "NOTIFIER_LINKS__BASE_URL": "https://notify.example.com"}
+    free, named = (
+        read_settings(development.environment(tmp_path, environ))
+        for environ in ({"NOTIFIER_PORT": "0"}, chosen)
+    )
+
+    assert development.reached_at(free, 40_123).links.base_url == "http://127.0.0.1:40123"
+    assert development.reached_at(named, 40_123).links.base_url == "https://notify.example.com"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
-from time import thread_time
+from time import process_time
 from typing import Any
 
 import pytest
@@ -205,14 +205,14 @@ class Came:
 
 def came(source: str, variables: dict[str, Any]) -> Came:
     """Fill a source, and say what that took; its own child is not counted."""
-    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, thread_time()
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, process_time()
     filled = fault = ""
     try:
         filled = line(source, **variables)
     except TemplateError as error:
         fault = str(error)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    return Came(filled, fault, thread_time() - start, grown)
+    return Came(filled, fault, process_time() - start, grown)
 
 
 def _may_use_little() -> None:
