@@ -171,23 +171,27 @@ class Planner:
     async def changed(self, stored: StoredSchedule, wish: Wish) -> Schedule | list[Flaw]:
         """Return it as it is to be, or all that is wrong with that.
 
-        What is due already stays so, unless the wish has it due at other times.
+        What is due already stays so, unless the wish has it due at other times. What it sends is
+        looked over only if that changes.
 
         Raises:
             StoreUnavailableError: what it names could not be looked up.
         """
-        made = await self._planned(wish, stored.service, stored.id)
+        made = await self._planned(wish, stored.service, stored.id, stored)
         if isinstance(made, list):
             return made
         is_as_before = (made.timing, made.to) == (stored.timing, stored.to)
         return replace(made, progress=stored.progress) if is_as_before else made
 
-    async def progress(self, schedule: Schedule) -> Progress:
-        """Return where it stands if it goes on from now.
+    async def resumed(self, schedule: Schedule) -> Progress | list[Flaw]:
+        """Return where it stands if it goes on from now, or why nothing would come of it.
 
         Raises:
             StoreUnavailableError: the clocks of whom it is for could not be looked up.
         """
+        wish = wish_of(schedule)
+        if flaws := await self._content_flaws(wish, schedule.to, schedule.service):
+            return [*flaws]
         return await self._progress(schedule.timing, schedule.service, schedule.to)
 
     async def upcoming(self, schedule: Schedule, count: int) -> Sequence[datetime]:
@@ -201,12 +205,15 @@ class Planner:
         distinct = dict.fromkeys(slot for slot, _ in islice(found, MOST_SHOWN * len(zones)))
         return [*distinct][: min(count, MOST_SHOWN)]
 
-    async def _planned(self, wish: Wish, service: str, id: UUID) -> Schedule | list[Flaw]:
+    async def _planned(
+        self, wish: Wish, service: str, id: UUID, before: Schedule | None = None
+    ) -> Schedule | list[Flaw]:
         flaws = [*_flaws(wish), *_time_flaws(wish)]
         to = await self._to(wish, service)
         if isinstance(to, list):
             return [*flaws, *to]
-        flaws += await self._content_flaws(wish, to, service)
+        if before is None or _sent_by(before) != (to, wish.template, wish.variables, wish.lane):
+            flaws += await self._content_flaws(wish, to, service)
         if flaws:
             return flaws
         progress = await self._progress(wish.timing, service, to)
@@ -266,6 +273,10 @@ class Planner:
             draft = draft_of(to, wish.template, wish.variables, wish.lane)
             [made] = await self.drafter.submissions([draft], service=service)
         return list(map(led_to, made)) if isinstance(made, list) else ()
+
+
+def _sent_by(schedule: Schedule) -> tuple[To, str, Mapping[str, JsonValue], Lane]:
+    return schedule.to, schedule.template, schedule.variables, schedule.lane
 
 
 def _to_recipient(recipient: str, channel: Channel) -> ToRecipient | list[Flaw]:

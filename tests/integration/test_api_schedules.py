@@ -496,3 +496,20 @@ async def test_a_schedule_that_ends_comes_no_more(api: Api) -> None:
 
     assert (await shown(api, id))["next_at"] is None
     assert len(await runs(api, id)) == 1
+
+
+async def test_a_schedule_whose_template_is_archived_is_renamed_but_not_resumed(api: Api) -> None:
+    id = await add(api)
+    await api.client.post(f"{SCHEDULES}/{id}/pause")
+    author = await api.headers("orders", "templates")
+    await api.client.post(f"/api/v1/templates/{DAILY['template']}/archive", headers=author)
+
+    renamed = await api.client.patch(f"{SCHEDULES}/{id}", json={"name": "Of old"})
+    changed = await api.client.patch(f"{SCHEDULES}/{id}", json={"variables": {"issue": 9}})
+    resumed = await api.client.post(f"{SCHEDULES}/{id}/resume")
+
+    assert (renamed.status_code, renamed.json()["name"]) == (200, "Of old")
+    for refused in (changed, resumed):
+        assert refused.status_code == 422
+        assert refused.json()["errors"][0]["pointer"] == "/template"
+    assert (await shown(api, id))["next_at"] is None

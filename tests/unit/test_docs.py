@@ -100,3 +100,17 @@ def _log_events() -> Iterator[tuple[str, str]]:
                     for part in ast.walk(event):
                         if isinstance(part, ast.Constant):
                             yield str(part.value), "error" if level == "exception" else level
+
+
+def test_what_the_pages_commands_leave_behind_is_not_taken_for_a_change() -> None:
+    ignored = read(ROOT / ".gitignore").splitlines()
+
+    left = {
+        name
+        for page in (ROOT / "docs").glob("*.md")
+        for name in re.findall(r"(?:>|tee) ([a-z]+\.json)", read(page))
+    }
+
+    assert left
+    assert "/*.json" in ignored
+    assert "/rules/" in ignored

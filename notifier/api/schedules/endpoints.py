@@ -137,7 +137,9 @@ class ScheduleEndpoints:
     async def resume(self, call: Call[None, None]) -> Response:
         """Let one be due again, from now on."""
         stored = await self._found(call)
-        progress = await self.planner.progress(stored)
+        progress = await self.planner.resumed(stored)
+        if isinstance(progress, list):
+            raise _invalid(progress)
         return _shown(_there(await self.schedules.resume(stored, progress)))
 
     async def run_now(self, call: Call[None, None]) -> Response:

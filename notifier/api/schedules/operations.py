@@ -12,6 +12,7 @@ from notifier.api.kit.problems import (
     NOT_FOUND,
     PRECONDITION_FAILED,
     InvalidField,
+    Problem,
 )
 from notifier.api.schedules.shapes import (
     RunsQuery,
@@ -67,7 +68,9 @@ def declared(by: Declared) -> Sequence[Operation]:
             "resume",
             by.resume,
             "Let a schedule be due again",
-            "From now on: what would have been due while it was paused is not made up for.",
+            "From now on: what would have been due while it was paused is not made up for. 422 if "
+            "nothing would come of it, as when its template is archived.",
+            INVALID,
         ),
         _running(by.run_now),
         _showing_next(by.show_next),
@@ -156,7 +159,9 @@ def _removing(serve: Serve) -> Operation:
     )
 
 
-def _moving(verb: str, serve: Serve, summary: str, description: str) -> Operation:
+def _moving(
+    verb: str, serve: Serve, summary: str, description: str, *problems: Problem
+) -> Operation:
     return Operation(
         id=f"{verb}Schedule",
         method="POST",
@@ -165,7 +170,7 @@ def _moving(verb: str, serve: Serve, summary: str, description: str) -> Operatio
         description=description,
         serve=serve,
         replies={200: _SCHEDULE},
-        problems=(NOT_FOUND,),
+        problems=(NOT_FOUND, *problems),
         **_OF_ALL,
     )
 

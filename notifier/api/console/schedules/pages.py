@@ -26,6 +26,7 @@ _DONE: Mapping[str, str] = {
     "added": "The schedule was added.",
     "changed": "The changes are saved.",
     "paused": "It is paused: it is due no more.",
+    "not_resumed": "It stays paused: nothing would come of it as it is. Change it first.",
     "resumed": "It goes on from now. What came meanwhile is not sent.",
     "ran": "It was run, once.",
     "removed": "The schedule was deleted. What was sent stays.",
@@ -105,7 +106,9 @@ class SchedulePages:
     async def resume(self, visit: Visit) -> Response:
         """Let one be due again."""
         stored = await self._found(visit)
-        progress = await self.planner.progress(stored)
+        progress = await self.planner.resumed(stored)
+        if isinstance(progress, list):
+            return _back(visit, "not_resumed")
         _there(await self.schedules.resume(stored, progress))
         return _back(visit, "resumed")
 
