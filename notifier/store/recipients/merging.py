@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.audience.choice_change import ChoiceChange, Source
+from notifier.audience.choices import ANY
 from notifier.audience.person import NobodyToMerge, Person, joined_profile
 from notifier.idempotency import NotFound
 from notifier.notification.model import Status
@@ -87,7 +88,7 @@ async def _join(connection: AsyncConnection, target: Person, source: Person) -> 
         "quiet": quiet_hours.encode() if quiet_hours else None,
     }
     await connection.execute(_CHOOSE, {**ids, **chosen})
-    await note(connection, _changes(target, source))
+    await note(connection, list(_changes(target, source)) or [_only_merged(target)])
     await _join_inboxes(connection, target, source)
 
 
@@ -104,6 +105,18 @@ def _changes(target: Person, source: Person) -> Iterable[ChoiceChange]:
                 source=Source.MERGE,
                 user_id=target.user_id,
             )
+
+
+def _only_merged(target: Person) -> ChoiceChange:
+    """Return what is noted where nothing that was chosen came by it: that they are one."""
+    return ChoiceChange(
+        service=target.service,
+        category=ANY,
+        channel=ANY,
+        is_on=None,
+        source=Source.MERGE,
+        user_id=target.user_id,
+    )
 
 
 async def _join_inboxes(connection: AsyncConnection, target: Person, source: Person) -> None:

@@ -278,3 +278,14 @@ async def test_what_either_got_counts_against_their_caps(stores: Stores) -> None
 
     assert [await stores.caps.used(each) for each in (use, late)] == [2, 1]
     assert await stores.caps.used(replace(use, user_id="old")) == 0
+
+
+async def test_a_merge_by_which_nothing_was_chosen_is_in_the_history_too(stores: Stores) -> None:
+    await put(stores, NEW, OLD)
+
+    for _ in range(2):
+        await merge(stores, "new", "old")
+
+    (noted,) = await stores.choice_history.of("orders", "new", limit=9, before=None)
+    assert (noted.source, noted.category, noted.channel) == (Source.MERGE, ANY, ANY)
+    assert noted.is_on is None
