@@ -8,9 +8,11 @@ import gc
 from collections.abc import Iterator
 
 import pytest
+from coverage import Coverage
 from hypothesis import HealthCheck, settings
 
 from tests.awake import AwakeClock, awake_clock
+from tests.e2e.processes import uncount_processes
 from tests.schema import postgres_database
 from tests.servers.needed import needed
 from tests.servers.pgbouncer import PgBouncer, private_pgbouncer
@@ -42,6 +44,24 @@ def logging_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "notifier.composition.resources.configure_logging", lambda **_settings: None
     )
+
+
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep coverage from a test that only runs what others do: it would take twice as long.
+
+    And from the processes that it starts.
+    """
+    uncount_processes(monkeypatch)
+    measuring = Coverage.current()
+    if measuring is None:
+        yield
+        return
+    measuring.stop()
+    try:
+        yield
+    finally:
+        measuring.start()
 
 
 @pytest.fixture

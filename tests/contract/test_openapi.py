@@ -141,6 +141,7 @@ checks.negative_data_rejection.expected-statuses = [400, 401, 404, 412, 413, 415
 """
 
 
+@pytest.mark.usefixtures("unmeasured")
 async def test_the_api_keeps_what_the_document_promises(tmp_path: Path) -> None:
     """Sends thousands of requests that follow the document, and that break it in every way."""
     (tmp_path / "schemathesis.toml").write_text(_CHECKS)
