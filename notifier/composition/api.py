@@ -33,7 +33,7 @@ from notifier.composition.resources import (
     retention_terms,
     sms_rules,
     spare_collector,
-    warn_of_unprotected_database,
+    warn_of_readers,
 )
 from notifier.composition.stores import Stores
 from notifier.composition.workers import watching_topology
@@ -67,7 +67,7 @@ def log_start(url: str) -> None:
 
 async def _serve_api(settings: Settings, announce: Callable[[str], None]) -> None:
     channel_settings(settings)
-    warn_of_unprotected_database(settings)
+    warn_of_readers(settings)
     warn_of_unbound_events(settings)
     with bind(settings.host, settings.port) as listener:
         settings = reached_at(settings, listener.getsockname()[1])

@@ -22,8 +22,8 @@ def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """`environ`, with what the one-process mode needs where it names nothing else.
 
     A SQLite file and a queue in the process, the sandbox for every channel, as many consumers as
-    several worker processes have (SQLite's one writer works in batches), and a key pepper that is
-    made at the first start and kept in `folder` with mode 0600.
+    several worker processes have (SQLite's one writer works in batches), and a key pepper and a
+    key of content that are made at the first start and kept in `folder` with mode 0600.
 
     Raises:
         SettingsError: the folder cannot be written.
@@ -36,6 +36,7 @@ def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
         "NOTIFIER_DATABASE_URL": f"sqlite:///{folder.resolve() / 'notifier.db'}",
         "NOTIFIER_BROKER_URL": "memory://",
         "NOTIFIER_KEY_PEPPER": kept_secret(folder / "key-pepper"),
+        "NOTIFIER_SECRETS__CONTENT_KEYS": kept_secret(folder / "content-key"),
         "NOTIFIER_EMAIL__PROVIDERS": "sandbox",
         "NOTIFIER_SMS__PROVIDERS": "sandbox",
         "NOTIFIER_IN_APP__PROVIDERS": "sandbox",

@@ -32,6 +32,7 @@ from notifier.sealing import SealedLinks
 from notifier.settings.groups import DatabaseSettings, Settings
 from notifier.settings.lists import ListSettings
 from notifier.store.kit.opening import open_database, unprotected_host
+from notifier.store.kit.seals import Seals
 from notifier.store.notification.settings import StoreSettings
 from notifier.telemetry import configure_logging
 from notifier.worker.stopping import StopBudget
@@ -62,7 +63,8 @@ async def open_stores(
 ) -> AsyncIterator[Stores]:
     """Open the database that the settings name."""
     async with open_database(settings.database_url.get_secret_value()) as database:
-        yield Stores(database, _with_pseudonyms(store_settings or StoreSettings(), settings))
+        limits = _with_pseudonyms(store_settings or StoreSettings(), settings)
+        yield Stores(database, _with_seals(limits, settings))
 
 
 @asynccontextmanager
@@ -120,6 +122,14 @@ def _with_pseudonyms(limits: StoreSettings, settings: DatabaseSettings) -> Store
     return replace(limits, pseudonyms=_pseudonyms_under(secret)) if secret else limits
 
 
+def _with_seals(limits: StoreSettings, settings: DatabaseSettings) -> StoreSettings:
+    """Let what sensitive notifications say be sealed and opened, where there is a secret for it."""
+    if not isinstance(settings, Settings) or not settings.secrets.content_keys:
+        return limits
+    keys = [key.get_secret_value().encode() for key in settings.secrets.content_keys]
+    return replace(limits, seals=Seals(keys))
+
+
 def pseudonyms_of(settings: Settings) -> Pseudonyms:
     """Return what stands for whom was erased, and signs that they were."""
     return _pseudonyms_under(settings.erasure.key or settings.key_pepper)
@@ -150,8 +160,14 @@ async def _open_queue(settings: Settings, role: str, clock: Clock) -> AsyncItera
         yield queue
 
 
-def warn_of_unprotected_database(settings: Settings) -> None:
-    """Say in the log where what is said to the database could be read on the way."""
+def warn_of_readers(settings: Settings) -> None:
+    """Say in the log where others could read what is said to the database, or rests in it."""
+    _warn_of_unprotected_database(settings)
+    if not settings.secrets.content_keys:
+        log.warning("content.unsealed", advice="set NOTIFIER_SECRETS__CONTENT_KEYS")
+
+
+def _warn_of_unprotected_database(settings: Settings) -> None:
     host = unprotected_host(settings.database_url.get_secret_value())
     if host:
         log.warning(

@@ -40,7 +40,7 @@ from notifier.composition.resources import (
     sms_rules,
     spare_collector,
     stop_budget,
-    warn_of_unprotected_database,
+    warn_of_readers,
 )
 from notifier.composition.running import first_of, running, stop_signal
 from notifier.composition.settings import read_settings
@@ -289,7 +289,7 @@ def run_workers(settings: Settings, environ: Mapping[str, str]) -> None:
 
 async def _run_workers(settings: Settings, environ: Mapping[str, str]) -> None:
     stop = stop_signal()
-    warn_of_unprotected_database(settings)
+    warn_of_readers(settings)
     async with (
         open_resources(settings, f"relay@{socket.gethostname()}") as resources,
         hooking(settings, resources.stores.hook_counts, resources.clock) as hooks,

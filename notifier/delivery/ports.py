@@ -58,6 +58,8 @@ class Claimed:
     addressee: Addressee | None = None
     unless: Unless | None = None
     """What keeps it from being sent."""
+    is_sealed: bool = False
+    """Whether its content is there, under a key that is not here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
+import structlog
+
 from notifier.delivery.addressing import Addressed, Addresser
 from notifier.delivery.attaching import Loader
 from notifier.delivery.composing import Composer
@@ -13,7 +15,11 @@ from notifier.notification.model import Message
 from notifier.notification.origin import Condition
 from notifier.notification.outcomes import Outcome, Permanent, Suppressed, Transient, Withheld
 
+log = structlog.get_logger(__name__)
+
+_SEALED = Transient("sealed", "its content is sealed under a key that is not here", throttled=True)
 _UNREAD = Transient("unread", "its recipient or its template could not be read", throttled=True)
+_ADVICE = "give every worker all of NOTIFIER_SECRETS__CONTENT_KEYS"
 
 _NEEDLESS = {
     Condition.READ: "its recipient has read the notification before it",
@@ -36,6 +42,10 @@ class Preparer:
 
         Its files are in memory as long as the context lasts.
         """
+        if claimed.is_sealed:
+            log.error("delivery.sealed", id=str(claimed.id), advice=_ADVICE)
+            yield _SEALED
+            return
         async with AsyncExitStack() as loading:
             yield await self._message(claimed, loading)
 

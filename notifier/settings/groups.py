@@ -24,6 +24,7 @@ from notifier.settings.reading import (
     secret_base_urls,
 )
 from notifier.settings.relay import RelaySettings
+from notifier.settings.secrets import ErasureSettings, SecretSettings
 
 
 def _sender(value: str) -> str:
@@ -274,18 +275,6 @@ class RetentionSettings(Group):
     )
 
 
-class ErasureSettings(Group):
-    """Erasure."""
-
-    key: Annotated[SecretStr, Field(min_length=16)] | None = Field(
-        None,
-        description="Secret that what is left of an erased address is hashed with, and receipts "
-        "are signed with, 16 characters or more; made from `NOTIFIER_KEY_PEPPER` if unset. If it "
-        "changes, erased addresses are no longer known as suppressed "
-        "([erasing somebody](privacy.md#erasing-somebody)).",
-    )
-
-
 class DatabaseSettings(Environment):
     """Where the database is."""
 
@@ -385,6 +374,7 @@ class Settings(KeySettings, TopologySettings, ClientSettings):
     audience: AudienceSettings = AudienceSettings()
     retention: RetentionSettings = RetentionSettings()
     erasure: ErasureSettings = ErasureSettings()
+    secrets: SecretSettings = SecretSettings()
 
     @model_validator(mode="after")
     def _sends_end_before_leases(self) -> Self:

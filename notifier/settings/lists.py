@@ -2,7 +2,8 @@
 
 from pydantic import SecretStr
 
-from notifier.settings.groups import DatabaseSettings, ErasureSettings
+from notifier.settings.groups import DatabaseSettings
+from notifier.settings.secrets import ErasureSettings
 
 
 class ListSettings(DatabaseSettings):

@@ -53,6 +53,7 @@ class Outside:
             "NOTIFIER_BROKER_URL": self.amqp_url,
             "NOTIFIER_BROKER_MANAGEMENT_URL": self.rabbitmq.management_url,
             "NOTIFIER_KEY_PEPPER": "canary-pepper-7f1d0a",
+            "NOTIFIER_SECRETS__CONTENT_KEYS": "canary-key-of-content-2b9c",
             "NOTIFIER_PORT": "0",
             "NOTIFIER_SANDBOX_PAGE": "true",
             "NOTIFIER_API__RATE_LIMIT": "1000000",

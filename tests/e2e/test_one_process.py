@@ -177,6 +177,7 @@ def test_the_data_is_its_owners_alone(tmp_path: Path) -> None:
         assert kept == notifier.key
         assert (folder / "api-key").stat().st_mode & 0o777 == 0o600
         assert (folder / "key-pepper").stat().st_mode & 0o777 == 0o600
+        assert (folder / "content-key").stat().st_mode & 0o777 == 0o600
         assert folder.stat().st_mode & 0o777 == 0o700
 
 

@@ -19,7 +19,7 @@ def tables_with(outside: Outside, text: str) -> list[str]:
     return [name for name in names if outside.rows(query.format(name), text)]
 
 
-def test_sensitive_content_is_nowhere_once_it_is_final(
+def test_sensitive_content_is_nowhere_not_even_while_it_waits(
     deployed: Production, service: Service
 ) -> None:
     deployed.outside.smtp.answer("RCPT", "550 5.2.2 full", recipient="gone@example.com")
@@ -28,6 +28,7 @@ def test_sensitive_content_is_nowhere_once_it_is_final(
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     before = [service.send(secret, send_at=tomorrow.isoformat())]
     shown_while_pending = answers(service, before[0])
+    stored_while_pending = tables_with(deployed.outside, CANARY)
     cancelled = service.post(f"{PREFIX}/{before[0]}/cancel")
     ids = [
         service.send(secret),
@@ -37,6 +38,7 @@ def test_sensitive_content_is_nowhere_once_it_is_final(
     states = [service.await_status(id)["status"] for id in ids]
 
     assert cancelled.status_code == 200
+    assert stored_while_pending == []
     assert states == ["sent", "failed", "sent"]
     assert any(CANARY.encode() in mail.content for mail in deployed.outside.smtp.received)
     deployed.outside.await_dead_letters_agree(timeout_s=AT_ALL_S)
@@ -106,6 +108,7 @@ def test_no_log_line_holds_an_address_a_body_or_a_key(
         str(MAIL["subject"]),
         service.client.headers["Authorization"].removeprefix("Bearer "),
         deployed.environ["NOTIFIER_KEY_PEPPER"],
+        deployed.environ["NOTIFIER_SECRETS__CONTENT_KEYS"],
         deployed.environ["NOTIFIER_DATABASE_URL"],
         deployed.outside.rabbitmq.password,
     ]

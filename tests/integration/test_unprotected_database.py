@@ -1,4 +1,4 @@
-"""A connection that others may listen to is told of once, at the start."""
+"""A database that others may listen to, or read codes in, is told of once, at the start."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from tests.servers.processes import free_port
 
 
 @contextmanager
-def started(command: str, query: str) -> Iterator[Iterator[str]]:
+def started(command: str, query: str, **more: str) -> Iterator[Iterator[str]]:
     """Yield the events that a process logs, one after the other."""
     process = subprocess.Popen(
         [sys.executable, "-m", "notifier", command],
@@ -25,6 +25,7 @@ def started(command: str, query: str) -> Iterator[Iterator[str]]:
             "NOTIFIER_EMAIL__PROVIDERS": "sandbox",
             "NOTIFIER_SMS__PROVIDERS": "sandbox",
             "NOTIFIER_PORT": "0",
+            **more,
         },
         stdout=subprocess.PIPE,
         text=True,
@@ -43,3 +44,12 @@ def test_a_database_that_anybody_may_listen_to_is_told_of_at_the_start(command: 
         assert next(events) == "database.unprotected"
     with started(command, "?sslmode=disable") as events:
         assert next(events) != "database.unprotected"
+
+
+@pytest.mark.parametrize("command", ["serve", "work"])
+def test_content_that_is_stored_as_it_is_is_told_of_at_the_start(command: str) -> None:
+    query, key = "?sslmode=disable", {"NOTIFIER_SECRETS__CONTENT_KEYS": "a-key-of-some-length"}
+    with started(command, query) as events:
+        assert next(events) == "content.unsealed"
+    with started(command, query, **key) as events:
+        assert next(events) != "content.unsealed"

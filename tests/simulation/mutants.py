@@ -84,7 +84,7 @@ MUTANTS: Sequence[Mutant] = (
     _mutant(
         "a-claim-whose-answer-was-lost-is-renewed",
         "store.notification.attempts",
-        "claimed, missed = await _lease(connection, _RENEW, requests)",
+        "claimed, missed = await _lease(connection, _RENEW, requests, seals)",
         "claimed, missed = dict[UUID, Claimed | NotFound](), requests",
         "answer lost",
         "rescued unknown",

@@ -1,7 +1,7 @@
 """Closing digests: what comes later opens another one, and what was gathered is sent once."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -10,9 +10,9 @@ import orjson
 from sqlalchemy import Float, Integer, Row, Text, delete, func, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.audience.pseudonym import Pseudonyms
 from notifier.events.digest import MOST_SHOWN, Collected, Digest, PutOff, Settling
 from notifier.events.event import EventKey
+from notifier.intake.ports import Submission
 from notifier.store.events.tables import digest_items, digests
 from notifier.store.kit.database import Database
 from notifier.store.kit.rows import RowJson, encode, joined
@@ -115,7 +115,7 @@ class SqlDigests:
 
     def __init__(self, database: Database, limits: StoreSettings) -> None:
         self._database = database
-        self._pseudonyms = limits.pseudonyms
+        self._encode = partial(rows_of, pseudonyms=limits.pseudonyms, seals=limits.seals)
         self._kept_s = limits.events_kept_days * _DAY_S
 
     async def take(self, *, limit: int, hold_s: float) -> Sequence[Digest]:
@@ -124,9 +124,7 @@ class SqlDigests:
         return await self._database.write(partial(_take, limit=limit, hold_s=hold_s))
 
     async def settle(self, finished: Sequence[Settling]) -> Sequence[Settling]:
-        return await self._database.write(
-            partial(_settle, finished=finished, pseudonyms=self._pseudonyms)
-        )
+        return await self._database.write(partial(_settle, finished=finished, encoded=self._encode))
 
     async def put_off(self, them: Sequence[PutOff]) -> None:
         # In one order for everybody: nobody waits for whoever waits for them.
@@ -167,7 +165,7 @@ async def _settle(
     connection: AsyncConnection,
     *,
     finished: Sequence[Settling],
-    pseudonyms: Pseudonyms | None,
+    encoded: Callable[[Sequence[Submission]], str],
 ) -> Sequence[Settling]:
     """Accept what comes of those that are as they were seen; the others are looked at again."""
     named = {"rows": _rows([each.digest.id for each in finished])}
@@ -177,7 +175,7 @@ async def _settle(
     there = [each for each in finished if each.digest.id in held]
     settled = [each for each in there if counted.get(each.digest.id, 0) == each.digest.count]
     made = [each for one in settled for each in one.submissions]
-    await insert_within(connection, made, rows_of(made, pseudonyms))
+    await insert_within(connection, made, encoded(made))
     if settled:
         done = joined(map(_settled_row, settled))
         await connection.execute(_SETTLE, {"rows": done})

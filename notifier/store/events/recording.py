@@ -100,6 +100,7 @@ class Recorder:
 
     def __init__(self, limits: StoreSettings) -> None:
         self._pseudonyms = limits.pseudonyms
+        self._seals = limits.seals
         self._grace_s = limits.grace_s
 
     async def record(
@@ -142,7 +143,7 @@ class Recorder:
                 await accept_within(connection, line.match.broadcast)
         wanted = {each.id: each for line in lines for each in line.submissions if _acts(line)}
         made = list(wanted.values())
-        rows = rows_of(made, self._pseudonyms)
+        rows = rows_of(made, self._pseudonyms, self._seals)
         statuses = await insert_within(connection, made, rows, grace_s=self._grace_s)
         for line in lines:
             line.accepted = [each.id for each in line.submissions if each.id in statuses]

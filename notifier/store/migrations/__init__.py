@@ -49,6 +49,7 @@ REVISIONS = (
     "0035_count_events",
     "0036_bound_digests",
     "0037_keep_former_categories",
+    "0038_seal_content",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -31,6 +31,7 @@ from notifier.notification.transitions import CLAIM, EXPIRE, REPLAY, SUPPRESS
 from notifier.store.kit.batcher import batched
 from notifier.store.kit.database import Database
 from notifier.store.kit.rows import RowJson, encode, joined
+from notifier.store.kit.seals import Seals
 from notifier.store.kit.sql import (
     ID,
     Now,
@@ -111,6 +112,7 @@ _leases = (
         n.c.is_address_given,
         n.c.depends_on,
         n.c.skip_if,
+        n.c.sealed,
         SecondsUntil(n.c.expires_at).label("expires_in_s"),
     )
 )
@@ -165,31 +167,32 @@ class ClaimRequest:
 
 
 async def claim(
-    database: Database, requests: Sequence[ClaimRequest]
+    database: Database, requests: Sequence[ClaimRequest], *, seals: Seals | None = None
 ) -> list[Claimed | NotFound | None]:
     """CLAIM, EXPIRE or SUPPRESS what the envelopes name, after a REPLAY of what is failed."""
-    claimed, missed = await database.write_at_once(partial(claim_pending, requests=requests))
+    pending = partial(claim_pending, requests=requests, seals=seals)
+    claimed, missed = await database.write_at_once(pending)
     found: dict[UUID, Claimed | NotFound] = dict(claimed)
     if missed:
-        found |= await database.write(partial(_claim_others, requests=missed))
+        found |= await database.write(partial(_claim_others, requests=missed, seals=seals))
     return [found.get(request.lease_token) for request in requests]
 
 
 async def claim_pending(
-    connection: AsyncConnection, requests: Sequence[ClaimRequest]
+    connection: AsyncConnection, requests: Sequence[ClaimRequest], *, seals: Seals | None = None
 ) -> tuple[dict[UUID, Claimed], Sequence[ClaimRequest]]:
     """CLAIM, EXPIRE or SUPPRESS; returns what was claimed, by token, and what was not touched."""
-    return await _lease(connection, _CLAIM, requests)
+    return await _lease(connection, _CLAIM, requests, seals)
 
 
 async def _claim_others(
-    connection: AsyncConnection, requests: Sequence[ClaimRequest]
+    connection: AsyncConnection, requests: Sequence[ClaimRequest], *, seals: Seals | None
 ) -> dict[UUID, Claimed | NotFound]:
-    claimed, missed = await _lease(connection, _RENEW, requests)
+    claimed, missed = await _lease(connection, _RENEW, requests, seals)
     if missed and (replayed := await _replay(connection, missed)):
         again = [request for request in missed if request.envelope.id in replayed]
         missed = [request for request in missed if request.envelope.id not in replayed]
-        more, _ = await claim_pending(connection, again)
+        more, _ = await claim_pending(connection, again, seals=seals)
         claimed |= more
     return claimed | await _unknown(connection, missed)
 
@@ -204,11 +207,14 @@ async def _unknown(
 
 
 async def _lease(
-    connection: AsyncConnection, statement: Noted, requests: Sequence[ClaimRequest]
+    connection: AsyncConnection,
+    statement: Noted,
+    requests: Sequence[ClaimRequest],
+    seals: Seals | None,
 ) -> tuple[dict[UUID, Claimed], Sequence[ClaimRequest]]:
     rows = await statement.run(connection, {"rows": joined(map(_claim_row, requests))})
     touched = {row.id for row in rows}
-    claimed = {row.lease_token: to_claimed(row) for row in rows if row.lease_token}
+    claimed = {row.lease_token: to_claimed(row, seals) for row in rows if row.lease_token}
     return claimed, [request for request in requests if request.envelope.id not in touched]
 
 
@@ -238,7 +244,8 @@ class SqlLeases:
         self._database = database
         self._pseudonyms = settings.pseudonyms
         ends = partial(finish, grace_s=settings.grace_s)
-        self._claim = batched(database, claim, settings.max_batch)
+        claims = partial(claim, seals=settings.seals)
+        self._claim = batched(database, claims, settings.max_batch)
         self._finish = batched(database, ends, settings.max_batch)
 
     async def claim(

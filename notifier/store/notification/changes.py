@@ -25,9 +25,13 @@ from notifier.notification.model import Status
 from notifier.notification.transitions import REPLAY, SETTLE, Transition
 from notifier.store.kit.sql import Now, is_key, literal_text
 from notifier.store.notification.rows import fault_columns
+from notifier.store.notification.sealing import CONTENT
 from notifier.store.notification.tables import notifications as n
 
-ERASABLE = (n.c.subject, n.c.content, n.c.html, n.c.variables, n.c.mail, n.c.action_url)
+ERASABLE = (*(n.c[name] for name in CONTENT), n.c.sealed)
+"""What retention lets go of: the content."""
+ERASED = (*ERASABLE, n.c.metadata)
+"""What a sensitive one loses at its end."""
 
 RETURNED = (n.c.id, n.c.service, n.c.status, n.c.attempt)
 """What a change returns of each record it changed."""
@@ -51,7 +55,7 @@ def stands_at(*statuses: Status) -> ColumnElement[bool]:
 def is_kept() -> ColumnElement[bool]:
     """Whether a record still has all of its content: a template's variables are never NULL."""
     pinned = and_(n.c.template_version_id.is_not(None), n.c.variables.is_not(None))
-    return or_(n.c.content.is_not(None), pinned)
+    return or_(n.c.content.is_not(None), n.c.sealed.is_not(None), pinned)
 
 
 def allowed(transition: Transition) -> ColumnElement[bool]:
@@ -70,9 +74,9 @@ def unleased() -> dict[str, Any]:
 
 
 def erased(when: ColumnElement[bool]) -> dict[str, Any]:
-    """Return the values that erase the content of a sensitive notification."""
+    """Return the values that erase what a sensitive notification says, and its metadata."""
     sensitive = and_(n.c.sensitive, when)
-    return {column.name: case((sensitive, null()), else_=column) for column in ERASABLE}
+    return {column.name: case((sensitive, null()), else_=column) for column in ERASED}
 
 
 def effects(transition: Transition) -> dict[str, Any]:

@@ -44,6 +44,7 @@ from notifier.store.kit import idempotency as keys
 from notifier.store.kit.batcher import batched
 from notifier.store.kit.database import Database
 from notifier.store.kit.rows import RowJson, joined
+from notifier.store.kit.seals import Seals
 from notifier.store.kit.sql import (
     ID,
     JsonObject,
@@ -57,7 +58,7 @@ from notifier.store.kit.sql import (
 )
 from notifier.store.notification import timeline
 from notifier.store.notification.attaching import Use, note_uses
-from notifier.store.notification.changes import ERASABLE, RETURNED
+from notifier.store.notification.changes import ERASED, RETURNED
 from notifier.store.notification.rows import submission_row
 from notifier.store.notification.settings import StoreSettings
 from notifier.store.notification.suppressing import is_suppressed
@@ -100,6 +101,7 @@ _GIVEN: Mapping[str, SqlType] = {
     "fault_kind": Text,
     "fault_code": Text,
     "fault_message": Text,
+    "sealed": Text,
     "send_at": UtcTime,
     "expires_at": UtcTime,
 }
@@ -116,7 +118,7 @@ def _inserting(given: Subquery, *conditions: ColumnElement[bool]) -> Insert:
 
 def _copied(given: CTE) -> dict[str, Any]:
     is_erased = and_(given.c.sensitive, given.c.is_refused)
-    erasable = {column.name for column in ERASABLE}
+    erasable = {column.name for column in ERASED}
     return {
         name: case((is_erased, null()), else_=given.c[name]) if name in erasable else given.c[name]
         for name in _GIVEN
@@ -213,12 +215,13 @@ def insertion_of(
     submissions: Sequence[Submission],
     idempotency: Idempotency | None,
     pseudonyms: Pseudonyms | None = None,
+    seals: Seals | None = None,
 ) -> Insertion:
     """Encode what is to be accepted; raises StoreRefusedError."""
     request = submissions[0].id if idempotency else None
     return Insertion(
         ids=[submission.id for submission in submissions],
-        rows=[submission_row(submission, request, pseudonyms) for submission in submissions],
+        rows=[submission_row(each, request, pseudonyms, seals) for each in submissions],
         idempotency=idempotency,
         key_row=keys.request_row(idempotency, request) if idempotency and request else None,
         uses=[use for submission in submissions for use in _uses(submission)],
@@ -289,11 +292,7 @@ async def _insert_all(
     connection: AsyncConnection, *, insertions: Sequence[Insertion], grace_s: float
 ) -> list[InsertResult]:
     results = await _results(connection, insertions)
-    new = [
-        insertion
-        for insertion, result in zip(insertions, results, strict=True)
-        if result == Applied()
-    ]
+    new = [each for each, result in zip(insertions, results, strict=True) if result == Applied()]
     suppressed = await _insert(connection, new, grace_s)
     await note_uses(connection, [use for insertion in new for use in insertion.uses])
     return [
@@ -313,9 +312,11 @@ async def _insert(
     return frozenset(row.id for row in inserted if row.status == SUPPRESS.target)
 
 
-def rows_of(submissions: Sequence[Submission], pseudonyms: Pseudonyms | None) -> str:
+def rows_of(
+    submissions: Sequence[Submission], pseudonyms: Pseudonyms | None, seals: Seals | None = None
+) -> str:
     """Encode what is to be accepted, which takes longer than a transaction need be open."""
-    return joined(submission_row(each, pseudonyms=pseudonyms) for each in submissions)
+    return joined(submission_row(each, pseudonyms=pseudonyms, seals=seals) for each in submissions)
 
 
 async def make_ready(connection: AsyncConnection) -> None:
@@ -369,6 +370,7 @@ class SqlIntake:
     def __init__(self, database: Database, settings: StoreSettings) -> None:
         self._timeout_s = database.timeout_s
         self._pseudonyms = settings.pseudonyms
+        self._seals = settings.seals
         new = partial(insert_new, grace_s=settings.grace_s)
         again = partial(insert_again, grace_s=settings.grace_s)
         self._insert_few = batched(database, new, settings.max_insert, weigh=_rows)
@@ -379,7 +381,7 @@ class SqlIntake:
         self, submissions: Sequence[Submission], idempotency: Idempotency | None = None
     ) -> InsertResult:
         deadline = asyncio.get_running_loop().time() + self._timeout_s
-        asked = insertion_of(submissions, idempotency, self._pseudonyms)
+        asked = insertion_of(submissions, idempotency, self._pseudonyms, self._seals)
         if asked.uses:
             # A transaction's round trips are for those that bring files.
             return await self._insert_again.submit(asked, deadline=deadline)

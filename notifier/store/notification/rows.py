@@ -29,44 +29,59 @@ from notifier.notification.outcomes import Fault
 from notifier.notification.sms import SmsEncoding, SmsSize
 from notifier.providers.receipt import Receipt
 from notifier.store.kit.rows import RowJson, encode
+from notifier.store.kit.seals import Seals
 from notifier.store.kit.sql import time_text
 from notifier.store.notification.mail import mail_text, to_mail
+from notifier.store.notification.sealing import NOTHING, opened, seal
 
 
 def submission_row(
-    submission: Submission, request: UUID | None = None, pseudonyms: Pseudonyms | None = None
+    submission: Submission,
+    request: UUID | None = None,
+    pseudonyms: Pseudonyms | None = None,
+    seals: Seals | None = None,
 ) -> RowJson:
-    """Encode a notification to be inserted, with the request that it is a part of."""
+    """Encode a notification to be inserted, with the request that it is a part of.
+
+    With `seals`, what a sensitive one says is sealed.
+    """
+    columns = _submission_columns(submission, request, pseudonyms)
+    if seals and submission.sensitive:
+        return encode(seal(submission.id, columns, seals))
+    return encode(columns)
+
+
+def _submission_columns(
+    submission: Submission, request: UUID | None, pseudonyms: Pseudonyms | None
+) -> Mapping[str, object]:
     recipient = compared(submission.channel, submission.recipient)
-    return encode(
-        {
-            "id": submission.id.hex,
-            "service": submission.service,
-            "channel": submission.channel,
-            "lane": submission.lane,
-            "recipient": recipient,
-            "recipient_as_written": as_written(submission.recipient, recipient),
-            **_pseudonym_column(submission, pseudonyms),
-            "subject": submission.subject,
-            "content": submission.content,
-            "html": submission.html,
-            "variables": _json_text(submission.variables),
-            "metadata": dict(submission.metadata) if submission.metadata else None,
-            "sensitive": submission.sensitive,
-            "on_unknown": submission.on_unknown,
-            "traceparent": submission.traceparent,
-            **_pin_columns(submission.template),
-            **_size_columns(submission.size),
-            **({"is_finished": True} if submission.is_finished else {}),
-            **({"mail": mail_text(submission.mail)} if submission.mail else {}),
-            **({"action_url": submission.action_url} if submission.action_url else {}),
-            **_addressee_columns(submission.addressee),
-            **(fault_columns(submission.withheld) if submission.withheld else {}),
-            "send_at": time_text(submission.send_at) if submission.send_at else None,
-            "expires_at": time_text(submission.expires_at) if submission.expires_at else None,
-            **_part_of(request, submission.broadcast_id, submission.origin),
-        }
-    )
+    return {
+        "id": submission.id.hex,
+        "service": submission.service,
+        "channel": submission.channel,
+        "lane": submission.lane,
+        "recipient": recipient,
+        "recipient_as_written": as_written(submission.recipient, recipient),
+        **_pseudonym_column(submission, pseudonyms),
+        "subject": submission.subject,
+        "content": submission.content,
+        "html": submission.html,
+        "variables": _json_text(submission.variables),
+        "metadata": dict(submission.metadata) if submission.metadata else None,
+        "sensitive": submission.sensitive,
+        "on_unknown": submission.on_unknown,
+        "traceparent": submission.traceparent,
+        **_pin_columns(submission.template),
+        **_size_columns(submission.size),
+        **({"is_finished": True} if submission.is_finished else {}),
+        **({"mail": mail_text(submission.mail)} if submission.mail else {}),
+        **({"action_url": submission.action_url} if submission.action_url else {}),
+        **_addressee_columns(submission.addressee),
+        **(fault_columns(submission.withheld) if submission.withheld else {}),
+        "send_at": time_text(submission.send_at) if submission.send_at else None,
+        "expires_at": time_text(submission.expires_at) if submission.expires_at else None,
+        **_part_of(request, submission.broadcast_id, submission.origin),
+    }
 
 
 def _pseudonym_column(submission: Submission, pseudonyms: Pseudonyms | None) -> Mapping[str, str]:
@@ -228,7 +243,7 @@ def message_values(message: Message, *, with_content: bool) -> Mapping[str, Any]
         "text": message.text if with_content else None,
         "html": message.html if with_content else None,
         "action_url": message.action_url if with_content else None,
-        "metadata": dict(message.metadata) if message.metadata else None,
+        "metadata": dict(message.metadata) if message.metadata and with_content else None,
         "sensitive": message.sensitive,
         "attempt": message.attempt,
     }
@@ -245,29 +260,28 @@ def to_envelope(row: Row[Any]) -> Envelope:
     )
 
 
-def to_claimed(row: Sequence[Any]) -> Claimed:
+def to_claimed(row: Sequence[Any], seals: Seals | None = None) -> Claimed:
     """Read a notification that was just claimed, its columns in the order of the claim's."""
     # By position, since attributes of a row are slow and there are many of both.
     (
         id, service, _status, attempt, channel, lane, recipient, subject, content, html, variables,
         metadata, sensitive, attempts_spent, lease_token, on_unknown, traceparent, version_id,
         locale, mail, action_url, is_finished, user_id, category, is_required, is_address_given,
-        depends_on, skip_if, expires_in_s,
+        depends_on, skip_if, sealed, expires_in_s,
     ) = row  # fmt: skip
+    own = (subject, content, html, variables, mail, action_url)
+    said = opened(id, sealed, seals) if sealed else own
+    subject, content, html, variables, mail, action_url = said or NOTHING
     return Claimed(
         id=id, service=service,
         channel=Channel(channel), lane=Lane(lane),
         recipient=recipient,
-        content=content,
-        subject=subject,
-        html=html,
+        content=content, subject=subject, html=html,
         variables=_read(variables),
         metadata=metadata,
         sensitive=sensitive,
-        attempt=attempt,
-        attempts_spent=attempts_spent,
-        lease_token=lease_token,
-        expires_in_s=expires_in_s,
+        attempt=attempt, attempts_spent=attempts_spent,
+        lease_token=lease_token, expires_in_s=expires_in_s,
         on_unknown=OnUnknown(on_unknown) if on_unknown else None,
         traceparent=traceparent,
         template=Pin(version_id, locale) if version_id else None,
@@ -276,6 +290,7 @@ def to_claimed(row: Sequence[Any]) -> Claimed:
         is_finished=bool(is_finished),
         addressee=to_addressee(user_id, category, is_required, is_address_given),
         unless=Unless(depends_on, Condition(skip_if)) if depends_on else None,
+        is_sealed=said is None,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from notifier.audience.pseudonym import Pseudonyms
+from notifier.store.kit.seals import Seals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,5 +26,7 @@ class StoreSettings:
     schedule_runs_kept_days: float = 90
     pseudonyms: Pseudonyms | None = None
     """By which an address is known that was erased; None: nothing is accepted by these."""
+    seals: Seals | None = None
+    """Under which the content of sensitive notifications rests; None: it is stored as it is."""
     default_zone: str = "UTC"
     """Where the clocks are of people of whom the directory does not say."""

@@ -121,6 +121,8 @@ notifications = Table(
     Column("stale_letter_at", UtcTime),
     # Since when retention or an erasure let the content go.
     Column("content_purged_at", UtcTime),
+    # All of the content of a sensitive one under a key; NULL: it is in its own columns, or erased.
+    Column("sealed", Text),
     CheckConstraint(f"status IN ({_STATUSES})", name="status"),
     _index_of_services("ix_notifications_of_service", "service", "id"),
     # PostgreSQL writes each change of status into every index that has the record: those only for
