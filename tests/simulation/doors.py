@@ -53,6 +53,16 @@ class WorldClock:
         return this_loop().time()
 
 
+class _Listener:
+    """A socket that nobody connects to: a site is asked without one."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._at = (host, port)
+
+    def getsockname(self) -> tuple[str, int]:
+        return self._at
+
+
 _COMPOSITION = (resources, stores, api, workers, one_process)
 
 
@@ -86,7 +96,7 @@ def opened_into(world: _Opened) -> Iterator[None]:
         "ChildWorkshop": NearWorkshop,
         "SystemClock": lambda: WorldClock(world.epoch_s),
         "make_routes": make_routes,
-        "bind": lambda *_where: contextlib.nullcontext(),
+        "bind": lambda *where: contextlib.nullcontext(_Listener(*where)),
         "serve": serve,
         "watching_topology": watching_topology,
         "stop_signal": lambda: this_process().stopping,
