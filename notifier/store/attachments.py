@@ -222,7 +222,7 @@ class SqlContents:
         async def work(connection: AsyncConnection) -> None:
             await connection.execute(new)
 
-        await self._database.write_at_once(work)
+        await self._database.write(work)
 
     async def get(self, id: UUID, number: int) -> bytes | None:
         query = select(_c.content).where(_c.attachment_id == id, _c.number == number)

@@ -29,6 +29,7 @@ from notifier.store.kit.batcher import Batcher
 from notifier.store.kit.database import Database
 from notifier.store.kit.rows import RowJson, encode, joined
 from notifier.store.kit.sql import ID, Now, UtcTime, given_rows
+from notifier.store.kit.statements import Single
 from notifier.store.kit.tables import Serial, metadata
 from notifier.store.notification.rows import message_values
 
@@ -78,9 +79,11 @@ _given = given_rows(
     size=Integer,
     files=Text,
 )
-_ADD = insert(captures).from_select(
-    ["notification_id", *_given.c.keys()[1:], "captured_at"],
-    select(*_given.c, Now()),
+_ADD = Single(
+    insert(captures).from_select(
+        ["notification_id", *_given.c.keys()[1:], "captured_at"],
+        select(*_given.c, Now()),
+    )
 )
 _ids = given_rows(id=ID)
 _REMOVE = delete(captures).where(captures.c.notification_id.in_(select(_ids.c.id)))
@@ -133,10 +136,7 @@ class SqlCaptures:
         return await self._database.read(work)
 
     async def _add_all(self, rows: Sequence[RowJson]) -> Sequence[None]:
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(_ADD, {"rows": joined(rows)})
-
-        await self._database.write(work)
+        await self._database.write_at_once(_ADD, {"rows": joined(rows)})
         return [None] * len(rows)
 
 

@@ -3,10 +3,10 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -23,6 +23,7 @@ from notifier.errors import (
 )
 from notifier.evidence import Evidence, Outage
 from notifier.store.kit import reasons
+from notifier.store.kit.statements import Parameters, Rows, Single
 
 Answer = TypeVar("Answer")
 Work: TypeAlias = Callable[[AsyncConnection], Awaitable[Answer]]
@@ -68,13 +69,27 @@ _SQLITE_REFUSED = {18, 19, 20}
 _SQLITE_ERROR = 1
 
 
+class Direct(Protocol):
+    """Makes changes of one statement on the driver's own connections; each commits by itself."""
+
+    in_one: bool
+    """Whether one statement can change several tables."""
+
+    async def run(self, single: Single, parameters: Parameters) -> Rows:
+        """Make a change; returns the rows of its statement. Raises what the driver does."""
+
+    async def close(self) -> None:
+        """Close the connections; nothing runs any more."""
+
+
 class Database:
     """Runs work in transactions.
 
     `writer` and `reader` may be one engine, or differ where the database has one writer only.
     `searcher` is another than both: who searches cannot take what is needed to write.
     `follower` is for reading rows in the order of an index, where that takes one of its own.
-    `autocommitting` is for single statements that write, where they need no transaction.
+    `direct` is for changes of one statement, and `turn` is held by whoever else writes where one
+    can write at a time.
     `obstacle` reads what commits wait for, if for anything.
     """
 
@@ -85,12 +100,14 @@ class Database:
         *,
         searcher: AsyncEngine,
         follower: AsyncEngine | None = None,
-        autocommitting: AsyncEngine | None = None,
+        direct: Direct | None = None,
+        turn: AbstractAsyncContextManager[object] | None = None,
         obstacle: Work[str | None] | None = None,
         timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> None:
         self.timeout_s = timeout_s
-        self._autocommitting = autocommitting
+        self._direct = direct
+        self._turn = turn or nullcontext()
         self._obstacle = obstacle
         self._writer = writer
         self._reader = reader
@@ -111,21 +128,21 @@ class Database:
             StoreRefusedError: a value or a row is not acceptable; nothing was changed.
             SchemaError: the tables are not those that this code needs.
         """
-        return await self._noted(_commit(self._writer, work))
+        return await self._noted(self._commit(work))
 
-    async def write_at_once(self, work: Work[Answer]) -> Answer:
-        """Run `work` as `write` does, but saving the round trips of a transaction.
+    async def write_at_once(self, single: Single, parameters: Parameters) -> Rows:
+        """Make a change as `write` does, but saving the round trips of a transaction.
 
-        For work that is one statement wherever the database can write what it does in one.
+        Returns the rows of its statement.
         """
-        if self._autocommitting is None:
-            return await self.write(work)
-        return await self._noted(_commit(self._autocommitting, work))
+        if self._direct is None:
+            return await self.write(partial(single.run, parameters=parameters))
+        return await self._noted(self._direct.run(single, parameters))
 
     @property
-    def writes_at_once(self) -> bool:
-        """Whether `write_at_once` does without a transaction's round trips."""
-        return self._autocommitting is not None
+    def writes_in_one(self) -> bool:
+        """Whether one statement can change several tables."""
+        return self._direct is not None and self._direct.in_one
 
     async def read(self, work: Work[Answer]) -> Answer:
         """Run `work`, which changes nothing; one statement sees one state. Raises as `write`."""
@@ -163,7 +180,7 @@ class Database:
 
     async def _probe(self, work: Work[object]) -> None:
         """Try `work`, and note what becomes of it; for what it waits is asked meanwhile."""
-        trying = self._kept(self._noted(_commit(self._writer, work), is_probe=True))
+        trying = self._kept(self._noted(self._commit(work), is_probe=True))
         try:
             await asyncio.wait({trying}, timeout=_SOON_S)
             if not trying.done() and (problem := await self._waited_for()):
@@ -173,6 +190,15 @@ class Database:
                 await trying
         finally:
             trying.cancel()
+
+    async def _commit(self, work: Work[Answer]) -> Answer:
+        async with self._turn, self._writer.connect() as connection:
+            answer = await work(connection)
+            if not connection.in_transaction():
+                # What made it roll back may be what others did: a commit waits for that as well.
+                await connection.execute(_ANYTHING)
+            await connection.commit()
+        return answer
 
     async def _waited_for(self) -> str | None:
         if self._obstacle is None:
@@ -189,6 +215,8 @@ class Database:
         await self._reader.dispose()
         await self._searcher.dispose()
         await self._follower.dispose()
+        if self._direct is not None:
+            await self._direct.close()
 
     async def _noted(
         self, transaction: Coroutine[Any, Any, Answer], *, is_probe: bool = False
@@ -231,16 +259,6 @@ class Database:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()
-
-
-async def _commit(engine: AsyncEngine, work: Work[Answer]) -> Answer:
-    async with engine.connect() as connection:
-        answer = await work(connection)
-        if not connection.in_transaction():
-            # What made it roll back may be what others did: a commit waits for that as well.
-            await connection.execute(_ANYTHING)
-        await connection.commit()
-    return answer
 
 
 async def _run(engine: AsyncEngine, work: Work[Answer]) -> Answer:

@@ -1,27 +1,23 @@
 """Opening PostgreSQL."""
 
 import importlib.util
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import event, text
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from notifier.errors import SettingsError
 from notifier.store.kit import reasons
 from notifier.store.kit.address import PostgresAddress
 from notifier.store.kit.database import Database, Patience
+from notifier.store.kit.freshness import leave_spoilt_sessions, ping_idle_connections
 
-_TRUSTED_S = 1.0
 _SEARCHES = 4
 _FOLLOWERS = 2
-# The session is not as it was left: it takes no writes, is in another transaction, or has lost its
-# statements.
-_SPOILT = ("25", "26")
+_SINGLE = 6
 _SESSION = {
     "application_name": "notifier",
     "jit": "off",
@@ -57,25 +53,27 @@ _COMMITS_WAIT = text(
 
 @asynccontextmanager
 async def open_postgres(
-    address: PostgresAddress, patience: Patience, *, pool_size: int = 10
+    address: PostgresAddress, patience: Patience, *, pool_size: int = 8
 ) -> AsyncIterator[Database]:
     """Open a database with at most `pool_size` connections, made when they are needed.
 
-    Those for searches and for followers come on top.
+    Those for searches, followers and single statements come on top.
 
     Raises:
         SettingsError: the driver is not installed, or a file that the URL names cannot be used.
     """
     engine = _pooled(address, patience, pool_size, _SESSION)
+    single = _pooled(address, patience, _SINGLE, _SESSION)
+    from notifier.store.kit.lines import Lines  # noqa: PLC0415 - needs what is an extra
+
     searching = _pooled(address, patience, _SEARCHES, _SEARCHING)
     following = _pooled(address, patience, _FOLLOWERS, _FOLLOWING)
-    autocommitting = engine.execution_options(isolation_level="AUTOCOMMIT")
     database = Database(
         engine,
-        autocommitting,
+        engine.execution_options(isolation_level="AUTOCOMMIT"),
         searcher=searching.execution_options(isolation_level="AUTOCOMMIT"),
         follower=following.execution_options(isolation_level="AUTOCOMMIT"),
-        autocommitting=autocommitting,
+        direct=Lines(single.execution_options(isolation_level="AUTOCOMMIT"), _SINGLE),
         obstacle=_obstacle,
         timeout_s=patience.answer_s,
     )
@@ -103,50 +101,13 @@ def _pooled(
         pool_timeout=patience.connect_s,
         pool_use_lifo=True,
     )
-    _ping_idle_connections(engine)
-    _leave_spoilt_sessions(engine)
+    ping_idle_connections(engine)
+    leave_spoilt_sessions(engine)
     return engine
 
 
 async def _obstacle(connection: AsyncConnection) -> str | None:
     return reasons.NO_STANDBY if (await connection.execute(_COMMITS_WAIT)).scalar() else None
-
-
-def _leave_spoilt_sessions(engine: AsyncEngine) -> None:
-    """Give up those that would fail again: an address may lead to another server by now."""
-
-    @event.listens_for(engine.sync_engine, "handle_error")
-    def judge(context: Any) -> None:
-        sqlstate = getattr(context.original_exception, "sqlstate", None)
-        if sqlstate and sqlstate.startswith(_SPOILT):
-            context.is_disconnect = True
-
-
-def _ping_idle_connections(engine: AsyncEngine) -> None:
-    """Replace what a restart of the server, or the network, ended unseen.
-
-    As SQLAlchemy's own pre-ping, but not for a connection that was used a moment ago: on a busy
-    one each ping costs as much as the work. One to a standby, which says so by itself, is replaced
-    too: those who only read would never notice.
-    """
-
-    @event.listens_for(engine.sync_engine, "checkin")
-    def remember(_connection: object, record: Any) -> None:
-        record.info["used_s"] = time.monotonic()
-
-    @event.listens_for(engine.sync_engine, "checkout")
-    def ping(connection: Any, record: Any, _proxy: object) -> None:
-        # A new connection was not used yet.
-        idle_s = time.monotonic() - record.info.get("used_s", time.monotonic())
-        driver = connection.driver_connection
-        if idle_s < _TRUSTED_S and not driver.is_closed():
-            return
-        if getattr(driver.get_settings(), "in_hot_standby", "off") == "on":
-            raise InvalidatePoolError
-        try:
-            engine.dialect.do_ping(connection)
-        except connection.dbapi.Error:
-            raise InvalidatePoolError from None
 
 
 def create_postgres_engine(

@@ -73,6 +73,8 @@ class Sessions:
             **shared,
             "server_settings": {**self._settings, **options},
             "connection_class": _Waiting,
+            # However long a statement is, it is prepared once.
+            "max_cacheable_statement_size": 0,
         }
         self._pooled = {
             **shared,
@@ -115,6 +117,11 @@ class Sessions:
 
     async def _connect(self, arguments: Mapping[str, Any]) -> _Connection:
         return await _first([partial(_reach, {**arguments, **each}) for each in self._servers])
+
+
+def is_own_session(connection: object) -> bool:
+    """Whether a connection of SQLAlchemy's has a session that no pooler shares."""
+    return not isinstance(connection, _PooledConnection)
 
 
 def _adapted(

@@ -1,6 +1,8 @@
 """Opening SQLite: one writer, concurrent readers, durable commits."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -11,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from notifier.errors import StoreUnavailableError
 from notifier.store.kit.database import Database, Patience
+from notifier.store.kit.writer import Writer
 
 _SEARCHES = 4
 
@@ -28,14 +31,41 @@ async def open_sqlite(
         "max_overflow": 0,
         "pool_timeout": patience.connect_s,
     }
+    turn = asyncio.Lock()
+    opened = partial(_connected, url, shared["busy_timeout_ms"])
     writer = create_sqlite_engine(url, begin="BEGIN IMMEDIATE", pool_size=1, **shared)
     reader = create_sqlite_engine(url, begin="BEGIN", pool_size=pool_size, **shared)
     searcher = create_sqlite_engine(url, begin="BEGIN", pool_size=_SEARCHES, **shared)
-    database = Database(writer, reader, searcher=searcher, timeout_s=patience.answer_s)
+    database = Database(
+        writer,
+        reader,
+        searcher=searcher,
+        direct=Writer(opened, turn),
+        turn=turn,
+        timeout_s=patience.answer_s,
+    )
     try:
         yield database
     finally:
         await database.close()
+
+
+def _connected(url: URL, busy_timeout_ms: int) -> sqlite3.Connection:
+    _check_folder(url)
+    connection = sqlite3.connect(url.database or "", isolation_level=None, check_same_thread=False)
+    for each in _settled(busy_timeout_ms):
+        connection.execute(each)
+    return connection
+
+
+def _settled(busy_timeout_ms: int) -> Sequence[str]:
+    return (
+        f"PRAGMA busy_timeout = {busy_timeout_ms}",
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = FULL",
+        # What is erased is written over, not just left to be.
+        "PRAGMA secure_delete = ON",
+    )
 
 
 def create_sqlite_engine(
@@ -49,19 +79,15 @@ def create_sqlite_engine(
     @event.listens_for(engine.sync_engine, "do_connect")
     def check(*_connecting: object) -> None:
         # aiosqlite's thread outlives its loop if there is nothing to open.
-        if not Path(url.database or "").absolute().parent.is_dir():
-            raise StoreUnavailableError("the folder of the database file does not exist")
+        _check_folder(url)
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
         # Left to itself, Python's module begins transactions late, and none for reading.
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {busy_timeout_ms}")
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = FULL")
-        # What is erased is written over, not just left to be.
-        cursor.execute("PRAGMA secure_delete = ON")
+        for each in _settled(busy_timeout_ms):
+            cursor.execute(each)
         cursor.close()
 
     event.listen(engine.sync_engine, "invalidate", _roll_back_first)
@@ -86,3 +112,8 @@ def _roll_back_first(connection: Any, _record: object, _error: object) -> None:
 def _roll_back(driver: Any) -> None:
     if driver._connection is not None:  # noqa: SLF001  as SQLAlchemy
         driver._connection.rollback()  # noqa: SLF001
+
+
+def _check_folder(url: URL) -> None:
+    if not Path(url.database or "").absolute().parent.is_dir():
+        raise StoreUnavailableError("the folder of the database file does not exist")

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Float,
     FromClause,
     Integer,
+    Row,
     Select,
     Text,
     Uuid,
@@ -41,6 +42,7 @@ from notifier.store.kit.sql import (
     is_key,
     literal_text,
 )
+from notifier.store.kit.statements import Parameters
 from notifier.store.notification import snoozes, suppressing, timeline, unknown
 from notifier.store.notification.changes import (
     RETURNED,
@@ -170,8 +172,8 @@ async def claim(
     database: Database, requests: Sequence[ClaimRequest], *, seals: Seals | None = None
 ) -> list[Claimed | NotFound | None]:
     """CLAIM, EXPIRE or SUPPRESS what the envelopes name, after a REPLAY of what is failed."""
-    pending = partial(claim_pending, requests=requests, seals=seals)
-    claimed, missed = await database.write_at_once(pending)
+    rows = await database.write_at_once(_CLAIM, _leasing(requests))
+    claimed, missed = _sorted(rows, requests, seals)
     found: dict[UUID, Claimed | NotFound] = dict(claimed)
     if missed:
         found |= await database.write(partial(_claim_others, requests=missed, seals=seals))
@@ -212,7 +214,17 @@ async def _lease(
     requests: Sequence[ClaimRequest],
     seals: Seals | None,
 ) -> tuple[dict[UUID, Claimed], Sequence[ClaimRequest]]:
-    rows = await statement.run(connection, {"rows": joined(map(_claim_row, requests))})
+    return _sorted(await statement.run(connection, _leasing(requests)), requests, seals)
+
+
+def _leasing(requests: Sequence[ClaimRequest]) -> Parameters:
+    return {"rows": joined(map(_claim_row, requests))}
+
+
+def _sorted(
+    rows: Sequence[Row[Any]], requests: Sequence[ClaimRequest], seals: Seals | None
+) -> tuple[dict[UUID, Claimed], Sequence[ClaimRequest]]:
+    """What was claimed, by token, and what was not touched."""
     touched = {row.id for row in rows}
     claimed = {row.lease_token: to_claimed(row, seals) for row in rows if row.lease_token}
     return claimed, [request for request in requests if request.envelope.id not in touched]

@@ -1,6 +1,6 @@
 """How attempts end: many callers' in each statement."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -36,6 +36,7 @@ from notifier.store.kit.sql import (
     literal_text,
     parameter,
 )
+from notifier.store.kit.statements import Parameters
 from notifier.store.notification import suppressing, timeline
 from notifier.store.notification.changes import RETURNED, erased, locked, set_where, unleased
 from notifier.store.notification.rows import event_row, finish_row, miss_rows
@@ -135,16 +136,14 @@ async def finish(database: Database, finishes: Sequence[Finish], *, grace_s: flo
     for each in finishes:
         firsts.setdefault(each.id, each)
     ends = list(firsts.values())
-    is_simple = not any(each.suppress_as for each in ends)
-    write = database.write_at_once if is_simple else database.write
-    recorded = await write(partial(_finish, finishes=ends, grace_s=grace_s))
+    recorded = await _end(database, ends, grace_s=grace_s)
     missed = [each for each in finishes if firsts[each.id] is not each or each.id not in recorded]
     late = await database.write(partial(_late, finishes=missed)) if missed else set()
     return [timeline.ending_of(each) not in late for each in finishes]
 
 
-async def _finish(
-    connection: AsyncConnection, finishes: Sequence[Finish], *, grace_s: float
+async def _end(
+    database: Database, finishes: Sequence[Finish], *, grace_s: float
 ) -> Collection[UUID]:
     """End these attempts where they have their lease; returns which. One statement in general."""
     misses = (row for each in finishes for row in miss_rows(each))
@@ -153,14 +152,21 @@ async def _finish(
         "misses": joined(misses),
         "grace_s": grace_s,
     }
-    recorded = {row.id for row in await _FINISH.run(connection, parameters)}
-    refused = {
-        each.id: suppressing.Cause(each.suppress_as)
-        for each in finishes
-        if each.suppress_as and each.id in recorded
-    }
-    await suppressing.suppress(connection, refused)
-    return recorded
+    causes = {each.id: suppressing.Cause(each.suppress_as) for each in finishes if each.suppress_as}
+    if not causes:
+        return {row.id for row in await database.write_at_once(_FINISH, parameters)}
+    return await database.write(partial(_end_and_suppress, parameters=parameters, causes=causes))
+
+
+async def _end_and_suppress(
+    connection: AsyncConnection,
+    *,
+    parameters: Parameters,
+    causes: Mapping[UUID, suppressing.Cause],
+) -> Collection[UUID]:
+    ended = {row.id for row in await _FINISH.run(connection, parameters)}
+    await suppressing.suppress(connection, {id: causes[id] for id in causes if id in ended})
+    return ended
 
 
 async def _late(

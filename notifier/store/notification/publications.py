@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 
-from sqlalchemy import Float, Integer, Update, and_, case, func, or_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Float, Integer, and_, case, func, or_, update
 
 from notifier.notification.envelope import Envelope
 from notifier.notification.model import Status
@@ -21,6 +20,7 @@ from notifier.store.kit.sql import (
     is_key,
     parameter,
 )
+from notifier.store.kit.statements import Single
 from notifier.store.kit.transaction import WithoutWaitingForDisk
 from notifier.store.notification.changes import locked, stands_at
 from notifier.store.notification.rows import envelope_row
@@ -38,7 +38,7 @@ _suspect_in_s = case(
     else_=_published_for_s,
 )
 # A mark that a crash of the server loses costs a second message, which the claim's fence stops.
-_MARK_PUBLISHED = (
+_MARK_PUBLISHED = Single(
     update(n)
     .where(
         is_key(n.c.id, _named.c.id),
@@ -51,7 +51,7 @@ _MARK_PUBLISHED = (
 )
 
 _is_current_letter = and_(stands_at(Status.FAILED), n.c.attempt == _named.c.attempt)
-_MARK_BURIED = (
+_MARK_BURIED = Single(
     update(n)
     .where(is_key(n.c.id, _named.c.id))
     .values(
@@ -75,16 +75,12 @@ async def mark_buried(database: Database, buried: Sequence[Sequence[Envelope]]) 
 
 async def _mark(
     database: Database,
-    statement: Update,
+    mark: Single,
     requests: Sequence[Sequence[Envelope]],
     **parameters: object,
 ) -> list[None]:
     rows = joined(map(envelope_row, chain.from_iterable(requests)))
-
-    async def work(connection: AsyncConnection) -> None:
-        await connection.execute(statement, {"rows": rows, **parameters})
-
-    await database.write_at_once(work)
+    await database.write_at_once(mark, {"rows": rows, **parameters})
     return [None] * len(requests)
 
 

@@ -1,6 +1,6 @@
 """The timeline: one row for each change of a notification, written with the change."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.delivery.ports import Finish
 from notifier.store.kit.rows import RowJson, encode, joined
 from notifier.store.kit.sql import ID, Now, given_rows, is_key
+from notifier.store.kit.statements import Parameters, Single, Steps
 from notifier.store.notification.changes import RETURNED
 from notifier.store.notification.tables import notification_events, notifications
 
@@ -103,7 +104,7 @@ _APPEND = adding(
 )
 
 
-class Noted:
+class Noted(Single):
     """A statement that changes notifications, and what their timelines say of each it changed.
 
     PostgreSQL does both in one statement, which needs no transaction around it; SQLite, which
@@ -126,26 +127,21 @@ class Noted:
         """
         changed = change.returning(*told).cte("changed")
         wanted = select(changed) if telling is None else select(changed).where(telling(changed))
-        self.both = wanted.add_cte(adding(note(changed)).cte("noted"))
+        super().__init__(wanted.add_cte(adding(note(changed)).cte("noted")))
         self.change = change
         returned = given_rows("changed", **{column.name: column.type for column in RETURNED})
         self.note = adding(note(returned))
 
-    async def run(
-        self, connection: AsyncConnection, parameters: Mapping[str, object]
-    ) -> Sequence[Row[Any]]:
-        """Return what the change returned: at least those of interest."""
-        if connection.dialect.name == "postgresql":
-            return (await connection.execute(self.both, parameters)).all()
-        rows = (await connection.execute(self.change, _of(self.change, parameters))).all()
+    def in_steps(self, parameters: Parameters) -> Steps:
+        """Change, then note; returns at least the rows that are of interest."""
+        rows = yield self.change, _of(self.change, parameters)
         if rows:
             changed = joined(map(_returned_row, rows))
-            known = {**parameters, "changed": changed}
-            await connection.execute(self.note, _of(self.note, known))
+            yield self.note, _of(self.note, {**parameters, "changed": changed})
         return rows
 
 
-def _of(statement: Insert | Update, parameters: Mapping[str, object]) -> dict[str, object]:
+def _of(statement: Insert | Update, parameters: Parameters) -> dict[str, object]:
     """Return a statement's own parameters; an INSERT or UPDATE takes others for columns."""
     return {name: parameters[name] for name in _names(statement) if name in parameters}
 

@@ -251,8 +251,7 @@ class Stores(stores.Stores):
 
     async def maintain(self, statement: str) -> None:
         """Run what PostgreSQL's autovacuum does, which no transaction may hold."""
-        engine = self.database._autocommitting  # noqa: SLF001
-        assert engine is not None
+        engine = self.database._reader  # noqa: SLF001
         async with engine.connect() as connection:
             await connection.execute(text(statement))
 

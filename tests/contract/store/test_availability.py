@@ -137,7 +137,7 @@ async def test_a_restart_of_the_server_costs_nobody_an_error(
     mortal_url: str,
     trusted_s: float,
 ) -> None:
-    monkeypatch.setattr("notifier.store.kit.postgres._TRUSTED_S", trusted_s)
+    monkeypatch.setattr("notifier.store.kit.freshness._TRUSTED_S", trusted_s)
     async with open_stores(mortal_url) as stores:
         calls: list[Callable[[], Awaitable[object]]] = [stores.accept, stores.queries.ping] * 4
         await asyncio.gather(*(call() for call in calls))

@@ -1,9 +1,10 @@
 """Commits whose answers are lost: who asks again gets the answer, and nothing happens twice."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -15,6 +16,7 @@ from notifier.notification.envelope import Envelope
 from notifier.notification.model import Channel, OnUnknown, Status
 from notifier.notification.transitions import EXPIRE, FAIL, INTERRUPT, RETRY, SUCCEED, Transition
 from notifier.store.kit.database import Answer, Database, Work
+from notifier.store.kit.statements import Parameters, Single
 from tests.contract.store.proxy import linked
 from tests.contract.store.stores import (
     A_FAULT,
@@ -37,9 +39,13 @@ async def lost(stores: Stores, call: Callable[[], Awaitable[object]]) -> None:
         await Database.write(stores.database, work)
         raise StoreUnavailableError("the answer is lost")
 
+    async def write_at_once(single: Single, parameters: Parameters) -> Sequence[Any]:
+        await Database.write_at_once(stores.database, single, parameters)
+        raise StoreUnavailableError("the answer is lost")
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stores.database, "write", write)
-        patch.setattr(stores.database, "write_at_once", write)
+        patch.setattr(stores.database, "write_at_once", write_at_once)
         with pytest.raises(StoreUnavailableError):
             await call()
 

@@ -22,7 +22,7 @@ from notifier.store.notification import (
     due,
     feed,
     finishing,
-    intake,
+    inserting,
     publications,
     unknown,
     upkeep,
@@ -78,15 +78,15 @@ def _cases(ids: list[UUID]) -> dict[str, Case]:
     )
     ends = joined(map(finish_row, map(_finish, ids)))
     return {
-        "mark": Case(publications._MARK_PUBLISHED, {"rows": rows, "lost_after_s": 600}),  # noqa: SLF001
-        "bury": Case(publications._MARK_BURIED, {"rows": rows}),  # noqa: SLF001
-        "claim": Case(attempts._CLAIM.both, {"rows": wanted}),  # noqa: SLF001
-        "renew": Case(attempts._RENEW.both, {"rows": wanted}),  # noqa: SLF001
-        "replay": Case(attempts._REPLAY.both, {"rows": rows}),  # noqa: SLF001
+        "mark": Case(publications._MARK_PUBLISHED.statement, {"rows": rows, "lost_after_s": 600}),  # noqa: SLF001
+        "bury": Case(publications._MARK_BURIED.statement, {"rows": rows}),  # noqa: SLF001
+        "claim": Case(attempts._CLAIM.statement, {"rows": wanted}),  # noqa: SLF001
+        "renew": Case(attempts._RENEW.statement, {"rows": wanted}),  # noqa: SLF001
+        "replay": Case(attempts._REPLAY.statement, {"rows": rows}),  # noqa: SLF001
         "unknown": Case(unknown._NOTE_AND_TELL, {"rows": rows}),  # noqa: SLF001
         "due": Case(due._DUE_LINES, {"queues": _queues()}),  # noqa: SLF001
         "take": Case(due._TAKE, {**_LINE, "limit": ROWS, "hold_s": 10}),  # noqa: SLF001
-        "finish": Case(finishing._FINISH.both, {"rows": ends, "misses": "[]", "grace_s": 5}),  # noqa: SLF001
+        "finish": Case(finishing._FINISH.statement, {"rows": ends, "misses": "[]", "grace_s": 5}),  # noqa: SLF001
     }
 
 
@@ -231,9 +231,9 @@ async def test_given_rows_are_not_compared_with_one_another(stores: Stores) -> N
     rows = joined(envelope_row(envelope_of(each)) for each in await stores.accept_many(ROWS))
     async with session_of(stores) as session:
         for case in (
-            Case(publications._MARK_PUBLISHED, {"rows": rows, "lost_after_s": 600}),  # noqa: SLF001
-            Case(finishing._FINISH.both, {"rows": ends, "misses": "[]", "grace_s": 5}),  # noqa: SLF001
-            Case(intake._INSERT_NEW, {**_requests(), "grace_s": 5}),  # noqa: SLF001
+            Case(publications._MARK_PUBLISHED.statement, {"rows": rows, "lost_after_s": 600}),  # noqa: SLF001
+            Case(finishing._FINISH.statement, {"rows": ends, "misses": "[]", "grace_s": 5}),  # noqa: SLF001
+            Case(inserting.INSERT_NEW.statement, {**_requests(), "grace_s": 5}),
         ):
             statement, values = case.named()
             # A pooler's session has our settings in transactions only.

@@ -38,13 +38,15 @@ from notifier.store.inbox import arrivals, marking
 from notifier.store.kit import idempotency
 from notifier.store.kit.opening import open_database
 from notifier.store.kit.sql import Now
+from notifier.store.kit.statements import Single
 from notifier.store.kit.tables import metadata
 from notifier.store.notification import (
     attempts,
     dead_letters,
     due,
     feed,
-    intake,
+    finishing,
+    inserting,
     publications,
     snoozes,
     suppressing,
@@ -194,7 +196,7 @@ async def test_timelines_keep_their_order_where_their_table_is_made_anew(empty_u
     async with open_database(empty_url) as database, database._writer.begin() as connection:  # noqa: SLF001
         for id in (3, 5, 7):
             await connection.execute(put, {"id": id})
-        if database.writes_at_once:
+        if database.writes_in_one:
             await connection.execute(text("SELECT setval('notification_events_id_seq', 7)"))
     await upgrade(empty_url)
 
@@ -415,12 +417,12 @@ async def _plan_of_a_look(connection: AsyncConnection) -> str:
 
 
 _HOT = (
-    accounts, applying, arrivals, attempts, dead_letters, due, feed, idempotency, intake, marking,
-    pacing, publications, snoozes, suppressing, timeline, upkeep,
+    accounts, applying, arrivals, attempts, dead_letters, due, feed, finishing, idempotency,
+    inserting, marking, pacing, publications, snoozes, suppressing, timeline, upkeep,
 )  # fmt: skip
 _SMALL = {"_STATES"}
 # One statement that writes several tables: test_plans looks at it.
-_POSTGRES_ONLY = {"REPEATED", "_INSERT_NEW"}
+_POSTGRES_ONLY = {"REPEATED", "INSERT_NEW"}
 
 
 def _reads_all(step: str) -> bool:
@@ -433,7 +435,9 @@ def _reads_all(step: str) -> bool:
 def _statements(module: object) -> list[tuple[str, ClauseElement]]:
     constants = [(name, value) for name, value in vars(module).items() if name.isupper()]
     noted = [(name, value) for name, value in constants if isinstance(value, timeline.Noted)]
+    alone = [(name, value) for name, value in constants if type(value) is Single]
     return [
+        *((name, value.statement) for name, value in alone),
         *((name, value) for name, value in constants if isinstance(value, ClauseElement)),
         *((name, value.change) for name, value in noted),
         *((name, value.note) for name, value in noted),

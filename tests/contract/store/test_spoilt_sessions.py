@@ -5,10 +5,10 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.errors import StoreUnavailableError
 from notifier.store.kit import sessions
+from notifier.store.kit.lines import Lines
 from notifier.store.upgrading import upgrade
 from tests.contract.store.stores import Stores, open_stores
 from tests.patience import USUAL
@@ -16,13 +16,10 @@ from tests.patience import USUAL
 
 async def spoil(stores: Stores, statement: str) -> None:
     """Run a statement in the session that is used next."""
-
-    async def run(connection: AsyncConnection) -> None:
-        driver = (await connection.get_raw_connection()).driver_connection
-        assert driver is not None
-        await driver.execute(statement)
-
-    await stores.database.read(run)
+    lines = stores.database._direct  # noqa: SLF001
+    assert isinstance(lines, Lines)
+    async with lines._line() as line:  # noqa: SLF001
+        await line.driver.execute(statement)
 
 
 @pytest.mark.parametrize(

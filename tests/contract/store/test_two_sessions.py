@@ -17,7 +17,7 @@ from notifier.notification.orders import Refused
 from notifier.notification.queueing import QueueDepth
 from notifier.notification.transitions import CANCEL, FAIL, SUCCEED
 from notifier.store.kit.rows import joined
-from notifier.store.notification import attempts, finishing, intake, publications
+from notifier.store.notification import attempts, finishing, inserting, publications
 from notifier.store.notification.attempts import ClaimRequest
 from notifier.store.notification.rows import envelope_row, finish_row, submission_row
 from tests.clock import SystemClock
@@ -56,7 +56,7 @@ async def somebody_waits(stores: Stores) -> None:
 async def test_a_claim_that_waits_for_a_mark_finds_what_it_names(postgres_store_url: str) -> None:
     async with open_stores(postgres_store_url) as stores:
         envelope = envelope_of(await stores.accept())
-        mark = publications._MARK_PUBLISHED  # noqa: SLF001
+        mark = publications._MARK_PUBLISHED.statement  # noqa: SLF001
         rows = joined([envelope_row(envelope)])
         async with held(stores, mark, rows=rows, lost_after_s=600) as commit:
             claimed, _ = await asyncio.gather(stores.claim(envelope), commit)
@@ -69,7 +69,7 @@ async def test_a_claim_that_waits_for_a_claim_has_nothing_to_do(postgres_store_u
         envelope = envelope_of(await stores.accept())
         first = ClaimRequest(envelope=envelope, lease_token=uuid4(), lease_s=60, leased_by="first")
         rows = joined([attempts._claim_row(first)])  # noqa: SLF001
-        async with held(stores, attempts._CLAIM.both, rows=rows) as commit:  # noqa: SLF001
+        async with held(stores, attempts._CLAIM.statement, rows=rows) as commit:  # noqa: SLF001
             claimed, _ = await asyncio.gather(stores.claim(envelope), commit)
 
         assert claimed is None
@@ -81,7 +81,7 @@ async def test_a_cancel_that_waits_for_a_claim_comes_too_late(postgres_store_url
         envelope = envelope_of(await stores.accept())
         first = ClaimRequest(envelope=envelope, lease_token=uuid4(), lease_s=60, leased_by="first")
         rows = joined([attempts._claim_row(first)])  # noqa: SLF001
-        async with held(stores, attempts._CLAIM.both, rows=rows) as commit:  # noqa: SLF001
+        async with held(stores, attempts._CLAIM.statement, rows=rows) as commit:  # noqa: SLF001
             cancel = stores.orders.move(CANCEL, envelope.id, service=None)
             moved, _ = await asyncio.gather(cancel, commit)
 
@@ -93,7 +93,7 @@ async def test_a_rescue_passes_by_what_is_being_finished(postgres_store_url: str
         claimed = await stores.claimed()
         await stores.pass_time(61)
         rows = joined([finish_row(an_end(claimed, SUCCEED))])
-        finish = finishing._FINISH.both  # noqa: SLF001
+        finish = finishing._FINISH.statement  # noqa: SLF001
         async with held(stores, finish, rows=rows, misses="[]", grace_s=5) as commit:
             assert await stores.upkeep.rescue(10, RESEND) == 0
             late = stores.leases.finish(an_end(claimed, SUCCEED))
@@ -109,7 +109,7 @@ async def test_who_brings_one_does_not_wait_for_who_brings_a_thousand(
         many = [a_submission() for _ in range(1_000)]
         rows = joined([submission_row(many[0], None)])
         async with stores.database._writer.connect() as other:  # noqa: SLF001
-            await other.execute(intake._INSERT.both, {"rows": rows, "grace_s": 5})  # noqa: SLF001
+            await other.execute(inserting.INSERT.statement, {"rows": rows, "grace_s": 5})
             waiting = asyncio.create_task(stores.intake.insert(many))
             await somebody_waits(stores)
             await stores.accept()
