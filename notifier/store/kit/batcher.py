@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import Generic, TypeAlias, TypeVar
 
 from notifier.errors import StoreBusyError, StoreRefusedError, StoreUnavailableError
@@ -28,7 +29,8 @@ class _Call(Generic[Request, Answer]):
 class Batcher(Generic[Request, Answer]):
     """Runs requests in batches; while one runs, the next gathers.
 
-    There is no timer: a lone request starts at once. Once `MANY` gathered, a second batch runs
+    A lone request starts at once; one that comes right after a batch waits until that has been over
+    for `gather_s`, since more come then. Once `MANY` gathered, none waits, and a second batch runs
     beside the first, so that one works while the other waits for the disk. `run` gets requests
     and returns their answers in the same order, or raises having changed nothing. A batch is as
     many requests as weigh `max_batch` together, and always at least one.
@@ -44,11 +46,14 @@ class Batcher(Generic[Request, Answer]):
         max_batch: int,
         timeout_s: float,
         weigh: Callable[[Request], int] = lambda _request: 1,
+        gather_s: float = 0,
     ) -> None:
         self._run = run
         self._max_batch = max_batch
         self._timeout_s = timeout_s
         self._weigh = weigh
+        self._gather_s = gather_s
+        self._ended_s = -inf
         self._waiting: deque[_Call[Request, Answer]] = deque()
         self._running: set[asyncio.Task[None]] = set()
 
@@ -74,14 +79,22 @@ class Batcher(Generic[Request, Answer]):
 
     async def _run_all(self) -> None:
         try:
+            await self._gather()
             while batch := self._next_batch():
                 await self._answer(batch)
+                self._ended_s = asyncio.get_running_loop().time()
+                await self._gather()
         finally:
             self._running = {each for each in self._running if each is not asyncio.current_task()}
             if not self._running:
                 for call in self._waiting:
                     call.future.cancel()
                 self._waiting.clear()
+
+    async def _gather(self) -> None:
+        left_s = self._ended_s + self._gather_s - asyncio.get_running_loop().time()
+        if left_s > 0 and 0 < len(self._waiting) < MANY:
+            await asyncio.sleep(left_s)
 
     def _next_batch(self) -> list[_Call[Request, Answer]]:
         batch: list[_Call[Request, Answer]] = []
@@ -124,10 +137,15 @@ def batched(
     work: Callable[[Database, Sequence[Request]], Awaitable[Sequence[Answer]]],
     max_batch: int,
     weigh: Callable[[Request], int] = lambda _request: 1,
+    gather_s: float = 0,
 ) -> Batcher[Request, Answer]:
     """Return a batcher of `work` on the database, each caller within the database's time-out."""
     return Batcher(
-        partial(work, database), max_batch=max_batch, timeout_s=database.timeout_s, weigh=weigh
+        partial(work, database),
+        max_batch=max_batch,
+        timeout_s=database.timeout_s,
+        weigh=weigh,
+        gather_s=gather_s,
     )
 
 

@@ -257,8 +257,8 @@ class SqlLeases:
         self._pseudonyms = settings.pseudonyms
         ends = partial(finish, grace_s=settings.grace_s)
         claims = partial(claim, seals=settings.seals)
-        self._claim = batched(database, claims, settings.max_batch)
-        self._finish = batched(database, ends, settings.max_batch)
+        self._claim = batched(database, claims, settings.max_batch, gather_s=settings.gather_s)
+        self._finish = batched(database, ends, settings.max_batch, gather_s=settings.gather_s)
 
     async def claim(
         self, envelope: Envelope, *, lease_token: UUID, lease_s: float, leased_by: str

@@ -90,7 +90,7 @@ class SqlPublications:
     def __init__(self, database: Database, settings: StoreSettings) -> None:
         published = partial(mark_published, lost_after_s=settings.lost_after_s)
         self._published: Batcher[Sequence[Envelope], None] = batched(
-            database, published, settings.max_batch, weigh=len
+            database, published, settings.max_batch, weigh=len, gather_s=settings.gather_s
         )
         self._buried: Batcher[Sequence[Envelope], None] = batched(
             database, mark_buried, settings.max_batch, weigh=len

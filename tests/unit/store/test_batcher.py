@@ -26,8 +26,10 @@ class Database:
         return [2 * request for request in requests]
 
 
-def batcher(database: Database, max_batch: int = 100, timeout_s: float = 5) -> Batcher[int, int]:
-    return Batcher(database.run, max_batch=max_batch, timeout_s=timeout_s)
+def batcher(
+    database: Database, max_batch: int = 100, timeout_s: float = 5, gather_s: float = 0
+) -> Batcher[int, int]:
+    return Batcher(database.run, max_batch=max_batch, timeout_s=timeout_s, gather_s=gather_s)
 
 
 async def submitted(batcher: Batcher[int, int], requests: Sequence[int]) -> list[asyncio.Task[int]]:
@@ -68,6 +70,32 @@ async def test_a_second_batch_runs_beside_the_first_once_many_wait() -> None:
     database.gate.set()
     assert await asyncio.gather(*tasks) == [2 * number for number in [0, *numbers]]
     assert database.batches == [[0], enough, more]
+
+
+async def test_who_comes_right_after_a_batch_waits_a_moment_for_others() -> None:
+    database = Database()
+    database.gate.set()
+    under_test = batcher(database, gather_s=0.3)
+    await under_test.submit(1)
+
+    first = await submitted(under_test, [2])
+    await asyncio.sleep(0.01)  # less than the moment
+    others = await submitted(under_test, [3])
+    await asyncio.gather(*first, *others)
+
+    assert database.batches == [[1], [2, 3]]
+
+
+async def test_nobody_waits_for_others_alone_or_once_there_are_many() -> None:
+    database = Database()
+    database.gate.set()
+    under_test = batcher(database, gather_s=600)
+    numbers = list(range(1, MANY + 1))
+
+    await under_test.submit(0)
+    await asyncio.gather(*await submitted(under_test, numbers))
+
+    assert database.batches == [[0], numbers]
 
 
 async def test_a_batch_weighs_no_more_than_its_limit_unless_it_is_one_request() -> None:
