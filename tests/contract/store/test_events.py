@@ -39,7 +39,7 @@ async def test_an_event_is_stored_with_what_comes_of_it(stores: Stores) -> None:
     (answer,) = await record(stores, reaction)
 
     (message,) = reaction.effects.matches[0].submissions
-    assert answer == Taken(reaction.id, 1, [message])
+    assert answer == Taken(reaction.id, 1, [message], [Outcome.MATCHED])
     stored = await stores.event_store.get(reaction.id, service="orders")
     assert stored is not None
     assert (stored.event, stored.matched, stored.cancelled) == (event, 1, 0)
@@ -137,7 +137,7 @@ async def test_what_a_rule_does_not_make_anything_of_is_shown_with_its_reason(
 
     (answer,) = await record(stores, reaction)
 
-    assert answer == Taken(reaction.id, 0, [])
+    assert answer == Taken(reaction.id, 0, [], [Outcome.UNMATCHED])
     stored = await stores.event_store.get(reaction.id, service=None)
     assert stored is not None
     (match,) = await stores.event_store.matches_of(stored)
