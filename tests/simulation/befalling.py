@@ -1,6 +1,6 @@
 """What each kind of fault does to a world."""
 
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -20,8 +20,9 @@ from tests.simulation.loop import Process
 from tests.simulation.machines import Machine
 from tests.simulation.network import Network
 from tests.simulation.operators import Operator
-from tests.simulation.plan import Fault, Kind
+from tests.simulation.plan import Fault, Kind, Plan
 from tests.simulation.providers import Fate, Provider
+from tests.simulation.web import Site
 
 T = TypeVar("T")
 
@@ -31,8 +32,10 @@ _FOR_EVER_S = 1e9
 class Befallen(Protocol):
     """What faults reach of a world."""
 
+    plan: Plan
     keeper: Process
     machines: list[Machine]
+    sites: Sequence[Site]
     network: Network
     database: DatabaseServer
     providers: dict[str, Provider]
@@ -78,6 +81,17 @@ def _stop(world: Befallen, fault: Fault) -> None:
     is_of_all = fault.level < 0.5
     for machine in world.machines if is_of_all else [_one(world.machines, fault)]:
         world.note_happening(fault, machine.processes, machine.grace_s)
+        machine.stop()
+
+
+def _days(world: Befallen, fault: Fault) -> None:
+    """Stop all of notifier for days: nothing happens meanwhile, but time goes on."""
+    until_s = world.keeper.loop.time() + fault.for_s
+    world.note_happening(fault, None, fault.for_s)
+    for site in world.sites:
+        site.back_s = max(site.back_s, until_s)
+    for machine in world.machines:
+        machine.back_s = max(machine.back_s, until_s)
         machine.stop()
 
 
@@ -299,6 +313,7 @@ def _queues(world: Befallen) -> list[str]:
 _ACTS: Mapping[Kind, Callable[[Befallen, Fault], None]] = {
     Kind.KILL: _kill,
     Kind.STOP: _stop,
+    Kind.DAYS: _days,
     Kind.FREEZE: _freeze,
     Kind.CLOCK: _clock,
     Kind.DATABASE_AWAY: _database_away,

@@ -110,7 +110,9 @@ def _about_clients(ended: Ended) -> Iterator[str]:
     yield from (
         f"shared: {id} was told to {count} clients" for id, count in told.items() if count > 1
     )
-    if all(wish.told for wish in ended.wishes):
+    # A key is known for a day.
+    is_of_a_day = not any(each.kind is Kind.DAYS for each in ended.happenings)
+    if is_of_a_day and all(wish.told for wish in ended.wishes):
         yield from (
             f"doubled-record: {id} is stored, and nobody was told" for id in own - set(told)
         )
@@ -193,6 +195,7 @@ def _is_asked_for(case: _Case, ended: Ended) -> bool:
             case.status is Status.SUPPRESSED
             or is_erased(case.record)
             or is_taken_back(case.record, ended)
+            or not ended.events
         )
     if _is_made(case.record, ended):
         return case.status is Status.SUPPRESSED or any(

@@ -29,6 +29,8 @@ class Machine:
         self.process: Process | None = None
         self.crashes: list[str] = []
         self.clock_ahead_s = 0.0
+        self.back_s = 0.0
+        """Until when it stays down, once it is."""
         self._loop = loop
         self._keeper = keeper
         self._nursery = nursery
@@ -48,8 +50,11 @@ class Machine:
         return [*own, *(child.worker for child in self.children)]
 
     def start(self) -> None:
-        """Start it, unless it runs."""
+        """Start it, unless it runs or is to stay down."""
         if self.process is not None:
+            return
+        if (down_s := self.back_s - self._loop.time()) > 0:
+            self._keeper.post(down_s, self.start)
             return
         process = Process(f"{self.name}.{next(self._numbers)}", self._loop)
         process.clock_ahead_s = self.clock_ahead_s

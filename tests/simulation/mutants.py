@@ -545,6 +545,14 @@ MUTANTS: Sequence[Mutant] = (
         "strayed stuck",
     ),
     _mutant(
+        "members-are-looked-at-by-one-only",
+        "store.broadcasts.expanding",
+        '    .where(IS_NAMED, is_in(State.EXPANDING), _b.place == parameter("seen"))\n',
+        "    .where(IS_NAMED, is_in(State.EXPANDING))\n",
+        "broadcast, freeze, database slow",
+        "counts",
+    ),
+    _mutant(
         "who-is-left-out-is-not-told",
         "broadcasts.looking",
         "        return {*said, *(each.user_id for each in people.values())}\n",
@@ -591,6 +599,38 @@ MUTANTS: Sequence[Mutant] = (
         "    .values(paused_at=Now(), look_at=null(), **_NEXT_TURN)\n",
         "    .values(paused_at=Now(), **_NEXT_TURN)\n",
         "schedule",
+        "unpaused",
+    ),
+    _mutant(
+        "a-schedule-goes-by-the-clocks-of-its-zone",
+        "schedules.clocks",
+        "            return [timing.zone]\n",
+        '            return ["UTC"]\n',
+        "schedule",
+        "lost-slot no-slot",
+    ),
+    _mutant(
+        "a-time-that-clocks-skip-comes-behind-the-gap",
+        "wall_time",
+        "    return first if first <= other else _change(other, first, zone)\n",
+        "    return first\n",
+        "schedule, days",
+        "lost-slot no-slot",
+    ),
+    _mutant(
+        "a-time-that-clocks-show-twice-comes-the-first-time",
+        "wall_time",
+        "    return first if first <= other else _change(other, first, zone)\n",
+        "    return other if first <= other else _change(other, first, zone)\n",
+        "schedule, days",
+        "lost-slot no-slot",
+    ),
+    _mutant(
+        "a-slot-is-recorded-by-who-has-the-turn",
+        "store.schedules.firing",
+        "    .where(_s.turn == _given.c.turn)\n    .order_by(_s.id)\n",
+        "    .where(_s.turn >= 0)\n    .order_by(_s.id)\n",
+        "schedule, database slow",
         "unpaused",
     ),
     # --- events ------------------------------------------------------------------------------
@@ -748,6 +788,16 @@ MUTANTS: Sequence[Mutant] = (
 )
 
 UNNOTICED: Mapping[str, str] = {
+    "a-slot-is-recorded-by-who-has-the-turn": (
+        "tests/contract/store/test_schedules.py::"
+        "test_whoever_comes_late_with_a_turn_changes_nothing:"
+        " nobody stands still between taking a turn and recording for as long as a turn is held"
+    ),
+    "members-are-looked-at-by-one-only": (
+        "tests/contract/store/test_broadcasts.py::"
+        "test_of_two_who_looked_at_the_same_members_one_records_them:"
+        " nobody stands still between looking and recording for as long as a broadcast is held"
+    ),
     "an-unanswered-claim-is-asked-for-once-more-at-a-stop": (
         "tests/unit/delivery/test_waiting.py::"
         "test_what_was_not_answered_is_asked_once_more_at_a_stop:"

@@ -173,7 +173,7 @@ async def insisted(
 ) -> Response | None:
     """Ask until there is an answer that repeating would not change; None if that takes too long."""
     end_s = this_loop().time() + _PATIENCE_S
-    while this_loop().time() < end_s:
+    while this_loop().time() < max(end_s, *(site.back_s + _PATIENCE_S for site in sites)):
         try:
             response = await chance.choice(sites).ask(request, _TIMEOUT_S)
         except OSError:

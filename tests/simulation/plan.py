@@ -6,6 +6,11 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from tests.simulation.epoch import CHANGES, EPOCH_S
+
+_BEFORE_S = 90.0
+_WEEKEND_S = 2.6 * 86_400
+
 
 class Kind(StrEnum):
     """What goes wrong, or what an operator does."""
@@ -50,6 +55,7 @@ class Kind(StrEnum):
     EVENTS = "events"
     ERASE = "erase"
     MERGE = "merge"
+    DAYS = "days"
 
 
 STORE = {
@@ -64,7 +70,7 @@ STORE = {
 }
 """What goes wrong with the database, and may keep a process from recording something."""
 
-STOPPING = {Kind.KILL, Kind.FREEZE, Kind.STOP, *STORE}
+STOPPING = {Kind.KILL, Kind.FREEZE, Kind.STOP, Kind.DAYS, *STORE}
 """What may keep a process from knowing, or recording, anything."""
 
 AUDIENCE = {
@@ -180,13 +186,23 @@ def plan_of(seed: int, only: Sequence[Kind] = ()) -> Plan:
 
 
 def _fault(chance: random.Random, kinds: Sequence[Kind], load_s: float) -> Fault:
-    return Fault(
+    fault = Fault(
         at_s=round(chance.uniform(1.0, load_s + 6), 3),
         kind=chance.choice(kinds),
         who=round(chance.random(), 3),
         for_s=round(chance.choice((0.5, 3.0, 10.0, 30.0)) * chance.uniform(0.5, 1.5), 3),
         level=round(chance.random(), 3),
     )
+    return fault if fault.kind is not Kind.DAYS else replace(fault, for_s=_days_s(fault))
+
+
+def _days_s(fault: Fault) -> float:
+    """Return how long it is until just before clocks are changed, or a weekend."""
+    which = int(fault.level * (len(CHANGES) + 1))
+    if which >= len(CHANGES):
+        return _WEEKEND_S
+    *_, changed = CHANGES[which]
+    return changed.timestamp() - EPOCH_S - _BEFORE_S - fault.at_s
 
 
 def smaller(plan: Plan) -> Sequence[Plan]:

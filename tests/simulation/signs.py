@@ -26,7 +26,7 @@ _HARMLESS = {
 }
 _HINDERING = set(Kind) - _HARMLESS - STORE
 """What may keep a worker from giving back what it has."""
-_ENDING = {Kind.STOP, Kind.KILL, Kind.CONSUMERS_FORGOTTEN}
+_ENDING = {Kind.STOP, Kind.DAYS, Kind.KILL, Kind.CONSUMERS_FORGOTTEN}
 """After these a worker ends by itself, in its grace."""
 _EMPTYING = {Kind.PURGE, Kind.QUEUE_DELETED}
 _HOLDING = {*STORE, Kind.FREEZE, Kind.PROVIDER_WEATHER, Kind.PAUSE}
@@ -136,7 +136,9 @@ def _about_leases(ended: Ended) -> Iterator[str]:
                 break
     for id_, worker, died_s, at_s in ended.held_by_dead:
         runner = worker.partition(":")[0]
-        if any(_between(ended, {Kind.KILL, Kind.STOP, Kind.FREEZE}, died_s, at_s, runner)):
+        if any(
+            _between(ended, {Kind.KILL, Kind.STOP, Kind.DAYS, Kind.FREEZE}, died_s, at_s, runner)
+        ):
             continue
         troubles = _between(ended, STORE, died_s, at_s, runner)
         since_s = max([died_s, *(each.until_s for each in troubles)])
@@ -177,7 +179,7 @@ def _hammered(ended: Ended) -> Iterator[str]:
         if in_a_row[by] != _IN_A_ROW:
             continue
         from_s, to_s = at_s + _KNOWN_AFTER_S, at_s + _OPEN_S
-        troubles = {*STORE, Kind.KILL, Kind.FREEZE, Kind.STOP}
+        troubles = {*STORE, Kind.KILL, Kind.FREEZE, Kind.STOP, Kind.DAYS}
         if any(_between(ended, troubles, at_s - _OPEN_S, to_s, call.worker)):
             continue
         late = [
@@ -319,7 +321,7 @@ def _about_expiry(ended: Ended) -> Iterator[str]:
             continue
         if _is_off(ended, row, (_time(row) - datetime.fromisoformat(end)).total_seconds()):
             yield f"overdue: {row['notification_id']} was claimed at {row['at']}, expired at {end}"
-    troubles = {*STORE, Kind.KILL, Kind.STOP, Kind.FREEZE}
+    troubles = {*STORE, Kind.KILL, Kind.STOP, Kind.DAYS, Kind.FREEZE}
     for id_, expired_s, seen_s in ended.overdue:
         if not any(
             each.kind in troubles and each.overlaps(expired_s, seen_s) for each in ended.happenings

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from tests.simulation.audience.past import Past
-from tests.simulation.audience.recurring import about_schedules
+from tests.simulation.audience.recurring import about_schedules, recurrences
 from tests.simulation.ended import Ended
 from tests.simulation.epoch import EPOCH_S
 from tests.simulation.plan import plan_of
@@ -116,3 +116,23 @@ def test_a_slot_that_nobody_looked_for_is_late() -> None:
     ended.schedules = [{**row, "seen_at": at(60)}]
 
     assert kinds(ended) == {"late-slot"}
+
+
+@pytest.mark.parametrize(
+    ("zone", "when", "days", "slots"),
+    [
+        ("Europe/Vienna", "02:01", (3, 26, 3, 29), ["27 01:01", "28 01:00", "29 00:01"]),
+        ("America/New_York", "02:01", (3, 12, 3, 15), ["13 07:01", "14 07:00", "15 06:01"]),
+        ("Australia/Lord_Howe", "01:31", (4, 1, 4, 4), ["01 14:31", "02 14:31", "03 14:31"]),
+    ],
+)
+def test_of_a_day_whose_clocks_are_changed_it_is_the_first_minute_that_shows_it_or_more(
+    zone: str, when: str, days: tuple[int, int, int, int], slots: Sequence[str]
+) -> None:
+    ended = schedule([], when={"every": "day", "at": when}, zone=zone)
+    [one] = recurrences(ended)
+    first, last = (datetime(2027, *each, 12, tzinfo=UTC) for each in (days[:2], days[2:]))
+
+    found = one.slots(first.timestamp() - EPOCH_S, last.timestamp() - EPOCH_S)
+
+    assert [f"{datetime.fromtimestamp(EPOCH_S + each, UTC):%d %H:%M}" for each in found] == slots

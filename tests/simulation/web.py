@@ -61,6 +61,8 @@ class Site:
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
+        self.back_s = 0.0
+        """Nobody asks before: it is away for days."""
         self._app: ASGIApp | None = None
         self._process: Process | None = None
         self._under_way: dict[asyncio.Task[Response], None] = {}
@@ -81,6 +83,8 @@ class Site:
             OSError: it was not answered; it may have been done.
         """
         loop, client = this_loop(), this_process()
+        if loop.time() < self.back_s:
+            await asyncio.sleep(self.back_s - loop.time())
         answer: asyncio.Future[Response] = loop.create_future()
         process = self._process
         if process is None or process.is_dead:

@@ -21,10 +21,10 @@ from tests.simulation.audience.people import (
 from tests.simulation.audience.recurring import wall_clock
 from tests.simulation.database import DatabaseServer
 from tests.simulation.ended import Ended
-from tests.simulation.epoch import EPOCH_S
+from tests.simulation.epoch import CHANGES, EPOCH_S
 from tests.simulation.loop import Process, this_loop
 from tests.simulation.operators import Operator
-from tests.simulation.plan import Fault, Kind
+from tests.simulation.plan import Fault, Kind, Plan
 
 T = TypeVar("T")
 
@@ -63,6 +63,7 @@ SELECT user_id FROM notifications WHERE status = 'pending' AND user_id IS NOT NU
 class Audience(Protocol):
     """What people reach of a world."""
 
+    plan: Plan
     operator: Operator
     database: DatabaseServer
     ended: Ended
@@ -194,6 +195,13 @@ def _repeat(world: Audience, fault: Fault) -> None:
     when, to = picked(whens, fault.level), tos[int(fault.level * 1_000) % 3]
     is_ones = "user_id" in to and "cron" in when
     zone = picked(zones, fault.who) if is_ones else _TOPICS_ZONE
+    for_s = _LEAST_REPEATED_S + fault.for_s
+    if (
+        away := next((each for each in world.plan.faults if each.kind is Kind.DAYS), None)
+    ) is not None:
+        zone, at, _ = picked(CHANGES, fault.who)
+        when = {"every": "day", "at": at}
+        for_s += away.for_s
     wanted = {
         "name": f"schedule-{fault.at_s}",
         "when": when,
@@ -203,7 +211,7 @@ def _repeat(world: Audience, fault: Fault) -> None:
         "variables": {"number": round(fault.at_s * 1_000)},
         "catch_up": ("all", "last", "none")[int(fault.who * 1_000) % 3],
     }
-    _act(world, fault, world.operator.repeat(wanted, _LEAST_REPEATED_S + fault.for_s))
+    _act(world, fault, world.operator.repeat(wanted, for_s))
 
 
 def _erase(world: Audience, fault: Fault) -> None:

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -24,6 +24,9 @@ _ON_TIME_S = 40.0
 """How late one may be found that is not caught up with."""
 _FOUND_AFTER_S = 30.0
 _MINUTE_S = 60
+_HOUR_S, _DAY_S = 3_600, 86_400
+_LATE_HOUR = 22
+"""The day may end soon, whatever becomes of clocks."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,13 @@ class Recurrence:
     def slots(self, from_s: float, to_s: float) -> Iterator[float]:
         """Return when it is due behind a time, and up to another."""
         assert self.zone is not None
-        minute = int((EPOCH_S + from_s) // _MINUTE_S + 1) * _MINUTE_S
-        while minute <= EPOCH_S + to_s:
-            wall = datetime.fromtimestamp(minute, UTC).astimezone(ZoneInfo(self.zone))
-            if _is_due(self.timing["when"], wall):
-                yield minute - EPOCH_S
-            minute += _MINUTE_S
+        zone, when = ZoneInfo(self.zone), self.timing["when"]
+        came = (
+            _of_cron(when, zone, from_s, to_s)
+            if "cron" in when
+            else _of_days(when, zone, from_s, to_s)
+        )
+        yield from (slot_s for slot_s in came if slot_s > from_s)
 
     def letter(self, record: Mapping[str, Any]) -> Letter | None:
         """What is sent to somebody; None: it is to an address."""
@@ -89,13 +93,40 @@ class Recurrence:
         return Letter(record["user_id"], row["channel"], row["lane"], LETTER_CATEGORY, None)
 
 
-def _is_due(when: Mapping[str, Any], wall: datetime) -> bool:
-    if "cron" in when:
-        minutes, *_ = when["cron"].split()
-        step = int(minutes.partition("/")[2] or 1)
-        return wall.minute % step == 0
-    is_its_day = "on" not in when or _DAYS[wall.weekday()] in when["on"]
-    return is_its_day and f"{wall:%H:%M}" == when["at"]
+def _of_cron(
+    when: Mapping[str, Any], zone: ZoneInfo, from_s: float, to_s: float
+) -> Iterator[float]:
+    """Those of every minute or so: clocks that are changed change nothing of that."""
+    step = int(when["cron"].split()[0].partition("/")[2] or 1)
+    minute = _next_minute(from_s)
+    while minute <= to_s:
+        if _wall(minute, zone).minute % step == 0:
+            yield minute
+        minute += _MINUTE_S
+
+
+def _of_days(
+    when: Mapping[str, Any], zone: ZoneInfo, from_s: float, to_s: float
+) -> Iterator[float]:
+    """Of each day the first minute whose clocks show that time, or one behind it."""
+    past: date | None = None
+    minute = _next_minute(from_s - _DAY_S)
+    while minute <= to_s:
+        wall = _wall(minute, zone)
+        is_past = wall.date() == past
+        if not is_past and f"{wall:%H:%M}" >= when["at"]:
+            past = wall.date()
+            if "on" not in when or _DAYS[wall.weekday()] in when["on"]:
+                yield minute
+        minute += _HOUR_S if is_past and wall.hour < _LATE_HOUR else _MINUTE_S
+
+
+def _next_minute(at_s: float) -> float:
+    return int((EPOCH_S + at_s) // _MINUTE_S + 1) * _MINUTE_S - EPOCH_S
+
+
+def _wall(at_s: float, zone: ZoneInfo) -> datetime:
+    return datetime.fromtimestamp(EPOCH_S + at_s, UTC).astimezone(zone)
 
 
 def recurrences(ended: Ended) -> Iterator[Recurrence]:

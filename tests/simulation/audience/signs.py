@@ -17,6 +17,7 @@ from tests.simulation.clocks import EXACT_S, may_be_off
 from tests.simulation.ended import Ended
 from tests.simulation.epoch import since_s
 from tests.simulation.eventing.ledger import made_by_rules
+from tests.simulation.plan import Kind
 from tests.simulation.providers import Call
 
 _CAPPED = "cap"
@@ -27,6 +28,8 @@ _MADE_IN_S = 60.0
 """How long a process may take, or stand still, from looking at somebody to what it made."""
 _STEP_S = 20.0
 """Nobody is left in peace for less than a minute."""
+_LONG_S = 3_600.0
+"""Nothing is decided in the middle of what takes longer."""
 
 
 def about_people(ended: Ended) -> Iterator[str]:
@@ -196,14 +199,20 @@ def _about_caps(post: _Post) -> Iterator[str]:
         used[row["user_id"], row["cap"]] += row["used"]
         if row["used"] > _limit(row["cap"]):
             yield f"over-cap: {row['user_id']} got {row['used']} of {row['cap']}"
+    for call, letter, _ in post.calls:
+        if letter.is_capped and not _is_counted(post, call.id):
+            yield f"uncounted: {call.id} went to {letter.user_id}, and took nothing of the cap"
+    # What caps have counted goes with their days.
+    if not any(each.kind is Kind.DAYS for each in post.ended.happenings):
+        yield from _about_what_was_counted(post, used)
+        yield from _about_what_was_too_much(post)
+
+
+def _about_what_was_counted(post: _Post, used: Counter[tuple[str, str]]) -> Iterator[str]:
     counted = Counter(_cap(letter) for id, letter in post.letters.items() if _is_counted(post, id))
     for place in {*used, *counted}:
         if used[place] != counted[place]:
             yield f"miscounted: {place} was used {used[place]} times for {counted[place]}"
-    for call, letter, _ in post.calls:
-        if letter.is_capped and not _is_counted(post, call.id):
-            yield f"uncounted: {call.id} went to {letter.user_id}, and took nothing of the cap"
-    yield from _about_what_was_too_much(post)
 
 
 def _about_what_was_too_much(post: _Post) -> Iterator[str]:
@@ -232,6 +241,9 @@ def _limit(name: str) -> int:
 
 def _times(from_s: float, to_s: float) -> Iterator[float]:
     """Return times between these, and those that a process may take for them."""
+    if to_s - from_s > _LONG_S:
+        yield from _times(from_s, from_s + _LONG_S / 4)
+        from_s = to_s - _LONG_S / 4
     at_s = from_s - EXACT_S
     while at_s < to_s + EXACT_S:
         yield at_s

@@ -17,6 +17,7 @@ from tests.simulation.epoch import since_s
 from tests.simulation.eventing.gathering import about_digests
 from tests.simulation.eventing.ledger import NEAR_S, Happened, Ledger, Match
 from tests.simulation.eventing.rules import RULES
+from tests.simulation.plan import Kind
 
 _PENDING = {each.name for each in TRANSITIONS if each.target is Status.PENDING} | {ACCEPT}
 _NEEDLESS = "unless"
@@ -25,7 +26,8 @@ _NEEDLESS = "unless"
 
 def about_events(ended: Ended) -> Iterator[str]:
     """What is wrong with what was published, and with what came of it."""
-    if ended.publications:
+    # What came of events is known for a week.
+    if ended.publications and not any(each.kind is Kind.DAYS for each in ended.happenings):
         ledger = Ledger(ended)
         yield from _about_publishers(ledger)
         for match in ledger.matches:
