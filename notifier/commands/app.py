@@ -58,6 +58,7 @@ COMMANDS: Mapping[str, Listed] = {
     "retention": Listed("retention", "How long notifications are kept."),
     "categories": Listed("categories", "Categories, by which people choose."),
     "recipients": Listed("recipients", "People: how to reach them, and how they are known."),
+    "preferences": Listed("preferences", "What people want, and when they are left in peace."),
     "topics": Listed("topics", "Topics, and who is told about them."),
     "broadcasts": Listed("broadcasts", "One template to many people."),
     "schedules": Listed("schedules", "A template again and again."),

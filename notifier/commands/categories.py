@@ -7,6 +7,7 @@ import typer
 
 from notifier.audience.category import Kind
 from notifier.commands.calling import ActingFor, ApiClient, AtUrl
+from notifier.commands.hours import Hours, OnDays, hours_of
 from notifier.commands.showing import AsJson, Cell, say, show
 from notifier.errors import SettingsError
 from notifier.notification.model import Channel
@@ -65,6 +66,16 @@ def remove(key: Key, *, url: AtUrl = None, service: ActingFor = None) -> None:
     """Let nobody choose by it any more. What people chose of it is kept."""
     ApiClient.of_environment(url, service).delete("categories", key)
     say("It is gone.")
+
+
+@group.command("quiet-hours")
+def set_quiet_hours(
+    hours: Hours, *, on: OnDays = None, url: AtUrl = None, service: ActingFor = None
+) -> None:
+    """Say when a service leaves people in peace who did not choose for themselves."""
+    body = {"quiet_hours": hours_of(hours, on)}
+    ApiClient.of_environment(url, service).put("quiet-hours", body=body, if_match=None)
+    say(f"Quiet hours: {hours}.")
 
 
 def _titles(given: Sequence[str]) -> Mapping[str, str]:
