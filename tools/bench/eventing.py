@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -111,14 +112,24 @@ async def _outcome(place: Place, events: int) -> Sample:
 
 
 async def _prepare(deployment: Deployment) -> None:
-    async with deployment.place.connection() as connection:
-        for statement in (_PEOPLE, _ADDRESSES):
-            await connection.execute(statement, _PEOPLE_COUNT - 1)
+    await make_people(deployment.place, _PEOPLE_COUNT)
     await publish(deployment, _TEMPLATE, "gathered")
-    url = f"{deployment.url}/api/v1/rules/bench.gathered"
+    await keep_rule(deployment, "bench.gathered", _RULE)
+
+
+async def make_people(place: Place, count: int) -> None:
+    """Put `user-0` and so on into the directory, each with an address for emails."""
+    async with place.connection() as connection:
+        for statement in (_PEOPLE, _ADDRESSES):
+            await connection.execute(statement, count - 1)
+
+
+async def keep_rule(deployment: Deployment, name: str, rule: Mapping[str, Any]) -> None:
+    """Put a rule in force."""
+    url = f"{deployment.url}/api/v1/rules/{name}"
     async with aiohttp.ClientSession(headers=deployment.endpoint.headers) as session:
         for call in (
-            session.put(f"{url}/draft", json=_RULE),
+            session.put(f"{url}/draft", json=rule),
             session.post(f"{url}/publish"),
         ):
             async with call as answer:

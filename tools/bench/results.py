@@ -258,6 +258,7 @@ TARGETS = (
         _ours("events", "in one digest of their own, %"),
         least=100,
     ),
+    Target("events: from one to its mail, p99, ms", _ours("reactions", "p99_ms"), most=1_000),
     Target("schedules: fired once each, %", _ours("schedules", "fired once, %"), least=100),
     Target("schedules: high waits meanwhile, p99, ms", _ours("schedules", "p99_ms"), most=1_000),
     Target("people: CPU of the API, to addresses", _person_to_address, most=1.25),

@@ -21,6 +21,7 @@ from tools.bench.keying import accept_with_keys
 from tools.bench.lanes import overtake, overtake_all_at_once, overtake_what_is_due
 from tools.bench.limits import limits
 from tools.bench.place import Servers
+from tools.bench.reacting import react
 from tools.bench.results import (
     ADDRESS,
     ALL_AT_ONCE,
@@ -88,9 +89,9 @@ class Options:
     """How much to measure; peers are measured if there is an interpreter that has them.
 
     `notifications` wait in the queue before a drain; what needs many takes ten times as many
-    (lanes, memory), 40 or 100 times as many are due there, a broadcast has 100 times as many
-    members, as many schedules are due at once, as many events are published, and
-    `old` are the old ones of `scale`.
+    (lanes, reactions, memory), 40 or 100 times as many are due there, a broadcast has 100 times
+    as many members, as many schedules are due at once, as many events are published, and `old`
+    are the old ones of `scale`.
     """
 
     repeats: int
@@ -251,6 +252,11 @@ MEASUREMENTS = (
     _alone("broadcast", _broadcast, repeats=False),
     _alone("schedules", _schedules, repeats=False),
     _alone("events", _events, repeats=False),
+    _ours(
+        "reactions",
+        lambda s, o: partial(react, s, _SLOTS, 10 * o.notifications, _URGENT_S * o.seconds),
+        repeats=False,
+    ),
     _alone("people", _people, repeats=True),
     _ours("import", lambda s, o: partial(import_people, s, 10 * o.notifications), repeats=False),
     _ours("memory", lambda s, o: partial(grow, s, _SLOTS, 10 * o.notifications), repeats=False),
@@ -274,6 +280,7 @@ class Command(StrEnum):
     BROADCAST = "broadcast"
     SCHEDULES = "schedules"
     EVENTS = "events"
+    REACTIONS = "reactions"
     PEOPLE = "people"
     IMPORT = "import"
     MEMORY = "memory"

@@ -94,7 +94,7 @@ class Stack:
 # --- notifier ---------------------------------------------------------------------------------
 
 QUEUE = "email_notifications"
-_SCOPES = ("send", "read", "templates", "recipients", "broadcasts", "rules")
+_SCOPES = ("send", "read", "templates", "recipients", "broadcasts", "rules", "events")
 PATH = "/api/v1/notifications"
 
 
