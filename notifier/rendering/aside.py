@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+import os
+import select
 import signal
 import subprocess
 import sys
+import time
 import weakref
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from threading import Event, Timer
 
 import structlog
 
@@ -114,7 +116,10 @@ def _started() -> subprocess.Popen[bytes]:
         env={"PYTHONPATH": root, "PYTHONUTF8": "1"},
         # What an operator's keys end is the worker; that ends its child.
         start_new_session=True,
+        bufsize=0,
     )
+    assert child.stdin  # noqa: S101  asked for
+    os.set_blocking(child.stdin.fileno(), False)
     try:
         _exchanged(child, b"", _START_WITHIN_S)
     except (OSError, EOFError) as error:
@@ -126,25 +131,36 @@ def _started() -> subprocess.Popen[bytes]:
 def _exchanged(child: subprocess.Popen[bytes], frame: bytes, late_s: float) -> Document:
     assert child.stdin  # noqa: S101  asked for at the start
     assert child.stdout  # noqa: S101
-    late = Event()
-    watch = Timer(late_s, _end_late, (child, late))
-    watch.start()
-    try:
-        child.stdin.write(frame)
-        child.stdin.flush()
-        header = child.stdout.read(HEADER.size)
-        if len(header) < HEADER.size:
-            raise TimeoutError if late.is_set() else EOFError
-        (size,) = HEADER.unpack(header)
-        document: Mapping[str, object] = json.loads(child.stdout.read(size))
-        return dict(document)
-    finally:
-        watch.cancel()
+    by_s = time.monotonic() + late_s
+    _write(child.stdin.fileno(), frame, by_s)
+    (size,) = HEADER.unpack(_read(child.stdout.fileno(), HEADER.size, by_s))
+    document: Mapping[str, object] = json.loads(_read(child.stdout.fileno(), size, by_s))
+    return dict(document)
 
 
-def _end_late(child: subprocess.Popen[bytes], late: Event) -> None:
-    late.set()
-    child.kill()
+def _write(pipe: int, frame: bytes, by_s: float) -> None:
+    left = memoryview(frame)
+    while left:
+        _await(pipe, select.POLLOUT, by_s)
+        left = left[os.write(pipe, left) :]
+
+
+def _read(pipe: int, size: int, by_s: float) -> bytes:
+    read = bytearray()
+    while len(read) < size:
+        _await(pipe, select.POLLIN, by_s)
+        piece = os.read(pipe, size - len(read))
+        if not piece:
+            raise EOFError
+        read += piece
+    return bytes(read)
+
+
+def _await(pipe: int, event: int, by_s: float) -> None:
+    poll = select.poll()
+    poll.register(pipe, event)
+    if not poll.poll(max(0.0, by_s - time.monotonic()) * 1_000):
+        raise TimeoutError
 
 
 def _ended(child: subprocess.Popen[bytes], within_s: float) -> int:
