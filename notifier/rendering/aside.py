@@ -157,9 +157,10 @@ def _read(pipe: int, size: int, by_s: float) -> bytes:
 
 
 def _await(pipe: int, event: int, by_s: float) -> None:
+    left_s = by_s - time.monotonic()
     poll = select.poll()
     poll.register(pipe, event)
-    if not poll.poll(max(0.0, by_s - time.monotonic()) * 1_000):
+    if left_s <= 0 or not poll.poll(left_s * 1_000):
         raise TimeoutError
 
 

@@ -21,6 +21,7 @@ from notifier.queue.rabbitmq.connection import RabbitSettings
 from notifier.queue.rabbitmq.queue import RabbitQueue, open_rabbit_queue
 from notifier.store.kit.database import Database
 from notifier.store.kit.opening import open_database
+from notifier.store.kit.writer import Writer
 from notifier.store.notification.reading import SqlQueryStore
 from tests.api import MAIL, PREFIX, Api, over, serving
 from tests.clock import SystemClock
@@ -93,8 +94,13 @@ async def test_a_full_disk_is_no_readiness(tmp_path: Path) -> None:
 
 
 async def limit_pages(database: Database, pages: int) -> None:
+    limit = f"PRAGMA max_page_count = {pages}"
     async with database._writer.connect() as connection:  # noqa: SLF001
-        await connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        await connection.exec_driver_sql(limit)
+    writer = database._direct  # noqa: SLF001
+    assert isinstance(writer, Writer)
+    assert writer._connection is not None  # noqa: SLF001
+    writer._connection.execute(limit)  # noqa: SLF001
 
 
 async def test_a_database_that_became_read_only_is_no_readiness(schema_url: str) -> None:

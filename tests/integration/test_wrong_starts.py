@@ -15,6 +15,7 @@ Serve: TypeAlias = Callable[[Mapping[str, str]], str]
 GOOD: Mapping[str, str] = {
     "NOTIFIER_BROKER_URL": "memory://",
     "NOTIFIER_KEY_PEPPER": "a pepper that is long enough",
+    "NOTIFIER_SECRETS__CONTENT_KEYS": "a key that is long enough for contents",
     "NOTIFIER_EMAIL__PROVIDERS": "sandbox",
     "NOTIFIER_SMS__PROVIDERS": "sandbox",
     "NOTIFIER_PORT": "0",
