@@ -8,11 +8,12 @@ import typer
 
 from notifier.commands.calling import ActingFor, ApiClient, ApiError, AtUrl
 from notifier.commands.hours import NONE, Hours, OnDays, hours_of
-from notifier.commands.recipients import UserId
 from notifier.commands.showing import AsJson, Cell, say, show
 from notifier.notification.model import Channel
 
 group = typer.Typer(help="What people want, and when they are left in peace.", no_args_is_help=True)
+
+UserId = Annotated[str, typer.Argument(help="The service's own id of somebody.")]
 
 _PATH: Final = "preferences"
 _ANY: Final = "*"
