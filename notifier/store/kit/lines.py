@@ -92,6 +92,6 @@ def _is_usable_after(error: BaseException, line: _Line) -> bool:
 
 
 async def _give_up(line: _Line) -> None:
-    line.driver.terminate()
+    # Not cut off: a statement that still runs there is to be cancelled, and holds what it holds.
     await line.connection.invalidate()
     await line.connection.close()
