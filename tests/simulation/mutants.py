@@ -788,6 +788,11 @@ MUTANTS: Sequence[Mutant] = (
 )
 
 UNNOTICED: Mapping[str, str] = {
+    "a-claim-is-given-back-once-the-database-is-back": (
+        "tests/contract/worker/test_delivery.py::"
+        "test_a_claim_that_a_shutdown_cut_off_is_given_back_once_the_database_is_back:"
+        " a stop seldom comes between a claim and its answer; worlds are not sure to notice"
+    ),
     "a-slot-is-recorded-by-who-has-the-turn": (
         "tests/contract/store/test_schedules.py::"
         "test_whoever_comes_late_with_a_turn_changes_nothing:"
