@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.simulation.coverage import table
 from tests.simulation.mutants import MUTANTS, Mutant, mutant, noticed
 from tests.simulation.plan import Kind, Plan, plan_of
-from tests.simulation.run import Template, Verdict, shrunk, template, verdict, verdicts
+from tests.simulation.run import DIED, Template, Verdict, shrunk, template, verdict, verdicts
 
 _TRACE_LINES = 60
 _DASHES = 4
@@ -170,6 +170,10 @@ def _line(verdict: Verdict) -> str:
 def _explain(found: Verdict, made: Template, options: argparse.Namespace) -> None:
     prepare = _prepare(options)
     small = found
+    if DIED in found.kinds:
+        print(f"\nseed {found.plan.load}, not made smaller, for each try would take as long")
+        print(json.dumps(found.plan.as_data()))
+        return
     if not options.as_found:
         small = shrunk(found, made, processes=options.processes, prepare=prepare)
     traced = verdict(small.plan, made, is_traced=True, prepare=prepare)

@@ -102,12 +102,12 @@ class Operator:
             path = f"{_BROADCASTS}/{response.json()['id']}/{move}"
             await self._insist("POST", path, key=f"{key}-{move}")
 
-    async def repeat(self, wanted: Mapping[str, Any], for_s: float) -> None:
-        """Send a template again and again, for so long."""
+    async def repeat(self, wanted: Mapping[str, Any], until_s: float) -> None:
+        """Send a template again and again, until it is this time of the world."""
         response = await self._insist("POST", _SCHEDULES, wanted, key=wanted["name"])
         if response is None or response.status != HTTPStatus.CREATED:
             return
-        await asyncio.sleep(for_s)
+        await asyncio.sleep(until_s - this_loop().time())
         await self._insist("POST", f"{_SCHEDULES}/{response.json()['id']}/pause")
 
     async def send(self, wish: Wish) -> None:

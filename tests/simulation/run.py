@@ -39,6 +39,8 @@ from tests.simulation.world import World
 _MEMORY = Path("/dev/shm")  # noqa: S108  where a disk costs nothing
 _MOST_CPU_S = 120
 """A world that takes more goes round in circles."""
+DIED = "died"
+"""The kind of what is found of a world that did not come to its end."""
 _UNHURRIED = Patience().times(20)
 """Real time is what other processes of the machine leave of it."""
 _ORDERS = 5
@@ -199,7 +201,7 @@ def _collected(link: Connection, pid: int, plan: Plan) -> Verdict:
     try:
         found: Verdict = pickle.loads(link.recv_bytes())  # noqa: S301  our own fork's
     except EOFError:
-        found = Verdict(plan, [f"died: its world took {_MOST_CPU_S} s of CPU, or crashed"])
+        found = Verdict(plan, [f"{DIED}: its world took {_MOST_CPU_S} s of CPU, or crashed"])
     finally:
         link.close()
         with suppress(ChildProcessError):

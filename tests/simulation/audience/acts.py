@@ -195,13 +195,11 @@ def _repeat(world: Audience, fault: Fault) -> None:
     when, to = picked(whens, fault.level), tos[int(fault.level * 1_000) % 3]
     is_ones = "user_id" in to and "cron" in when
     zone = picked(zones, fault.who) if is_ones else _TOPICS_ZONE
-    for_s = _LEAST_REPEATED_S + fault.for_s
-    if (
-        away := next((each for each in world.plan.faults if each.kind is Kind.DAYS), None)
-    ) is not None:
+    back_s = [each.at_s + each.for_s for each in world.plan.faults if each.kind is Kind.DAYS]
+    if back_s:
         zone, at, _ = picked(CHANGES, fault.who)
         when = {"every": "day", "at": at}
-        for_s += away.for_s
+    until_s = max([this_loop().time(), *back_s]) + _LEAST_REPEATED_S + fault.for_s
     wanted = {
         "name": f"schedule-{fault.at_s}",
         "when": when,
@@ -211,7 +209,7 @@ def _repeat(world: Audience, fault: Fault) -> None:
         "variables": {"number": round(fault.at_s * 1_000)},
         "catch_up": ("all", "last", "none")[int(fault.who * 1_000) % 3],
     }
-    _act(world, fault, world.operator.repeat(wanted, for_s))
+    _act(world, fault, world.operator.repeat(wanted, until_s))
 
 
 def _erase(world: Audience, fault: Fault) -> None:
