@@ -258,6 +258,10 @@ def _of_backlog(backlog: Backlog) -> Iterable[Metric]:
         "Ids that messages named and the database does not know.",
         value=backlog.unknown_messages,
     )
+    yield from _of_purged(backlog)
+
+
+def _of_purged(backlog: Backlog) -> Iterable[Metric]:
     gone = _gauge(
         "notifier_purged_notifications", "Notifications that retention removed.", "type", "status"
     )
@@ -265,6 +269,14 @@ def _of_backlog(backlog: Backlog) -> Iterable[Metric]:
         if status != ACCEPT:
             gone.add_metric([channel, status], count)
     yield gone
+    content = CounterMetricFamily(
+        "notifier_purged_content",
+        "Notifications of which content alone was removed.",
+        labels=["type", "reason"],
+    )
+    for (channel, reason), count in backlog.purged_content.items():
+        content.add_metric([channel, reason], count)
+    yield content
 
 
 def _of_subjects(seen: _Counts) -> Iterable[Metric]:

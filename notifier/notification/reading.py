@@ -7,6 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from notifier.notification.model import Channel, Notification, Status, TimelineEntry
+from notifier.notification.retention import PurgeReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,8 @@ class Backlog:
     unknown_messages: int
     purged: Mapping[tuple[Channel, str], int] = field(default_factory=dict)
     """How many retention removed, by channel and status, and by channel as `accept`."""
+    purged_content: Mapping[tuple[Channel, PurgeReason], int] = field(default_factory=dict)
+    """How many lost their content and stayed, at first at least."""
 
 
 class QueryStore(Protocol):

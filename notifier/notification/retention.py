@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Final, Protocol
 
 from notifier.duty import Duty
@@ -59,6 +60,15 @@ class Policy:
         rules = {rule.channel: rule.terms for rule in self.rules if rule.service == service}
         default = rules.get(None, self.defaults)
         return {channel: rules.get(channel, default) for channel in Channel}
+
+
+class PurgeReason(StrEnum):
+    """Why the content of a notification goes, and the notification stays."""
+
+    RETENTION = "retention"
+    """It is past its term."""
+    ERASURE = "erasure"
+    """Whom it was for is erased."""
 
 
 class RetentionRules(Protocol):

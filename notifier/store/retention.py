@@ -26,6 +26,7 @@ from sqlalchemy import (
     and_,
     delete,
     exists,
+    func,
     null,
     or_,
     select,
@@ -37,7 +38,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.idempotency import NotFound
 from notifier.notification.feed import ACCEPT
 from notifier.notification.model import Channel, Status
-from notifier.notification.retention import Policy, Rule, StoredRule, Terms
+from notifier.notification.retention import Policy, PurgeReason, Rule, StoredRule, Terms
 from notifier.store import captures
 from notifier.store.inbox import removing
 from notifier.store.kit.database import Database
@@ -54,7 +55,7 @@ from notifier.store.kit.sql import (
 from notifier.store.kit.tables import metadata
 from notifier.store.notification import feed, purged
 from notifier.store.notification.attaching import let_go
-from notifier.store.notification.changes import ERASABLE, stands_at
+from notifier.store.notification.changes import ERASABLE, is_kept, stands_at
 from notifier.store.notification.searching import Span, every_service, first_id, line_of
 from notifier.store.notification.tables import ROWS, notification_events, purge_places
 from notifier.store.notification.tables import notifications as n
@@ -115,6 +116,11 @@ def _past_term(condition: ColumnElement[bool]) -> Select[UUID]:
 
 _WITH_CONTENT = _past_term(n.c.content_purged_at.is_(None))
 _READ_BY_ALL = _past_term(~_is_unread)
+_STILL_KEPT = (
+    select(n.c.service, n.c.channel, func.count().label("count_"))
+    .where(n.c.id.in_(select(_ids.c.id)), is_kept())
+    .group_by(n.c.service, n.c.channel)
+)
 _PURGE_CONTENT = (
     update(n)
     .where(n.c.id.in_(select(_ids.c.id)))
@@ -273,7 +279,7 @@ async def _let_go(
     given = {"rows": _rows_of(ids), "terms": joined(terms)}
     if way.what == _CONTENT:
         past = (await connection.scalars(_WITH_CONTENT, given)).all()
-        await purge_content(connection, past)
+        await purge_content(connection, past, PurgeReason.RETENTION)
         return past
     slowest = await feed.slowest(connection)
     given["slowest"] = _NO_READER if slowest is None else slowest  # type: ignore[assignment]
@@ -282,11 +288,21 @@ async def _let_go(
     return past
 
 
-async def purge_content(connection: AsyncConnection, ids: Collection[UUID]) -> None:
-    """Let go what these were sent with, and where it was shown."""
-    if ids:
-        await connection.execute(_PURGE_CONTENT, {"rows": _rows_of(ids)})
-        await _purge_beside(connection, ids)
+async def purge_content(
+    connection: AsyncConnection, ids: Collection[UUID], reason: PurgeReason
+) -> None:
+    """Let go what these, which are locked, were sent with, and where it was shown; count them.
+
+    Those whose content is gone already are counted no more.
+    """
+    if not ids:
+        return
+    given = {"rows": _rows_of(ids)}
+    kept = (await connection.execute(_STILL_KEPT, given)).all()
+    await connection.execute(_PURGE_CONTENT, given)
+    await _purge_beside(connection, ids)
+    gone = {(row.service, row.channel): row.count_ for row in kept}
+    await purged.count_content(connection, gone, reason)
 
 
 async def _purge_beside(connection: AsyncConnection, ids: Collection[UUID]) -> None:

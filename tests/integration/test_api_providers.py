@@ -194,6 +194,18 @@ async def test_metrics_tell_how_notifier_stands(api: Api) -> None:
     assert "anna" not in str(found)
 
 
+async def test_metrics_tell_of_which_content_alone_was_removed(api: Api) -> None:
+    keeper = await api.headers("operators", "recipients")
+    await api.client.post(f"{PREFIX}/send", json=MAIL)
+    also = [{"type": MAIL["type"], "address": MAIL["recipient"]}]
+    asked = {"reason": "asked", "also_addresses": also}
+    await api.client.post("/api/v1/recipients/u-7/erase", json=asked, headers=keeper)
+    while await api.stores.erasing.step():
+        pass
+
+    assert (await metrics(api))["notifier_purged_content_total", "erasure", "email"] == 1
+
+
 async def test_metrics_tell_which_nodes_hold_and_lead_the_queues(api: Api) -> None:
     queues = [
         QueueMembers(name=name, leader="c1", members=("c1", "c2", "c3"), online=("c1", "c3"))

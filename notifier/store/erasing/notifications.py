@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.audience.pseudonym import ERASED
 from notifier.audience.recipient import compared
 from notifier.notification.model import Channel, Status
+from notifier.notification.retention import PurgeReason
 from notifier.notification.transitions import CANCEL, SUPPRESS
 from notifier.store.erasing.work import Found, Work, theirs
 from notifier.store.kit.idempotency import idempotency_keys
@@ -138,7 +139,7 @@ async def rename(connection: AsyncConnection, work: Work) -> Found:
     given = joined(encode({"id": id.hex}) for id in ids)
     await connection.execute(_RENAME, {"rows": joined(encode(_renamed(row, work)) for row in rows)})
     await connection.execute(_UNQUOTE, {"rows": given})
-    await purge_content(connection, ids)
+    await purge_content(connection, ids, PurgeReason.ERASURE)
     await _forget_answers(connection, work, rows)
     return Found({"notifications": len(rows)}, _addresses_of(rows))
 

@@ -185,6 +185,7 @@ async def backlog(connection: AsyncConnection) -> Backlog:
         late_completions=counts[timeline.LATE_COMPLETION],
         unknown_messages=counts[_NAMELESS],
         purged=await purged.by_channel(connection),
+        purged_content=await purged.content_by_channel(connection),
     )
 
 

@@ -264,7 +264,8 @@ purged = Table(
     metadata,
     Column("service", Text, primary_key=True),
     Column("channel", Text, primary_key=True),
-    # The status that they had, or `accept` for the beginnings of their timelines.
+    # The status that they had, or `accept` for the beginnings of their timelines; or `content.`
+    # and why, where their content alone is gone.
     Column("name", Text, primary_key=True),
     Column("count", BigInteger, nullable=False),
 )

@@ -28,6 +28,7 @@ from notifier.intake.ports import Submission
 from notifier.notification.model import Addressee, Channel, Lane, Status
 from notifier.notification.origin import Origin
 from notifier.notification.outcomes import Fault, SuppressionReason
+from notifier.notification.retention import PurgeReason
 from notifier.notification.transitions import FAIL, SUCCEED
 from notifier.providers.receipt import Receipt
 from notifier.schedules.schedule import ToRecipient, ToUser
@@ -185,6 +186,8 @@ async def test_no_table_names_them_any_more_and_the_account_adds_up(stores: Stor
     assert (after.accepted, after.is_balanced) == (before.accepted, True)
     assert after.by_status[Status.CANCELLED] == 1
     assert (await stores.get(other.id)).content is not None
+    gone = (await stores.queries.backlog()).purged_content
+    assert gone[Channel.EMAIL, PurgeReason.ERASURE] + gone[Channel.IN_APP, PurgeReason.ERASURE] == 6
     assert done.counts == {
         "people": 1, "addresses": 1, "cancelled": 1, "notifications": 6, "inboxes": 1,
         "suppressions_kept": 1, "caps": 1, "choice_changes": 2, "events": 1, "digests": 1,

@@ -15,7 +15,7 @@ from notifier.intake.ports import Submission
 from notifier.notification.feed import START
 from notifier.notification.mail import AttachmentRef, MailDetails
 from notifier.notification.model import Channel, Status
-from notifier.notification.retention import Rule, Terms
+from notifier.notification.retention import PurgeReason, Rule, Terms
 from notifier.notification.transitions import BOUNCE, FAIL, REPLAY, SUCCEED
 from notifier.providers.receipt import Receipt
 from notifier.store.notification import purged
@@ -67,6 +67,24 @@ async def test_content_goes_after_its_term_and_the_notification_stays(stores: St
     )
     assert await stores.events(old.id) == ["accept", "claim", "succeed"]
     assert (await stores.get(young.id)).content == young.content
+
+
+async def test_content_that_went_is_counted_once_and_by_channel(stores: Stores) -> None:
+    sms = an_old_submission(channel=Channel.SMS, recipient="+4917012")
+    secret = an_old_submission(sensitive=True)
+    other = an_old_submission(service="payments")
+    await ended_long_ago(stores, an_old_submission(), an_old_submission(), sms, secret, other)
+
+    for _ in range(2):
+        await keep_to(stores, CONTENT)
+        await stores.pass_time(2 * DAY_S)
+
+    backlog = await stores.queries.backlog()
+    assert backlog.purged_content == {
+        (Channel.EMAIL, PurgeReason.RETENTION): 3,
+        (Channel.SMS, PurgeReason.RETENTION): 1,
+    }
+    assert backlog.purged == {}
 
 
 async def test_nothing_goes_where_nothing_is_said(stores: Stores) -> None:
