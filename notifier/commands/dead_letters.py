@@ -13,8 +13,9 @@ from rich.progress import Progress
 from notifier.commands.showing import AsJson, Cell, OfService, say, show
 from notifier.composition.resources import open_stores
 from notifier.errors import NotifierError, SettingsError
-from notifier.idempotency import Applied
+from notifier.idempotency import NotFound
 from notifier.notification.model import Channel, Notification, Status
+from notifier.notification.orders import Erased, MoveResult, Refused
 from notifier.notification.reading import NotificationFilter
 from notifier.notification.transitions import REPLAY
 from notifier.settings.groups import DatabaseSettings
@@ -58,7 +59,7 @@ def replay(
         raise SettingsError("name the ids to replay, or --all")
     settings = DatabaseSettings.from_env(os.environ)
     if id:
-        _say_replayed(asyncio.run(replay_some(settings, id)), of=len(id))
+        _say_replayed(asyncio.run(replay_some(settings, id)))
     else:
         with Progress(console=Console(stderr=True)) as progress:
             failed = asyncio.run(count_failed(settings, type))
@@ -67,12 +68,27 @@ def replay(
                 replay_all(settings, type, lambda done: progress.update(bar, advance=done))
             )
         say(f"Replayed {replayed}.")
+        if replayed < failed:
+            say(f"{failed - replayed} could not be: what they said is erased.")
 
 
-def _say_replayed(replayed: int, *, of: int) -> None:
-    say(f"Replayed {replayed} of {of}.")
-    if replayed < of:
-        raise NotReplayedError("only what is failed can be replayed, and not once it is erased")
+def _say_replayed(results: Mapping[UUID, MoveResult]) -> None:
+    refused = {id: why for id, result in results.items() if (why := _why_not(result))}
+    say(f"Replayed {len(results) - len(refused)} of {len(results)}.")
+    if refused:
+        raise NotReplayedError("; ".join(f"{id} {why}" for id, why in refused.items()))
+
+
+def _why_not(result: MoveResult) -> str | None:
+    match result:
+        case Erased():
+            return "cannot be replayed: what it said is erased"
+        case Refused(status):
+            return f"is {status}: only what is failed can be replayed"
+        case NotFound():
+            return "is no notification"
+        case _:
+            return None
 
 
 async def list_failed(
@@ -92,11 +108,10 @@ async def list_failed(
     return found
 
 
-async def replay_some(settings: DatabaseSettings, ids: Sequence[UUID]) -> int:
-    """Replay these; returns how many were failed and could be replayed."""
+async def replay_some(settings: DatabaseSettings, ids: Sequence[UUID]) -> Mapping[UUID, MoveResult]:
+    """Replay these, each named once; returns what became of each."""
     async with open_stores(settings) as stores:
-        results = [await stores.orders.move(REPLAY, each, service=None) for each in ids]
-    return sum(isinstance(result, Applied) for result in results)
+        return {id: await stores.orders.move(REPLAY, id, service=None) for id in dict.fromkeys(ids)}
 
 
 async def replay_all(

@@ -20,12 +20,19 @@ from notifier.delivery.judging import (
     judge,
     may_fail_over,
 )
-from notifier.delivery.ports import ChannelAdapter, Claimed, Finish, Leases, Snoozes
+from notifier.delivery.ports import (
+    ChannelAdapter,
+    Claimed,
+    Finish,
+    Leases,
+    Snoozes,
+    Unclaimed,
+)
 from notifier.delivery.preparing import Preparer
 from notifier.delivery.retry import RetryPolicy
+from notifier.delivery.settling import settle_unclaimed
 from notifier.delivery.waiting import ended_within, is_being_cancelled, while_store_is_away
 from notifier.errors import NotifierError, StoreRefusedError, StoreUnavailableError
-from notifier.idempotency import NotFound
 from notifier.intake.publishing import Publisher
 from notifier.notification.envelope import Envelope, Settlement
 from notifier.notification.model import Channel, Message
@@ -98,7 +105,7 @@ class Deliverer:
             await self._attempt(held, admission)
             return Settlement.ACK
         await self._gate.give_back(admission)
-        return _unclaimed(envelope, held)
+        return settle_unclaimed(envelope, held)
 
     def close(self) -> None:
         """Turn away who waits before a claim: their messages were not touched.
@@ -113,11 +120,11 @@ class Deliverer:
         self._closing.clear()
         self._gate.open()
 
-    async def _claim(self, envelope: Envelope) -> Held | NotFound | None:
+    async def _claim(self, envelope: Envelope) -> Held | Unclaimed | None:
         claim = partial(self._claim_once, envelope, self._new_token())
         return await while_store_is_away(claim, probe_s=self._lease.probe_s, closing=self._closing)
 
-    async def _claim_once(self, envelope: Envelope, token: UUID) -> Held | NotFound | None:
+    async def _claim_once(self, envelope: Envelope, token: UUID) -> Held | Unclaimed | None:
         """Claim; cancelled meanwhile, give back what was claimed all the same."""
         since_s = self._clock.monotonic_s()
         claim = partial(
@@ -134,12 +141,12 @@ class Deliverer:
             raise
         return Held(found, since_s) if isinstance(found, Claimed) else found
 
-    async def _give_back(self, claim: Callable[[], Awaitable[Claimed | NotFound | None]]) -> None:
+    async def _give_back(self, claim: Callable[[], Awaitable[Claimed | Unclaimed | None]]) -> None:
         """Interrupt what a claim took whose answer never came: made again, it has the same."""
         interrupting = asyncio.create_task(self._interrupt(claim))
         await ended_within(interrupting, self._lease.stop_patience_s)
 
-    async def _interrupt(self, claim: Callable[[], Awaitable[Claimed | NotFound | None]]) -> None:
+    async def _interrupt(self, claim: Callable[[], Awaitable[Claimed | Unclaimed | None]]) -> None:
         with suppress(NotifierError):
             claimed = await while_store_is_away(claim, probe_s=self._lease.probe_s)
             if isinstance(claimed, Claimed):
@@ -326,18 +333,6 @@ class Deliverer:
         except StoreRefusedError:
             # A provider's words that cannot be stored must not make it send again.
             return await record(partial(self._leases.finish, _without_words(finish)))
-
-
-def _unclaimed(envelope: Envelope, why: NotFound | None) -> Settlement:
-    """What becomes of a message that there is nothing to do for.
-
-    One that names what the database does not know may be all that is left of it.
-    """
-    if why is None:
-        log.info("delivery.skipped", id=str(envelope.id), attempt=envelope.attempt)
-        return Settlement.ACK
-    log.error("delivery.unknown", id=str(envelope.id), attempt=envelope.attempt)
-    return Settlement.BURY
 
 
 def _suppression(outcome: Outcome | Withheld) -> SuppressionReason | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from notifier.idempotency import NotFound
@@ -17,6 +17,7 @@ from notifier.notification.model import (
     OnUnknown,
     Pin,
 )
+from notifier.notification.orders import Erased
 from notifier.notification.origin import Unless
 from notifier.notification.outcomes import Fault, Outcome, SuppressionReason
 from notifier.notification.queueing import WORK_QUEUES, QueueDepth, WorkQueue
@@ -119,17 +120,22 @@ class RescuePolicy:
     spread_s: float = 10
 
 
+Unclaimed: TypeAlias = NotFound | Erased
+"""Why nothing will ever be claimed for an envelope."""
+
+
 class Leases(Protocol):
     """Attempts, each under a lease. All times are the database's own."""
 
     async def claim(
         self, envelope: Envelope, *, lease_token: UUID, lease_s: float, leased_by: str
-    ) -> Claimed | NotFound | None:
+    ) -> Claimed | Unclaimed | None:
         """CLAIM what `envelope` names, after a REPLAY where it is failed.
 
         An overdue one becomes expired instead, and one whose recipient came onto the suppression
         list meanwhile suppressed. None: nothing to do for this envelope. NotFound: there is no
-        such notification, and its id is kept among the unknown ones.
+        such notification, and its id is kept among the unknown ones. Erased: it is the dead
+        letter of what cannot be sent again.
         """
 
     async def finish(self, finish: Finish) -> bool:

@@ -17,7 +17,12 @@ class Refused:
     status: Status
 
 
-MoveResult: TypeAlias = Applied | Remembered | KeyReused | Refused | NotFound
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What the notification said is erased: there is nothing to send again. Nothing was changed."""
+
+
+MoveResult: TypeAlias = Applied | Remembered | KeyReused | Refused | Erased | NotFound
 
 
 class Orders(Protocol):
@@ -39,4 +44,7 @@ class Orders(Protocol):
     async def replay_failed(
         self, *, channel: Channel | None, limit: int, after: UUID | None = None
     ) -> Sequence[UUID]:
-        """REPLAY up to `limit` failed notifications in order of id; returns theirs."""
+        """REPLAY up to `limit` failed notifications in order of id; returns theirs.
+
+        Those of which the content is erased stay as they are.
+        """

@@ -76,6 +76,26 @@ def test_moving_letters_back_in_the_management_page_replays_them(
     assert sorted(ids) == sorted(id for id in deployed.outside.mailed() if id in ids)
 
 
+def test_the_letter_of_somebody_erased_comes_back_and_is_told_of(deployed: Production) -> None:
+    service = deployed.service("erasing", "recipients")
+    (id,) = fail(deployed, service, 1)
+    also = [{"type": "email", "address": MAIL["recipient"]}]
+    service.post("/api/v1/recipients/u-7/erase", {"reason": "asked", "also_addresses": also})
+    wait_until(
+        lambda: service.show(id)["recipient"].startswith("erased:"),
+        timeout_s=AT_ALL_S,
+        what="an erased recipient",
+    )
+
+    deployed.outside.move(DEAD, "email_notifications")
+    deployed.workers.line(rf'(?=.*{id}).*"delivery.erased"')
+    deployed.outside.await_dead_letters_agree(timeout_s=SWEEP_S)
+
+    assert deployed.outside.dead_letters()[DEAD] >= 1
+    assert events(service, id) == ["accept", "claim", "fail"]
+    assert deployed.outside.mailed() == []
+
+
 def test_what_cannot_be_parsed_goes_to_the_dead_queue_and_nothing_dies(
     deployed: Production, service: Service
 ) -> None:

@@ -18,9 +18,8 @@ from structlog.testing import capture_logs
 
 from notifier.delivery.attempt import Lease
 from notifier.delivery.deliverer import Deliverer
-from notifier.delivery.ports import Claimed, Leases, RescuePolicy
+from notifier.delivery.ports import Claimed, Leases, RescuePolicy, Unclaimed
 from notifier.delivery.retry import RetryPolicy
-from notifier.idempotency import NotFound
 from notifier.intake.publishing import Publisher
 from notifier.notification.envelope import Envelope
 from notifier.notification.model import Channel, Message, Status
@@ -124,7 +123,7 @@ class SlowLeases:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def claim(self, envelope: Envelope, **options: Any) -> Claimed | NotFound | None:
+    async def claim(self, envelope: Envelope, **options: Any) -> Claimed | Unclaimed | None:
         claimed = await self._world.stores.leases.claim(envelope, **options)
         await self._world.pass_time(self._world.turn.claim_takes_s)
         return claimed

@@ -28,9 +28,8 @@ from notifier.clock import Clock
 from notifier.delivery.attempt import Lease
 from notifier.delivery.deliverer import Deliverer
 from notifier.delivery.duties import DeliveryDuties, RelayPace
-from notifier.delivery.ports import ChannelAdapter, Claimed, Finish, Leases, RescuePolicy
+from notifier.delivery.ports import ChannelAdapter, Claimed, Finish, Leases, RescuePolicy, Unclaimed
 from notifier.delivery.retry import RetryPolicy
-from notifier.idempotency import NotFound
 from notifier.intake.ports import Submission
 from notifier.intake.publishing import Publisher
 from notifier.notification.envelope import Envelope
@@ -417,7 +416,7 @@ class TrappedLeases:
         self._real = real
         self._pitfall = pitfall
 
-    async def claim(self, envelope: Envelope, **options: Any) -> Claimed | NotFound | None:
+    async def claim(self, envelope: Envelope, **options: Any) -> Claimed | Unclaimed | None:
         claimed = await self._real.claim(envelope, **options)
         if isinstance(claimed, Claimed):
             await self._pitfall.reach(Point.CLAIMED, claimed.id)

@@ -217,6 +217,18 @@ async def test_a_failed_notification_is_replayed(api: Api) -> None:
     assert shown["timeline"][-1]["event"] == "replay"
 
 
+async def test_what_failed_for_somebody_erased_is_not_replayed_and_told_why(api: Api) -> None:
+    id = await api.send(sensitive=True)
+    await api.fail(id)
+
+    answer = await api.client.post(f"{PREFIX}/{id}/replay", headers={"Idempotency-Key": "k"})
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "wrong-state")
+    assert answer.json()["detail"] == "What it said is erased: there is nothing to send again."
+    assert answer.json()["notification_status"] == "failed"
+    assert (await api.client.get(f"{PREFIX}/{id}")).json()["status"] == "failed"
+
+
 async def test_of_many_cancellations_at_once_one_wins(api: Api) -> None:
     id = await api.send()
 

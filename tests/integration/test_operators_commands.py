@@ -23,6 +23,7 @@ from notifier.content.library import TemplateDraft
 from notifier.content.template import Content
 from notifier.intake.ports import Submission
 from notifier.notification.model import Channel
+from notifier.notification.transitions import FAIL, SUCCEED
 from tests.contract.store.stores import a_submission, open_stores
 from tests.schema import sqlite_database
 from tests.servers.rabbitmq import RabbitMq
@@ -169,6 +170,30 @@ def test_an_erasure_is_asked_for_shown_and_its_receipt_verified(
     assert command(f"erasures verify {receipt}") == (0, "Genuine: e, finished today.\n", "")
     receipt.write_text(json.dumps({**made, "id": "f"}))
     assert command(f"erasures verify {receipt}")[0] == 1
+
+
+def test_what_is_not_replayed_is_named_with_the_reason(command: Command) -> None:
+    async def make() -> tuple[str, str, str]:
+        async with open_stores(os.environ["NOTIFIER_DATABASE_URL"]) as stores:
+            failed = await stores.ended(FAIL)
+            erased = await stores.ended(FAIL, a_submission(sensitive=True))
+            sent = await stores.ended(SUCCEED)
+            return str(failed.id), str(erased.id), str(sent.id)
+
+    failed, erased, sent = asyncio.run(make())
+    nobody = str(uuid4())
+
+    code, out, problem = command(f"dead-letters replay {failed} {failed} {erased} {sent} {nobody}")
+
+    assert (code, out) == (1, "Replayed 1 of 4.\n")
+    assert problem == (
+        f"notifier: {erased} cannot be replayed: what it said is erased; "
+        f"{sent} is sent: only what is failed can be replayed; {nobody} is no notification\n"
+    )
+    code, out, _ = command("dead-letters replay --all")
+    assert (code, out) == (0, "Replayed 0.\n1 could not be: what they said is erased.\n")
+    for wrong in ("dead-letters replay", f"dead-letters replay --all {failed}"):
+        assert command(wrong)[0] == 2
 
 
 def test_every_list_is_to_be_had_as_json_and_by_service(

@@ -723,7 +723,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "what-the-database-does-not-know-is-buried",
-        "delivery.deliverer",
+        "delivery.settling",
         "    return Settlement.BURY\n",
         "    return Settlement.ACK\n",
     ),

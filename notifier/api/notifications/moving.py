@@ -17,7 +17,7 @@ from notifier.api.notifications.paths import PREFIX, TAG, location
 from notifier.api.notifications.requests import CancelQuery, CancelRequest
 from notifier.idempotency import NotFound
 from notifier.notification.model import Status
-from notifier.notification.orders import Orders, Refused
+from notifier.notification.orders import Erased, Orders, Refused
 from notifier.notification.transitions import CANCEL, REPLAY, Transition
 
 _PROBLEMS = (NOT_FOUND, WRONG_STATE, INVALID)
@@ -71,7 +71,7 @@ class MovingEndpoints:
             headers={"Location": location(call.request, id)},
         )
         change = partial(self.orders.move, move.transition, id, service=call.caller.sees)
-        result: Response | NotFound | Refused = await call.once(change, answer)
+        result: Response | NotFound | Refused | Erased = await call.once(change, answer)
         match result:
             case Response() as response:
                 return response
@@ -79,6 +79,8 @@ class MovingEndpoints:
                 raise not_found()
             case Refused(status):
                 raise _wrong_state(status, move)
+            case Erased():
+                raise _erased()
 
     def _cancel_notification(self) -> Operation:
         return Operation(
@@ -124,6 +126,14 @@ class MovingEndpoints:
             },
             problems=_PROBLEMS,
         )
+
+
+def _erased() -> ProblemError:
+    return ProblemError(
+        WRONG_STATE,
+        "What it said is erased: there is nothing to send again.",
+        members={"notification_status": Status.FAILED.value},
+    )
 
 
 def _wrong_state(status: Status, move: _Move) -> ProblemError:

@@ -20,14 +20,16 @@ from sqlalchemy import (
     func,
     null,
     or_,
+    select,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.delivery.ports import Claimed, Finish, Snoozes
+from notifier.delivery.ports import Claimed, Finish, Snoozes, Unclaimed
 from notifier.idempotency import NotFound
 from notifier.notification.envelope import Envelope
 from notifier.notification.model import Status
+from notifier.notification.orders import Erased
 from notifier.notification.transitions import CLAIM, EXPIRE, REPLAY, SUPPRESS
 from notifier.store.kit.batcher import batched
 from notifier.store.kit.database import Database
@@ -48,6 +50,7 @@ from notifier.store.notification.changes import (
     RETURNED,
     changes,
     erased,
+    is_kept,
     locked,
     set_where,
     stands_at,
@@ -156,6 +159,16 @@ _REPLAY = Noted(
     .values(stale_letter_at=n.c.stale_letter_at),
     lambda replayed: timeline.entries(replayed, literal_text(REPLAY.name)),
 )
+_ERASED = select(n.c.id).join_from(
+    n,
+    _named,
+    and_(
+        is_key(n.c.id, _named.c.id),
+        n.c.attempt == _named.c.attempt,
+        stands_at(*REPLAY.sources),
+        ~is_kept(),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,11 +183,11 @@ class ClaimRequest:
 
 async def claim(
     database: Database, requests: Sequence[ClaimRequest], *, seals: Seals | None = None
-) -> list[Claimed | NotFound | None]:
+) -> list[Claimed | Unclaimed | None]:
     """CLAIM, EXPIRE or SUPPRESS what the envelopes name, after a REPLAY of what is failed."""
     rows = await database.write_at_once(_CLAIM, _leasing(requests))
     claimed, missed = _sorted(rows, requests, seals)
-    found: dict[UUID, Claimed | NotFound] = dict(claimed)
+    found: dict[UUID, Claimed | Unclaimed] = dict(claimed)
     if missed:
         found |= await database.write(partial(_claim_others, requests=missed, seals=seals))
     return [found.get(request.lease_token) for request in requests]
@@ -189,23 +202,32 @@ async def claim_pending(
 
 async def _claim_others(
     connection: AsyncConnection, requests: Sequence[ClaimRequest], *, seals: Seals | None
-) -> dict[UUID, Claimed | NotFound]:
+) -> dict[UUID, Claimed | Unclaimed]:
     claimed, missed = await _lease(connection, _RENEW, requests, seals)
     if missed and (replayed := await _replay(connection, missed)):
         again = [request for request in missed if request.envelope.id in replayed]
         missed = [request for request in missed if request.envelope.id not in replayed]
         more, _ = await claim_pending(connection, again, seals=seals)
         claimed |= more
-    return claimed | await _unknown(connection, missed)
+    return claimed | await _unclaimed(connection, missed)
 
 
-async def _unknown(
+async def _unclaimed(
     connection: AsyncConnection, requests: Sequence[ClaimRequest]
-) -> dict[UUID, NotFound]:
+) -> dict[UUID, Unclaimed]:
     if not requests:
         return {}
-    ids = await unknown.note(connection, [request.envelope for request in requests])
-    return {each.lease_token: NotFound() for each in requests if each.envelope.id in ids}
+    nameless = await unknown.note(connection, [request.envelope for request in requests])
+    letters = [each for each in requests if each.envelope.id not in nameless]
+    rows = joined(envelope_row(each.envelope) for each in letters)
+    erased_ids = set(await connection.scalars(_ERASED, {"rows": rows}))
+    reasons: dict[UUID, Unclaimed] = dict.fromkeys(nameless, NotFound())
+    reasons |= dict.fromkeys(erased_ids, Erased())
+    return {
+        each.lease_token: reasons[each.envelope.id]
+        for each in requests
+        if each.envelope.id in reasons
+    }
 
 
 async def _lease(
@@ -262,7 +284,7 @@ class SqlLeases:
 
     async def claim(
         self, envelope: Envelope, *, lease_token: UUID, lease_s: float, leased_by: str
-    ) -> Claimed | NotFound | None:
+    ) -> Claimed | Unclaimed | None:
         return await self._claim.submit(
             ClaimRequest(
                 envelope=envelope, lease_token=lease_token, lease_s=lease_s, leased_by=leased_by

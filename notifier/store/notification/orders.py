@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.idempotency import Applied, Idempotency, NotFound
 from notifier.notification.model import Channel, Status
-from notifier.notification.orders import MoveResult, Refused
+from notifier.notification.orders import Erased, MoveResult, Refused
 from notifier.notification.transitions import REPLAY, Transition
 from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
@@ -22,7 +22,7 @@ from notifier.store.notification.tables import notifications as n
 from notifier.store.notification.taking import given_limit
 
 _FIND = (
-    select(n.c.id, n.c.status, n.c.attempt)
+    select(n.c.id, n.c.status, n.c.attempt, is_kept().label("is_kept"))
     .where(
         n.c.id == parameter("which_id", ID),
         or_(parameter("which_service").is_(None), n.c.service == parameter("which_service")),
@@ -38,15 +38,19 @@ async def move(
     transition: Transition,
     id: UUID,
     service: str | None,
-) -> Applied | Refused | NotFound:
+) -> Applied | Refused | Erased | NotFound:
     """Apply any transition that needs nothing but its name."""
     found = (
         await connection.execute(_FIND, {"which_id": id, "which_service": service})
     ).one_or_none()
-    if found and (await connection.execute(changes(transition, _named), {"which_id": id})).all():
+    if found is None:
+        return NotFound()
+    if (await connection.execute(changes(transition, _named), {"which_id": id})).all():
         await timeline.append(connection, [event_row(id, transition.name, found.attempt)])
         return Applied()
-    return Refused(Status(found.status)) if found else NotFound()
+    status = Status(found.status)
+    is_erased = transition is REPLAY and status in REPLAY.sources and not found.is_kept
+    return Erased() if is_erased else Refused(status)
 
 
 _replayable = select(n.c.id).where(

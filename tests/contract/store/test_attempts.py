@@ -5,10 +5,11 @@ from uuid import uuid4
 
 import pytest
 
-from notifier.delivery.ports import Claimed, Miss
+from notifier.delivery.ports import Claimed, Miss, Unclaimed
 from notifier.idempotency import NotFound
 from notifier.notification.envelope import Envelope
 from notifier.notification.model import OnUnknown, Status
+from notifier.notification.orders import Erased
 from notifier.notification.outcomes import Fault
 from notifier.notification.transitions import (
     CLAIM,
@@ -99,7 +100,7 @@ async def test_ids_that_no_notification_has_are_counted_once_each(stores: Stores
     assert (await stores.queries.backlog()).unknown_messages == 2
 
 
-async def claim(stores: Stores, envelope: Envelope) -> Claimed | NotFound | None:
+async def claim(stores: Stores, envelope: Envelope) -> Claimed | Unclaimed | None:
     return await stores.leases.claim(
         envelope, lease_token=uuid4(), lease_s=60, leased_by="worker-1"
     )
@@ -354,6 +355,12 @@ async def test_an_old_envelope_does_not_replay_a_failed_notification(stores: Sto
 
 async def test_the_dead_letter_of_an_erased_notification_claims_nothing(stores: Stores) -> None:
     failed = await stores.ended(FAIL, a_submission(sensitive=True))
+    other = await stores.ended(FAIL)
 
-    assert await stores.claim(envelope_of(failed, 1)) is None
+    claims = (claim(stores, each) for each in (envelope_of(failed, 1), envelope_of(other, 1)))
+    erased, replayed = await asyncio.gather(*claims)
+
+    assert erased == Erased()
+    assert isinstance(replayed, Claimed)
+    assert await claim(stores, envelope_of(failed, 0)) is None
     assert await stores.events(failed.id) == ["accept", CLAIM.name, FAIL.name]

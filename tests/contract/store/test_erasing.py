@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select, update
@@ -26,10 +26,11 @@ from notifier.events.event import Throttle
 from notifier.idempotency import Idempotency, KeyReused, NotFound
 from notifier.intake.ports import Submission
 from notifier.notification.model import Addressee, Channel, Lane, Status
+from notifier.notification.orders import Erased
 from notifier.notification.origin import Origin
 from notifier.notification.outcomes import Fault, SuppressionReason
 from notifier.notification.retention import PurgeReason
-from notifier.notification.transitions import FAIL, SUCCEED
+from notifier.notification.transitions import FAIL, REPLAY, SUCCEED
 from notifier.providers.receipt import Receipt
 from notifier.schedules.schedule import ToRecipient, ToUser
 from notifier.store import choices
@@ -43,6 +44,7 @@ from tests.contract.store.stores import (
     a_message,
     a_submission,
     an_end,
+    envelope_of,
     open_stores,
 )
 from tests.contract.store.test_schedules import a_schedule
@@ -314,6 +316,19 @@ async def test_a_send_that_read_them_before_and_commits_after_is_found(stores: S
 
     assert await stores.status(late.id) is Status.CANCELLED
     assert await tables_with_the_canary(stores) == []
+
+
+async def test_what_failed_for_them_is_not_sent_again_by_any_door(stores: Stores) -> None:
+    failed = await stores.ended(FAIL, telling(recipient=OLD_MAIL))
+    await erase(stores, a_request())
+
+    letter = envelope_of(failed, failed.attempt)
+    claimed = await stores.leases.claim(letter, lease_token=uuid4(), lease_s=60, leased_by="w")
+
+    assert await stores.orders.move(REPLAY, failed.id, service="orders") == Erased()
+    assert await stores.orders.replay_failed(channel=None, limit=10) == []
+    assert claimed == Erased()
+    assert (await stores.get(failed.id)).status is Status.FAILED
 
 
 async def test_a_person_at_the_same_address_stays(stores: Stores) -> None:

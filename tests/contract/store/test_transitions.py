@@ -6,7 +6,7 @@ import pytest
 
 from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
 from notifier.notification.model import Status
-from notifier.notification.orders import Refused
+from notifier.notification.orders import Erased, Refused
 from notifier.notification.transitions import (
     BOUNCE,
     CANCEL,
@@ -109,7 +109,8 @@ async def test_whatever_door_leads_to_a_final_state_a_sensitive_content_is_erase
 async def test_an_erased_notification_is_not_replayed(stores: Stores) -> None:
     moved_id = await brought_to(stores, Status.FAILED, sensitive=True)
 
-    assert await stores.orders.move(REPLAY, moved_id, service=None) == Refused(Status.FAILED)
+    assert await stores.orders.move(REPLAY, moved_id, service=None) == Erased()
+    assert await stores.orders.move(CANCEL, moved_id, service=None) == Refused(Status.FAILED)
     assert await stores.orders.replay_failed(channel=None, limit=10) == []
 
 

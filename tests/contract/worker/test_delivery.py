@@ -20,7 +20,7 @@ from notifier.notification.outcomes import (
     Transient,
     Unknown,
 )
-from notifier.notification.transitions import SUCCEED
+from notifier.notification.transitions import FAIL, SUCCEED
 from tests.clock import SystemClock
 from tests.contract.store.stores import a_submission, an_end, envelope_of
 from tests.contract.worker.bench import LIMIT_S, Bench, Hold, ScriptedAdapter, within
@@ -438,6 +438,19 @@ async def test_a_message_of_no_notification_is_buried_and_told_of(
     told = {"event": "delivery.unknown", "log_level": "error", "id": str(lost.id), "attempt": 0}
     assert logs == [told]
     assert bench.adapter.messages == []
+
+
+async def test_the_letter_of_what_is_erased_goes_back_and_is_told_of(
+    bench: Bench, logs: list[EventDict]
+) -> None:
+    failed = await bench.stores.ended(FAIL, a_submission(sensitive=True))
+
+    assert await bench.deliverer().deliver(envelope_of(failed, 1)) is Settlement.BURY
+
+    told = {"event": "delivery.erased", "log_level": "warning", "id": str(failed.id), "attempt": 1}
+    assert logs == [told]
+    assert bench.adapter.messages == []
+    assert (await bench.stores.get(failed.id)).status is Status.FAILED
 
 
 async def test_what_another_worker_holds_is_left_alone(bench: Bench) -> None:
