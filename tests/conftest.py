@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.awake import AwakeClock, awake_clock
 from tests.e2e.processes import uncount_processes
+from tests.measured import measure, measure_lightly
 from tests.schema import postgres_database
 from tests.servers.needed import needed
 from tests.servers.pgbouncer import PgBouncer, private_pgbouncer
@@ -26,6 +27,7 @@ from tests.statements import share_compiled_statements
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
+measure_lightly()
 share_compiled_statements()
 
 
@@ -71,7 +73,7 @@ def unmeasured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     try:
         yield
     finally:
-        measuring.start()
+        measure(measuring)
 
 
 @pytest.fixture
