@@ -16,13 +16,14 @@ import pika
 import pytest
 
 from tests.patience import AT_ALL_S
+from tests.servers.broker_node import ProcessNode
 from tests.servers.certificates import make_certificates
 from tests.servers.cluster import private_cluster
-from tests.servers.erlang import installed_programs
-from tests.servers.errors import ServiceUnavailableError, WayClosedError
+from tests.servers.erlang import Programs, installed_programs
+from tests.servers.errors import ServerEndedError, ServiceUnavailableError, WayClosedError
 from tests.servers.postgres import Postgres, private_postgres
-from tests.servers.processes import listens, wait_until
-from tests.servers.rabbitmq import RabbitMq, private_rabbitmq, vhost_of
+from tests.servers.processes import LOOPBACK, free_port, listens, wait_until
+from tests.servers.rabbitmq import RabbitMq, broker_of, private_rabbitmq, vhost_of
 from tests.servers.reaper import reaping
 from tests.servers.smtp import Offer, SmtpServer
 from tests.servers.smtp import smtp_server as running_smtp_server
@@ -129,6 +130,31 @@ class TestRabbitMq:
 
         with pytest.raises(ServiceUnavailableError, match="names no RabbitMQ"), opened():
             pass
+
+    def test_a_node_that_ends_by_itself_is_not_waited_for_and_says_why(
+        self, tmp_path: Path
+    ) -> None:
+        server = tmp_path / "rabbitmq-server"
+        server.write_text("#!/bin/sh\necho no such setting\nexit 3\n")
+        server.chmod(0o755)
+        programs = Programs(folder=tmp_path, epmd=Path(os.devnull), path=os.defpath)
+
+        with reaping() as reaper:
+            node = ProcessNode(
+                programs,
+                reaper,
+                name="refusing@localhost",
+                folder=tmp_path,
+                home=tmp_path,
+                epmd_port=free_port(),
+                memory_mb=512,
+                conf="",
+            )
+            node.start()
+            with pytest.raises(
+                ServerEndedError, match=r"^refusing@localhost .*\(3\): no such setting"
+            ):
+                broker_of(LOOPBACK, node.amqp_port, node.management_port, "password", node)
 
 
 async def execute(url: str, statement: str) -> object:
@@ -359,6 +385,17 @@ class TestWays:
             first_open([closed], install="Install it"),
         ):
             pass
+
+    def test_a_server_that_ended_by_itself_is_started_again(self) -> None:
+        attempts = iter([ServerEndedError("its port was taken"), None])
+
+        def ends_once() -> AbstractContextManager[None]:
+            if error := next(attempts):
+                raise error
+            return nullcontext()
+
+        with started(ends_once):
+            assert next(attempts, "none is left") == "none is left"
 
     def test_a_server_that_never_gets_ready_is_started_three_times(self) -> None:
         attempts = []

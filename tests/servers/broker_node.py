@@ -7,11 +7,13 @@ from pathlib import Path
 
 from tests.patience import AT_ALL_S
 from tests.servers.erlang import Programs
+from tests.servers.errors import ServerEndedError
 from tests.servers.processes import LOOPBACK, free_port, listens, wait_until
 from tests.servers.reaper import Reaper
 
 # Moving messages in the management page needs the shovel.
 ENABLED = "[rabbitmq_management,rabbitmq_prometheus,rabbitmq_shovel,rabbitmq_shovel_management].\n"
+_TOLD = 4_000
 
 
 def start_epmd(programs: Programs, reaper: Reaper, folder: Path, port: int) -> None:
@@ -62,6 +64,7 @@ class ProcessNode:
         self._programs = programs
         self._reaper = reaper
         self._folder = folder
+        self._printed = folder / "rabbitmq-server.out"
         self._environment = self._describe(home, epmd_port, erl)
         self._configure(memory_mb, conf)
         self._process: subprocess.Popen[bytes] | None = None
@@ -114,7 +117,7 @@ class ProcessNode:
 
     def start(self) -> None:
         """Start it on its ports and files; it is not ready yet."""
-        with (self._folder / "rabbitmq-server.out").open("ab") as output:
+        with self._printed.open("ab") as output:
             self._process = self._reaper.start(
                 [self._programs.folder / "rabbitmq-server"],
                 env=self._environment,
@@ -123,6 +126,13 @@ class ProcessNode:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+
+    def require_running(self) -> None:
+        """Return unless it was started and has ended by itself; raises ServerEndedError then."""
+        code = None if self._process is None else self._process.poll()
+        if code is not None:
+            printed = self._printed.read_text(errors="replace")[-_TOLD:]
+            raise ServerEndedError(f"{self.name} ended by itself ({code}): {printed}")
 
     def kill(self) -> None:
         """End it at once, as `kill -9` does; returns when it has ended."""

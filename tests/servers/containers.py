@@ -14,7 +14,7 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 from testcontainers.core.exceptions import ContainerStartException
 
-from tests.servers.errors import WayClosedError
+from tests.servers.errors import ServerEndedError, WayClosedError
 from tests.servers.reaper import Reaper
 
 _REMOVE = "import docker, sys; docker.from_env().containers.get(sys.argv[1]).remove(v=1, force=1)"
@@ -46,6 +46,13 @@ class RunningContainer:
     def start(self) -> None:
         """Start the ended container again."""
         self._container.start()
+
+    def require_running(self) -> None:
+        """Return unless it has ended; raises ServerEndedError then."""
+        self._container.reload()
+        if self._container.status == "exited":
+            printed = self._container.logs(tail=50).decode(errors="replace")
+            raise ServerEndedError(f"{self._container.name} ended by itself: {printed}")
 
 
 @contextlib.contextmanager

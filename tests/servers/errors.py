@@ -7,3 +7,7 @@ class ServiceUnavailableError(Exception):
 
 class WayClosedError(Exception):
     """One of several ways to a service does not exist on this machine; the next one is tried."""
+
+
+class ServerEndedError(Exception):
+    """A server ended by itself while somebody waited for it; its text is what it printed last."""

@@ -42,6 +42,7 @@ _INSTALL = (
 class _Node(Protocol):
     def kill(self) -> None: ...
     def start(self) -> None: ...
+    def require_running(self) -> None: ...
     def ctl(self, *arguments: str) -> str: ...
 
 
@@ -117,9 +118,14 @@ class RabbitMq:
         return self._node.ctl(*arguments)
 
     def wait_ready(self) -> None:
-        """Return once the node takes AMQP connections and answers management calls."""
+        """Return once the node takes AMQP connections and answers management calls.
+
+        Raises:
+            ServerEndedError: it ended by itself.
+            TimeoutError: it does not.
+        """
         parts = urllib.parse.urlsplit(self.amqp_url)
-        _wait_ready(parts.hostname or LOOPBACK, parts.port or 5672, self.management)
+        _wait_ready(parts.hostname or LOOPBACK, parts.port or 5672, self.management, self._node)
 
 
 def vhost_of(amqp_url: str) -> str:
@@ -173,7 +179,7 @@ class _ForeignNode:
             "This test needs a broker of its own to kill: unset NOTIFIER_TEST_BROKER_URL."
         )
 
-    start = kill
+    start = require_running = kill
 
     def ctl(self, *arguments: str) -> str:
         raise ServiceUnavailableError(
@@ -206,6 +212,9 @@ class _ContainerNode:
 
     def start(self) -> None:
         self._container.start()
+
+    def require_running(self) -> None:
+        self._container.require_running()
 
     def ctl(self, *arguments: str) -> str:
         return self._container.exec("rabbitmqctl", *arguments)
@@ -251,11 +260,12 @@ def broker_of(
     """Return the broker of a node that was started, once it serves clients.
 
     Raises:
+        ServerEndedError: it ended by itself.
         TimeoutError: it does not.
     """
     management_url = f"http://{host}:{management_port}"
     management = ManagementApi(management_url, USER, password)
-    _wait_ready(host, amqp_port, management)
+    _wait_ready(host, amqp_port, management, node)
     return RabbitMq(
         amqp_url=f"amqp://{USER}:{password}@{host}:{amqp_port}/",
         management_url=management_url,
@@ -266,8 +276,9 @@ def broker_of(
     )
 
 
-def _wait_ready(host: str, amqp_port: int, management: ManagementApi) -> None:
+def _wait_ready(host: str, amqp_port: int, management: ManagementApi, node: _Node) -> None:
     def ready() -> bool:
+        node.require_running()
         # The first frame of an open AMQP connection is a method frame: its first byte is 1.
         greeting = b"AMQP\x00\x00\x09\x01"
         return accepts(host, amqp_port, greeting=greeting, answer=b"\x01") and management.answers()

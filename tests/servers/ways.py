@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TypeVar
 
-from tests.servers.errors import ServiceUnavailableError, WayClosedError
+from tests.servers.errors import ServerEndedError, ServiceUnavailableError, WayClosedError
 
 T = TypeVar("T")
 Way = Callable[[], AbstractContextManager[T]]
@@ -38,7 +38,7 @@ def first_open(ways: Sequence[Way[T]], *, install: str) -> Iterator[T]:
 
 @contextmanager
 def started(start: Way[T]) -> Iterator[T]:
-    """Yield what `start` yields, starting again if it was not ready in time.
+    """Yield what `start` yields, starting again if it was not ready in time, or ended before.
 
     Between choosing a port and listening on it, somebody else may take it.
     """
@@ -49,7 +49,7 @@ def started(start: Way[T]) -> Iterator[T]:
 def _enter(stack: ExitStack, start: Way[T], *, attempts: int) -> T:
     try:
         return stack.enter_context(start())
-    except TimeoutError:
+    except (TimeoutError, ServerEndedError):
         if attempts == 1:
             raise
     return _enter(stack, start, attempts=attempts - 1)
