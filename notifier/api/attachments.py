@@ -13,8 +13,8 @@ from pydantic import AfterValidator, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from notifier.api.kit.answers import Answer, ok
 from notifier.api.kit.calls import Call
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import (
     INVALID,
@@ -171,8 +171,7 @@ class AttachmentEndpoints:
         found = await self.attachments.find(call.named("id"), service=call.caller.sees)
         if isinstance(found, NotFound):
             raise not_found()
-        view = AttachmentView.of(found)
-        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+        return ok(AttachmentView.of(found))
 
     async def remove(self, call: Call[None, None]) -> Response:
         """Remove a file that nothing refers to."""

@@ -12,9 +12,9 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from notifier.api.kit.answers import Answer, ok
 from notifier.api.kit.calls import Call
 from notifier.api.kit.fields import WireRecipient, WireType
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.naming import named_person
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import INVALID, NOT_FOUND, InvalidField, invalid, not_found
@@ -180,12 +180,11 @@ class ErasureEndpoints:
         found = await self.erasures.find(call.named("id"), service=call.caller.sees)
         if isinstance(found, NotFound):
             raise not_found()
-        return Answer(status=HTTPStatus.OK, body=ErasureView.of(found).json_value()).response()
+        return ok(ErasureView.of(found))
 
     async def verify(self, call: Call[VerifyRequest, None]) -> Response:
         """Say whether a receipt is one of ours, and unchanged."""
-        view = VerifiedView(is_valid=self.pseudonyms.is_sealed(call.body.receipt))
-        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+        return ok(VerifiedView(is_valid=self.pseudonyms.is_sealed(call.body.receipt)))
 
     def _erasing(self) -> Operation:
         return Operation(

@@ -9,8 +9,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field
 from starlette.responses import Response
 
+from notifier.api.kit.answers import Answer, ok
 from notifier.api.kit.calls import Call
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.querying import After, QueryModel, next_page
 from notifier.api.kit.views import View
@@ -145,13 +145,12 @@ class HealthEndpoints:
         account = await self.queries.account(service=call.caller.sees, after=call.query.after)
         depths, problem = await self._depths()
         older = next_page(call.request, account.goes_on_after) if account.goes_on_after else None
-        view = AccountView.of(account, depths, problem, older)
-        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+        return ok(AccountView.of(account, depths, problem, older))
 
     async def health(self, call: Call[None, None]) -> Response:
         """Show that the process is alive."""
         del call
-        return Answer(status=HTTPStatus.OK, body=HealthView().json_value()).response()
+        return ok(HealthView())
 
     async def readiness(self, call: Call[None, None]) -> Response:
         """Show whether notifications are accepted, and whether they go on from here."""

@@ -10,9 +10,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from notifier.api.kit.answers import Answer
 from notifier.api.kit.calls import Call
 from notifier.api.kit.headers import header
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.page import html_page
 from notifier.api.kit.views import View

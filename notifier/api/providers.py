@@ -10,9 +10,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 
+from notifier.api.kit.answers import Answer, ok
 from notifier.api.kit.calls import Call
 from notifier.api.kit.fields import single_line
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import INVALID, NOT_FOUND, not_found
 from notifier.api.kit.views import View
@@ -118,8 +118,7 @@ class ProviderEndpoints:
         states = await self.providers.states()
         put_off = await self.providers.put_off()
         found = standings(self.routes, states, put_off)
-        view = ProvidersView(items=[ProviderView.of(each) for each in found.values()])
-        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+        return ok(ProvidersView(items=[ProviderView.of(each) for each in found.values()]))
 
     async def pause(self, call: Call[PauseRequest, None]) -> Response:
         """Keep a provider from being asked."""

@@ -9,9 +9,9 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from notifier.api.kit.answers import Answer, ok
 from notifier.api.kit.calls import Call
 from notifier.api.kit.fields import WireType
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import INVALID, NOT_FOUND, not_found
 from notifier.api.kit.querying import QueryModel
@@ -124,16 +124,13 @@ class RetentionEndpoints:
             content_days=self.defaults.content_days, rows_days=self.defaults.rows_days
         )
         items = [RetentionRuleView.of(each) for each in await self.rules.all()]
-        view = RetentionView(defaults=defaults, items=items)
-        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+        return ok(RetentionView(defaults=defaults, items=items))
 
     async def set(self, call: Call[TermsRequest, RuleQuery]) -> Response:
         """Add or replace a rule."""
         rule = Rule(service=call.query.service, channel=call.query.type, terms=call.body.terms())
         stored = await self.rules.set(rule)
-        return Answer(
-            status=HTTPStatus.OK, body=RetentionRuleView.of(stored).json_value()
-        ).response()
+        return ok(RetentionRuleView.of(stored))
 
     async def remove(self, call: Call[None, RuleQuery]) -> Response:
         """Remove a rule."""

@@ -3,22 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from http import HTTPStatus
 from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import Field
 from starlette.responses import Response
 
+from notifier.api.kit.answers import ok
 from notifier.api.kit.calls import Call
 from notifier.api.kit.fields import WireType
 from notifier.api.kit.hosts import require_known_host
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.page import html_page
 from notifier.api.kit.problems import NOT_FOUND, UNKNOWN_HOST, not_found
 from notifier.api.kit.querying import MAX_SEQ, Limit, QueryModel, Seq
-from notifier.api.kit.views import View
+from notifier.api.kit.views import Page, View
 from notifier.content.library import Library
 from notifier.notification.model import Channel
 from notifier.notification.reading import QueryStore
@@ -102,11 +101,8 @@ class WholeCaptureView(View):
     ]
 
 
-class CapturesView(View):
+class CapturesView(Page[CaptureView]):
     """One page of captures, newest first."""
-
-    items: list[CaptureView]
-    next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
 
 
 class CapturesQuery(QueryModel):
@@ -227,9 +223,7 @@ class SandboxEndpoints:
         found = await self.captures.page(
             limit=query.limit + 1, before=query.after, channel=query.type, words=query.words
         )
-        shown, next_page = call.page(found, query.limit, lambda capture: capture.seq)
-        view = CapturesView(items=[CaptureView.of(each) for each in shown], next=next_page)
-        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+        return call.page(found, CapturesView, CaptureView.of, lambda capture: capture.seq)
 
     async def message(self, call: Call[None, None]) -> Response:
         """Show one capture."""
@@ -243,7 +237,7 @@ class SandboxEndpoints:
             template=await self._template(found),
             source=None if found.sensitive else found.source,
         )
-        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+        return ok(view)
 
     async def _template(self, capture: Capture) -> PinnedView | None:
         notification = await self.queries.get(capture.notification_id, service=capture.service)

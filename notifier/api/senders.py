@@ -9,12 +9,12 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from notifier.api.kit.answers import Answer, ok
 from notifier.api.kit.calls import Call
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import INVALID, NOT_FOUND, InvalidField, invalid, not_found
 from notifier.api.kit.querying import Limit, NamedPlace, QueryModel, Service, named_place
-from notifier.api.kit.views import View
+from notifier.api.kit.views import Page, View
 from notifier.idempotency import NotFound
 from notifier.intake.senders import (
     MAX_SENDERS,
@@ -105,11 +105,8 @@ class SenderView(View):
         )
 
 
-class SendersView(View):
+class SendersView(Page[SenderView]):
     """One page of senders."""
-
-    items: list[SenderView]
-    next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
 
 
 class SenderQuery(QueryModel):
@@ -142,9 +139,7 @@ class SenderEndpoints:
         found = await self.store.list(
             service=call.seeing(query.service), limit=query.limit + 1, after=query.after
         )
-        shown, next_page = call.page(found, query.limit, named_place)
-        view = SendersView(items=[SenderView.of(each) for each in shown], next=next_page)
-        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+        return call.page(found, SendersView, SenderView.of, named_place)
 
     async def set(self, call: Call[SenderRequest, SenderQuery]) -> Response:
         """Add or replace one."""
@@ -153,7 +148,7 @@ class SenderEndpoints:
         if isinstance(stored, TooMany):
             raise invalid([InvalidField("", f"a service has at most {MAX_SENDERS} senders")])
         self.senders.forget()
-        return Answer(status=HTTPStatus.OK, body=SenderView.of(stored).json_value()).response()
+        return ok(SenderView.of(stored))
 
     async def remove(self, call: Call[None, SenderQuery]) -> Response:
         """Let nothing new be sent as this one."""

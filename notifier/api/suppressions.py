@@ -15,9 +15,9 @@ import structlog
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from starlette.responses import Response
 
+from notifier.api.kit.answers import Answer
 from notifier.api.kit.calls import Call
 from notifier.api.kit.fields import CategoryKey, WireRecipient, WireType, in_normal_form
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import (
     FORBIDDEN,
@@ -29,7 +29,7 @@ from notifier.api.kit.problems import (
     not_found,
 )
 from notifier.api.kit.querying import Limit, QueryModel, Service, number_with_plus
-from notifier.api.kit.views import View
+from notifier.api.kit.views import Page, View
 from notifier.audience.recipient import compared, has_control_characters
 from notifier.audience.suppression import (
     Lifted,
@@ -111,11 +111,8 @@ class SuppressionView(SuppressedView):
         )
 
 
-class SuppressionsView(View):
+class SuppressionsView(Page[SuppressionView]):
     """One page of suppressions."""
-
-    items: list[SuppressionView]
-    next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
 
 
 # What may be an address, or a telephone number.
@@ -216,9 +213,7 @@ class SuppressionEndpoints:
             limit=query.limit + 1,
             after=query.after,
         )
-        shown, next_page = call.page(found, query.limit, suppression_place)
-        view = SuppressionsView(items=[SuppressionView.of(each) for each in shown], next=next_page)
-        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+        return call.page(found, SuppressionsView, SuppressionView.of, suppression_place)
 
     async def add(self, call: Call[SuppressionRequest, ServiceQuery]) -> Response:
         """Put an address on a list."""

@@ -20,9 +20,9 @@ from notifier.api.broadcasts.shapes import (
     MovedBroadcastView,
     RehearsalView,
 )
+from notifier.api.kit.answers import Answer, ok
 from notifier.api.kit.body import pointer
 from notifier.api.kit.calls import Call
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import (
     INVALID,
@@ -70,8 +70,7 @@ class BroadcastEndpoints:
         if isinstance(made, list):
             return await call.refuse(invalid(list(map(_invalid, made))))
         if call.body.dry_run:
-            view = RehearsalView.of(await self.announcer.rehearse(made))
-            return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+            return ok(RehearsalView.of(await self.announcer.rehearse(made)))
         return await self._accept(made, call)
 
     async def show_page(self, call: Call[None, BroadcastsQuery]) -> Response:
@@ -80,16 +79,14 @@ class BroadcastEndpoints:
         found = await self.broadcasts.list(
             service=call.seeing(query.service), limit=query.limit + 1, after=query.after
         )
-        shown, next_page = call.page(found, query.limit, lambda broadcast: broadcast.id)
-        view = BroadcastsView(items=[BroadcastView.of(each) for each in shown], next=next_page)
-        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+        return call.page(found, BroadcastsView, BroadcastView.of, lambda broadcast: broadcast.id)
 
     async def show(self, call: Call[None, None]) -> Response:
         """Show one."""
         found = await self.broadcasts.get(call.named("id"), service=call.caller.sees)
         if isinstance(found, NotFound):
             raise not_found()
-        return Answer(status=HTTPStatus.OK, body=BroadcastView.of(found).json_value()).response()
+        return ok(BroadcastView.of(found))
 
     async def _move(self, to: State, call: Call[None, None]) -> Response:
         id: UUID = call.named("id")

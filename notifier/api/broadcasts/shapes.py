@@ -23,7 +23,7 @@ from notifier.api.kit.fields import (
     WireVariables,
 )
 from notifier.api.kit.querying import After, Limit, QueryModel, Service
-from notifier.api.kit.views import View
+from notifier.api.kit.views import Page, View
 from notifier.audience.topic import KEY_PATTERN, KEY_WORDS
 from notifier.broadcasts.announcing import MOST_REHEARSED, Rehearsal, Wish
 from notifier.broadcasts.broadcast import (
@@ -243,11 +243,8 @@ class BroadcastView(View):
         )
 
 
-class BroadcastsView(View):
+class BroadcastsView(Page[BroadcastView]):
     """One page of broadcasts, the newest first."""
-
-    items: list[BroadcastView]
-    next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
 
 
 class SampleView(View):

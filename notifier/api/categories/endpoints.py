@@ -15,9 +15,9 @@ from notifier.api.categories.shapes import (
     ServiceHoursRequest,
     ServiceHoursView,
 )
+from notifier.api.kit.answers import Answer, ok
 from notifier.api.kit.calls import Call
 from notifier.api.kit.hours import QuietHoursView
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import (
     INVALID,
@@ -28,7 +28,6 @@ from notifier.api.kit.problems import (
     not_found,
 )
 from notifier.api.kit.querying import named_place
-from notifier.api.kit.views import View
 from notifier.audience.category import (
     KEY_WORDS,
     MAX_CATEGORIES,
@@ -70,10 +69,7 @@ class CategoryEndpoints:
         found = await self.store.list(
             service=call.seeing(query.service), limit=query.limit + 1, after=query.after
         )
-        shown, next_page = call.page(found, query.limit, named_place)
-        return _answer(
-            CategoriesView(items=[CategoryView.of(each) for each in shown], next=next_page)
-        )
+        return call.page(found, CategoriesView, CategoryView.of, named_place)
 
     async def set(self, call: Call[CategoryRequest, CategoryQuery]) -> Response:
         """Add or replace one."""
@@ -85,7 +81,7 @@ class CategoryEndpoints:
             words = f"a service has at most {MAX_CATEGORIES} categories"
             raise invalid([InvalidField("", words)])
         self.categories.forget()
-        return _answer(CategoryView.of(stored))
+        return ok(CategoryView.of(stored))
 
     async def remove(self, call: Call[None, CategoryQuery]) -> Response:
         """Let nobody choose by it any more."""
@@ -193,8 +189,4 @@ _HOURS = Reply(description="The quiet hours", model=ServiceHoursView)
 
 
 def _hours(service: str, hours: QuietHours | None) -> Response:
-    return _answer(ServiceHoursView(service=service, quiet_hours=QuietHoursView.of(hours)))
-
-
-def _answer(view: View) -> Response:
-    return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+    return ok(ServiceHoursView(service=service, quiet_hours=QuietHoursView.of(hours)))

@@ -14,7 +14,7 @@ from pydantic import (
 from notifier.api.kit.fields import Locale, WireType, single_line
 from notifier.api.kit.hours import QuietHoursRequest, QuietHoursView
 from notifier.api.kit.querying import Limit, NamedPlace, QueryModel, Service
-from notifier.api.kit.views import View
+from notifier.api.kit.views import Page, View
 from notifier.audience.category import Cap, Category, Kind, Span, StoredCategory
 from notifier.notification.model import Channel
 
@@ -113,11 +113,8 @@ class CategoryView(View):
         )
 
 
-class CategoriesView(View):
+class CategoriesView(Page[CategoryView]):
     """One page of categories."""
-
-    items: list[CategoryView]
-    next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
 
 
 class ServiceHoursRequest(_Request):

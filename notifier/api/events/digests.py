@@ -11,12 +11,12 @@ from uuid import UUID
 from pydantic import Field
 from starlette.responses import Response
 
+from notifier.api.kit.answers import Answer
 from notifier.api.kit.calls import Call
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import NOT_FOUND, WRONG_STATE, ProblemError, not_found
 from notifier.api.kit.querying import After, Limit, QueryModel, Service
-from notifier.api.kit.views import View
+from notifier.api.kit.views import Page, View
 from notifier.events.digest import DigestFilter, DigestState, DigestStore, StoredDigest
 from notifier.idempotency import NotFound
 
@@ -72,11 +72,8 @@ class KeptDigestView(View):
         )
 
 
-class KeptDigestsView(View):
+class KeptDigestsView(Page[KeptDigestView]):
     """One page of digests, the newest first."""
-
-    items: list[KeptDigestView]
-    next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
 
 
 class ReplayedDigestView(View):
@@ -113,9 +110,7 @@ class DigestEndpoints:
             service=call.seeing(query.service), rule=query.rule, state=query.state
         )
         found = await self.digests.list(filter, limit=query.limit + 1, after=query.after)
-        shown, next_page = call.page(found, query.limit, lambda each: each.id)
-        view = KeptDigestsView(items=[KeptDigestView.of(each) for each in shown], next=next_page)
-        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+        return call.page(found, KeptDigestsView, KeptDigestView.of, lambda each: each.id)
 
     async def show(self, call: Call[None, None]) -> Response:
         """Show one."""

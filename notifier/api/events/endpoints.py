@@ -25,9 +25,10 @@ from notifier.api.events.shapes import (
     invalid_fields,
 )
 from notifier.api.kit.access import Doorkeeper
+from notifier.api.kit.answers import Answer as Answered
+from notifier.api.kit.answers import ok
 from notifier.api.kit.calls import Call
 from notifier.api.kit.headers import header
-from notifier.api.kit.idempotency import Answer as Answered
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import (
     DIFFERENT_EVENT,
@@ -99,17 +100,14 @@ class EventEndpoints:
         found = await self.store.list(
             query.filter(call.seeing(query.service)), limit=query.limit + 1, after=query.after
         )
-        shown, next_page = call.page(found, query.limit, lambda event: event.id)
-        view = EventsView(items=[EventView.of(each) for each in shown], next=next_page)
-        return Answered(status=HTTPStatus.OK, body=view.json_value()).response()
+        return call.page(found, EventsView, EventView.of, lambda event: event.id)
 
     async def show(self, call: Call[None, None]) -> Response:
         """Show one, and what came of it."""
         found = await self.store.get(call.named("id"), service=call.caller.sees)
         if found is None:
             raise not_found()
-        view = EventDetailView.of(found, await self.store.matches_of(found))
-        return Answered(status=HTTPStatus.OK, body=view.json_value()).response()
+        return ok(EventDetailView.of(found, await self.store.matches_of(found)))
 
     async def _take_one(self, event: Event, request: Request) -> Response:
         (answer,) = await self.desk.take([event])

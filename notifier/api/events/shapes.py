@@ -12,7 +12,7 @@ from notifier.api.kit.body import pointer
 from notifier.api.kit.fields import WireTime
 from notifier.api.kit.problems import InvalidField
 from notifier.api.kit.querying import After, Flag, Limit, QueryModel, Service
-from notifier.api.kit.views import InvalidFieldView, View
+from notifier.api.kit.views import InvalidFieldView, Page, View
 from notifier.events.cloudevents import BATCH, MAX_DATA_BYTES, MAX_EVENTS, STRUCTURED
 from notifier.events.event import (
     Answer,
@@ -240,11 +240,8 @@ class EventDetailView(View):
         )
 
 
-class EventsView(View):
+class EventsView(Page[EventView]):
     """One page of events, the newest first."""
-
-    items: list[EventView]
-    next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
 
 
 class EventQuery(QueryModel):

@@ -15,9 +15,9 @@ from notifier.api.inbox.shapes import (
     TAG,
     address_of,
 )
+from notifier.api.kit.answers import Answer
 from notifier.api.kit.calls import Call
 from notifier.api.kit.fields import WireTime
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import (
     NOT_FOUND,

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from http import HTTPStatus
 from typing import Annotated, Any, cast
 
 import anyio
@@ -25,9 +24,9 @@ from notifier.api.inbox.shapes import (
 )
 from notifier.api.inbox_stream import Address, InboxFeed
 from notifier.api.kit.access import Doorkeeper
+from notifier.api.kit.answers import ok
 from notifier.api.kit.calls import Call
 from notifier.api.kit.config import ApiConfig
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import HeaderParameter, Operation, Reply
 from notifier.api.kit.problems import (
     INVALID,
@@ -129,13 +128,13 @@ class InboxReading:
             unread_only=query.unread,
             part=query.part,
         )
-        shown, next_page = call.page(found, query.limit, lambda item: item.seq)
+        shown, next_page = call.cut(found, lambda item: item.seq)
         view = InboxView(
             **dict(counts),
             items=[InboxItemView.of(each) for each in shown],
             next=next_page,
         )
-        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+        return ok(view)
 
     async def stream(self, call: Call[None, None]) -> Response:
         """Stream what comes into an inbox, as server-sent events."""

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from http import HTTPStatus
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -12,9 +11,9 @@ from starlette.responses import Response
 
 from notifier.access.subscribers import Subscriber, SubscriberTokens
 from notifier.api.inbox.shapes import PREFIX, TAG
+from notifier.api.kit.answers import ok
 from notifier.api.kit.calls import Call
 from notifier.api.kit.fields import normalised
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.views import View
 from notifier.clock import Clock
@@ -75,7 +74,7 @@ class InboxTokens:
             recipient=subscriber.recipient,
             expires_at=subscriber.expires_at,
         )
-        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+        return ok(view)
 
     def _make_token(self) -> Operation:
         return Operation(

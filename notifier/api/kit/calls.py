@@ -2,15 +2,17 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from notifier.api.kit.access import Caller
-from notifier.api.kit.idempotency import Answer, Keeping, key_reused, remembered
+from notifier.api.kit.answers import Answer, ok
+from notifier.api.kit.idempotency import Keeping, key_reused, remembered
 from notifier.api.kit.problems import ProblemError
 from notifier.api.kit.querying import next_page
+from notifier.api.kit.views import Page, View
 from notifier.idempotency import Applied, KeyReused, Remembered
 from notifier.value import value
 
@@ -21,6 +23,18 @@ Body = TypeVar("Body")
 Query = TypeVar("Query")
 Other = TypeVar("Other")
 Item = TypeVar("Item")
+ItemView = TypeVar("ItemView", bound=View)
+
+
+class Paged(Protocol):
+    """A query that asks for a page."""
+
+    @property
+    def limit(self) -> int:
+        """How many items at most."""
+
+
+PageQuery = TypeVar("PageQuery", bound=Paged)
 
 
 @value
@@ -92,9 +106,27 @@ class Call(Generic[Body, Query]):
         raise problem
 
     def page(
-        self, found: Sequence[Item], limit: int, place: Callable[[Item], object]
+        self: "Call[Any, PageQuery]",
+        found: Sequence[Item],
+        page: type[Page[ItemView]],
+        view: Callable[[Item], ItemView],
+        place: Callable[[Item], object],
+    ) -> Response:
+        """Return the answer that shows the page that was asked for.
+
+        Args:
+            found: Its items, and one more if there is one.
+            page: What it is shown as.
+            view: Views an item.
+            place: Returns an item's, as `after` takes it.
+        """
+        shown, after = self.cut(found, place)
+        return ok(page(items=[view(each) for each in shown], next=after))
+
+    def cut(
+        self: "Call[Any, PageQuery]", found: Sequence[Item], place: Callable[[Item], object]
     ) -> tuple[Sequence[Item], str | None]:
-        """Return what to show of what was found, one more than `limit`, and where it goes on."""
-        shown = found[:limit]
+        """Return what to show of what was found, one more than the limit, and where it goes on."""
+        shown = found[: self.query.limit]
         more = len(found) > len(shown)
         return shown, next_page(self.request, place(shown[-1])) if more else None

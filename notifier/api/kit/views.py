@@ -1,6 +1,6 @@
 """What every answer is made of."""
 
-from typing import Annotated
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +16,20 @@ class View(BaseModel):
         """Return it as JSON, times as RFC 3339."""
         value: dict[str, JsonValue] = self.model_dump(mode="json", by_alias=True)
         return value
+
+
+Item = TypeVar("Item", bound=View)
+
+
+class Page(View, Generic[Item]):
+    """One page of a list."""
+
+    items: list[Item]
+    next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
+
+    def json_value(self) -> dict[str, JsonValue]:
+        """Return it as JSON, each item as it shows itself."""
+        return {"items": [each.json_value() for each in self.items], "next": self.next}
 
 
 class ProblemView(BaseModel):

@@ -10,7 +10,7 @@ from pydantic import JsonValue as PydanticJson
 from pydantic_core import to_jsonable_python
 
 from notifier.api.kit.problems import InvalidField
-from notifier.api.kit.views import InvalidFieldView, View
+from notifier.api.kit.views import InvalidFieldView, Page, View
 from notifier.api.notifications.addressing import ReasonView
 from notifier.content.template import TemplateVersion
 from notifier.intake.ports import Submission
@@ -355,10 +355,9 @@ class NotificationView(SummaryView):
         )
 
 
-class PageView(View):
+class PageView(Page[SummaryView]):
     """One page of notifications, newest first."""
 
-    items: list[SummaryView]
     next: Annotated[
         str | None,
         Field(description="Path of the next page, null on the last; a page may be short."),

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from starlette.responses import Response
 
+from notifier.api.kit.answers import Answer, ok
 from notifier.api.kit.calls import Call
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import INVALID, NOT_FOUND, WRONG_STATE, ProblemError, not_found
 from notifier.api.notifications.answers import CancelledView, MovedView
@@ -56,8 +56,7 @@ class MovingEndpoints:
         """Take back all that rules made with a key and that is not handed over yet."""
         service = call.acting_for(call.query.service)
         cancelled = await self.orders.cancel_keyed(service, call.body.key)
-        view = CancelledView(cancelled=cancelled)
-        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+        return ok(CancelledView(cancelled=cancelled))
 
     async def replay(self, call: Call[None, None]) -> Response:
         """Try one failed notification again."""

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 
 from starlette.responses import Response
 
+from notifier.api.kit.answers import ok
 from notifier.api.kit.calls import Call
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import NOT_FOUND, not_found
 from notifier.api.kit.querying import next_page
@@ -15,7 +14,7 @@ from notifier.api.notifications.answers import NotificationView, PageView, Statu
 from notifier.api.notifications.paths import PREFIX, TAG
 from notifier.api.notifications.requests import NotificationQuery
 from notifier.content.library import Library
-from notifier.notification.model import JsonValue, Notification
+from notifier.notification.model import Notification
 from notifier.notification.reading import QueryStore
 
 _STATUS = {200: Reply(description="Where it stands", model=StatusView)}
@@ -41,7 +40,7 @@ class ReadingEndpoints:
         """Show where one notification stands."""
         found = await self._find(call)
         timeline = await self.queries.timeline(found.id)
-        return _ok(StatusView.of(found, timeline).json_value())
+        return ok(StatusView.of(found, timeline))
 
     async def show(self, call: Call[None, None]) -> Response:
         """Show all of one notification that may be seen."""
@@ -49,7 +48,7 @@ class ReadingEndpoints:
         timeline = await self.queries.timeline(found.id)
         pin = found.template
         version = await self.library.version(pin.version_id) if pin else None
-        return _ok(NotificationView.whole(found, timeline, version).json_value())
+        return ok(NotificationView.whole(found, timeline, version))
 
     async def show_page(self, call: Call[None, NotificationQuery]) -> Response:
         """Show a page of notifications."""
@@ -64,7 +63,7 @@ class ReadingEndpoints:
             items=[SummaryView.of(each) for each in found.items],
             next=next_page(call.request, found.goes_on_after) if found.goes_on_after else None,
         )
-        return _ok(page.json_value())
+        return ok(page)
 
     async def _find(self, call: Call[None, None]) -> Notification:
         found = await self.queries.get(call.named("id"), service=call.caller.sees)
@@ -126,7 +125,3 @@ class ReadingEndpoints:
             query=NotificationQuery,
             replies={200: Reply(description="One page", model=PageView)},
         )
-
-
-def _ok(value: JsonValue) -> Response:
-    return Answer(status=HTTPStatus.OK, body=value).response()

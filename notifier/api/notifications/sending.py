@@ -10,10 +10,10 @@ from typing import Any, TypeAlias
 from starlette.responses import Response
 
 from notifier.api.kit.access import Doorkeeper
+from notifier.api.kit.answers import Answer
 from notifier.api.kit.body import pointer
 from notifier.api.kit.calls import Call
 from notifier.api.kit.checking import read_model
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import InvalidField, ProblemError, invalid
 from notifier.api.kit.trace import traceparent

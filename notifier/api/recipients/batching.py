@@ -3,15 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from http import HTTPStatus
 from typing import TypeAlias
 
 from starlette.responses import Response
 
+from notifier.api.kit.answers import ok
 from notifier.api.kit.body import Path
 from notifier.api.kit.calls import Call
 from notifier.api.kit.checking import read_model, read_strictly
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import InvalidField, invalid
 from notifier.api.kit.views import InvalidFieldView
@@ -64,7 +63,7 @@ class RecipientBatches:
             rejected=count("rejected"),
             items=items,
         )
-        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+        return ok(view)
 
     def _putting(self) -> Operation:
         return Operation(

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from http import HTTPStatus
 
 from starlette.responses import Response
 
+from notifier.api.kit.answers import ok
 from notifier.api.kit.calls import Call
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.naming import named_person
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import NOT_FOUND, InvalidField, invalid, not_found
@@ -174,4 +173,4 @@ def _answer(
             "rows": [ConsultedView.of(each) for each in rows],
         }
     )
-    return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+    return ok(view)

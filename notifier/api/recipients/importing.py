@@ -4,14 +4,13 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
+from notifier.api.kit.answers import ok
 from notifier.api.kit.calls import Call
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import (
     BODY_TIMEOUT,
@@ -125,7 +124,7 @@ class RecipientImports:
             raise _stopped(problem, progress) from error
         except ProblemError as error:
             raise _stopped(error, progress) from error
-        return Answer(status=HTTPStatus.OK, body=progress.view().json_value()).response()
+        return ok(progress.view())
 
     async def _put(self, service: str, records: Sequence[Record], progress: _Progress) -> None:
         profiles = [each.reading for each in records if isinstance(each.reading, Profile)]

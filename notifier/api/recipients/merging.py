@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 
 from starlette.responses import Response
 
+from notifier.api.kit.answers import ok
 from notifier.api.kit.calls import Call
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.naming import named_person
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import NOT_FOUND, InvalidField, invalid, not_found
@@ -44,9 +43,7 @@ class RecipientMerges:
                 raise invalid([InvalidField("/from", "there is nobody of this id")])
             case person:
                 view = RecipientView.of(person)
-                return Answer(
-                    status=HTTPStatus.OK, body=view.json_value(), headers={"ETag": view.etag}
-                ).response()
+                return ok(view, {"ETag": view.etag})
 
     def _merging(self) -> Operation:
         return Operation(

@@ -17,7 +17,7 @@ from notifier.api.kit.fields import CategoryKey, WireLane, WireTemplate, WireTim
 from notifier.api.kit.hours import QuietHoursRequest, QuietHoursView
 from notifier.api.kit.preconditions import quoted
 from notifier.api.kit.querying import Limit, parse_seq
-from notifier.api.kit.views import View
+from notifier.api.kit.views import Page, View
 from notifier.api.recipients.shapes import RecipientQuery
 from notifier.audience.category import Category, Declared
 from notifier.audience.changing import Wishes, preferences_etag
@@ -205,11 +205,8 @@ class ChangeView(View):
         )
 
 
-class HistoryView(View):
+class HistoryView(Page[ChangeView]):
     """One page of changes, the newest first."""
-
-    items: list[ChangeView]
-    next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
 
 
 class HistoryQuery(RecipientQuery):

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from http import HTTPStatus
 from typing import Any
 
 from starlette.responses import Response
 
+from notifier.api.kit.answers import ok
 from notifier.api.kit.body import pointer
 from notifier.api.kit.calls import Call
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.naming import named_person
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.preconditions import IF_MATCH, if_match, lost
@@ -79,9 +78,7 @@ class PreferenceEndpoints:
         found = await self.history.of(
             person.service, person.user_id, limit=limit + 1, before=call.query.after
         )
-        shown, next_page = call.page(found, limit, lambda change: change.id)
-        view = HistoryView(items=[ChangeView.of(each) for each in shown], next=next_page)
-        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+        return call.page(found, HistoryView, ChangeView.of, lambda change: change.id)
 
     async def _person(self, call: Call[Any, Any]) -> Person:
         service = call.acting_for(call.query.service)
@@ -95,7 +92,7 @@ class PreferenceEndpoints:
             person, await self.declared.declared(person.service), self.default_zone
         )
         headers = {"ETag": view.etag}
-        return Answer(status=HTTPStatus.OK, body=view.json_value(), headers=headers).response()
+        return ok(view, headers)
 
     def _showing(self) -> Operation:
         return Operation(

@@ -20,7 +20,7 @@ from pydantic_core import to_json
 from notifier.api.kit.fields import Locale, UserId, WireTime, WireType, WrittenRecipient
 from notifier.api.kit.preconditions import quoted
 from notifier.api.kit.querying import Limit, QueryModel, Service, number_with_plus
-from notifier.api.kit.views import InvalidFieldView, View
+from notifier.api.kit.views import InvalidFieldView, Page, View
 from notifier.audience.person import (
     MAX_ADDRESSES,
     MAX_ATTRIBUTES_BYTES,
@@ -224,11 +224,8 @@ class RecipientView(View):
         return self.model_dump(mode="json", include=set(RecipientRequest.model_fields))
 
 
-class RecipientsView(View):
+class RecipientsView(Page[RecipientView]):
     """One page of people."""
-
-    items: list[RecipientView]
-    next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
 
 
 class PutRecipientView(View):

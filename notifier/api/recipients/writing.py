@@ -7,9 +7,9 @@ from typing import Any
 
 from starlette.responses import Response
 
+from notifier.api.kit.answers import Answer, ok
 from notifier.api.kit.calls import Call
 from notifier.api.kit.checking import read_strictly
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.naming import named_person
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.patching import patched
@@ -73,7 +73,7 @@ class RecipientEndpoints:
             items=[RecipientView.of(each) for each in found.people],
             next=next_page(call.request, written_place(place)) if place else None,
         )
-        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+        return ok(view)
 
     async def show(self, call: Call[None, RecipientQuery]) -> Response:
         """Show somebody."""

@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 
 from starlette.responses import Response
 
+from notifier.api.kit.answers import ok
 from notifier.api.kit.calls import Call
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import NOT_FOUND, not_found
 from notifier.api.kit.querying import named_place
-from notifier.api.kit.views import View
 from notifier.api.rules.naming import named_rule
 from notifier.api.rules.shapes import (
     PREFIX,
@@ -49,8 +47,7 @@ class RuleReading:
         found = await self.rules.list(
             service=call.seeing(query.service), limit=query.limit + 1, after=query.after
         )
-        shown, next_page = call.page(found, query.limit, named_place)
-        return _ok(RulesView(items=[RuleView.of(each) for each in shown], next=next_page))
+        return call.page(found, RulesView, RuleView.of, named_place)
 
     async def show_draft(self, call: Call[None, RuleQuery]) -> Response:
         """Show a draft, and what keeps it from being published."""
@@ -69,9 +66,7 @@ class RuleReading:
             limit=query.limit + 1,
             before=query.after,
         )
-        shown, next_page = call.page(found, query.limit, lambda version: version.number)
-        items = [RuleVersionView.of(each) for each in shown]
-        return _ok(RuleVersionsView(items=items, next=next_page))
+        return call.page(found, RuleVersionsView, RuleVersionView.of, lambda each: each.number)
 
     def _listing(self) -> Operation:
         return Operation(
@@ -123,10 +118,4 @@ async def shown_draft(draft: RuleDraft, reviewer: Reviewer) -> Response:
     rule = read_rule(draft.document)
     flaws = await reviewer.flaws(rule, draft.service) if isinstance(rule, Rule) else rule
     view = RuleDraftView.found(draft, flaws)
-    return Answer(
-        status=HTTPStatus.OK, body=view.json_value(), headers={"ETag": view.etag}
-    ).response()
-
-
-def _ok(view: View) -> Response:
-    return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+    return ok(view, {"ETag": view.etag})

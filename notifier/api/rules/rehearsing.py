@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from uuid import UUID
 
 from starlette.responses import Response
 
+from notifier.api.kit.answers import ok
 from notifier.api.kit.body import pointer
 from notifier.api.kit.calls import Call
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import INVALID, NOT_FOUND, InvalidField, invalid, not_found
 from notifier.api.rules.naming import named_rule
@@ -57,7 +56,7 @@ class RuleRehearsing:
         view = RuleRehearsalView(
             version=version.number, matches=[RehearsedView.of(each) for each in rehearsed]
         )
-        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+        return ok(view)
 
     async def _version(self, draft: RuleDraft, number: int | None) -> RuleVersion:
         document = draft.document

@@ -11,7 +11,7 @@ from pydantic.config import JsonDict
 from notifier.api.kit.body import pointer
 from notifier.api.kit.problems import InvalidField
 from notifier.api.kit.querying import Limit, NamedPlace, QueryModel, Seq, Service
-from notifier.api.kit.views import View
+from notifier.api.kit.views import Page, View
 from notifier.events.rules import RuleDraft, WrittenRule
 from notifier.events.written import RuleFlaw
 
@@ -167,11 +167,8 @@ class RuleDraftView(RuleView):
         return cls(**own, rule=draft.document, findings=findings)
 
 
-class RulesView(View):
+class RulesView(Page[RuleView]):
     """A page of rules."""
-
-    items: list[RuleView]
-    next: str | None
 
 
 class PublishedRuleView(View):
@@ -200,11 +197,8 @@ class RuleVersionView(View):
         )
 
 
-class RuleVersionsView(View):
+class RuleVersionsView(Page[RuleVersionView]):
     """A page of versions, the newest first."""
-
-    items: list[RuleVersionView]
-    next: str | None
 
 
 def invalid_field(flaw: RuleFlaw) -> InvalidField:

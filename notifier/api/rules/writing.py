@@ -9,8 +9,8 @@ from uuid import UUID
 
 from starlette.responses import Response
 
+from notifier.api.kit.answers import Answer
 from notifier.api.kit.calls import Call
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.preconditions import IF_MATCH, if_match, is_meant, lost
 from notifier.api.kit.problems import (

@@ -10,10 +10,10 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
+from notifier.api.kit.answers import Answer, ok
 from notifier.api.kit.body import pointer
 from notifier.api.kit.calls import Call
 from notifier.api.kit.checking import read_strictly
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation
 from notifier.api.kit.patching import patched
 from notifier.api.kit.preconditions import is_meant, lost, quoted
@@ -101,9 +101,7 @@ class ScheduleEndpoints:
         found = await self.schedules.list(
             service=call.seeing(query.service), limit=query.limit + 1, after=query.after
         )
-        shown, next_page = call.page(found, query.limit, lambda schedule: schedule.id)
-        view = SchedulesView(items=[ScheduleView.of(each) for each in shown], next=next_page)
-        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+        return call.page(found, SchedulesView, ScheduleView.of, lambda schedule: schedule.id)
 
     async def show(self, call: Call[None, None]) -> Response:
         """Show one."""
@@ -157,17 +155,14 @@ class ScheduleEndpoints:
         """Show when one is due next."""
         stored = await self._found(call)
         slots = await self.planner.upcoming(stored, call.query.count)
-        view = UpcomingView.of(stored, [*slots])
-        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+        return ok(UpcomingView.of(stored, [*slots]))
 
     async def show_runs(self, call: Call[None, RunsQuery]) -> Response:
         """Show a page of what became of one's slots."""
         stored = await self._found(call)
         limit = call.query.limit
         found = await self.schedules.runs(stored.id, limit=limit + 1, after=call.query.after)
-        shown, next_page = call.page(found, limit, place_of)
-        view = RunsView(items=[RunView.of(each) for each in shown], next=next_page)
-        return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
+        return call.page(found, RunsView, RunView.of, place_of)
 
     async def _found(self, call: Call[Any, Any]) -> StoredSchedule:
         return _there(await self.schedules.get(call.named("id"), service=call.caller.sees))

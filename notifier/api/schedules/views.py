@@ -10,7 +10,7 @@ from pydantic import (
 )
 from pydantic import JsonValue as PydanticJson
 
-from notifier.api.kit.views import View
+from notifier.api.kit.views import Page, View
 from notifier.api.schedules.shapes import ScheduleRequest
 from notifier.notification.model import Channel, JsonValue, Lane
 from notifier.schedules.schedule import (
@@ -130,15 +130,8 @@ class AddedScheduleView(View):
         return cls(id=it.id, next_at=it.progress.next_at)
 
 
-class SchedulesView(View):
+class SchedulesView(Page[ScheduleView]):
     """One page of schedules, the newest first."""
-
-    items: list[ScheduleView]
-    next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
-
-    def json_value(self) -> dict[str, JsonValue]:
-        """Return it as JSON."""
-        return {"items": [each.json_value() for each in self.items], "next": self.next}
 
 
 class UpcomingView(View):
@@ -195,11 +188,8 @@ class RunView(View):
         )
 
 
-class RunsView(View):
+class RunsView(Page[RunView]):
     """One page of runs, the last slot first."""
-
-    items: list[RunView]
-    next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
 
 
 def place_of(run: Run) -> str:

@@ -10,9 +10,9 @@ from typing import Annotated, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from starlette.responses import Response
 
+from notifier.api.kit.answers import Answer
 from notifier.api.kit.calls import Call
 from notifier.api.kit.fields import single_line
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.preconditions import IF_MATCH, if_match, lost, quoted
 from notifier.api.kit.problems import PRECONDITION_FAILED

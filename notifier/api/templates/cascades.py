@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from notifier.api.kit.answers import Answer
 from notifier.api.kit.calls import Call
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.problems import InvalidField, invalid
 from notifier.api.templates.shapes import CascadeQuery
 from notifier.content.cascading import MOST, Cascade, TooMany

@@ -3,13 +3,11 @@
 import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import Any
 
 from starlette.responses import Response
 
+from notifier.api.kit.answers import ok
 from notifier.api.kit.calls import Call
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import (
     INVALID,
@@ -69,9 +67,7 @@ class TemplateReading:
         found = await self.templates.list(
             service=call.seeing(query.service), limit=query.limit + 1, after=query.after
         )
-        shown, next_page = call.page(found, query.limit, named_place)
-        view = TemplatesView(items=[TemplateView.of(each) for each in shown], next=next_page)
-        return _ok(view.json_value())
+        return call.page(found, TemplatesView, TemplateView.of, named_place)
 
     async def list_users(self, call: Call[None, UsersQuery]) -> Response:
         """Show a page of the templates that take in a partial."""
@@ -82,9 +78,7 @@ class TemplateReading:
             limit=query.limit + 1,
             after=query.after,
         )
-        shown, next_page = call.page(found, query.limit, lambda user: user.name)
-        view = TemplatesView(items=[TemplateView.of(each) for each in shown], next=next_page)
-        return _ok(view.json_value())
+        return call.page(found, TemplatesView, TemplateView.of, lambda user: user.name)
 
     async def list_versions(self, call: Call[None, VersionsQuery]) -> Response:
         """Show a page of versions."""
@@ -95,9 +89,7 @@ class TemplateReading:
             limit=query.limit + 1,
             before=query.after,
         )
-        shown, next_page = call.page(found, query.limit, lambda version: version.number)
-        view = VersionsView(items=[VersionView.of(each) for each in shown], next=next_page)
-        return _ok(view.json_value())
+        return call.page(found, VersionsView, VersionView.of, lambda version: version.number)
 
     async def show_version(self, call: Call[None, TemplateQuery]) -> Response:
         """Show one version, as it was written."""
@@ -106,7 +98,7 @@ class TemplateReading:
         whole = WholeVersionView(
             **VersionView.of(found.version).model_dump(), content=ContentView.of(found.source)
         )
-        return _ok(whole.json_value())
+        return ok(whole)
 
     async def compare(self, call: Call[None, DiffQuery]) -> Response:
         """Show how two versions differ, part by part."""
@@ -114,7 +106,7 @@ class TemplateReading:
         earlier = await written_version(self.templates, service, name, call.query.since)
         later = await written_version(self.templates, service, name, call.query.to)
         parts = dict(_differences(earlier.source, later.source))
-        return _ok(DiffView(parts=parts).json_value())
+        return ok(DiffView(parts=parts))
 
     async def render(self, call: Call[RenderRequest, TemplateQuery]) -> Response:
         """Fill a draft or a version; nothing is stored, sent or logged."""
@@ -133,7 +125,7 @@ class TemplateReading:
                 shared=shared,
             )
         if isinstance(seen, Rendered):
-            return _ok(RenderedView.of(seen).json_value())
+            return ok(RenderedView.of(seen))
         raise unfilled(seen)
 
     def _listing(self) -> Operation:
@@ -222,10 +214,6 @@ class TemplateReading:
             replies={200: Reply(description="Its parts", model=RenderedView)},
             problems=(NOT_FOUND, INVALID),
         )
-
-
-def _ok(body: dict[str, Any]) -> Response:
-    return Answer(status=HTTPStatus.OK, body=body).response()
 
 
 def _differences(earlier: Content, later: Content) -> Iterator[tuple[str, list[str]]]:

@@ -15,7 +15,7 @@ from pydantic import JsonValue as PydanticJson
 
 from notifier.api.kit.fields import CategoryKey, Locale
 from notifier.api.kit.querying import Flag, Limit, NamedPlace, QueryModel, Service
-from notifier.api.kit.views import View
+from notifier.api.kit.views import Page, View
 from notifier.api.templates.images import Images
 from notifier.api.templates.parts import LocaleParts, Shape
 from notifier.content.cascading import Cascade, Cascaded, Outcome
@@ -212,11 +212,8 @@ class TemplateView(View):
         )
 
 
-class TemplatesView(View):
+class TemplatesView(Page[TemplateView]):
     """One page of templates."""
-
-    items: list[TemplateView]
-    next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
 
 
 class DraftView(View):
@@ -249,11 +246,8 @@ class WholeVersionView(VersionView):
     content: ContentView
 
 
-class VersionsView(View):
+class VersionsView(Page[VersionView]):
     """One page of versions, the newest first."""
-
-    items: list[VersionView]
-    next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
 
 
 class CascadeQuery(TemplateQuery):

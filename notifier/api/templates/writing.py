@@ -9,8 +9,8 @@ from uuid import UUID
 
 from starlette.responses import Response
 
+from notifier.api.kit.answers import Answer, ok
 from notifier.api.kit.calls import Call
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.preconditions import IF_MATCH, if_match, is_meant, lost, quoted
 from notifier.api.kit.problems import (
@@ -177,7 +177,7 @@ class TemplateWriting:
             findings=finding_views(checked.findings),
         )
         headers = {"ETag": quoted(draft.etag)}
-        return Answer(status=HTTPStatus.OK, body=view.json_value(), headers=headers).response()
+        return ok(view, headers)
 
     def _showing(self) -> Operation:
         return Operation(

@@ -8,9 +8,9 @@ from typing import Any, Literal, TypeVar
 
 from starlette.responses import Response
 
+from notifier.api.kit.answers import Answer, ok
 from notifier.api.kit.calls import Call
 from notifier.api.kit.checking import read_model, read_strictly
-from notifier.api.kit.idempotency import Answer
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import (
     INVALID,
@@ -21,7 +21,7 @@ from notifier.api.kit.problems import (
     not_found,
 )
 from notifier.api.kit.querying import named_place
-from notifier.api.kit.views import InvalidFieldView, View
+from notifier.api.kit.views import InvalidFieldView
 from notifier.api.topics.shapes import (
     AddedMembersView,
     AddedMemberView,
@@ -84,9 +84,7 @@ class TopicEndpoints:
         found = await self.topics.list(
             service=call.seeing(query.service), limit=query.limit + 1, after=query.after
         )
-        shown, next_page = call.page(found, query.limit, named_place)
-        view = TopicsView(items=[TopicView.of(each) for each in shown], next=next_page)
-        return _answer(view)
+        return call.page(found, TopicsView, TopicView.of, named_place)
 
     async def set(self, call: Call[TopicRequest, TopicQuery]) -> Response:
         """Add a topic, or give it another title."""
@@ -94,14 +92,14 @@ class TopicEndpoints:
         if not is_topic_key(key):
             raise invalid([InvalidField("", KEY_WORDS)])
         topic = await self.topics.set(service=service, key=key, title=call.body.title)
-        return _answer(TopicView.of(topic))
+        return ok(TopicView.of(topic))
 
     async def show(self, call: Call[None, TopicQuery]) -> Response:
         """Show one."""
         service, key = _place(call)
         topic = _found(await self.topics.get(service, key))
         members = await self.topics.count(service, key)
-        return _answer(CountedTopicView(**dict(TopicView.of(topic)), members=members))
+        return ok(CountedTopicView(**dict(TopicView.of(topic)), members=members))
 
     async def remove(self, call: Call[None, TopicQuery]) -> Response:
         """Remove one, with its members."""
@@ -114,8 +112,7 @@ class TopicEndpoints:
         _found(await self.topics.get(service, key))
         limit = call.query.limit
         found = await self.topics.members(service, key, limit=limit + 1, after=call.query.after)
-        shown, next_page = call.page(found, limit, lambda member: member.user_id)
-        return _answer(MembersView(items=[MemberView.of(each) for each in shown], next=next_page))
+        return call.page(found, MembersView, MemberView.of, lambda member: member.user_id)
 
     async def add(self, call: Call[MembersFrame, TopicQuery]) -> Response:
         """Add what is good of up to a thousand members."""
@@ -126,7 +123,7 @@ class TopicEndpoints:
             _found(await self.topics.get(service, key))
             raise _all_invalid(readings)
         new = _found(await self.topics.add(service, key, members))
-        return _answer(_added(call.body.members, readings, new))
+        return ok(_added(call.body.members, readings, new))
 
     async def drop(self, call: Call[UserIdsRequest, TopicQuery]) -> Response:
         """Remove up to a thousand members."""
@@ -136,7 +133,7 @@ class TopicEndpoints:
             DroppedMemberView(user_id=id, status="removed" if id in removed else "no_member")
             for id in asked
         ]
-        return _answer(DroppedMembersView(removed=len(removed), items=items))
+        return ok(DroppedMembersView(removed=len(removed), items=items))
 
     def _listing(self) -> Operation:
         return Operation(
@@ -247,10 +244,6 @@ class TopicEndpoints:
             replies={200: Reply(description="None of them is a member", model=DroppedMembersView)},
             problems=(NOT_FOUND,),
         )
-
-
-def _answer(view: View) -> Response:
-    return Answer(status=HTTPStatus.OK, body=view.json_value()).response()
 
 
 def _place(call: Call[Any, Any]) -> tuple[str, str]:

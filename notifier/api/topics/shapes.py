@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from notifier.api.kit.fields import UserId, single_line
 from notifier.api.kit.querying import Limit, NamedPlace, QueryModel, Service
-from notifier.api.kit.views import InvalidFieldView, View
+from notifier.api.kit.views import InvalidFieldView, Page, View
 from notifier.audience.topic import (
     MAX_MEMBERS,
     MAX_PROPERTIES_BYTES,
@@ -94,11 +94,8 @@ class CountedTopicView(TopicView):
     members: int
 
 
-class TopicsView(View):
+class TopicsView(Page[TopicView]):
     """One page of topics."""
-
-    items: list[TopicView]
-    next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
 
 
 class MemberView(View):
@@ -113,11 +110,8 @@ class MemberView(View):
         return cls(user_id=it.user_id, properties=dict(it.properties or {}))
 
 
-class MembersView(View):
+class MembersView(Page[MemberView]):
     """One page of members, by user id."""
-
-    items: list[MemberView]
-    next: Annotated[str | None, Field(description="Path of the next page; null on the last.")]
 
 
 class AddedMemberView(View):
