@@ -27,6 +27,7 @@ from notifier.notification.model import Channel, Message
 from notifier.providers.captures import Attached, Capture
 from notifier.store.kit.batcher import Batcher
 from notifier.store.kit.database import Database
+from notifier.store.kit.paging import listed, matching, newest_first
 from notifier.store.kit.rows import RowJson, encode, joined
 from notifier.store.kit.sql import ID, Now, UtcTime, given_rows
 from notifier.store.kit.statements import Single
@@ -113,18 +114,11 @@ class SqlCaptures:
         channel: Channel | None,
         words: str | None = None,
     ) -> Sequence[Capture]:
-        query = select(*_LISTED).order_by(captures.c.seq.desc()).limit(limit)
+        those = select(*_LISTED).where(*matching({captures.c.channel: channel}))
         if words is not None:
-            query = query.where(*_having(words))
-        if before is not None:
-            query = query.where(captures.c.seq < before)
-        if channel is not None:
-            query = query.where(captures.c.channel == channel)
-
-        async def work(connection: AsyncConnection) -> Sequence[Capture]:
-            return [_to_capture(row) for row in await connection.execute(query)]
-
-        return await self._database.search(work)
+            those = those.where(*_having(words))
+        query = newest_first(those, captures.c.seq, limit=limit, after=before)
+        return await listed(self._database, query, _to_capture)
 
     async def find(self, seq: int) -> Capture | None:
         query = select(captures).where(captures.c.seq == seq)

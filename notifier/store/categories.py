@@ -1,6 +1,5 @@
 """What services declare for all their people: categories, and quiet hours."""
 
-import builtins
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,9 +13,7 @@ from sqlalchemy import (
     Text,
     delete,
     func,
-    literal,
     select,
-    tuple_,
 )
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -35,6 +32,7 @@ from notifier.audience.quiet_hours import QuietHours
 from notifier.idempotency import NotFound
 from notifier.notification.model import Channel
 from notifier.store.kit.database import Database
+from notifier.store.kit.paging import in_order, listed, matching
 from notifier.store.kit.sql import Now, UtcTime
 from notifier.store.kit.tables import metadata
 
@@ -98,16 +96,9 @@ class SqlCategoryStore:
     async def list(
         self, *, service: str | None, limit: int, after: tuple[str, str] | None
     ) -> Sequence[StoredCategory]:
-        query = select(categories).order_by(_c.service, _c.key).limit(limit)
-        if service is not None:
-            query = query.where(_c.service == service)
-        if after is not None:
-            query = query.where(tuple_(_c.service, _c.key) > tuple_(*map(literal, after)))
-
-        async def work(connection: AsyncConnection) -> builtins.list[StoredCategory]:
-            return [_to_category(row) for row in await connection.execute(query)]
-
-        return await self._database.search(work)
+        those = select(categories).where(*matching({_c.service: service}))
+        query = in_order(those, _c.service, _c.key, limit=limit, after=after)
+        return await listed(self._database, query, _to_category)
 
     async def set(self, category: Category) -> StoredCategory | TooManyCategories:
         others = select(func.count()).where(_c.service == category.service, _c.key != category.key)

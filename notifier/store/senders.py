@@ -1,6 +1,5 @@
 """As whom services may send mails."""
 
-import builtins
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,9 +10,7 @@ from sqlalchemy import (
     Text,
     delete,
     func,
-    literal,
     select,
-    tuple_,
 )
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,6 +19,7 @@ from notifier.idempotency import NotFound
 from notifier.intake.senders import MAX_SENDERS, Sender, StoredSender, TooMany
 from notifier.mailbox import Mailbox
 from notifier.store.kit.database import Database
+from notifier.store.kit.paging import in_order, listed, matching
 from notifier.store.kit.sql import Now, UtcTime
 from notifier.store.kit.tables import metadata
 
@@ -50,16 +48,9 @@ class SqlSenderStore:
     async def list(
         self, *, service: str | None, limit: int, after: tuple[str, str] | None
     ) -> Sequence[StoredSender]:
-        query = select(senders).order_by(_s.service, _s.name).limit(limit)
-        if service is not None:
-            query = query.where(_s.service == service)
-        if after is not None:
-            query = query.where(tuple_(_s.service, _s.name) > tuple_(*map(literal, after)))
-
-        async def work(connection: AsyncConnection) -> builtins.list[StoredSender]:
-            return [_to_sender(row) for row in await connection.execute(query)]
-
-        return await self._database.search(work)
+        those = select(senders).where(*matching({_s.service: service}))
+        query = in_order(those, _s.service, _s.name, limit=limit, after=after)
+        return await listed(self._database, query, _to_sender)
 
     async def of(self, service: str) -> Mapping[str, Sender]:
         query = select(senders).where(_s.service == service)

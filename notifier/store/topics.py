@@ -16,7 +16,6 @@ from sqlalchemy import (
     and_,
     delete,
     func,
-    literal,
     select,
     true,
     tuple_,
@@ -27,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.audience.topic import Member, Topic
 from notifier.idempotency import NotFound
 from notifier.store.kit.database import Database
+from notifier.store.kit.paging import in_order, listed, matching
 from notifier.store.kit.rows import RowJson, encode, joined
 from notifier.store.kit.sql import Now, UtcTime, given_rows, is_key, parameter
 from notifier.store.kit.tables import metadata
@@ -107,16 +107,9 @@ class SqlTopicStore:
     async def list(
         self, *, service: str | None, limit: int, after: tuple[str, str] | None
     ) -> Sequence[Topic]:
-        query = select(topics).order_by(_t.service, _t.key).limit(limit)
-        if service is not None:
-            query = query.where(_t.service == service)
-        if after is not None:
-            query = query.where(tuple_(_t.service, _t.key) > tuple_(*map(literal, after)))
-
-        async def work(connection: AsyncConnection) -> builtins.list[Topic]:
-            return [_to_topic(row) for row in await connection.execute(query)]
-
-        return await self._database.search(work)
+        those = select(topics).where(*matching({_t.service: service}))
+        query = in_order(those, _t.service, _t.key, limit=limit, after=after)
+        return await listed(self._database, query, _to_topic)
 
     async def get(self, service: str, key: str) -> Topic | NotFound:
         async def work(connection: AsyncConnection) -> Topic | NotFound:

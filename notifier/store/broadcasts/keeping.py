@@ -1,6 +1,5 @@
 """Keeping broadcasts, as their services see them."""
 
-import builtins
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -28,6 +27,7 @@ from notifier.store.broadcasts.rows import to_broadcast, values
 from notifier.store.broadcasts.tables import IS_NAMED, broadcasts, is_in, named
 from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
+from notifier.store.kit.paging import listed, matching, newest_first
 from notifier.store.kit.sql import (
     Now,
     literal_text,
@@ -74,16 +74,9 @@ class SqlBroadcastStore:
     async def list(
         self, *, service: str | None, limit: int, after: UUID | None
     ) -> Sequence[StoredBroadcast]:
-        query = select(broadcasts).order_by(_b.id.desc()).limit(limit)
-        if service is not None:
-            query = query.where(_b.service == service)
-        if after is not None:
-            query = query.where(_b.id < after)
-
-        async def work(connection: AsyncConnection) -> builtins.list[StoredBroadcast]:
-            return [to_broadcast(row) for row in await connection.execute(query)]
-
-        return await self._database.search(work)
+        those = select(broadcasts).where(*matching({_b.service: service}))
+        query = newest_first(those, _b.id, limit=limit, after=after)
+        return await listed(self._database, query, to_broadcast)
 
     async def move(
         self,

@@ -28,6 +28,7 @@ from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Reme
 from notifier.store.events.tables import IS_FAILED, digests
 from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
+from notifier.store.kit.paging import listed, matching, newest_first
 from notifier.store.kit.sql import ID, Now, SecondsUntil, parameter
 
 _d = digests.c
@@ -84,20 +85,12 @@ class SqlDigestStore:
     async def list(
         self, filter: DigestFilter, *, limit: int, after: UUID | None
     ) -> Sequence[StoredDigest]:
-        query = select(*_d, _state).order_by(_d.id.desc()).limit(limit)
-        if filter.service is not None:
-            query = query.where(_d.service == filter.service)
-        if filter.rule is not None:
-            query = query.where(_d.rule == filter.rule)
-        if filter.state is not None:
-            query = query.where(_IN[filter.state])
-        if after is not None:
-            query = query.where(_d.id < after)
-
-        async def work(connection: AsyncConnection) -> Sequence[StoredDigest]:
-            return [_to_digest(row) for row in await connection.execute(query)]
-
-        return await self._database.search(work)
+        those = select(*_d, _state).where(
+            *matching({_d.service: filter.service, _d.rule: filter.rule}),
+            *([_IN[filter.state]] if filter.state else ()),
+        )
+        query = newest_first(those, _d.id, limit=limit, after=after)
+        return await listed(self._database, query, _to_digest)
 
     async def get(self, id: UUID, *, service: str | None) -> StoredDigest | NotFound:
         async def work(connection: AsyncConnection) -> StoredDigest | NotFound:

@@ -1,6 +1,5 @@
 """Keeping events for some days, and showing what came of them."""
 
-import builtins
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -26,6 +25,7 @@ from notifier.store.events.recording import Recorder, find, standing
 from notifier.store.events.tables import digests, event_matches, events
 from notifier.store.kit.batcher import batched
 from notifier.store.kit.database import Database
+from notifier.store.kit.paging import listed, matching, newest_first
 from notifier.store.kit.rows import encode, joined
 from notifier.store.kit.sql import ID, SecondsFromNow, given_rows, parameter
 from notifier.store.notification.settings import StoreSettings
@@ -98,17 +98,11 @@ class SqlEventStore:
             _e.source: filter.source,
             _e.event_id: filter.event_id,
         }
-        query = select(events).order_by(_e.id.desc()).limit(limit)
-        query = query.where(*(each == value for each, value in wanted.items() if value is not None))
+        those = select(events).where(*matching(wanted))
         if filter.is_matched is not None:
-            query = query.where(_e.matched > 0 if filter.is_matched else _e.matched == 0)
-        if after is not None:
-            query = query.where(_e.id < after)
-
-        async def work(connection: AsyncConnection) -> builtins.list[StoredEvent]:
-            return [_to_event(row) for row in await connection.execute(query)]
-
-        return await self._database.search(work)
+            those = those.where(_e.matched > 0 if filter.is_matched else _e.matched == 0)
+        query = newest_first(those, _e.id, limit=limit, after=after)
+        return await listed(self._database, query, _to_event)
 
     async def matches_of(self, event: StoredEvent) -> Sequence[StoredMatch]:
         async def work(connection: AsyncConnection) -> Sequence[StoredMatch]:

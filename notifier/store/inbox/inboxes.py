@@ -33,6 +33,7 @@ from notifier.store.inbox.tables import IS_IN, inbox_items, items
 from notifier.store.kit.batcher import Batcher
 from notifier.store.kit.database import Database, Work
 from notifier.store.kit.idempotency import write_once
+from notifier.store.kit.paging import newest_first
 
 _MAX_BATCH = 200
 _MOST_STEPS = 200
@@ -151,11 +152,9 @@ def page_of(
 ) -> Select[Any]:
     """Return the query for a page of a part of an inbox."""
     query = _of(service, recipient).where(IS_IN[part])
-    if before is not None:
-        query = query.where(items.seq < before)
     if unread_only:
         query = query.where(items.read_at.is_(None))
-    return query.order_by(items.seq.desc()).limit(limit)
+    return newest_first(query, items.seq, limit=limit, after=before)
 
 
 def _since(service: str, recipient: str, *, seq: int, limit: int) -> Select[Any]:

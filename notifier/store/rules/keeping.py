@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, delete, func, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +19,7 @@ from notifier.idempotency import Applied, Idempotency, KeyReused, LostRace, NotF
 from notifier.notification.model import JsonValue
 from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
+from notifier.store.kit.paging import in_order, listed, matching, newest_first
 from notifier.store.kit.sql import Now
 from notifier.store.rules.tables import rule_versions, rules
 
@@ -40,16 +41,9 @@ class SqlRuleStore:
     async def list(
         self, *, service: str | None, limit: int, after: tuple[str, str] | None
     ) -> Sequence[RuleDraft]:
-        query = _DRAFTS.order_by(_r.service, _r.name).limit(limit)
-        if service is not None:
-            query = query.where(_r.service == service)
-        if after is not None:
-            query = query.where(tuple_(_r.service, _r.name) > tuple_(*map(literal, after)))
-
-        async def work(connection: AsyncConnection) -> builtins.list[RuleDraft]:
-            return [_to_draft(row) for row in await connection.execute(query)]
-
-        return await self._database.search(work)
+        those = _DRAFTS.where(*matching({_r.service: service}))
+        query = in_order(those, _r.service, _r.name, limit=limit, after=after)
+        return await listed(self._database, query, _to_draft)
 
     async def draft(self, service: str, name: str) -> RuleDraft | NotFound:
         async def work(connection: AsyncConnection) -> RuleDraft | NotFound:
@@ -119,15 +113,9 @@ class SqlRuleStore:
     async def versions(
         self, service: str, name: str, *, limit: int, before: int | None
     ) -> Sequence[WrittenRule]:
-        query = select(rule_versions).where(_is_of(service, name))
-        query = query.order_by(_v.number.desc()).limit(limit)
-        if before is not None:
-            query = query.where(_v.number < before)
-
-        async def work(connection: AsyncConnection) -> builtins.list[WrittenRule]:
-            return [_to_written(row) for row in await connection.execute(query)]
-
-        return await self._database.search(work)
+        versions = select(rule_versions).where(_is_of(service, name))
+        query = newest_first(versions, _v.number, limit=limit, after=before)
+        return await listed(self._database, query, _to_written)
 
     async def in_force(self, service: str) -> Sequence[RuleVersion]:
         is_its = and_(_v.service == _r.service, _v.name == _r.name, _v.number == _r.published)

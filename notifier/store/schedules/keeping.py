@@ -1,6 +1,5 @@
 """Keeping schedules, as their services see them."""
 
-import builtins
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -23,6 +22,7 @@ from notifier.schedules.schedule import (
 )
 from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
+from notifier.store.kit.paging import listed, matching, newest_first
 from notifier.store.kit.sql import Now, SecondsFromNow, UtcTime, parameter
 from notifier.store.notification.settings import StoreSettings
 from notifier.store.schedules.rows import progress_values, to_run, to_schedule, values
@@ -94,16 +94,9 @@ class SqlScheduleStore:
     async def list(
         self, *, service: str | None, limit: int, after: UUID | None
     ) -> Sequence[StoredSchedule]:
-        query = select(schedules).order_by(_s.id.desc()).limit(limit)
-        if service is not None:
-            query = query.where(_s.service == service)
-        if after is not None:
-            query = query.where(_s.id < after)
-
-        async def work(connection: AsyncConnection) -> builtins.list[StoredSchedule]:
-            return [to_schedule(row) for row in await connection.execute(query)]
-
-        return await self._database.search(work)
+        those = select(schedules).where(*matching({_s.service: service}))
+        query = newest_first(those, _s.id, limit=limit, after=after)
+        return await listed(self._database, query, to_schedule)
 
     async def change(
         self, schedule: Schedule, *, etag: str | None
@@ -177,11 +170,7 @@ class SqlScheduleStore:
         if after is not None:
             slot, zone = after
             query = query.where(or_(_r.slot < slot, and_(_r.slot == slot, _r.zone > zone)))
-
-        async def work(connection: AsyncConnection) -> builtins.list[StoredRun]:
-            return [to_run(row) for row in await connection.execute(query)]
-
-        return await self._database.search(work)
+        return await listed(self._database, query, to_run)
 
     async def tallies(self) -> Mapping[RunOutcome, Tally]:
         async def work(connection: AsyncConnection) -> Mapping[RunOutcome, Tally]:

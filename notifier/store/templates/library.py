@@ -1,6 +1,5 @@
 """Templates, their drafts and their versions."""
 
-import builtins
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
@@ -12,7 +11,6 @@ from sqlalchemy import (
     func,
     literal,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
@@ -33,6 +31,7 @@ from notifier.content.template import Content, TemplateRef, TemplateVersion
 from notifier.idempotency import Applied, Idempotency, KeyReused, LostRace, NotFound, Remembered
 from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
+from notifier.store.kit.paging import in_order, listed, matching, newest_first
 from notifier.store.kit.sql import Now
 from notifier.store.notification.attaching import use_instead
 from notifier.store.templates.publishing import publish_version, published_numbers, renew
@@ -59,16 +58,9 @@ class SqlTemplateStore:
     async def list(
         self, *, service: str | None, limit: int, after: tuple[str, str] | None
     ) -> Sequence[Template]:
-        query = select(templates).order_by(_t.service, _t.name).limit(limit)
-        if service is not None:
-            query = query.where(_t.service == service)
-        if after is not None:
-            query = query.where(tuple_(_t.service, _t.name) > tuple_(*map(literal, after)))
-
-        async def work(connection: AsyncConnection) -> builtins.list[Template]:
-            return [to_template(row) for row in await connection.execute(query)]
-
-        return await self._database.search(work)
+        those = select(templates).where(*matching({_t.service: service}))
+        query = in_order(those, _t.service, _t.name, limit=limit, after=after)
+        return await listed(self._database, query, to_template)
 
     async def draft(self, service: str, name: str) -> TemplateDraft | NotFound:
         async def work(connection: AsyncConnection) -> TemplateDraft | NotFound:
@@ -176,14 +168,8 @@ class SqlTemplateStore:
     async def versions(
         self, service: str, name: str, *, limit: int, before: int | None
     ) -> Sequence[TemplateVersion]:
-        query = _versions(service, name).order_by(_v.number.desc()).limit(limit)
-        if before is not None:
-            query = query.where(_v.number < before)
-
-        async def work(connection: AsyncConnection) -> builtins.list[TemplateVersion]:
-            return [to_version(row) for row in await connection.execute(query)]
-
-        return await self._database.search(work)
+        query = newest_first(_versions(service, name), _v.number, limit=limit, after=before)
+        return await listed(self._database, query, to_version)
 
     async def written(self, service: str, name: str, number: int) -> WrittenVersion | NotFound:
         async def work(connection: AsyncConnection) -> WrittenVersion | NotFound:
@@ -236,20 +222,13 @@ class SqlTemplateStore:
         self, service: str, used: str, *, limit: int, after: str | None
     ) -> Sequence[Template]:
         is_user = and_(_u.service == _t.service, _u.template == _t.name)
-        query = (
+        users = (
             select(templates)
             .join_from(template_uses, templates, is_user)
             .where(_u.service == service, _u.used == used)
-            .order_by(_t.name)
-            .limit(limit)
         )
-        if after is not None:
-            query = query.where(_t.name > after)
-
-        async def work(connection: AsyncConnection) -> builtins.list[Template]:
-            return [to_template(row) for row in await connection.execute(query)]
-
-        return await self._database.search(work)
+        query = in_order(users, _t.name, limit=limit, after=None if after is None else [after])
+        return await listed(self._database, query, to_template)
 
     async def by_id(self, id: UUID) -> TemplateVersion | None:
         query = select(template_versions).where(_v.id == id)
