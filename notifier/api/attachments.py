@@ -26,6 +26,7 @@ from notifier.api.kit.problems import (
     invalid,
     invalid_parameter,
     not_found,
+    there,
 )
 from notifier.api.kit.querying import QueryModel
 from notifier.api.kit.uploads import Upload, UploadRules
@@ -168,9 +169,7 @@ class AttachmentEndpoints:
 
     async def show(self, call: Call[None, None]) -> Response:
         """Show what is known of a file."""
-        found = await self.attachments.find(call.named("id"), service=call.caller.sees)
-        if isinstance(found, NotFound):
-            raise not_found()
+        found = there(await self.attachments.find(call.named("id"), service=call.caller.sees))
         return ok(AttachmentView.of(found))
 
     async def remove(self, call: Call[None, None]) -> Response:

@@ -17,7 +17,7 @@ from notifier.api.kit.calls import Call
 from notifier.api.kit.fields import WireRecipient, WireType
 from notifier.api.kit.naming import named_person
 from notifier.api.kit.operations import Operation, Reply
-from notifier.api.kit.problems import INVALID, NOT_FOUND, InvalidField, invalid, not_found
+from notifier.api.kit.problems import INVALID, NOT_FOUND, InvalidField, invalid, there
 from notifier.api.kit.querying import QueryModel, Service
 from notifier.api.kit.views import View
 from notifier.audience.erasure import (
@@ -28,7 +28,6 @@ from notifier.audience.erasure import (
     Erasures,
 )
 from notifier.audience.pseudonym import Pseudonyms
-from notifier.idempotency import NotFound
 
 PREFIX = "/api/v1/erasures"
 
@@ -177,9 +176,7 @@ class ErasureEndpoints:
 
     async def show(self, call: Call[None, None]) -> Response:
         """Show how far an erasure is."""
-        found = await self.erasures.find(call.named("id"), service=call.caller.sees)
-        if isinstance(found, NotFound):
-            raise not_found()
+        found = there(await self.erasures.find(call.named("id"), service=call.caller.sees))
         return ok(ErasureView.of(found))
 
     async def verify(self, call: Call[VerifyRequest, None]) -> Response:

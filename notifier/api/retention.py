@@ -13,10 +13,9 @@ from notifier.api.kit.answers import Answer, ok
 from notifier.api.kit.calls import Call
 from notifier.api.kit.fields import WireType
 from notifier.api.kit.operations import Operation, Reply
-from notifier.api.kit.problems import INVALID, NOT_FOUND, not_found
+from notifier.api.kit.problems import INVALID, NOT_FOUND, there
 from notifier.api.kit.querying import QueryModel
 from notifier.api.kit.views import View
-from notifier.idempotency import NotFound
 from notifier.notification.model import Channel
 from notifier.notification.retention import (
     LEAST_ROWS_DAYS,
@@ -134,8 +133,7 @@ class RetentionEndpoints:
 
     async def remove(self, call: Call[None, RuleQuery]) -> Response:
         """Remove a rule."""
-        if isinstance(await self.rules.remove(call.query.service, call.query.type), NotFound):
-            raise not_found()
+        there(await self.rules.remove(call.query.service, call.query.type))
         return Answer(status=HTTPStatus.NO_CONTENT).response()
 
     def _listing(self) -> Operation:

@@ -12,10 +12,9 @@ from starlette.responses import Response
 from notifier.api.kit.answers import Answer, ok
 from notifier.api.kit.calls import Call
 from notifier.api.kit.operations import Operation, Reply
-from notifier.api.kit.problems import INVALID, NOT_FOUND, InvalidField, invalid, not_found
+from notifier.api.kit.problems import INVALID, NOT_FOUND, InvalidField, invalid, not_found, there
 from notifier.api.kit.querying import Limit, NamedPlace, QueryModel, Service, named_place
 from notifier.api.kit.views import Page, View
-from notifier.idempotency import NotFound
 from notifier.intake.senders import (
     MAX_SENDERS,
     Sender,
@@ -153,8 +152,7 @@ class SenderEndpoints:
     async def remove(self, call: Call[None, SenderQuery]) -> Response:
         """Let nothing new be sent as this one."""
         service = call.acting_for(call.query.service)
-        if isinstance(await self.store.remove(service, _named(call.named("sender"))), NotFound):
-            raise not_found()
+        there(await self.store.remove(service, _named(call.named("sender"))))
         self.senders.forget()
         return Answer(status=HTTPStatus.NO_CONTENT).response()
 

@@ -32,6 +32,7 @@ from notifier.api.kit.problems import (
     ProblemError,
     invalid,
     not_found,
+    there,
 )
 from notifier.broadcasts.announcing import Announcer
 from notifier.broadcasts.broadcast import Broadcast, BroadcastStore, Refused, State
@@ -83,9 +84,7 @@ class BroadcastEndpoints:
 
     async def show(self, call: Call[None, None]) -> Response:
         """Show one."""
-        found = await self.broadcasts.get(call.named("id"), service=call.caller.sees)
-        if isinstance(found, NotFound):
-            raise not_found()
+        found = there(await self.broadcasts.get(call.named("id"), service=call.caller.sees))
         return ok(BroadcastView.of(found))
 
     async def _move(self, to: State, call: Call[None, None]) -> Response:

@@ -25,7 +25,7 @@ from notifier.api.kit.problems import (
     InvalidField,
     invalid,
     invalid_parameter,
-    not_found,
+    there,
 )
 from notifier.api.kit.querying import named_place
 from notifier.audience.category import (
@@ -37,7 +37,6 @@ from notifier.audience.category import (
     is_category_key,
 )
 from notifier.audience.quiet_hours import QuietHours
-from notifier.idempotency import NotFound
 
 PREFIX = "/api/v1/categories"
 HOURS = "/api/v1/quiet-hours"
@@ -86,8 +85,7 @@ class CategoryEndpoints:
     async def remove(self, call: Call[None, CategoryQuery]) -> Response:
         """Let nobody choose by it any more."""
         service = call.acting_for(call.query.service)
-        if isinstance(await self.store.remove(service, call.named("category")), NotFound):
-            raise not_found()
+        there(await self.store.remove(service, call.named("category")))
         self.categories.forget()
         return Answer(status=HTTPStatus.NO_CONTENT).response()
 

@@ -14,11 +14,10 @@ from starlette.responses import Response
 from notifier.api.kit.answers import Answer
 from notifier.api.kit.calls import Call
 from notifier.api.kit.operations import Operation, Reply
-from notifier.api.kit.problems import NOT_FOUND, WRONG_STATE, ProblemError, not_found
+from notifier.api.kit.problems import NOT_FOUND, WRONG_STATE, ProblemError, not_found, there
 from notifier.api.kit.querying import After, Limit, QueryModel, Service
 from notifier.api.kit.views import Page, View
 from notifier.events.digest import DigestFilter, DigestState, DigestStore, StoredDigest
-from notifier.idempotency import NotFound
 
 _PREFIX = "/api/v1/digests"
 _TAG = "Events"
@@ -114,9 +113,7 @@ class DigestEndpoints:
 
     async def show(self, call: Call[None, None]) -> Response:
         """Show one."""
-        found = await self.digests.get(call.named("id"), service=call.caller.sees)
-        if isinstance(found, NotFound):
-            raise not_found()
+        found = there(await self.digests.get(call.named("id"), service=call.caller.sees))
         body = KeptDigestView.of(found).json_value()
         return Answer(status=HTTPStatus.OK, body=body).response()
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TypeAlias, cast
+from typing import TypeAlias, TypeVar, cast
 
 import orjson
 import structlog
@@ -20,7 +20,10 @@ from notifier.errors import (
     StoreUnavailableError,
     WorkshopUnavailableError,
 )
+from notifier.idempotency import NotFound
 from notifier.notification.model import JsonValue
+
+Found = TypeVar("Found")
 
 log = structlog.get_logger(__name__)
 
@@ -145,6 +148,17 @@ def invalid_parameter(name: str, detail: str) -> ProblemError:
 def not_found() -> ProblemError:
     """Return the one answer for what does not exist and for what belongs to somebody else."""
     return ProblemError(NOT_FOUND, "It does not exist, or it is not yours to see.")
+
+
+def there(found: Found | NotFound) -> Found:
+    """Return what was found.
+
+    Raises:
+        ProblemError: 404, nothing was.
+    """
+    if isinstance(found, NotFound):
+        raise not_found()
+    return found
 
 
 def problem_response(request: Request, error: ProblemError) -> Response:

@@ -10,7 +10,7 @@ from notifier.api.kit.answers import ok
 from notifier.api.kit.calls import Call
 from notifier.api.kit.naming import named_person
 from notifier.api.kit.operations import Operation, Reply
-from notifier.api.kit.problems import NOT_FOUND, InvalidField, invalid, not_found
+from notifier.api.kit.problems import NOT_FOUND, InvalidField, invalid, there
 from notifier.api.recipients.preference_shapes import (
     ConsultedView,
     ExplainRequest,
@@ -37,7 +37,6 @@ from notifier.audience.suppression import SuppressionStore
 from notifier.clock import Clock
 from notifier.content.library import Library
 from notifier.content.template import TemplateVersion
-from notifier.idempotency import NotFound
 
 _NAMES = {Send: "send", Suppress: "suppress", Defer: "hold", Why: "refuse"}
 
@@ -62,9 +61,7 @@ class ExplainEndpoint:
         """Decide as a send would, and change nothing."""
         service, asked = call.acting_for(call.query.service), call.body
         category = await self._category(service, asked)
-        person = await self.people.get(service, named_person(call))
-        if isinstance(person, NotFound):
-            raise not_found()
+        person = there(await self.people.get(service, named_person(call)))
         occasion = await self._occasion(person, asked, category)
         now = asked.at or self.clock.now()
         refusal = _refusal(asked, occasion, person)

@@ -12,7 +12,7 @@ from notifier.api.kit.body import pointer
 from notifier.api.kit.calls import Call
 from notifier.api.kit.naming import named_person
 from notifier.api.kit.operations import Operation, Reply
-from notifier.api.kit.preconditions import IF_MATCH, if_match, lost
+from notifier.api.kit.preconditions import IF_MATCH, if_match, in_time
 from notifier.api.kit.problems import (
     INVALID,
     NOT_FOUND,
@@ -20,6 +20,7 @@ from notifier.api.kit.problems import (
     InvalidField,
     invalid,
     not_found,
+    there,
 )
 from notifier.api.recipients.preference_shapes import (
     MAX_VALUES,
@@ -34,7 +35,7 @@ from notifier.audience.category import DeclaredStore
 from notifier.audience.changing import PreferenceStore
 from notifier.audience.choice_change import ChoiceHistory, Source
 from notifier.audience.person import Person, PersonStore
-from notifier.idempotency import LostRace, NotFound
+from notifier.idempotency import NotFound
 
 _PATH = f"{PREFIX}/{{user_id}}/preferences"
 
@@ -66,11 +67,9 @@ class PreferenceEndpoints:
         changed = await self.preferences.change(
             service, named_person(call), call.body.wishes(), Source.API, if_match=if_match(call)
         )
-        if isinstance(changed, LostRace):
-            raise lost(changed, "state of these preferences")
         if isinstance(changed, NotFound):
             raise not_found()
-        return await self._shown(changed)
+        return await self._shown(in_time(changed, "state of these preferences"))
 
     async def tell(self, call: Call[None, HistoryQuery]) -> Response:
         """Show what became of somebody's choices."""
@@ -82,10 +81,7 @@ class PreferenceEndpoints:
 
     async def _person(self, call: Call[Any, Any]) -> Person:
         service = call.acting_for(call.query.service)
-        found = await self.people.get(service, named_person(call))
-        if isinstance(found, NotFound):
-            raise not_found()
-        return found
+        return there(await self.people.get(service, named_person(call)))
 
     async def _shown(self, person: Person) -> Response:
         view = PreferencesView.of(

@@ -13,7 +13,7 @@ from notifier.api.kit.checking import read_strictly
 from notifier.api.kit.naming import named_person
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.patching import patched
-from notifier.api.kit.preconditions import IF_MATCH, if_match, is_meant, lost
+from notifier.api.kit.preconditions import IF_MATCH, if_match, in_time, require_meant
 from notifier.api.kit.problems import (
     BUSY,
     INVALID,
@@ -22,7 +22,7 @@ from notifier.api.kit.problems import (
     InvalidField,
     ProblemError,
     invalid,
-    not_found,
+    there,
 )
 from notifier.api.kit.querying import next_page
 from notifier.api.recipients.shapes import (
@@ -37,7 +37,7 @@ from notifier.api.recipients.shapes import (
     written_place,
 )
 from notifier.audience.person import Person, PersonStore, Profile, Written
-from notifier.idempotency import LostRace, NotFound
+from notifier.idempotency import LostRace
 from notifier.notification.model import JsonValue
 
 _MOST_TRIES = 5
@@ -83,9 +83,7 @@ class RecipientEndpoints:
         """Add somebody, or put this in place of what was said of them."""
         service, profile = _service(call), call.body.profile(named_person(call))
         written = await self.people.put(service, profile, if_match=if_match(call))
-        if isinstance(written, LostRace):
-            raise lost(written, "recipient")
-        became, person = written
+        became, person = in_time(written, "recipient")
         is_new = became is Written.CREATED
         return _shown(person, HTTPStatus.CREATED if is_new else HTTPStatus.OK)
 
@@ -94,8 +92,7 @@ class RecipientEndpoints:
         for _ in range(_MOST_TRIES):
             person = await self._person(call)
             profile = _patched(person, call.body)
-            if not is_meant(call, person.etag):
-                raise lost(LostRace(person.etag), "recipient")
+            require_meant(call, person.etag, "recipient")
             written = await self.people.put(person.service, profile, if_match=person.etag)
             if not isinstance(written, LostRace):
                 return _shown(written[1])
@@ -103,19 +100,12 @@ class RecipientEndpoints:
 
     async def delete(self, call: Call[None, RecipientQuery]) -> Response:
         """Forget somebody."""
-        match await self.people.delete(_service(call), named_person(call), if_match=if_match(call)):
-            case NotFound():
-                raise not_found()
-            case LostRace() as race:
-                raise lost(race, "recipient")
-            case _:
-                return Answer(status=HTTPStatus.NO_CONTENT).response()
+        which = _service(call), named_person(call)
+        there(in_time(await self.people.delete(*which, if_match=if_match(call)), "recipient"))
+        return Answer(status=HTTPStatus.NO_CONTENT).response()
 
     async def _person(self, call: Call[Any, RecipientQuery]) -> Person:
-        found = await self.people.get(_service(call), named_person(call))
-        if isinstance(found, NotFound):
-            raise not_found()
-        return found
+        return there(await self.people.get(_service(call), named_person(call)))
 
     def _listing(self) -> Operation:
         return Operation(

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from notifier.api.kit.answers import ok
 from notifier.api.kit.calls import Call
 from notifier.api.kit.operations import Operation, Reply
-from notifier.api.kit.problems import NOT_FOUND, not_found
+from notifier.api.kit.problems import NOT_FOUND, there
 from notifier.api.kit.querying import named_place
 from notifier.api.rules.naming import named_rule
 from notifier.api.rules.shapes import (
@@ -27,7 +27,6 @@ from notifier.events.reviewing import Reviewer
 from notifier.events.rule import Rule
 from notifier.events.rule_reading import read_rule
 from notifier.events.rules import RuleDraft, RuleStore
-from notifier.idempotency import NotFound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +51,7 @@ class RuleReading:
     async def show_draft(self, call: Call[None, RuleQuery]) -> Response:
         """Show a draft, and what keeps it from being published."""
         service = call.acting_for(call.query.service)
-        found = await self.rules.draft(service, named_rule(call))
-        if isinstance(found, NotFound):
-            raise not_found()
+        found = there(await self.rules.draft(service, named_rule(call)))
         return await shown_draft(found, self.reviewer)
 
     async def show_versions(self, call: Call[None, RuleVersionsQuery]) -> Response:

@@ -10,7 +10,7 @@ from notifier.api.kit.answers import ok
 from notifier.api.kit.body import pointer
 from notifier.api.kit.calls import Call
 from notifier.api.kit.operations import Operation, Reply
-from notifier.api.kit.problems import INVALID, NOT_FOUND, InvalidField, invalid, not_found
+from notifier.api.kit.problems import INVALID, NOT_FOUND, InvalidField, invalid, there
 from notifier.api.rules.naming import named_rule
 from notifier.api.rules.rehearsals import RehearsalRequest, RehearsedView, RuleRehearsalView
 from notifier.api.rules.shapes import MAX_VALUES, PREFIX, TAG, RuleQuery, invalid_field
@@ -21,7 +21,6 @@ from notifier.events.rehearsing import Rehearser
 from notifier.events.rule import Rule, RuleVersion
 from notifier.events.rule_reading import read_rule
 from notifier.events.rules import RuleDraft, RuleStore
-from notifier.idempotency import NotFound
 
 _USUAL = {"specversion": "1.0", "id": "dry-run", "source": "/dry-run"}
 
@@ -42,9 +41,7 @@ class RuleRehearsing:
     async def rehearse(self, call: Call[RehearsalRequest, RuleQuery]) -> Response:
         """Show what would come of an event."""
         service = call.acting_for(call.query.service)
-        draft = await self.rules.draft(service, named_rule(call))
-        if isinstance(draft, NotFound):
-            raise not_found()
+        draft = there(await self.rules.draft(service, named_rule(call)))
         version = await self._version(draft, call.body.version)
         said = {**_USUAL, "type": _type(version), **call.body.event}
         event = read_structured(said, service)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from notifier.api.kit.answers import Answer
 from notifier.api.kit.calls import Call
 from notifier.api.kit.operations import Operation, Reply
-from notifier.api.kit.preconditions import IF_MATCH, if_match, is_meant, lost
+from notifier.api.kit.preconditions import IF_MATCH, if_match, in_time, require_meant
 from notifier.api.kit.problems import (
     BUSY,
     INVALID,
@@ -22,6 +22,7 @@ from notifier.api.kit.problems import (
     ProblemError,
     invalid,
     not_found,
+    there,
 )
 from notifier.api.rules.naming import named_rule
 from notifier.api.rules.reading import DRAFT, shown_draft
@@ -40,7 +41,7 @@ from notifier.events.reviewing import Reviewer
 from notifier.events.rule import Rule
 from notifier.events.rule_reading import read_rule
 from notifier.events.rules import MAX_RULES, RuleBook, RuleDraft, RuleStore, TooManyRules
-from notifier.idempotency import LostRace, NotFound
+from notifier.idempotency import LostRace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +68,12 @@ class RuleWriting:
         saved = await self.rules.save(
             service=service, name=name, document=document, if_match=if_match(call)
         )
-        if isinstance(saved, LostRace):
-            raise lost(saved, "draft")
-        return await shown_draft(saved, self.reviewer)
+        return await shown_draft(in_time(saved, "draft"), self.reviewer)
 
     async def publish(self, call: Call[None, RuleQuery]) -> Response:
         """Put a draft in force."""
         draft = await self._draft(call)
-        if not is_meant(call, draft.etag):
-            raise lost(LostRace(draft.etag), "draft")
+        require_meant(call, draft.etag, "draft")
         rule = read_rule(draft.document, self.expressions.fault)
         flaws = await self.reviewer.flaws(rule, draft.service) if isinstance(rule, Rule) else rule
         if flaws:
@@ -91,8 +89,7 @@ class RuleWriting:
     async def remove(self, call: Call[None, RuleQuery]) -> Response:
         """Put a rule out of force."""
         service = call.acting_for(call.query.service)
-        if isinstance(await self.rules.remove(service, named_rule(call)), NotFound):
-            raise not_found()
+        there(await self.rules.remove(service, named_rule(call)))
         self.book.forget()
         return Answer(status=HTTPStatus.NO_CONTENT).response()
 
@@ -116,10 +113,7 @@ class RuleWriting:
                 raise not_found()
 
     async def _draft(self, call: Call[Any, RuleQuery]) -> RuleDraft:
-        found = await self.rules.draft(call.acting_for(call.query.service), named_rule(call))
-        if isinstance(found, NotFound):
-            raise not_found()
-        return found
+        return there(await self.rules.draft(call.acting_for(call.query.service), named_rule(call)))
 
     def _saving(self) -> Operation:
         return Operation(

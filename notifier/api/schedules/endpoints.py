@@ -16,8 +16,8 @@ from notifier.api.kit.calls import Call
 from notifier.api.kit.checking import read_strictly
 from notifier.api.kit.operations import Operation
 from notifier.api.kit.patching import patched
-from notifier.api.kit.preconditions import is_meant, lost, quoted
-from notifier.api.kit.problems import BUSY, InvalidField, ProblemError, invalid, not_found
+from notifier.api.kit.preconditions import quoted, require_meant
+from notifier.api.kit.problems import BUSY, InvalidField, ProblemError, invalid, there
 from notifier.api.schedules.operations import PREFIX, Declared, declared
 from notifier.api.schedules.shapes import (
     RunsQuery,
@@ -43,11 +43,7 @@ from notifier.notification.model import JsonValue
 from notifier.schedules.due import Firing
 from notifier.schedules.firing import Maker, fired, manual_run
 from notifier.schedules.planning import Planner, Wish
-from notifier.schedules.schedule import (
-    NameTaken,
-    ScheduleStore,
-    StoredSchedule,
-)
+from notifier.schedules.schedule import NameTaken, ScheduleStore, StoredSchedule
 
 _MOST_TRIES = 5
 _WHOLE = ("when", "to")
@@ -111,8 +107,7 @@ class ScheduleEndpoints:
         """Change a part of one."""
         for _ in range(_MOST_TRIES):
             stored = await self._found(call)
-            if not is_meant(call, stored.etag):
-                raise lost(LostRace(stored.etag), "schedule")
+            require_meant(call, stored.etag, "schedule")
             made = await self.planner.changed(stored, _patched(stored, call.body))
             if isinstance(made, list):
                 raise _invalid(made)
@@ -123,14 +118,13 @@ class ScheduleEndpoints:
 
     async def remove(self, call: Call[None, None]) -> Response:
         """Remove one."""
-        if await self.schedules.remove(call.named("id"), service=call.caller.sees):
-            raise not_found()
+        there(await self.schedules.remove(call.named("id"), service=call.caller.sees))
         return Answer(status=HTTPStatus.NO_CONTENT).response()
 
     async def pause(self, call: Call[None, None]) -> Response:
         """Let one be due no more."""
         paused = await self.schedules.pause(call.named("id"), service=call.caller.sees)
-        return _shown(_there(paused))
+        return _shown(there(paused))
 
     async def resume(self, call: Call[None, None]) -> Response:
         """Let one be due again, from now on."""
@@ -138,7 +132,7 @@ class ScheduleEndpoints:
         progress = await self.planner.resumed(stored)
         if isinstance(progress, list):
             raise _invalid(progress)
-        return _shown(_there(await self.schedules.resume(stored, progress)))
+        return _shown(there(await self.schedules.resume(stored, progress)))
 
     async def run_now(self, call: Call[None, None]) -> Response:
         """Make what it would make if it were due."""
@@ -165,19 +159,13 @@ class ScheduleEndpoints:
         return call.page(found, RunsView, RunView.of, place_of)
 
     async def _found(self, call: Call[Any, Any]) -> StoredSchedule:
-        return _there(await self.schedules.get(call.named("id"), service=call.caller.sees))
-
-
-def _there(found: StoredSchedule | NotFound) -> StoredSchedule:
-    if isinstance(found, NotFound):
-        raise not_found()
-    return found
+        return there(await self.schedules.get(call.named("id"), service=call.caller.sees))
 
 
 def _named_anew(found: StoredSchedule | NotFound | NameTaken) -> StoredSchedule:
     if isinstance(found, NameTaken):
         raise _name_taken()
-    return _there(found)
+    return there(found)
 
 
 def _shown(schedule: StoredSchedule) -> Response:

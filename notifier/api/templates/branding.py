@@ -14,7 +14,7 @@ from notifier.api.kit.answers import Answer
 from notifier.api.kit.calls import Call
 from notifier.api.kit.fields import single_line
 from notifier.api.kit.operations import Operation, Reply
-from notifier.api.kit.preconditions import IF_MATCH, if_match, lost, quoted
+from notifier.api.kit.preconditions import IF_MATCH, if_match, in_time, quoted
 from notifier.api.kit.problems import PRECONDITION_FAILED
 from notifier.api.kit.views import View
 from notifier.api.templates.cascades import bounded, once
@@ -40,7 +40,6 @@ from notifier.content.brand import (
 from notifier.content.cascading import Cascade, Cascader
 from notifier.content.library import BRAND, Library
 from notifier.errors import RecipientError
-from notifier.idempotency import LostRace
 from notifier.notification.model import Channel
 
 PATH = "/api/v1/brand"
@@ -180,9 +179,7 @@ class Branding:
         brand = call.body.brand(service)
         change = partial(self.brands.save, service=service, brand=brand, if_match=if_match(call))
         cascade = await self._cascade(service, brand) if call.query.cascade else None
-        saved = await once(call, change, cascade, partial(_shown, service, brand))
-        if isinstance(saved, LostRace):
-            raise lost(saved, "brand")
+        saved = in_time(await once(call, change, cascade, partial(_shown, service, brand)), "brand")
         self.library.forget()
         assert isinstance(saved, Response)  # noqa: S101  all else is said above
         return saved

@@ -2,12 +2,11 @@
 
 from collections.abc import Collection
 
-from notifier.api.kit.problems import InvalidField, invalid, not_found
+from notifier.api.kit.problems import InvalidField, invalid, there
 from notifier.api.templates.fillings import FillingRequest
 from notifier.content.library import TemplateStore, WrittenVersion
 from notifier.content.shared import Shared, Sharing, as_given
 from notifier.content.template import Content, Variables
-from notifier.idempotency import NotFound
 
 
 async def chosen_content(
@@ -32,9 +31,7 @@ async def chosen_content(
         # A partial is put together where it is taken in.
         given = as_given(name, found.source, wanted.version)
         return found.source, await sharing.of(service, found.source, given=given)
-    draft = await templates.draft(service, name)
-    if isinstance(draft, NotFound):
-        raise not_found()
+    draft = there(await templates.draft(service, name))
     content = draft.content
     given = as_given(name, content, draft.next_number)
     return content, await sharing.of(service, content, given=given, drafts=drafts)
@@ -48,10 +45,7 @@ async def written_version(
     Raises:
         ProblemError: 404, there is none of this number.
     """
-    found = await templates.written(service, name, number)
-    if isinstance(found, NotFound):
-        raise not_found()
-    return found
+    return there(await templates.written(service, name, number))
 
 
 def chosen_variables(content: Content, wanted: FillingRequest) -> Variables:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from notifier.api.kit.answers import Answer, ok
 from notifier.api.kit.calls import Call
 from notifier.api.kit.operations import Operation, Reply
-from notifier.api.kit.preconditions import IF_MATCH, if_match, is_meant, lost, quoted
+from notifier.api.kit.preconditions import IF_MATCH, if_match, in_time, quoted, require_meant
 from notifier.api.kit.problems import (
     BUSY,
     INVALID,
@@ -20,6 +20,7 @@ from notifier.api.kit.problems import (
     PRECONDITION_FAILED,
     ProblemError,
     not_found,
+    there,
 )
 from notifier.api.kit.rooms import ConcurrencyLimit
 from notifier.api.templates.cascades import bounded, once
@@ -87,15 +88,12 @@ class TemplateWriting:
             content=call.body.content(),
             if_match=if_match(call),
         )
-        if isinstance(saved, LostRace):
-            raise lost(saved, "draft")
-        return await self._shown(saved)
+        return await self._shown(in_time(saved, "draft"))
 
     async def publish(self, call: Call[None, CascadeQuery]) -> Response:
         """Make a version of a draft without errors."""
         draft = await self._draft(call)
-        if not is_meant(call, draft.etag):
-            raise lost(LostRace(draft.etag), "draft")
+        require_meant(call, draft.etag, "draft")
         checked = await self._checked(draft)
         if checked.compiled is None:
             return await call.refuse(refused(checked))
@@ -132,9 +130,7 @@ class TemplateWriting:
         """Let nothing new be sent with a template."""
         service, name = call.acting_for(call.query.service), named_template(call)
         change = partial(self.templates.archive, service=service, name=name)
-        result = await call.once(change, Answer(status=HTTPStatus.NO_CONTENT))
-        if isinstance(result, NotFound):
-            raise not_found()
+        result = there(await call.once(change, Answer(status=HTTPStatus.NO_CONTENT)))
         self.library.forget()
         return result
 
@@ -155,10 +151,7 @@ class TemplateWriting:
         self, call: "Call[Any, TemplateQuery] | Call[None, CascadeQuery]"
     ) -> TemplateDraft:
         service = call.acting_for(call.query.service)
-        found = await self.templates.draft(service, named_template(call))
-        if isinstance(found, NotFound):
-            raise not_found()
-        return found
+        return there(await self.templates.draft(service, named_template(call)))
 
     async def _checked(self, draft: TemplateDraft) -> Checked:
         given = as_given(draft.name, draft.content, draft.next_number)

@@ -18,7 +18,7 @@ from notifier.api.kit.problems import (
     InvalidField,
     ProblemError,
     invalid,
-    not_found,
+    there,
 )
 from notifier.api.kit.querying import named_place
 from notifier.api.kit.views import InvalidFieldView
@@ -48,7 +48,6 @@ from notifier.audience.topic import (
     TopicStore,
     is_topic_key,
 )
-from notifier.idempotency import NotFound
 from notifier.notification.model import JsonValue
 
 PREFIX = "/api/v1/topics"
@@ -97,19 +96,19 @@ class TopicEndpoints:
     async def show(self, call: Call[None, TopicQuery]) -> Response:
         """Show one."""
         service, key = _place(call)
-        topic = _found(await self.topics.get(service, key))
+        topic = there(await self.topics.get(service, key))
         members = await self.topics.count(service, key)
         return ok(CountedTopicView(**dict(TopicView.of(topic)), members=members))
 
     async def remove(self, call: Call[None, TopicQuery]) -> Response:
         """Remove one, with its members."""
-        _found(await self.topics.remove(*_place(call)))
+        there(await self.topics.remove(*_place(call)))
         return Answer(status=HTTPStatus.NO_CONTENT).response()
 
     async def show_members(self, call: Call[None, MembersQuery]) -> Response:
         """Show a page of members."""
         service, key = _place(call)
-        _found(await self.topics.get(service, key))
+        there(await self.topics.get(service, key))
         limit = call.query.limit
         found = await self.topics.members(service, key, limit=limit + 1, after=call.query.after)
         return call.page(found, MembersView, MemberView.of, lambda member: member.user_id)
@@ -120,15 +119,15 @@ class TopicEndpoints:
         readings = list(_read_members(call.body.members))
         members = [each for each in readings if isinstance(each, Member)]
         if not members:
-            _found(await self.topics.get(service, key))
+            there(await self.topics.get(service, key))
             raise _all_invalid(readings)
-        new = _found(await self.topics.add(service, key, members))
+        new = there(await self.topics.add(service, key, members))
         return ok(_added(call.body.members, readings, new))
 
     async def drop(self, call: Call[UserIdsRequest, TopicQuery]) -> Response:
         """Remove up to a thousand members."""
         asked = call.body.user_ids
-        removed = _found(await self.topics.drop(*_place(call), dict.fromkeys(asked)))
+        removed = there(await self.topics.drop(*_place(call), dict.fromkeys(asked)))
         items = [
             DroppedMemberView(user_id=id, status="removed" if id in removed else "no_member")
             for id in asked
@@ -248,12 +247,6 @@ class TopicEndpoints:
 
 def _place(call: Call[Any, Any]) -> tuple[str, str]:
     return call.acting_for(call.query.service), str(call.named("topic"))
-
-
-def _found(found: Found | NotFound) -> Found:
-    if isinstance(found, NotFound):
-        raise not_found()
-    return found
 
 
 def _read_members(values: Sequence[JsonValue]) -> Iterator[Member | list[InvalidField]]:

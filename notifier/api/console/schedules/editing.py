@@ -19,7 +19,7 @@ from notifier.api.console.schedules.reading import (
 from notifier.api.console.schedules.views import CATCH_UP, filled_in
 from notifier.api.console.visits import ConsolePage, Visit
 from notifier.api.console.words import CHANNELS
-from notifier.api.kit.problems import not_found
+from notifier.api.kit.problems import not_found, there
 from notifier.audience.quiet_hours import WEEKDAYS
 from notifier.content.library import TemplateStore
 from notifier.idempotency import LostRace, NotFound
@@ -200,10 +200,7 @@ class ScheduleForm:
         return visit.caller.may_name(named)
 
     async def _found(self, visit: Visit) -> StoredSchedule:
-        found = await self.schedules.get(visit.named("id"), service=visit.caller.sees)
-        if isinstance(found, NotFound):
-            raise not_found()
-        return found
+        return there(await self.schedules.get(visit.named("id"), service=visit.caller.sees))
 
 
 def _fields(form: Form) -> Mapping[str, object]:

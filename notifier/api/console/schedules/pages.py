@@ -11,8 +11,7 @@ from notifier.api.console.layout import Section
 from notifier.api.console.schedules import views
 from notifier.api.console.schedules.ahead import look_ahead
 from notifier.api.console.visits import ConsolePage, Visit
-from notifier.api.kit.problems import not_found
-from notifier.idempotency import NotFound
+from notifier.api.kit.problems import not_found, there
 from notifier.schedules.due import Firing
 from notifier.schedules.firing import Maker, fired, in_words, manual_run
 from notifier.schedules.planning import Planner
@@ -100,7 +99,7 @@ class SchedulePages:
 
     async def pause(self, visit: Visit) -> Response:
         """Let one be due no more."""
-        _there(await self.schedules.pause(visit.named("id"), service=visit.caller.sees))
+        there(await self.schedules.pause(visit.named("id"), service=visit.caller.sees))
         return _back(visit, "paused")
 
     async def resume(self, visit: Visit) -> Response:
@@ -109,7 +108,7 @@ class SchedulePages:
         progress = await self.planner.resumed(stored)
         if isinstance(progress, list):
             return _back(visit, "not_resumed")
-        _there(await self.schedules.resume(stored, progress))
+        there(await self.schedules.resume(stored, progress))
         return _back(visit, "resumed")
 
     async def ask_to_remove(self, visit: Visit) -> Response:
@@ -118,8 +117,7 @@ class SchedulePages:
 
     async def remove(self, visit: Visit) -> Response:
         """Remove one."""
-        if await self.schedules.remove(visit.named("id"), service=visit.caller.sees):
-            raise not_found()
+        there(await self.schedules.remove(visit.named("id"), service=visit.caller.sees))
         return visit.to(SECTION.path, done="removed")
 
     async def ask_to_run(self, visit: Visit) -> Response:
@@ -151,7 +149,7 @@ class SchedulePages:
         )
 
     async def _found(self, visit: Visit) -> StoredSchedule:
-        return _there(await self.schedules.get(visit.named("id"), service=visit.caller.sees))
+        return there(await self.schedules.get(visit.named("id"), service=visit.caller.sees))
 
 
 def _back(visit: Visit, done: str) -> Response:
@@ -159,12 +157,6 @@ def _back(visit: Visit, done: str) -> Response:
     is_listed = visit.form.text("from") == "list"
     path = SECTION.path if is_listed else f"{SECTION.path}/{visit.named('id')}"
     return visit.to(path, done=done)
-
-
-def _there(found: StoredSchedule | NotFound) -> StoredSchedule:
-    if isinstance(found, NotFound):
-        raise not_found()
-    return found
 
 
 def _id(text: str) -> UUID | None:
