@@ -5,10 +5,10 @@ SQLAlchemy's way from a statement to its rows costs several times what the drive
 
 from collections import namedtuple
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeAlias
 
-from sqlalchemy import CompoundSelect, Dialect, Float, Insert, Row, Select, Update
+from sqlalchemy import CompoundSelect, Connection, Dialect, Float, Insert, Row, Select, Update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
@@ -34,20 +34,23 @@ class Single:
     async def run(self, connection: AsyncConnection, parameters: Parameters) -> Sequence[Row[Any]]:
         """Make the change in a transaction of the caller's; returns the statement's rows."""
         if connection.dialect.name == "postgresql":
-            return await _rows(connection, self.statement, parameters)
+            return await connection.run_sync(_rows, self.statement, parameters)
         steps = self.in_steps(parameters)
-        step = next(steps)
-        while True:
-            try:
-                step = steps.send(await _rows(connection, *step))
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]  # the type of Steps
+        return await connection.run_sync(lambda held: taken(steps, partial(_rows, held)))
 
 
-async def _rows(
-    connection: AsyncConnection, statement: Query, parameters: Parameters
-) -> Sequence[Row[Any]]:
-    result = await connection.execute(statement, parameters)
+def taken(steps: Steps, rows: Callable[[Query, Parameters], Rows]) -> Rows:
+    """Take the steps of a change, each for what `rows` returns of it; returns what it returns."""
+    step = next(steps)
+    while True:
+        try:
+            step = steps.send(rows(*step))
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]  # the type of Steps
+
+
+def _rows(connection: Connection, statement: Query, parameters: Parameters) -> Rows:
+    result = connection.execute(statement, parameters)
     return result.all() if result.returns_rows else ()
 
 

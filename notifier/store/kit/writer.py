@@ -9,7 +9,7 @@ from functools import partial
 
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from notifier.store.kit.statements import Parameters, Query, Rows, Single, compiled
+from notifier.store.kit.statements import Parameters, Query, Rows, Single, compiled, taken
 
 
 class Writer:
@@ -52,23 +52,13 @@ class Writer:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
-            rows = _changed(connection, single, parameters)
+            rows = taken(single.in_steps(parameters), partial(_rows, connection))
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
         return rows
-
-
-def _changed(connection: sqlite3.Connection, single: Single, parameters: Parameters) -> Rows:
-    steps = single.in_steps(parameters)
-    step = next(steps)
-    while True:
-        try:
-            step = steps.send(_rows(connection, *step))
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]  # the type of Steps
 
 
 def _rows(connection: sqlite3.Connection, statement: Query, parameters: Parameters) -> Rows:
