@@ -1,7 +1,9 @@
 """Templates that were written to hurt, each filled in a process that may use little."""
 
+import asyncio
 import resource
-from collections.abc import Iterator
+import threading
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from notifier.content.template import Rendered
 from notifier.errors import TemplateError, WorkshopUnavailableError
 from notifier.notification.model import Channel
 from notifier.rendering.aside import TOO_EXPENSIVE, Aside
@@ -317,6 +320,28 @@ async def test_a_child_that_others_end_is_not_the_templates_fault() -> None:
             variables={"v": "a"},
             offered=offered(),
         )
+
+
+async def test_filling_aside_takes_no_thread_and_who_gives_up_leaves_no_answer() -> None:
+    renderer, threads = VersionRenderer(StandingClock()), threading.active_count()
+
+    def filling(value: str) -> Coroutine[Any, Any, Rendered]:
+        return renderer.render(
+            version(sms("{{ v|indent(2) }}")),
+            Channel.SMS,
+            locale="en",
+            variables={"v": value},
+            offered=offered(),
+        )
+
+    assert (await filling("a")).text == "a"
+    given_up = asyncio.create_task(filling("b"))
+    await asyncio.sleep(0)  # asked, and not answered
+    given_up.cancel()
+
+    assert (await filling("c")).text == "c"
+    assert given_up.cancelled()
+    assert threading.active_count() == threads
 
 
 def test_after_a_bomb_others_are_filled_as_before() -> None:
