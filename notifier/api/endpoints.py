@@ -20,7 +20,7 @@ from notifier.api.inbox_stream import InboxFeed
 from notifier.api.kit.access import Doorkeeper
 from notifier.api.kit.calls import Call
 from notifier.api.kit.config import ApiConfig
-from notifier.api.kit.openapi import openapi_document
+from notifier.api.kit.openapi import Description
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.rooms import ConcurrencyLimit, Room
 from notifier.api.making import Common
@@ -348,7 +348,7 @@ def _for_development(ports: ApiPorts, config: ApiConfig, library: Library) -> Se
 def _openapi_operation(others: Sequence[Operation]) -> Operation:
     async def openapi(call: Call[None, None]) -> Response:
         root: str = call.request.scope.get("root_path", "")
-        served = {**document, "servers": [{"url": root or "/"}]}
+        served = {**await description.document(), "servers": [{"url": root or "/"}]}
         return Response(orjson.dumps(served), media_type="application/json")
 
     operation = Operation(
@@ -360,5 +360,5 @@ def _openapi_operation(others: Sequence[Operation]) -> Operation:
         serve=openapi,
         replies={200: Reply(description="The document")},
     )
-    document = openapi_document([*others, operation])
+    description = Description([*others, operation])
     return operation

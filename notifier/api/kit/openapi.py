@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 document, made from the same declarations as the router."""
 
+import asyncio
 import json
 import re
 from collections import defaultdict
@@ -116,6 +117,25 @@ _TRACEPARENT: JsonValue = {
     "description": "W3C trace context; delivery continues this trace.",
     "schema": {"type": "string"},
 }
+
+
+class Description:
+    """The document of `operations`, made when it is first asked for, beside the event loop.
+
+    Making it takes as much as all else of the application, and few ask.
+    """
+
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        self._operations = operations
+        self._making = asyncio.Lock()
+        self._made: Mapping[str, JsonValue] | None = None
+
+    async def document(self) -> Mapping[str, JsonValue]:
+        """The document; whoever asks while it is made waits for it."""
+        async with self._making:
+            if self._made is None:
+                self._made = await asyncio.to_thread(openapi_document, self._operations)
+        return self._made
 
 
 def openapi_document(operations: Sequence[Operation]) -> dict[str, JsonValue]:
