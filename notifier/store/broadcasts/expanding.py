@@ -33,8 +33,9 @@ from notifier.notification.model import Status
 from notifier.notification.outcomes import SUPPRESSED
 from notifier.notification.transitions import CANCEL
 from notifier.store.broadcasts.rows import counts_text, to_broadcast, to_counts
-from notifier.store.broadcasts.tables import IS_NAMED, broadcasts, is_in, named
+from notifier.store.broadcasts.tables import IS_NAMED, broadcasts, is_in
 from notifier.store.kit.database import Database
+from notifier.store.kit.naming import named
 from notifier.store.kit.sql import (
     ID,
     Now,

@@ -24,9 +24,10 @@ from notifier.broadcasts.broadcast import (
 )
 from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
 from notifier.store.broadcasts.rows import to_broadcast, values
-from notifier.store.broadcasts.tables import IS_NAMED, broadcasts, is_in, named
+from notifier.store.broadcasts.tables import IS_NAMED, broadcasts, is_in
 from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
+from notifier.store.kit.naming import named
 from notifier.store.kit.paging import listed, matching, newest_first
 from notifier.store.kit.sql import (
     Now,

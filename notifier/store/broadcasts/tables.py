@@ -1,7 +1,5 @@
 """The table of broadcasts, and finding one in it."""
 
-from uuid import UUID
-
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -9,19 +7,16 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    and_,
-    or_,
 )
 
 from notifier.broadcasts.broadcast import (
     State,
 )
+from notifier.store.kit.naming import is_named
 from notifier.store.kit.sql import (
-    ID,
     JsonObject,
     UtcTime,
     literal_text,
-    parameter,
 )
 from notifier.store.kit.tables import metadata, partial_index
 
@@ -69,12 +64,4 @@ def is_in(*states: State) -> ColumnElement[bool]:
     return broadcasts.c.state.in_([literal_text(each) for each in states])
 
 
-IS_NAMED = and_(
-    broadcasts.c.id == parameter("which_id", ID),
-    or_(parameter("which_service").is_(None), broadcasts.c.service == parameter("which_service")),
-)
-
-
-def named(id: UUID, service: str | None) -> dict[str, object]:
-    """Return the parameters of `IS_NAMED`; any service's if None."""
-    return {"which_id": id, "which_service": service}
+IS_NAMED = is_named(broadcasts)

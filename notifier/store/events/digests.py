@@ -11,13 +11,11 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     ScalarSelect,
-    and_,
     case,
     func,
     literal,
     literal_column,
     null,
-    or_,
     select,
     update,
 )
@@ -28,8 +26,9 @@ from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Reme
 from notifier.store.events.tables import IS_FAILED, digests
 from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
+from notifier.store.kit.naming import is_named, named
 from notifier.store.kit.paging import listed, matching, newest_first
-from notifier.store.kit.sql import ID, Now, SecondsUntil, parameter
+from notifier.store.kit.sql import Now, SecondsUntil
 
 _d = digests.c
 _MOST_COUNTED = 1_000_000
@@ -44,10 +43,7 @@ _IN: Mapping[DigestState, ColumnElement[bool]] = {
     DigestState.FAILED: _is_failed,
 }
 _state = case(*((which, literal(state.value)) for state, which in _IN.items())).label("state")
-_IS_NAMED = and_(
-    _d.id == parameter("which_id", ID),
-    or_(parameter("which_service").is_(None), _d.service == parameter("which_service")),
-)
+_IS_NAMED = is_named(digests)
 _GET = select(*_d, _state).where(_IS_NAMED)
 _REPLAY = (
     update(digests)
@@ -101,7 +97,7 @@ class SqlDigestStore:
     async def replay(
         self, id: UUID, *, service: str | None, idempotency: Idempotency | None = None
     ) -> Applied | Remembered | KeyReused | StoredDigest | NotFound:
-        which = {"which_id": id, "which_service": service}
+        which = named(id, service)
 
         async def work(connection: AsyncConnection) -> Applied | StoredDigest | NotFound:
             if (await connection.execute(_REPLAY, which)).rowcount:
@@ -123,8 +119,7 @@ async def _under_way(connection: AsyncConnection) -> DigestsUnderWay:
 async def _get(
     connection: AsyncConnection, id: UUID, service: str | None
 ) -> StoredDigest | NotFound:
-    which = {"which_id": id, "which_service": service}
-    row = (await connection.execute(_GET, which)).one_or_none()
+    row = (await connection.execute(_GET, named(id, service))).one_or_none()
     return _to_digest(row) if row else NotFound()
 
 

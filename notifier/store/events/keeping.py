@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Float, Row, delete, or_, select
+from sqlalchemy import Float, Row, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.events.event import (
@@ -25,6 +25,7 @@ from notifier.store.events.recording import Recorder, find, standing
 from notifier.store.events.tables import digests, event_matches, events
 from notifier.store.kit.batcher import batched
 from notifier.store.kit.database import Database
+from notifier.store.kit.naming import is_named, named
 from notifier.store.kit.paging import listed, matching, newest_first
 from notifier.store.kit.rows import encode, joined
 from notifier.store.kit.sql import ID, SecondsFromNow, given_rows, parameter
@@ -32,10 +33,7 @@ from notifier.store.notification.settings import StoreSettings
 
 _e = events.c
 _m = event_matches.c
-_GET = select(events).where(
-    _e.id == parameter("which_id", ID),
-    or_(parameter("which_service").is_(None), _e.service == parameter("which_service")),
-)
+_GET = select(events).where(is_named(events))
 _MATCHES = (
     (
         select(
@@ -81,10 +79,8 @@ class SqlEventStore:
         return [each for portion in answers for each in portion]
 
     async def get(self, id: UUID, *, service: str | None) -> StoredEvent | None:
-        named = {"which_id": id, "which_service": service}
-
         async def work(connection: AsyncConnection) -> StoredEvent | None:
-            row = (await connection.execute(_GET, named)).one_or_none()
+            row = (await connection.execute(_GET, named(id, service))).one_or_none()
             return _to_event(row) if row else None
 
         return await self._database.read(work)

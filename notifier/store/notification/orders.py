@@ -13,6 +13,7 @@ from notifier.notification.orders import Erased, MoveResult, Refused
 from notifier.notification.transitions import REPLAY, Transition
 from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
+from notifier.store.kit.naming import is_named, named
 from notifier.store.kit.sql import ID, parameter
 from notifier.store.notification import timeline
 from notifier.store.notification.cancelling import cancel_within
@@ -23,10 +24,7 @@ from notifier.store.notification.taking import given_limit
 
 _FIND = (
     select(n.c.id, n.c.status, n.c.attempt, is_kept().label("is_kept"))
-    .where(
-        n.c.id == parameter("which_id", ID),
-        or_(parameter("which_service").is_(None), n.c.service == parameter("which_service")),
-    )
+    .where(is_named(n))
     .with_for_update(of=n)
 )
 _named = select(parameter("which_id", ID).label("id")).subquery("picked")
@@ -40,9 +38,7 @@ async def move(
     service: str | None,
 ) -> Applied | Refused | Erased | NotFound:
     """Apply any transition that needs nothing but its name."""
-    found = (
-        await connection.execute(_FIND, {"which_id": id, "which_service": service})
-    ).one_or_none()
+    found = (await connection.execute(_FIND, named(id, service))).one_or_none()
     if found is None:
         return NotFound()
     if (await connection.execute(changes(transition, _named), {"which_id": id})).all():

@@ -22,13 +22,13 @@ from notifier.schedules.schedule import (
 )
 from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
+from notifier.store.kit.naming import named
 from notifier.store.kit.paging import listed, matching, newest_first
 from notifier.store.kit.sql import Now, SecondsFromNow, UtcTime, parameter
 from notifier.store.notification.settings import StoreSettings
 from notifier.store.schedules.rows import progress_values, to_run, to_schedule, values
 from notifier.store.schedules.tables import (
     IS_NAMED,
-    named,
     schedule_counts,
     schedule_runs,
     schedules,

@@ -1,7 +1,5 @@
 """The tables of schedules."""
 
-from uuid import UUID
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -12,11 +10,10 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    and_,
-    or_,
 )
 
-from notifier.store.kit.sql import ID, UtcTime, parameter
+from notifier.store.kit.naming import is_named
+from notifier.store.kit.sql import UtcTime
 from notifier.store.kit.tables import metadata, partial_index
 
 schedules = Table(
@@ -88,12 +85,4 @@ schedule_counts = Table(
     Column("late_s", Float, nullable=False),
 )
 
-IS_NAMED = and_(
-    schedules.c.id == parameter("which_id", ID),
-    or_(parameter("which_service").is_(None), schedules.c.service == parameter("which_service")),
-)
-
-
-def named(id: UUID, service: str | None) -> dict[str, object]:
-    """Return the parameters of `IS_NAMED`; any service's if None."""
-    return {"which_id": id, "which_service": service}
+IS_NAMED = is_named(schedules)
