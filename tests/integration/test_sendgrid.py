@@ -13,6 +13,7 @@ from notifier.errors import SettingsError
 from notifier.mailbox import Mailbox
 from notifier.notification.mail import Attached, MailDetails
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
+from tests.patience import AT_ALL_S
 from tests.servers.messages import MESSAGE_ID, ManualClock, a_message
 from tests.servers.providers import (
     BreakOffAnswer,
@@ -37,7 +38,7 @@ def a_config(sendgrid: SendGrid) -> SendGridConfig:
         api_key=sendgrid.api_key,
         sender="Shop <no-reply@shop.example>",
         base_url=f"{sendgrid.base_url}/",
-        timeout_s=5,
+        timeout_s=AT_ALL_S,
     )
 
 

@@ -37,7 +37,7 @@ def a_config(twilio: Twilio) -> TwilioConfig:
         auth_token=twilio.auth_token,
         sender="+15005550006",
         base_url=f"{twilio.base_url}/",
-        timeout_s=5,
+        timeout_s=AT_ALL_S,
     )
 
 

@@ -80,15 +80,16 @@ async def test_a_chain_in_a_preview_is_a_finding_and_the_parent_goes_on(
 
 async def test_the_loop_goes_on_while_a_child_is_busy(workshop: ChildWorkshop) -> None:
     asked = asyncio.create_task(previewed(workshop, sms(ENDLESS)))
-    longest, before = 0.0, perf_counter()
+    longest_s, began_s = 0.0, perf_counter()
+    before_s = began_s
     while not asked.done():
         await asyncio.wait({asked}, timeout=0.05)
-        longest, before = max(longest, perf_counter() - before), perf_counter()
+        longest_s, before_s = max(longest_s, perf_counter() - before_s), perf_counter()
 
     found = await asked
     assert isinstance(found, list)
     assert [each.code for each in found if isinstance(each, Finding)] == ["too-complex"]
-    assert longest < 1
+    assert longest_s < (before_s - began_s) / 3
 
 
 async def test_what_a_child_finds_is_what_is_found_here(workshop: ChildWorkshop) -> None:
