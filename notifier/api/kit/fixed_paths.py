@@ -1,7 +1,6 @@
 """Routing of paths without parts: looked up, where a router tries one pattern after another."""
 
 from collections.abc import Mapping, Sequence
-from itertools import takewhile
 
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import Receive, Scope, Send
@@ -26,11 +25,16 @@ class FixedPaths:
 
 def _fixed(routes: Sequence[BaseRoute]) -> Mapping[str, Route]:
     """Return the routes of fixed paths by these, but for those that another comes before."""
-    fixed = [each for each in routes if isinstance(each, Route) and not each.param_convertors]
-    return {each.path: each for each in fixed if not _is_taken(each, routes)}
+    fixed: dict[str, Route] = {}
+    others: list[BaseRoute] = []
+    for route in routes:
+        if not isinstance(route, Route) or route.param_convertors:
+            others.append(route)
+        elif route.path not in fixed and not _is_taken(route.path, others):
+            fixed[route.path] = route
+    return fixed
 
 
-def _is_taken(route: Route, routes: Sequence[BaseRoute]) -> bool:
-    scope: Scope = {"type": "http", "path": route.path, "method": "GET", "root_path": ""}
-    before = takewhile(lambda each: each is not route, routes)
+def _is_taken(path: str, before: Sequence[BaseRoute]) -> bool:
+    scope: Scope = {"type": "http", "path": path, "method": "GET", "root_path": ""}
     return any(each.matches(scope)[0].value for each in before)
