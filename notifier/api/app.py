@@ -13,6 +13,7 @@ from notifier.api.endpoints import all_operations
 from notifier.api.inbox.shapes import PREFIX as INBOX_PREFIX
 from notifier.api.inbox_stream import InboxFeed
 from notifier.api.kit.access import Doorkeeper, KeyRing
+from notifier.api.kit.auditing import Auditor
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.fixed_paths import FixedPaths
 from notifier.api.kit.middleware import RequestFrame, Rooms
@@ -41,10 +42,12 @@ def create_app(ports: ApiPorts, config: ApiConfig, lifespan: Lifespan | None = N
     doorkeeper = Doorkeeper(ring, tokens, config, ports.clock)
     metrics = _metrics(ports, config) if config.has_metrics else None
     common = make_common(ports, config)
+    auditor = _auditor(ports)
     operations = all_operations(ports, config, common, doorkeeper, tokens, feed, metrics=metrics)
-    pages = console(ports, config, common, doorkeeper) if config.has_console else ()
+    pages = console(ports, config, common, doorkeeper, auditor) if config.has_console else ()
+    desk = _desk(ports, config, auditor)
     app = Starlette(
-        routes=[*routes(operations, doorkeeper, _desk(ports, config)), *pages, static_files()],
+        routes=[*routes(operations, doorkeeper, desk), *pages, static_files()],
         lifespan=_closing(feed, lifespan or (lambda _: nullcontext())),
     )
     app.router.redirect_slashes = False
@@ -62,13 +65,19 @@ def create_app(ports: ApiPorts, config: ApiConfig, lifespan: Lifespan | None = N
     return app
 
 
-def _desk(ports: ApiPorts, config: ApiConfig) -> Desk:
+def _desk(ports: ApiPorts, config: ApiConfig, auditor: Auditor) -> Desk:
     return Desk(
         once=ports.once,
+        auditor=auditor,
         pepper=config.pepper,
         max_body_bytes=config.max_body_bytes,
         body_timeout_s=config.body_timeout_s,
     )
+
+
+def _auditor(ports: ApiPorts) -> Auditor:
+    kept = ports.keeping
+    return Auditor(log=kept.audit, pseudonyms=kept.pseudonyms, new_id=ports.new_id)
 
 
 def _metrics(ports: ApiPorts, config: ApiConfig) -> Metrics:

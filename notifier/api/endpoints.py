@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from notifier.access.subscribers import SubscriberTokens
 from notifier.api.attachments import AttachmentEndpoints
+from notifier.api.audit import AuditEndpoints
 from notifier.api.broadcasts.endpoints import BroadcastEndpoints
 from notifier.api.categories.endpoints import CategoryEndpoints
 from notifier.api.erasures import ErasureEndpoints
@@ -300,7 +301,12 @@ def _on_the_service(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:
     erasures = ErasureEndpoints(
         erasures=kept.erasures, pseudonyms=kept.pseudonyms, new_id=ports.new_id
     )
-    return (*health.operations(), *retention.operations(), *erasures.operations())
+    return (
+        *health.operations(),
+        *retention.operations(),
+        *erasures.operations(),
+        *AuditEndpoints(log=kept.audit).operations(),
+    )
 
 
 def _on_events(

@@ -18,6 +18,7 @@ from notifier.audience.person import Directory, PersonStore
 from notifier.audience.pseudonym import Pseudonyms
 from notifier.audience.suppression import SuppressionStore
 from notifier.audience.topic import TopicStore, TopicZones
+from notifier.audit import AuditLog
 from notifier.broadcasts.broadcast import BroadcastStore
 from notifier.clock import Clock
 from notifier.content.attachment import Attachments
@@ -47,11 +48,12 @@ from notifier.schedules.schedule import ScheduleStore
 
 @dataclass(frozen=True, slots=True)
 class KeepingPorts:
-    """What says how long things are kept, and whom to erase."""
+    """What says how long things are kept, whom to erase, and who changed what."""
 
     rules: RetentionRules
     erasures: Erasures
     pseudonyms: Pseudonyms
+    audit: AuditLog
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from notifier import __version__
+from notifier.audit import acting
+from notifier.commands.acting import act_of
 from notifier.commands.showing import say
 from notifier.errors import NotifierError, SchemaError, SettingsError
 from notifier.importing import imported
@@ -64,6 +66,7 @@ COMMANDS: Mapping[str, Listed] = {
     "schedules": Listed("schedules", "A template again and again."),
     "events": Listed("events", "What happened, and what came of it."),
     "digests": Listed("digests", "What several events come to, sent as one."),
+    "audit": Listed("audit", "Who changed what."),
 }
 
 
@@ -72,7 +75,12 @@ class _Root(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, listed, rest = super().resolve_command(ctx, args)
-        return name, command(name) if name else listed, rest
+        if name is None:
+            return name, listed, rest
+        found = command(name)
+        if rest and isinstance(found, TyperGroup):
+            ctx.with_resource(acting(act_of(name, rest)))
+        return name, found, rest
 
 
 def command(name: str) -> Any:

@@ -151,7 +151,12 @@ def _over(stores: Stores) -> partial[ApiPorts]:
 
 
 def _keeping(settings: Settings, stores: Stores) -> KeepingPorts:
-    return KeepingPorts(stores.retention_rules, stores.erasures, pseudonyms_of(settings))
+    return KeepingPorts(
+        rules=stores.retention_rules,
+        erasures=stores.erasures,
+        pseudonyms=pseudonyms_of(settings),
+        audit=stores.audit,
+    )
 
 
 def _api_config(settings: Settings, clock: Clock) -> ApiConfig:

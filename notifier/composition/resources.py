@@ -80,6 +80,7 @@ async def open_resources(settings: Settings, role: str) -> AsyncIterator[Resourc
         default_zone=settings.audience.time_zone,
         events_kept_days=settings.events.kept_days,
         schedule_runs_kept_days=settings.relay.schedule_runs_kept_days,
+        audit_kept_days=settings.audit.kept_days,
     )
     async with (
         open_stores(settings, limits) as stores,

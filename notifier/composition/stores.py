@@ -5,6 +5,7 @@ from functools import cached_property
 from notifier.clock import SystemClock
 from notifier.content.uploading import Filing
 from notifier.store.attachments import SqlAttachments, SqlContents
+from notifier.store.audit import SqlAuditLog, note_act
 from notifier.store.brands import SqlBrandStore
 from notifier.store.broadcasts.expanding import SqlExpansion
 from notifier.store.broadcasts.keeping import SqlBroadcastStore
@@ -57,6 +58,7 @@ class Stores:
 
     def __init__(self, database: Database, limits: StoreSettings) -> None:
         self.database = database
+        database.beside(note_act)
         self._limits = limits
 
     @cached_property
@@ -228,6 +230,10 @@ class Stores:
     @cached_property
     def purge(self) -> SqlPurge:
         return SqlPurge(self.database)
+
+    @cached_property
+    def audit(self) -> SqlAuditLog:
+        return SqlAuditLog(self.database, kept_days=self._limits.audit_kept_days)
 
     @cached_property
     def feed(self) -> SqlFeed:

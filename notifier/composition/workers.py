@@ -249,6 +249,7 @@ def make_relay(
             waking(stores.inbox),
             purging(stores.caps, "caps"),
             purging(stores.schedules, "schedules"),
+            purging(stores.audit, "audit"),
             *_event_duties(settings, resources),
             stores.filing.duty(),
             retaining(stores.purge, retention_terms(settings)),

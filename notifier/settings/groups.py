@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr, model_validator
 
 from notifier.mailbox import parse_mailbox
+from notifier.settings.audit import AuditSettings
 from notifier.settings.events import EventSettings
 from notifier.settings.hooks import HookSettings
 from notifier.settings.reading import (
@@ -374,6 +375,7 @@ class Settings(KeySettings, TopologySettings, ClientSettings):
     audience: AudienceSettings = AudienceSettings()
     retention: RetentionSettings = RetentionSettings()
     erasure: ErasureSettings = ErasureSettings()
+    audit: AuditSettings = AuditSettings()
     secrets: SecretSettings = SecretSettings()
 
     @model_validator(mode="after")

@@ -139,7 +139,9 @@ class Node:
             choice_history=self.stores.choice_history,
             caps=self.stores.caps,
             hook_counts=self.stores.hook_counts,
-            keeping=KeepingPorts(self.stores.retention_rules, self.stores.erasures, PSEUDONYMS),
+            keeping=KeepingPorts(
+                self.stores.retention_rules, self.stores.erasures, PSEUDONYMS, self.stores.audit
+            ),
             directory=self.stores.directory,
             renderer=VersionRenderer(SystemClock()),
             workshop=ChildWorkshop(SystemClock()),

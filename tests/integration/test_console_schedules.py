@@ -12,6 +12,7 @@ import pytest
 from uuid_utils import compat
 
 from notifier.audience.topic import Member
+from notifier.audit import AuditFilter, Outcome, Via
 from notifier.content.library import TemplateDraft
 from notifier.content.template import Content
 from notifier.notification.model import Channel
@@ -361,6 +362,18 @@ async def test_one_is_deleted_after_a_question(client: httpx2.AsyncClient) -> No
     assert answer.headers["location"] == f"{SCHEDULES}?done=removed"
     assert (await client.get(path)).status_code == 404
     assert "No schedules yet" in (await client.get(SCHEDULES)).text
+
+
+async def test_what_is_changed_is_noted_with_the_sessions_key(
+    api: Api, client: httpx2.AsyncClient
+) -> None:
+    path = await add(client)
+    await post(client, f"{path}/pause", {"from": "list"})
+
+    paused, added = await api.stores.audit.list(AuditFilter(via=Via.CONSOLE), limit=9, after=None)
+    assert (added.act.action, added.act.service) == ("POST /console/schedules/new", "orders")
+    assert paused.act.target == f"{path}/pause"
+    assert paused.outcome is Outcome.DONE
 
 
 async def test_another_services_schedules_are_not_there(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from starlette.routing import Route
 
 from notifier.access.sessions import Sessions
-from notifier.api.console import broadcasts
+from notifier.api.console import audit, broadcasts
 from notifier.api.console.door import Door
 from notifier.api.console.layout import Layout
 from notifier.api.console.routes import console_routes
@@ -13,23 +13,25 @@ from notifier.api.console.schedules import pages as schedules
 from notifier.api.console.schedules.editing import ScheduleForm
 from notifier.api.console.visits import ConsolePage
 from notifier.api.kit.access import Doorkeeper
+from notifier.api.kit.auditing import Auditor
 from notifier.api.kit.config import ApiConfig
 from notifier.api.making import Common
 from notifier.api.ports import ApiPorts
 
-_SECTIONS = (schedules.SECTION, broadcasts.SECTION)
+_SECTIONS = (schedules.SECTION, broadcasts.SECTION, audit.SECTION)
 
 
 def console(
-    ports: ApiPorts, config: ApiConfig, common: Common, doorkeeper: Doorkeeper
+    ports: ApiPorts, config: ApiConfig, common: Common, doorkeeper: Doorkeeper, auditor: Auditor
 ) -> Sequence[Route]:
     """Return the routes of the console."""
     pages = (
         *_of_schedules(ports, common),
         *broadcasts.BroadcastPages(ports.broadcasts).pages(),
+        *audit.AuditPages(ports.keeping.audit).pages(),
     )
     door = Door(doorkeeper, Sessions(config.pepper), ports.clock)
-    return console_routes(pages, door, Layout(ports.pages, _SECTIONS))
+    return console_routes(pages, door, Layout(ports.pages, _SECTIONS), auditor)
 
 
 def _of_schedules(ports: ApiPorts, common: Common) -> Sequence[ConsolePage]:

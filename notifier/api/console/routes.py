@@ -1,6 +1,7 @@
 """The console's routes: each request is let in, read and checked before its page sees it."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeAlias
 
 from starlette.requests import Request
@@ -13,17 +14,21 @@ from notifier.api.console.entering import SIGN_IN, SIGN_OUT, Entrance
 from notifier.api.console.forms import Form, read_form
 from notifier.api.console.layout import CONSOLE, VISITOR_KEY, Layout, Visitor, is_partial
 from notifier.api.console.visits import ConsolePage, Visit, leading
+from notifier.api.kit.auditing import Auditor
 from notifier.api.kit.problems import SHOWN_KEY, UNAUTHENTICATED, ProblemError, not_found
-from notifier.api.kit.rooms import SERVICE_KEY
+from notifier.api.kit.rooms import KEY_ID_KEY, SERVICE_KEY
 from notifier.api.kit.serving import ROUTE_KEY
+from notifier.audit import Via
 
 Serve: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
-def console_routes(pages: Sequence[ConsolePage], door: Door, layout: Layout) -> Sequence[Route]:
+def console_routes(
+    pages: Sequence[ConsolePage], door: Door, layout: Layout, auditor: Auditor
+) -> Sequence[Route]:
     """Return the routes of `pages`, of what leads to them, and of what is not there."""
     entrance = Entrance(door, layout)
-    inside = Inside(door, layout, entrance)
+    inside = Inside(door, layout, entrance, auditor)
     by_path: dict[str, dict[str, Serve]] = {
         "": {"GET": inside.home},
         SIGN_IN: {"GET": entrance.show, "POST": entrance.enter},
@@ -65,10 +70,11 @@ class _Endpoint:
 class Inside:
     """Lets those in who are signed in, and others to where they can be."""
 
-    def __init__(self, door: Door, layout: Layout, entrance: Entrance) -> None:
+    def __init__(self, door: Door, layout: Layout, entrance: Entrance, auditor: Auditor) -> None:
         self._door = door
         self._layout = layout
         self._entrance = entrance
+        self._auditor = auditor
 
     def serving(self, page: ConsolePage) -> Serve:
         """Return what serves a page to those who may see it."""
@@ -103,6 +109,7 @@ class Inside:
         if visitor is not None:
             request.scope[VISITOR_KEY] = visitor
             request.scope[SERVICE_KEY] = visitor.caller.service
+            request.scope[KEY_ID_KEY] = visitor.caller.key_id
         return visitor
 
     def _stopped(self, request: Request) -> Response:
@@ -125,6 +132,15 @@ class Inside:
             is_change = page.method == "POST" and page.changes
             turn = doorkeeper.changing if is_change else doorkeeper.reading
             async with turn(visit.caller):
-                return await page.serve(visit)
+                return await (self._noted(page, visit) if is_change else page.serve(visit))
         finally:
             doorkeeper.leave(visit.caller)
+
+    async def _noted(self, page: ConsolePage, visit: Visit) -> Response:
+        return await self._auditor.noted(
+            visit.request,
+            visit.caller,
+            via=Via.CONSOLE,
+            action=f"{page.method} {CONSOLE}{page.path}",
+            change=partial(page.serve, visit),
+        )

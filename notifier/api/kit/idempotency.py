@@ -15,6 +15,9 @@ from notifier.api.kit.problems import KEY_REUSED, ProblemError, invalid_paramete
 from notifier.idempotency import Idempotency, KeyReused, Once, Remembered
 from notifier.value import value
 
+REPLAYED = "Idempotency-Replayed"
+"""The header of an answer that was given before."""
+
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
@@ -22,7 +25,7 @@ _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 def remembered(answer: str) -> Response:
     """Return the response that was kept as `answer`, and say that it is one."""
     members = orjson.loads(answer)
-    headers = {**members["headers"], "Idempotency-Replayed": "true"}
+    headers = {**members["headers"], REPLAYED: "true"}
     return Answer(status=members["status"], body=members["body"], headers=headers).response()
 
 

@@ -97,6 +97,12 @@ class Operation:
     is_gathered: bool = field(default=False)
     """It changes what the store writes for many callers in one statement."""
 
+    @property
+    def is_audited(self) -> bool:
+        """Whether it is noted who asks for it: for a change that is none of the daily traffic."""
+        changes = self.scope is not None and self.method != "GET"
+        return changes and not self.is_gathered and not self.is_for_subscribers
+
     def all_problems(self) -> tuple[Problem, ...]:
         """Return every problem that it may answer with."""
         found = [*self.problems, *_OF_ANY_REQUEST]

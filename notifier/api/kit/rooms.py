@@ -14,6 +14,7 @@ from notifier.api.kit.problems import RATE_LIMITED, UNAVAILABLE, ProblemError
 PROBES = ("/healthz", "/readyz")
 HELD_KEY = "notifier.held"
 SERVICE_KEY = "notifier.service"
+KEY_ID_KEY = "notifier.key_id"
 
 
 class Room:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -12,6 +13,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from notifier.api.kit.access import ANYBODY, Caller, Doorkeeper
+from notifier.api.kit.auditing import Auditor
 from notifier.api.kit.body import (
     parse_json,
     read_body,
@@ -25,8 +27,9 @@ from notifier.api.kit.idempotency import Keeping
 from notifier.api.kit.operations import Operation
 from notifier.api.kit.problems import invalid
 from notifier.api.kit.querying import read_query
-from notifier.api.kit.rooms import SERVICE_KEY
+from notifier.api.kit.rooms import KEY_ID_KEY, SERVICE_KEY
 from notifier.api.kit.uploads import begin_upload
+from notifier.audit import Via
 from notifier.idempotency import Once
 
 ROUTE_KEY = "notifier.route"
@@ -37,12 +40,21 @@ class Desk:
     """Reads what operations declare, and serves them."""
 
     once: Once
+    auditor: Auditor
     pepper: bytes = field(repr=False)
     max_body_bytes: int
     body_timeout_s: float
 
     async def serve(self, operation: Operation, request: Request, caller: Caller) -> Response:
-        """Read and check the request, and answer it."""
+        """Read and check the request, and answer it; who asks for a change is noted."""
+        serve = partial(self._serve, operation, request, caller)
+        if not operation.is_audited:
+            return await serve()
+        return await self.auditor.noted(
+            request, caller, via=Via.API, action=operation.id, change=serve
+        )
+
+    async def _serve(self, operation: Operation, request: Request, caller: Caller) -> Response:
         query = read_query(operation.query, request) if operation.query else None
         body = await self._read(operation, request)
         keeping = None
@@ -123,7 +135,7 @@ class _Endpoint:
             caller = await self._doorkeeper.admit(
                 request, operation.scope, takes_tokens=operation.is_for_subscribers
             )
-            scope[SERVICE_KEY] = caller.service
+            scope[SERVICE_KEY], scope[KEY_ID_KEY] = caller.service, caller.key_id
             response = await self._answer(operation, request, caller)
         await response(scope, receive, send)
 

@@ -109,12 +109,17 @@ class Database:
         self._direct = direct
         self._turn = turn or nullcontext()
         self._obstacle = obstacle
+        self._beside: Work[None] | None = None
         self._writer = writer
         self._reader = reader
         self._searcher = searcher
         self._follower = follower or reader
         self._tasks: set[asyncio.Task[Any]] = set()
         self._writes = Evidence("database", time.monotonic)
+
+    def beside(self, work: Work[None]) -> None:
+        """Have `work` run in each transaction that `write` runs another in, just before its end."""
+        self._beside = work
 
     async def write(self, work: Work[Answer]) -> Answer:
         """Run `work` in a transaction and return its answer once that is committed.
@@ -194,6 +199,8 @@ class Database:
     async def _commit(self, work: Work[Answer]) -> Answer:
         async with self._turn, self._writer.connect() as connection:
             answer = await work(connection)
+            if self._beside is not None:
+                await self._beside(connection)
             if not connection.in_transaction():
                 # What made it roll back may be what others did: a commit waits for that as well.
                 await connection.execute(_ANYTHING)

@@ -50,6 +50,7 @@ REVISIONS = (
     "0036_bound_digests",
     "0037_keep_former_categories",
     "0038_seal_content",
+    "0039_note_who_changed_what",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -26,6 +26,7 @@ class StoreSettings:
     events_kept_days: float = 7
     """Events, what came of them, and digests are forgotten after that."""
     schedule_runs_kept_days: float = 90
+    audit_kept_days: float = 400
     pseudonyms: Pseudonyms | None = None
     """By which an address is known that was erased; None: nothing is accepted by these."""
     seals: Seals | None = None
