@@ -142,3 +142,57 @@ async def test_what_an_event_would_come_to_is_told(team: Team) -> None:
     assert "u-7\tfailed" in out
     assert "there is no such recipient" in out
     assert (await team.run(f"dry-run shipped {event}"))[0] == 2
+
+
+async def test_rules_are_listed_for_people_and_for_programs(team: Team) -> None:
+    await publish_template(team.api)
+    team.write()
+    await team.run("push")
+
+    heading, row = (await team.run("list"))[1].splitlines()
+    (told,) = json.loads((await team.run("list --json"))[1])
+
+    assert heading == "service\tname\tpublished\tupdated at"
+    assert row.startswith("orders\tshipped\t\t")
+    assert (told["service"], told["name"], told["published"]) == ("orders", "shipped", None)
+
+
+async def test_what_an_event_would_come_to_is_told_to_programs_and_of_a_version(
+    team: Team,
+) -> None:
+    await publish_template(team.api)
+    team.write()
+    await team.run("push --publish")
+    event = team.folder.parent / "event.json"
+    event.write_text(json.dumps({"data": {"user_id": "u-7", "order": "o-1"}}))
+
+    (told,) = json.loads((await team.run(f"dry-run shipped {event} --version 1 --json"))[1])
+
+    assert (told["person"], told["outcome"]) == ("u-7", "failed")
+    assert set(told) == {"person", "outcome", "type", "send_at", "unless", "says", "reason"}
+    assert (await team.run(f"dry-run shipped {event} --version 9"))[0] == 1
+    assert (await team.run(f"dry-run nothing {event}"))[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "told"),
+    [
+        ("publish nothing", 1, "notifier: "),
+        ("rollback nothing 1", 1, "notifier: "),
+        ("rollback shipped one", 2, "rules rollback"),
+        ("show nothing", 2, "there is no rule nothing"),
+        ("check empty", 2, "empty: there are no rules"),
+        ("check --only nothing", 2, "there is no rule nothing; there are shipped"),
+        ("push --only nothing", 2, "there is no rule nothing; there are shipped"),
+        ("pull --only nothing", 2, "there is no rule nothing"),
+    ],
+)
+async def test_nonsense_is_refused_with_what_is_wrong(
+    team: Team, line: str, code: int, told: str
+) -> None:
+    team.write()
+
+    found, out, problem = await team.run(line)
+
+    assert (found, out) == (code, "")
+    assert told in problem
