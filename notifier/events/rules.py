@@ -95,10 +95,15 @@ class RuleStore(Protocol):
         """Return the versions, the newest first."""
 
     async def in_force(self, service: str) -> Sequence[RuleVersion]:
-        """Return what is published, by name."""
+        """Return what is published, by name.
+
+        Raises:
+            StoreUnavailableError: also where one was put in force by a newer notifier, and says
+                what this one does not know.
+        """
 
     async def by_id(self, id: UUID) -> RuleVersion | None:
-        """Return the version of this id."""
+        """Return the version of this id. Raises as `in_force`."""
 
 
 class InForce:

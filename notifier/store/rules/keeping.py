@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.content.encoding import checksum
-from notifier.errors import StoreRefusedError
+from notifier.errors import StoreUnavailableError
 from notifier.events.rule import Rule, RuleVersion
 from notifier.events.rule_reading import read_rule
 from notifier.events.rules import MAX_RULES, RuleDraft, TooManyRules, WrittenRule
@@ -122,19 +122,19 @@ class SqlRuleStore:
         query = select(rule_versions).join_from(rules, rule_versions, is_its)
         query = query.where(_r.service == service).order_by(_r.name)
 
-        async def work(connection: AsyncConnection) -> builtins.list[RuleVersion]:
-            return [_to_version(row) for row in await connection.execute(query)]
+        async def work(connection: AsyncConnection) -> Sequence[Row[Any]]:
+            return (await connection.execute(query)).all()
 
-        return await self._database.read(work)
+        return [_to_version(row) for row in await self._database.read(work)]
 
     async def by_id(self, id: UUID) -> RuleVersion | None:
         query = select(rule_versions).where(_v.id == id)
 
-        async def work(connection: AsyncConnection) -> RuleVersion | None:
-            row = (await connection.execute(query)).one_or_none()
-            return _to_version(row) if row else None
+        async def work(connection: AsyncConnection) -> Row[Any] | None:
+            return (await connection.execute(query)).one_or_none()
 
-        return await self._database.read(work)
+        row = await self._database.read(work)
+        return _to_version(row) if row else None
 
 
 async def _found(connection: AsyncConnection, service: str, name: str) -> RuleDraft | NotFound:
@@ -196,5 +196,7 @@ def _to_written(row: Row[Any]) -> WrittenRule:
 def _to_version(row: Row[Any]) -> RuleVersion:
     rule = read_rule(json.loads(row.document))
     if not isinstance(rule, Rule):
-        raise StoreRefusedError(f"version {row.number} of a rule cannot be read")
+        # Only a newer notifier can have put it in force: its events are for that one, and wait.
+        words = f"version {row.number} of the rule {row.name} is of a newer notifier"
+        raise StoreUnavailableError(words)
     return RuleVersion(id=row.id, service=row.service, name=row.name, number=row.number, rule=rule)

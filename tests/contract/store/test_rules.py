@@ -3,6 +3,9 @@
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
+from notifier.errors import StoreUnavailableError
 from notifier.events.rules import RuleDraft
 from notifier.idempotency import Applied, LostRace, NotFound
 from tests.contract.store.stores import Stores
@@ -41,6 +44,17 @@ async def test_a_draft_is_not_in_force_before_it_is_published(stores: Stores) ->
 
     assert await in_force(stores) == [("shipped", 1, "order.shipped")]
     assert await in_force(stores, "payments") == []
+
+
+async def test_what_a_newer_notifier_put_in_force_is_left_to_it(stores: Stores) -> None:
+    await published(stores)
+    await published(stores, "later", priority_of_later_days="urgent")
+
+    with pytest.raises(StoreUnavailableError, match="the rule later is of a newer notifier"):
+        await stores.rules.in_force("orders")
+
+    assert await in_force(stores, "payments") == []
+    assert (await stores.queries.backlog()).pending == 0
 
 
 async def test_a_version_is_found_by_its_id_whatever_is_published_or_removed(
