@@ -49,6 +49,10 @@ class Ended:
     joined: list[Joined] = field(default_factory=list)
     erased: list[Erased] = field(default_factory=list)
     publications: list[Publication] = field(default_factory=list)
+    junk: list[str] = field(default_factory=list)
+    """What was published to the broker, and is no event."""
+    refused_events: list[str] = field(default_factory=list)
+    """What the dead queue of events holds."""
     journal: list[Call] = field(default_factory=list)
     happenings: list[Happening] = field(default_factory=list)
     log: list[Mapping[str, Any]] = field(default_factory=list)

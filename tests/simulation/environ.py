@@ -1,9 +1,12 @@
 """How notifier is set up in a world."""
 
 from tests.callbacks import AUTH_TOKEN, BASE_URL
+from tests.simulation.eventing.rules import SERVICE
 from tests.simulation.plan import Plan
 
 PEPPER = "the pepper of a world"
+BINDINGS = ("order.#", "remark.*", "like.given", "visit.#", "*.made", "payment.*")
+"""By which events come: some by two of them."""
 EMAIL = ("smtp", "sendgrid")
 """The providers of emails, those that a plan has first."""
 
@@ -24,9 +27,14 @@ def environ(plan: Plan) -> dict[str, str]:
         "NOTIFIER_TWILIO__STATUS_CALLBACK_BASE_URL": BASE_URL,
         "NOTIFIER_TWILIO__AUTH_TOKEN": AUTH_TOKEN,
     }
+    bound = {
+        "NOTIFIER_EVENTS__BINDINGS": ",".join(BINDINGS),
+        "NOTIFIER_EVENTS__OWNERS": f"*={SERVICE}",
+    }
     return {
         **channels,
         **(reported if plan.is_reported else {}),
+        **(bound if plan.binds_events else {}),
         "NOTIFIER_DATABASE_URL": "sqlite:////world",
         "NOTIFIER_BROKER_URL": (
             "memory://" if plan.one_process else "amqp://guest:guest@broker:5672/"

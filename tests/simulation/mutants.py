@@ -690,6 +690,53 @@ MUTANTS: Sequence[Mutant] = (
         "events",
         "needless withheld",
     ),
+    _mutant(
+        "an-event-is-acknowledged-once-it-is-stored",
+        "queue.rabbitmq.event_queue",
+        "        fates = await self._fates([_delivery(each) for each in messages])\n"
+        "        for message, fate in zip(messages, fates, strict=True):\n"
+        "            if isinstance(fate, Refused):\n"
+        '                log.warning("event.refused", reason=fate.reason)\n'
+        "                await self._bury(channel, message, fate.reason)\n"
+        "            await message.ack()\n",
+        "        for message in messages:\n"
+        "            await message.ack()\n"
+        "        await self._fates([_delivery(each) for each in messages])\n",
+        "events, database away, kill",
+        "event-lost",
+    ),
+    _mutant(
+        "what-is-no-event-goes-to-the-dead-queue",
+        "queue.rabbitmq.event_queue",
+        "                await self._bury(channel, message, fate.reason)\n",
+        "                pass\n",
+        "events",
+        "junk-lost",
+    ),
+    _mutant(
+        "a-rule-has-a-category-of-its-own",
+        "events.planning",
+        "            counts_as=self.rule.category,\n",
+        "            counts_as=None,\n",
+        "events, choose",
+        "withheld",
+    ),
+    _mutant(
+        "a-service-has-quiet-hours-of-its-own",
+        "audience.preference",
+        "    hours = own or occasion.quiet_hours\n",
+        "    hours = own\n",
+        "declare",
+        "unwanted",
+    ),
+    _mutant(
+        "a-category-has-defaults",
+        "audience.category",
+        "        return self.defaults.get(channel, True)\n",
+        "        return True\n",
+        "declare",
+        "unwanted",
+    ),
     # --- what else keeps it ------------------------------------------------------------------
     _mutant(
         "a-batch-is-split-row-by-row",

@@ -64,6 +64,14 @@ class Operator:
         """Change what somebody wants."""
         await self._insist("PATCH", f"{_RECIPIENTS}/{user_id}/preferences", wanted)
 
+    async def declare(self, category: str, wanted: Mapping[str, Any]) -> None:
+        """Say something else of a category."""
+        await self._insist("PUT", f"/api/v1/categories/{category}", wanted)
+
+    async def leave_in_peace(self, hours: Mapping[str, str]) -> None:
+        """Have everybody left in peace who says nothing themselves."""
+        await self._insist("PUT", "/api/v1/quiet-hours", {"quiet_hours": hours})
+
     async def put(self, user_id: str, profile: Mapping[str, Any]) -> None:
         """Say something else of somebody."""
         await self._insist("PUT", f"{_RECIPIENTS}/{user_id}", profile)

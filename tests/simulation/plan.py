@@ -56,6 +56,7 @@ class Kind(StrEnum):
     ERASE = "erase"
     MERGE = "merge"
     DAYS = "days"
+    DECLARE = "declare"
 
 
 STORE = {
@@ -84,6 +85,7 @@ AUDIENCE = {
     Kind.EVENTS,
     Kind.ERASE,
     Kind.MERGE,
+    Kind.DECLARE,
 }
 """What people do, or their service for them."""
 
@@ -127,6 +129,8 @@ class Plan:
     """How many of the notifications are of a template."""
     to_people: float = 0.0
     """How many of them are to people of the directory, with categories."""
+    by_broker: float = 0.0
+    """How many of the events are published to the broker."""
 
     def as_data(self) -> dict[str, Any]:
         """The plan as JSON has it."""
@@ -137,6 +141,11 @@ class Plan:
         """The plan that was written down."""
         faults = [Fault(**{**each, "kind": Kind(each["kind"])}) for each in data["faults"]]
         return cls(**{**data, "faults": faults})
+
+    @property
+    def binds_events(self) -> bool:
+        """Whether events come by the broker, too."""
+        return self.by_broker > 0 and not self.one_process
 
     @property
     def is_possible(self) -> bool:
@@ -182,6 +191,7 @@ def plan_of(seed: int, only: Sequence[Kind] = ()) -> Plan:
         batch=chance.choice((1, 1, 1, 5)),
         templated=chance.choice((0.0, 0.0, 0.5)),
         to_people=chance.choice((0.5, 1.0) if is_about_people else (0.0, 0.0, 0.0, 0.5)),
+        by_broker=chance.choice((0.0, 0.5, 1.0)) if Kind.EVENTS in kinds else 0.0,
     )
 
 
@@ -223,5 +233,6 @@ def smaller(plan: Plan) -> Sequence[Plan]:
         replace(plan, batch=1),
         replace(plan, templated=0.0),
         replace(plan, to_people=0.0),
+        replace(plan, by_broker=0.0),
     ]
     return [*fewer, *(each for each in lower if each != plan and each.is_possible)]

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from tests.simulation.audience.deciding import HOLD, SEND, STOP, Letter, fate
-from tests.simulation.audience.past import Listed, Moment, Past, Somebody
+from tests.simulation.audience.past import Declared, Listed, Moment, Past, Somebody
 from tests.simulation.clients import Wish
 from tests.simulation.ended import Ended
 from tests.simulation.epoch import EPOCH_S
@@ -64,6 +64,24 @@ def test_quiet_hours_are_by_somebodys_own_clock(
 
     assert fate(LETTER, moment(quiet), at_s) == expected
     assert fate(replace(LETTER, lane="high"), moment(quiet), at_s) == SEND
+
+
+def test_what_is_declared_is_for_who_says_nothing() -> None:
+    said = Declared(off=frozenset({("news", "email")}), quiet=QUIET)
+    of_all = replace(moment(), declared=replace(said, off=frozenset()))
+    unlike = replace(moment(replace(ADA, choices={("news", "*"): True})), declared=said)
+
+    assert fate(LETTER, replace(moment(), declared=said), 61) == STOP
+    assert (fate(LETTER, of_all, 61), fate(LETTER, of_all, 181)) == (HOLD, SEND)
+    assert fate(LETTER, unlike, 61) == HOLD
+
+
+def test_what_is_declared_may_be_known_a_little_later() -> None:
+    said = replace(moment(at_s=20), declared=Declared(quiet=QUIET))
+    past = Past([moment(), said])
+
+    assert [each.declared for each in past.seen(21, 22)] == [Declared(), said.declared]
+    assert [each.declared for each in past.seen(40, 41)] == [said.declared]
 
 
 def test_what_is_required_comes_whatever_somebody_chose() -> None:

@@ -201,6 +201,22 @@ def test_an_event_is_stored_once_and_looked_at_by_its_rule() -> None:
     assert "event-doubled" in told.kinds
 
 
+def test_what_the_broker_took_is_stored_and_what_is_no_event_is_refused() -> None:
+    told = gathered()
+    told.ended.publications[0].is_taken = True
+    told.ended.junk.append("no event")
+    told.ended.refused_events.append("no event")
+    assert told.kinds == set()
+
+    told.ended.refused_events[:] = ["an event"]
+    assert told.kinds == {"junk-lost", "event-refused"}
+
+    told = gathered()
+    told.ended.publications.append(Publication({"id": "e9", "type": "like.given"}, OPENED_S))
+    told.ended.publications[-1].is_taken = True
+    assert told.kinds == {"event-lost"}
+
+
 def test_a_throttle_lets_so_many_through_in_each_span() -> None:
     let, held = "matched", "throttled"
 

@@ -18,6 +18,7 @@ from notifier.composition.settings import read_settings
 from notifier.notification.envelope import Envelope
 from notifier.notification.model import Channel, Lane
 from notifier.queue import message, topology
+from notifier.queue.rabbitmq import event_entities
 from tests.simulation import clients, doors
 from tests.simulation.audience.erasing import note_traces
 from tests.simulation.audience.past import WATCHED
@@ -41,6 +42,7 @@ from tests.simulation.web import Site
 SETTLE_S = 2_500.0
 """How long all may take to be final once faults are over."""
 _SHARE_DELIVERED = 0.8
+_POLICIES = (*topology.POLICIES, *event_entities.POLICIES)
 _OPEN = "SELECT count(*) FROM notifications WHERE status IN ('pending', 'processing')"
 _UNDER_WAY = "SELECT count(*) FROM broadcasts WHERE finished_at IS NULL"
 _GATHERED = "SELECT count(*) FROM digests WHERE settled_at IS NULL"
@@ -93,7 +95,7 @@ class World:
         self.database.looks.append(self._look)
         self.broker_process = Process("broker", self.loop)
         self.broker: Broker = self.broker_process.run(
-            partial(Broker, self.loop, journal=self._hear)
+            partial(Broker, self.loop, policies=_POLICIES, journal=self._hear)
         )
         self.broker_process.run(self.broker.lay_out)
         self.network.listen("broker", 5672, self.broker_process, self.broker.connection)
@@ -252,7 +254,14 @@ class World:
             self._asked(each) != [(0,)] for each in (_OPEN, _UNDER_WAY, _GATHERED, _FORGOTTEN)
         ) or any(not task.done() for task in self._callbacks):
             return False
-        return self.plan.one_process or self._letters() == len(self.failed_ids())
+        if self.plan.one_process:
+            return True
+        return self._letters() == len(self.failed_ids()) and not self._arriving()
+
+    def _arriving(self) -> int:
+        """Return how many events the broker holds that nobody has taken."""
+        depth = self.broker.depths().get(event_entities.QUEUE)
+        return depth.ready + depth.unacked if depth else 0
 
     def _letters(self) -> int:
         dead = [self.broker.depths().get(spec.name) for spec in topology.DEAD_QUEUES]
@@ -329,8 +338,10 @@ class World:
             self.ended.published = [
                 (queue, orjson.loads(body)["id"], times)
                 for (queue, body), times in self.broker.taken.items()
-                if len(times) > 1
+                if len(times) > 1 and queue in topology.QUEUES
             ]
+            dead = self.broker.ready(event_entities.DEAD_QUEUE)
+            self.ended.refused_events = [letter.body.decode() for letter in dead]
         with closing(sqlite3.connect(self._path)) as file:
             file.row_factory = sqlite3.Row
             for table, rows in (

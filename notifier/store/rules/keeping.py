@@ -1,6 +1,5 @@
 """Rules, their drafts and their versions."""
 
-import builtins
 import json
 from collections.abc import Sequence
 from typing import Any

@@ -2,7 +2,7 @@
 
 import pytest
 from pamqp.base import Frame
-from pamqp.commands import Exchange, Queue
+from pamqp.commands import Basic, Exchange, Queue
 
 from tests.contract.broker.client import QUORUM, Line
 
@@ -84,3 +84,25 @@ async def test_a_binding_that_is_taken_back_leads_nowhere(writer: Line) -> None:
 
     writer.write("k", b"1", exchange="x")
     await writer.await_mail()
+
+
+async def test_a_topic_is_matched_word_by_word_and_a_queue_gets_each_message_once(
+    writer: Line,
+) -> None:
+    exchange = Exchange.Declare(exchange="t", exchange_type="topic", durable=True)
+    await writer.call(exchange, Exchange.DeclareOk)
+    for pattern in ("order.#", "order.placed", "*.made", "a.*.#.z"):
+        bind = Queue.Bind(queue="q", exchange="t", routing_key=pattern)
+        await writer.call(bind, Queue.BindOk)
+    matching = ("order", "order.placed", "order.a.b", "payment.made", "a.b.z", "a.b.c.d.z")
+    others = ("orders", "made", "x.payment.made", "a.z", "z.order", "order.placed.made".upper())
+
+    for key in others:
+        writer.write(key, b"0", exchange="t")
+        await writer.await_mail()
+        await writer.await_method(Basic.Ack)
+    for key in matching:
+        writer.write(key, b"1", exchange="t")
+        await writer.await_method(Basic.Ack)
+
+    await writer.finds("q", ready=len(matching))

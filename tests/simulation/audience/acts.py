@@ -15,6 +15,7 @@ from tests.simulation.audience.people import (
     TOPIC,
     USER_IDS,
     VARIANTS,
+    category_document,
     profile,
     profile_document,
 )
@@ -38,6 +39,14 @@ _CHANGES: Sequence[Mapping[str, Mapping[str, bool | None]]] = (
     {"offers": {"sms": True}, "hints": {"sms": False}},
     {"hints": {"email": False, "sms": True}},
 )
+_DEFAULTS: Sequence[tuple[str, Mapping[str, bool]]] = (
+    ("hints", {"sms": False}),
+    ("hints", {"email": False, "sms": False}),
+    ("hints", {}),
+    ("news", {"email": False}),
+    ("offers", {}),
+)
+_SHARE_OF_HOURS = 0.6
 _SHARE_HURRIED = 0.5
 _SHARE_PARTING = 0.5
 _SHARE_AHEAD = 0.5
@@ -83,12 +92,17 @@ def _choose(world: Audience, fault: Fault) -> None:
 def _want_quiet(world: Audience, fault: Fault) -> None:
     """Want to be left in peace now, or in a minute, for some minutes."""
     user_id = whom(world, fault)
+    hours = _minutes(world, fault, user_id)
+    _act(world, fault, world.operator.prefer(user_id, {"quiet_hours": hours}))
+
+
+def _minutes(world: Audience, fault: Fault, user_id: str) -> Mapping[str, str]:
+    """Return the next minutes, as somebody's clocks show them."""
     zone = _zone(world.ended.past, user_id)
     now = datetime.fromtimestamp(EPOCH_S + this_loop().time(), UTC).astimezone(zone)
     start = now + timedelta(minutes=fault.level > _SHARE_HURRIED)
     end = start + timedelta(minutes=1 + fault.for_s // 15)
-    hours = {"from": f"{start:%H:%M}", "to": f"{end:%H:%M}"}
-    _act(world, fault, world.operator.prefer(user_id, {"quiet_hours": hours}))
+    return {"from": f"{start:%H:%M}", "to": f"{end:%H:%M}"}
 
 
 def _move(world: Audience, fault: Fault) -> None:
@@ -111,6 +125,17 @@ def _act(world: Audience, fault: Fault, work: Coroutine[Any, Any, None]) -> None
 def whom(world: Audience, fault: Fault) -> str:
     """Somebody for whom something waits, if that is so for anybody."""
     return profile(_number(world, fault)).user_id
+
+
+def _declare(world: Audience, fault: Fault) -> None:
+    """Have the service leave everybody in peace for some minutes, or say what is on by default."""
+    operator = world.operator
+    if fault.level < _SHARE_OF_HOURS:
+        hours = _minutes(world, fault, whom(world, fault))
+        _act(world, fault, operator.leave_in_peace(hours))
+    else:
+        category, defaults = picked(_DEFAULTS, fault.who)
+        _act(world, fault, operator.declare(category, category_document(category, defaults)))
 
 
 def _number(world: Audience, fault: Fault) -> int:
@@ -250,4 +275,5 @@ ACTS: Mapping[Kind, Callable[[Any, Fault], None]] = {
     Kind.SCHEDULE: _repeat,
     Kind.ERASE: _erase,
     Kind.MERGE: _merge,
+    Kind.DECLARE: _declare,
 }

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tests.simulation.audience.past import Listed, Moment, Somebody
+from tests.simulation.audience.past import Declared, Listed, Moment, Somebody
 from tests.simulation.audience.people import BY_KEY
 from tests.simulation.epoch import EPOCH_S
 
@@ -62,9 +62,10 @@ def fate(letter: Letter, moment: Moment, at_s: float) -> str:
         return STOP
     if letter.category not in BY_KEY or letter.is_required:
         return SEND
-    if not _is_on(letter, somebody):
+    if not _is_on(letter, somebody, moment.declared):
         return STOP
-    return HOLD if letter.lane != "high" and _is_quiet(somebody, at_s) else SEND
+    quiet = somebody.quiet or moment.declared.quiet
+    return HOLD if letter.lane != "high" and _is_quiet(quiet, somebody.zone, at_s) else SEND
 
 
 def _is_listed(letter: Letter, address: str, moment: Moment) -> bool:
@@ -79,28 +80,26 @@ def _stops(entry: Listed, letter: Letter, address: str) -> bool:
     return not letter.is_required or letter.channel == "sms" or entry.reason not in _WILLED
 
 
-def _is_on(letter: Letter, somebody: Somebody) -> bool:
+def _is_on(letter: Letter, somebody: Somebody, declared: Declared) -> bool:
     key, channel = letter.category or "", letter.channel
     for place in ((key, channel), (key, "*"), ("*", channel), ("*", "*")):
         if place in somebody.choices:
             return somebody.choices[place]
-    return (key, channel) != ("offers", "sms")
+    return (key, channel) not in declared.off
 
 
-def _is_quiet(somebody: Somebody, at_s: float) -> bool:
+def _is_quiet(quiet: Mapping[str, Any] | None, zone: str | None, at_s: float) -> bool:
     """Whether it is between two times of their day; they may be those of the night after it."""
-    if somebody.quiet is None:
+    if quiet is None:
         return False
-    zone = ZoneInfo(somebody.zone or "UTC")
-    wall = datetime.fromtimestamp(EPOCH_S + at_s, UTC).astimezone(zone)
-    start, end, now = somebody.quiet["from"], somebody.quiet["to"], f"{wall:%H:%M}"
+    wall = datetime.fromtimestamp(EPOCH_S + at_s, UTC).astimezone(ZoneInfo(zone or "UTC"))
+    start, end, now = quiet["from"], quiet["to"], f"{wall:%H:%M}"
     if start < end:
-        return bool(start <= now < end) and _begins(wall, somebody)
+        return bool(start <= now < end) and _begins(wall, quiet)
     if now >= start:
-        return _begins(wall, somebody)
-    return bool(now < end) and _begins(wall - timedelta(days=1), somebody)
+        return _begins(wall, quiet)
+    return bool(now < end) and _begins(wall - timedelta(days=1), quiet)
 
 
-def _begins(day: datetime, somebody: Somebody) -> bool:
-    assert somebody.quiet is not None
-    return _DAYS[day.weekday()] in somebody.quiet["weekdays"]
+def _begins(day: datetime, quiet: Mapping[str, Any]) -> bool:
+    return _DAYS[day.weekday()] in quiet["weekdays"]

@@ -6,9 +6,11 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any, TypeAlias
 
 from notifier.audience.choices import Place
+from tests.simulation.audience.people import CATEGORIES
 
 WATCHED = frozenset(
     {
@@ -18,6 +20,8 @@ WATCHED = frozenset(
         "suppressions",
         "topic_members",
         "broadcasts",
+        "categories",
+        "quiet_hour_defaults",
     }
 )
 """The tables that say something of people."""
@@ -30,6 +34,10 @@ _ALIASES = "SELECT alias, user_id FROM recipient_aliases"
 _LISTED = "SELECT channel, recipient, category, reason FROM suppressions"
 _MEMBERS = "SELECT user_id FROM topic_members"
 _BROADCASTS = "SELECT id, state FROM broadcasts"
+_DEFAULTS = "SELECT key, defaults FROM categories"
+_HOURS = "SELECT quiet_hours FROM quiet_hour_defaults"
+_FRESH_S = 15.0
+"""For how long a process may go by what its service declared before."""
 
 Query: TypeAlias = Callable[[str], Sequence[tuple[Any, ...]]]
 
@@ -55,6 +63,25 @@ class Listed:
     reason: str
 
 
+def _off_at_first() -> frozenset[tuple[str, str]]:
+    return frozenset(
+        (each.key, str(channel))
+        for each in CATEGORIES
+        for channel, is_on in each.defaults.items()
+        if not is_on
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What the service says for all its people."""
+
+    off: frozenset[tuple[str, str]] = field(default_factory=_off_at_first)
+    """What is off for who chose nothing: categories, and over which channels."""
+    quiet: Mapping[str, Any] | None = None
+    """The hours of who has none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """How it was from a time on."""
@@ -68,6 +95,7 @@ class Moment:
     """The state of each."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Ids from before a merge, and who stayed."""
+    declared: Declared = field(default_factory=Declared)
 
     def somebody(self, user_id: str) -> Somebody | None:
         """Whom an id leads to; None if it leads to nobody."""
@@ -93,6 +121,7 @@ class Past:
             frozenset(user_id for (user_id,) in query(_MEMBERS)),
             dict(query(_BROADCASTS)),
             dict(query(_ALIASES)),
+            _declared(query),
         )
         if not self.moments or not moment.is_as(self.moments[-1]):
             self.moments.append(moment)
@@ -102,6 +131,15 @@ class Past:
         times = [moment.at_s for moment in self.moments]
         first = max(bisect_right(times, from_s) - 1, 0)
         return self.moments[first : bisect_right(times, to_s)]
+
+    def seen(self, from_s: float, to_s: float) -> Sequence[Moment]:
+        """How a process may have seen it between these: what is declared, as it was a while ago."""
+        declared: list[Declared] = []
+        for each in self.between(from_s - _FRESH_S, to_s):
+            if each.declared not in declared:
+                declared.append(each.declared)
+        moments = product(self.between(from_s, to_s), declared)
+        return [replace(moment, declared=each) for moment, each in moments]
 
 
 def _people(query: Query) -> Mapping[str, Somebody]:
@@ -117,6 +155,17 @@ def _people(query: Query) -> Mapping[str, Somebody]:
         )
         for user_id, zone, choices, quiet in query(_PEOPLE)
     }
+
+
+def _declared(query: Query) -> Declared:
+    defaults = ((key, json.loads(text)) for key, text in query(_DEFAULTS))
+    hours = [json.loads(text) for (text,) in query(_HOURS)]
+    return Declared(
+        frozenset(
+            (key, channel) for key, each in defaults for channel, on in each.items() if not on
+        ),
+        hours[0] if hours else None,
+    )
 
 
 def _choices(text: str | None) -> Mapping[Place, bool]:

@@ -111,6 +111,14 @@ def profile_document(profile: Profile) -> Mapping[str, Any]:
     }
 
 
+def category_document(key: str, defaults: Mapping[str, bool]) -> Mapping[str, Any]:
+    """Return a category as services put it, with these in the place of its defaults."""
+    known = BY_KEY[key]
+    cap = {"limit": known.cap.limit, "per": known.cap.per.value} if known.cap else None
+    said = {"kind": known.kind.value, "can_switch_off": known.can_switch_off}
+    return {**said, "defaults": defaults, "cap": cap}
+
+
 async def settle(database: Database) -> None:
     """Let all of them be there, before there is a world."""
     categories = SqlCategoryStore(database)

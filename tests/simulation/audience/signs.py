@@ -139,7 +139,7 @@ class _Post:
 
     def fates(self, letter: Letter, from_s: float, to_s: float) -> Collection[str]:
         """What might have been decided about it between these times."""
-        moments = self.ended.past.between(from_s, to_s)
+        moments = self.ended.past.seen(from_s, to_s)
         found = {fate(letter, each, at_s) for each in moments for at_s in _times(from_s, to_s)}
         is_vague = found & _TIMELY and may_be_off(self.ended, to_s)
         return found | _TIMELY if is_vague else found
@@ -170,7 +170,7 @@ def _about_what_was_stopped(post: _Post) -> Iterator[str]:
 def _about_what_was_held(post: _Post) -> Iterator[str]:
     for _, id, from_s, to_s in post.events(DEFER.name):
         letter, due_s = post.letters[id], max(post.accepted_s[id][1], from_s)
-        moments = post.ended.past.between(from_s, to_s)
+        moments = post.ended.past.seen(from_s, to_s)
         at = [*_times(from_s, to_s), *_times(due_s, due_s)]
         is_quiet = any(fate(letter, each, at_s) == HOLD for each in moments for at_s in at)
         if not is_quiet and not may_be_off(post.ended, to_s):
@@ -183,7 +183,7 @@ def _about_what_is_held_again(post: _Post) -> Iterator[str]:
         again_s = post.claims.get(id, {}).get(row["attempt"] + 1)
         if again_s is None or may_be_off(post.ended, again_s):
             continue
-        moments = post.ended.past.between(from_s, again_s)
+        moments = post.ended.past.seen(from_s, again_s)
         fates = {fate(post.letters[id], moments[-1], at_s) for at_s in _times(again_s, again_s)}
         if len(moments) == 1 and fates == {HOLD}:
             yield f"held-again: {id} was held at {to_s:.2f}, and came back at {again_s:.2f}"

@@ -9,17 +9,18 @@ from pamqp.commands import Exchange, Queue
 from tests.simulation.broker import refusal
 from tests.simulation.broker.channel import Channel, Handler
 
-_DIRECT = "direct"
+_DIRECT, _TOPIC = "direct", "topic"
 
 
 def declare_exchange(channel: Channel, method: Exchange.Declare) -> None:
     entities, vhost = channel.wire.entities, channel.wire.vhost
     if method.passive:
         entities.exchange(method.exchange, vhost)
-    elif method.exchange_type != _DIRECT:
+    elif method.exchange_type not in (_DIRECT, _TOPIC):
         raise refusal.not_implemented(f"exchange type '{method.exchange_type}'")
     else:
-        entities.declare_exchange(method.exchange)
+        is_topic = method.exchange_type == _TOPIC
+        entities.declare_exchange(method.exchange, is_topic=is_topic)
     if not method.nowait:
         channel.answer(Exchange.DeclareOk)
 

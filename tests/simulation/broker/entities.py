@@ -1,7 +1,7 @@
 """Exchanges, queues and bindings, and the way of a message to its queues."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from notifier.queue.topology import Policy
@@ -20,10 +20,18 @@ DEFAULT_EXCHANGE = ""
 
 @dataclass(slots=True, eq=False)
 class Exchange:
-    """A direct exchange, with its bindings: the queues' names by routing key."""
+    """A direct or a topic exchange, with its bindings: the queues' names by routing key."""
 
     name: str
+    is_topic: bool = False
     bindings: dict[str, dict[str, None]] = field(default_factory=dict)
+
+    def bound(self, key: str) -> Collection[str]:
+        """The names of the queues that a message with this key goes to, each once."""
+        if not self.is_topic:
+            return self.bindings.get(key, {})
+        matching = [names for pattern, names in self.bindings.items() if _matches(pattern, key)]
+        return dict.fromkeys(name for names in matching for name in names)
 
 
 class Entities:
@@ -67,9 +75,9 @@ class Entities:
             raise refusal.not_found("queue", name, vhost)
         return self.queues[name]
 
-    def declare_exchange(self, name: str) -> Exchange:
+    def declare_exchange(self, name: str, *, is_topic: bool = False) -> Exchange:
         """Make an exchange if it is missing."""
-        return self.exchanges.setdefault(name, Exchange(name))
+        return self.exchanges.setdefault(name, Exchange(name, is_topic=is_topic))
 
     def declare_queue(self, name: str, arguments: Arguments, vhost: str) -> Queue:
         """Make a queue if it is missing. Raises Refusal: it is there with other arguments."""
@@ -107,8 +115,8 @@ class Entities:
         if exchange == DEFAULT_EXCHANGE:
             return [self.queues[key]] if key in self.queues else []
         there = self.exchanges.get(exchange)
-        bound = there.bindings.get(key) if there else None
-        return [self.queues[name] for name in bound] if bound else []
+        bound = there.bound(key) if there else ()
+        return [self.queues[name] for name in bound]
 
     def _bury(self, source: Queue, letter: Letter, reason: str) -> bool:
         """Dead-letter; False if the message has to stay until somebody takes it."""
@@ -130,6 +138,20 @@ class Entities:
             return True
         taken = [target.offer(dead.copy(), source) for target in targets]
         return bool(taken) and all(taken)
+
+
+def _matches(pattern: str, key: str) -> bool:
+    """Whether a key is of a topic: `*` is one word of it, and `#` any number."""
+    return _words_match(pattern.split("."), key.split("."))
+
+
+def _words_match(pattern: Sequence[str], key: Sequence[str]) -> bool:
+    if not pattern:
+        return not key
+    if pattern[0] == "#":
+        return any(_words_match(pattern[1:], key[at:]) for at in range(len(key) + 1))
+    is_first = bool(key) and pattern[0] in ("*", key[0])
+    return is_first and _words_match(pattern[1:], key[1:])
 
 
 def _require_same(queue: Queue, arguments: Arguments, vhost: str) -> None:

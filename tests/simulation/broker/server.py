@@ -99,6 +99,16 @@ class Broker:
         self._entities.queues[queue].take(letter)
         self._house.flush()
 
+    def publish(self, exchange: str, key: str, body: bytes, properties: bytes = b"\0\0") -> bool:
+        """Publish as a client with confirms does; whether a queue has it."""
+        if not self.is_up or self._faults.alarm or self._faults.refuses_publishes:
+            return False
+        targets = self._entities.targets(exchange, key)
+        letter = Letter(exchange, key, properties, body)
+        taken = [target.offer(letter.copy(), self) for target in targets]
+        self._house.flush()
+        return bool(taken) and all(taken)
+
     def apply_policies(self, policies: Sequence[Policy]) -> None:
         """Put other policies into effect; none leaves the broker's own defaults."""
         self._tell("policies are changed")

@@ -219,4 +219,5 @@ def made_by_rules(ended: Ended) -> Mapping[UUID, tuple[Letter, float, float]]:
 
 
 def _letter(row: Mapping[str, Any]) -> Letter:
-    return Letter(row["user_id"], row["channel"], row["lane"], LETTER_CATEGORY, None)
+    category = RULES[row["rule"]].category or LETTER_CATEGORY
+    return Letter(row["user_id"], row["channel"], row["lane"], category, None)

@@ -35,12 +35,16 @@ class Rule:
     cancelled_by: tuple[str, ...] = ()
     kept_back_by: str | None = None
     is_keyed: bool = False
+    category: str | None = None
+    """Of what it sends; None: that of the template."""
 
     @property
     def document(self) -> Mapping[str, Any]:
         """The rule as it is written."""
         keyed = {"key": "data.key", "cancelled_by": [*self.cancelled_by]} if self.is_keyed else {}
-        return {"on": self.on, "to": _TO, "variables": _VARIABLES, "steps": self.steps, **keyed}
+        own = {"category": self.category} if self.category else {}
+        said = {"on": self.on, "to": _TO, "variables": _VARIABLES, "steps": self.steps}
+        return {**said, **keyed, **own}
 
 
 def _send(channel: str, template: str = LETTER) -> Mapping[str, Any]:
@@ -90,6 +94,7 @@ RULES: Mapping[str, Rule] = {
     ),
     "payments": Rule(
         on="payment.made",
+        category="orders",
         steps=[_send("sms"), {"delay": "20s"}, {"unless": "delivered"}, _send("email")],
         sends=("sms", "email"),
         delay_s=20,

@@ -59,12 +59,23 @@ def _about_publishers(ledger: Ledger) -> Iterator[str]:
         told = {UUID(id).hex for id in each.told}
         if told - {ids.get(name)}:
             yield f"event-lost: {name} was answered with {told}, and {ids.get(name)} is stored"
+        if each.is_taken and not stored[name]:
+            yield f"event-lost: the broker had {name}, and it is not stored"
         if stored[name] > 1:
             yield f"event-doubled: {name} is stored {stored[name]} times"
     for row in ledger.ended.events:
         if row["event_id"] not in ledger.publications:
             yield f"event-foreign: {row['event_id']} is stored, and nobody published it"
+    yield from _about_junk(ledger)
     yield from _about_missing_matches(ledger)
+
+
+def _about_junk(ledger: Ledger) -> Iterator[str]:
+    """What is no event lies in the dead queue, and nothing else does."""
+    there = set(ledger.ended.refused_events)
+    yield from (f"junk-lost: {each}" for each in ledger.ended.junk if each not in there)
+    for each in there.difference(ledger.ended.junk):
+        yield f"event-refused: the dead queue has {each}"
 
 
 def _about_missing_matches(ledger: Ledger) -> Iterator[str]:

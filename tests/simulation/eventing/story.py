@@ -23,6 +23,8 @@ class Publication:
     """The ids that it was told: they have to be one."""
     refusals: list[str] = field(default_factory=list)
     is_unanswered: bool = False
+    is_taken: bool = False
+    """Whether the broker has it, or had it."""
 
 
 Chapter: TypeAlias = tuple[float, Sequence[Mapping[str, Any]]]
