@@ -19,7 +19,7 @@ from aio_pika.abc import (
     AbstractIncomingMessage,
     HeadersType,
 )
-from aio_pika.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from pamqp.common import FieldTable
 
 from notifier.errors import NotifierError
@@ -78,7 +78,7 @@ class EventQueue:
                 connection = await self._connection.up()
                 try:
                     await self._consume(connection)
-                except (AMQPError, NotifierError) as error:
+                except (AMQPError, ChannelInvalidStateError, NotifierError) as error:
                     log.warning("events.not_consuming", reason=type(error).__name__)
                 await asyncio.sleep(self._retry_s)
         finally:
