@@ -24,7 +24,7 @@ class Via(StrEnum):
     COMMAND = "command"
 
 
-class Outcome(StrEnum):
+class AuditOutcome(StrEnum):
     """What a change was answered."""
 
     DONE = "done"
@@ -88,7 +88,7 @@ class AuditEntry:
 
     act: Act
     at: datetime
-    outcome: Outcome
+    outcome: AuditOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ class AuditFilter:
     actor: str | None = None
     action: str | None = None
     via: Via | None = None
-    outcome: Outcome | None = None
+    outcome: AuditOutcome | None = None
     since: datetime | None = None
     before: datetime | None = None
 
@@ -112,7 +112,7 @@ class AuditLog(Protocol):
     ) -> Sequence[AuditEntry]:
         """The newest that match, of those before `after`."""
 
-    async def end(self, id: UUID, outcome: Outcome) -> None:
+    async def end(self, id: UUID, outcome: AuditOutcome) -> None:
         """Say what an act was answered that was not done."""
 
     async def purge(self) -> int:

@@ -13,7 +13,7 @@ from notifier.api.kit.calls import Call
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.querying import After, Limit, QueryModel, Time
 from notifier.api.kit.views import Page, View
-from notifier.audit import AuditEntry, AuditFilter, AuditLog, Outcome, Via
+from notifier.audit import AuditEntry, AuditFilter, AuditLog, AuditOutcome, Via
 
 _MOST_CHARACTERS = 200
 _Text = Annotated[str | None, Field(min_length=1, max_length=_MOST_CHARACTERS)]
@@ -44,7 +44,7 @@ class AuditEntryView(View):
     source: Annotated[str, Field(description="The network address, or the machine.")]
     request_id: Annotated[str | None, Field(description="As in the answer and the logs.")]
     outcome: Annotated[
-        Outcome,
+        AuditOutcome,
         Field(
             description="`refused`: it was answered with an error, though something was written. "
             "`repeated`: it came again with the same Idempotency-Key."
@@ -79,7 +79,7 @@ class AuditQuery(QueryModel):
     actor: Annotated[_Text, Field(description="By this key, or this login.")] = None
     action: Annotated[_Text, Field(description="This one, such as `pauseProvider`.")] = None
     via: Annotated[Via | None, Field(description="By this door.")] = None
-    outcome: Annotated[Outcome | None, Field(description="That were answered so.")] = None
+    outcome: Annotated[AuditOutcome | None, Field(description="That were answered so.")] = None
     since: Annotated[Time | None, Field(description="At this time or later.")] = None
     before: Annotated[Time | None, Field(description="Before this time.")] = None
     limit: Limit = 50

@@ -106,6 +106,8 @@ class _Child:
     async def answer(self, frame: bytes, within_s: float) -> Document:
         async with asyncio.timeout(within_s):
             await _write(self._questions, frame)
+            # It takes a moment: others get their turn, and who gives up may do so.
+            await asyncio.sleep(0)
             (size,) = HEADER.unpack(await _read(self._answers, HEADER.size))
             answer: Document = json.loads(await _read(self._answers, size))
         return answer

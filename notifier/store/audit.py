@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.audit import Act, AuditEntry, AuditFilter, Outcome, Via, under_way
+from notifier.audit import Act, AuditEntry, AuditFilter, AuditOutcome, Via, under_way
 from notifier.store.kit.database import Database
 from notifier.store.kit.paging import listed, matching, newest_first
 from notifier.store.kit.sql import ID, Now, SecondsFromNow, UtcTime, parameter
@@ -55,7 +55,7 @@ _e = audit_entries.c
 _TOLD = ("id", "via", "actor", "service", "action", "target", "source", "request_id")
 _adding = insert(audit_entries).values(
     {name: parameter(f"of_{name}", _e[name].type) for name in _TOLD}
-    | {"at": Now(), "outcome": literal(Outcome.DONE.value)}
+    | {"at": Now(), "outcome": literal(AuditOutcome.DONE.value)}
 )
 # An act may take several transactions, and is noted with each until one of them is committed.
 _ADD = _adding.on_conflict_do_nothing(index_elements=[_e.id])
@@ -95,7 +95,7 @@ class SqlAuditLog:
         page = newest_first(query, _e.id, limit=limit, after=after)
         return await listed(self._database, page, _to_entry)
 
-    async def end(self, id: UUID, outcome: Outcome) -> None:
+    async def end(self, id: UUID, outcome: AuditOutcome) -> None:
         async def work(connection: AsyncConnection) -> None:
             await connection.execute(_END, {"which_id": id, "what": outcome.value})
 
@@ -131,5 +131,5 @@ def _matching(filter: AuditFilter) -> Iterator[ColumnElement[bool]]:
 def _to_entry(row: Row[Any]) -> AuditEntry:
     told = {name: getattr(row, name) for name in _TOLD}
     return AuditEntry(
-        act=Act(**{**told, "via": Via(row.via)}), at=row.at, outcome=Outcome(row.outcome)
+        act=Act(**{**told, "via": Via(row.via)}), at=row.at, outcome=AuditOutcome(row.outcome)
     )

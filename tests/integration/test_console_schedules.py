@@ -12,7 +12,7 @@ import pytest
 from uuid_utils import compat
 
 from notifier.audience.topic import Member
-from notifier.audit import AuditFilter, Outcome, Via
+from notifier.audit import AuditFilter, AuditOutcome, Via
 from notifier.content.library import TemplateDraft
 from notifier.content.template import Content
 from notifier.notification.model import Channel
@@ -373,7 +373,7 @@ async def test_what_is_changed_is_noted_with_the_sessions_key(
     paused, added = await api.stores.audit.list(AuditFilter(via=Via.CONSOLE), limit=9, after=None)
     assert (added.act.action, added.act.service) == ("POST /console/schedules/new", "orders")
     assert paused.act.target == f"{path}/pause"
-    assert paused.outcome is Outcome.DONE
+    assert paused.outcome is AuditOutcome.DONE
 
 
 async def test_another_services_schedules_are_not_there(

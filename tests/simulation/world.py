@@ -199,7 +199,9 @@ class World:
         if self._is_traced:
             words = " ".join(f"{name}={value}" for name, value in event.items() if name != "level")
             self.tell(f"LOG {words}")
-        self.ended.log.append({"at_s": self.loop.time(), "process": this_process().name, **event})
+        # Drawn anew for each template of worlds, and nothing that a world decides.
+        told = {name: value for name, value in event.items() if name != "key_id"}
+        self.ended.log.append({"at_s": self.loop.time(), "process": this_process().name, **told})
 
     # --- its life -------------------------------------------------------------------------------
 

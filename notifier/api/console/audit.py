@@ -11,7 +11,7 @@ from notifier.api.console.layout import Section
 from notifier.api.console.visits import ConsolePage, Visit
 from notifier.api.console.words import time_words
 from notifier.api.kit.problems import not_found
-from notifier.audit import AuditEntry, AuditFilter, AuditLog, Outcome, Via
+from notifier.audit import AuditEntry, AuditFilter, AuditLog, AuditOutcome, Via
 
 SECTION = Section(title="Audit", path="/audit", scope="admin")
 _PER_PAGE = 50
@@ -76,6 +76,6 @@ def _viewed(entry: AuditEntry) -> Mapping[str, object]:
         "service": act.service,
         "door": _DOORS[act.via],
         "source": act.source,
-        "outcome": "" if entry.outcome is Outcome.DONE else entry.outcome.value,
+        "outcome": "" if entry.outcome is AuditOutcome.DONE else entry.outcome.value,
         "request_id": act.request_id,
     }

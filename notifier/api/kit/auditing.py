@@ -13,7 +13,7 @@ from notifier.api.kit.access import Caller
 from notifier.api.kit.idempotency import REPLAYED
 from notifier.api.kit.problems import REQUEST_ID_KEY
 from notifier.audience.pseudonym import ERASED, Pseudonyms
-from notifier.audit import Act, AuditLog, Outcome, Via, acting
+from notifier.audit import Act, AuditLog, AuditOutcome, Via, acting
 from notifier.errors import NotifierError
 from notifier.notification.model import Channel
 
@@ -46,14 +46,14 @@ class Auditor:
                 response = await change()
             except Exception:
                 if under_way.is_noted:
-                    await self._end(act, Outcome.REFUSED)
+                    await self._end(act, AuditOutcome.REFUSED)
                 raise
         outcome = _outcome(response)
-        if under_way.is_noted and outcome is not Outcome.DONE:
+        if under_way.is_noted and outcome is not AuditOutcome.DONE:
             await self._end(act, outcome)
         return response
 
-    async def _end(self, act: Act, outcome: Outcome) -> None:
+    async def _end(self, act: Act, outcome: AuditOutcome) -> None:
         # It is not known to be done either way, and the caller is to get the answer.
         with suppress(NotifierError):
             await self.log.end(act.id, outcome)
@@ -83,7 +83,7 @@ class Auditor:
         return path
 
 
-def _outcome(response: Response) -> Outcome:
+def _outcome(response: Response) -> AuditOutcome:
     if response.status_code >= HTTPStatus.BAD_REQUEST:
-        return Outcome.REFUSED
-    return Outcome.REPEATED if REPLAYED in response.headers else Outcome.DONE
+        return AuditOutcome.REFUSED
+    return AuditOutcome.REPEATED if REPLAYED in response.headers else AuditOutcome.DONE

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
-from notifier.audit import Act, AuditFilter, Outcome, Via, acting
+from notifier.audit import Act, AuditFilter, AuditOutcome, Via, acting
 from notifier.errors import StoreRefusedError
 from notifier.store.audit import SqlAuditLog
 from tests.contract.store.stores import Stores
@@ -49,7 +49,7 @@ async def test_a_change_is_noted_with_who_asked_for_it(stores: Stores) -> None:
         await stores.providers.pause("smtp", reason="maintenance")
 
     [entry] = await stores.audit.list(EVERYTHING, limit=10, after=None)
-    assert (entry.act, entry.outcome) == (act, Outcome.DONE)
+    assert (entry.act, entry.outcome) == (act, AuditOutcome.DONE)
     assert abs(entry.at - await stores.now()) < timedelta(seconds=60)
     assert under_way.is_noted
 
@@ -93,10 +93,10 @@ async def test_an_act_without_its_note_is_not_done(stores: Stores) -> None:
 async def test_what_was_answered_is_added(stores: Stores) -> None:
     id = await did(stores)
 
-    await stores.audit.end(id, Outcome.REFUSED)
+    await stores.audit.end(id, AuditOutcome.REFUSED)
 
-    assert await found(stores, AuditFilter(outcome=Outcome.DONE)) == []
-    assert await found(stores, AuditFilter(outcome=Outcome.REFUSED)) == [id]
+    assert await found(stores, AuditFilter(outcome=AuditOutcome.DONE)) == []
+    assert await found(stores, AuditFilter(outcome=AuditOutcome.REFUSED)) == [id]
 
 
 async def test_entries_are_found_by_who_what_where_and_when(stores: Stores) -> None:
