@@ -195,6 +195,11 @@ def _cpu_of(measurement: str, peer: str) -> Finding:
     return find
 
 
+def _slowest_read(results: Results) -> float | None:
+    """The median of what takes longest."""
+    return max((each["p50_ms"] for each in results.medians("reads").values()), default=None)
+
+
 def _grown(figure: str) -> Finding:
     return _times(_of("scale", MANY_OLD, figure), _of("scale", NO_OLD, figure))
 
@@ -269,6 +274,7 @@ TARGETS = (
     Target("cost of accepting, many old ones to none", _grown(_ACCEPT_US), most=1.2),
     Target("cost of claim and finish, many old ones to none", _grown(_SEND_US), most=1.2),
     Target("status query, ms", _of("scale", MANY_OLD, _STATUS_MS), most=2),
+    Target("reads: the slowest page or account, p50, ms", _slowest_read, most=50),
     Target("one process: POST to sandbox, a second", _ours("embedded", "per_s"), least=800),
     Target("idle worker: CPU, % of a core", _ours("idle", "worker CPU, % of a core"), most=1),
     Target("idle worker: statements/s", _ours("idle", "worker statements/s"), most=2),

@@ -22,6 +22,7 @@ from tools.bench.lanes import overtake, overtake_all_at_once, overtake_what_is_d
 from tools.bench.limits import limits
 from tools.bench.place import Servers
 from tools.bench.reacting import react
+from tools.bench.reading import ASKS, open_reader
 from tools.bench.results import (
     ADDRESS,
     ALL_AT_ONCE,
@@ -91,7 +92,7 @@ class Options:
     `notifications` wait in the queue before a drain; what needs many takes ten times as many
     (lanes, reactions, memory), 40 or 100 times as many are due there, a broadcast has 100 times
     as many members, as many schedules are due at once, as many events are published, and `old`
-    are the old ones of `scale`.
+    are the old ones of `scale`; `reads` has twice as many.
     """
 
     repeats: int
@@ -240,6 +241,12 @@ async def _scale(servers: Servers, options: Options, say: Say) -> AsyncIterator[
         yield {subject: partial(each.run, options.seconds) for subject, each in places.items()}
 
 
+@asynccontextmanager
+async def _reads(servers: Servers, options: Options, say: Say) -> AsyncIterator[Turns]:
+    async with open_reader(servers, 2 * options.old, say) as reader:
+        yield {name: partial(reader.ask, each) for name, each in ASKS.items()}
+
+
 MEASUREMENTS = (
     _ours("limits", lambda s, o: partial(limits, s, o.seconds), subject=PARTS, repeats=False),
     _alone("accept", _accept, repeats=True),
@@ -261,6 +268,7 @@ MEASUREMENTS = (
     _ours("import", lambda s, o: partial(import_people, s, 10 * o.notifications), repeats=False),
     _ours("memory", lambda s, o: partial(grow, s, _SLOTS, 10 * o.notifications), repeats=False),
     Measurement("scale", _scale),
+    Measurement("reads", _reads, repeats=False),
     _ours("embedded", lambda s, o: partial(embed, s, o.seconds)),
     _alone("connections", _connections, repeats=False),
     _alone("slots", _slots, repeats=False),
@@ -285,6 +293,7 @@ class Command(StrEnum):
     IMPORT = "import"
     MEMORY = "memory"
     SCALE = "scale"
+    READS = "reads"
     EMBEDDED = "embedded"
     IDLE = "idle"
     GROWTH = "growth"

@@ -1,8 +1,9 @@
 """What notifications cost in a database that holds millions of old ones."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import aiohttp
 
@@ -144,20 +145,33 @@ async def open_scaled(
         sink = await place.sink()
         deployment = await deploy_notifier(place, sink.port)
         await statements.count_statements(place)
-        scaled = Scaled(deployment, slots)
-        await deployment.start_api()
-        await post_many(deployment.endpoint, 1)
-        await _published(place)
-        await deployment.stop_api()
-        workers = deployment.workers(Slots(1, 1))
-        workers.start()
-        await _finished(deployment)
-        await workers.stop()
-        await _fill(place, old, say)
-        yield scaled
+        await send_one(deployment)
+        await fill(place, old, say)
+        yield Scaled(deployment, slots)
 
 
-async def _fill(place: Place, old: int, say: Callable[[str], None]) -> None:
+async def send_one(deployment: Deployment) -> None:
+    """Send one notification, of which others are copies; no process runs afterwards."""
+    await deployment.start_api()
+    await post_many(deployment.endpoint, 1)
+    await _published(deployment.place)
+    await deployment.stop_api()
+    workers = deployment.workers(Slots(1, 1))
+    workers.start()
+    await _finished(deployment)
+    await workers.stop()
+
+
+async def fill(
+    place: Place,
+    old: int,
+    say: Callable[[str], None],
+    varied: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Copy what was sent into the past so many times, with other values in the `varied` columns.
+
+    These are SQL in which `g` is the number of a copy.
+    """
     async with place.connection() as connection:
         # A crash here costs the whole run anyway.
         await connection.execute("SET synchronous_commit = off")
@@ -165,8 +179,8 @@ async def _fill(place: Place, old: int, say: Callable[[str], None]) -> None:
         event_columns = await connection.fetchval(COLUMNS, "notification_events")
         await connection.execute("CREATE TEMP TABLE sample AS SELECT * FROM notifications")
         await connection.execute("CREATE TEMP TABLE timeline AS SELECT * FROM notification_events")
-        notifications = _copying("notifications", "sample", notification_columns)
-        events = _copying("notification_events", "timeline", event_columns)
+        notifications = _copying("notifications", "sample", notification_columns, varied)
+        events = _copying("notification_events", "timeline", event_columns, varied)
         for first in range(0, old, _CHUNK):
             numbers = (first, min(first + _CHUNK, old) - 1)
             await connection.execute(notifications, *numbers)
@@ -185,7 +199,7 @@ _SIZE = """
 """
 
 
-def _copying(table: str, source: str, columns: list[str]) -> str:
+def _copying(table: str, source: str, columns: list[str], varied: Mapping[str, str]) -> str:
     """A statement that copies the rows of `source` once for each number from $1 to $2."""
     id = _COPIED_ID.format(at=_AT)
     replaced = {name: f"s.{name} - s.{_TIMES[0]} + {_AT}" for name in _TIMES}
@@ -194,6 +208,7 @@ def _copying(table: str, source: str, columns: list[str]) -> str:
     else:
         replaced = {"notification_id": id, "at": _AT}
         columns = [name for name in columns if name != "id"]
+    replaced |= {name: varied[name] for name in columns if name in varied}
     values = ", ".join(replaced.get(name, f"s.{name}") for name in columns)
     order = "" if table == "notifications" else "ORDER BY g, s.id"
     return (

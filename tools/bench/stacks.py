@@ -54,6 +54,8 @@ class Deployment:
     relay: Program | None = None
     other: Endpoint | None = None
     """The endpoint with another service's key."""
+    operator: Endpoint | None = None
+    """The endpoint with the key of who sees all services."""
 
     async def start_api(self) -> None:
         """Start what accepts; returns once the API answers and the relay has begun."""
@@ -106,7 +108,7 @@ async def deploy_notifier(
     environ = _settings(place, smtp_port, port) | {
         f"NOTIFIER_{name}": value for name, value in (changes or {}).items()
     }
-    key, others = await _prepare(environ)
+    key, others, operators = await _prepare(environ)
 
     def workers(slots: Slots) -> Program:
         sized = {
@@ -129,6 +131,7 @@ async def deploy_notifier(
         url=url,
         endpoint=_endpoint(url, key),
         other=_endpoint(url, others),
+        operator=_endpoint(url, operators),
         queue=QUEUE,
         api=place.program("api", (*NOTIFIER, "serve"), environ),
         workers=workers,
@@ -161,14 +164,18 @@ def _settings(place: Place, smtp_port: int, port: int) -> dict[str, str]:
     return {f"NOTIFIER_{name}": value for name, value in settings.items()}
 
 
-async def _prepare(environ: Mapping[str, str]) -> tuple[str, str]:
-    """Make the schema, the topology and an API key for each of two services."""
+async def _prepare(environ: Mapping[str, str]) -> tuple[str, str, str]:
+    """Make the schema, the topology, an API key for each of two services and an operator's."""
     settings = read_settings(environ)
     await database.upgrade_schema(settings)
     report = await asyncio.to_thread(topology.apply_topology, settings)
     assert report.is_complete, report
-    create = partial(keys.create_key, settings, scopes=_SCOPES, lifetime=None)
-    return await create("bench"), await create("crowd")
+    create = partial(keys.create_key, settings, lifetime=None)
+    return (
+        await create("bench", scopes=_SCOPES),
+        await create("crowd", scopes=_SCOPES),
+        await create("operators", scopes=("read", "admin")),
+    )
 
 
 # --- the peers --------------------------------------------------------------------------------
