@@ -90,6 +90,26 @@ def test_what_is_not_there_is_said_in_the_frame(notifier: OneProcess, tab: Page)
     expect(tab.get_by_role("heading", name="Schedules")).to_be_visible()
 
 
+def test_who_changed_what_is_listed_and_narrowed_down(
+    notifier: OneProcess, tab: Page, complaints: list[str]
+) -> None:
+    notifier.service.client.post("/api/v1/providers/sandbox/pause", json={"reason": "a look"})
+    sign_in(tab, notifier, "/console/audit")
+    expect(tab.get_by_text("publishTemplate")).to_be_visible()
+    judge(tab)
+
+    tab.get_by_label("Action").fill("pauseProvider")
+    tab.get_by_role("button", name="Show").click()
+
+    expect(tab.get_by_text("/api/v1/providers/sandbox/pause")).to_be_visible()
+    expect(tab.get_by_text("publishTemplate")).to_have_count(0)
+    judge(tab)
+    tab.get_by_role("link", name="Show all").click()
+    expect(tab.get_by_text("publishTemplate")).to_be_visible()
+    notifier.service.client.post("/api/v1/providers/sandbox/resume")
+    assert complaints == []
+
+
 def test_the_first_key_leads_past_the_sections(notifier: OneProcess, tab: Page) -> None:
     sign_in(tab, notifier)
 
