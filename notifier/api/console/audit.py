@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
-from uuid import UUID
 
 from starlette.responses import Response
 
 from notifier.api.console.layout import Section
 from notifier.api.console.visits import ConsolePage, Visit
 from notifier.api.console.words import time_words
-from notifier.api.kit.problems import not_found
 from notifier.audit import AuditEntry, AuditFilter, AuditLog, AuditOutcome, Via
 
 SECTION = Section(title="Audit", path="/audit", scope="admin")
@@ -44,7 +42,7 @@ class AuditPages:
                 service=asked["service"] or None,
             ),
             limit=_PER_PAGE + 1,
-            after=_place(visit.asked("after")),
+            after=visit.after(),
         )
         shown = found[:_PER_PAGE]
         older = {**given, "after": str(shown[-1].act.id)} if len(found) > len(shown) else {}
@@ -57,13 +55,6 @@ class AuditPages:
                 "next": f"?{urlencode(older)}" if older else "",
             },
         )
-
-
-def _place(after: str) -> UUID | None:
-    try:
-        return UUID(after) if after else None
-    except ValueError:
-        raise not_found() from None
 
 
 def _viewed(entry: AuditEntry) -> Mapping[str, object]:

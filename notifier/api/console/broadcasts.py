@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from starlette.responses import Response
 
 from notifier.api.console.layout import CONSOLE, Section
 from notifier.api.console.visits import ConsolePage, Visit
 from notifier.api.console.words import CHANNELS, counted, time_words
-from notifier.api.kit.problems import not_found
 from notifier.broadcasts.broadcast import (
     UNDER_WAY,
     BroadcastStore,
@@ -35,7 +33,7 @@ class BroadcastPages:
 
     async def show(self, visit: Visit) -> Response:
         """Show a page of them, or anew what is on it."""
-        after = _place(visit.asked("after"))
+        after = visit.after()
         found = await self.broadcasts.list(
             service=visit.caller.sees, limit=_PER_PAGE + 1, after=after
         )
@@ -56,13 +54,6 @@ def _here(visit: Visit) -> str:
     root: str = visit.request.scope.get("root_path", "")
     query = visit.request.url.query
     return f"{root}{CONSOLE}{SECTION.path}{'?' + query if query else ''}"
-
-
-def _place(after: str) -> UUID | None:
-    try:
-        return UUID(after) if after else None
-    except ValueError:
-        raise not_found() from None
 
 
 def _viewed(broadcast: StoredBroadcast, *, names: bool) -> Mapping[str, object]:

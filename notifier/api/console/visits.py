@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypeAlias
 from urllib.parse import urlencode
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -12,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from notifier.api.console.forms import Form
 from notifier.api.console.layout import CONSOLE, Layout, is_partial
 from notifier.api.kit.access import Caller
+from notifier.api.kit.problems import not_found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,17 @@ class Visit:
     def asked(self, name: str) -> str:
         """Return this part of the query; empty if it is not there."""
         return self.request.query_params.get(name, "").strip()
+
+    def after(self) -> UUID | None:
+        """Return the id behind which the page of a list begins; None: at the start.
+
+        Raises:
+            ProblemError: 404, it is no id.
+        """
+        try:
+            return UUID(asked) if (asked := self.asked("after")) else None
+        except ValueError:
+            raise not_found() from None
 
     def page(
         self, name: str, values: Mapping[str, object], *, status: int = HTTPStatus.OK
