@@ -79,6 +79,7 @@ async def open_resources(settings: Settings, role: str) -> AsyncIterator[Resourc
         lost_after_s=settings.relay.lost_after_s,
         default_zone=settings.audience.time_zone,
         events_kept_days=settings.events.kept_days,
+        failed_digests_kept_days=settings.events.failed_digests_kept_days,
         schedule_runs_kept_days=settings.relay.schedule_runs_kept_days,
         audit_kept_days=settings.audit.kept_days,
     )

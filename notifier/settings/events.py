@@ -33,6 +33,14 @@ class EventSettings(Group):
         description="Days that an event is kept, with what came of it: for so long it is known if "
         "it comes again, and a rule is carried out once for a key.",
     )
+    failed_digests_kept_days: int = Field(
+        30,
+        ge=1,
+        le=365,
+        description="Days that a digest of which nothing could be sent is kept with what it "
+        "collected, to be [replayed](events.md#a-digest-that-failed); others are kept as long as "
+        "events, and none for less.",
+    )
     bindings: Annotated[tuple[Annotated[str, AfterValidator(_binding)], ...], Listed] = Field(
         (),
         description="Patterns of routing keys, comma-separated, by which `notifier.events` gets "

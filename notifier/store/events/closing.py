@@ -7,13 +7,26 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Float, Integer, Row, Text, delete, func, null, or_, select, update
+from sqlalchemy import (
+    Boolean,
+    Float,
+    Integer,
+    Row,
+    Text,
+    delete,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.events.digest import MOST_SHOWN, Collected, Digest, PutOff, Settling
 from notifier.events.event import EventKey
 from notifier.intake.ports import Submission
-from notifier.store.events.tables import digest_items, digests
+from notifier.store.events.tables import IS_FAILED, digest_items, digests
 from notifier.store.kit.database import Database
 from notifier.store.kit.rows import RowJson, encode, joined
 from notifier.store.kit.sql import ID, Now, SecondsFromNow, given_rows, is_key, parameter
@@ -100,9 +113,16 @@ _PUT_OFF = (
     .values(tries=_put_off.c.tries, look_at=SecondsFromNow(_put_off.c.again_in_s))
 )
 _LOOK_AGAIN = update(digests).where(_d.id.in_(select(_named.c.id))).values(look_at=Now())
+_has_come_to_something = ~literal_column(f"({IS_FAILED})", Boolean)
 _OLD = (
     select(_d.id)
-    .where(_d.settled_at <= SecondsFromNow(parameter("ago_s", Float)))
+    .where(
+        _d.settled_at <= SecondsFromNow(parameter("ago_s", Float)),
+        or_(
+            _has_come_to_something,
+            _d.settled_at <= SecondsFromNow(parameter("failed_ago_s", Float)),
+        ),
+    )
     .order_by(_d.settled_at)
     .limit(_PURGE_BATCH)
 )
@@ -116,7 +136,10 @@ class SqlDigests:
     def __init__(self, database: Database, limits: StoreSettings) -> None:
         self._database = database
         self._encode = partial(rows_of, pseudonyms=limits.pseudonyms, seals=limits.seals)
-        self._kept_s = limits.events_kept_days * _DAY_S
+        self._terms = {
+            "ago_s": -limits.events_kept_days * _DAY_S,
+            "failed_ago_s": -limits.failed_digests_kept_days * _DAY_S,
+        }
 
     async def take(self, *, limit: int, hold_s: float) -> Sequence[Digest]:
         if not await self._database.read(_is_any):
@@ -137,7 +160,7 @@ class SqlDigests:
 
     async def purge(self) -> int:
         async def work(connection: AsyncConnection) -> int:
-            old = (await connection.scalars(_OLD, {"ago_s": -self._kept_s})).all()
+            old = (await connection.scalars(_OLD, self._terms)).all()
             if old:
                 await connection.execute(_FORGET_ITEMS, {"rows": _rows(old)})
                 await connection.execute(_FORGET, {"rows": _rows(old)})

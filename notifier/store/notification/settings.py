@@ -25,6 +25,8 @@ class StoreSettings:
     max_insert: int = 1_000
     events_kept_days: float = 7
     """Events, what came of them, and digests are forgotten after that."""
+    failed_digests_kept_days: float = 30
+    """But not before that if nothing could be sent of them."""
     schedule_runs_kept_days: float = 90
     audit_kept_days: float = 400
     pseudonyms: Pseudonyms | None = None

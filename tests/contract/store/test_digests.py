@@ -340,6 +340,19 @@ async def test_what_cannot_be_finished_is_given_up_and_kept_for_a_replay(stores:
     assert await listed(stores) == [("ada", "sent"), ("bob", "sent")]
 
 
+async def test_a_digest_that_failed_outlives_others_by_its_own_term(stores: Stores) -> None:
+    await record(stores, added("1"), added("3", user="bob"))
+    await tried(stores, Crashing(), MOST_TRIES + 1)
+
+    await stores.pass_time(8 * 86_400)
+    assert await stores.digests.purge() == 1
+    assert await listed(stores) == [("ada", "failed")]
+
+    await stores.pass_time(22 * 86_400)
+    assert await stores.digests.purge() == 1
+    assert await listed(stores) == []
+
+
 async def test_what_ends_its_relay_whenever_it_is_taken_is_given_up(stores: Stores) -> None:
     await record(stores, added("1"))
     for _ in range(MOST_TRIES):
