@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from notifier.notification.model import Channel, Notification, Status, TimelineEntry
+from notifier.notification.model import Channel, Lane, Notification, Status, TimelineEntry
 from notifier.notification.retention import PurgeReason
 
 
@@ -17,11 +17,22 @@ class NotificationFilter:
     `recipient` is what somebody typed; addresses are compared without case and width.
     """
 
+    id: UUID | None = None
     statuses: Collection[Status] = ()
     channels: Collection[Channel] = ()
+    lanes: Collection[Lane] = ()
     recipient: str | None = None
     user_id: str | None = None
     category: str | None = None
+    provider: str | None = None
+    """The one that was asked last."""
+    error_code: str | None = None
+    """Of the last error, the provider's or ours."""
+    template: str | None = None
+    """The name of the template that it was accepted with, in whatever version."""
+    broadcast_id: UUID | None = None
+    rule: str | None = None
+    """The name of the rule that made it."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     created_from: datetime | None = None
     created_before: datetime | None = None

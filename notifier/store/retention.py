@@ -56,7 +56,8 @@ from notifier.store.kit.tables import metadata
 from notifier.store.notification import feed, purged
 from notifier.store.notification.attaching import let_go
 from notifier.store.notification.changes import ERASABLE, is_kept, stands_at
-from notifier.store.notification.searching import Span, every_service, first_id, line_of
+from notifier.store.notification.matching import Span, first_id
+from notifier.store.notification.searching import every_service, line_of
 from notifier.store.notification.tables import ROWS, notification_events, purge_places
 from notifier.store.notification.tables import notifications as n
 

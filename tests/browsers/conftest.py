@@ -28,6 +28,13 @@ def tab(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture
+def plain_tab(browser: Browser) -> Iterator[Page]:
+    """An empty page that runs no scripts."""
+    with browser.new_context(java_script_enabled=False) as context:
+        yield context.new_page()
+
+
+@pytest.fixture
 def complaints(tab: Page) -> list[str]:
     """What the page's console tells of trouble: a policy that was broken is told there too."""
     told: list[str] = []

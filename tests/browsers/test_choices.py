@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from pydantic import SecretStr
 
 from notifier.audience.category import Category
@@ -72,13 +72,6 @@ async def _declare(folder: Path) -> None:
         await stores.people.put(_SERVICE, _EMMA)
         brand = Brand(name="Fish & Co", color="#7c2d12")
         await stores.brands.save(service=_SERVICE, brand=brand, if_match=None)
-
-
-@pytest.fixture
-def plain_tab(browser: Browser) -> Iterator[Page]:
-    """An empty page that runs no scripts."""
-    with browser.new_context(java_script_enabled=False) as context:
-        yield context.new_page()
 
 
 def url_of(notifier: OneProcess, chooser: Chooser) -> str:

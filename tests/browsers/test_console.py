@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browsers.console import judge, sign_in
 from tests.e2e.one_process import OneProcess, one_process
@@ -28,13 +28,6 @@ def notifier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneProcess]:
         answer = client.post("/api/v1/broadcasts", json=wish)
         assert answer.status_code == 202, answer.text
         yield started
-
-
-@pytest.fixture
-def plain_tab(browser: Browser) -> Iterator[Page]:
-    """An empty page that runs no scripts."""
-    with browser.new_context(java_script_enabled=False) as context:
-        yield context.new_page()
 
 
 def elsewhere(tab: Page, html: str) -> None:
@@ -87,7 +80,7 @@ def test_what_is_not_there_is_said_in_the_frame(notifier: OneProcess, tab: Page)
     expect(tab.get_by_role("heading", name="There is no such thing")).to_be_visible()
     judge(tab)
     tab.get_by_role("link", name="To the start of the console").click()
-    expect(tab.get_by_role("heading", name="Schedules")).to_be_visible()
+    expect(tab.get_by_role("heading", name="Notifications")).to_be_visible()
 
 
 def test_who_changed_what_is_listed_and_narrowed_down(

@@ -8,6 +8,7 @@ from notifier.access.sessions import Sessions
 from notifier.api.console import audit, broadcasts
 from notifier.api.console.door import Door
 from notifier.api.console.layout import Layout
+from notifier.api.console.notifications import searching as notifications
 from notifier.api.console.routes import console_routes
 from notifier.api.console.schedules import pages as schedules
 from notifier.api.console.schedules.editing import ScheduleForm
@@ -18,7 +19,7 @@ from notifier.api.kit.config import ApiConfig
 from notifier.api.making import Common
 from notifier.api.ports import ApiPorts
 
-_SECTIONS = (schedules.SECTION, broadcasts.SECTION, audit.SECTION)
+_SECTIONS = (notifications.SECTION, schedules.SECTION, broadcasts.SECTION, audit.SECTION)
 
 
 def console(
@@ -26,6 +27,7 @@ def console(
 ) -> Sequence[Route]:
     """Return the routes of the console."""
     pages = (
+        *notifications.SearchPage(queries=ports.queries, clock=ports.clock).pages(),
         *_of_schedules(ports, common),
         *broadcasts.BroadcastPages(ports.broadcasts).pages(),
         *audit.AuditPages(ports.keeping.audit).pages(),

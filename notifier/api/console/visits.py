@@ -50,10 +50,15 @@ class Visit:
             raise not_found() from None
 
     def page(
-        self, name: str, values: Mapping[str, object], *, status: int = HTTPStatus.OK
+        self,
+        name: str,
+        values: Mapping[str, object],
+        *,
+        status: int = HTTPStatus.OK,
+        headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Return a page, or a part of one, with these values."""
-        return self.layout.page(self.request, name, values, status=status)
+        return self.layout.page(self.request, name, values, status=status, headers=headers)
 
     def to(self, path: str, **query: str) -> Response:
         """Lead on to a path below the console, as after a form."""

@@ -71,6 +71,13 @@ class Caller:
             raise ProblemError(FORBIDDEN, "Only the scope 'admin' may name another service.")
         return service or self.service
 
+    def may_see(self, service: str | None) -> str | None:
+        """Return the service whose things it wants to see; None for every service's.
+
+        Raises as `may_name`.
+        """
+        return self.sees if service is None else self.may_name(service)
+
     def may_open(self, recipient: str) -> str:
         """Return the `recipient` whose inbox it wants to open.
 

@@ -63,7 +63,7 @@ class Call(Generic[Body, Query]):
 
     def seeing(self, service: str | None) -> str | None:
         """Return the service whose things it may see; None for every service's. Raises as above."""
-        return self.caller.sees if service is None else self.caller.may_name(service)
+        return self.caller.may_see(service)
 
     async def once(
         self,

@@ -1,6 +1,7 @@
 """What clients ask for in a query string, checked as strictly as a body."""
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Protocol, TypeVar
 from urllib.parse import quote, unquote, urlencode
 from uuid import UUID
@@ -131,6 +132,7 @@ def number_with_plus(value: object) -> object:
     return value
 
 
+Id = Annotated[UUID, BeforeValidator(_id)]
 After = Annotated[
     UUID | None,
     BeforeValidator(_id),
@@ -140,7 +142,7 @@ After = Annotated[
 
 Query = TypeVar("Query", bound=QueryModel)
 
-_LISTS = ("status", "type")
+_LISTS = ("status", "type", "priority")
 
 
 def read_query(model: type[Query], request: Request) -> Query:
@@ -149,14 +151,20 @@ def read_query(model: type[Query], request: Request) -> Query:
     Raises:
         ProblemError: 422, naming every parameter that is wrong.
     """
-    lists = [name for name in _LISTS if _is_list(model, name)]
-    values, wrong = _gather(request, lists)
-    checked = read_model(model, values, are_parameters=True)
+    checked = checked_query(model, request.query_params.multi_items())
     if isinstance(checked, list):
-        wrong += checked
-    if wrong or isinstance(checked, list):
-        raise invalid(wrong)
+        raise invalid(checked)
     return checked
+
+
+def checked_query(
+    model: type[Query], parameters: Iterable[tuple[str, str]]
+) -> Query | list[InvalidField]:
+    """Check names and values of a query string against `model`; all that is wrong otherwise."""
+    lists = [name for name in _LISTS if _is_list(model, name)]
+    values, wrong = _gather(parameters, lists)
+    checked = read_model(model, values, are_parameters=True)
+    return wrong or checked if not isinstance(checked, list) else wrong + checked
 
 
 def next_page(request: Request, after: object) -> str:
@@ -169,11 +177,13 @@ def _is_list(model: type[QueryModel], name: str) -> bool:
     return name in model.model_fields and model.model_fields[name].default == []
 
 
-def _gather(request: Request, lists: list[str]) -> tuple[dict[str, object], list[InvalidField]]:
+def _gather(
+    parameters: Iterable[tuple[str, str]], lists: list[str]
+) -> tuple[dict[str, object], list[InvalidField]]:
     values: dict[str, object] = {}
     objects: dict[str, dict[str, str]] = {}
     wrong: list[InvalidField] = []
-    for name, value in request.query_params.multi_items():
+    for name, value in parameters:
         match = _MEMBER.fullmatch(name)
         target: dict[str, object] | dict[str, str] = values
         if match:

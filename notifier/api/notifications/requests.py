@@ -27,7 +27,15 @@ from notifier.api.kit.fields import (
     WireVariables,
 )
 from notifier.api.kit.problems import InvalidField
-from notifier.api.kit.querying import After, Limit, QueryModel, Service, Time, number_with_plus
+from notifier.api.kit.querying import (
+    After,
+    Id,
+    Limit,
+    QueryModel,
+    Service,
+    Time,
+    number_with_plus,
+)
 from notifier.api.notifications.addressing import Category, OfPerson, Recipient
 from notifier.api.notifications.mail import Attachments, From, Headers, ReplyTo
 from notifier.content.links import MAX_ACTION_URL_CHARS
@@ -66,8 +74,10 @@ class NotificationQuery(QueryModel):
     """Which notifications to list."""
 
     service: Service = None
+    id: Annotated[Id | None, Field(description="This one.")] = None
     status: Annotated[list[Status], Field(max_length=20, description="Any of these.")] = []  # noqa: RUF012 - pydantic copies it
     type: Annotated[list[WireType], Field(max_length=20, description="Any of these.")] = []  # noqa: RUF012 - pydantic copies it
+    priority: Annotated[list[Lane], Field(max_length=20, description="Any of these.")] = []  # noqa: RUF012 - pydantic copies it
     recipient: Annotated[
         str | None,
         BeforeValidator(number_with_plus),
@@ -79,6 +89,19 @@ class NotificationQuery(QueryModel):
     ] = None
     user_id: Annotated[UserId | None, Field(description="This person of the directory.")] = None
     category: Annotated[str | None, Field(max_length=64, description="This category.")] = None
+    provider: Annotated[
+        str | None, Field(max_length=200, description="This one was asked last.")
+    ] = None
+    error_code: Annotated[
+        str | None, Field(max_length=200, description="The last error's, a provider's or ours.")
+    ] = None
+    template: Annotated[
+        str | None, Field(max_length=200, description="A template's name, of whatever version.")
+    ] = None
+    broadcast_id: Annotated[Id | None, Field(description="Made by this broadcast.")] = None
+    rule: Annotated[
+        str | None, Field(max_length=200, description="Made by the rule of this name.")
+    ] = None
     metadata: Annotated[
         dict[MetadataName, MetadataValue],
         Field(
@@ -95,11 +118,18 @@ class NotificationQuery(QueryModel):
     def filter(self) -> NotificationFilter:
         """Return it as the store understands it."""
         return NotificationFilter(
+            id=self.id,
             statuses=frozenset(self.status),
             channels=frozenset(self.type),
+            lanes=frozenset(self.priority),
             recipient=self.recipient,
             user_id=self.user_id,
             category=self.category,
+            provider=self.provider,
+            error_code=self.error_code,
+            template=self.template,
+            broadcast_id=self.broadcast_id,
+            rule=self.rule,
             metadata=self.metadata,
             created_from=self.created_from,
             created_before=self.created_before,

@@ -25,11 +25,10 @@ from notifier.notification.reading import Account, Backlog
 from notifier.store.kit.sql import literal_text
 from notifier.store.notification import purged, timeline
 from notifier.store.notification.changes import stands_at, status_in
+from notifier.store.notification.matching import Conditions, Span
 from notifier.store.notification.searching import (
     IN_WORDS_OF_INDEXES,
-    Conditions,
     Line,
-    Span,
     every_service,
     line_of,
 )

@@ -7,17 +7,14 @@ where to go on. What is rare, and has an index of its own, is found at once neve
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     Column,
     ColumnElement,
-    FromClause,
     Row,
     Select,
-    Text,
     Tuple,
     and_,
     func,
@@ -37,13 +34,20 @@ from notifier.store.kit.sql import (
     ID,
     Explained,
     HasMember,
-    IsMember,
     ToldToSqlite,
     given_rows,
     is_key,
     literal_text,
 )
 from notifier.store.notification.changes import status_in
+from notifier.store.notification.matching import (
+    Conditions,
+    Span,
+    has,
+    matching,
+    of_service,
+    span_of,
+)
 from notifier.store.notification.rows import to_notification
 from notifier.store.notification.tables import notifications as n
 
@@ -52,14 +56,6 @@ _FEW = 1_000
 _FAR_OFF = 50
 """How many times too large an estimate may be, and is looked after nevertheless."""
 _MOST_SERVICES = 50
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST_MS = 2**48 - 1
-_RANDOM_BITS = 80
-_CLOCKS_DIFFER_MS = 86_400_000
-"""More than the clock of an API process, which makes ids, is ever off the database's."""
-
-Conditions: TypeAlias = tuple[ColumnElement[bool], ...]
 
 IN_WORDS_OF_INDEXES: Mapping[Status, Conditions] = {
     **{status: (status_in(status),) for status in Status},
@@ -72,15 +68,6 @@ IN_WORDS_OF_INDEXES: Mapping[Status, Conditions] = {
 
 
 _ANYTHING = NotificationFilter()
-_NO_ID, _EVERY_ID = UUID(int=0), UUID(int=2**128 - 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Ids from one on, and before another."""
-
-    first: UUID = _NO_ID
-    end: UUID = _EVERY_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,17 +128,17 @@ async def search(
     after: UUID | None,
 ) -> Page:
     """Return the newest that match, of those older than `after`."""
-    span = _span(filter, after)
-    if (few := await _few(connection, filter)) is not None:
-        named = _named(few).where(
-            *of_service(service), n.c.id >= span.first, n.c.id < span.end, *matching(filter)
-        )
-        return _page(await _newest(connection, [named], limit + 1), limit)
-    lines = await _lines(connection, filter, service)
+    span = await span_of(connection, filter, after)
+    along, few = await _parted(connection, filter)
+    named = [] if few is None else [_named_of(few, filter, service, span)]
+    if along is None:
+        return _page(await _newest(connection, named, limit + 1), limit)
+    lines = await _lines(connection, along, service)
     most = _LOOKED_AT // len(lines)
-    found = await _newest(connection, [_looking(line, span, most) for line in lines], limit + 1)
+    looking = [_looking(line, span, most) for line in lines]
+    found = await _newest(connection, [*named, *looking], limit + 1)
     # Where one line has filled a page, how far back it was looked at matters to nobody.
-    is_full = len(lines) == 1 and len(found) > limit
+    is_full = len(lines) == 1 and not named and len(found) > limit
     cut = None if is_full else await _cut(connection, lines, span, most)
     if cut is None:
         return _page(found, limit)
@@ -195,7 +182,7 @@ async def _lines(
 ) -> Sequence[Line]:
     if service is not None:
         return _lines_of(service, filter)
-    if filter == replace(_FAILED, channels=filter.channels):
+    if set(filter.statuses) == {Status.FAILED} and not _is_of_one(filter):
         # An index of its own has these of all services.
         return [Line(words=(status_in(Status.FAILED),), rest=replace(filter, statuses=()))]
     services = await _services(connection)
@@ -204,7 +191,6 @@ async def _lines(
     return [line for each in services for line in _lines_of(each, filter)]
 
 
-_FAILED = NotificationFilter(statuses=frozenset({Status.FAILED}))
 # True of all: the index is only there for those who name a service as more than part of a row.
 _is_named = n.c.service >= literal_text("")
 _has_user = n.c.user_id.is_not(None)
@@ -212,8 +198,11 @@ _is_final = n.c.status.not_in([literal_text(status) for status in Status if not 
 
 
 def _has_lead(filter: NotificationFilter) -> bool:
-    is_of_one = filter.recipient is not None or filter.user_id is not None
-    return is_of_one or _are_final(filter.statuses)
+    return _is_of_one(filter) or _are_final(filter.statuses)
+
+
+def _is_of_one(filter: NotificationFilter) -> bool:
+    return filter.recipient is not None or filter.user_id is not None
 
 
 def _are_final(statuses: Collection[Status]) -> bool:
@@ -244,11 +233,6 @@ def line_of(service: str, rest: NotificationFilter = _ANYTHING) -> Line:
     return Line(((n.c.service, service),), (_is_named,), rest)
 
 
-def of_service(service: str | None) -> Conditions:
-    """Return the condition that a notification is of a service; none for None."""
-    return () if service is None else (n.c.service == service,)
-
-
 every_service = values_of(n.c.service)
 """The services that have notifications, NULL at the end."""
 _SERVICES = (
@@ -277,11 +261,35 @@ async def _cut(
 # --- what is rare -----------------------------------------------------------------------------
 
 
+_WITHOUT_ERROR = frozenset({Status.SENT, Status.DELIVERED})
+
+
+async def _parted(
+    connection: AsyncConnection, filter: NotificationFilter
+) -> tuple[NotificationFilter | None, Sequence[UUID] | None]:
+    """Return what is looked for along an index, and the ids of what is found directly besides.
+
+    What is final is looked for by its status, and what is not can only be found directly.
+    """
+    if (few := await _few(connection, filter)) is not None:
+        return None, few
+    if filter.error_code is not None and not filter.statuses:
+        filter = replace(filter, statuses=frozenset(Status) - _WITHOUT_ERROR)
+    final = frozenset(status for status in filter.statuses if status.is_final)
+    if not 0 < len(final) < len(filter.statuses) or _is_of_one(filter) or filter.metadata:
+        return filter, None
+    under_way = replace(filter, statuses=frozenset(filter.statuses) - final)
+    few = await _few(connection, under_way)
+    return (filter, None) if few is None else (replace(filter, statuses=final), few)
+
+
 async def _few(connection: AsyncConnection, filter: NotificationFilter) -> Sequence[UUID] | None:
     """Return the ids that an index finds directly, if these are few.
 
     None: they are many, or there is no such index.
     """
+    if filter.id is not None:
+        return [filter.id]
     conditions = _direct(connection.dialect.name, filter)
     ids: list[UUID] = []
     for condition in conditions:
@@ -312,7 +320,7 @@ async def _some(connection: AsyncConnection, condition: ColumnElement[bool]) -> 
 
 def _direct(dialect: str, filter: NotificationFilter) -> Sequence[ColumnElement[bool]]:
     if filter.metadata and dialect == "postgresql":
-        return [and_(*_has(n.c.metadata, filter.metadata, HasMember))]
+        return [and_(*has(n.c.metadata, filter.metadata, HasMember))]
     if filter.statuses and not any(status.is_final for status in filter.statuses):
         return [each for status in filter.statuses for each in IN_WORDS_OF_INDEXES[status]]
     return []
@@ -326,6 +334,13 @@ def _named(ids: Sequence[UUID]) -> Select[tuple[object, ...]]:
     return _NAMED.params(ids=joined(encode({"id": id.hex}) for id in ids))
 
 
+def _named_of(
+    ids: Sequence[UUID], filter: NotificationFilter, service: str | None, span: Span
+) -> Select[Any]:
+    is_within = (n.c.id >= span.first, n.c.id < span.end)
+    return _named(ids).where(*of_service(service), *is_within, *matching(filter))
+
+
 def counting(filter: NotificationFilter, service: str | None) -> Select[int]:
     """Return what counts all that match, by whatever index there is."""
     words = [each for status in filter.statuses for each in IN_WORDS_OF_INDEXES[status]]
@@ -333,53 +348,3 @@ def counting(filter: NotificationFilter, service: str | None) -> Select[int]:
     return select(func.count()).where(
         *of_service(service), *rest, *([or_(*words)] if words else [])
     )
-
-
-# --- conditions -------------------------------------------------------------------------------
-
-
-def matching(filter: NotificationFilter, of: FromClause = n) -> Conditions:
-    """Return the conditions on each of these notifications, for which no index is looked for."""
-    conditions = list(_has(of.c.metadata, filter.metadata, IsMember))
-    if filter.statuses:
-        conditions.append((of.c.status + literal_text("")).in_(sorted(filter.statuses)))
-    if filter.channels:
-        conditions.append(of.c.channel.in_(sorted(filter.channels)))
-    if filter.recipient is not None:
-        conditions.append(of.c.recipient.in_(sorted(compared_forms(filter.recipient))))
-    if filter.user_id is not None:
-        conditions.append(of.c.user_id == filter.user_id)
-    if filter.category is not None:
-        conditions.append(of.c.category == filter.category)
-    if filter.created_from is not None:
-        conditions.append(of.c.created_at >= filter.created_from)
-    if filter.created_before is not None:
-        conditions.append(of.c.created_at < filter.created_before)
-    return tuple(conditions)
-
-
-def _has(
-    column: ColumnElement[Any], metadata: Mapping[str, str], how: type[HasMember | IsMember]
-) -> Conditions:
-    return tuple(
-        how(column, literal(name, Text), literal(value, Text)) for name, value in metadata.items()
-    )
-
-
-def _span(filter: NotificationFilter, after: UUID | None) -> Span:
-    """Return which ids there can be in the filter's range of time: no index has times."""
-    first, end = _NO_ID, after or _EVERY_ID
-    if filter.created_from is not None:
-        first = first_id(filter.created_from, -_CLOCKS_DIFFER_MS)
-    if filter.created_before is not None:
-        end = min(end, first_id(filter.created_before, +_CLOCKS_DIFFER_MS))
-    return Span(first, end)
-
-
-def first_id(at: datetime, offset_ms: int = 0) -> UUID:
-    """Return the least id made so long after this time.
-
-    RFC 9562, section 5.7: a UUIDv7 begins with the milliseconds since 1970.
-    """
-    made_ms = (at - _EPOCH) // timedelta(milliseconds=1) + offset_ms
-    return UUID(int=min(max(made_ms, 0), _LATEST_MS) << _RANDOM_BITS)

@@ -13,6 +13,8 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    column,
+    table,
     text,
 )
 
@@ -302,4 +304,13 @@ Index(
 Index(
     "ix_suppressions_compared",
     AsciiLower(suppressions.c.recipient),
+)
+
+# What searches look up in tables of subjects that know this one.
+versions_by_name = table("template_versions", column("id", Uuid), column("name", Text))
+beginnings = table(
+    "broadcasts",
+    column("id", Uuid),
+    column("created_at", UtcTime),
+    column("started_at", UtcTime),
 )

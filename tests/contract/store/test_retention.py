@@ -20,7 +20,7 @@ from notifier.notification.transitions import BOUNCE, FAIL, REPLAY, SUCCEED
 from notifier.providers.receipt import Receipt
 from notifier.store.notification import purged
 from notifier.store.notification.attaching import attachment_uses
-from notifier.store.notification.searching import first_id
+from notifier.store.notification.matching import first_id
 from tests.contract.store.stores import Stores, a_message, a_submission, envelope_of
 
 DAY_S = 86_400.0

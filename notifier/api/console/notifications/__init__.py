@@ -1,0 +1,1 @@
+"""Notifications in the console: searches, and each with its timeline."""
