@@ -26,6 +26,7 @@ from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.rooms import ConcurrencyLimit, Room
 from notifier.api.making import Common
 from notifier.api.metrics import Metrics
+from notifier.api.notifications.exporting import ExportEndpoint, Exporter
 from notifier.api.notifications.moving import MovingEndpoints
 from notifier.api.notifications.paths import location
 from notifier.api.notifications.reading import ReadingEndpoints
@@ -115,8 +116,14 @@ def _on_notifications(
         doorkeeper=doorkeeper,
     )
     reading = ReadingEndpoints(queries=ports.queries, library=library)
+    exporting = ExportEndpoint(Exporter(queries=ports.queries, doorkeeper=doorkeeper))
     moving = MovingEndpoints(orders=ports.orders)
-    return (*sending.operations(), *reading.operations(), *moving.operations())
+    return (
+        *sending.operations(),
+        *reading.operations(),
+        *exporting.operations(),
+        *moving.operations(),
+    )
 
 
 def _on_templates(

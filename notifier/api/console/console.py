@@ -17,6 +17,7 @@ from notifier.api.kit.access import Doorkeeper
 from notifier.api.kit.auditing import Auditor
 from notifier.api.kit.config import ApiConfig
 from notifier.api.making import Common
+from notifier.api.notifications.exporting import Exporter
 from notifier.api.ports import ApiPorts
 
 _SECTIONS = (notifications.SECTION, schedules.SECTION, broadcasts.SECTION, audit.SECTION)
@@ -27,13 +28,22 @@ def console(
 ) -> Sequence[Route]:
     """Return the routes of the console."""
     pages = (
-        *notifications.SearchPage(queries=ports.queries, clock=ports.clock).pages(),
+        *_of_notifications(ports, doorkeeper),
         *_of_schedules(ports, common),
         *broadcasts.BroadcastPages(ports.broadcasts).pages(),
         *audit.AuditPages(ports.keeping.audit).pages(),
     )
     door = Door(doorkeeper, Sessions(config.pepper), ports.clock)
     return console_routes(pages, door, Layout(ports.pages, _SECTIONS), auditor)
+
+
+def _of_notifications(ports: ApiPorts, doorkeeper: Doorkeeper) -> Sequence[ConsolePage]:
+    search = notifications.SearchPages(
+        queries=ports.queries,
+        exporter=Exporter(queries=ports.queries, doorkeeper=doorkeeper),
+        clock=ports.clock,
+    )
+    return search.pages()
 
 
 def _of_schedules(ports: ApiPorts, common: Common) -> Sequence[ConsolePage]:

@@ -12,7 +12,7 @@ from notifier.api.kit.problems import NOT_FOUND, not_found
 from notifier.api.kit.querying import next_page
 from notifier.api.notifications.answers import NotificationView, PageView, StatusView, SummaryView
 from notifier.api.notifications.paths import PREFIX, TAG
-from notifier.api.notifications.requests import NotificationQuery
+from notifier.api.notifications.queries import NotificationQuery
 from notifier.content.library import Library
 from notifier.notification.model import Notification
 from notifier.notification.reading import QueryStore

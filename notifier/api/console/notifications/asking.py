@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from notifier.api.kit.problems import InvalidField
 from notifier.api.kit.querying import checked_query
-from notifier.api.notifications.requests import NotificationQuery
+from notifier.api.notifications.queries import NotificationQuery
 
 _FIRST = ("id", "recipient", "template", "error_code", "status")
 SEVERAL = ("status", "type", "priority")

@@ -1,0 +1,130 @@
+"""Searches for notifications."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from notifier.commands.checking import named
+from notifier.commands.showing import AsJson, Cell, OfService, show
+from notifier.composition.resources import open_stores
+from notifier.notification.exporting import AT_ONCE, Form, exported
+from notifier.notification.model import Channel, Lane, Notification, Status
+from notifier.notification.reading import NotificationFilter
+from notifier.settings.groups import DatabaseSettings
+
+group = typer.Typer(help="Searches for notifications.", no_args_is_help=True)
+
+_SHOWN = ("id", "type", "service", "status", "accepted", "provider", "last_error")
+_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+
+
+@group.callback()
+def searches() -> None:
+    """Searches for notifications."""
+
+
+@group.command("list")
+def list_notifications(
+    *,
+    id: Annotated[UUID | None, typer.Option(help="This one.")] = None,
+    status: Annotated[list[Status] | None, typer.Option(help="Repeat for any of more.")] = None,
+    type: Annotated[list[Channel] | None, typer.Option(help="Repeat for any of more.")] = None,
+    priority: Annotated[list[Lane] | None, typer.Option(help="Repeat for any of more.")] = None,
+    recipient: Annotated[str | None, typer.Option(help="In whatever case and writing.")] = None,
+    user_id: Annotated[str | None, typer.Option(help="For this person.")] = None,
+    category: Annotated[str | None, typer.Option(help="In this category.")] = None,
+    provider: Annotated[str | None, typer.Option(help="This one was asked last.")] = None,
+    error_code: Annotated[str | None, typer.Option(help="The last error's, such as 550.")] = None,
+    template: Annotated[str | None, typer.Option(help="Its name, of whatever version.")] = None,
+    broadcast_id: Annotated[UUID | None, typer.Option(help="Made by this broadcast.")] = None,
+    rule: Annotated[str | None, typer.Option(help="Made by the rule of this name.")] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(help="name=value; repeat for all of more.")
+    ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(help="Accepted then (UTC) or later.", formats=_FORMATS),
+    ] = None,
+    before: Annotated[
+        datetime | None, typer.Option(help="Accepted before this time (UTC).", formats=_FORMATS)
+    ] = None,
+    service: OfService = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many at most.")] = 50,
+    export: Annotated[
+        Form | None, typer.Option(help="Write all that match, with recipients and metadata.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest that match, without address and content."""
+    filter = NotificationFilter(
+        id=id,
+        statuses=frozenset(status or ()),
+        channels=frozenset(type or ()),
+        lanes=frozenset(priority or ()),
+        recipient=recipient,
+        user_id=user_id,
+        category=category,
+        provider=provider,
+        error_code=error_code,
+        template=template,
+        broadcast_id=broadcast_id,
+        rule=rule,
+        metadata=dict(named(each, "--metadata") for each in metadata or ()),
+        created_from=_utc(since),
+        created_before=_utc(before),
+    )
+    settings = DatabaseSettings.from_env(os.environ)
+    if export:
+        asyncio.run(_export(settings, filter, service, export))
+    else:
+        found = asyncio.run(_newest(settings, filter, service, limit))
+        show(_SHOWN, [_row(each) for each in found], as_json=as_json)
+
+
+async def _newest(
+    settings: DatabaseSettings, filter: NotificationFilter, service: str | None, limit: int
+) -> Sequence[Notification]:
+    found: list[Notification] = []
+    after: UUID | None = None
+    async with open_stores(settings) as stores:
+        while len(found) < limit:
+            page = await stores.queries.list(
+                filter, service=service, limit=limit - len(found), after=after
+            )
+            found += page.items
+            if (after := page.goes_on_after) is None:
+                break
+    return found
+
+
+async def _export(
+    settings: DatabaseSettings, filter: NotificationFilter, service: str | None, form: Form
+) -> None:
+    async with open_stores(settings) as stores:
+        page_of = partial(stores.queries.list, filter, service=service, limit=AT_ONCE)
+        async for part in exported(lambda after: page_of(after=after), form):
+            sys.stdout.write(part.decode())
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    return time.replace(tzinfo=UTC) if time else None
+
+
+def _row(it: Notification) -> Mapping[str, Cell]:
+    fault = it.fault
+    return {
+        "id": str(it.id),
+        "type": it.channel.value,
+        "service": it.service,
+        "status": it.status.value,
+        "accepted": it.created_at,
+        "provider": it.provider,
+        "last_error": f"{fault.kind} {fault.code}: {fault.message}" if fault else None,
+    }
