@@ -14,7 +14,7 @@ from notifier.content.template import Rendered
 from notifier.delivery.ports import Claimed
 from notifier.errors import TemplateError
 from notifier.notification.mail import AttachmentRef, MailDetails
-from notifier.notification.model import Channel, Message, Pin
+from notifier.notification.model import Channel, Message, Notification, Pin
 from notifier.notification.sms import SmsRules
 
 MAX_RENDERED_CHARS = 1_000_000
@@ -43,7 +43,7 @@ class Composer:
         if pin:
             rendered = await self._filled(claimed, pin, links, person)
         else:
-            rendered = _filled_inline(claimed)
+            rendered = filled_inline(claimed)
         return Message(
             id=claimed.id,
             service=claimed.service,
@@ -134,20 +134,20 @@ def _with_one_click(
     return replace(mail or MailDetails(), headers={**own, **added})
 
 
-def _filled_inline(claimed: Claimed) -> Rendered:
-    if claimed.content is None:
+def filled_inline(it: Claimed | Notification) -> Rendered:
+    """Return what it came with, filled.
+
+    Raises:
+        TemplateError: it cannot be filled, or its content is gone.
+    """
+    if it.content is None:
         raise TemplateError("it has no content")
-    if claimed.is_finished:
-        return Rendered(
-            text=claimed.content,
-            subject=claimed.subject,
-            html=claimed.html,
-            action_url=claimed.action_url,
-        )
-    most, variables = MAX_RENDERED_CHARS, claimed.variables or {}
+    if it.is_finished:
+        return Rendered(text=it.content, subject=it.subject, html=it.html, action_url=it.action_url)
+    most, variables = MAX_RENDERED_CHARS, it.variables or {}
     return Rendered(
-        text=fill_text(claimed.content, variables, max_chars=most),
-        subject=claimed.subject and fill_text(claimed.subject, variables, max_chars=most),
-        html=claimed.html and fill_html(claimed.html, variables, max_chars=most),
-        action_url=claimed.action_url and fill_text(claimed.action_url, variables, max_chars=most),
+        text=fill_text(it.content, variables, max_chars=most),
+        subject=it.subject and fill_text(it.subject, variables, max_chars=most),
+        html=it.html and fill_html(it.html, variables, max_chars=most),
+        action_url=it.action_url and fill_text(it.action_url, variables, max_chars=most),
     )

@@ -123,6 +123,7 @@ class Notification:
     """Whether braces in its content, subject and html are just braces."""
     origin: "Origin | None" = None
     """The rule that made it, if one did."""
+    broadcast_id: UUID | None = None
     size: SmsSize | None = None
     """Of an SMS, as it was accepted."""
     mail: MailDetails | None = None

@@ -1,5 +1,7 @@
 """The console, as its tests in browsers use it."""
 
+from collections.abc import Collection
+
 from playwright.sync_api import Page, expect
 
 from tests.browsers.axe import violations
@@ -18,10 +20,10 @@ def sign_in(tab: Page, notifier: OneProcess, path: str = "/console") -> None:
     expect(tab.get_by_role("button", name="Sign out")).to_be_visible()
 
 
-def judge(tab: Page) -> None:
-    """Fail for what is wrong with a page at any width, in light or in dark."""
+def judge(tab: Page, *, off: Collection[str] = ()) -> None:
+    """Fail for what is wrong with a page at any width, in light or in dark, but by `off` rules."""
     for look in looks(tab, _WIDTHS):
-        assert violations(tab) == [], look
+        assert violations(tab, off=off) == [], look
         assert overflow(tab) == 0, look
     for look in looks(tab, _WIDTHS, USUAL):
-        assert violations(tab, undecided=False) == [], f"{look}, to be scrolled"
+        assert violations(tab, off=off, undecided=False) == [], f"{look}, to be scrolled"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -71,3 +72,25 @@ def test_a_search_needs_no_script(notifier: OneProcess, plain_tab: Page) -> None
 
     expect(plain_tab.get_by_role("link", name="eve@example.com")).to_be_visible()
     expect(plain_tab.get_by_role("link", name="anna@example.com")).to_have_count(0)
+
+
+def test_one_shows_its_timeline_and_its_mail_and_is_taken_back_after_a_question(
+    notifier: OneProcess, tab: Page, complaints: list[str]
+) -> None:
+    later = (datetime.now(UTC) + timedelta(days=30)).isoformat()
+    wish = {**_MAIL, "recipient": "later@example.com", "send_at": later}
+    notifier.service.client.post("/api/v1/notifications/send", json=wish)
+    sign_in(tab, notifier, f"{PAGE}?recipient=later@example.com")
+    tab.get_by_role("link", name="later@example.com").click()
+    expect(tab.get_by_text("Accepted", exact=True).first).to_be_visible()
+    expect(tab.frame_locator("iframe").get_by_text("way")).to_be_visible()
+    judge(tab, off=["frame-tested"])
+
+    tab.get_by_role("link", name="Take back").click()
+    judge(tab)
+    tab.get_by_role("button", name="Take it back").click()
+
+    expect(tab.get_by_text("It was taken back: it is not sent.")).to_be_visible()
+    expect(tab.get_by_text("Taken back", exact=True)).to_be_visible()
+    judge(tab, off=["frame-tested"])
+    assert complaints == []

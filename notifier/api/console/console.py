@@ -9,6 +9,9 @@ from notifier.api.console import audit, broadcasts
 from notifier.api.console.door import Door
 from notifier.api.console.layout import Layout
 from notifier.api.console.notifications import searching as notifications
+from notifier.api.console.notifications.contents import Contents
+from notifier.api.console.notifications.moving import MovingPages
+from notifier.api.console.notifications.showing import NotificationPages
 from notifier.api.console.routes import console_routes
 from notifier.api.console.schedules import pages as schedules
 from notifier.api.console.schedules.editing import ScheduleForm
@@ -28,7 +31,7 @@ def console(
 ) -> Sequence[Route]:
     """Return the routes of the console."""
     pages = (
-        *_of_notifications(ports, doorkeeper),
+        *_of_notifications(ports, common, doorkeeper),
         *_of_schedules(ports, common),
         *broadcasts.BroadcastPages(ports.broadcasts).pages(),
         *audit.AuditPages(ports.keeping.audit).pages(),
@@ -37,13 +40,22 @@ def console(
     return console_routes(pages, door, Layout(ports.pages, _SECTIONS), auditor)
 
 
-def _of_notifications(ports: ApiPorts, doorkeeper: Doorkeeper) -> Sequence[ConsolePage]:
+def _of_notifications(
+    ports: ApiPorts, common: Common, doorkeeper: Doorkeeper
+) -> Sequence[ConsolePage]:
     search = notifications.SearchPages(
         queries=ports.queries,
         exporter=Exporter(queries=ports.queries, doorkeeper=doorkeeper),
         clock=ports.clock,
     )
-    return search.pages()
+    each = NotificationPages(
+        queries=ports.queries,
+        suppressions=ports.suppressions,
+        audit=ports.keeping.audit,
+        contents=Contents(common.library, ports.renderer),
+    )
+    moving = MovingPages(queries=ports.queries, orders=ports.orders)
+    return (*search.pages(), *each.pages(), *moving.pages())
 
 
 def _of_schedules(ports: ApiPorts, common: Common) -> Sequence[ConsolePage]:

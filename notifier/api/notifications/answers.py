@@ -12,6 +12,7 @@ from pydantic_core import to_jsonable_python
 from notifier.api.kit.problems import InvalidField
 from notifier.api.kit.views import InvalidFieldView, Page, View
 from notifier.api.notifications.addressing import ReasonView
+from notifier.api.notifications.sources import AttachedView, OriginView, PinView
 from notifier.content.template import TemplateVersion
 from notifier.intake.ports import Submission
 from notifier.notification.model import (
@@ -20,11 +21,9 @@ from notifier.notification.model import (
     Lane,
     Notification,
     OnUnknown,
-    Pin,
     Status,
     TimelineEntry,
 )
-from notifier.notification.origin import Condition, Origin
 from notifier.notification.outcomes import SUPPRESSED, Fault
 from notifier.notification.sms import SmsEncoding, SmsSize
 
@@ -247,52 +246,12 @@ class SummaryView(_Standing):
         return cls.model_validate(_summary(it))
 
 
-class PinView(View):
-    """What a notification was accepted with, and is sent as."""
-
-    name: str
-    version: int
-    locale: str
-
-    @classmethod
-    def of(cls, version: TemplateVersion, pin: Pin) -> Self:
-        """View `version`, in the language of `pin`."""
-        return cls(name=version.name, version=version.number, locale=pin.locale)
-
-
-class AttachedView(View):
-    """A file that goes along with an email."""
-
-    id: UUID
-    inline: bool
-
-
-class OriginView(View):
-    """The rule that made a notification, and what keeps it back."""
-
-    rule: str
-    key: Annotated[str | None, Field(description="By which it is taken back.")]
-    depends_on: Annotated[UUID | None, Field(description="The notification that `unless` is of.")]
-    unless: Condition | None
-    unless_event: str | None
-
-    @classmethod
-    def of(cls, origin: Origin) -> Self:
-        """View `origin`."""
-        return cls(
-            rule=origin.rule,
-            key=origin.key,
-            depends_on=origin.unless.id if origin.unless else None,
-            unless=origin.unless.condition if origin.unless else None,
-            unless_event=origin.unless_event,
-        )
-
-
 class NotificationView(SummaryView):
     """A whole notification. Of a sensitive one, content is never shown."""
 
     template: Annotated[PinView | None, Field(description="What holds its content, if one does.")]
     origin: Annotated[OriginView | None, Field(description="The rule that made it, if one did.")]
+    broadcast_id: Annotated[UUID | None, Field(description="The broadcast that it is of.")]
     subject: str | None
     content: Annotated[
         str | None, Field(description="null once erased, if sensitive, and with a template.")
@@ -337,6 +296,7 @@ class NotificationView(SummaryView):
                 **_summary(it),
                 "template": PinView.of(version, it.template) if version and it.template else None,
                 "origin": OriginView.of(it.origin) if it.origin else None,
+                "broadcast_id": it.broadcast_id,
                 "subject": it.subject if shown else None,
                 "content": it.content if shown else None,
                 "html": it.html if shown else None,

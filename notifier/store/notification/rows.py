@@ -324,6 +324,7 @@ def to_notification(row: Row[Any]) -> Notification:
         action_url=row.action_url,
         addressee=to_addressee(row.user_id, row.category, row.is_required, row.is_address_given),
         origin=_to_origin(row),
+        broadcast_id=row.broadcast_id,
     )  # fmt: skip
 
 
