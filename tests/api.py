@@ -244,7 +244,9 @@ async def over(
             choice_history=stores.choice_history,
             caps=stores.caps,
             hook_counts=stores.hook_counts,
-            keeping=KeepingPorts(stores.retention_rules, stores.erasures, PSEUDONYMS, stores.audit),
+            keeping=KeepingPorts(
+                stores.retention_rules, stores.erasures, PSEUDONYMS, stores.audit, stores.statistics
+            ),
             directory=stores.directory,
             renderer=VersionRenderer(clock),
             workshop=workshop,

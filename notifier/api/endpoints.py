@@ -49,6 +49,7 @@ from notifier.api.rules.writing import RuleWriting
 from notifier.api.sandbox import SandboxEndpoints
 from notifier.api.schedules.endpoints import ScheduleEndpoints
 from notifier.api.senders import SenderEndpoints
+from notifier.api.statistics import StatisticsEndpoints
 from notifier.api.suppressions import SuppressionEndpoints
 from notifier.api.templates.branding import Branding
 from notifier.api.templates.images import ImageDesk
@@ -313,6 +314,7 @@ def _on_the_service(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:
         *retention.operations(),
         *erasures.operations(),
         *AuditEndpoints(log=kept.audit).operations(),
+        *StatisticsEndpoints(statistics=kept.statistics, clock=ports.clock).operations(),
     )
 
 

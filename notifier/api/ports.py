@@ -39,6 +39,7 @@ from notifier.notification.orders import Orders
 from notifier.notification.queueing import Queue, QueueMembers
 from notifier.notification.reading import QueryStore
 from notifier.notification.retention import RetentionRules
+from notifier.notification.statistics import Statistics
 from notifier.providers.account import ProviderStore
 from notifier.providers.captures import Captures
 from notifier.providers.receipt import ReceiptStore
@@ -48,12 +49,13 @@ from notifier.schedules.schedule import ScheduleStore
 
 @dataclass(frozen=True, slots=True)
 class KeepingPorts:
-    """What says how long things are kept, whom to erase, and who changed what."""
+    """What says how long things are kept, whom to erase, who changed what, and what happened."""
 
     rules: RetentionRules
     erasures: Erasures
     pseudonyms: Pseudonyms
     audit: AuditLog
+    statistics: Statistics
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,10 @@ COMMANDS: Mapping[str, Listed] = {
     "events": Listed("events", "What happened, and what came of it."),
     "digests": Listed("digests", "What several events come to, sent as one."),
     "audit": Listed("audit", "Who changed what."),
+    "statistics": Listed(
+        "statistics",
+        "Say how many were accepted, sent and failed over time, and how fast.",
+    ),
 }
 
 

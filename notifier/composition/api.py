@@ -156,6 +156,7 @@ def _keeping(settings: Settings, stores: Stores) -> KeepingPorts:
         erasures=stores.erasures,
         pseudonyms=pseudonyms_of(settings),
         audit=stores.audit,
+        statistics=stores.statistics,
     )
 
 

@@ -47,6 +47,7 @@ from notifier.store.rules.keeping import SqlRuleStore
 from notifier.store.schedules.firing import SqlFiring
 from notifier.store.schedules.keeping import SqlScheduleStore
 from notifier.store.senders import SqlSenderStore
+from notifier.store.statistics import SqlStatistics
 from notifier.store.suppressions import SqlSuppressionStore
 from notifier.store.templates.library import SqlTemplateStore
 from notifier.store.topics import SqlTopicStore
@@ -242,6 +243,10 @@ class Stores:
     @cached_property
     def cursors(self) -> SqlCursors:
         return SqlCursors(self.database)
+
+    @cached_property
+    def statistics(self) -> SqlStatistics:
+        return SqlStatistics(self.database, self.feed)
 
     @cached_property
     def hook_counts(self) -> SqlHookCounts:

@@ -64,6 +64,7 @@ from notifier.hooks.moments import Moment
 from notifier.intake.drafting import Drafter
 from notifier.notification.model import Channel
 from notifier.notification.retention import retaining
+from notifier.notification.statistics import tallying
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Gate
 from notifier.queue.rabbitmq.policies import TopologyWatch
@@ -254,6 +255,8 @@ def make_relay(
             stores.filing.duty(),
             retaining(stores.purge, retention_terms(settings)),
             *([erasing(stores.erasing)] if stores.erasing else []),
+            tallying(stores.statistics),
+            purging(stores.statistics, "statistics"),
             *_following(stores, hooks),
         ]
     )

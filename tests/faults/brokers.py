@@ -140,7 +140,11 @@ class Node:
             caps=self.stores.caps,
             hook_counts=self.stores.hook_counts,
             keeping=KeepingPorts(
-                self.stores.retention_rules, self.stores.erasures, PSEUDONYMS, self.stores.audit
+                self.stores.retention_rules,
+                self.stores.erasures,
+                PSEUDONYMS,
+                self.stores.audit,
+                self.stores.statistics,
             ),
             directory=self.stores.directory,
             renderer=VersionRenderer(SystemClock()),

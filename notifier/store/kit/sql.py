@@ -175,7 +175,8 @@ class ToldToSqlite(FunctionElement[bool]):
     inherit_cache = True
 
 
-def _arguments(element: FunctionElement[Any], compiler: SQLCompiler, **kw: Any) -> list[str]:
+def arguments(element: FunctionElement[Any], compiler: SQLCompiler, **kw: Any) -> list[str]:
+    """Return the SQL of what a function is given."""
     return [compiler.process(clause, **kw) for clause in element.clauses]
 
 
@@ -201,25 +202,25 @@ def _(_element: Now, _compiler: SQLCompiler, **_kw: Any) -> str:
 
 @compiles(SecondsFromNow, "postgresql")
 def _(element: SecondsFromNow, compiler: SQLCompiler, **kw: Any) -> str:
-    (seconds,) = _arguments(element, compiler, **kw)
+    (seconds,) = arguments(element, compiler, **kw)
     return f"(now() + make_interval(secs => {seconds}))"
 
 
 @compiles(SecondsFromNow, "sqlite")
 def _(element: SecondsFromNow, compiler: SQLCompiler, **kw: Any) -> str:
-    (seconds,) = _arguments(element, compiler, **kw)
+    (seconds,) = arguments(element, compiler, **kw)
     return f"strftime({_SQLITE_TIME}, 'now', printf('%+.3f seconds', {seconds}))"
 
 
 @compiles(SecondsUntil, "postgresql")
 def _(element: SecondsUntil, compiler: SQLCompiler, **kw: Any) -> str:
-    (time,) = _arguments(element, compiler, **kw)
+    (time,) = arguments(element, compiler, **kw)
     return f"CAST(extract(epoch FROM {time} - now()) AS FLOAT)"
 
 
 @compiles(SecondsUntil, "sqlite")
 def _(element: SecondsUntil, compiler: SQLCompiler, **kw: Any) -> str:
-    (time,) = _arguments(element, compiler, **kw)
+    (time,) = arguments(element, compiler, **kw)
     return f"((julianday({time}) - julianday('now')) * 86400.0)"
 
 
@@ -236,20 +237,20 @@ def _(_element: ClockSeconds, _compiler: SQLCompiler, **_kw: Any) -> str:
 
 @compiles(AsciiLower, "postgresql")
 def _(element: AsciiLower, compiler: SQLCompiler, **kw: Any) -> str:
-    (value,) = _arguments(element, compiler, **kw)
+    (value,) = arguments(element, compiler, **kw)
     return f'lower({value} COLLATE "C")'
 
 
 @compiles(AsciiLower, "sqlite")
 def _(element: AsciiLower, compiler: SQLCompiler, **kw: Any) -> str:
-    (value,) = _arguments(element, compiler, **kw)
+    (value,) = arguments(element, compiler, **kw)
     return f"lower({value})"
 
 
 @compiles(ComparedBy, "postgresql")
 def _(element: ComparedBy, compiler: SQLCompiler, **kw: Any) -> str:
     # To the line as PostgreSQL itself writes an index's expression: that is how Alembic compares.
-    channel, recipient = _arguments(element, compiler, **kw)
+    channel, recipient = arguments(element, compiler, **kw)
     is_user = f"{channel} = '{Channel.IN_APP}'::text"
     folded = f'lower({recipient} COLLATE "C")'
     return f"(\nCASE\n    WHEN {is_user} THEN {recipient}\n    ELSE {folded}\nEND)"
@@ -257,7 +258,7 @@ def _(element: ComparedBy, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(ComparedBy, "sqlite")
 def _(element: ComparedBy, compiler: SQLCompiler, **kw: Any) -> str:
-    channel, recipient = _arguments(element, compiler, **kw)
+    channel, recipient = arguments(element, compiler, **kw)
     is_user = f"{channel} = '{Channel.IN_APP}'"
     return f"(CASE WHEN {is_user} THEN {recipient} ELSE lower({recipient}) END)"
 
@@ -265,13 +266,13 @@ def _(element: ComparedBy, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(_OneOf, "postgresql")
 def _(element: _OneOf, compiler: SQLCompiler, **kw: Any) -> str:
     # A plain equality could also be had by reading the whole index in its order.
-    (value,) = _arguments(element, compiler, **kw)
+    (value,) = arguments(element, compiler, **kw)
     return f"ANY (ARRAY[{value}])"
 
 
 @compiles(_OneOf, "sqlite")
 def _(element: _OneOf, compiler: SQLCompiler, **kw: Any) -> str:
-    (value,) = _arguments(element, compiler, **kw)
+    (value,) = arguments(element, compiler, **kw)
     return value
 
 
@@ -282,19 +283,19 @@ def _(_element: ToldToSqlite, _compiler: SQLCompiler, **_kw: Any) -> str:
 
 @compiles(ToldToSqlite, "sqlite")
 def _(element: ToldToSqlite, compiler: SQLCompiler, **kw: Any) -> str:
-    (condition,) = _arguments(element, compiler, **kw)
+    (condition,) = arguments(element, compiler, **kw)
     return condition
 
 
 @compiles(HasMember, "postgresql")
 def _(element: HasMember, compiler: SQLCompiler, **kw: Any) -> str:
-    json_object, name, value = _arguments(element, compiler, **kw)
+    json_object, name, value = arguments(element, compiler, **kw)
     return f"({json_object} @> jsonb_build_object({name}, {value}))"
 
 
 @compiles(IsMember, "postgresql")
 def _(element: IsMember, compiler: SQLCompiler, **kw: Any) -> str:
-    json_object, name, value = _arguments(element, compiler, **kw)
+    json_object, name, value = arguments(element, compiler, **kw)
     return f"(({json_object} ->> {name}) = {value})"
 
 
@@ -302,20 +303,20 @@ def _(element: IsMember, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(HasMember, "sqlite")
 def _(element: FunctionElement[bool], compiler: SQLCompiler, **kw: Any) -> str:
     # The ->> of SQLite takes a name of digits for an index.
-    json_object, name, value = _arguments(element, compiler, **kw)
+    json_object, name, value = arguments(element, compiler, **kw)
     members = f"SELECT 1 FROM json_each({json_object})"  # noqa: S608  compiled SQL
     return f"EXISTS ({members} WHERE key = {name} AND value = {value})"
 
 
 @compiles(JsonElements, "postgresql")
 def _(element: JsonElements, compiler: SQLCompiler, **kw: Any) -> str:
-    (array,) = _arguments(element, compiler, **kw)
+    (array,) = arguments(element, compiler, **kw)
     return f"jsonb_array_elements(CAST({array} AS JSONB))"
 
 
 @compiles(JsonElements, "sqlite")
 def _(element: JsonElements, compiler: SQLCompiler, **kw: Any) -> str:
-    (array,) = _arguments(element, compiler, **kw)
+    (array,) = arguments(element, compiler, **kw)
     return f"json_each({array})"
 
 

@@ -51,6 +51,7 @@ REVISIONS = (
     "0037_keep_former_categories",
     "0038_seal_content",
     "0039_note_who_changed_what",
+    "0040_keep_statistics",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

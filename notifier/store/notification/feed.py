@@ -177,6 +177,15 @@ class SqlFeed:
 
         return await self._database.follow(work)
 
+    async def settled(self, cursor: Cursor) -> Cursor:
+        """Return how far after a cursor nothing more can come.
+
+        That is before it where the database has lost what it is of.
+        """
+        if cursor < self._settled:
+            return self._settled
+        return min(await self._settle(), max(self._settled, cursor))
+
     async def _page(self, cursor: Cursor, limit: int) -> FeedPage:
         through = self._settled
         asked = {"cursor": cursor, "through": through, "limit": limit}
@@ -260,6 +269,20 @@ async def store(connection: AsyncConnection, reader: str, cursor: Cursor) -> Non
     await connection.execute(_STORE, {"of_reader": reader, "at_position": cursor})
 
 
+async def stored(connection: AsyncConnection, reader: str) -> Cursor | None:
+    """Return what a reader stored last; None: it never did."""
+    position: Cursor | None = await connection.scalar(_STORED, {"of_reader": reader})
+    return position
+
+
+async def move(connection: AsyncConnection, reader: str, before: Cursor | None, to: Cursor) -> bool:
+    """Keep where a reader goes on if it stored `before` last, with all else that is done here."""
+    given = {"of_reader": reader, "at_position": to}
+    if before is None:
+        return (await connection.execute(_BEGIN, given)).rowcount == 1
+    return (await connection.execute(_MOVE, {**given, "cursor": before})).rowcount == 1
+
+
 class SqlCursors:
     """`Cursors` over SQL."""
 
@@ -267,22 +290,10 @@ class SqlCursors:
         self._database = database
 
     async def stored(self, reader: str) -> Cursor | None:
-        async def work(connection: AsyncConnection) -> Cursor | None:
-            position: Cursor | None = await connection.scalar(_STORED, {"of_reader": reader})
-            return position
-
-        return await self._database.read(work)
+        return await self._database.read(partial(stored, reader=reader))
 
     async def store(self, reader: str, cursor: Cursor) -> None:
         await self._database.write(partial(store, reader=reader, cursor=cursor))
 
     async def move(self, reader: str, before: Cursor | None, to: Cursor) -> bool:
-        given = {"of_reader": reader, "at_position": to}
-        statement = _BEGIN if before is None else _MOVE
-        if before is not None:
-            given["cursor"] = before
-
-        async def work(connection: AsyncConnection) -> bool:
-            return (await connection.execute(statement, given)).rowcount == 1
-
-        return await self._database.write(work)
+        return await self._database.write(partial(move, reader=reader, before=before, to=to))
