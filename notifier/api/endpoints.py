@@ -27,6 +27,7 @@ from notifier.api.kit.rooms import ConcurrencyLimit, Room
 from notifier.api.making import Common
 from notifier.api.metrics import Metrics
 from notifier.api.notifications.exporting import ExportEndpoint, Exporter
+from notifier.api.notifications.forwarding import ForwardingEndpoint
 from notifier.api.notifications.moving import MovingEndpoints
 from notifier.api.notifications.paths import location
 from notifier.api.notifications.reading import ReadingEndpoints
@@ -67,6 +68,7 @@ from notifier.events.rehearsing import Rehearser
 from notifier.events.reviewing import Reviewer
 from notifier.events.rules import RuleBook
 from notifier.intake.drafting import Drafter
+from notifier.intake.forwarding import Forwarder
 
 _MOST_AT_THE_WORKSHOP = 100
 """Of one service; more are answered 429."""
@@ -119,11 +121,14 @@ def _on_notifications(
     reading = ReadingEndpoints(queries=ports.queries, library=library)
     exporting = ExportEndpoint(Exporter(queries=ports.queries, doorkeeper=doorkeeper))
     moving = MovingEndpoints(orders=ports.orders)
+    forwarder = Forwarder(ports.queries, library, drafter)
+    forwarding = ForwardingEndpoint(forwarder=forwarder, submitter=ports.submitter)
     return (
         *sending.operations(),
         *reading.operations(),
         *exporting.operations(),
         *moving.operations(),
+        *forwarding.operations(),
     )
 
 

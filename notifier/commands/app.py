@@ -47,7 +47,7 @@ COMMANDS: Mapping[str, Listed] = {
         "notifications",
         "Accept a notification as the API would, and print its id, alone. A relay publishes it.",
     ),
-    "notifications": Listed("searches", "Searches for notifications."),
+    "notifications": Listed("searches", "Searches, and sending to another address."),
     "db": Listed("database", "The database's schema."),
     "topology": Listed("topology", "The broker's queues and policies."),
     "keys": Listed("keys", "API keys."),

@@ -11,23 +11,31 @@ from uuid import UUID
 
 import typer
 
+from notifier.clock import SystemClock
 from notifier.commands.checking import named
 from notifier.commands.showing import AsJson, Cell, OfService, show
+from notifier.composition.drafting import make_drafter
 from notifier.composition.resources import open_stores
+from notifier.composition.settings import read_settings
+from notifier.content.library import Library
+from notifier.errors import NotifierError, SettingsError
+from notifier.idempotency import NotFound
+from notifier.intake.forwarding import Forwarder
+from notifier.intake.ports import Submission
 from notifier.notification.exporting import AT_ONCE, Form, exported
 from notifier.notification.model import Channel, Lane, Notification, Status
+from notifier.notification.orders import Erased, Refused
 from notifier.notification.reading import NotificationFilter
-from notifier.settings.groups import DatabaseSettings
+from notifier.settings.groups import DatabaseSettings, Settings
 
-group = typer.Typer(help="Searches for notifications.", no_args_is_help=True)
+group = typer.Typer(help="Searches, and sending to another address.", no_args_is_help=True)
 
 _SHOWN = ("id", "type", "service", "status", "accepted", "provider", "last_error")
 _FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 
-@group.callback()
-def searches() -> None:
-    """Searches for notifications."""
+class NotForwardedError(NotifierError):
+    """Raised when a notification could not be sent to another address."""
 
 
 @group.command("list")
@@ -86,6 +94,35 @@ def list_notifications(
     else:
         found = asyncio.run(_newest(settings, filter, service, limit))
         show(_SHOWN, [_row(each) for each in found], as_json=as_json)
+
+
+@group.command()
+def forward(
+    id: Annotated[UUID, typer.Argument(help="One that has come to its end.")],
+    recipient: Annotated[str, typer.Option(help="Another address of its channel.")],
+) -> None:
+    """Send what one said to another address, as a new one, and print that one's id."""
+    made = asyncio.run(_forward(read_settings(os.environ), id, recipient))
+    print(made)  # noqa: T201  nothing but the id, for scripts
+
+
+async def _forward(settings: Settings, id: UUID, recipient: str) -> UUID:
+    async with open_stores(settings) as stores:
+        clock = SystemClock()
+        drafter = make_drafter(settings, stores, clock)
+        forwarder = Forwarder(stores.queries, Library(stores.templates, clock), drafter)
+        match await forwarder.submission(id, recipient, service=None):
+            case Submission() as made:
+                await stores.intake.insert([made])
+                return made.id
+            case NotFound():
+                raise NotForwardedError("there is no notification of this id")
+            case Refused(status):
+                raise NotForwardedError(f"it is {status}: only what has come to its end can be")
+            case Erased():
+                raise NotForwardedError("what it said is erased")
+            case flaws:
+                raise SettingsError("; ".join(f"{each.field}: {each.words}" for each in flaws))
 
 
 async def _newest(

@@ -52,6 +52,8 @@ class Submission:
     broadcast_id: UUID | None = None
     origin: Origin | None = None
     """The rule that it comes from."""
+    forwarded_from: UUID | None = None
+    """The notification of which it is made, for another address."""
 
 
 InsertResult: TypeAlias = Applied | Remembered | KeyReused

@@ -124,6 +124,8 @@ class Notification:
     origin: "Origin | None" = None
     """The rule that made it, if one did."""
     broadcast_id: UUID | None = None
+    forwarded_from: UUID | None = None
+    """The one of which it was made, for another address."""
     size: SmsSize | None = None
     """Of an SMS, as it was accepted."""
     mail: MailDetails | None = None

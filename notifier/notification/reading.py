@@ -101,6 +101,9 @@ class QueryStore(Protocol):
     async def timeline(self, id: UUID) -> Sequence[TimelineEntry]:
         """Its timeline, oldest first; where it is very long, the newest 250 entries."""
 
+    async def forwards(self, id: UUID) -> Sequence[UUID]:
+        """The first 50 that were made of one, for other addresses, in their order."""
+
     async def list(
         self, filter: NotificationFilter, *, service: str | None, limit: int, after: UUID | None
     ) -> Page:

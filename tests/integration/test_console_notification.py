@@ -152,6 +152,51 @@ async def test_a_refused_act_says_why_and_changes_nothing(
     assert await api.stores.status(id) is Status.CANCELLED
 
 
+async def test_what_it_said_is_sent_to_another_address_and_each_leads_to_the_other(
+    api: Api, sender: httpx2.AsyncClient
+) -> None:
+    id = await api.send(
+        subject="For {{ name }}", variables={"name": "Anna"}, metadata={"order": "42"}
+    )
+    await api.fail(id)
+    before = await api.services.queries.timeline(id)
+    here = f"{PAGE}/{id}"
+
+    assert f'href="{here}/forward"' in await shown(sender, here)
+    assert "It went to" in await shown(sender, f"{here}/forward")
+    answer = await post(sender, f"{here}/forward", {"recipient": "anna@home.example"})
+
+    there = answer.headers["location"].partition("?")[0]
+    page = await shown(sender, there)
+    assert "anna@home.example" in page
+    assert "For Anna" in page
+    assert f'{PAGE}?metadata=order%3D42"' in page
+    assert f'href="{here}"' in page
+    assert f'href="{there}"' in await shown(sender, here)
+    assert await api.stores.status(id) is Status.FAILED
+    assert await api.services.queries.timeline(id) == before
+
+
+async def test_an_address_that_is_none_and_what_has_not_ended_are_not_forwarded(
+    api: Api, sender: httpx2.AsyncClient
+) -> None:
+    id = await api.send()
+
+    early = await post(sender, f"{PAGE}/{id}/forward", {"recipient": "anna@home.example"})
+    await api.fail(id)
+    wrong = [
+        await post(sender, f"{PAGE}/{id}/forward", {"recipient": each})
+        for each in ("", "no address")
+    ]
+
+    assert early.status_code == 409
+    assert "It is pending: wait for its end." in early.text
+    assert [each.status_code for each in wrong] == [422, 422]
+    assert 'aria-describedby="recipient-flaw"' in wrong[1].text
+    assert 'value="no address"' in wrong[1].text
+    assert await api.services.queries.forwards(id) == []
+
+
 async def test_nothing_is_done_without_the_scope_or_the_forms_token(api: Api) -> None:
     id = await api.send()
     reader = await signed_in(api, "read")

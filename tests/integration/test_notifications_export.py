@@ -16,6 +16,7 @@ from notifier.notification.transitions import FAIL
 from tests.api import PREFIX, Api, serving
 from tests.console import signed_in
 from tests.contract.store.stores import a_submission, open_stores
+from tests.integration.test_operators_commands import SANDBOX
 from tests.schema import sqlite_database
 
 EXPORT = f"{PREFIX}/export"
@@ -133,6 +134,24 @@ def test_the_command_line_lists_and_exports_the_same(
     assert (told["id"], told["recipient"]) == (str(made.id), made.recipient)
     assert app.run(["notifications", "list", "--error-code", "550", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
+
+
+def test_the_command_line_sends_what_one_said_to_another_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = sqlite_database(tmp_path / "notifier.db")
+    monkeypatch.setenv("NOTIFIER_DATABASE_URL", url)
+    for name, value in SANDBOX.items():
+        monkeypatch.setenv(name, value)
+    first = asyncio.run(_one_failed(url))
+
+    assert app.run(["notifications", "forward", str(first.id), "--recipient", "a@b.example"]) == 0
+    made = capsys.readouterr().out.strip()
+    assert app.run(["notifications", "forward", made, "--recipient", "a@b.example"]) == 1
+    assert "it is pending" in capsys.readouterr().err
+    assert app.run(["notifications", "forward", str(first.id), "--recipient", "nobody"]) == 2
+    assert app.run(["notifications", "list", "--id", made, "--export", "ndjson"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["recipient"] == "a@b.example"
 
 
 async def _one_failed(url: str) -> Submission:

@@ -10,6 +10,7 @@ from notifier.api.console.door import Door
 from notifier.api.console.layout import Layout
 from notifier.api.console.notifications import searching as notifications
 from notifier.api.console.notifications.contents import Contents
+from notifier.api.console.notifications.forwarding import ForwardingPage
 from notifier.api.console.notifications.moving import MovingPages
 from notifier.api.console.notifications.showing import NotificationPages
 from notifier.api.console.routes import console_routes
@@ -22,6 +23,7 @@ from notifier.api.kit.config import ApiConfig
 from notifier.api.making import Common
 from notifier.api.notifications.exporting import Exporter
 from notifier.api.ports import ApiPorts
+from notifier.intake.forwarding import Forwarder
 
 _SECTIONS = (notifications.SECTION, schedules.SECTION, broadcasts.SECTION, audit.SECTION)
 
@@ -55,7 +57,12 @@ def _of_notifications(
         contents=Contents(common.library, ports.renderer),
     )
     moving = MovingPages(queries=ports.queries, orders=ports.orders)
-    return (*search.pages(), *each.pages(), *moving.pages())
+    forwarding = ForwardingPage(
+        queries=ports.queries,
+        forwarder=Forwarder(ports.queries, common.library, common.drafter),
+        submitter=ports.submitter,
+    )
+    return (*search.pages(), *each.pages(), *moving.pages(), *forwarding.pages())
 
 
 def _of_schedules(ports: ApiPorts, common: Common) -> Sequence[ConsolePage]:

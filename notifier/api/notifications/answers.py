@@ -252,6 +252,12 @@ class NotificationView(SummaryView):
     template: Annotated[PinView | None, Field(description="What holds its content, if one does.")]
     origin: Annotated[OriginView | None, Field(description="The rule that made it, if one did.")]
     broadcast_id: Annotated[UUID | None, Field(description="The broadcast that it is of.")]
+    forwarded_from: Annotated[
+        UUID | None, Field(description="The one of which it was made, for another address.")
+    ]
+    forwards: Annotated[
+        list[UUID], Field(description="Those that were made of it, for other addresses.")
+    ]
     subject: str | None
     content: Annotated[
         str | None, Field(description="null once erased, if sensitive, and with a template.")
@@ -287,6 +293,7 @@ class NotificationView(SummaryView):
         it: Notification,
         timeline: Sequence[TimelineEntry],
         version: TemplateVersion | None = None,
+        forwards: Sequence[UUID] = (),
     ) -> Self:
         """View all of `it` that may be seen; `version` is what its template is pinned to."""
         shown = not it.sensitive
@@ -297,6 +304,8 @@ class NotificationView(SummaryView):
                 "template": PinView.of(version, it.template) if version and it.template else None,
                 "origin": OriginView.of(it.origin) if it.origin else None,
                 "broadcast_id": it.broadcast_id,
+                "forwarded_from": it.forwarded_from,
+                "forwards": list(forwards),
                 "subject": it.subject if shown else None,
                 "content": it.content if shown else None,
                 "html": it.html if shown else None,

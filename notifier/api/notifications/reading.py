@@ -48,7 +48,8 @@ class ReadingEndpoints:
         timeline = await self.queries.timeline(found.id)
         pin = found.template
         version = await self.library.version(pin.version_id) if pin else None
-        return ok(NotificationView.whole(found, timeline, version))
+        forwards = await self.queries.forwards(found.id)
+        return ok(NotificationView.whole(found, timeline, version, forwards))
 
     async def show_page(self, call: Call[None, NotificationQuery]) -> Response:
         """Show a page of notifications."""

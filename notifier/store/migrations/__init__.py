@@ -52,6 +52,7 @@ REVISIONS = (
     "0038_seal_content",
     "0039_note_who_changed_what",
     "0040_keep_statistics",
+    "0041_note_what_was_forwarded",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -87,6 +87,7 @@ _GIVEN: Mapping[str, SqlType] = {
     "fault_code": Text,
     "fault_message": Text,
     "sealed": Text,
+    "forwarded_from": Uuid,
     "send_at": UtcTime,
     "expires_at": UtcTime,
 }

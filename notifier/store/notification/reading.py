@@ -22,11 +22,18 @@ from notifier.store.notification.tables import notification_events as events
 from notifier.store.notification.tables import notifications as n
 
 _MOST_ENTRIES = 250
+_MOST_FORWARDS = 50
 _TIMELINE = (
     select(events)
     .where(events.c.notification_id == parameter("id", ID))
     .order_by(events.c.notification_id.desc(), events.c.id.desc())
     .limit(_MOST_ENTRIES)
+)
+_FORWARDS = (
+    select(n.c.id)
+    .where(n.c.forwarded_from == parameter("id", ID), n.c.forwarded_from.is_not(None))
+    .order_by(n.c.id)
+    .limit(_MOST_FORWARDS)
 )
 _PING = select(literal(1))
 # One row, which no client's key can be, as keys are not empty.
@@ -61,6 +68,12 @@ class SqlQueryStore:
         async def work(connection: AsyncConnection) -> Sequence[TimelineEntry]:
             result = await connection.execute(_TIMELINE, {"id": id})
             return [to_timeline_entry(row) for row in reversed(result.all())]
+
+        return await self._database.read(work)
+
+    async def forwards(self, id: UUID) -> Sequence[UUID]:
+        async def work(connection: AsyncConnection) -> Sequence[UUID]:
+            return (await connection.scalars(_FORWARDS, {"id": id})).all()
 
         return await self._database.read(work)
 

@@ -78,6 +78,7 @@ def _submission_columns(
         **({"action_url": submission.action_url} if submission.action_url else {}),
         **_addressee_columns(submission.addressee),
         **(fault_columns(submission.withheld) if submission.withheld else {}),
+        **_forwarded_column(submission.forwarded_from),
         "send_at": time_text(submission.send_at) if submission.send_at else None,
         "expires_at": time_text(submission.expires_at) if submission.expires_at else None,
         **_part_of(request, submission.broadcast_id, submission.origin),
@@ -89,6 +90,10 @@ def _pseudonym_column(submission: Submission, pseudonyms: Pseudonyms | None) -> 
         return {}
     of = pseudonyms.of(submission.service, submission.channel, submission.recipient)
     return {"pseudonym": of}
+
+
+def _forwarded_column(id: UUID | None) -> Mapping[str, str]:
+    return {"forwarded_from": id.hex} if id else {}
 
 
 def _part_of(
@@ -312,8 +317,7 @@ def to_notification(row: Row[Any]) -> Notification:
         updated_at=row.updated_at,
         due_at=row.due_at,
         expires_at=row.expires_at,
-        sent_at=row.sent_at,
-        finished_at=row.finished_at,
+        sent_at=row.sent_at, finished_at=row.finished_at,
         provider=row.provider, provider_id=row.provider_id,
         fault=to_fault(row), outcome_unknown=row.outcome_unknown,
         on_unknown=OnUnknown(row.on_unknown) if row.on_unknown else None,
@@ -325,6 +329,7 @@ def to_notification(row: Row[Any]) -> Notification:
         addressee=to_addressee(row.user_id, row.category, row.is_required, row.is_address_given),
         origin=_to_origin(row),
         broadcast_id=row.broadcast_id,
+        forwarded_from=row.forwarded_from,
     )  # fmt: skip
 
 

@@ -56,6 +56,8 @@ _FEW = 1_000
 _FAR_OFF = 50
 """How many times too large an estimate may be, and is looked after nevertheless."""
 _MOST_SERVICES = 50
+_MOST_LINES = 50
+"""Of statuses: so many services and statuses of each."""
 
 IN_WORDS_OF_INDEXES: Mapping[Status, Conditions] = {
     **{status: (status_in(status),) for status in Status},
@@ -188,7 +190,9 @@ async def _lines(
     services = await _services(connection)
     if not 0 < len(services) <= _MOST_SERVICES or not _has_lead(filter):
         return [Line(rest=filter)]
-    return [line for each in services for line in _lines_of(each, filter)]
+    lines = [line for each in services for line in _lines_of(each, filter)]
+    # Each is a statement: so many take longer than to go through the newest of all services.
+    return lines if _is_of_one(filter) or len(lines) <= _MOST_LINES else [Line(rest=filter)]
 
 
 # True of all: the index is only there for those who name a service as more than part of a row.

@@ -125,6 +125,8 @@ notifications = Table(
     Column("content_purged_at", UtcTime),
     # All of the content of a sensitive one under a key; NULL: it is in its own columns, or erased.
     Column("sealed", Text),
+    # The one of which it was made, for another address.
+    Column("forwarded_from", Uuid),
     CheckConstraint(f"status IN ({_STATUSES})", name="status"),
     _index_of_services("ix_notifications_of_service", "service", "id"),
     # PostgreSQL writes each change of status into every index that has the record: those only for
@@ -152,6 +154,14 @@ notifications = Table(
         "broadcast_id",
         postgresql_where=text(IS_LEFT_OF_BROADCAST),
         sqlite_where=text(IS_LEFT_OF_BROADCAST),
+        postgresql_concurrently=True,
+        info={"later": True},
+    ),
+    Index(
+        "ix_notifications_forwarded",
+        "forwarded_from",
+        postgresql_where=text("forwarded_from IS NOT NULL"),
+        sqlite_where=text("forwarded_from IS NOT NULL"),
         postgresql_concurrently=True,
         info={"later": True},
     ),

@@ -128,3 +128,26 @@ async def announced(stores: Stores, *user_ids: str) -> StoredBroadcast:
     broadcast = await turn(stores)
     assert await stores.expansion.record(chunk(broadcast, *user_ids)) is not None
     return broadcast
+
+
+async def test_what_was_made_of_one_is_found_from_both_sides(stores: Stores) -> None:
+    first = await stores.accept()
+    made = [await stores.accept(replace(a_submission(), forwarded_from=first.id)) for _ in range(2)]
+
+    assert await stores.queries.forwards(first.id) == [each.id for each in made]
+    assert (await stores.get(made[0].id)).forwarded_from == first.id
+    assert await stores.queries.forwards(made[0].id) == []
+    assert (await stores.get(first.id)).forwarded_from is None
+
+
+@pytest.mark.parametrize("most", [2, 50])
+async def test_of_all_services_those_of_several_statuses_are_found_each_once(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(searching, "_MOST_LINES", most)
+    ids = [
+        await failed(stores, "550", a_submission(service=f"service-{number % 3}"))
+        for number in range(6)
+    ]
+
+    assert await found(stores, 2, error_code="550") == ids[::-1]

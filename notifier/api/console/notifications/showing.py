@@ -24,6 +24,7 @@ ONE = f"{SECTION.path}/{{id:uuid}}"
 DONE: Mapping[str, str] = {
     "cancelled": "It was taken back: it is not sent.",
     "replayed": "It is sent again, with all its attempts.",
+    "forwarded": "It is sent to this address, too.",
 }
 _ACTS = ("cancel", "replay")
 _ACT_TAKES = timedelta(seconds=5)
@@ -71,6 +72,7 @@ class NotificationPages:
             {
                 "it": viewed(it, names=visit.caller.sees is None),
                 "why": why(it, timeline, listing),
+                "forwards": [str(id) for id in await self.queries.forwards(it.id)],
                 "details": details(it, version),
                 "timeline": _told(timeline, acts),
                 "said": None if isinstance(said, str) else said,
@@ -147,6 +149,8 @@ def viewed(it: Notification, *, names: bool) -> Mapping[str, object]:
         "outcome_unknown": it.outcome_unknown,
         "is_pending": it.status is Status.PENDING,
         "is_failed": it.status is Status.FAILED,
+        "is_final": it.status.is_final,
+        "forwarded_from": str(it.forwarded_from) if it.forwarded_from else None,
     }
 
 
