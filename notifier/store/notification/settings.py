@@ -19,7 +19,7 @@ class StoreSettings:
     grace_s: float = 5
     lost_after_s: float = 60
     missing_after_s: float = 10
-    gather_s: float = 0.002
+    gather_s: float = 0.01
     """How long those who claim, finish and publish wait for others, right after a batch of them."""
     max_batch: int = 200
     max_insert: int = 1_000
