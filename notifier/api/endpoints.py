@@ -101,7 +101,7 @@ def all_operations(
         *_on_events(ports, config, doorkeeper, reactor),
         *_on_rules(ports, reactor),
         *_on_callbacks(ports, config),
-        *page_operations(),
+        *page_operations("/console" if config.has_console else "/docs"),
     ]
     if metrics:
         found.append(metrics.operation())

@@ -40,18 +40,18 @@ def static_files() -> Mount:
     return Mount("/static", StaticFiles(packages=[("notifier.api", "static")]), name="static")
 
 
-def page_operations() -> Sequence[Operation]:
-    """Declare the pages, and the component for pages of others."""
-    return (_home(), _docs(), _component())
+def page_operations(people_at: str = "/docs") -> Sequence[Operation]:
+    """Declare the pages, and the component for pages of others; browsers begin at `people_at`."""
+    return (_home(people_at), _docs(), _component())
 
 
-def _home() -> Operation:
-    """Declare the door: people get to the description, programs to what there is."""
+def _home(people_at: str) -> Operation:
+    """Declare the door: people get to a page, programs to what there is."""
 
     async def home(call: Call[None, None]) -> Response:
         root: str = call.request.scope.get("root_path", "")
         if "text/html" in call.request.headers.get("accept", ""):
-            return RedirectResponse(f"{root}/docs", HTTPStatus.SEE_OTHER)
+            return RedirectResponse(f"{root}{people_at}", HTTPStatus.SEE_OTHER)
         links = {name: f"{root}{path}" for name, path in _LINKS.items()}
         return Answer(status=HTTPStatus.OK, body={"name": "notifier", **links}).response()
 
@@ -64,7 +64,10 @@ def _home() -> Operation:
         serve=home,
         replies={
             200: Reply(description="The links", model=HomeView),
-            303: Reply(description="To /docs, for browsers", headers=("Location",)),
+            303: Reply(
+                description="To the console, for browsers; or to /docs where that is off",
+                headers=("Location",),
+            ),
         },
     )
 

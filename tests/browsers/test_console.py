@@ -80,7 +80,7 @@ def test_what_is_not_there_is_said_in_the_frame(notifier: OneProcess, tab: Page)
     expect(tab.get_by_role("heading", name="There is no such thing")).to_be_visible()
     judge(tab)
     tab.get_by_role("link", name="To the start of the console").click()
-    expect(tab.get_by_role("heading", name="Notifications")).to_be_visible()
+    expect(tab.get_by_role("heading", name="Overview")).to_be_visible()
 
 
 def test_who_changed_what_is_listed_and_narrowed_down(

@@ -247,12 +247,12 @@ async def test_the_sandbox_is_not_served_under_a_name_of_anybodys(api: Api, host
             assert seen.status_code in {200, 404}
 
 
-async def test_the_door_leads_people_to_the_description_and_programs_everywhere(api: Api) -> None:
+async def test_the_door_leads_people_to_the_console_and_programs_everywhere(api: Api) -> None:
     async with client_of(api.app) as anybody:
         browser = await anybody.get("/", headers={"Accept": "text/html,*/*;q=0.8"})
         program = await anybody.get("/")
 
-        assert (browser.status_code, browser.headers["location"]) == (303, "/docs")
+        assert (browser.status_code, browser.headers["location"]) == (303, "/console")
         assert program.json()["name"] == "notifier"
         for link in ("docs", "openapi", "health", "readiness"):
             assert (await anybody.get(program.json()[link])).status_code == 200

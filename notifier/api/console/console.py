@@ -13,6 +13,8 @@ from notifier.api.console.notifications.contents import Contents
 from notifier.api.console.notifications.forwarding import ForwardingPage
 from notifier.api.console.notifications.moving import MovingPages
 from notifier.api.console.notifications.showing import NotificationPages
+from notifier.api.console.overview import pages as overview
+from notifier.api.console.overview.looking import Onlooker
 from notifier.api.console.routes import console_routes
 from notifier.api.console.schedules import pages as schedules
 from notifier.api.console.schedules.editing import ScheduleForm
@@ -25,7 +27,13 @@ from notifier.api.notifications.exporting import Exporter
 from notifier.api.ports import ApiPorts
 from notifier.intake.forwarding import Forwarder
 
-_SECTIONS = (notifications.SECTION, schedules.SECTION, broadcasts.SECTION, audit.SECTION)
+_SECTIONS = (
+    overview.SECTION,
+    notifications.SECTION,
+    schedules.SECTION,
+    broadcasts.SECTION,
+    audit.SECTION,
+)
 
 
 def console(
@@ -33,6 +41,7 @@ def console(
 ) -> Sequence[Route]:
     """Return the routes of the console."""
     pages = (
+        *_overview(ports, config),
         *_of_notifications(ports, common, doorkeeper),
         *_of_schedules(ports, common),
         *broadcasts.BroadcastPages(ports.broadcasts).pages(),
@@ -40,6 +49,19 @@ def console(
     )
     door = Door(doorkeeper, Sessions(config.pepper), ports.clock)
     return console_routes(pages, door, Layout(ports.pages, _SECTIONS), auditor)
+
+
+def _overview(ports: ApiPorts, config: ApiConfig) -> Sequence[ConsolePage]:
+    onlooker = Onlooker(
+        queries=ports.queries,
+        queue=ports.queue,
+        providers=ports.providers,
+        statistics=ports.keeping.statistics,
+        routes=config.routes,
+        clock=ports.clock,
+        patience_s=config.probe_timeout_s,
+    )
+    return overview.OverviewPage(onlooker).pages()
 
 
 def _of_notifications(
