@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from html import unescape
 
 import httpx2
 
@@ -24,6 +25,17 @@ def token_in(html: str) -> str:
     found = re.search(r'name="token" value="([^"]+)"', html)
     assert found, html
     return found[1]
+
+
+def text_of(answer: httpx2.Response) -> str:
+    """What people read on a page."""
+    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", answer.text)))
+
+
+def flaws_in(answer: httpx2.Response) -> dict[str, str]:
+    """What is said to be wrong, by the field at which it is said."""
+    found = re.findall(r'<p class="flaw" id="([a-z_]+)-flaw">([^<]*)</p>', answer.text)
+    return {field: unescape(words) for field, words in found}
 
 
 async def post(

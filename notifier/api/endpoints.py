@@ -51,7 +51,7 @@ from notifier.api.sandbox import SandboxEndpoints
 from notifier.api.schedules.endpoints import ScheduleEndpoints
 from notifier.api.senders import SenderEndpoints
 from notifier.api.statistics import StatisticsEndpoints
-from notifier.api.suppressions import SuppressionEndpoints
+from notifier.api.suppressions import Lifter, SuppressionEndpoints
 from notifier.api.templates.branding import Branding
 from notifier.api.templates.images import ImageDesk
 from notifier.api.templates.reading import TemplateReading
@@ -213,7 +213,10 @@ def _on_people(
 ) -> Sequence[Operation]:
     batches = RecipientBatches(people=ports.people, max_batch_bytes=config.max_batch_bytes)
     declaring = CategoryEndpoints(store=ports.categories, categories=categories)
-    suppressing = SuppressionEndpoints(suppressions=ports.suppressions, pepper=config.pepper)
+    suppressing = SuppressionEndpoints(
+        suppressions=ports.suppressions,
+        lifter=Lifter(suppressions=ports.suppressions, pepper=config.pepper),
+    )
     return (
         # Before the paths of people: whoever asks what can be done here is told of this.
         *batches.operations(),

@@ -15,6 +15,7 @@ import structlog
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from starlette.responses import Response
 
+from notifier.api.kit.access import Caller
 from notifier.api.kit.answers import Answer
 from notifier.api.kit.calls import Call
 from notifier.api.kit.fields import CategoryKey, WireRecipient, WireType, in_normal_form
@@ -58,6 +59,13 @@ def _reason(value: object) -> SuppressionReason:
     return known[value]
 
 
+WireReason = Annotated[
+    SuppressionReason,
+    BeforeValidator(_reason),
+    WithJsonSchema({"type": "string", "enum": [each.value for each in SuppressionReason]}),
+]
+
+
 class SuppressionRequest(BaseModel):
     """An address not to send to."""
 
@@ -65,12 +73,7 @@ class SuppressionRequest(BaseModel):
 
     type: Annotated[WireType, Field(description="The channel. `in-app` means `in_app`.")]
     recipient: WireRecipient
-    reason: Annotated[
-        SuppressionReason,
-        BeforeValidator(_reason),
-        WithJsonSchema({"type": "string", "enum": [each.value for each in SuppressionReason]}),
-        Field(description="Why."),
-    ] = SuppressionReason.MANUAL
+    reason: Annotated[WireReason, Field(description="Why.")] = SuppressionReason.MANUAL
     category: Annotated[
         CategoryKey | None,
         Field(description="Only notifications of this category; null: all of them."),
@@ -184,6 +187,16 @@ class SuppressionsQuery(ServiceQuery):
     """Which suppressions to list."""
 
     type: Annotated[WireType | None, Field(description="Only of this channel.")] = None
+    recipient: Annotated[
+        str | None,
+        BeforeValidator(number_with_plus),
+        Field(
+            min_length=1,
+            max_length=320,
+            description="This recipient; addresses without regard to case, numbers in any writing.",
+        ),
+    ] = None
+    reason: Annotated[WireReason | None, Field(description="Only those there for this.")] = None
     limit: Limit = 50
     after: Annotated[
         SuppressionPlace | None,
@@ -194,11 +207,51 @@ class SuppressionsQuery(ServiceQuery):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lifter:
+    """Takes addresses off lists, and logs who did."""
+
+    suppressions: SuppressionStore
+    pepper: bytes = field(repr=False)
+
+    async def lift(self, caller: Caller, query: SuppressionQuery) -> Lifted | Protected | NotFound:
+        """Take an entry off; one that the recipient asked for only where an operator says why.
+
+        Raises:
+            ProblemError: 403, it names another's service without the scope admin.
+        """
+        service = caller.may_name(query.service)
+        result = await self.suppressions.remove(
+            service=service,
+            channel=query.type,
+            recipient=query.recipient,
+            category=query.category,
+            why=query.reason if caller.sees is None else None,
+        )
+        if isinstance(result, Lifted):
+            log.info(
+                "suppression.removed",
+                service=service,
+                type=query.type,
+                suppression=self._name(service, query.type, query.recipient),
+                category=query.category,
+                reasons=sorted(result.reasons),
+                key=caller.key_id,
+                why=query.reason,
+            )
+        return result
+
+    def _name(self, service: str, channel: Channel, recipient: str) -> str:
+        """Return what stands for an entry in the log, the same each time."""
+        entry = "\0".join((service, channel, compared(channel, recipient)))
+        return hmac.digest(self.pepper, entry.encode(), "sha256").hex()[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SuppressionEndpoints:
     """Serves suppression lists to the services that they belong to."""
 
     suppressions: SuppressionStore
-    pepper: bytes = field(repr=False)
+    lifter: Lifter
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoints."""
@@ -212,6 +265,8 @@ class SuppressionEndpoints:
             channel=query.type,
             limit=query.limit + 1,
             after=query.after,
+            recipient=query.recipient,
+            reason=query.reason,
         )
         return call.page(found, SuppressionsView, SuppressionView.of, suppression_place)
 
@@ -236,38 +291,13 @@ class SuppressionEndpoints:
 
     async def remove(self, call: Call[None, SuppressionQuery]) -> Response:
         """Take an address off a list."""
-        query = call.query
-        service = call.acting_for(query.service)
-        is_operator = call.caller.sees is None
-        result = await self.suppressions.remove(
-            service=service,
-            channel=query.type,
-            recipient=query.recipient,
-            category=query.category,
-            why=query.reason if is_operator else None,
-        )
-        match result:
-            case Lifted(reasons):
-                log.info(
-                    "suppression.removed",
-                    service=service,
-                    type=query.type,
-                    suppression=self._name(service, query.type, query.recipient),
-                    category=query.category,
-                    reasons=sorted(reasons),
-                    key=call.caller.key_id,
-                    why=query.reason,
-                )
+        match await self.lifter.lift(call.caller, call.query):
+            case Lifted():
                 return Answer(status=HTTPStatus.NO_CONTENT).response()
             case Protected(reason):
-                raise _not_ours_to_lift(reason) if not is_operator else _says_not_why(reason)
+                raise not_lifted(call.caller, reason)
             case NotFound():
                 raise not_found()
-
-    def _name(self, service: str, channel: Channel, recipient: str) -> str:
-        """Return what stands for an entry in the log, the same each time."""
-        entry = "\0".join((service, channel, compared(channel, recipient)))
-        return hmac.digest(self.pepper, entry.encode(), "sha256").hex()[:16]
 
     def _listing(self) -> Operation:
         return Operation(
@@ -318,6 +348,11 @@ class SuppressionEndpoints:
             replies={204: Reply(description="It is off the list")},
             problems=(NOT_FOUND, INVALID, FORBIDDEN),
         )
+
+
+def not_lifted(caller: Caller, reason: SuppressionReason) -> ProblemError:
+    """Return why an entry that the recipient asked for stays."""
+    return _says_not_why(reason) if caller.sees is None else _not_ours_to_lift(reason)
 
 
 def _not_ours_to_lift(reason: SuppressionReason) -> ProblemError:

@@ -98,8 +98,11 @@ class SuppressionStore(Protocol):
         channel: Channel | None,
         limit: int,
         after: SuppressionPlace | None,
+        recipient: str | None = None,
+        reason: SuppressionReason | None = None,
     ) -> Sequence[Suppression]:
         """In order of recipient, service, channel and category.
 
-        `after` is the place of the last one seen.
+        `after` is the place of the last one seen. `recipient` is what somebody typed, in whichever
+        writing; it does not find what is left of an erased one.
         """

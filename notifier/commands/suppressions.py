@@ -38,6 +38,8 @@ class NotListedError(NotifierError):
 def list_suppressions(
     service: OfService = None,
     type: Annotated[Channel | None, typer.Option(help="Only this channel.")] = None,
+    recipient: Annotated[str | None, typer.Option(help="Only this address.")] = None,
+    reason: Annotated[SuppressionReason | None, typer.Option(help="Only those for this.")] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -46,7 +48,7 @@ def list_suppressions(
     What is left of an erased one is shown as `erased:` and its hash.
     """
     settings = ListSettings.from_env(os.environ)
-    found = asyncio.run(suppressed_by(settings, service, type))
+    found = asyncio.run(suppressed_by(settings, service, type, recipient, reason))
     show(_SUPPRESSION, [_suppression_row(each) for each in found], as_json=as_json)
 
 
@@ -83,14 +85,23 @@ def remove(
 
 
 async def suppressed_by(
-    settings: ListSettings, service: str | None, channel: Channel | None
+    settings: ListSettings,
+    service: str | None,
+    channel: Channel | None,
+    recipient: str | None = None,
+    reason: SuppressionReason | None = None,
 ) -> Sequence[Suppression]:
     """The addresses that a service (None: any) must not send to, in their order."""
     found: list[Suppression] = []
     after: SuppressionPlace | None = None
     async with open_stores(settings) as stores:
         while page := await stores.suppressions.list(
-            service=service, channel=channel, limit=_PAGE, after=after
+            service=service,
+            channel=channel,
+            limit=_PAGE,
+            after=after,
+            recipient=recipient,
+            reason=reason,
         ):
             found += page
             last = page[-1]

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.audience.pseudonym import Pseudonyms
-from notifier.audience.recipient import compared
+from notifier.audience.recipient import compared, compared_forms
 from notifier.audience.suppression import Lifted, Protected, Suppression, SuppressionPlace
 from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
 from notifier.notification.model import Channel
@@ -30,7 +30,7 @@ from notifier.notification.outcomes import SuppressionReason
 from notifier.store.kit.database import Database
 from notifier.store.kit.distinct import values_of
 from notifier.store.kit.idempotency import write_once
-from notifier.store.kit.sql import Now, literal_text
+from notifier.store.kit.sql import ComparedBy, Now, literal_text
 from notifier.store.notification.rows import as_written
 from notifier.store.notification.suppressing import (
     everything,
@@ -153,17 +153,26 @@ class SqlSuppressionStore:
         channel: Channel | None,
         limit: int,
         after: SuppressionPlace | None,
+        recipient: str | None = None,
+        reason: SuppressionReason | None = None,
     ) -> Sequence[Suppression]:
         place = after or _START
+        is_wanted = [] if reason is None else [suppressions.c.reason == literal(reason, Text)]
 
-        async def work(connection: AsyncConnection) -> builtins.list[Suppression]:
+        async def lists(connection: AsyncConnection) -> Select[Any]:
             services = await _services(connection, channel) if service is None else [service]
-            lists = [
-                _list(each, which, place).limit(limit)
+            each_list = [
+                _list(each, which, place).where(*is_wanted).limit(limit)
                 for each in services
                 for which in ([channel] if channel else Channel)
             ]
-            found = _merged(lists) if lists else _all(channel)
+            return _merged(each_list) if each_list else _all(channel).where(*is_wanted)
+
+        async def work(connection: AsyncConnection) -> builtins.list[Suppression]:
+            if recipient is None:
+                found = await lists(connection)
+            else:
+                found = _of_recipient(recipient, service, channel).where(*is_wanted)
             is_behind = tuple_(*_place_in(found)) > _seen(place)
             query = found.where(is_behind).order_by(*_place_in(found))
             rows = await connection.execute(query.limit(limit))
@@ -183,6 +192,18 @@ async def _services(connection: AsyncConnection, channel: Channel | None) -> Seq
 def _all(channel: Channel | None) -> Select[Any]:
     is_asked_for = [] if channel is None else [suppressions.c.channel == channel]
     return select(suppressions).where(*is_asked_for)
+
+
+def _of_recipient(recipient: str, service: str | None, channel: Channel | None) -> Select[Any]:
+    """Return where an address stands, over the index by which it is compared."""
+    forms = sorted(compared_forms(recipient))
+    is_it = ComparedBy(suppressions.c.channel, suppressions.c.recipient).in_(forms)
+    is_asked_for = [
+        suppressions.c[name] + literal_text("") == literal(value, Text)
+        for name, value in (("service", service), ("channel", channel))
+        if value is not None
+    ]
+    return select(suppressions).where(is_it, *is_asked_for)
 
 
 def _list(service: str, channel: Channel, place: SuppressionPlace) -> Select[Any]:

@@ -51,6 +51,16 @@ async def test_what_is_sent_to_a_suppressed_address_is_never_queued(api: Api) ->
     assert sum(depths.values()) == 1
 
 
+async def test_a_list_is_narrowed_to_an_address_and_to_a_reason(api: Api) -> None:
+    for recipient, reason in (("ada@example.com", "manual"), ("ben@example.com", "hard_bounce")):
+        body = {**ANNA, "recipient": recipient, "reason": reason}
+        assert (await api.client.post(LIST, json=body)).status_code == 200
+
+    assert await listed(api, "&recipient=ADA@example.com") == ["orders email ada@example.com"]
+    assert await listed(api, "&reason=hard_bounce") == ["orders email ben@example.com"]
+    assert (await api.client.get(f"{LIST}?reason=rain")).status_code == 422
+
+
 async def test_an_entry_for_one_category_is_shown_and_taken_off_with_it(api: Api) -> None:
     news = {**ANNA, "category": "news"}
     for each in (ANNA, news, {**ANNA, "category": "offers"}):

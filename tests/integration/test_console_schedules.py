@@ -19,7 +19,7 @@ from notifier.notification.model import Channel
 from notifier.notification.reading import NotificationFilter
 from notifier.schedules.schedule import StoredSchedule
 from tests.api import Api, serving
-from tests.console import post, signed_in
+from tests.console import flaws_in, post, signed_in, text_of
 from tests.people import a_profile, an_address
 
 SCHEDULES = "/console/schedules"
@@ -114,17 +114,6 @@ async def stored(api: Api, path: str) -> StoredSchedule:
     found = await api.services.scheduling.schedules.get(UUID(path.rpartition("/")[2]), service=None)
     assert isinstance(found, StoredSchedule)
     return found
-
-
-def text_of(answer: httpx2.Response) -> str:
-    """What people read on a page."""
-    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", answer.text)))
-
-
-def flaws_in(answer: httpx2.Response) -> dict[str, str]:
-    """What is said to be wrong, by the field at which it is said."""
-    found = re.findall(r'<p class="flaw" id="([a-z_]+)-flaw">([^<]*)</p>', answer.text)
-    return {field: unescape(words) for field, words in found}
 
 
 def filled_in(html: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from starlette.routing import Route
 
 from notifier.access.sessions import Sessions
-from notifier.api.console import audit, broadcasts
+from notifier.api.console import audit, broadcasts, suppressions
 from notifier.api.console.door import Door
 from notifier.api.console.layout import Layout
 from notifier.api.console.notifications import searching as notifications
@@ -25,6 +25,7 @@ from notifier.api.kit.config import ApiConfig
 from notifier.api.making import Common
 from notifier.api.notifications.exporting import Exporter
 from notifier.api.ports import ApiPorts
+from notifier.api.suppressions import Lifter
 from notifier.intake.forwarding import Forwarder
 
 _SECTIONS = (
@@ -32,6 +33,7 @@ _SECTIONS = (
     notifications.SECTION,
     schedules.SECTION,
     broadcasts.SECTION,
+    suppressions.SECTION,
     audit.SECTION,
 )
 
@@ -45,6 +47,10 @@ def console(
         *_of_notifications(ports, common, doorkeeper),
         *_of_schedules(ports, common),
         *broadcasts.BroadcastPages(ports.broadcasts).pages(),
+        *suppressions.SuppressedPages(
+            suppressions=ports.suppressions,
+            lifter=Lifter(suppressions=ports.suppressions, pepper=config.pepper),
+        ).pages(),
         *audit.AuditPages(ports.keeping.audit).pages(),
     )
     door = Door(doorkeeper, Sessions(config.pepper), ports.clock)

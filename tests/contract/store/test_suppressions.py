@@ -41,6 +41,41 @@ async def add(stores: Stores, recipient: str, **changes: object) -> None:
     await stores.suppressions.add(recipient=recipient, **asked)  # type: ignore[arg-type]  # see above
 
 
+async def test_a_list_is_narrowed_to_a_recipient_in_any_writing_and_to_a_reason(
+    stores: Stores,
+) -> None:
+    await add(stores, "ada@example.org", reason="hard_bounce")
+    await add(stores, "ada@example.org", reason="unsubscribed", category="news")
+    await add(stores, "ada@example.org", service="shop")
+    await add(stores, "+436601234567", channel=Channel.SMS, reason="hard_bounce")
+
+    def told(found: list[Suppression]) -> list[tuple[str, str, str]]:
+        return [(each.recipient, each.service, each.reason) for each in found]
+
+    assert told(await listed(stores, recipient="ADA@example.org")) == [
+        ("ada@example.org", "orders", "hard_bounce"),
+        ("ada@example.org", "orders", "unsubscribed"),
+        ("ada@example.org", "shop", "manual"),
+    ]
+    assert told(await listed(stores, recipient="+43 660 1234567")) == [
+        ("+436601234567", "orders", "hard_bounce")
+    ]
+    of_shop = await listed(stores, recipient="ada@example.org", service="shop")
+    assert told(of_shop) == [("ada@example.org", "shop", "manual")]
+    as_number = await listed(stores, recipient="ada@example.org", channel=Channel.SMS)
+    assert as_number == []
+    bounced = SuppressionReason.HARD_BOUNCE
+    for service in (None, "orders"):
+        assert told(await listed(stores, reason=bounced, service=service)) == [
+            ("+436601234567", "orders", "hard_bounce"),
+            ("ada@example.org", "orders", "hard_bounce"),
+        ]
+    [first] = await listed(stores, recipient="ada@example.org", limit=1)
+    place = SuppressionPlace(first.compared, first.service, first.channel, first.category or "")
+    behind = await listed(stores, recipient="ada@example.org", after=place)
+    assert [each.service for each in behind] == ["orders", "shop"]
+
+
 async def test_an_address_is_put_on_the_list_once_and_taken_off(stores: Stores) -> None:
     await add(stores, "ada@example.org")
     await add(stores, "ada@example.org", reason="spam_report")

@@ -1,0 +1,44 @@
+"""The pages of what operators look up and change, in a browser."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browsers.console import judge, sign_in
+from tests.e2e.one_process import OneProcess, one_process
+
+
+@pytest.fixture(scope="module")
+def notifier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneProcess]:
+    with one_process(tmp_path_factory.mktemp("directory")) as started:
+        yield started
+
+
+def test_a_suppression_is_added_found_and_lifted(
+    notifier: OneProcess, tab: Page, complaints: list[str]
+) -> None:
+    sign_in(tab, notifier, "/console/suppressions")
+    judge(tab)
+    tab.get_by_role("link", name="Suppress an address").click()
+    tab.get_by_label("Address").fill("nobody")
+    tab.get_by_label("Reason").select_option("unsubscribed")
+    tab.get_by_role("button", name="Suppress it").click()
+    expect(tab.get_by_label("Address")).to_have_attribute("aria-invalid", "true")
+    judge(tab)
+    tab.get_by_role("alert").get_by_role("link", name="Address").click()
+    expect(tab.get_by_label("Address")).to_be_focused()
+    tab.get_by_label("Address").fill("a-name-that-is-longer-than-a-telephone-is-wide@example.org")
+    tab.get_by_role("button", name="Suppress it").click()
+    expect(tab.get_by_text("nothing is sent there any more")).to_be_visible()
+    expect(tab.locator(".rows")).to_contain_text("Unsubscribed")
+    judge(tab)
+
+    tab.get_by_role("link", name="Lift").click()
+    tab.get_by_role("button", name="Lift it").click()
+    expect(tab.get_by_role("alert")).to_contain_text("say why it may be sent to again")
+    judge(tab)
+    tab.get_by_label("Why it may be sent to again").fill("asked by telephone")
+    tab.get_by_role("button", name="Lift it").click()
+    expect(tab.get_by_text("It is off the list.")).to_be_visible()
+    assert [each for each in complaints if "422" not in each] == []
