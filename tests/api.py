@@ -22,7 +22,7 @@ from notifier.api.console.layout import templates
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.door import DoorLimits
 from notifier.api.kit.server import bind, make_server
-from notifier.api.ports import ApiPorts, KeepingPorts, SchedulingPorts
+from notifier.api.ports import ApiPorts, KeepingPorts, MendingPorts, SchedulingPorts
 from notifier.audience.category import Categories
 from notifier.audience.resolving import Audience
 from notifier.clock import Clock
@@ -216,6 +216,7 @@ async def over(
             once=stores.once,
             orders=stores.orders,
             queries=stores.queries,
+            mending=MendingPorts(stores.letters, stores.replays),
             keys=stores.keys,
             inbox=stores.inbox,
             providers=stores.providers,

@@ -89,6 +89,7 @@ def _metrics(ports: ApiPorts, config: ApiConfig) -> Metrics:
             broadcasts=ports.broadcasts,
             erasures=ports.keeping.erasures,
             hook_counts=ports.hook_counts,
+            replays=ports.mending.replays,
             schedules=ports.scheduling.schedules,
             event_counts=ports.event_counts,
             digests=ports.digests,

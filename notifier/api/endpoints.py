@@ -43,6 +43,8 @@ from notifier.api.recipients.importing import RecipientImports
 from notifier.api.recipients.merging import RecipientMerges
 from notifier.api.recipients.preferences import PreferenceEndpoints
 from notifier.api.recipients.writing import RecipientEndpoints
+from notifier.api.replays.endpoints import ReplayEndpoints
+from notifier.api.replays.letters import LetterEndpoints
 from notifier.api.retention import RetentionEndpoints
 from notifier.api.rules.reading import RuleReading
 from notifier.api.rules.rehearsing import RuleRehearsing
@@ -129,6 +131,15 @@ def _on_notifications(
         *exporting.operations(),
         *moving.operations(),
         *forwarding.operations(),
+        *_on_dead_letters(ports),
+    )
+
+
+def _on_dead_letters(ports: ApiPorts) -> Sequence[Operation]:
+    letters, replays = ports.mending.letters, ports.mending.replays
+    return (
+        *LetterEndpoints(letters=letters).operations(),
+        *ReplayEndpoints(replays=replays, letters=letters, new_id=ports.new_id).operations(),
     )
 
 

@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector, CollectorRegistry
 from starlette.responses import Response
 
+from notifier.api.backlog import of_backlog
 from notifier.api.kit.calls import Call
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.operations import Operation, Reply
@@ -21,11 +22,12 @@ from notifier.events.counts import Counted, Ending, EventCounts, Refusal, Taking
 from notifier.events.digest import DigestStore, DigestsUnderWay
 from notifier.events.event import Outcome
 from notifier.hooks.counts import Calls, HookCounts
-from notifier.notification.feed import ACCEPT
 from notifier.notification.queueing import Queue, QueueDepth, QueueMembers
 from notifier.notification.reading import Backlog, QueryStore
 from notifier.providers.account import ProviderState, ProviderStore, PutOff
 from notifier.providers.standing import STATES, Standing, standings
+from notifier.replays.replay import ReplayStore
+from notifier.replays.replay import State as ReplayState
 from notifier.schedules.schedule import RunOutcome, ScheduleStore, Tally
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -41,6 +43,7 @@ class Subjects:
     """What counts what its subject does."""
 
     broadcasts: BroadcastStore
+    replays: ReplayStore
     erasures: Erasures
     hook_counts: HookCounts
     schedules: ScheduleStore
@@ -53,6 +56,7 @@ class _Counts:
     """What the subjects said; None where they did not answer."""
 
     broadcasts: Mapping[State, int] | None = None
+    replays: Mapping[ReplayState, int] | None = None
     hooks: Mapping[Calls, int] | None = None
     schedules: Mapping[RunOutcome, Tally] | None = None
     events: Mapping[Counted, int] | None = None
@@ -153,7 +157,7 @@ class Metrics(Collector):
         up.add_metric(["broker"], float(seen.depths is not None and seen.takes_messages))
         yield up
         if seen.backlog is not None:
-            yield from _of_backlog(seen.backlog)
+            yield from of_backlog(seen.backlog)
         policies_ok = self._are_policies_ok()
         if policies_ok is not None:
             yield GaugeMetricFamily(
@@ -206,6 +210,7 @@ class Metrics(Collector):
         )
         return _Counts(
             broadcasts=broadcasts,
+            replays=await self._answer(them.replays.under_way()),
             hooks=hooks,
             schedules=schedules,
             events=events,
@@ -238,50 +243,11 @@ def _gauge(name: str, words: str, *labels: str) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, words, labels=labels)
 
 
-def _of_backlog(backlog: Backlog) -> Iterable[Metric]:
-    under_way = _gauge("notifier_notifications", "Notifications that are under way.", "status")
-    under_way.add_metric(["pending"], backlog.pending)
-    under_way.add_metric(["processing"], backlog.processing)
-    yield under_way
-    yield GaugeMetricFamily(
-        "notifier_outcome_unknown",
-        "Notifications of which an attempt may have arrived unrecorded.",
-        value=backlog.outcome_unknown,
-    )
-    yield GaugeMetricFamily(
-        "notifier_late_completions",
-        "Attempts that ended after their lease.",
-        value=backlog.late_completions,
-    )
-    yield GaugeMetricFamily(
-        "notifier_unknown_messages",
-        "Ids that messages named and the database does not know.",
-        value=backlog.unknown_messages,
-    )
-    yield from _of_purged(backlog)
-
-
-def _of_purged(backlog: Backlog) -> Iterable[Metric]:
-    gone = _gauge(
-        "notifier_purged_notifications", "Notifications that retention removed.", "type", "status"
-    )
-    for (channel, status), count in backlog.purged.items():
-        if status != ACCEPT:
-            gone.add_metric([channel, status], count)
-    yield gone
-    content = CounterMetricFamily(
-        "notifier_purged_content",
-        "Notifications of which content alone was removed.",
-        labels=["type", "reason"],
-    )
-    for (channel, reason), count in backlog.purged_content.items():
-        content.add_metric([channel, reason], count)
-    yield content
-
-
 def _of_subjects(seen: _Counts) -> Iterable[Metric]:
     if seen.broadcasts is not None:
-        yield _of_broadcasts(seen.broadcasts)
+        yield _under_way("notifier_broadcasts", "Broadcasts that have not ended.", seen.broadcasts)
+    if seen.replays is not None:
+        yield _under_way("notifier_replays", "Replays that have not ended.", seen.replays)
     if seen.erasures is not None:
         yield from _of_erasures(seen.erasures)
     if seen.hooks is not None:
@@ -294,9 +260,11 @@ def _of_subjects(seen: _Counts) -> Iterable[Metric]:
         yield from _of_digests(seen.digests)
 
 
-def _of_broadcasts(broadcasts: Mapping[State, int]) -> Metric:
-    under_way = _gauge("notifier_broadcasts", "Broadcasts that have not ended.", "state")
-    for state, count in broadcasts.items():
+def _under_way(
+    name: str, words: str, by_state: Mapping[State, int] | Mapping[ReplayState, int]
+) -> Metric:
+    under_way = _gauge(name, words, "state")
+    for state, count in by_state.items():
         under_way.add_metric([state], count)
     return under_way
 

@@ -43,6 +43,7 @@ from notifier.notification.statistics import Statistics
 from notifier.providers.account import ProviderStore
 from notifier.providers.captures import Captures
 from notifier.providers.receipt import ReceiptStore
+from notifier.replays.replay import Letters, ReplayStore
 from notifier.schedules.due import Firing
 from notifier.schedules.schedule import ScheduleStore
 
@@ -56,6 +57,14 @@ class KeepingPorts:
     pseudonyms: Pseudonyms
     audit: AuditLog
     statistics: Statistics
+
+
+@dataclass(frozen=True, slots=True)
+class MendingPorts:
+    """What knows dead letters, and keeps replays of them."""
+
+    letters: Letters
+    replays: ReplayStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,7 @@ class ApiPorts:
     once: Once
     orders: Orders
     queries: QueryStore
+    mending: MendingPorts
     keys: KeyStore
     inbox: Inbox
     providers: ProviderStore

@@ -22,7 +22,7 @@ def act_of(group: str, arguments: Sequence[str]) -> Act:
     return Act(
         id=uuid7(),
         via=Via.COMMAND,
-        actor=_login(),
+        actor=login(),
         service=None,
         action=f"{group} {name}",
         target=next((each for each in rest[:1] if _may_be_told(group, each)), ""),
@@ -30,7 +30,8 @@ def act_of(group: str, arguments: Sequence[str]) -> Act:
     )
 
 
-def _login() -> str:
+def login() -> str:
+    """Return the name of whoever runs the command."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name

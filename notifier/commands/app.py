@@ -52,6 +52,7 @@ COMMANDS: Mapping[str, Listed] = {
     "topology": Listed("topology", "The broker's queues and policies."),
     "keys": Listed("keys", "API keys."),
     "dead-letters": Listed("dead_letters", "Failed notifications."),
+    "replays": Listed("replays", "Failed notifications that are tried again, many at a time."),
     "providers": Listed("providers", "Provider accounts and their breakers."),
     "suppressions": Listed("suppressions", "Addresses not to send to."),
     "senders": Listed("senders", "As whom services may send mails."),

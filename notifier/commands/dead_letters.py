@@ -2,14 +2,19 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
+import orjson
 import typer
 from rich.console import Console
 from rich.progress import Progress
+from uuid_utils.compat import uuid7
 
+from notifier.commands.acting import login
 from notifier.commands.showing import AsJson, Cell, OfService, say, show
 from notifier.composition.resources import open_stores
 from notifier.errors import NotifierError, SettingsError
@@ -18,6 +23,15 @@ from notifier.notification.model import Channel, Notification, Status
 from notifier.notification.orders import Erased, MoveResult, Refused
 from notifier.notification.reading import NotificationFilter
 from notifier.notification.transitions import REPLAY
+from notifier.replays.replay import (
+    DEFAULT_RATE_PER_S,
+    MAX_RATE_PER_S,
+    MAX_REASON_CHARS,
+    Group,
+    Replay,
+    Selection,
+    Survey,
+)
 from notifier.settings.groups import DatabaseSettings
 
 group = typer.Typer(help="Failed notifications.", no_args_is_help=True)
@@ -27,6 +41,26 @@ _FAILED = ("id", "type", "service", "attempts", "failed", "last_error")
 
 
 _PAGE = 500
+
+
+_GROUP = ("count", "type", "provider", "code", "template", "service", "first", "last")
+_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+
+OfType = Annotated[Channel | None, typer.Option("--type", "--channel", help="Only this channel.")]
+OfProvider = Annotated[str | None, typer.Option("--provider", help="This one was asked last.")]
+OfCode = Annotated[str | None, typer.Option("--code", help="The last error's, such as 550.")]
+OfTemplate = Annotated[str | None, typer.Option("--template", help="Its name, of any version.")]
+Since = Annotated[
+    datetime | None,
+    typer.Option("--since", help="Accepted then (UTC) or later.", formats=_FORMATS),
+]
+Until = Annotated[
+    datetime | None,
+    typer.Option("--until", help="Accepted before this time (UTC).", formats=_FORMATS),
+]
+WithDiscarded = Annotated[
+    bool, typer.Option("--with-discarded", help="Those that were discarded too.")
+]
 
 
 class NotReplayedError(NotifierError):
@@ -48,13 +82,91 @@ def list_dead_letters(
 
 
 @group.command()
+def groups(
+    *,
+    type: OfType = None,
+    service: OfService = None,
+    provider: OfProvider = None,
+    code: OfCode = None,
+    template: OfTemplate = None,
+    since: Since = None,
+    until: Until = None,
+    with_discarded: WithDiscarded = False,
+    as_json: AsJson = False,
+) -> None:
+    """Group failed notifications by their cause, the largest group first."""
+    filter = _filter(type, provider, code, template, since, until)
+    selection = Selection(service=service, filter=filter, with_discarded=with_discarded)
+    _show_survey(asyncio.run(_survey(selection)), as_json=as_json)
+
+
+@group.command()
+def discard(
+    id: Annotated[list[UUID] | None, typer.Argument(help="None but these.")] = None,
+    *,
+    reason: Annotated[str, typer.Option(help="Why; the timelines say so.")],
+    type: OfType = None,
+    service: OfService = None,
+    provider: OfProvider = None,
+    code: OfCode = None,
+    template: OfTemplate = None,
+    since: Since = None,
+    until: Until = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give letters up: they leave the dead queues, and their records stay failed."""
+    filter = _filter(type, provider, code, template, since, until)
+    ids = frozenset(id or ())
+    if not ids and filter == NotificationFilter() and service is None:
+        raise SettingsError("name the ids to discard, or say which by a filter")
+    if not 0 < len(reason.strip()) <= MAX_REASON_CHARS:
+        raise SettingsError(f"--reason: expected 1 to {MAX_REASON_CHARS} characters")
+    selection = Selection(service=service, filter=filter, ids=ids)
+    discarded = asyncio.run(_discard(selection, reason.strip()))
+    if as_json:
+        _print_json({"discarded": discarded})
+    else:
+        say(f"Discarded {discarded}.")
+
+
+@group.command()
 def replay(
     id: Annotated[list[UUID] | None, typer.Argument(help="Which; none with --all.")] = None,
-    type: Annotated[Channel | None, typer.Option(help="With --all: only this channel.")] = None,
+    type: OfType = None,
     *,
     all: Annotated[bool, typer.Option("--all", help="Every failed notification.")] = False,
+    service: OfService = None,
+    provider: OfProvider = None,
+    code: OfCode = None,
+    template: OfTemplate = None,
+    since: Since = None,
+    until: Until = None,
+    with_discarded: WithDiscarded = False,
+    rate: Annotated[
+        int | None, typer.Option(min=1, max=MAX_RATE_PER_S, help="How many in a second.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Try none again, and say what it would come to.")
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Give failed notifications a fresh set of attempts; workers publish them at once."""
+    """Give failed notifications a fresh set of attempts; workers publish them at once.
+
+    With a filter, --rate or --dry-run it is a replay at a rate, which a relay works off: its id is
+    printed, alone.
+    """
+    filter = _filter(None, provider, code, template, since, until)
+    if service or rate or dry_run or with_discarded or filter != NotificationFilter():
+        if id and all:
+            raise SettingsError("name the ids to replay, or --all")
+        selection = Selection(
+            service=service,
+            filter=replace(filter, channels=_channels(type)),
+            ids=frozenset(id or ()),
+            with_discarded=with_discarded,
+        )
+        _begin(selection, rate or DEFAULT_RATE_PER_S, dry_run=dry_run, as_json=as_json)
+        return
     if bool(id) == all:
         raise SettingsError("name the ids to replay, or --all")
     settings = DatabaseSettings.from_env(os.environ)
@@ -70,6 +182,98 @@ def replay(
         say(f"Replayed {replayed}.")
         if replayed < failed:
             say(f"{failed - replayed} could not be: what they said is erased.")
+
+
+def _begin(selection: Selection, rate: int, *, dry_run: bool, as_json: bool) -> None:
+    survey = asyncio.run(_survey(selection))
+    if dry_run:
+        _show_survey(survey, as_json=as_json)
+        return
+    replay = Replay(
+        id=uuid7(),
+        selection=selection,
+        rate_per_s=rate,
+        begun_by=login(),
+        expected=None if survey.is_part else survey.selected,
+    )
+    asyncio.run(_store(replay))
+    if as_json:
+        _print_json({"id": str(replay.id), "expected": replay.expected})
+    else:
+        say(str(replay.id))
+
+
+async def _store(replay: Replay) -> None:
+    async with open_stores(DatabaseSettings.from_env(os.environ)) as stores:
+        await stores.replays.begin(replay)
+
+
+async def _survey(selection: Selection) -> Survey:
+    async with open_stores(DatabaseSettings.from_env(os.environ)) as stores:
+        return await stores.letters.survey(selection)
+
+
+async def _discard(selection: Selection, reason: str) -> int:
+    discarded = 0
+    async with open_stores(DatabaseSettings.from_env(os.environ)) as stores:
+        while some := await stores.letters.discard(selection, reason=reason, by=login()):
+            discarded += some
+    return discarded
+
+
+def _show_survey(survey: Survey, *, as_json: bool) -> None:
+    rows = [_group_row(each) for each in survey.groups]
+    skipped = {why.value: count for why, count in survey.skipped.items()}
+    if as_json:
+        counts = {"selected": survey.selected, "replayable": survey.replayable}
+        _print_json({**counts, "skipped": skipped, "is_part": survey.is_part, "groups": rows})
+        return
+    show(_GROUP, rows, as_json=False)
+    refused = "".join(f", {count} {why}" for why, count in skipped.items())
+    part = " among the newest failed ones that were looked at" if survey.is_part else ""
+    err = Console(stderr=True, highlight=False, soft_wrap=True)
+    err.print(f"{survey.selected} selected{part}: {survey.replayable} to replay{refused}.")
+
+
+def _group_row(group: Group) -> Mapping[str, Cell]:
+    cause = group.cause
+    return {
+        "count": group.letters,
+        "type": cause.channel.value,
+        "provider": cause.provider,
+        "code": cause.error_code,
+        "template": cause.template,
+        "service": cause.service,
+        "first": group.first_at,
+        "last": group.last_at,
+    }
+
+
+def _print_json(value: object) -> None:
+    text = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode()
+    print(text)  # noqa: T201  the command's output
+
+
+def _filter(
+    type: Channel | None,
+    provider: str | None,
+    code: str | None,
+    template: str | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> NotificationFilter:
+    return NotificationFilter(
+        channels=_channels(type),
+        provider=provider,
+        error_code=code,
+        template=template,
+        created_from=since and since.replace(tzinfo=UTC),
+        created_before=until and until.replace(tzinfo=UTC),
+    )
+
+
+def _channels(type: Channel | None) -> Collection[Channel]:
+    return frozenset({type}) if type else ()
 
 
 def _say_replayed(results: Mapping[UUID, MoveResult]) -> None:

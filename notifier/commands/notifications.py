@@ -146,6 +146,7 @@ def _step_row(entry: TimelineEntry) -> Mapping[str, Cell]:
         "provider": entry.provider,
         "error": _words(entry.fault),
         "again_in_s": entry.delay_s,
+        "note": entry.note,
     }
 
 

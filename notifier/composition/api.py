@@ -15,7 +15,7 @@ from notifier.api.console.layout import templates
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.door import DoorLimits
 from notifier.api.kit.server import bind, serve
-from notifier.api.ports import ApiPorts, KeepingPorts, SchedulingPorts
+from notifier.api.ports import ApiPorts, KeepingPorts, MendingPorts, SchedulingPorts
 from notifier.audience.allowed import AllowedRecipients
 from notifier.channels.registry import callback_routes, captured_channels, channel_settings
 from notifier.clock import Clock
@@ -102,6 +102,7 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
     return _over(resources.stores)(
         submitter=Submitter(resources.stores.intake, resources.publisher),
         event_tally=resources.event_tally,
+        mending=MendingPorts(resources.stores.letters, resources.stores.replays),
         links=links(settings),
         keeping=_keeping(settings, resources.stores),
         directory=resources.stores.directory,

@@ -42,6 +42,9 @@ from notifier.store.receipts.applying import SqlReceiptStore
 from notifier.store.recipients.inboxes import meant
 from notifier.store.recipients.reading import SqlDirectory
 from notifier.store.recipients.store import SqlPersonStore
+from notifier.store.replays.keeping import SqlReplayStore
+from notifier.store.replays.letters import SqlLetters
+from notifier.store.replays.working import SqlReplaying
 from notifier.store.retention import SqlPurge, SqlRetentionRules
 from notifier.store.rules.keeping import SqlRuleStore
 from notifier.store.schedules.firing import SqlFiring
@@ -89,6 +92,18 @@ class Stores:
     @cached_property
     def orders(self) -> SqlOrders:
         return SqlOrders(self.database)
+
+    @cached_property
+    def letters(self) -> SqlLetters:
+        return SqlLetters(self.database)
+
+    @cached_property
+    def replays(self) -> SqlReplayStore:
+        return SqlReplayStore(self.database)
+
+    @cached_property
+    def replaying(self) -> SqlReplaying:
+        return SqlReplaying(self.database)
 
     @cached_property
     def once(self) -> SqlOnce:

@@ -68,6 +68,7 @@ from notifier.notification.statistics import tallying
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Gate
 from notifier.queue.rabbitmq.policies import TopologyWatch
+from notifier.replays.stepping import ReplayDuties
 from notifier.schedules.clocks import Clocks
 from notifier.schedules.firing import FiringPace, Maker, ScheduleDuties
 from notifier.settings.groups import Settings
@@ -245,6 +246,7 @@ def make_relay(
             *delivery.all(),
             *broadcast_duties(settings, resources).all(),
             *schedule_duties(settings, resources).all(),
+            *ReplayDuties(stores.replaying).all(),
             purging(stores.once, "keys"),
             purging(stores.receipts, "receipts"),
             waking(stores.inbox),

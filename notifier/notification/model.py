@@ -144,6 +144,8 @@ class TimelineEntry:
     provider_id: str | None = None
     fault: Fault | None = None
     delay_s: float | None = None
+    note: str | None = None
+    """Which replay it was, or why somebody discarded it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ RESCUE = _transition("rescue", Status.PROCESSING, Status.PENDING)
 RECALL = _transition("recall", Status.PENDING, Status.PENDING)
 """The broker gave its message up, after more deliveries than its delivery limit allows."""
 REPLAY = _transition("replay", Status.FAILED, Status.PENDING)
+UNDO = _transition("undo", Status.PENDING, Status.FAILED)
+"""A replay is taken back."""
 CANCEL = _transition("cancel", Status.PENDING, Status.CANCELLED)
 EXPIRE = _transition("expire", (Status.PENDING, Status.PROCESSING), Status.EXPIRED)
 SUPPRESS = _transition("suppress", (Status.PENDING, Status.PROCESSING), Status.SUPPRESSED)
@@ -51,6 +53,6 @@ SETTLE = _transition("settle", (Status.PENDING, Status.FAILED), Status.SENT)
 BOUNCE = _transition("bounce", (Status.SENT, Status.DELIVERED), Status.BOUNCED)
 
 TRANSITIONS = (
-    CLAIM, SUCCEED, RETRY, FAIL, INTERRUPT, SNOOZE, DEFER, RESCUE, RECALL, REPLAY, CANCEL, EXPIRE,
-    SUPPRESS, DELIVER, SETTLE, BOUNCE,
+    CLAIM, SUCCEED, RETRY, FAIL, INTERRUPT, SNOOZE, DEFER, RESCUE, RECALL, REPLAY, UNDO, CANCEL,
+    EXPIRE, SUPPRESS, DELIVER, SETTLE, BOUNCE,
 )  # fmt: skip

@@ -20,7 +20,7 @@ from notifier.access import keys
 from notifier.api.app import create_app
 from notifier.api.console.layout import templates
 from notifier.api.kit.config import ApiConfig
-from notifier.api.ports import ApiPorts, KeepingPorts, SchedulingPorts
+from notifier.api.ports import ApiPorts, KeepingPorts, MendingPorts, SchedulingPorts
 from notifier.delivery.attempt import Lease
 from notifier.delivery.deliverer import Deliverer
 from notifier.delivery.duties import DeliveryDuties, RelayPace
@@ -111,6 +111,7 @@ class Node:
             once=self.stores.once,
             orders=self.stores.orders,
             queries=self.stores.queries,
+            mending=MendingPorts(self.stores.letters, self.stores.replays),
             keys=self.stores.keys,
             inbox=self.stores.inbox,
             providers=self.stores.providers,

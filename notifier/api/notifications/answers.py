@@ -101,8 +101,7 @@ class FaultView(View):
     """Why an attempt did not succeed, or none was made."""
 
     kind: Annotated[
-        str,
-        Field(description="transient, permanent, systemic, unknown, suppressed or deferred."),
+        str, Field(description="transient, permanent, systemic, unknown, suppressed or deferred.")
     ]
     code: Annotated[str, Field(description="The provider's code, or ours.")]
     message: str
@@ -123,6 +122,7 @@ class TimelineView(View):
     provider_id: str | None
     error: FaultView | None
     delay_s: Annotated[float | None, Field(description="Seconds until the next attempt.")]
+    note: Annotated[str | None, Field(description="Which replay it was, or why it was discarded.")]
 
     @classmethod
     def of(cls, entry: TimelineEntry) -> Self:
@@ -135,6 +135,7 @@ class TimelineView(View):
             provider_id=entry.provider_id,
             error=FaultView.of(entry.fault),
             delay_s=entry.delay_s,
+            note=entry.note,
         )
 
 

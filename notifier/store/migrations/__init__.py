@@ -53,6 +53,7 @@ REVISIONS = (
     "0039_note_who_changed_what",
     "0040_keep_statistics",
     "0041_note_what_was_forwarded",
+    "0042_add_replays",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

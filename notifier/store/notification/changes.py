@@ -95,11 +95,13 @@ def effects(transition: Transition) -> dict[str, Any]:
 
 def _freed(transition: Transition) -> dict[str, Any]:
     if transition is REPLAY:
-        return {"attempts_spent": literal(0), "finished_at": null(), **_without_letter()}
-    return _without_letter() if transition is SETTLE else {}
+        since = {"finished_at": null(), "replay_id": null(), "discarded_at": null()}
+        return {"attempts_spent": literal(0), **since, **without_letter()}
+    return without_letter() if transition is SETTLE else {}
 
 
-def _without_letter() -> dict[str, Any]:
+def without_letter() -> dict[str, Any]:
+    """Return the values of what has no dead letter any more."""
     # The dead letter stays behind until a sweep: from now on it stands for nothing.
     return {
         "dead_letter": literal(value=False),

@@ -174,6 +174,7 @@ def event_row(
     source: Finish | Receipt | None = None,
     fault: Fault | None = None,
     nth: int = 0,
+    note: str | None = None,
 ) -> RowJson:
     """Encode a row of the timeline; `nth` orders what is appended together."""
     return encode(
@@ -186,6 +187,7 @@ def event_row(
             "provider_id": source.provider_id if source else None,
             "delay_s": source.delay_s if isinstance(source, Finish) else None,
             **fault_columns(source.fault if source else fault),
+            **({"note": note} if note else {}),
         }
     )
 
@@ -363,4 +365,5 @@ def to_timeline_entry(row: Row[Any]) -> TimelineEntry:
         provider_id=row.provider_id,
         fault=to_fault(row),
         delay_s=row.delay_s,
+        note=row.note,
     )

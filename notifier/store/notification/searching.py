@@ -186,7 +186,7 @@ async def _lines(
         return _lines_of(service, filter)
     if set(filter.statuses) == {Status.FAILED} and not _is_of_one(filter):
         # An index of its own has these of all services.
-        return [Line(words=(status_in(Status.FAILED),), rest=replace(filter, statuses=()))]
+        return [failed_line(None, replace(filter, statuses=()))]
     services = await _services(connection)
     if not 0 < len(services) <= _MOST_SERVICES or not _has_lead(filter):
         return [Line(rest=filter)]
@@ -235,6 +235,14 @@ def _lines_of(service: str, filter: NotificationFilter) -> Sequence[Line]:
 def line_of(service: str, rest: NotificationFilter = _ANYTHING) -> Line:
     """Return the line of a service's notifications; they match `rest` besides."""
     return Line(((n.c.service, service),), (_is_named,), rest)
+
+
+def failed_line(service: str | None, rest: NotificationFilter = _ANYTHING) -> Line:
+    """Return the line of what is failed, of a service or of all; they match `rest` besides."""
+    if service is None:
+        return Line(words=(status_in(Status.FAILED),), rest=rest)
+    of_it = ((n.c.service, service), (n.c.status, Status.FAILED.value))
+    return Line(of_it, (_is_final,), rest)
 
 
 every_service = values_of(n.c.service)

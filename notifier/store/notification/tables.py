@@ -14,12 +14,13 @@ from sqlalchemy import (
     Text,
     Uuid,
     column,
+    literal,
     table,
     text,
 )
 
 from notifier.notification.model import Status
-from notifier.store.kit.sql import AsciiLower, ComparedBy, JsonObject, UtcTime
+from notifier.store.kit.sql import AsciiLower, ComparedBy, JsonObject, SecondsFromNow, UtcTime
 from notifier.store.kit.tables import Serial, metadata, partial_index
 
 _STATUSES = ", ".join(f"'{status}'" for status in Status)
@@ -127,6 +128,10 @@ notifications = Table(
     Column("sealed", Text),
     # The one of which it was made, for another address.
     Column("forwarded_from", Uuid),
+    # The replay that tried it again last.
+    Column("replay_id", Uuid),
+    # Since when its dead letter is gone for good.
+    Column("discarded_at", UtcTime),
     CheckConstraint(f"status IN ({_STATUSES})", name="status"),
     _index_of_services("ix_notifications_of_service", "service", "id"),
     # PostgreSQL writes each change of status into every index that has the record: those only for
@@ -162,6 +167,15 @@ notifications = Table(
         "forwarded_from",
         postgresql_where=text("forwarded_from IS NOT NULL"),
         sqlite_where=text("forwarded_from IS NOT NULL"),
+        postgresql_concurrently=True,
+        info={"later": True},
+    ),
+    Index(
+        "ix_notifications_of_replay",
+        "replay_id",
+        "status",
+        postgresql_where=text("replay_id IS NOT NULL"),
+        sqlite_where=text("replay_id IS NOT NULL"),
         postgresql_concurrently=True,
         info={"later": True},
     ),
@@ -229,6 +243,8 @@ notification_events = Table(
     Column("fault_code", Text),
     Column("fault_message", Text),
     Column("delay_s", Float),
+    # Which replay it was, or why somebody discarded it.
+    Column("note", Text),
     Index("ix_notification_events_notification_id_id", "notification_id", "id"),
     partial_index("ix_notification_events_accept", "service", where="event = 'accept'"),
     partial_index(
@@ -315,6 +331,9 @@ Index(
     "ix_suppressions_compared",
     AsciiLower(suppressions.c.recipient),
 )
+
+NEVER = SecondsFromNow(literal(100 * 365.25 * 86_400))
+"""When a relay looks at what it has to leave alone."""
 
 # What searches look up in tables of subjects that know this one.
 versions_by_name = table("template_versions", column("id", Uuid), column("name", Text))

@@ -1,6 +1,6 @@
 """The timeline: one row for each change of a notification, written with the change."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -28,13 +28,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.delivery.ports import Finish
 from notifier.store.kit.rows import RowJson, encode, joined
-from notifier.store.kit.sql import ID, Now, given_rows, is_key
+from notifier.store.kit.sql import ID, Now, SqlType, given_rows, is_key
 from notifier.store.kit.statements import Parameters, Single, Steps
 from notifier.store.notification.changes import RETURNED
 from notifier.store.notification.tables import notification_events, notifications
 
 Ending: TypeAlias = tuple[UUID, int, str, str | None]
 """A notification, an attempt of it, what ended that, and at which provider."""
+
+Columns: TypeAlias = Mapping[str, SqlType]
 
 Entries: TypeAlias = Select[Any] | CompoundSelect[Any]
 """Rows for the timeline, made by `entries` or a union of such."""
@@ -43,7 +45,7 @@ LATE_COMPLETION = "late_completion"
 FAILOVER = "failover"
 UNSUPPRESS = "unsuppress"
 
-DETAILS = {
+DETAILS: Columns = {
     "provider": Text,
     "provider_id": Text,
     "fault_kind": Text,
@@ -51,6 +53,7 @@ DETAILS = {
     "fault_message": Text,
     "delay_s": Float,
 }
+_WITH_NOTE = {**DETAILS, "note": Text}
 _in_any_order = literal_column("0", Integer)
 
 
@@ -61,6 +64,7 @@ def entries(
     attempt: ColumnElement[int] | None = None,
     details: FromClause | None = None,
     nth: ColumnElement[int] = _in_any_order,
+    columns: Columns = DETAILS,
 ) -> Select[Any]:
     """Return a row for each notification in `of`, or for each of `details`, which has their ids.
 
@@ -76,7 +80,7 @@ def entries(
         (of.c.attempt if attempt is None else attempt).label("attempt"),
         *(
             (given[name] if name in given else cast(null(), type_)).label(name)
-            for name, type_ in DETAILS.items()
+            for name, type_ in columns.items()
         ),
     )
     if details is None or details is of:
@@ -84,15 +88,15 @@ def entries(
     return rows.join_from(details, of, is_key(of.c.id, details.c.id))
 
 
-def adding(rows: Entries) -> Insert:
+def adding(rows: Entries, columns: Columns = DETAILS) -> Insert:
     """Return the statement that appends these rows."""
-    columns = ["notification_id", "service", "at", "event", "attempt", *DETAILS]
+    names = ["notification_id", "service", "at", "event", "attempt", *columns]
     entry = rows.subquery("entry")
-    ordered = select(*(entry.c[name] for name in columns)).order_by(entry.c.nth)
-    return insert(notification_events).from_select(columns, ordered)
+    ordered = select(*(entry.c[name] for name in names)).order_by(entry.c.nth)
+    return insert(notification_events).from_select(names, ordered)
 
 
-_given = given_rows(nth=Integer, id=ID, event=Text, attempt=Integer, **DETAILS)
+_given = given_rows(nth=Integer, id=ID, event=Text, attempt=Integer, **_WITH_NOTE)
 _APPEND = adding(
     entries(
         notifications,
@@ -100,7 +104,9 @@ _APPEND = adding(
         attempt=_given.c.attempt,
         details=_given,
         nth=_given.c.nth,
-    )
+        columns=_WITH_NOTE,
+    ),
+    _WITH_NOTE,
 )
 
 

@@ -1,0 +1,1 @@
+"""Failed notifications that are tried again, many at a time."""

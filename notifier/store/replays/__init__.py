@@ -1,0 +1,1 @@
+"""Keeping replays, and working them off."""
