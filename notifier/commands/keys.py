@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from notifier.access import keys
+from notifier.access.issuing import MAX_LIFETIME_DAYS, Issuer
 from notifier.access.keys import ApiKey
 from notifier.commands.checking import check_service
 from notifier.commands.showing import AsJson, Cell, OfService, say, show
@@ -27,7 +28,7 @@ _KEY = ("id", "service", "scopes", "made", "expires", "state")
 def create(
     service: Annotated[str, typer.Option(help="The service that sends with it.")],
     scope: Annotated[list[str], typer.Option(help=f"{', '.join(keys.SCOPES)}; repeat for more.")],
-    expires_in_days: Annotated[int | None, typer.Option(min=1, max=36_500)] = None,
+    expires_in_days: Annotated[int | None, typer.Option(min=1, max=MAX_LIFETIME_DAYS)] = None,
 ) -> None:
     """Make an API key and print it, alone, on stdout. It cannot be shown again."""
     lifetime = timedelta(days=expires_in_days) if expires_in_days else None
@@ -64,17 +65,10 @@ async def create_key(
     unknown = sorted(set(scopes) - set(keys.SCOPES))
     if unknown:
         raise SettingsError(f"no scope {unknown[0]!r}; there are {', '.join(keys.SCOPES)}")
-    key = keys.mint()
     async with open_stores(settings) as stores:
         await stores.clock.measure()
-        await stores.keys.add(
-            id=key.id,
-            service=service,
-            scopes=scopes,
-            digest=key.digest(_pepper(settings)),
-            expires_at=stores.clock.now() + lifetime if lifetime else None,
-        )
-    return key.text
+        issuer = Issuer(stores.keys, stores.clock, _pepper(settings))
+        return (await issuer.issue(service, scopes, lifetime)).text
 
 
 async def keys_of(settings: KeySettings, service: str | None) -> Sequence[ApiKey]:

@@ -1,5 +1,6 @@
 """The pages of what operators look up and change, in a browser."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -41,4 +42,25 @@ def test_a_suppression_is_added_found_and_lifted(
     tab.get_by_label("Why it may be sent to again").fill("asked by telephone")
     tab.get_by_role("button", name="Lift it").click()
     expect(tab.get_by_text("It is off the list.")).to_be_visible()
+    assert [each for each in complaints if "422" not in each] == []
+
+
+def test_a_key_is_made_shown_once_and_revoked(
+    notifier: OneProcess, tab: Page, complaints: list[str]
+) -> None:
+    sign_in(tab, notifier, "/console/keys")
+    judge(tab)
+    tab.get_by_role("link", name="New key").click()
+    tab.get_by_role("button", name="Make it").click()
+    expect(tab.get_by_label("Service", exact=True)).to_have_attribute("aria-invalid", "true")
+    judge(tab)
+    tab.get_by_label("Service", exact=True).fill("shop")
+    tab.get_by_role("button", name="Make it").click()
+    expect(tab.get_by_label("API key")).to_have_value(re.compile("ntf_.+"))
+    judge(tab)
+    tab.get_by_role("link", name="I have copied it").click()
+    tab.get_by_role("link", name="Revoke").first.click()
+    judge(tab)
+    tab.get_by_role("button", name="Revoke it").click()
+    expect(tab.get_by_text("The key is revoked")).to_be_visible()
     assert [each for each in complaints if "422" not in each] == []

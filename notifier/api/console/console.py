@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from starlette.routing import Route
 
+from notifier.access.issuing import Issuer
 from notifier.access.sessions import Sessions
-from notifier.api.console import audit, broadcasts, suppressions
+from notifier.api.console import audit, broadcasts, keys, suppressions
 from notifier.api.console.door import Door
 from notifier.api.console.layout import Layout
 from notifier.api.console.notifications import searching as notifications
@@ -34,6 +35,7 @@ _SECTIONS = (
     schedules.SECTION,
     broadcasts.SECTION,
     suppressions.SECTION,
+    keys.SECTION,
     audit.SECTION,
 )
 
@@ -50,6 +52,9 @@ def console(
         *suppressions.SuppressedPages(
             suppressions=ports.suppressions,
             lifter=Lifter(suppressions=ports.suppressions, pepper=config.pepper),
+        ).pages(),
+        *keys.KeyPages(
+            keys=ports.keys, issuer=Issuer(ports.keys, ports.clock, config.pepper)
         ).pages(),
         *audit.AuditPages(ports.keeping.audit).pages(),
     )
