@@ -1,7 +1,8 @@
 """The sandbox: captures what would be sent, for development and for tests of services."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import structlog
 
@@ -16,6 +17,14 @@ from notifier.notification.outcomes import Outcome, Permanent, Sent, Transient
 from notifier.providers.captures import Captures
 
 log = structlog.get_logger(__name__)
+
+
+FAILING: Final[Mapping[str, Outcome]] = {
+    "refused@sandbox.example": Permanent("550", "5.1.1 the sandbox knows no such mailbox"),
+    "later@sandbox.example": Transient("451", "4.3.0 try again later", concerns_recipient=True),
+    "busy@sandbox.example": Transient("429", "too many", retry_after_s=5, throttled=True),
+}
+"""Recipients whose mails the sandbox does not take, and what it says of them."""
 
 
 class SandboxAdapter:
@@ -40,6 +49,8 @@ class SandboxAdapter:
         self._timeout_s = timeout_s
 
     async def send(self, message: Message) -> Outcome:
+        if failure := FAILING.get(message.recipient.lower()):
+            return failure
         try:
             async with asyncio.timeout(self._timeout_s):
                 source = self._write(message) if self._write else None

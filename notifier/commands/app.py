@@ -35,6 +35,10 @@ COMMANDS: Mapping[str, Listed] = {
         "one_process",
         "Run everything in one process: API, workers, SQLite, sandbox. Nothing is needed.",
     ),
+    "demo": Listed(
+        "demo",
+        "Send believable traffic with failures, as three services, to a notifier that runs.",
+    ),
     "serve": Listed("api", "Serve the API."),
     "work": Listed(
         "workers", "Run the workers: a parent and NOTIFIER_WORKER__PROCESSES OS processes."

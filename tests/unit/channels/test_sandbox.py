@@ -1,6 +1,6 @@
 """What the sandbox captures of a mail."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from notifier.audience.inbox import Inbox
@@ -10,7 +10,7 @@ from notifier.channels.provider import Parts
 from notifier.channels.sandbox import SANDBOX
 from notifier.composition.settings import read_settings
 from notifier.notification.model import Channel, Message
-from notifier.notification.outcomes import Permanent, Sent
+from notifier.notification.outcomes import Permanent, Sent, Transient
 from notifier.providers.captures import Captures
 from tests.servers.messages import ManualClock, a_message
 from tests.smtp_adapters import NEEDED
@@ -69,3 +69,13 @@ async def test_what_no_server_could_be_handed_is_refused_here_too() -> None:
 
     assert isinstance(outcome, Permanent)
     assert sources == []
+
+
+async def test_mails_to_recipients_that_stand_for_failures_are_not_taken() -> None:
+    for recipient, kind in (("refused", Permanent), ("later", Transient), ("BUSY", Transient)):
+        message = replace(a_message(), recipient=f"{recipient}@sandbox.example")
+
+        outcome, sources = await captured(message)
+
+        assert isinstance(outcome, kind)
+        assert sources == []
