@@ -94,3 +94,37 @@ def test_one_shows_its_timeline_and_its_mail_and_is_taken_back_after_a_question(
     expect(tab.get_by_text("Taken back", exact=True)).to_be_visible()
     judge(tab, off=["frame-tested"])
     assert complaints == []
+
+
+def test_what_one_said_is_sent_elsewhere_and_leads_back(
+    notifier: OneProcess, tab: Page, complaints: list[str]
+) -> None:
+    sign_in(tab, notifier, f"{PAGE}?recipient=eve@example.com&status=sent")
+    tab.get_by_role("link", name="eve@example.com").click()
+    tab.get_by_role("link", name="Send elsewhere").click()
+    judge(tab)
+    tab.get_by_label("To", exact=True).fill("nobody")
+    tab.get_by_role("button", name="Send", exact=True).click()
+    expect(tab.get_by_label("To", exact=True)).to_have_accessible_description(re.compile("email"))
+    judge(tab)
+
+    tab.get_by_label("To", exact=True).fill("eve@home.example")
+    tab.get_by_role("button", name="Send", exact=True).click()
+
+    expect(tab.get_by_role("heading", name="eve@home.example")).to_be_visible()
+    expect(tab.get_by_text("It is sent to this address, too.")).to_be_visible()
+    tab.get_by_role("link", name="another one").click()
+    expect(tab.get_by_text("Sent to another address, too")).to_be_visible()
+    judge(tab, off=["frame-tested"])
+    assert [each for each in complaints if "422" not in each] == []
+
+
+def test_all_that_match_are_a_file(notifier: OneProcess, tab: Page) -> None:
+    sign_in(tab, notifier, f"{PAGE}?recipient=anna@example.com")
+
+    with tab.expect_download() as download:
+        tab.get_by_role("link", name="CSV").click()
+
+    assert download.value.suggested_filename == "notifications.csv"
+    table = download.value.path().read_text(encoding="utf-8")
+    assert [line.split(",")[5] for line in table.splitlines()] == ["recipient", "anna@example.com"]

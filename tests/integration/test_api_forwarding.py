@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from notifier.audit import AuditFilter
 from notifier.notification.model import Channel
 from notifier.notification.outcomes import SuppressionReason
 from tests.api import PREFIX, SMS, Api, serving
@@ -85,3 +86,15 @@ async def test_what_cannot_be_forwarded_is_refused_with_the_reason(api: Api) -> 
     ]  # fmt: skip
     assert pending.json()["notification_status"] == "pending"
     assert wrong.json()["errors"][0]["pointer"] == "/recipient"
+
+
+async def test_whoever_forwards_is_in_the_audit_log(api: Api) -> None:
+    id = await api.send()
+    await api.fail(id)
+
+    await api.client.post(f"{PREFIX}/{id}/forward", json=THERE)
+
+    [entry] = await api.services.keeping.audit.list(AuditFilter(), limit=9, after=None)
+    assert (entry.act.action, entry.act.target) == (
+        "forwardNotification", f"{PREFIX}/{id}/forward",
+    )  # fmt: skip

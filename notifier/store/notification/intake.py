@@ -13,6 +13,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.audience.pseudonym import Pseudonyms
+from notifier.audit import under_way
 from notifier.errors import StoreBusyError
 from notifier.idempotency import Applied, Idempotency
 from notifier.intake.ports import InsertResult, Submission
@@ -212,6 +213,7 @@ class SqlIntake:
         self._seals = settings.seals
         new = partial(insert_new, grace_s=settings.grace_s)
         again = partial(insert_again, grace_s=settings.grace_s)
+        self._again = partial(again, database)
         self._insert_few = batched(database, new, settings.max_insert, weigh=_rows)
         self._insert_many = batched(database, new, settings.max_insert, weigh=_rows)
         self._insert_again = batched(database, again, settings.max_insert, weigh=_rows)
@@ -221,6 +223,9 @@ class SqlIntake:
     ) -> InsertResult:
         deadline = asyncio.get_running_loop().time() + self._timeout_s
         asked = insertion_of(submissions, idempotency, self._pseudonyms, self._seals)
+        if under_way() is not None:
+            # A transaction of its own is noted as what somebody asked for; a shared one is not.
+            return (await self._again([asked]))[0]
         if asked.uses:
             # A transaction's round trips are for those that bring files.
             return await self._insert_again.submit(asked, deadline=deadline)

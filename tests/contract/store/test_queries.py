@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.notification.model import Channel, Status
+from notifier.notification.model import Channel, Lane, Status
 from notifier.notification.reading import Account, Backlog, NotificationFilter
 from notifier.notification.transitions import CANCEL, FAIL, SUCCEED
 from notifier.store.kit.sql import Now
@@ -245,6 +245,15 @@ async def test_a_page_reads_no_more_however_many_there_are(
             NotificationFilter(statuses=[Status.PENDING, Status.SENT]),
             NotificationFilter(statuses=[Status.PROCESSING]),
             NotificationFilter(created_before=long_ago + timedelta(days=365)),
+            NotificationFilter(id=uuid4()),
+            NotificationFilter(lanes=[Lane.HIGH]),
+            NotificationFilter(provider="none"),
+            NotificationFilter(template="none"),
+            NotificationFilter(rule="none"),
+            NotificationFilter(broadcast_id=uuid4()),
+            NotificationFilter(error_code="none"),
+            NotificationFilter(error_code="none", statuses=[Status.FAILED]),
+            NotificationFilter(statuses=[Status.FAILED, Status.PENDING]),
         ):
             for service in ("orders", None):
                 read = await rows_read_by(stores, wanted, service)

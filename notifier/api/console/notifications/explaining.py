@@ -21,6 +21,7 @@ EVENTS: Mapping[str, str] = {
     "recall": "The broker gave its message up; it is published again",
     "replay": "Somebody has it sent again",
     "cancel": "Taken back",
+    "undo": "Its replay was taken back before it was handed over",
     "expire": "Its time ran out",
     "suppress": "Not sent: its recipient does not want it, or is on the suppression list",
     "deliver": "The provider says that it arrived",
