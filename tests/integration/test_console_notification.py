@@ -100,6 +100,8 @@ async def test_of_what_was_suppressed_it_says_since_when_and_for_what_reason(
 
     assert "has been on the suppression list since" in page
     assert "for everything: spam report." in page
+    link = page.split('">On the suppression list')[0].rsplit('href="', 1)[1]
+    assert "anna@example.com" in (await shown(sender, link)).split('name="recipient"')[1]
 
 
 async def test_what_is_pending_is_taken_back_once_it_is_meant(

@@ -72,6 +72,7 @@ class NotificationPages:
             {
                 "it": viewed(it, names=visit.caller.sees is None),
                 "why": why(it, timeline, listing),
+                "is_listed": listing is not None,
                 "forwards": [str(id) for id in await self.queries.forwards(it.id)],
                 "details": details(it, version),
                 "timeline": _told(timeline, acts),
