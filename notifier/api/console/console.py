@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from notifier.access.issuing import Issuer
 from notifier.access.sessions import Sessions
-from notifier.api.console import audit, broadcasts, keys, suppressions
+from notifier.api.console import audit, broadcasts, dead_letters, keys, replays, suppressions
 from notifier.api.console.door import Door
 from notifier.api.console.layout import Layout
 from notifier.api.console.notifications import searching as notifications
@@ -32,6 +32,8 @@ from notifier.intake.forwarding import Forwarder
 _SECTIONS = (
     overview.SECTION,
     notifications.SECTION,
+    dead_letters.SECTION,
+    replays.SECTION,
     schedules.SECTION,
     broadcasts.SECTION,
     suppressions.SECTION,
@@ -47,6 +49,7 @@ def console(
     pages = (
         *_overview(ports, config),
         *_of_notifications(ports, common, doorkeeper),
+        *_of_dead_letters(ports),
         *_of_schedules(ports, common),
         *broadcasts.BroadcastPages(ports.broadcasts).pages(),
         *suppressions.SuppressedPages(
@@ -96,6 +99,14 @@ def _of_notifications(
         submitter=ports.submitter,
     )
     return (*search.pages(), *each.pages(), *moving.pages(), *forwarding.pages())
+
+
+def _of_dead_letters(ports: ApiPorts) -> Sequence[ConsolePage]:
+    mending = ports.mending
+    letters = dead_letters.DeadLetterPages(
+        letters=mending.letters, replays=mending.replays, new_id=ports.new_id
+    )
+    return (*letters.pages(), *replays.ReplayPages(mending.replays).pages())
 
 
 def _of_schedules(ports: ApiPorts, common: Common) -> Sequence[ConsolePage]:
