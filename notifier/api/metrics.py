@@ -134,7 +134,7 @@ class Metrics(Collector):
             summary="Metrics in the text format of Prometheus",
             tag="Operation",
             serve=self.show,
-            replies={200: Reply(description="The metrics", media_type="text/plain")},
+            replies={200: Reply(description="The metrics", media_types=("text/plain",))},
         )
 
     async def show(self, call: Call[None, None]) -> Response:

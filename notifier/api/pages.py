@@ -87,7 +87,7 @@ def _docs() -> Operation:
         summary="This description as a page",
         tag=_TAG,
         serve=docs,
-        replies={200: Reply(description="The page", media_type="text/html")},
+        replies={200: Reply(description="The page", media_types=("text/html",))},
     )
 
 
@@ -115,7 +115,9 @@ def _component() -> Operation:
         tag=_TAG,
         serve=component,
         replies={
-            200: Reply(description="The script", media_type="text/javascript", headers=("ETag",)),
+            200: Reply(
+                description="The script", media_types=("text/javascript",), headers=("ETag",)
+            ),
             304: Reply(description="It is what the If-None-Match has", headers=("ETag",)),
         },
     )

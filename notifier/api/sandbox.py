@@ -163,7 +163,7 @@ class SandboxEndpoints:
                 summary="What the sandbox provider captured, as a page",
                 tag="Sandbox",
                 serve=sandbox,
-                replies={200: Reply(description="The page", media_type="text/html")},
+                replies={200: Reply(description="The page", media_types=("text/html",))},
                 problems=(UNKNOWN_HOST,),
             ),
             self._demo(),
@@ -185,7 +185,7 @@ class SandboxEndpoints:
             summary="An inbox in a page: the web component, tried out",
             tag="Sandbox",
             serve=demo,
-            replies={200: Reply(description="The page", media_type="text/html")},
+            replies={200: Reply(description="The page", media_types=("text/html",))},
             problems=(UNKNOWN_HOST,),
         )
 

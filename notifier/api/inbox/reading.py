@@ -225,7 +225,7 @@ class InboxReading:
                 200: Reply(
                     description="The stream",
                     event=InboxItemView,
-                    media_type="text/event-stream",
+                    media_types=("text/event-stream",),
                 )
             },
         )

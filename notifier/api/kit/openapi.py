@@ -29,6 +29,7 @@ from notifier.audience.user_id import MAX_USER_ID_CHARS
 from notifier.notification.model import JsonValue
 
 _REF = "#/components/schemas/{model}"
+_JSON = ("application/json",)
 _PATH_PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 _ABOUT = """\
 Accepts notifications by email, SMS and in-app, and delivers each at least once unless it fails for
@@ -207,12 +208,26 @@ def _parameters(operation: Operation) -> list[JsonValue]:
 
 
 def _query_parameters(model: type[BaseModel]) -> list[JsonValue]:
-    schema = model.model_json_schema(ref_template=_REF)
+    schema = model.model_json_schema()
     required = schema.get("required", ())
+    definitions = schema.get("$defs", {})
     return [
-        _query_parameter(name, each, is_required=name in required)
+        _query_parameter(name, _inlined(each, definitions), is_required=name in required)
         for name, each in schema["properties"].items()
     ]
+
+
+def _inlined(schema: Any, definitions: Mapping[str, JsonValue]) -> Any:
+    """Return `schema` with what it refers to written out: components are of bodies and answers."""
+    match schema:
+        case {"$ref": str(name), **rest}:
+            return {**_inlined(definitions[name.rpartition("/")[-1]], definitions), **rest}
+        case dict():
+            return {key: _inlined(each, definitions) for key, each in schema.items()}
+        case list():
+            return [_inlined(each, definitions) for each in schema]
+        case _:
+            return schema
 
 
 def _query_parameter(name: str, schema: dict[str, JsonValue], *, is_required: bool) -> JsonValue:
@@ -263,9 +278,10 @@ def _reply(reply: Reply, operation: Operation) -> JsonValue:
     }
     if reply.model:
         schema: JsonValue = {"$ref": _REF.format(model=reply.model.__name__)}
-        described["content"] = {reply.media_type: {"schema": schema}}
-    elif reply.media_type != "application/json":
-        described["content"] = {reply.media_type: {"schema": {"type": "string"}}}
+        described["content"] = {type: {"schema": schema} for type in reply.media_types}
+    elif reply.media_types != _JSON:
+        text: JsonValue = {"schema": {"type": "string"}}
+        described["content"] = dict.fromkeys(reply.media_types, text)
     return described
 
 

@@ -46,7 +46,7 @@ class Reply:
     model: type[BaseModel] | None = None
     event: type[BaseModel] | None = None
     """What each event of a stream holds."""
-    media_type: str = "application/json"
+    media_types: tuple[str, ...] = ("application/json",)
     headers: tuple[str, ...] = ()
 
 

@@ -86,7 +86,12 @@ class ExportEndpoint:
                 serve=self.export,
                 scope="read",
                 query=ExportQuery,
-                replies={200: Reply(description="A line each", media_type="application/x-ndjson")},
+                replies={
+                    200: Reply(
+                        description="A line each",
+                        media_types=tuple(each.media_type for each in Form),
+                    )
+                },
             ),
         )
 

@@ -51,7 +51,9 @@ _BODY_TIMEOUT_S = 10.0
 _MAX_FIELDS = 1_000
 _UNSUBSCRIBED = "You are unsubscribed.\n"
 _PAGE: Mapping[int, Reply] = {
-    200: Reply(description="The page; it says so where the link is none", media_type="text/html")
+    200: Reply(
+        description="The page; it says so where the link is none", media_types=("text/html",)
+    )
 }
 
 
