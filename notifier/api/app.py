@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 
 from notifier.access.subscribers import SubscriberTokens
 from notifier.api.console.console import console
+from notifier.api.console.people import PEOPLE
 from notifier.api.endpoints import all_operations
 from notifier.api.inbox.shapes import PREFIX as INBOX_PREFIX
 from notifier.api.inbox_stream import InboxFeed
@@ -57,7 +58,7 @@ def create_app(ports: ApiPorts, config: ApiConfig, lifespan: Lifespan | None = N
         FixedPaths(app.router),
         _rooms(config),
         observe,
-        slashes_under=(INBOX_PREFIX, RECIPIENTS_PREFIX),
+        slashes_under=(INBOX_PREFIX, RECIPIENTS_PREFIX, PEOPLE),
         origins=Origins(config.allowed_origins, under=INBOX_PREFIX),
     )
     app.middleware_stack = frame

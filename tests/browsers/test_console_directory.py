@@ -64,3 +64,27 @@ def test_a_key_is_made_shown_once_and_revoked(
     tab.get_by_role("button", name="Revoke it").click()
     expect(tab.get_by_text("The key is revoked")).to_be_visible()
     assert [each for each in complaints if "422" not in each] == []
+
+
+def test_somebody_is_looked_up_and_erased(
+    notifier: OneProcess, tab: Page, complaints: list[str]
+) -> None:
+    address = "a-name-that-is-longer-than-a-telephone-is-wide@example.org"
+    known = {"addresses": [{"channel": "email", "address": address, "is_primary": True}]}
+    assert notifier.service.client.put("/api/v1/recipients/ada", json=known).is_success
+    sign_in(tab, notifier, "/console/people")
+    judge(tab)
+    tab.get_by_label("Address").fill(address.upper())
+    tab.get_by_role("button", name="Show").click()
+    tab.get_by_role("link", name="ada", exact=True).click()
+    judge(tab)
+    tab.get_by_role("link", name="Erase").click()
+    tab.get_by_role("button", name="Erase for good").click()
+    expect(tab.get_by_label("Type the user id")).to_have_attribute("aria-invalid", "true")
+    judge(tab)
+    tab.get_by_label("Why").fill("user_request")
+    tab.get_by_label("Type the user id").fill("ada")
+    tab.get_by_role("button", name="Erase for good").click()
+    expect(tab.get_by_text("under way")).to_be_visible()
+    judge(tab)
+    assert [each for each in complaints if "422" not in each] == []

@@ -6,7 +6,15 @@ from starlette.routing import Route
 
 from notifier.access.issuing import Issuer
 from notifier.access.sessions import Sessions
-from notifier.api.console import audit, broadcasts, dead_letters, keys, replays, suppressions
+from notifier.api.console import (
+    audit,
+    broadcasts,
+    dead_letters,
+    keys,
+    people,
+    replays,
+    suppressions,
+)
 from notifier.api.console.door import Door
 from notifier.api.console.layout import Layout
 from notifier.api.console.notifications import searching as notifications
@@ -38,6 +46,7 @@ _SECTIONS = (
     broadcasts.SECTION,
     suppressions.SECTION,
     keys.SECTION,
+    people.SECTION,
     audit.SECTION,
 )
 
@@ -55,6 +64,13 @@ def console(
         *suppressions.SuppressedPages(
             suppressions=ports.suppressions,
             lifter=Lifter(suppressions=ports.suppressions, pepper=config.pepper),
+        ).pages(),
+        *people.PeoplePages(
+            people=ports.people,
+            history=ports.choice_history,
+            erasures=ports.keeping.erasures,
+            default_zone=config.default_zone,
+            new_id=ports.new_id,
         ).pages(),
         *keys.KeyPages(
             keys=ports.keys, issuer=Issuer(ports.keys, ports.clock, config.pepper)

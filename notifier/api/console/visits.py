@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from notifier.api.console.forms import Form
 from notifier.api.console.layout import CONSOLE, Layout, is_partial
 from notifier.api.kit.access import Caller
+from notifier.api.kit.calls import ENCODED_SLASH
 from notifier.api.kit.problems import not_found
 
 
@@ -31,8 +32,9 @@ class Visit:
         return is_partial(self.request)
 
     def named(self, name: str) -> Any:
-        """Return this part of the path."""
-        return self.request.path_params[name]
+        """Return this part of the path; a text as it was before it was encoded."""
+        part = self.request.path_params[name]
+        return part.replace(ENCODED_SLASH, "/") if isinstance(part, str) else part
 
     def asked(self, name: str) -> str:
         """Return this part of the query; empty if it is not there."""
