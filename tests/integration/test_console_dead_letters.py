@@ -61,6 +61,8 @@ async def test_a_replay_is_begun_followed_and_undone_by_forms(api: Api) -> None:
     assert (await post(client, f"{REPLAYS}/{replay.id}/undo", {})).status_code == 303
     while await api.stores.replaying.undo(500):
         pass
+    whole = text_of(await client.get(f"/console/notifications/{letter}"))
+    assert whole.count(f"replay {replay.id}") == 2
     assert "2 taken back" in text_of(await client.get(REPLAYS))
     assert await api.stores.status(letter) is Status.FAILED
     assert (await post(client, f"{REPLAYS}/{replay.id}/pause", {})).status_code == 409

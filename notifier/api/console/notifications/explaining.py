@@ -20,6 +20,7 @@ EVENTS: Mapping[str, str] = {
     "rescue": "Its worker died or its lease ended; whether it was sent is not known",
     "recall": "The broker gave its message up; it is published again",
     "replay": "Somebody has it sent again",
+    "discard": "Somebody gave it up",
     "cancel": "Taken back",
     "undo": "Its replay was taken back before it was handed over",
     "expire": "Its time ran out",

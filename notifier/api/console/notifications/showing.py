@@ -170,6 +170,7 @@ def _told(
             "provider": entry.provider or "",
             "provider_id": entry.provider_id or "",
             "error": error_words(entry.fault),
+            "note": entry.note or "",
             "again": lasted(timedelta(seconds=entry.delay_s)) if entry.delay_s else "",
             "by": acts[place].act if place in acts else None,
         }
