@@ -88,3 +88,23 @@ def test_somebody_is_looked_up_and_erased(
     expect(tab.get_by_text("under way")).to_be_visible()
     judge(tab)
     assert [each for each in complaints if "422" not in each] == []
+
+
+def test_a_sender_is_set_and_removed(
+    notifier: OneProcess, tab: Page, complaints: list[str]
+) -> None:
+    sign_in(tab, notifier, "/console/senders")
+    tab.get_by_role("link", name="Set a sender").click()
+    tab.get_by_label("Name").fill("default")
+    tab.get_by_role("button", name="Save").click()
+    expect(tab.get_by_label("Address", exact=True)).to_have_attribute("aria-invalid", "true")
+    judge(tab)
+    tab.get_by_label("Address", exact=True).fill("a-name-longer-than-a-telephone@shop.example")
+    tab.get_by_role("button", name="Save").click()
+    expect(tab.get_by_text("It is saved")).to_be_visible()
+    judge(tab)
+    tab.get_by_role("link", name="Remove").click()
+    judge(tab)
+    tab.get_by_role("button", name="Remove it").click()
+    expect(tab.get_by_text("nothing new is sent as it")).to_be_visible()
+    assert [each for each in complaints if "422" not in each] == []

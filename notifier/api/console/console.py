@@ -13,6 +13,7 @@ from notifier.api.console import (
     keys,
     people,
     replays,
+    senders,
     suppressions,
 )
 from notifier.api.console.door import Door
@@ -45,6 +46,7 @@ _SECTIONS = (
     schedules.SECTION,
     broadcasts.SECTION,
     suppressions.SECTION,
+    senders.SECTION,
     keys.SECTION,
     people.SECTION,
     audit.SECTION,
@@ -72,6 +74,7 @@ def console(
             default_zone=config.default_zone,
             new_id=ports.new_id,
         ).pages(),
+        *senders.SenderPages(store=ports.senders, senders=common.senders).pages(),
         *keys.KeyPages(
             keys=ports.keys, issuer=Issuer(ports.keys, ports.clock, config.pepper)
         ).pages(),
