@@ -63,8 +63,9 @@ def show_one(id: Id, *, as_json: AsJson = False) -> None:
     found = asyncio.run(work())
     if isinstance(found, NotFound):
         raise _nothing()
-    row: dict[str, Any] = {**_row(found), "by_status": dict(found.by_status)}
-    row["skipped"] = dict(found.counts.skipped)
+    by_status = {status.value: count for status, count in found.by_status.items()}
+    skipped = {why.value: count for why, count in found.counts.skipped.items()}
+    row: dict[str, Any] = {**_row(found), "skipped": skipped, "by_status": by_status}
     if as_json:
         text = orjson.dumps(row, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode()
         print(text)  # noqa: T201  the command's output

@@ -196,6 +196,46 @@ def test_what_is_not_replayed_is_named_with_the_reason(command: Command) -> None
         assert command(wrong)[0] == 2
 
 
+def test_a_group_is_replayed_followed_and_taken_back_by_commands(command: Command) -> None:
+    async def make() -> None:
+        async with open_stores(os.environ["NOTIFIER_DATABASE_URL"]) as stores:
+            for _ in range(2):
+                await stores.ended(FAIL)
+
+    async def work_off() -> None:
+        async with open_stores(os.environ["NOTIFIER_DATABASE_URL"]) as stores:
+            while await stores.replaying.step(9) or await stores.replaying.undo(9):
+                pass
+
+    asyncio.run(make())
+    wanted = "--service orders --channel email --code 421 --provider smtp --since 2026-01-01"
+
+    code, out, problem = command(f"dead-letters groups {wanted}")
+    assert (code, problem) == (0, "2 selected: 2 to replay.\n")
+    assert out.splitlines()[1].startswith("2\temail\tsmtp\t421\t\torders\t")
+    tried = json.loads(command(f"dead-letters replay {wanted} --rate 50 --dry-run --json")[1])
+    assert (tried["selected"], tried["skipped"], tried["is_part"]) == (2, {}, False)
+    assert command("replays list --json")[1] == "[]\n"
+
+    code, id, _ = command(f"dead-letters replay {wanted} --rate 50")
+    id = id.strip()
+    assert command(f"replays pause {id}") == (0, "It is paused.\n", "")
+    assert command(f"replays resume {id}") == (0, "It goes on.\n", "")
+    asyncio.run(work_off())
+    shown = json.loads(command(f"replays show {id} --json")[1])
+    assert (shown["state"], shown["replayed"], shown["by_status"]) == ("done", 2, {"pending": 2})
+    assert command(f"replays stop {id}")[0] == 1
+    assert command(f"replays undo {id}")[0] == 0
+    asyncio.run(work_off())
+    assert "state: undone\n" in command(f"replays show {id}")[1]
+    assert command(f"replays show {uuid4()}")[0] == 1
+
+    assert command("dead-letters discard --reason over")[0] == 2
+    discarded = command("dead-letters discard --code 421 --reason over")
+    assert discarded == (0, "Discarded 2.\n", "")
+    assert command("dead-letters groups")[2] == "0 selected: 0 to replay.\n"
+
+
 def test_every_list_is_to_be_had_as_json_and_by_service(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
