@@ -34,11 +34,14 @@ def test_the_overview_shows_how_it_goes_and_goes_on(
     expect(tab.get_by_role("heading", name="Overview")).to_be_visible()
     expect(tab.get_by_role("row", name="Email high")).to_be_visible()
     judge(tab)
+    link = tab.get_by_role("link", name="suppressed")
+    link.focus()
 
     notifier.service.client.post(_SEND, json={**_MAIL, "priority": "bulk"})
 
     expect(tab.get_by_role("row", name="Email bulk")).to_be_visible()
     expect(tab.get_by_text("3 accepted = ")).to_be_visible()
+    expect(link).to_be_focused()
     assert complaints == []
 
 
