@@ -108,3 +108,19 @@ def test_a_sender_is_set_and_removed(
     tab.get_by_role("button", name="Remove it").click()
     expect(tab.get_by_text("nothing new is sent as it")).to_be_visible()
     assert [each for each in complaints if "422" not in each] == []
+
+
+def test_a_topic_leads_to_its_members(
+    notifier: OneProcess, tab: Page, complaints: list[str]
+) -> None:
+    client = notifier.service.client
+    assert client.put("/api/v1/topics/sale", json={"title": "Summer sale"}).is_success
+    members = {"members": [{"user_id": "u-1"}]}
+    assert client.put("/api/v1/topics/sale/members", json=members).is_success
+    sign_in(tab, notifier, "/console/topics")
+    judge(tab)
+    tab.get_by_role("link", name="sale", exact=True).click()
+    expect(tab.get_by_role("heading", name="Summer sale: 1 member")).to_be_visible()
+    expect(tab.get_by_role("link", name="u-1")).to_be_visible()
+    judge(tab)
+    assert complaints == []

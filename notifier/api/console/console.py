@@ -15,6 +15,7 @@ from notifier.api.console import (
     replays,
     senders,
     suppressions,
+    topics,
 )
 from notifier.api.console.door import Door
 from notifier.api.console.layout import Layout
@@ -49,6 +50,7 @@ _SECTIONS = (
     senders.SECTION,
     keys.SECTION,
     people.SECTION,
+    topics.SECTION,
     audit.SECTION,
 )
 
@@ -75,6 +77,7 @@ def console(
             new_id=ports.new_id,
         ).pages(),
         *senders.SenderPages(store=ports.senders, senders=common.senders).pages(),
+        *topics.TopicPages(ports.topics).pages(),
         *keys.KeyPages(
             keys=ports.keys, issuer=Issuer(ports.keys, ports.clock, config.pepper)
         ).pages(),

@@ -1,0 +1,86 @@
+"""The pages of topics: which there are, and who is told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+from starlette.responses import Response
+
+from notifier.api.console.fields import Field
+from notifier.api.console.layout import Section
+from notifier.api.console.lists import Cell, Link, ListPage
+from notifier.api.console.visits import ConsolePage, Visit
+from notifier.api.console.words import counted, time_words
+from notifier.api.kit.problems import not_found, there
+from notifier.api.kit.querying import checked_query, named_place
+from notifier.api.topics.shapes import MembersQuery, TopicsQuery
+from notifier.audience.topic import Member, Topic, TopicStore
+
+SECTION = Section(title="Topics", path="/topics", scope="recipients")
+_MEMBERS = f"{SECTION.path}/members"
+_PER_PAGE = 50
+_LIST = ListPage(section=SECTION, nothing="No topics yet. Services make them by the API.")
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPages:
+    """Shows topics and their members."""
+
+    topics: TopicStore
+
+    def pages(self) -> Sequence[ConsolePage]:
+        """Declare them."""
+        return (
+            ConsolePage(path=SECTION.path, scope=SECTION.scope, serve=self.show),
+            ConsolePage(path=_MEMBERS, scope=SECTION.scope, serve=self.show_members),
+        )
+
+    async def show(self, visit: Visit) -> Response:
+        """Show a page of topics."""
+        after = {"after": place} if (place := visit.asked("after")) else {}
+        query = checked_query(TopicsQuery, after.items())
+        if isinstance(query, list):
+            raise not_found()
+        sees = visit.caller.sees
+        found = await self.topics.list(service=sees, limit=_PER_PAGE + 1, after=query.after)
+        shown = found[:_PER_PAGE]
+        goes_on = named_place(shown[-1]) if len(found) > len(shown) else ""
+        return _LIST.show(visit, [_row(each, names=sees is None) for each in shown], after=goes_on)
+
+    async def show_members(self, visit: Visit) -> Response:
+        """Show a page of those who are told about one."""
+        named = {name: text for name in ("service", "after") if (text := visit.asked(name))}
+        query = checked_query(MembersQuery, named.items())
+        if isinstance(query, list):
+            raise not_found()
+        service, key = visit.caller.may_name(query.service), visit.asked("topic")
+        topic = there(await self.topics.get(service, key))
+        members = counted(await self.topics.count(service, key), "member")
+        found = await self.topics.members(service, key, limit=_PER_PAGE + 1, after=query.after)
+        shown = found[:_PER_PAGE]
+        page = ListPage(
+            section=Section(title=f"{topic.title}: {members}", path=_MEMBERS, scope=SECTION.scope),
+            fields=(Field("topic", "Topic"), Field("service", "Service")),
+            links=(Link(words=SECTION.title, path=SECTION.path),),
+            nothing="Nobody is told about it.",
+            not_found="Nobody is told about it.",
+        )
+        goes_on = shown[-1].user_id if len(found) > len(shown) else ""
+        return page.show(visit, [_member(each, service) for each in shown], after=goes_on)
+
+
+def _row(topic: Topic, *, names: bool) -> Sequence[Cell]:
+    path = f"{_MEMBERS}?{urlencode({'topic': topic.key, 'service': topic.service})}"
+    return (
+        Cell(text=topic.key, path=path, small=topic.service if names else ""),
+        Cell(text=topic.title),
+        Cell(small=f"since {time_words(topic.updated_at)}"),
+    )
+
+
+def _member(member: Member, service: str) -> Sequence[Cell]:
+    path = f"/people/{quote(member.user_id, safe='')}?{urlencode({'service': service})}"
+    return (
+        Cell(text=member.user_id, path=path),
+        Cell(text=", ".join(sorted(member.properties or {})) or "no variables of their own"),
+    )
