@@ -85,6 +85,7 @@ WITHOUT_KEY = (
     "verifyErasure",
     "importRecipients",
     "cancelNotifications",
+    "discardDeadLetters",
     "pauseSchedule",
     "resumeSchedule",
     "publishEvents",

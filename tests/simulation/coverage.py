@@ -16,7 +16,10 @@ IMPOSSIBLE: Mapping[str, str] = {
     RECALL.name: "no fault takes one message from so many consumers as the broker's limit allows",
     UNDO.name: "nobody in a world begins a replay",
 }
-"""Transitions that no world takes, and why; tests/contract/worker/test_relay.py takes them."""
+"""Transitions that no world takes, and why.
+
+tests/contract takes them: RECALL in worker/test_relay.py, UNDO in store/test_replays.py.
+"""
 
 
 def covered(ended: Ended) -> Counter[tuple[str, str]]:
