@@ -82,6 +82,7 @@ async def open_resources(settings: Settings, role: str) -> AsyncIterator[Resourc
         failed_digests_kept_days=settings.events.failed_digests_kept_days,
         schedule_runs_kept_days=settings.relay.schedule_runs_kept_days,
         audit_kept_days=settings.audit.kept_days,
+        replays_kept_days=settings.relay.replays_kept_days,
     )
     async with (
         open_stores(settings, limits) as stores,

@@ -99,7 +99,7 @@ class Stores:
 
     @cached_property
     def replays(self) -> SqlReplayStore:
-        return SqlReplayStore(self.database)
+        return SqlReplayStore(self.database, self._limits)
 
     @cached_property
     def replaying(self) -> SqlReplaying:

@@ -253,6 +253,7 @@ def make_relay(
             purging(stores.caps, "caps"),
             purging(stores.schedules, "schedules"),
             purging(stores.audit, "audit"),
+            purging(stores.replays, "replays"),
             *_event_duties(settings, resources),
             stores.filing.duty(),
             retaining(stores.purge, retention_terms(settings)),

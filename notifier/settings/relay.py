@@ -38,6 +38,13 @@ class RelaySettings(Group):
         le=3_650,
         description="Days that a run of a schedule is kept: what became of each slot.",
     )
+    replays_kept_days: int = Field(
+        90,
+        ge=1,
+        le=3_650,
+        description="Days that a [replay](dead-letters.md) is kept once it ended: for so long it "
+        "can be undone.",
+    )
     publish_grace_s: Seconds = Field(
         5,
         description="Seconds that the API has to publish what it accepted, before the relay does.",

@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.audit import Act, AuditEntry, AuditFilter, AuditOutcome, Via, under_way
 from notifier.store.kit.database import Database
+from notifier.store.kit.forgetting import forget_all
 from notifier.store.kit.paging import listed, matching, newest_first
 from notifier.store.kit.sql import ID, Now, SecondsFromNow, UtcTime, parameter
 from notifier.store.kit.tables import metadata
@@ -102,10 +103,7 @@ class SqlAuditLog:
         await self._database.write(work)
 
     async def purge(self) -> int:
-        gone = 0
-        while (some := await self._database.write(self._purge_some)) > 0:
-            gone += some
-        return gone
+        return await forget_all(self._database, self._purge_some)
 
     async def _purge_some(self, connection: AsyncConnection) -> int:
         given = {"kept_s": self._kept_s, "limit": _PURGED_AT_ONCE}

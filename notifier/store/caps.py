@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.audience.caps import CapUse
 from notifier.store.kit.database import Database
+from notifier.store.kit.forgetting import forget_all
 from notifier.store.kit.sql import SecondsFromNow, UtcTime, parameter
 from notifier.store.kit.tables import metadata
 from notifier.store.notification.tables import notifications as n
@@ -116,10 +117,11 @@ class SqlCapStore:
         return await self._database.read(work)
 
     async def purge(self) -> int:
-        async def work(connection: AsyncConnection) -> int:
-            return (await connection.execute(_PURGE)).rowcount
+        return await forget_all(self._database, _purge_some)
 
-        return await self._database.write(work)
+
+async def _purge_some(connection: AsyncConnection) -> int:
+    return (await connection.execute(_PURGE)).rowcount
 
 
 def _named(use: CapUse) -> Mapping[str, object]:

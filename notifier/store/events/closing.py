@@ -28,6 +28,7 @@ from notifier.events.event import EventKey
 from notifier.intake.ports import Submission
 from notifier.store.events.tables import IS_FAILED, digest_items, digests
 from notifier.store.kit.database import Database
+from notifier.store.kit.forgetting import forget_all
 from notifier.store.kit.rows import RowJson, encode, joined
 from notifier.store.kit.sql import ID, Now, SecondsFromNow, given_rows, is_key, parameter
 from notifier.store.notification.intake import insert_within, rows_of
@@ -159,14 +160,14 @@ class SqlDigests:
         await self._database.write(work)
 
     async def purge(self) -> int:
-        async def work(connection: AsyncConnection) -> int:
-            old = (await connection.scalars(_OLD, self._terms)).all()
-            if old:
-                await connection.execute(_FORGET_ITEMS, {"rows": _rows(old)})
-                await connection.execute(_FORGET, {"rows": _rows(old)})
-            return len(old)
+        return await forget_all(self._database, self._purge_some)
 
-        return await self._database.write(work)
+    async def _purge_some(self, connection: AsyncConnection) -> int:
+        old = (await connection.scalars(_OLD, self._terms)).all()
+        if old:
+            await connection.execute(_FORGET_ITEMS, {"rows": _rows(old)})
+            await connection.execute(_FORGET, {"rows": _rows(old)})
+        return len(old)
 
 
 async def _is_any(connection: AsyncConnection) -> bool:

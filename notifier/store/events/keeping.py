@@ -25,6 +25,7 @@ from notifier.store.events.recording import Recorder, find, standing
 from notifier.store.events.tables import digests, event_matches, events
 from notifier.store.kit.batcher import batched
 from notifier.store.kit.database import Database
+from notifier.store.kit.forgetting import forget_all
 from notifier.store.kit.naming import is_named, named
 from notifier.store.kit.paging import listed, matching, newest_first
 from notifier.store.kit.rows import encode, joined
@@ -108,16 +109,16 @@ class SqlEventStore:
         return await self._database.read(work)
 
     async def purge(self) -> int:
-        async def work(connection: AsyncConnection) -> int:
-            await throttling.purge(connection)
-            old = (await connection.scalars(_OLD, {"ago_s": -self._kept_s})).all()
-            if old:
-                rows = joined(encode({"id": each.hex}) for each in old)
-                await connection.execute(_FORGET_MATCHES, {"rows": rows})
-                await connection.execute(_FORGET, {"rows": rows})
-            return len(old)
+        await forget_all(self._database, throttling.purge)
+        return await forget_all(self._database, self._purge_some)
 
-        return await self._database.write(work)
+    async def _purge_some(self, connection: AsyncConnection) -> int:
+        old = (await connection.scalars(_OLD, {"ago_s": -self._kept_s})).all()
+        if old:
+            rows = joined(encode({"id": each.hex}) for each in old)
+            await connection.execute(_FORGET_MATCHES, {"rows": rows})
+            await connection.execute(_FORGET, {"rows": rows})
+        return len(old)
 
 
 async def _record(

@@ -26,6 +26,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 from notifier.errors import StoreBusyError
 from notifier.idempotency import Applied, Idempotency, KeyReused, Remembered
 from notifier.store.kit.database import Database, Work
+from notifier.store.kit.forgetting import forget_all
 from notifier.store.kit.rows import RowJson, encode, joined
 from notifier.store.kit.sql import (
     ID,
@@ -209,7 +210,4 @@ class SqlOnce:
         return await self._database.write(partial(find, wanted=wanted))
 
     async def purge(self) -> int:
-        total = 0
-        while purged := await self._database.write(purge):
-            total += purged
-        return total
+        return await forget_all(self._database, purge)

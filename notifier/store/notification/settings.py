@@ -29,6 +29,7 @@ class StoreSettings:
     """But not before that if nothing could be sent of them."""
     schedule_runs_kept_days: float = 90
     audit_kept_days: float = 400
+    replays_kept_days: float = 90
     pseudonyms: Pseudonyms | None = None
     """By which an address is known that was erased; None: nothing is accepted by these."""
     seals: Seals | None = None

@@ -20,6 +20,7 @@ from notifier.notification.transitions import BOUNCE, DELIVER, SETTLE, Transitio
 from notifier.providers.receipt import AppliedReceipts, Receipt
 from notifier.store.kit.batcher import Batcher
 from notifier.store.kit.database import Database
+from notifier.store.kit.forgetting import forget_all
 from notifier.store.kit.rows import RowJson, encode, joined
 from notifier.store.kit.sql import ID, Now, SecondsFromNow, given_rows, is_key
 from notifier.store.notification import suppressing, timeline
@@ -128,10 +129,7 @@ class SqlReceiptStore:
         return AppliedReceipts(effects.count(Effect.CHANGE), early)
 
     async def purge(self) -> int:
-        total = 0
-        while purged := await self._database.write(_purge):
-            total += purged
-        return total
+        return await forget_all(self._database, _purge)
 
     async def _apply_all(self, requests: Sequence[Sequence[Receipt]]) -> Sequence[Sequence[Effect]]:
         flat = [receipt for request in requests for receipt in request]

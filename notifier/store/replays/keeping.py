@@ -3,20 +3,22 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import case, func, insert, null, select, update
+from sqlalchemy import Float, case, delete, func, insert, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
 from notifier.notification.model import Status
 from notifier.replays.replay import COMES_FROM, UNDER_WAY, Refused, Replay, State, StoredReplay
 from notifier.store.kit.database import Database
+from notifier.store.kit.forgetting import forget_all
 from notifier.store.kit.idempotency import write_once
 from notifier.store.kit.naming import named
 from notifier.store.kit.paging import listed, matching, newest_first
-from notifier.store.kit.sql import ID, Now, literal_text, parameter
+from notifier.store.kit.sql import ID, Now, SecondsFromNow, literal_text, parameter
+from notifier.store.notification.settings import StoreSettings
 from notifier.store.notification.tables import notifications as n
 from notifier.store.replays.rows import to_replay, values
-from notifier.store.replays.tables import IS_NAMED, is_in, replays
+from notifier.store.replays.tables import IS_NAMED, is_in, replayed_letters, replays
 
 _MOST_COUNTED = 100_000
 _SOUGHT = {State.UNDOING: frozenset({State.UNDONE})}
@@ -46,11 +48,28 @@ _MOVE = (
 )
 
 
+_DAY_S = 86_400.0
+_PURGE_BATCH = 5_000
+_ENDED = (
+    select(replays.c.id)
+    .where(replays.c.finished_at <= SecondsFromNow(parameter("ago_s", Float)))
+    .order_by(replays.c.finished_at)
+    .limit(1)
+)
+_l = replayed_letters.c
+_of_it = select(_l.notification_id).where(_l.replay_id == parameter("which_id", ID))
+_FORGET_LETTERS = delete(replayed_letters).where(
+    _l.replay_id == parameter("which_id", ID), _l.notification_id.in_(_of_it.limit(_PURGE_BATCH))
+)
+_FORGET = delete(replays).where(replays.c.id == parameter("which_id", ID))
+
+
 class SqlReplayStore:
     """`ReplayStore` over SQL."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, limits: StoreSettings) -> None:
         self._database = database
+        self._kept_s = limits.replays_kept_days * _DAY_S
 
     async def begin(
         self, replay: Replay, idempotency: Idempotency | None = None
@@ -111,3 +130,15 @@ class SqlReplayStore:
             return {each: found.get(each, 0) for each in UNDER_WAY}
 
         return await self._database.search(work)
+
+    async def purge(self) -> int:
+        """Forget replays that ended for long enough, and what their letters were before."""
+        return await forget_all(self._database, self._purge_some)
+
+    async def _purge_some(self, connection: AsyncConnection) -> int:
+        ended = await connection.scalar(_ENDED, {"ago_s": -self._kept_s})
+        if ended is None:
+            return 0
+        which = {"which_id": ended}
+        letters = (await connection.execute(_FORGET_LETTERS, which)).rowcount
+        return letters or (await connection.execute(_FORGET, which)).rowcount

@@ -21,6 +21,7 @@ from notifier.schedules.schedule import (
     Tally,
 )
 from notifier.store.kit.database import Database
+from notifier.store.kit.forgetting import forget_all
 from notifier.store.kit.idempotency import write_once
 from notifier.store.kit.naming import named
 from notifier.store.kit.paging import listed, matching, newest_first
@@ -182,10 +183,7 @@ class SqlScheduleStore:
 
     async def purge(self) -> int:
         """Forget runs that were kept for long enough; returns how many."""
-        gone, work = 0, partial(_purge_some, ago_s=-self._runs_kept_s)
-        while forgotten := await self._database.write(work):
-            gone += forgotten
-        return gone
+        return await forget_all(self._database, partial(_purge_some, ago_s=-self._runs_kept_s))
 
 
 async def _purge_some(connection: AsyncConnection, *, ago_s: float) -> int:

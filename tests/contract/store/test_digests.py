@@ -340,6 +340,15 @@ async def test_what_cannot_be_finished_is_given_up_and_kept_for_a_replay(stores:
     assert await listed(stores) == [("ada", "sent"), ("bob", "sent")]
 
 
+async def test_all_digests_that_are_old_are_forgotten_however_many(stores: Stores) -> None:
+    many = 501
+    await record(stores, *(added(str(nth), user=f"u{nth}") for nth in range(many)))
+    await close(stores)
+    await stores.pass_time(8 * 86_400)
+
+    assert await stores.digests.purge() == many
+
+
 async def test_a_digest_that_failed_outlives_others_by_its_own_term(stores: Stores) -> None:
     await record(stores, added("1"), added("3", user="bob"))
     await tried(stores, Crashing(), MOST_TRIES + 1)

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from uuid_utils import compat
 
-from notifier.idempotency import Applied
+from notifier.idempotency import Applied, NotFound
 from notifier.notification.envelope import Envelope
 from notifier.notification.model import Channel, Status
 from notifier.notification.reading import NotificationFilter
@@ -279,6 +279,23 @@ async def test_what_somebody_replayed_since_is_not_undone(stores: Stores) -> Non
 
     assert undone.counts.undone == 0
     assert await stores.status(letter) is Status.PENDING
+
+
+async def test_a_replay_is_forgotten_with_its_letters_once_it_ended_for_long(
+    stores: Stores,
+) -> None:
+    await failed(stores, 2)
+    ended = await begin(stores)
+    await work_off(stores, ended)
+    await stores.pass_time(89 * 86_400)
+    going_on = await begin(stores)
+    assert await stores.replays.purge() == 0
+
+    await stores.pass_time(2 * 86_400)
+
+    assert await stores.replays.purge() == 3
+    assert isinstance(await stores.replays.get(ended, service=None), NotFound)
+    assert (await stand(stores, going_on)).state is State.RUNNING
 
 
 async def test_a_discarded_one_stays_failed_without_a_letter(stores: Stores) -> None:
