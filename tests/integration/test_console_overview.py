@@ -31,6 +31,7 @@ async def test_the_console_begins_with_how_it_goes(api: Api) -> None:
 
     assert "2 accepted = 1 " in page
     assert page.count("<polyline") == 3
+    assert "under 0.01" in page
     assert "email_notifications" in page
     assert '<span class="state closed">closed</span>' in page
 

@@ -27,6 +27,7 @@ _COUNTED: Mapping[str, Callable[[Tally], int]] = {
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 _FEW = 10
+_HARDLY_ANY = 0.01
 _LATE_S = 10
 
 
@@ -86,7 +87,11 @@ def _sum(count: Callable[[Tally], int], tallies: Iterable[Tally]) -> int:
 
 def _rate(count: int, length_s: float) -> str:
     rate = count / length_s
-    return f"{rate:,.0f}" if rate >= _FEW else f"{rate:.2g}" if count else "0"
+    if not count:
+        return "0"
+    if rate < _HARDLY_ANY:
+        return f"under {_HARDLY_ANY}"
+    return f"{rate:,.0f}" if rate >= _FEW else f"{rate:.2g}"
 
 
 def _by_minute(now: datetime, tallies: Sequence[Tally]) -> Mapping[str, object]:
