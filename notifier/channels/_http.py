@@ -1,4 +1,4 @@
-"""Posting over HTTP, telling apart what was never sent and what may have arrived."""
+"""Asking over HTTP, telling apart what was never sent and what may have arrived."""
 
 import asyncio
 import ssl
@@ -44,15 +44,11 @@ class HttpPoster:
         Follows no redirect. Of a long answer the first 20,000 bytes are read; an answer whose
         body breaks off counts with what came of it.
         """
-        if self._is_closed:
-            return Transient("closed", "not sent: the adapter is closed")
-        request = _Request()
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._exchange(url, body, headers, request)
-        # A value, whatever a peer or the library comes up with.
-        except Exception as error:  # noqa: BLE001
-            return _explain(error, request)
+        return await self._ask("POST", url, body, headers)
+
+    async def get(self, url: str, headers: Mapping[str, str]) -> Answer | Transient | Unknown:
+        """Get once; as `post`."""
+        return await self._ask("GET", url, None, headers)
 
     async def close(self) -> None:
         """Close the connections; nothing is sent from then on."""
@@ -61,11 +57,34 @@ class HttpPoster:
         if session is not None:
             await session.close()
 
+    async def _ask(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> Answer | Transient | Unknown:
+        if self._is_closed:
+            return Transient("closed", "not sent: the adapter is closed")
+        request = _Request()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._exchange(method, url, body, headers, request)
+        # A value, whatever a peer or the library comes up with.
+        except Exception as error:  # noqa: BLE001
+            return _explain(error, request)
+
     async def _exchange(
-        self, url: str, body: bytes, headers: Mapping[str, str], request: _Request
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        request: _Request,
     ) -> Answer:
-        async with self._opened().post(
-            url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=request
+        async with self._opened().request(
+            method,
+            url,
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+            trace_request_ctx=request,
         ) as response:
             text = await _read(response)
             return Answer(

@@ -52,6 +52,9 @@ COMMANDS: Mapping[str, Listed] = {
         "Accept a notification as the API would, and print its id, alone. A relay publishes it.",
     ),
     "notifications": Listed("searches", "Searches, and sending to another address."),
+    "doctor": Listed(
+        "doctor", "Look at everything that notifier needs, and say what to do; sends nothing."
+    ),
     "db": Listed("database", "The database's schema."),
     "topology": Listed("topology", "The broker's queues and policies."),
     "keys": Listed("keys", "API keys."),

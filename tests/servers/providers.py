@@ -113,6 +113,10 @@ class Provider:
         answer = self._take(await self.fields(request))
         return await self._reply(step, request, answer)
 
+    async def look(self, request: web.Request) -> web.Response:
+        """Answer what asks and sends nothing."""
+        raise NotImplementedError
+
     def throttle(self, seconds: int) -> Refuse:
         raise NotImplementedError
 
@@ -168,11 +172,17 @@ class Provider:
 
 
 class SendGrid(Provider):
-    """POST /v3/mail/send."""
+    """POST /v3/mail/send, and GET /v3/scopes."""
 
     def __init__(self, api_key: str) -> None:
         super().__init__()
         self.api_key = api_key
+        self.scopes = ["mail.send", "sender_verification_eligible"]
+
+    async def look(self, request: web.Request) -> web.Response:
+        if request.headers.get("Authorization") != f"Bearer {self.api_key}":
+            return _sendgrid_error(401, "authorization required", None)
+        return web.json_response({"scopes": self.scopes})
 
     def throttle(self, seconds: int) -> Refuse:
         """A 429 as SendGrid sends it."""
@@ -202,12 +212,19 @@ class SendGrid(Provider):
 
 
 class Twilio(Provider):
-    """POST /2010-04-01/Accounts/{sid}/Messages.json."""
+    """POST /2010-04-01/Accounts/{sid}/Messages.json, and GET of the account."""
 
     def __init__(self, account_sid: str, auth_token: str) -> None:
         super().__init__()
         self.account_sid = account_sid
         self.auth_token = auth_token
+        self.account_status = "active"
+
+    async def look(self, request: web.Request) -> web.Response:
+        if _basic_credentials(request) != f"{self.account_sid}:{self.auth_token}":
+            return _twilio_error(401, 20003, "Authenticate")
+        account: JsonValue = {"sid": self.account_sid, "status": self.account_status}
+        return web.json_response(account)
 
     def throttle(self, seconds: int) -> Refuse:
         """A 429 as Twilio sends it."""
@@ -266,7 +283,7 @@ class Twilio(Provider):
 async def open_sendgrid(api_key: str = "SG.key", port: int = 0) -> AsyncIterator[SendGrid]:
     """Serve a SendGrid on loopback."""
     provider = SendGrid(api_key)
-    async with _serve(provider, "/v3/mail/send", port):
+    async with _serve(provider, "/v3/mail/send", "/v3/scopes", port):
         yield provider
 
 
@@ -278,7 +295,8 @@ async def open_twilio(
 ) -> AsyncIterator[Twilio]:
     """Serve a Twilio on loopback."""
     provider = Twilio(account_sid, auth_token)
-    async with _serve(provider, "/2010-04-01/Accounts/{sid}/Messages.json", port):
+    account = "/2010-04-01/Accounts/{sid}"
+    async with _serve(provider, f"{account}/Messages.json", f"{account}.json", port):
         yield provider
 
 
@@ -295,9 +313,10 @@ def sendgrid_refusal(status: int, message: str, field: str | None = None) -> Ref
 
 
 @asynccontextmanager
-async def _serve(provider: Provider, path: str, port: int) -> AsyncIterator[None]:
+async def _serve(provider: Provider, path: str, look_at: str, port: int) -> AsyncIterator[None]:
     app = web.Application(client_max_size=30 * 2**20)
     app.router.add_post(path, provider.handle)
+    app.router.add_get(look_at, provider.look)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     provider.runner = runner

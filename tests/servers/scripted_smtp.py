@@ -81,7 +81,7 @@ class _GoneError(Exception):
 
 
 class SmtpServer:
-    """Verbs to script: CONNECT, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, CONTENT, RSET, QUIT.
+    """Verbs to script: CONNECT, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, CONTENT, RSET, NOOP, QUIT.
 
     RCPT without a sender and DATA without a recipient are refused, unless a step says otherwise.
     Beyond `bears` sessions at once there is a 421, or silence. CONTENT stands for the reply to the
@@ -216,6 +216,8 @@ class _Session:
                 await self._reply(verb, self._greeting())
             case "STARTTLS" if self._server.tls is not None and not self._is_encrypted:
                 await self._start_tls(self._server.tls)
+            case "NOOP":
+                await self._reply(verb, "250 2.0.0 OK")
             case "RSET":
                 if await self._reply(verb, "250 2.0.0 OK"):
                     self._reset()

@@ -14,6 +14,7 @@ from notifier.channels.email.mailbox import parse_sender, refuse_unsafe_headers,
 from notifier.channels.email.mime import in_ascii
 from notifier.channels.email.own_sender import judged_by_its_sender
 from notifier.channels.email.sendgrid.refusals import Complaint, judge_answer
+from notifier.channels.handshakes import http_trouble
 from notifier.channels.refusals.blame import outcome_of
 from notifier.channels.refusals.http import is_about_one
 from notifier.clock import Clock
@@ -21,6 +22,7 @@ from notifier.mailbox import Mailbox
 from notifier.notification.mail import Attached, MailDetails
 from notifier.notification.model import JsonValue, Message
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Transient, Unknown
+from notifier.providers.handshake import Trouble
 
 _ACCEPTED = 202
 _NO_DETAILS = MailDetails()
@@ -60,6 +62,7 @@ class SendGridAdapter:
         self._clock = clock
         self._http = HttpPoster(timeout_s=config.timeout_s, max_connections=config.max_connections)
         self._url = f"{config.base_url.rstrip('/')}/v3/mail/send"
+        self._scopes_url = f"{config.base_url.rstrip('/')}/v3/scopes"
         self._headers = {
             "Authorization": f"Bearer {config.api_key}",
             "Content-Type": "application/json",
@@ -79,6 +82,16 @@ class SendGridAdapter:
                 return self._judge(answer, message)
             case Transient() | Unknown() as failure:
                 return failure
+
+    async def handshake(self) -> Trouble | None:
+        answer = await self._http.get(self._scopes_url, self._headers)
+        trouble = http_trouble(answer, "NOTIFIER_SENDGRID__API_KEY", "NOTIFIER_SENDGRID__BASE_URL")
+        if trouble is None and isinstance(answer, Answer) and not _may_send(answer.text):
+            return Trouble(
+                "the API key lacks the scope mail.send",
+                "give it that scope, or set NOTIFIER_SENDGRID__API_KEY to one that has it",
+            )
+        return trouble
 
     async def close(self) -> None:
         await self._http.close()
@@ -145,6 +158,13 @@ def _attachment(file: Attached) -> JsonValue:
         "disposition": "inline" if file.content_id else "attachment",
     }
     return {**described, "content_id": file.content_id} if file.content_id else described
+
+
+def _may_send(text: str) -> bool:
+    try:
+        return "mail.send" in json.loads(text)["scopes"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
 
 
 def _complaints(text: str) -> tuple[Complaint, ...]:

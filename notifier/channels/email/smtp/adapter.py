@@ -17,6 +17,7 @@ from notifier.channels.email.replies import Phase, Reply, parse_reply, ruling
 from notifier.channels.email.smtp.config import SmtpConfig
 from notifier.channels.email.smtp.connections import Connections, Limits, NotOpenedError
 from notifier.channels.email.smtp.diagnosis import MisconfiguredError, unusual_mode
+from notifier.channels.email.smtp.handshake import trouble_of
 from notifier.channels.email.smtp.oauth.tokens import NoTokenError, Tokens
 from notifier.channels.email.smtp.opening import Opening, OpeningError
 from notifier.channels.email.smtp.replies import queue_id
@@ -32,6 +33,7 @@ from notifier.clock import Clock
 from notifier.errors import SettingsError
 from notifier.notification.model import Message
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
+from notifier.providers.handshake import Trouble
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +85,19 @@ class SmtpAdapter:
         # The port promises a value, whatever a server or a library comes up with.
         except Exception as error:  # noqa: BLE001
             return self._explain(error, progress.phase, message)
+
+    async def handshake(self) -> Trouble | None:
+        try:
+            async with asyncio.timeout(self._config.timeout_s):
+                session = await self._open()
+                try:
+                    await session.prove()
+                finally:
+                    await session.quit()
+        # As with `send`.
+        except Exception as error:  # noqa: BLE001
+            return trouble_of(error, self._config)
+        return None
 
     async def close(self) -> None:
         await self._connections.close()

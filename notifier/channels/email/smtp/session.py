@@ -57,6 +57,7 @@ class _Step(NamedTuple):
 
 
 _RSET = _Step(Phase.MAIL, b"RSET")
+_NOOP = _Step(Phase.MAIL, b"NOOP")
 _DATA = _Step(Phase.DATA, b"DATA", _START_INPUT // 100)
 
 
@@ -103,6 +104,10 @@ class Session:
         if reply.code // 100 != _POSITIVE:
             raise RefusedError(reply)
         return parse_reply(reply.code, reply.text)
+
+    async def prove(self) -> None:
+        """Ask for a reply, by a command that does nothing."""
+        await self._take(_NOOP, Progress())
 
     async def quit(self) -> None:
         """Say goodbye, for two seconds at most, and close."""

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from notifier.channels._extras import extra
 from notifier.channels._outcomes import Answer, plain_id, redact, retry_after_s
+from notifier.channels.handshakes import http_trouble
 from notifier.channels.refusals.blame import Blame, Ruling, outcome_of
 from notifier.channels.refusals.http import is_about_one
 from notifier.channels.sms.twilio.refusals import REFUSALS
@@ -20,6 +21,7 @@ from notifier.clock import Clock
 from notifier.errors import SettingsError
 from notifier.notification.model import JsonValue, Message
 from notifier.notification.outcomes import Outcome, Sent, Transient, Unknown
+from notifier.providers.handshake import Trouble
 
 _CREATED = 201
 
@@ -85,6 +87,17 @@ class TwilioAdapter:
             return Unknown("unexpected", type(error).__name__)
         return self._judge_created(taken)
 
+    async def handshake(self) -> Trouble | None:
+        config = self._config
+        base_url = config.base_url.rstrip("/")
+        url = f"{base_url}/2010-04-01/Accounts/{config.account_sid}.json"
+        answer = await self._http.get(url, _basic_auth((config.account_sid, config.auth_token)))
+        login = "NOTIFIER_TWILIO__ACCOUNT_SID and NOTIFIER_TWILIO__AUTH_TOKEN"
+        trouble = http_trouble(answer, login, "NOTIFIER_TWILIO__BASE_URL")
+        if trouble is None and isinstance(answer, Answer):
+            return _account_trouble(_object(answer.text).get("status"))
+        return trouble
+
     async def close(self) -> None:
         await self._http.close()
 
@@ -125,6 +138,8 @@ class _Poster(Protocol):
     async def post(
         self, url: str, body: bytes, headers: Mapping[str, str]
     ) -> Answer | Transient | Unknown: ...
+
+    async def get(self, url: str, headers: Mapping[str, str]) -> Answer | Transient | Unknown: ...
 
     async def close(self) -> None: ...
 
@@ -199,6 +214,13 @@ def _messages(config: TwilioConfig, transport: _Transport) -> _Messages:
     )
     client.api.base_url = config.base_url.rstrip("/")
     return cast("_Messages", client.messages)
+
+
+def _account_trouble(status: JsonValue) -> Trouble | None:
+    if status == "active":
+        return None
+    word = status if status in ("suspended", "closed") else "not active"
+    return Trouble(f"the account is {word}", "see the account in Twilio's console")
 
 
 def _basic_auth(auth: tuple[str, str]) -> dict[str, str]:
