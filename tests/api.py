@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 from uuid import UUID, uuid4
@@ -25,7 +26,10 @@ from notifier.api.kit.server import bind, make_server
 from notifier.api.ports import ApiPorts, KeepingPorts, MendingPorts, SchedulingPorts
 from notifier.audience.category import Categories
 from notifier.audience.resolving import Audience
+from notifier.checkup import Examine
 from notifier.clock import Clock
+from notifier.composition.doctor import look_at
+from notifier.composition.settings import read_settings
 from notifier.content.library import Library
 from notifier.delivery.ports import Claimed, Finish
 from notifier.events.counts import Tally
@@ -80,6 +84,20 @@ class ProcessClock:
 
     def monotonic_s(self) -> float:
         return time.monotonic() + self.ahead_s
+
+
+def examining(stores: Stores) -> Examine:
+    """Return what looks at every part of a notifier that has a database, and in-app alone."""
+    settings = read_settings(
+        {
+            "NOTIFIER_DATABASE_URL": "sqlite:///x",
+            "NOTIFIER_BROKER_URL": "memory://",
+            "NOTIFIER_KEY_PEPPER": "of sixteen letters",
+            "NOTIFIER_EMAIL__PROVIDERS": "none",
+            "NOTIFIER_SMS__PROVIDERS": "none",
+        }
+    )
+    return partial(look_at, settings, stores)
 
 
 Callbacks: TypeAlias = Callable[[Clock], Sequence[CallbackRoute]]
@@ -254,6 +272,7 @@ async def over(
             markup=HtmlMarkup(),
             pages=TrustedPages(templates()),
             queue=queue,
+            examine=examining(stores),
             clock=clock,
             new_id=compat.uuid7,
             captures=stores.captures,

@@ -320,6 +320,7 @@ def _on_the_service(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:
         queue=ports.queue,
         providers=ports.providers,
         clock_problem=ports.clock_problem,
+        examine=ports.examine,
         routes=config.routes,
         probe_timeout_s=config.probe_timeout_s,
     )

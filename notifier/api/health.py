@@ -14,6 +14,7 @@ from notifier.api.kit.calls import Call
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.querying import After, QueryModel, next_page
 from notifier.api.kit.views import View
+from notifier.checkup import Examine, Part, State
 from notifier.errors import NotifierError, SchemaError
 from notifier.notification.model import Channel, Status
 from notifier.notification.queueing import Queue
@@ -111,6 +112,42 @@ class ReadinessView(View):
     ]
 
 
+class ExaminedView(View):
+    """A part, how it is, and what to do if it is wrong."""
+
+    name: str
+    state: State
+    took_ms: Annotated[int, Field(description="How long it took to find out.")]
+    detail: Annotated[str, Field(description="What was found; empty if there is nothing to say.")]
+    advice: Annotated[str, Field(description="What to do; empty unless it is wrong.")]
+
+    @classmethod
+    def of(cls, part: Part) -> Self:
+        """View `part`."""
+        return cls(
+            name=part.name,
+            state=part.finding.state,
+            took_ms=round(part.took_s * 1000),
+            detail=part.finding.detail,
+            advice=part.finding.advice,
+        )
+
+
+class PartsView(View):
+    """Every part that notifier needs."""
+
+    is_fine: Annotated[bool, Field(description="Whether no part is wrong.")]
+    parts: list[ExaminedView]
+
+    @classmethod
+    def of(cls, parts: Sequence[Part]) -> Self:
+        """View `parts`."""
+        return cls(
+            is_fine=all(part.finding.state is not State.WRONG for part in parts),
+            parts=[ExaminedView.of(part) for part in parts],
+        )
+
+
 class HealthView(View):
     """The process is alive."""
 
@@ -132,13 +169,14 @@ class HealthEndpoints:
     providers: ProviderStore
     clock_problem: Callable[[], str | None]
     """How far this machine's clock is off the database's; None while they agree."""
+    examine: Examine
     routes: Mapping[Channel, Sequence[str]]
     """The channels that are on, with their providers."""
     probe_timeout_s: float
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoints."""
-        return (self._account_operation(), *self._probe_operations())
+        return (self._account_operation(), self._parts_operation(), *self._probe_operations())
 
     async def account(self, call: Call[None, AccountQuery]) -> Response:
         """Show the account, and the broker's queues beside it."""
@@ -146,6 +184,11 @@ class HealthEndpoints:
         depths, problem = await self._depths()
         older = next_page(call.request, account.goes_on_after) if account.goes_on_after else None
         return ok(AccountView.of(account, depths, problem, older))
+
+    async def parts(self, call: Call[None, None]) -> Response:
+        """Look at every part, and show how it is."""
+        del call
+        return ok(PartsView.of(await self.examine()))
 
     async def health(self, call: Call[None, None]) -> Response:
         """Show that the process is alive."""
@@ -240,6 +283,21 @@ class HealthEndpoints:
             scope="read",
             query=AccountQuery,
             replies={200: Reply(description="The account", model=AccountView)},
+        )
+
+    def _parts_operation(self) -> Operation:
+        return Operation(
+            id="examineParts",
+            method="GET",
+            path="/api/v1/health/parts",
+            summary="How each part is, and what to do",
+            description="Looks, from the API's process, at the configuration, the database, the "
+            "broker and its queues, and logs in at every provider without sending anything. It "
+            "lasts as long as the slowest of them: for people, and not for probes.",
+            tag=_TAG,
+            serve=self.parts,
+            scope="admin",
+            replies={200: Reply(description="What was found", model=PartsView)},
         )
 
     def _probe_operations(self) -> Sequence[Operation]:

@@ -20,6 +20,7 @@ from notifier.audience.suppression import SuppressionStore
 from notifier.audience.topic import TopicStore, TopicZones
 from notifier.audit import AuditLog
 from notifier.broadcasts.broadcast import BroadcastStore
+from notifier.checkup import Examine
 from notifier.clock import Clock
 from notifier.content.attachment import Attachments
 from notifier.content.brand import BrandStore
@@ -124,6 +125,8 @@ class ApiPorts:
     categories: CategoryStore
     choosing: Choosing
     hook_counts: HookCounts
+    examine: Examine
+    """What looks at every part."""
     pages: Pages
     """What fills the pages of the console."""
     reacting: Reacting | None = None

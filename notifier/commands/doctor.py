@@ -2,12 +2,16 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
+import structlog
 import typer
 
+from notifier.checkup import Part, State
 from notifier.commands.showing import AsJson, Cell, show
-from notifier.composition.doctor import Part, State, examine
+from notifier.composition.doctor import examine
 
 group = typer.Typer()
 
@@ -21,10 +25,22 @@ def doctor(*, as_json: AsJson = False) -> None:
     That is the configuration, the database, the broker, and every provider, at which it logs in
     as for a message. Exit code 1 if something is wrong.
     """
-    parts = asyncio.run(examine(os.environ))
+    with _logging_aside():
+        parts = asyncio.run(examine(os.environ))
     show(_PART, [_row(part) for part in parts], as_json=as_json)
     if any(part.finding.state is State.WRONG for part in parts):
         raise typer.Exit(1)
+
+
+@contextmanager
+def _logging_aside() -> Iterator[None]:
+    """Let what adapters log go to stderr: the list is the output."""
+    before = structlog.get_config()
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(sys.stderr))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 def _row(part: Part) -> Mapping[str, Cell]:

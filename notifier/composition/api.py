@@ -20,6 +20,7 @@ from notifier.audience.allowed import AllowedRecipients
 from notifier.channels.registry import callback_routes, captured_channels, channel_settings
 from notifier.clock import Clock
 from notifier.composition.development import reached_at
+from notifier.composition.doctor import look_at
 from notifier.composition.drafting import renderer
 from notifier.composition.events import warn_of_unbound_events
 from notifier.composition.one_process import workers_inside
@@ -113,6 +114,7 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
         pages=TrustedPages(templates()),
         captures=resources.stores.captures if settings.sandbox_page else None,
         queue=resources.queue,
+        examine=partial(look_at, settings, resources.stores),
         clock=resources.clock,
         new_id=uuid7,
     )

@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from notifier.channels.provider import Parts
 from notifier.channels.registry import make_routes
+from notifier.checkup import Finding, Part, State
 from notifier.clock import Clock, SystemClock
 from notifier.composition.resources import has_workers_inside, open_stores
 from notifier.composition.settings import read_settings
@@ -27,31 +26,6 @@ from notifier.settings.groups import Settings
 _PATIENCE_S = 15.0
 
 
-class State(StrEnum):
-    """How a part is."""
-
-    FINE = "fine"
-    WRONG = "wrong"
-    NOT_CHECKED = "not checked"
-
-
-class Finding(NamedTuple):
-    """What was found of a part, and what to do if it is wrong."""
-
-    state: State
-    detail: str = ""
-    advice: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A part of notifier, how it is, and how long it took to find out."""
-
-    name: str
-    finding: Finding
-    took_s: float
-
-
 Look: TypeAlias = Callable[[], Awaitable[Finding]]
 
 
@@ -61,19 +35,31 @@ async def examine(environ: Mapping[str, str]) -> Sequence[Part]:
     Connects, logs in and asks; changes and sends nothing. Without a configuration there is
     nothing else to look at.
     """
-    clock = SystemClock()
     try:
         settings = read_settings(environ)
-        async with open_stores(settings) as stores, _adapters(settings, stores) as adapters:
+        async with open_stores(settings) as stores:
+            return await look_at(settings, stores)
+    except SettingsError as error:
+        return [_misconfigured(error)]
+
+
+async def look_at(settings: Settings, stores: Stores) -> Sequence[Part]:
+    """Look at everything that `settings` name, as `examine`, with the database that is open."""
+    clock = SystemClock()
+    try:
+        async with _adapters(settings, stores) as adapters:
             looks = _looks(settings, stores, adapters)
             parts = await asyncio.gather(
                 *(_timed(name, look, clock) for name, look in looks.items())
             )
     except SettingsError as error:
-        advice = "set the variable that it names: see docs/settings.md"
-        wrong = Finding(State.WRONG, str(error), advice)
-        return [Part(name="configuration", finding=wrong, took_s=0)]
+        return [_misconfigured(error)]
     return [Part(name="configuration", finding=Finding(State.FINE), took_s=0), *parts]
+
+
+def _misconfigured(error: SettingsError) -> Part:
+    advice = "set the variable that it names: see docs/settings.md"
+    return Part(name="configuration", finding=Finding(State.WRONG, str(error), advice), took_s=0)
 
 
 @asynccontextmanager

@@ -47,7 +47,7 @@ from notifier.store.kit.opening import open_database
 from notifier.store.notification.settings import StoreSettings
 from notifier.worker.consumers import Consumers
 from notifier.worker.relay import Relay
-from tests.api import MAIL, PEPPER, PREFIX, client_of
+from tests.api import MAIL, PEPPER, PREFIX, client_of, examining
 from tests.awake import AwakeClock, awake_clock
 from tests.clock import SystemClock
 from tests.contract.store.stores import PSEUDONYMS, Stores, stores_over
@@ -153,6 +153,7 @@ class Node:
             markup=HtmlMarkup(),
             pages=TrustedPages(templates()),
             queue=self.queue,
+            examine=examining(self.stores),
             clock=SystemClock(),
             new_id=compat.uuid7,
         )

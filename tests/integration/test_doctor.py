@@ -9,18 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from notifier.checkup import Finding, State
 from notifier.commands import app
-from notifier.composition.doctor import Finding, State, examine
+from notifier.composition.doctor import examine
 from notifier.notification.model import Channel, Lane
 from notifier.queue import topology
 from notifier.queue.rabbitmq.topology import apply_topology, connected
 from notifier.store.migrations import REVISIONS
+from tests.api import serving
 from tests.schema import sqlite_database
 from tests.servers.certificates import Certificates, make_certificates
 from tests.servers.providers import open_sendgrid, open_twilio
 from tests.servers.rabbitmq import RabbitMq
 from tests.servers.scripted_smtp import Hang, SmtpServer, open_smtp
 
+PARTS = "/api/v1/health/parts"
 LOGIN = ("shop", "correct-horse")
 
 
@@ -238,9 +241,22 @@ async def test_the_command_ends_with_1_where_something_is_wrong(
 
     assert await asyncio.to_thread(app.run, ["doctor"]) == 0
     table = capsys.readouterr().out
-    monkeypatch.setenv("NOTIFIER_SMTP__PORT", "9")
+    # That is worth a line in the log.
+    monkeypatch.setenv("NOTIFIER_SMTP__PORT", "465")
     assert await asyncio.to_thread(app.run, ["doctor", "--json"]) == 1
     shown = json.loads(capsys.readouterr().out)
 
     assert table.splitlines()[0] == "part\tstate\ttook ms\tdetail\tadvice"
     assert {each["part"]: each["state"] for each in shown}["email by smtp"] == "wrong"
+
+
+async def test_the_api_shows_the_parts_to_operators_alone(tmp_path: Path) -> None:
+    async with serving(tmp_path) as api:
+        refused = await api.client.get(PARTS)
+        answer = await api.client.get(PARTS, headers=await api.headers("operators", "admin"))
+
+    assert refused.status_code == 403
+    assert answer.status_code == 200
+    shown = answer.json()
+    assert shown["is_fine"]
+    assert {part["name"]: part["state"] for part in shown["parts"]}["database"] == "fine"
