@@ -17,6 +17,8 @@ from notifier.queue import topology
 from notifier.queue.rabbitmq.topology import apply_topology, connected
 from notifier.store.migrations import REVISIONS
 from tests.api import serving
+from tests.gateway import gateway_to
+from tests.patience import AT_ALL_S
 from tests.schema import sqlite_database
 from tests.servers.certificates import Certificates, make_certificates
 from tests.servers.providers import open_sendgrid, open_twilio
@@ -222,6 +224,55 @@ async def test_what_the_broker_lacks_is_named(
         f"nobody reads {read_by_nobody} (1 ready)",
         "start the workers: `notifier work`",
     )
+
+
+async def test_an_alarm_of_the_broker_is_named(
+    environ: dict[str, str], rabbitmq: RabbitMq, amqp_url: str
+) -> None:
+    environ |= {
+        "NOTIFIER_BROKER_URL": amqp_url,
+        "NOTIFIER_BROKER_MANAGEMENT_URL": rabbitmq.management_url,
+    }
+    await asyncio.to_thread(rabbitmq.ctl, "set_vm_memory_high_watermark", "0")
+    try:
+        # The management API's account is some seconds late.
+        async with asyncio.timeout(AT_ALL_S):
+            while (found := await found_of("broker", environ)).state is State.FINE:
+                pass
+    finally:
+        await asyncio.to_thread(rabbitmq.ctl, "set_vm_memory_high_watermark", "0.6")
+
+    assert found.state is State.WRONG
+    assert found.detail.startswith("it takes no messages: alarm for memory on ")
+
+
+async def test_a_frozen_broker_is_named_in_bounded_time(
+    environ: dict[str, str], amqp_url: str
+) -> None:
+    async with gateway_to(amqp_url) as gateway:
+        gateway.freeze()
+        async with asyncio.timeout(AT_ALL_S):
+            found = await findings(environ | {"NOTIFIER_BROKER_URL": gateway.url})
+
+    assert found["topology"].state is State.WRONG
+    assert found["queues"].state is State.WRONG
+    assert found["email by smtp"].state is State.FINE
+
+
+async def test_a_frozen_database_is_named_in_bounded_time(
+    environ: dict[str, str], schema_url: str
+) -> None:
+    async with gateway_to(schema_url) as gateway:
+        fine = await findings(environ | {"NOTIFIER_DATABASE_URL": gateway.url})
+        gateway.freeze()
+        async with asyncio.timeout(AT_ALL_S):
+            frozen = await findings(environ | {"NOTIFIER_DATABASE_URL": gateway.url})
+
+    for part in ("database", "clock"):
+        assert fine[part].state is State.FINE
+        assert frozen[part].state is State.WRONG
+        assert "NOTIFIER_DATABASE_URL" in frozen[part].advice
+    assert frozen["email by smtp"].state is State.FINE
 
 
 async def test_a_broker_that_is_away_is_named(environ: dict[str, str]) -> None:
