@@ -62,6 +62,30 @@ def test_greenlets_that_take_turns_are_measured_as_coverage_does_by_itself(tmp_p
     )
 
 
+_IN_A_THREAD = """
+import threading, weakref
+from coverage import Coverage
+from greenlet import getcurrent
+from tests.measured import measure
+measuring = Coverage(concurrency=["greenlet", "thread"], data_file=None, config_file=False)
+measure(measuring)
+references = []
+looking = threading.Thread(
+    target=lambda: references.append(weakref.getweakrefcount(getcurrent()))
+)
+looking.start()
+looking.join()
+measuring.stop()
+assert references == [0], references
+"""
+
+
+def test_no_call_comes_of_the_end_of_a_measured_thread() -> None:
+    subprocess.run(
+        [sys.executable, "-c", _IN_A_THREAD], cwd=CHECKOUT, env=uncounted(os.environ), check=True
+    )
+
+
 def test_the_stacks_of_ended_greenlets_are_forgotten_and_no_others() -> None:
     stacks = Stacks()
     waiting = greenlet(getcurrent().switch)
