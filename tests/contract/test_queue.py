@@ -525,6 +525,8 @@ async def test_a_sweep_moves_another_channels_letters_to_their_own_dead_queue(
         await bury(bench.queue, stray)
     await until(lambda: bench.ready(SMS_DEAD) == len(strays))
     await bench.move(SMS_DEAD, EMAIL_DEAD)
+    # Those on their way are in neither.
+    await until(lambda: bench.ready(EMAIL_DEAD) == len(strays))
 
     assert await bench.queue.sweep_dead(Channel.EMAIL, all_of) == []
 

@@ -76,9 +76,11 @@ def test_a_thousand_that_wait_are_sent_as_they_were_accepted(deployed: Productio
     deployed.start_workers()
 
     assert service.await_settled(_WAITING) == {"sent": _WAITING}
-    mails = [
+    received = [
         message_from_bytes(each.content, policy=default) for each in deployed.outside.smtp.received
     ]
+    # What other tests left behind may come meanwhile.
+    mails = [each for each in received if str(each["Subject"]).startswith("version ")]
     shown = deployed.outside.rows("SELECT text FROM inbox_items WHERE service = 'templates'")
     assert Counter(str(mail["Subject"]) for mail in mails) == _said(7, 2, 0)
     assert Counter(mail.get_content().strip() for mail in mails) == _said(7, 2, 0)
