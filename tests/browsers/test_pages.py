@@ -166,7 +166,7 @@ def test_the_description_is_shown_and_comes_from_here_alone(
 
     tab.goto(f"{empty.notifier.url}/docs")
 
-    expect(tab.locator("#operations-Sandbox-listCaptures")).to_be_visible()
+    expect(tab.locator("#operations-Notifications-sendNotification")).to_be_visible()
     assert {url for url in requested if not url.startswith(empty.notifier.url)} == set()
     assert tab.url == f"{empty.notifier.url}/docs"
     assert complaints == []
