@@ -194,7 +194,7 @@ def _begin(selection: Selection, rate: int, *, dry_run: bool, as_json: bool) -> 
         selection=selection,
         rate_per_s=rate,
         begun_by=login(),
-        expected=None if survey.is_part else survey.selected,
+        expected=survey.expected,
     )
     asyncio.run(_store(replay))
     if as_json:

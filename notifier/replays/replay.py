@@ -108,6 +108,11 @@ class Survey:
         return sum(group.letters for group in self.groups)
 
     @property
+    def expected(self) -> int | None:
+        """How many letters a replay will find; None: more than were counted."""
+        return None if self.is_part else self.selected
+
+    @property
     def replayable(self) -> int:
         """How many of them would be tried again now."""
         return self.selected - sum(self.skipped.values())

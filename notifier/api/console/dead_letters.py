@@ -87,7 +87,7 @@ class DeadLetterPages:
             selection=selection,
             rate_per_s=int(rate),
             begun_by=visit.caller.key_id,
-            expected=None if survey.is_part else survey.selected,
+            expected=survey.expected,
         )
         await self.replays.begin(replay)
         return visit.to(REPLAYS)

@@ -73,7 +73,7 @@ class ReplayEndpoints:
             selection=selection,
             rate_per_s=call.body.rate_per_s,
             begun_by=call.caller.key_id,
-            expected=None if survey.is_part else survey.selected,
+            expected=survey.expected,
         )
         answer = Answer(
             status=HTTPStatus.ACCEPTED,
