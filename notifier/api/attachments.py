@@ -10,10 +10,9 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, Field
-from starlette.requests import Request
 from starlette.responses import Response
 
-from notifier.api.kit.answers import Answer, ok
+from notifier.api.kit.answers import Answer, location, ok
 from notifier.api.kit.calls import Call
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import (
@@ -151,7 +150,7 @@ class AttachmentEndpoints:
         answer = Answer(
             status=HTTPStatus.CREATED,
             body=view.json_value(),
-            headers={"Location": _location(call.request, id)},
+            headers={"Location": location(call.request, f"{PREFIX}/{id}")},
         )
         change = partial(
             self.attachments.complete,
@@ -248,7 +247,3 @@ def _content_fault(received: Received | Misfit, call: Call[Upload, UploadQuery])
     if call.query.sha256 not in (None, received.sha256):
         return f"its SHA-256 is {received.sha256}, not the one that was told"
     return None
-
-
-def _location(request: Request, id: UUID) -> str:
-    return f"{request.scope.get('root_path', '')}{PREFIX}/{id}"

@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from notifier.api.broadcasts.shapes import (
@@ -20,7 +19,7 @@ from notifier.api.broadcasts.shapes import (
     MovedBroadcastView,
     RehearsalView,
 )
-from notifier.api.kit.answers import Answer, ok
+from notifier.api.kit.answers import Answer, location, ok
 from notifier.api.kit.body import pointer
 from notifier.api.kit.calls import Call
 from notifier.api.kit.operations import Operation, Reply
@@ -92,7 +91,7 @@ class BroadcastEndpoints:
         answer = Answer(
             status=HTTPStatus.OK,
             body=MovedBroadcastView(id=id).json_value(),
-            headers={"Location": _location(call.request, id)},
+            headers={"Location": location(call.request, f"{PREFIX}/{id}")},
         )
         change = partial(self.broadcasts.move, id, to, service=call.caller.sees)
         result: Response | NotFound | Refused = await call.once(change, answer)
@@ -108,7 +107,7 @@ class BroadcastEndpoints:
         answer = Answer(
             status=HTTPStatus.ACCEPTED,
             body=AcceptedBroadcastView.of(broadcast).json_value(),
-            headers={"Location": _location(call.request, broadcast.id)},
+            headers={"Location": location(call.request, f"{PREFIX}/{broadcast.id}")},
         )
         return await call.once(partial(self.broadcasts.accept, broadcast), answer)
 
@@ -182,11 +181,6 @@ class BroadcastEndpoints:
 
 def _invalid(flaw: Flaw) -> InvalidField:
     return InvalidField(pointer((flaw.field, *flaw.path)), flaw.words)
-
-
-def _location(request: Request, id: UUID) -> str:
-    root: str = request.scope.get("root_path", "")
-    return f"{root}{PREFIX}/{id}"
 
 
 def _wrong_state(state: State) -> ProblemError:

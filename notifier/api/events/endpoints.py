@@ -26,7 +26,7 @@ from notifier.api.events.shapes import (
 )
 from notifier.api.kit.access import Doorkeeper
 from notifier.api.kit.answers import Answer as Answered
-from notifier.api.kit.answers import ok
+from notifier.api.kit.answers import location, ok
 from notifier.api.kit.calls import Call
 from notifier.api.kit.headers import header
 from notifier.api.kit.operations import Operation, Reply
@@ -119,8 +119,7 @@ class EventEndpoints:
                 members={"id": str(answer.id)},
             )
         view = AcceptedEventView(id=answer.id, matched=answer.matched)
-        root: str = request.scope.get("root_path", "")
-        headers = {"Location": f"{root}{PREFIX}/{answer.id}"}
+        headers = {"Location": location(request, f"{PREFIX}/{answer.id}")}
         if isinstance(answer, Repeated):
             headers["Idempotency-Replayed"] = "true"
         body = view.json_value()

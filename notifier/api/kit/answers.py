@@ -5,6 +5,7 @@ from dataclasses import field
 from http import HTTPStatus
 
 import orjson
+from starlette.requests import Request
 from starlette.responses import Response
 
 from notifier.api.kit.views import View
@@ -47,6 +48,11 @@ class _JsonResponse(Response):
                 for name, value in headers.items()
             ),
         ]
+
+
+def location(request: Request, path: str) -> str:
+    """Return a path of ours as this client names it: it may come through a proxy's own."""
+    return f"{request.scope.get('root_path', '')}{path}"
 
 
 def ok(view: View, headers: Mapping[str, str] | None = None) -> Response:

@@ -7,10 +7,9 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from starlette.requests import Request
 from starlette.responses import Response
 
-from notifier.api.kit.answers import Answer, ok
+from notifier.api.kit.answers import Answer, location, ok
 from notifier.api.kit.calls import Call
 from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import (
@@ -78,7 +77,7 @@ class ReplayEndpoints:
         answer = Answer(
             status=HTTPStatus.ACCEPTED,
             body=BegunReplayView(id=replay.id, expected=replay.expected).json_value(),
-            headers={"Location": _location(call.request, replay.id)},
+            headers={"Location": location(call.request, f"{PREFIX}/{replay.id}")},
         )
         return await call.once(partial(self.replays.begin, replay), answer)
 
@@ -100,7 +99,7 @@ class ReplayEndpoints:
         answer = Answer(
             status=HTTPStatus.OK,
             body=MovedReplayView(id=id).json_value(),
-            headers={"Location": _location(call.request, id)},
+            headers={"Location": location(call.request, f"{PREFIX}/{id}")},
         )
         change = partial(self.replays.move, id, to, service=call.caller.sees)
         result: Response | NotFound | Refused = await call.once(change, answer)
@@ -175,11 +174,6 @@ class ReplayEndpoints:
             },
             problems=_PROBLEMS,
         )
-
-
-def _location(request: Request, id: UUID) -> str:
-    root: str = request.scope.get("root_path", "")
-    return f"{root}{PREFIX}/{id}"
 
 
 def _wrong_state(state: State) -> ProblemError:

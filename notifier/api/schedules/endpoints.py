@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Any
-from uuid import UUID
 
-from starlette.requests import Request
 from starlette.responses import Response
 
-from notifier.api.kit.answers import Answer, ok
+from notifier.api.kit.answers import Answer, location, ok
 from notifier.api.kit.body import pointer
 from notifier.api.kit.calls import Call
 from notifier.api.kit.checking import read_strictly
@@ -86,7 +84,10 @@ class ScheduleEndpoints:
         answer = Answer(
             status=HTTPStatus.CREATED,
             body=AddedScheduleView.of(made).json_value(),
-            headers={"Location": _location(call.request, made.id), "ETag": quoted(made.etag)},
+            headers={
+                "Location": location(call.request, f"{PREFIX}/{made.id}"),
+                "ETag": quoted(made.etag),
+            },
         )
         added: Response | NameTaken = await call.once(partial(self.schedules.add, made), answer)
         return await call.refuse(_name_taken()) if isinstance(added, NameTaken) else added
@@ -194,8 +195,3 @@ def _invalid(flaws: Sequence[Flaw]) -> ProblemError:
 
 def _name_taken() -> ProblemError:
     return invalid([InvalidField("/name", "another schedule has this name")])
-
-
-def _location(request: Request, id: UUID) -> str:
-    root: str = request.scope.get("root_path", "")
-    return f"{root}{PREFIX}/{id}"
