@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from notifier.api.console.layout import Section
+from notifier.api.console.lists import cut
 from notifier.api.console.visits import ConsolePage, Visit
 from notifier.api.console.words import time_words
 from notifier.audit import AuditEntry, AuditFilter, AuditLog, AuditOutcome, Via
@@ -44,8 +45,8 @@ class AuditPages:
             limit=_PER_PAGE + 1,
             after=visit.after(),
         )
-        shown = found[:_PER_PAGE]
-        older = {**given, "after": str(shown[-1].act.id)} if len(found) > len(shown) else {}
+        shown, last = cut(found, _PER_PAGE)
+        older = {**given, "after": str(last.act.id)} if last else {}
         return visit.page(
             "audit.html",
             {

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from notifier.api.console.layout import CONSOLE, Section
+from notifier.api.console.lists import cut
 from notifier.api.console.visits import ConsolePage, Visit
 from notifier.api.console.words import CHANNELS, counted, time_words
 from notifier.broadcasts.broadcast import (
@@ -37,15 +38,14 @@ class BroadcastPages:
         found = await self.broadcasts.list(
             service=visit.caller.sees, limit=_PER_PAGE + 1, after=after
         )
-        shown = found[:_PER_PAGE]
-        next_page = f"?after={shown[-1].id}" if len(found) > len(shown) else ""
+        shown, last = cut(found, _PER_PAGE)
         return visit.page(
             "broadcasts_list.html" if visit.is_partial else "broadcasts.html",
             {
                 "items": [_viewed(each, names=visit.caller.sees is None) for each in shown],
                 "is_moving": any(each.state in UNDER_WAY for each in shown),
                 "here": _here(visit),
-                "next": next_page,
+                "next": f"?after={last.id}" if last else "",
             },
         )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -12,6 +13,14 @@ from notifier.api.console.layout import Section
 from notifier.api.console.visits import Visit
 from notifier.api.console.words import CHANNELS
 from notifier.notification.model import Channel
+
+Item = TypeVar("Item")
+
+
+def cut(found: Sequence[Item], most: int) -> tuple[Sequence[Item], Item | None]:
+    """Return what to show of `most` and one more, and the last of it where more follow."""
+    shown = found[:most]
+    return shown, shown[-1] if len(found) > most else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from notifier.api.console.dead_letters import REPLAYS
 from notifier.api.console.layout import Section
+from notifier.api.console.lists import cut
 from notifier.api.console.visits import ConsolePage, Visit
 from notifier.api.console.words import time_words
 from notifier.api.kit.problems import WRONG_STATE, ProblemError, not_found
@@ -57,7 +58,7 @@ class ReplayPages:
         found = await self.replays.list(
             service=visit.caller.sees, limit=_PER_PAGE + 1, after=visit.after()
         )
-        shown = found[:_PER_PAGE]
+        shown, last = cut(found, _PER_PAGE)
         after = visit.asked("after")
         may_change = _CHANGES in visit.caller.scopes
         return visit.page(
@@ -66,7 +67,7 @@ class ReplayPages:
                 "items": [_viewed(each, may_change=may_change) for each in shown],
                 "is_moving": any(each.state in UNDER_WAY for each in shown),
                 "query": f"?after={after}" if after else "",
-                "next": f"?after={shown[-1].id}" if len(found) > len(shown) else "",
+                "next": f"?after={last.id}" if last else "",
             },
         )
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from notifier.access.keys import is_service_name
 from notifier.api.console.fields import Field, FormPage, filled, flaws_of, given
 from notifier.api.console.layout import Section
-from notifier.api.console.lists import Cell, Link, ListPage
+from notifier.api.console.lists import Cell, Link, ListPage, cut
 from notifier.api.console.visits import ConsolePage, Visit
 from notifier.api.console.words import time_words
 from notifier.api.kit.checking import read_strictly
@@ -83,8 +83,8 @@ class SenderPages:
         found = await self.store.list(
             service=visit.caller.sees, limit=_PER_PAGE + 1, after=query.after
         )
-        shown = found[:_PER_PAGE]
-        goes_on = named_place(shown[-1]) if len(found) > len(shown) else ""
+        shown, last = cut(found, _PER_PAGE)
+        goes_on = named_place(last) if last else ""
         return page.show(
             visit, [_row(each, may_change=may_change) for each in shown], after=goes_on
         )

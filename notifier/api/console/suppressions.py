@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from notifier.api.console.fields import Control, Field, FormPage, filled, flaws_of, given
 from notifier.api.console.layout import Section
-from notifier.api.console.lists import Cell, Link, ListPage
+from notifier.api.console.lists import Cell, Link, ListPage, cut
 from notifier.api.console.visits import ConsolePage, Visit
 from notifier.api.console.words import CHANNELS, time_words
 from notifier.api.kit.checking import read_strictly
@@ -124,8 +124,8 @@ class SuppressedPages:
             recipient=query.recipient,
             reason=query.reason,
         )
-        shown = found[:_PER_PAGE]
-        goes_on = suppression_place(shown[-1]) if len(found) > len(shown) else ""
+        shown, last = cut(found, _PER_PAGE)
+        goes_on = suppression_place(last) if last else ""
         return page.show(visit, [_row(each, visit) for each in shown], after=goes_on)
 
     async def offer(self, visit: Visit) -> Response:

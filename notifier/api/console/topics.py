@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from notifier.api.console.fields import Field
 from notifier.api.console.layout import Section
-from notifier.api.console.lists import Cell, Link, ListPage
+from notifier.api.console.lists import Cell, Link, ListPage, cut
 from notifier.api.console.visits import ConsolePage, Visit
 from notifier.api.console.words import counted, time_words
 from notifier.api.kit.problems import not_found, there
@@ -43,8 +43,8 @@ class TopicPages:
             raise not_found()
         sees = visit.caller.sees
         found = await self.topics.list(service=sees, limit=_PER_PAGE + 1, after=query.after)
-        shown = found[:_PER_PAGE]
-        goes_on = named_place(shown[-1]) if len(found) > len(shown) else ""
+        shown, last = cut(found, _PER_PAGE)
+        goes_on = named_place(last) if last else ""
         return _LIST.show(visit, [_row(each, names=sees is None) for each in shown], after=goes_on)
 
     async def show_members(self, visit: Visit) -> Response:
@@ -57,7 +57,7 @@ class TopicPages:
         topic = there(await self.topics.get(service, key))
         members = counted(await self.topics.count(service, key), "member")
         found = await self.topics.members(service, key, limit=_PER_PAGE + 1, after=query.after)
-        shown = found[:_PER_PAGE]
+        shown, last = cut(found, _PER_PAGE)
         page = ListPage(
             section=Section(title=f"{topic.title}: {members}", path=_MEMBERS, scope=SECTION.scope),
             fields=(Field("topic", "Topic"), Field("service", "Service")),
@@ -65,7 +65,7 @@ class TopicPages:
             nothing="Nobody is told about it.",
             not_found="Nobody is told about it.",
         )
-        goes_on = shown[-1].user_id if len(found) > len(shown) else ""
+        goes_on = last.user_id if last else ""
         return page.show(visit, [_member(each, service) for each in shown], after=goes_on)
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from starlette.responses import Response
 
 from notifier.api.console.layout import Section
+from notifier.api.console.lists import cut
 from notifier.api.console.schedules import views
 from notifier.api.console.schedules.ahead import look_ahead
 from notifier.api.console.visits import ConsolePage, Visit
@@ -66,12 +67,12 @@ class SchedulePages:
         found = await self.schedules.list(
             service=sees, limit=_PER_PAGE + 1, after=_id(visit.asked("after"))
         )
-        items = found[:_PER_PAGE]
+        items, last = cut(found, _PER_PAGE)
         return visit.page(
             "schedules.html",
             {
                 "items": [views.shown(each, names=sees is None) for each in items],
-                "next": f"?after={items[-1].id}" if len(found) > len(items) else "",
+                "next": f"?after={last.id}" if last else "",
                 "done": _DONE.get(visit.asked("done"), ""),
             },
         )
