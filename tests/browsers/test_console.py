@@ -113,6 +113,43 @@ def test_the_first_key_leads_past_the_sections(notifier: OneProcess, tab: Page) 
     expect(tab.locator("main")).to_be_focused()
 
 
+def test_wide_screens_show_all_sections_and_where_one_is(notifier: OneProcess, tab: Page) -> None:
+    sign_in(tab, notifier, "/console/broadcasts")
+    sections = tab.get_by_role("navigation", name="Sections")
+    expect(sections).to_have_count(1)
+    expect(sections.get_by_role("link", name="Broadcasts")).to_have_attribute(
+        "aria-current", "page"
+    )
+
+    sections.get_by_role("link", name="Suppressions").click()
+
+    expect(tab.get_by_role("heading", name="Suppressions")).to_be_visible()
+
+
+def test_a_phone_without_scripts_has_the_sections_in_a_menu(
+    notifier: OneProcess, plain_tab: Page
+) -> None:
+    plain_tab.set_viewport_size({"width": 390, "height": 800})
+    sign_in(plain_tab, notifier, "/console/broadcasts")
+    expect(plain_tab.get_by_role("link", name="Suppressions")).to_have_count(0)
+
+    plain_tab.locator("summary", has_text="Menu").click()
+    plain_tab.get_by_role("link", name="Suppressions").click()
+
+    expect(plain_tab.get_by_role("heading", name="Suppressions")).to_be_visible()
+    expect(plain_tab.locator("summary", has_text="Menu")).to_contain_text("Suppressions")
+
+
+def test_the_menu_of_a_phone_is_readable(notifier: OneProcess, tab: Page) -> None:
+    sign_in(tab, notifier, "/console/broadcasts")
+    tab.set_viewport_size({"width": 390, "height": 800})
+
+    tab.locator("summary", has_text="Menu").click()
+
+    expect(tab.get_by_role("link", name="Audit")).to_be_visible()
+    judge(tab)
+
+
 def test_a_list_of_what_is_under_way_is_kept_up_to_date(
     notifier: OneProcess, tab: Page, complaints: list[str]
 ) -> None:

@@ -54,7 +54,7 @@ def fill_in(tab: Page, name: str) -> None:
     tab.get_by_label("Time zone").fill("Europe/Vienna")
     tab.get_by_label("Template").fill("news")
     tab.get_by_label("User id, address or topic").fill("ada")
-    more = tab.locator("details")
+    more = tab.locator("main details")
     if more.get_attribute("open") is None:
         more.locator("summary").click()
     tab.get_by_label("Variables", exact=True).fill('{"issue": 7}')

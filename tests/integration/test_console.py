@@ -43,6 +43,14 @@ async def announce(api: Api, service: str, template: str) -> None:
     await api.services.broadcasts.accept(broadcast)
 
 
+def groups_in(html: str) -> dict[str, list[str]]:
+    """The titles of a page's sections by the group in which its navigation has them."""
+    wide = re.search(r'<nav class="wide".*?</nav>', html, re.DOTALL)
+    assert wide
+    groups = re.findall(r"<span>([^<]*)</span>(.*?)</ul>", wide[0], re.DOTALL)
+    return {title: re.findall(r"<a [^>]*>([^<]*)<", links) for title, links in groups}
+
+
 async def test_a_key_opens_the_sections_of_its_scopes_with_a_cookie_no_script_can_read(
     api: Api,
 ) -> None:
@@ -58,6 +66,21 @@ async def test_a_key_opens_the_sections_of_its_scopes_with_a_cookie_no_script_ca
     assert key.text not in cookie
     home = await api.client.get("/console")
     assert home.headers["location"] == BROADCASTS
+
+
+async def test_the_navigation_shows_what_the_scopes_of_the_key_open_and_no_empty_group(
+    api: Api,
+) -> None:
+    page = await (await signed_in(api, "broadcasts", "recipients")).get(BROADCASTS)
+
+    assert groups_in(page.text) == {"Traffic": ["Broadcasts"], "People": ["People", "Topics"]}
+    assert page.text.count('aria-current="page">Broadcasts') == 2  # for wide and for narrow screens
+
+
+async def test_an_admin_is_shown_all_groups_in_their_order(api: Api) -> None:
+    page = await (await signed_in(api, "admin")).get(BROADCASTS)
+
+    assert list(groups_in(page.text)) == ["Traffic", "Authoring", "People", "System"]
 
 
 async def test_the_log_says_who_came_and_went_and_never_with_which_key(api: Api) -> None:

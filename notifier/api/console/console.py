@@ -18,7 +18,7 @@ from notifier.api.console import (
     topics,
 )
 from notifier.api.console.door import Door
-from notifier.api.console.layout import Layout
+from notifier.api.console.layout import Group, Layout
 from notifier.api.console.notifications import searching as notifications
 from notifier.api.console.notifications.contents import Contents
 from notifier.api.console.notifications.forwarding import ForwardingPage
@@ -39,19 +39,37 @@ from notifier.api.ports import ApiPorts
 from notifier.api.suppressions import Lifter
 from notifier.intake.forwarding import Forwarder
 
-_SECTIONS = (
-    overview.SECTION,
-    notifications.SECTION,
-    dead_letters.SECTION,
-    replays.SECTION,
-    schedules.SECTION,
-    broadcasts.SECTION,
-    suppressions.SECTION,
-    senders.SECTION,
-    keys.SECTION,
-    people.SECTION,
-    topics.SECTION,
-    audit.SECTION,
+_GROUPS = (
+    Group(
+        "Traffic",
+        (
+            overview.SECTION,
+            notifications.SECTION,
+            dead_letters.SECTION,
+            replays.SECTION,
+            broadcasts.SECTION,
+            schedules.SECTION,
+        ),
+    ),
+    Group(
+        "Authoring",
+        (senders.SECTION,),
+    ),
+    Group(
+        "People",
+        (
+            people.SECTION,
+            topics.SECTION,
+            suppressions.SECTION,
+        ),
+    ),
+    Group(
+        "System",
+        (
+            keys.SECTION,
+            audit.SECTION,
+        ),
+    ),
 )
 
 
@@ -84,7 +102,7 @@ def console(
         *audit.AuditPages(ports.keeping.audit).pages(),
     )
     door = Door(doorkeeper, Sessions(config.pepper), ports.clock)
-    return console_routes(pages, door, Layout(ports.pages, _SECTIONS), auditor)
+    return console_routes(pages, door, Layout(ports.pages, _GROUPS), auditor)
 
 
 def _overview(ports: ApiPorts, config: ApiConfig) -> Sequence[ConsolePage]:

@@ -78,15 +78,14 @@ class Entrance:
         return response
 
     def _too_little(self) -> str:
-        needed = ", ".join(sorted({each.scope for each in self.layout.sections}))
+        needed = ", ".join(self.layout.scopes)
         return f"This key opens no page: it needs one of the scopes {needed}."
 
     def _page(
         self, request: Request, wanted: str, wrong: str = "", status: int = HTTPStatus.OK
     ) -> Response:
-        scopes = sorted({each.scope for each in self.layout.sections})
         done = request.query_params.get("done", "") if not wrong else ""
-        values = {"next": wanted, "wrong": wrong, "done": done, "scopes": scopes}
+        values = {"next": wanted, "wrong": wrong, "done": done, "scopes": self.layout.scopes}
         return self.layout.page(request, "sign_in.html", values, status=status)
 
 

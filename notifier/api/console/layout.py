@@ -42,6 +42,14 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Sections that stand together in the navigation."""
+
+    title: str
+    sections: Sequence[Section]
+
+
+@dataclass(frozen=True, slots=True)
 class Visitor:
     """Somebody who is signed in."""
 
@@ -55,11 +63,17 @@ class Layout:
     """Puts pages into their frame: where one can go, and who is signed in."""
 
     pages: Pages
-    sections: Sequence[Section]
+    groups: Sequence[Group]
+
+    @property
+    def scopes(self) -> Sequence[str]:
+        """Each of which opens a section, sorted."""
+        return sorted({each.scope for group in self.groups for each in group.sections})
 
     def open_to(self, scopes: frozenset[str]) -> Sequence[Section]:
         """Return the sections that somebody with these scopes may use."""
-        return [each for each in self.sections if each.scope in scopes]
+        every = (each for group in self.groups for each in group.sections)
+        return [each for each in every if each.scope in scopes]
 
     def page(
         self,
@@ -94,11 +108,24 @@ class Layout:
             "console": f"{root}{CONSOLE}",
             "service": visitor.caller.service if visitor else None,
             "form_token": visitor.form_token if visitor else "",
-            "sections": [
-                {"title": each.title, "path": each.path, "is_here": _is_within(here, each)}
-                for each in self.open_to(scopes)
-            ],
+            "navigation": self._navigation(here, scopes),
         }
+
+    def _navigation(self, here: str, scopes: frozenset[str]) -> Mapping[str, object]:
+        opened = self.open_to(scopes)
+        groups = [
+            {
+                "title": group.title,
+                "sections": [
+                    {"title": each.title, "path": each.path, "is_here": _is_within(here, each)}
+                    for each in group.sections
+                    if each in opened
+                ],
+            }
+            for group in self.groups
+        ]
+        within = [each.title for each in opened if _is_within(here, each)]
+        return {"groups": [each for each in groups if each["sections"]], "here": within[:1]}
 
 
 def is_partial(request: Request) -> bool:
