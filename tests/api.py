@@ -23,7 +23,7 @@ from notifier.api.console.layout import templates
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.door import DoorLimits
 from notifier.api.kit.server import bind, make_server
-from notifier.api.ports import ApiPorts, KeepingPorts, MendingPorts, SchedulingPorts
+from notifier.api.ports import ApiPorts, KeepingPorts, MendingPorts, SchedulingPorts, WatchingPorts
 from notifier.audience.category import Categories
 from notifier.audience.resolving import Audience
 from notifier.checkup import Examine
@@ -272,7 +272,7 @@ async def over(
             markup=HtmlMarkup(),
             pages=TrustedPages(templates()),
             queue=queue,
-            examine=examining(stores),
+            watching=WatchingPorts(stores.roster, examining(stores)),
             clock=clock,
             new_id=compat.uuid7,
             captures=stores.captures,

@@ -94,6 +94,7 @@ def _metrics(ports: ApiPorts, config: ApiConfig) -> Metrics:
             schedules=ports.scheduling.schedules,
             event_counts=ports.event_counts,
             digests=ports.digests,
+            roster=ports.watching.roster,
         ),
         clock=ports.clock,
         are_policies_ok=ports.are_policies_ok,

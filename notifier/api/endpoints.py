@@ -7,13 +7,10 @@ from starlette.responses import Response
 
 from notifier.access.subscribers import SubscriberTokens
 from notifier.api.attachments import AttachmentEndpoints
-from notifier.api.audit import AuditEndpoints
 from notifier.api.broadcasts.endpoints import BroadcastEndpoints
 from notifier.api.categories.endpoints import CategoryEndpoints
-from notifier.api.erasures import ErasureEndpoints
 from notifier.api.events.digests import DigestEndpoints
 from notifier.api.events.endpoints import EventEndpoints
-from notifier.api.health import HealthEndpoints
 from notifier.api.inbox.marking import InboxMarking
 from notifier.api.inbox.reading import InboxReading
 from notifier.api.inbox.tokens import InboxTokens
@@ -32,9 +29,9 @@ from notifier.api.notifications.moving import MovingEndpoints
 from notifier.api.notifications.paths import location
 from notifier.api.notifications.reading import ReadingEndpoints
 from notifier.api.notifications.sending import SendingEndpoints
+from notifier.api.operating import operations_for_operators
 from notifier.api.pages import page_operations
 from notifier.api.ports import ApiPorts
-from notifier.api.providers import ProviderEndpoints
 from notifier.api.public.endpoints import ChoosingEndpoints, Limits
 from notifier.api.receipts import ReceiptDesk, ReceiptEndpoints
 from notifier.api.recipients.batching import RecipientBatches
@@ -45,14 +42,12 @@ from notifier.api.recipients.preferences import PreferenceEndpoints
 from notifier.api.recipients.writing import RecipientEndpoints
 from notifier.api.replays.endpoints import ReplayEndpoints
 from notifier.api.replays.letters import LetterEndpoints
-from notifier.api.retention import RetentionEndpoints
 from notifier.api.rules.reading import RuleReading
 from notifier.api.rules.rehearsing import RuleRehearsing
 from notifier.api.rules.writing import RuleWriting
 from notifier.api.sandbox import SandboxEndpoints
 from notifier.api.schedules.endpoints import ScheduleEndpoints
 from notifier.api.senders import SenderEndpoints
-from notifier.api.statistics import StatisticsEndpoints
 from notifier.api.suppressions import Lifter, SuppressionEndpoints
 from notifier.api.templates.branding import Branding
 from notifier.api.templates.images import ImageDesk
@@ -93,8 +88,7 @@ def all_operations(
     found: list[Operation] = [
         *_on_notifications(ports, config, doorkeeper, library, drafter),
         *_on_inboxes(ports, config, doorkeeper, tokens, feed),
-        *_on_the_service(ports, config),
-        *ProviderEndpoints(providers=ports.providers, routes=config.routes).operations(),
+        *operations_for_operators(ports, config),
         *_on_templates(ports, config, library, drafter, categories),
         *_on_attachments(ports, config),
         *SenderEndpoints(store=ports.senders, senders=common.senders).operations(),
@@ -312,30 +306,6 @@ def _on_inboxes(
     marking = InboxMarking(inbox=ports.inbox, clock=ports.clock)
     making = InboxTokens(tokens=tokens, clock=ports.clock)
     return (*making.operations(), *reading.operations(), *marking.operations())
-
-
-def _on_the_service(ports: ApiPorts, config: ApiConfig) -> Sequence[Operation]:
-    health = HealthEndpoints(
-        queries=ports.queries,
-        queue=ports.queue,
-        providers=ports.providers,
-        clock_problem=ports.clock_problem,
-        examine=ports.examine,
-        routes=config.routes,
-        probe_timeout_s=config.probe_timeout_s,
-    )
-    kept = ports.keeping
-    retention = RetentionEndpoints(rules=kept.rules, defaults=config.retention)
-    erasures = ErasureEndpoints(
-        erasures=kept.erasures, pseudonyms=kept.pseudonyms, new_id=ports.new_id
-    )
-    return (
-        *health.operations(),
-        *retention.operations(),
-        *erasures.operations(),
-        *AuditEndpoints(log=kept.audit).operations(),
-        *StatisticsEndpoints(statistics=kept.statistics, clock=ports.clock).operations(),
-    )
 
 
 def _on_events(

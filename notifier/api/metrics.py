@@ -14,6 +14,7 @@ from notifier.api.backlog import of_backlog
 from notifier.api.kit.calls import Call
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.operations import Operation, Reply
+from notifier.api.processes import of_processes
 from notifier.audience.erasure import Erasures, ErasuresUnderWay
 from notifier.broadcasts.broadcast import BroadcastStore, State
 from notifier.clock import Clock
@@ -28,11 +29,13 @@ from notifier.providers.account import ProviderState, ProviderStore, PutOff
 from notifier.providers.standing import STATES, Standing, standings
 from notifier.replays.replay import ReplayStore
 from notifier.replays.replay import State as ReplayState
+from notifier.roster import Process, Roster
 from notifier.schedules.schedule import RunOutcome, ScheduleStore, Tally
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 # What takes longer, as counting a large backlog does, is done as much more rarely.
 _QUICK_S = 0.25
+_MOST_PROCESSES = 10_000
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
 
 Found = TypeVar("Found")
@@ -49,6 +52,7 @@ class Subjects:
     schedules: ScheduleStore
     event_counts: EventCounts
     digests: DigestStore
+    roster: Roster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,7 @@ class _Counts:
     events: Mapping[Counted, int] | None = None
     digests: DigestsUnderWay | None = None
     erasures: ErasuresUnderWay | None = None
+    processes: Sequence[Process] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +174,8 @@ class Metrics(Collector):
         yield from _of_members(self._queue_members())
         yield from _of_accounts(seen.providers)
         yield from _of_subjects(seen.counts)
+        if seen.counts.processes is not None:
+            yield from of_processes(seen.counts.processes)
         if seen.knows_put_off:
             yield from _of_put_off(seen.providers)
 
@@ -211,6 +218,7 @@ class Metrics(Collector):
         return _Counts(
             broadcasts=broadcasts,
             replays=await self._answer(them.replays.under_way()),
+            processes=await self._answer(them.roster.list(limit=_MOST_PROCESSES)),
             hooks=hooks,
             schedules=schedules,
             events=events,

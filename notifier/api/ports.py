@@ -45,6 +45,7 @@ from notifier.providers.account import ProviderStore
 from notifier.providers.captures import Captures
 from notifier.providers.receipt import ReceiptStore
 from notifier.replays.replay import Letters, ReplayStore
+from notifier.roster import Roster
 from notifier.schedules.due import Firing
 from notifier.schedules.schedule import ScheduleStore
 
@@ -75,6 +76,14 @@ class SchedulingPorts:
     schedules: ScheduleStore
     firing: Firing
     zones: TopicZones
+
+
+@dataclass(frozen=True, slots=True)
+class WatchingPorts:
+    """What knows how notifier itself is: its processes, and every part that it needs."""
+
+    roster: Roster
+    examine: Examine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +134,7 @@ class ApiPorts:
     categories: CategoryStore
     choosing: Choosing
     hook_counts: HookCounts
-    examine: Examine
-    """What looks at every part."""
+    watching: WatchingPorts
     pages: Pages
     """What fills the pages of the console."""
     reacting: Reacting | None = None

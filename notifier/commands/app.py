@@ -41,7 +41,7 @@ COMMANDS: Mapping[str, Listed] = {
     ),
     "serve": Listed("api", "Serve the API."),
     "work": Listed(
-        "workers", "Run the workers: a parent and NOTIFIER_WORKER__PROCESSES OS processes."
+        "work", "Run the workers: a parent and NOTIFIER_WORKER__PROCESSES OS processes."
     ),
     "status": Listed(
         "notifications",
@@ -75,6 +75,7 @@ COMMANDS: Mapping[str, Listed] = {
     "schedules": Listed("schedules", "A template again and again."),
     "events": Listed("events", "What happened, and what came of it."),
     "digests": Listed("digests", "What several events come to, sent as one."),
+    "workers": Listed("workers", "Notifier's processes: workers, their runners and APIs."),
     "audit": Listed("audit", "Who changed what."),
     "statistics": Listed(
         "statistics",

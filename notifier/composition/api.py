@@ -1,7 +1,7 @@
 """What the API is made of."""
 
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from notifier.api.console.layout import templates
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.door import DoorLimits
 from notifier.api.kit.server import bind, serve
-from notifier.api.ports import ApiPorts, KeepingPorts, MendingPorts, SchedulingPorts
+from notifier.api.ports import ApiPorts, KeepingPorts, MendingPorts, SchedulingPorts, WatchingPorts
 from notifier.audience.allowed import AllowedRecipients
 from notifier.channels.registry import callback_routes, captured_channels, channel_settings
 from notifier.clock import Clock
@@ -24,6 +24,7 @@ from notifier.composition.doctor import look_at
 from notifier.composition.drafting import renderer
 from notifier.composition.events import warn_of_unbound_events
 from notifier.composition.one_process import workers_inside
+from notifier.composition.presence import identify, present
 from notifier.composition.resources import (
     Resources,
     attachment_limits,
@@ -45,6 +46,7 @@ from notifier.rendering.expressions import ExpressionEngine
 from notifier.rendering.markup import HtmlMarkup
 from notifier.rendering.trusted import TrustedPages
 from notifier.rendering.workshop import ChildWorkshop
+from notifier.roster import Role
 from notifier.settings.groups import ApiSettings, Settings
 
 log = structlog.get_logger(__name__)
@@ -91,12 +93,23 @@ async def _serve_api(settings: Settings, announce: Callable[[str], None]) -> Non
                     are_policies_ok=lambda: watch.is_ok,
                     queue_members=lambda: watch.members,
                 )
-            await stack.enter_async_context(workers_inside(settings, resources))
+            await stack.enter_async_context(_working(settings, resources))
             app = create_app(api, _api_config(settings, resources.clock))
             spare_collector()
             limits = _door_limits(settings.api)
             await serve(app, listener, announce, limits, app.state.note_refusal)
     log.info("api.stopped")
+
+
+@asynccontextmanager
+async def _working(settings: Settings, resources: Resources) -> AsyncIterator[None]:
+    """Stand in the roster, and run the workers if they are inside."""
+    role = Role.ONE_PROCESS if has_workers_inside(settings) else Role.API
+    async with (
+        present(resources.stores.roster, identify(role)) as presence,
+        workers_inside(settings, resources, presence),
+    ):
+        yield
 
 
 def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> ApiPorts:
@@ -114,7 +127,9 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
         pages=TrustedPages(templates()),
         captures=resources.stores.captures if settings.sandbox_page else None,
         queue=resources.queue,
-        examine=partial(look_at, settings, resources.stores),
+        watching=WatchingPorts(
+            resources.stores.roster, partial(look_at, settings, resources.stores)
+        ),
         clock=resources.clock,
         new_id=uuid7,
     )

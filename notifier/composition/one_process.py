@@ -8,12 +8,11 @@ import structlog
 
 from notifier.channels.registry import make_routes
 from notifier.composition.hooks import hooking
+from notifier.composition.relaying import delivery_duties, make_relay
 from notifier.composition.resources import Resources, has_workers_inside
 from notifier.composition.running import running
 from notifier.composition.workers import (
     consuming,
-    delivery_duties,
-    make_relay,
     parts_of,
     watch_store,
 )
@@ -21,6 +20,7 @@ from notifier.delivery.ports import Upkeep
 from notifier.errors import NotifierError
 from notifier.settings.groups import Settings
 from notifier.store.kit.occupying import sole_user
+from notifier.worker.presence import Presence
 
 log = structlog.get_logger(__name__)
 
@@ -46,17 +46,19 @@ def alone(settings: Settings) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def workers_inside(settings: Settings, resources: Resources) -> AsyncIterator[None]:
+async def workers_inside(
+    settings: Settings, resources: Resources, presence: Presence
+) -> AsyncIterator[None]:
     """Run consumers and a relay in this process if its queue is; what was queued died with it."""
     if not has_workers_inside(settings):
         yield
         return
     make_routes(parts_of(settings, resources))
-    async with running(_work_inside(settings, resources)):
+    async with running(_work_inside(settings, resources, presence)):
         yield
 
 
-async def _work_inside(settings: Settings, resources: Resources) -> None:
+async def _work_inside(settings: Settings, resources: Resources, presence: Presence) -> None:
     try:
         await _take_over(resources.stores.upkeep)
         duties = delivery_duties(settings, resources)
@@ -65,6 +67,7 @@ async def _work_inside(settings: Settings, resources: Resources) -> None:
             running(make_relay(settings, resources, duties, hooks).run()),
             consuming(settings, resources, INSIDE, hooks) as consumers,
         ):
+            presence.consumes(consumers)
             await watch_store(resources, consumers)
     except Exception:  # nobody awaits this before the API ends
         log.exception("workers.crashed")

@@ -46,6 +46,7 @@ from notifier.store.replays.keeping import SqlReplayStore
 from notifier.store.replays.letters import SqlLetters
 from notifier.store.replays.working import SqlReplaying
 from notifier.store.retention import SqlPurge, SqlRetentionRules
+from notifier.store.roster import SqlRoster
 from notifier.store.rules.keeping import SqlRuleStore
 from notifier.store.schedules.firing import SqlFiring
 from notifier.store.schedules.keeping import SqlScheduleStore
@@ -262,6 +263,10 @@ class Stores:
     @cached_property
     def statistics(self) -> SqlStatistics:
         return SqlStatistics(self.database, self.feed)
+
+    @cached_property
+    def roster(self) -> SqlRoster:
+        return SqlRoster(self.database)
 
     @cached_property
     def hook_counts(self) -> SqlHookCounts:

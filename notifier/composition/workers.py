@@ -7,7 +7,6 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import cache, partial
 from itertools import chain
 from multiprocessing.connection import Connection
@@ -16,26 +15,20 @@ from uuid import uuid4
 import structlog
 import uvloop
 
-from notifier.audience.erasure import erasing
-from notifier.audience.inbox import waking
-from notifier.broadcasts.announcing import Announcer
-from notifier.broadcasts.expanding import BroadcastDuties
-from notifier.broadcasts.looking import Onlooker
-from notifier.broadcasts.pacing import ExpansionPace
-from notifier.broadcasts.roll import Roll
 from notifier.channels.provider import Parts
 from notifier.channels.registry import channel_settings, make_routes, rates_per_s, retry_policies
 from notifier.clock import Clock
 from notifier.composition import worker_process
-from notifier.composition.drafting import make_audience, make_drafter, renderer
-from notifier.composition.events import make_reactor, taking_events
+from notifier.composition.drafting import make_audience, renderer
+from notifier.composition.events import taking_events
 from notifier.composition.hooks import hooking
+from notifier.composition.presence import identify, present
+from notifier.composition.relaying import delivery_duties, drafter_of, make_relay
 from notifier.composition.resources import (
     Resources,
     has_workers_inside,
     links,
     open_resources,
-    retention_terms,
     set_up_logging,
     sms_rules,
     spare_collector,
@@ -44,39 +37,36 @@ from notifier.composition.resources import (
 )
 from notifier.composition.running import first_of, running, stop_signal
 from notifier.composition.settings import read_settings
-from notifier.composition.stores import Stores
 from notifier.content.library import Library
 from notifier.delivery.addressing import Addresser
 from notifier.delivery.attaching import Loader, Portion
 from notifier.delivery.attempt import Lease
 from notifier.delivery.composing import Composer
 from notifier.delivery.deliverer import Deliverer
-from notifier.delivery.duties import DeliveryDuties, RelayPace
-from notifier.delivery.ports import ChannelAdapter, RescuePolicy
+from notifier.delivery.ports import ChannelAdapter
 from notifier.delivery.preparing import Preparer
 from notifier.delivery.telling import ToldAdapter
-from notifier.duty import Duty, purging
 from notifier.errors import SettingsError
-from notifier.events.digesting import DigestDuty
 from notifier.hooks.calling import Hooks
-from notifier.hooks.following import following
 from notifier.hooks.moments import Moment
-from notifier.intake.drafting import Drafter
 from notifier.notification.model import Channel
-from notifier.notification.retention import retaining
-from notifier.notification.statistics import tallying
 from notifier.providers.breaker import BreakerSettings
 from notifier.providers.gate import Gate
 from notifier.queue.rabbitmq.policies import TopologyWatch
-from notifier.replays.stepping import ReplayDuties
-from notifier.schedules.clocks import Clocks
-from notifier.schedules.firing import FiringPace, Maker, ScheduleDuties
+from notifier.roster import Role, Roster
 from notifier.settings.groups import Settings
 from notifier.worker.consumers import Consumers
 from notifier.worker.leases import LeaseEnder, ending_leases
-from notifier.worker.relay import Relay
+from notifier.worker.presence import note_end
 from notifier.worker.store_watch import StoreWatch
-from notifier.worker.supervisor import Supervisor, SupervisorSettings, beat, end_with_parent
+from notifier.worker.supervisor import (
+    Death,
+    Life,
+    Supervisor,
+    SupervisorSettings,
+    beat,
+    end_with_parent,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -187,100 +177,6 @@ def lease_of(settings: Settings, name: str) -> Lease:
     )
 
 
-def delivery_duties(settings: Settings, resources: Resources) -> DeliveryDuties:
-    """Return what a relay does for notifications."""
-    return DeliveryDuties(
-        upkeep=resources.stores.upkeep,
-        dead_letters=resources.stores.dead_letters,
-        queue=resources.queue,
-        publisher=resources.publisher,
-        rescue={
-            channel: RescuePolicy(max_attempts=policy.max_attempts, on_unknown=policy.on_unknown)
-            for channel, policy in retry_policies(settings).items()
-        },
-        pace=RelayPace(
-            due_every_s=settings.relay.due_every_s, repair_every_s=settings.relay.repair_every_s
-        ),
-    )
-
-
-def broadcast_duties(settings: Settings, resources: Resources) -> BroadcastDuties:
-    """Return what a relay does for broadcasts."""
-    stores = resources.stores
-    return BroadcastDuties(
-        stores.expansion,
-        Roll(stores.topics, stores.people, stores.topic_zones),
-        Onlooker(_drafter(settings, resources)),
-        ExpansionPace(most_waiting=settings.relay.broadcasts_ahead),
-    )
-
-
-def schedule_duties(settings: Settings, resources: Resources) -> ScheduleDuties:
-    """Return what a relay does for schedules."""
-    stores = resources.stores
-    drafter = _drafter(settings, resources)
-    roll = Roll(stores.topics, stores.people, stores.topic_zones)
-    return ScheduleDuties(
-        stores.firing,
-        Maker(drafter=drafter, announcer=Announcer.over(roll, drafter)),
-        Clocks(drafter.audience, stores.topic_zones),
-        FiringPace(
-            every_s=settings.relay.schedules_every_s, most_waiting=settings.relay.broadcasts_ahead
-        ),
-    )
-
-
-def _drafter(settings: Settings, resources: Resources) -> Drafter:
-    # The API looked at what is on: a runner may have turned off what others send.
-    made = make_drafter(settings, resources.stores, resources.clock)
-    return replace(made, channels=frozenset(Channel))
-
-
-def make_relay(
-    settings: Settings, resources: Resources, delivery: DeliveryDuties, hooks: Hooks
-) -> Relay:
-    """Return a relay that does those duties and others, and has the stores forget what is old."""
-    stores = resources.stores
-    return Relay(
-        [
-            *delivery.all(),
-            *broadcast_duties(settings, resources).all(),
-            *schedule_duties(settings, resources).all(),
-            *ReplayDuties(stores.replaying).all(),
-            purging(stores.once, "keys"),
-            purging(stores.receipts, "receipts"),
-            waking(stores.inbox),
-            purging(stores.caps, "caps"),
-            purging(stores.schedules, "schedules"),
-            purging(stores.audit, "audit"),
-            purging(stores.replays, "replays"),
-            *_event_duties(settings, resources),
-            stores.filing.duty(),
-            retaining(stores.purge, retention_terms(settings)),
-            *([erasing(stores.erasing)] if stores.erasing else []),
-            tallying(stores.statistics),
-            purging(stores.statistics, "statistics"),
-            *_following(stores, hooks),
-        ]
-    )
-
-
-def _event_duties(settings: Settings, resources: Resources) -> Sequence[Duty]:
-    stores = resources.stores
-    reactor = make_reactor(resources, _drafter(settings, resources))
-    return (
-        *DigestDuty(stores.digests, reactor, resources.event_tally).all(),
-        purging(stores.event_store, "events"),
-        purging(stores.digests, "digests"),
-    )
-
-
-def _following(stores: Stores, hooks: Hooks) -> Sequence[Duty]:
-    if not hooks.want(Moment.ACCEPTED, Moment.FINAL):
-        return ()
-    return (following(hooks, stores.feed, stores.cursors),)
-
-
 def run_workers(settings: Settings, environ: Mapping[str, str]) -> None:
     """Run the relay and NOTIFIER_WORKER__PROCESSES workers until SIGTERM or SIGINT.
 
@@ -309,9 +205,9 @@ async def _run_workers(settings: Settings, environ: Mapping[str, str]) -> None:
         async with (
             watching_topology(settings),
             running(relaying_or_not) as relaying,
-            running(taking_events(settings, resources, _drafter(settings, resources))) as taking,
+            running(taking_events(settings, resources, drafter_of(settings, resources))) as taking,
             ending_leases(resources.stores.upkeep, duties.nudge) as leases,
-            running(_make_supervisor(settings, environ, leases).run()) as supervising,
+            _supervising(settings, environ, leases, resources.stores.roster) as supervising,
         ):
             await first_of(stop.wait(), relaying, taking, supervising)
         log.info("workers.stopped")
@@ -327,13 +223,33 @@ async def watching_topology(settings: Settings) -> AsyncIterator[TopologyWatch]:
         yield watch
 
 
+@asynccontextmanager
+async def _supervising(
+    settings: Settings, environ: Mapping[str, str], leases: LeaseEnder, roster: Roster
+) -> AsyncIterator[asyncio.Task[None]]:
+    runner = identify(Role.RUNNER)
+    supervisor = _make_supervisor(settings, environ, leases, roster, runner.name)
+    async with (
+        present(roster, runner, lambda: supervisor.restarts),
+        running(supervisor.run()) as supervising,
+    ):
+        yield supervising
+
+
 def _make_supervisor(
-    settings: Settings, environ: Mapping[str, str], leases: LeaseEnder
+    settings: Settings,
+    environ: Mapping[str, str],
+    leases: LeaseEnder,
+    roster: Roster,
+    runner: str,
 ) -> Supervisor:
+    async def settle(death: Death) -> None:
+        await asyncio.gather(leases.end(death), note_end(roster, death.child))
+
     return Supervisor(
-        partial(worker_process.run, dict(environ)),
+        partial(worker_process.run, dict(environ), runner),
         supervisor_settings(settings),
-        leases.end,
+        settle,
     )
 
 
@@ -351,27 +267,30 @@ async def _without_relay() -> None:
     await asyncio.Event().wait()
 
 
-def work(environ: Mapping[str, str], name: str, link: Connection) -> None:
-    """Be the worker of this name, in an OS process of its own, until SIGTERM."""
+def work(environ: Mapping[str, str], runner: str, life: Life, link: Connection) -> None:
+    """Be this worker of a runner, in an OS process of its own, until SIGTERM."""
     settings = read_settings(environ)
     set_up_logging(settings)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent(link, stop_budget(settings).worker_s)
-    sys.exit(uvloop.run(_work(settings, name, link)))
+    sys.exit(uvloop.run(_work(settings, runner, life, link)))
 
 
-async def _work(settings: Settings, name: str, link: Connection) -> str | None:
+async def _work(settings: Settings, runner: str, life: Life, link: Connection) -> str | None:
     """Consume until SIGTERM; returns why it ended otherwise."""
     stop = stop_signal()
+    identity = identify(Role.WORKER, name=life.name, runner=runner)
     async with (
         running(beat(link)),
-        open_resources(settings, f"worker@{name}") as resources,
+        open_resources(settings, f"worker@{life.name}") as resources,
         hooking(settings, resources.stores.hook_counts, resources.clock) as hooks,
-        consuming(settings, resources, name, hooks) as consumers,
+        present(resources.stores.roster, identity, lambda: life.restarts) as presence,
+        consuming(settings, resources, life.name, hooks) as consumers,
         running(watch_store(resources, consumers)) as watching,
     ):
+        presence.consumes(consumers)
         spare_collector()
-        log.info("worker.started", worker=name)
+        log.info("worker.started", worker=life.name)
         silence = asyncio.ensure_future(_silent(consumers))
         problem: str | None = await first_of(stop.wait(), silence, watching)
     return problem

@@ -1,9 +1,11 @@
 """Consuming: every channel's lanes, each message handled in one of the channel's slots."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from enum import Enum, auto
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import structlog
 
@@ -14,6 +16,15 @@ from notifier.notification.queueing import Queue, Subscription
 from notifier.worker.slots import Slots, SlotsClosedError
 
 log = structlog.get_logger(__name__)
+
+
+class Hold(Enum):
+    """Why consumers take nothing for a while."""
+
+    OUTAGE = auto()
+    """There is no database."""
+    DRAIN = auto()
+    """Operators asked for it."""
 
 
 class Consumers:
@@ -29,7 +40,28 @@ class Consumers:
         self._counts = {channel: count for channel, count in slots.items() if count}
         self._slots = {channel: Slots(count) for channel, count in self._counts.items()}
         self._subscriptions: list[Subscription] = []
-        self._in_flight: set[asyncio.Task[Any]] = set()
+        self._in_flight: dict[asyncio.Task[Any], UUID] = {}
+        self._held_for: set[Hold] = set()
+        self._turning = asyncio.Lock()
+        self._is_ending = False
+
+    @property
+    def slots(self) -> int:
+        """How many notifications of all channels are handed over at once."""
+        return sum(self._counts.values())
+
+    @property
+    def is_taking(self) -> bool:
+        """Whether it takes what comes."""
+        return not self._held_for and not self._is_ending
+
+    def in_flight(self) -> Sequence[UUID]:
+        """Return the notifications that have a slot, those that had it first before the others."""
+        return list(self._in_flight.values())
+
+    def sources(self) -> Sequence[str]:
+        """Return the channels and lanes that it takes from, such as `email.high`."""
+        return [f"{channel}.{lane}" for channel in self._counts for lane in Lane]
 
     async def start(self) -> None:
         """Subscribe to every lane of every channel, the most urgent first."""
@@ -40,18 +72,32 @@ class Consumers:
                     await self._queue.subscribe(channel, lane, handler, consumers=count)
                 )
 
-    async def let_go(self) -> None:
+    async def let_go(self, hold: Hold) -> None:
         """Take no more, and give back what is not claimed; what is in flight goes on.
 
         A broker that is away keeps none of this from happening.
         """
+        async with self._turning:
+            was_taking = not self._held_for
+            self._held_for.add(hold)
+            if was_taking:
+                await self._pause()
+
+    async def resume(self, hold: Hold) -> None:
+        """Take messages again after `let_go`, once it is held for no reason any more."""
+        async with self._turning:
+            was_held = hold in self._held_for
+            self._held_for.discard(hold)
+            if was_held and not self._held_for:
+                await self._resume()
+
+    async def _pause(self) -> None:
         await _settled(subscription.pause() for subscription in self._subscriptions)
         for slots in self._slots.values():
             slots.close()
         self._deliverer.close()
 
-    async def resume(self) -> None:
-        """Take messages again after `let_go`."""
+    async def _resume(self) -> None:
         for slots in self._slots.values():
             slots.open()
         self._deliverer.open()
@@ -59,10 +105,11 @@ class Consumers:
             await subscription.resume()
 
     async def stop(self, grace_s: float) -> None:
-        """Let go, finish what is in flight within `grace_s`, give the rest back."""
-        await self.let_go()
+        """Take no more, finish what is in flight within `grace_s`, give the rest back."""
+        self._is_ending = True
+        await self._pause()
         if self._in_flight:
-            _, late = await asyncio.wait(self._in_flight, timeout=grace_s)
+            _, late = await asyncio.wait(set(self._in_flight), timeout=grace_s)
             await _cancel(late)
         await _settled(subscription.close() for subscription in self._subscriptions)
 
@@ -78,11 +125,11 @@ class Consumers:
             await slots.take(envelope.lane)
         except SlotsClosedError:
             return Settlement.REQUEUE
-        self._in_flight.add(task)
+        self._in_flight[task] = envelope.id
         try:
             return await self._deliverer.deliver(envelope)
         finally:
-            self._in_flight.discard(task)
+            del self._in_flight[task]
             slots.give_back()
 
 

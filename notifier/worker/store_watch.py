@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from notifier.evidence import Outage
-from notifier.worker.consumers import Consumers
+from notifier.worker.consumers import Consumers, Hold
 
 log = structlog.get_logger(__name__)
 
@@ -37,9 +37,9 @@ class StoreWatch:
         while True:
             outage = await self._lasting_outage()
             log.warning("worker.let_go", reason=outage.reason)
-            await self._consumers.let_go()
+            await self._consumers.let_go(Hold.OUTAGE)
             await self._its_end()
-            await self._consumers.resume()
+            await self._consumers.resume(Hold.OUTAGE)
             log.info("worker.resumed")
 
     async def _lasting_outage(self) -> Outage:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import NoReturn
@@ -21,7 +22,18 @@ log = structlog.get_logger(__name__)
 
 _STEPS = 6
 
-Target = Callable[[str, Connection], None]
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One child, from its start to its death."""
+
+    name: str
+    """Another one for each, on all machines."""
+    restarts: int
+    """How often there was one in its place before it."""
+
+
+Target = Callable[[Life, Connection], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +76,7 @@ class Death:
 class Supervisor:
     """Keeps a number of children running until it is cancelled, then stops them.
 
-    Each child runs `target(name, link)` in a fresh interpreter. It beats through `link`, and
+    Each child runs `target(life, link)` in a fresh interpreter. It beats through `link`, and
     ends by itself when the link closes, so that a killed parent leaves none behind. `on_death`
     is awaited for every child that ended, however it did; what it raises is logged, and the
     child is started again all the same.
@@ -79,6 +91,8 @@ class Supervisor:
         self._target = target
         self._settings = settings
         self._on_death = on_death
+        self.restarts = 0
+        """How often a child was started in the place of one that ended."""
 
     async def run(self) -> None:
         """Run until cancelled; ends once all children have ended.
@@ -101,18 +115,19 @@ class Supervisor:
 
     async def _keep_alive(self, index: int) -> None:
         quick_deaths = 0
-        while True:
+        for restarts in count():
             started_s = time.monotonic()
-            death = await self._live(index)
+            death = await self._live(index, restarts)
             is_stable = time.monotonic() - started_s >= self._settings.stable_after_s
             quick_deaths = 1 if is_stable else quick_deaths + 1
             delay_s = self._settings.restart_delay_s(quick_deaths)
             await asyncio.gather(self._tell(death), asyncio.sleep(delay_s))
+            self.restarts += 1
 
-    async def _live(self, index: int) -> Death | None:
+    async def _live(self, index: int, restarts: int) -> Death | None:
         """One child's life; returns how it ended, None if it could not even be started."""
         try:
-            child = Child(self._target, index)
+            child = Child(self._target, index, restarts)
         except OSError as error:
             log.error("child.not_started", index=index, error=type(error).__name__)
             return None
@@ -139,13 +154,14 @@ class Supervisor:
 class Child:
     """One started OS process and the link to it."""
 
-    def __init__(self, target: Target, index: int) -> None:
+    def __init__(self, target: Target, index: int, restarts: int) -> None:
         spawn = get_context("spawn")
         self.name = f"{socket.gethostname()}:{os.getpid()}:{index}:{secrets.token_hex(4)}"
         self.exit_code: int | None = None
         """What it ended with; negative for a signal, None while it runs."""
         self._link, theirs = spawn.Pipe()
-        self._process = spawn.Process(target=_run, args=(target, self.name, theirs), daemon=True)
+        life = Life(self.name, restarts)
+        self._process = spawn.Process(target=_run, args=(target, life, theirs), daemon=True)
         try:
             self._process.start()
         except BaseException:
@@ -216,15 +232,15 @@ class Child:
             self._link.close()
 
 
-def _run(target: Target, name: str, link: Connection) -> None:
+def _run(target: Target, life: Life, link: Connection) -> None:
     # Ctrl-C reaches the whole process group; the parent alone decides how to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        target(name, link)
+        target(life, link)
     except Exception as error:  # Python would print its text, which may quote anything
         # Without our set-up a trace would show local variables.
         safe = structlog.is_configured()
-        log.error("child.crashed", child=name, error=type(error).__name__, exc_info=safe)
+        log.error("child.crashed", child=life.name, error=type(error).__name__, exc_info=safe)
         sys.exit(1)
 
 

@@ -20,7 +20,7 @@ from notifier.access import keys
 from notifier.api.app import create_app
 from notifier.api.console.layout import templates
 from notifier.api.kit.config import ApiConfig
-from notifier.api.ports import ApiPorts, KeepingPorts, MendingPorts, SchedulingPorts
+from notifier.api.ports import ApiPorts, KeepingPorts, MendingPorts, SchedulingPorts, WatchingPorts
 from notifier.delivery.attempt import Lease
 from notifier.delivery.deliverer import Deliverer
 from notifier.delivery.duties import DeliveryDuties, RelayPace
@@ -153,7 +153,7 @@ class Node:
             markup=HtmlMarkup(),
             pages=TrustedPages(templates()),
             queue=self.queue,
-            examine=examining(self.stores),
+            watching=WatchingPorts(self.stores.roster, examining(self.stores)),
             clock=SystemClock(),
             new_id=compat.uuid7,
         )

@@ -43,7 +43,14 @@ from notifier.telemetry import configure_logging
 from notifier.worker.consumers import Consumers
 from notifier.worker.leases import ending_leases
 from notifier.worker.relay import Relay
-from notifier.worker.supervisor import Death, Supervisor, SupervisorSettings, beat, end_with_parent
+from notifier.worker.supervisor import (
+    Death,
+    Life,
+    Supervisor,
+    SupervisorSettings,
+    beat,
+    end_with_parent,
+)
 from tests.clock import SystemClock
 from tests.contract.store.stores import Stores, a_submission, envelope_of, open_stores
 from tests.patience import AT_ALL_S, BROKER_IS_THERE
@@ -432,11 +439,11 @@ class TrappedLeases:
         return getattr(self._real, name)
 
 
-def work(plan: Plan, name: str, link: Connection) -> None:
+def work(plan: Plan, life: Life, link: Connection) -> None:
     """Be a worker until SIGTERM, or until the plan's trap."""
     configure_logging(level="CRITICAL", as_json=True)
     end_with_parent(link, 10)
-    asyncio.run(_work(plan, name, link))
+    asyncio.run(_work(plan, life.name, link))
 
 
 async def _work(plan: Plan, name: str, link: Connection) -> None:

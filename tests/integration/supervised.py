@@ -16,7 +16,14 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from notifier.worker.supervisor import Death, Supervisor, SupervisorSettings, beat, end_with_parent
+from notifier.worker.supervisor import (
+    Death,
+    Life,
+    Supervisor,
+    SupervisorSettings,
+    beat,
+    end_with_parent,
+)
 
 CHILD_GRACE_S = 0.5
 
@@ -27,28 +34,28 @@ def report(reports: Path, event: str) -> None:
         to_test.sendto(f"{event} {os.getpid()}".encode(), str(reports))
 
 
-def steady(reports: Path, _name: str, link: Connection) -> None:
+def steady(reports: Path, _life: Life, link: Connection) -> None:
     """Run until SIGTERM. SIGUSR1 blocks the event loop for good."""
     asyncio.run(_work(reports, link))
 
 
-def deaf(reports: Path, _name: str, link: Connection) -> None:
+def deaf(reports: Path, _life: Life, link: Connection) -> None:
     """Run and beat, and do not end on SIGTERM."""
     asyncio.run(_work(reports, link, is_deaf=True))
 
 
-def short_lived(reports: Path, _name: str, _link: Connection) -> None:
+def short_lived(reports: Path, _life: Life, _link: Connection) -> None:
     """End by itself at once."""
     report(reports, "up")
 
 
-def crashing(reports: Path, _name: str, _link: Connection) -> None:
+def crashing(reports: Path, _life: Life, _link: Connection) -> None:
     """Crash at once, with a text that nobody may see."""
     report(reports, "up")
     raise ValueError("canary")
 
 
-def mute(reports: Path, _name: str, _link: Connection) -> None:
+def mute(reports: Path, _life: Life, _link: Connection) -> None:
     """Never beat."""
     report(reports, "up")
     time.sleep(3_600)

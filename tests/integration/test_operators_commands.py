@@ -24,7 +24,9 @@ from notifier.content.template import Content
 from notifier.intake.ports import Submission
 from notifier.notification.model import Channel
 from notifier.notification.transitions import FAIL, SUCCEED
+from notifier.roster import Role, Seen, State
 from tests.contract.store.stores import a_submission, open_stores
+from tests.contract.store.test_roster import a_process
 from tests.schema import sqlite_database
 from tests.servers.rabbitmq import RabbitMq
 
@@ -511,3 +513,40 @@ def test_a_newer_schema_is_nothing_to_do(command: Command, tmp_path: Path) -> No
 
     assert (code, err) == (0, "")
     assert out == "The schema is newer than this version, at 9999_of_the_future: nothing to do.\n"
+
+
+def test_a_worker_is_listed_drained_and_taken_back(command: Command) -> None:
+    async def beat() -> bool:
+        async with open_stores(os.environ["NOTIFIER_DATABASE_URL"]) as stores:
+            seen = Seen(state=State.RUNNING, up_s=5, consumes=["sms.high"], slots=4)
+            return await stores.roster.beat(a_process(), seen)
+
+    asyncio.run(beat())
+    [listed] = json.loads(command("workers list --json")[1])
+    assert (listed["name"], listed["state"], listed["slots"]) == ("host:1:a", "running", 4)
+    assert listed["consumes"] == ["sms.high"]
+    assert "host:1:a\tworker\trunning" in command("workers list")[1]
+
+    assert command("workers drain host:1:a")[:2] == (
+        0,
+        "Asked host:1:a to drain: it hears of it within seconds.\n",
+    )
+    assert asyncio.run(beat()) is True
+    assert command("workers resume host:1:a")[0] == 0
+    assert asyncio.run(beat()) is False
+    assert "workers drain" in command("audit list")[1]
+    code, _, problem = command("workers drain host:2:b")
+    assert (code, "no process 'host:2:b'" in problem) == (2, True)
+
+
+def test_what_takes_no_notifications_is_not_drained(command: Command) -> None:
+    async def beat() -> None:
+        async with open_stores(os.environ["NOTIFIER_DATABASE_URL"]) as stores:
+            runner = a_process("host:0:r", Role.RUNNER)
+            await stores.roster.beat(runner, Seen(state=State.RUNNING, up_s=5))
+
+    asyncio.run(beat())
+
+    code, _, problem = command("workers drain host:0:r")
+
+    assert (code, "it takes no notifications" in problem) == (1, True)

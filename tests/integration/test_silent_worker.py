@@ -13,6 +13,7 @@ from notifier.composition.settings import read_settings
 from notifier.queue.memory import MemorySubscription
 from notifier.settings.groups import Settings
 from notifier.worker.consumers import Consumers
+from notifier.worker.supervisor import Life
 from tests.patience import AT_ALL_S
 from tests.schema import sqlite_database
 
@@ -58,7 +59,7 @@ async def test_a_worker_ends_itself_when_its_consumers_stay_without_consuming(
 
     with link, parent:
         async with asyncio.timeout(AT_ALL_S):
-            problem = await workers._work(settings, "worker-1", link)  # noqa: SLF001
+            problem = await workers._work(settings, "runner-1", Life("worker-1", 0), link)  # noqa: SLF001
 
     # What sys.exit writes; and with that the exit code is 1, so that it is started again.
     assert problem == f"notifier worker: {ENDED}"

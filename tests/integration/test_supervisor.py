@@ -17,7 +17,7 @@ from typing import TypeAlias
 import pytest
 from structlog.testing import capture_logs
 
-from notifier.worker.supervisor import Death, Supervisor, SupervisorSettings, Target, beat
+from notifier.worker.supervisor import Death, Life, Supervisor, SupervisorSettings, Target, beat
 from tests.integration import supervised
 from tests.patience import AT_ALL_S
 
@@ -95,7 +95,7 @@ class Running:
         assert self.task.cancelled()
 
 
-TargetOf: TypeAlias = Callable[[Path, str, Connection], None]
+TargetOf: TypeAlias = Callable[[Path, Life, Connection], None]
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ import structlog
 from notifier.broadcasts.pacing import ExpansionPace
 from notifier.channels.provider import Parts
 from notifier.channels.registry import channel_settings
-from notifier.composition import api, one_process, resources, stores, workers
+from notifier.composition import api, one_process, relaying, resources, stores, workers
 from notifier.delivery.ports import ChannelAdapter
 from notifier.notification.model import Channel
 from notifier.store.kit.database import Database, Patience
@@ -63,7 +63,7 @@ class _Listener:
         return self._at
 
 
-_COMPOSITION = (resources, stores, api, workers, one_process)
+_COMPOSITION = (resources, stores, api, relaying, workers, one_process)
 
 
 @contextlib.contextmanager

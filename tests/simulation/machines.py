@@ -107,17 +107,18 @@ class Nursery:
         self.living.remove(child)
         self.deaths[child.name] = child.worker.loop.time()
 
-    def start(self, _target: object, index: int) -> "WorldChild":
+    def start(self, _target: object, index: int, restarts: int) -> "WorldChild":
         """Start a worker of the runner whose turn it is."""
-        return WorldChild(self, f"{this_process().name}:{index}:{next(self._numbers)}")
+        name = f"{this_process().name}:{index}:{next(self._numbers)}"
+        return WorldChild(self, supervisor.Life(name, restarts))
 
 
 class WorldChild(supervisor.Child):
     """A worker process of a world, as its runner's supervisor sees it."""
 
-    def __init__(self, nursery: Nursery, name: str) -> None:
+    def __init__(self, nursery: Nursery, life: supervisor.Life) -> None:
         loop, runner = this_loop(), this_process()
-        self.name = name
+        self.name = life.name
         self.exit_code = None
         self._sign = asyncio.Event()
         self._dead = asyncio.Event()
@@ -130,7 +131,7 @@ class WorldChild(supervisor.Child):
         runner.on_death.append(self._lose_parent)
         self.worker.on_death.append(lambda: nursery.note_death(self))
         self.worker.on_death.append(lambda: runner.post(0.001, self._on_death))
-        work = workers._work(nursery.settings, name, self)  # type: ignore[arg-type]  # noqa: SLF001
+        work = workers._work(nursery.settings, runner.name, life, self)  # type: ignore[arg-type]  # noqa: SLF001
         task = self.worker.spawn(work)
         task.add_done_callback(self._exit)
 

@@ -676,7 +676,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     _mutant(
         "a-relay-closes-digests",
-        "composition.workers",
+        "composition.relaying",
         "        *DigestDuty(stores.digests, reactor, resources.event_tally).all(),\n",
         "",
         "events",
@@ -755,7 +755,7 @@ MUTANTS: Sequence[Mutant] = (
     _mutant(
         "a-worker-without-its-database-lets-go",
         "worker.store_watch",
-        "            await self._consumers.let_go()\n",
+        "            await self._consumers.let_go(Hold.OUTAGE)\n",
         "",
         "database parted",
         "kept",

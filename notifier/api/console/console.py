@@ -16,6 +16,7 @@ from notifier.api.console import (
     senders,
     suppressions,
     topics,
+    workers,
 )
 from notifier.api.console.door import Door
 from notifier.api.console.layout import Group, Layout
@@ -66,6 +67,7 @@ _GROUPS = (
     Group(
         "System",
         (
+            workers.SECTION,
             keys.SECTION,
             audit.SECTION,
         ),
@@ -99,6 +101,7 @@ def console(
         *keys.KeyPages(
             keys=ports.keys, issuer=Issuer(ports.keys, ports.clock, config.pepper)
         ).pages(),
+        *workers.WorkerPages(ports.watching.roster).pages(),
         *audit.AuditPages(ports.keeping.audit).pages(),
     )
     door = Door(doorkeeper, Sessions(config.pepper), ports.clock)

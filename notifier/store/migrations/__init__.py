@@ -54,6 +54,7 @@ REVISIONS = (
     "0040_keep_statistics",
     "0041_note_what_was_forwarded",
     "0042_add_replays",
+    "0043_add_processes",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -11,7 +11,7 @@ from notifier.api.console.layout import Section
 from notifier.api.console.overview import drawing
 from notifier.api.console.overview.looking import Onlooker, Sight
 from notifier.api.console.visits import ConsolePage, Visit
-from notifier.api.console.words import CHANNELS, counted
+from notifier.api.console.words import CHANNELS, counted, length_words
 from notifier.notification.model import Status
 from notifier.notification.queueing import QueueDepth
 from notifier.notification.reading import Account
@@ -131,22 +131,14 @@ def _speeds(minutes: Sequence[Tally]) -> Sequence[Mapping[str, object]]:
             "channel": channel,
             "lane": lane,
             "sent": f"{those.count:,}",
-            "shares": [_duration(those.quantile(share)) for share in (0.5, 0.95, 0.99)],
+            "shares": [length_words(those.quantile(share) or 0) for share in (0.5, 0.95, 0.99)],
         }
         for (channel, lane), those in sorted(by_place.items())
     ]
 
 
-def _duration(length_s: float | None) -> str:
-    if length_s is None:
-        return ""
-    if length_s < 1:
-        return f"{length_s * 1_000:.0f} ms"
-    return f"{length_s:.1f} s" if length_s < 60 else f"{length_s / 60:.1f} min"  # noqa: PLR2004
-
-
 def _behind(behind_s: float | None) -> str:
-    return _duration(behind_s) if behind_s is not None and behind_s > _LATE_S else ""
+    return length_words(behind_s) if behind_s is not None and behind_s > _LATE_S else ""
 
 
 def _account(account: Account) -> Mapping[str, object]:
@@ -175,5 +167,5 @@ def _standing(it: Standing) -> Mapping[str, object]:
         "channels": ", ".join(CHANNELS[each] for each in it.channels),
         "reason": it.state.reason,
         "waiting": f"{it.put_off.count:,}" if it.put_off.count else "",
-        "oldest": _duration(it.put_off.oldest_s),
+        "oldest": length_words(it.put_off.oldest_s),
     }
