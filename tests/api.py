@@ -13,17 +13,26 @@ from uuid import UUID, uuid4
 
 import httpx2
 import uvicorn
+from argon2 import PasswordHasher
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 from uuid_utils import compat
 
 from notifier.access import keys
+from notifier.access.passwords import Passwords
 from notifier.api.app import create_app
 from notifier.api.console.layout import templates
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.door import DoorLimits
 from notifier.api.kit.server import bind, make_server
-from notifier.api.ports import ApiPorts, KeepingPorts, MendingPorts, SchedulingPorts, WatchingPorts
+from notifier.api.ports import (
+    ApiPorts,
+    KeepingPorts,
+    MendingPorts,
+    OperatorPorts,
+    SchedulingPorts,
+    WatchingPorts,
+)
 from notifier.audience.category import Categories
 from notifier.audience.resolving import Audience
 from notifier.checkup import Examine
@@ -61,6 +70,8 @@ from tests.patience import AT_ALL_S, PATIENT, USUAL
 from tests.schema import sqlite_database
 
 PEPPER = b"a pepper for the length of a test"
+# As cheap as can be.
+PASSWORDS = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 PREFIX = "/api/v1/notifications"
 LINKS = SealedLinks("https://notify.example.com", [b"a secret that seals links"])
 MAIL: Mapping[str, Any] = {
@@ -236,6 +247,9 @@ async def over(
             queries=stores.queries,
             mending=MendingPorts(stores.letters, stores.replays),
             keys=stores.keys,
+            access=OperatorPorts(
+                stores.operators, stores.sessions, stores.sign_in_failures, PASSWORDS
+            ),
             inbox=stores.inbox,
             providers=stores.providers,
             receipts=stores.receipts,

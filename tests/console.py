@@ -6,9 +6,11 @@ from html import unescape
 
 import httpx2
 
+from notifier.access.operators import Operator, Role
 from tests.api import Api, client_of
 
 SIGN_IN = "/console/sign-in"
+PASSWORD = "correct horse battery"
 
 
 async def signed_in(api: Api, *scopes: str, service: str = "orders") -> httpx2.AsyncClient:
@@ -18,6 +20,46 @@ async def signed_in(api: Api, *scopes: str, service: str = "orders") -> httpx2.A
     answer = await client.post(SIGN_IN, data={"key": key.text})
     assert answer.status_code == 303, answer.text
     return client
+
+
+async def operator(
+    api: Api,
+    login: str = "anna",
+    role: Role = Role.ADMIN,
+    service: str = "orders",
+    *,
+    every: bool = False,
+) -> Operator:
+    """Add an operator, whose password is `PASSWORD`."""
+    kept = await api.services.access.passwords.hashed(PASSWORD)
+    it = Operator(
+        login=login,
+        role=role,
+        service=service,
+        sees_every_service=every,
+        password=kept,
+        created_at=api.clock.now(),
+    )
+    assert await api.services.access.operators.add(it)
+    return it
+
+
+async def entered(
+    api: Api, login: str = "anna", role: Role = Role.ADMIN, service: str = "orders"
+) -> httpx2.AsyncClient:
+    """Return a client in which a new operator signed in."""
+    await operator(api, login, role, service)
+    client = client_of(api.app)
+    answer = await try_password(client, login)
+    assert answer.status_code == 303, answer.text
+    return client
+
+
+async def try_password(
+    client: httpx2.AsyncClient, login: str, password: str = PASSWORD, **fields: str
+) -> httpx2.Response:
+    """Sign in as an operator."""
+    return await client.post(SIGN_IN, data={"login": login, "password": password, **fields})
 
 
 def token_in(html: str) -> str:

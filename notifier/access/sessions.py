@@ -1,13 +1,18 @@
-"""Sessions at the console: a cookie names the API key that somebody signed in with, and no more.
+"""Sessions at the console: who signed in, from where, and until when that holds.
 
-It is kept nowhere here. It ends when it is not used for an hour, after a working day, and with
-its key.
+One ends when it is not used for an hour, after a working day, with its API key or with what its
+operator may, and when somebody ends it. A browser keeps 256 random bits of it, and the database an
+HMAC of them.
 """
 
 import hmac
+import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from typing import Protocol
 
+from notifier.access.operators import Operator
 from notifier.access.signing import Signer
 
 IDLE_S = 3_600
@@ -15,27 +20,52 @@ IDLE_S = 3_600
 LONGEST_S = 12 * 3_600
 """After so long somebody has to sign in again."""
 _RENEWED_AFTER_S = 300
+_COOKIE_BYTES = 32
+_COOKIE_CHARS = 43
+_MAX_AGENT_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """Who signed in when, by the id of their API key, and until when that holds."""
+    """Who signed in: with an API key, or as an operator."""
 
-    key_id: str
+    id: str
+    """Names it, and opens nothing."""
+    key_id: str = ""
+    login: str = ""
     began_at: datetime
     ends_at: datetime
+    source: str
+    """The network address that it began from."""
+    agent: str
+    """What the browser says it is."""
 
     @classmethod
-    def begun(cls, key_id: str, now: datetime) -> "Session":
+    def begun(
+        cls, id: str, now: datetime, *, key_id: str = "", login: str = "", source: str, agent: str
+    ) -> "Session":
         """Begin one."""
-        return cls(key_id=key_id, began_at=now, ends_at=now + timedelta(seconds=IDLE_S))
+        return cls(
+            id=id,
+            key_id=key_id,
+            login=login,
+            began_at=now,
+            ends_at=now + timedelta(seconds=IDLE_S),
+            source=source,
+            agent=agent[:_MAX_AGENT_CHARS],
+        )
+
+    @property
+    def used_at(self) -> datetime:
+        """When it was last used, to within a few minutes; of one that is about to end, later."""
+        return self.ends_at - timedelta(seconds=IDLE_S)
 
     def has_ended(self, now: datetime) -> bool:
         """Whether it holds no longer."""
         return now >= self.ends_at
 
     def renewed(self, now: datetime) -> "Session | None":
-        """Return it as of a request at `now`; None while it is hardly older than its cookie."""
+        """Return it as of a request at `now`; None while it was written hardly before."""
         last = self.began_at + timedelta(seconds=LONGEST_S)
         ends_at = min(last, now + timedelta(seconds=IDLE_S))
         if ends_at - self.ends_at < timedelta(seconds=_RENEWED_AFTER_S):
@@ -43,34 +73,50 @@ class Session:
         return replace(self, ends_at=ends_at)
 
 
-class Sessions:
-    """Writes sessions into cookies, and reads those that it wrote."""
+class SessionSecrets:
+    """Makes what browsers keep of sessions, and what their forms hold."""
 
     def __init__(self, pepper: bytes) -> None:
-        self._cookies = Signer(pepper, b"notifier sessions of the console, version 1")
-        self._forms = Signer(pepper, b"notifier forms of the console, version 1")
+        self._cookies = Signer(pepper, b"notifier sessions of the console, version 2")
+        self._forms = Signer(pepper, b"notifier forms of the console, version 2")
 
-    def cookie(self, session: Session) -> str:
-        """Return what a browser is to keep of it."""
-        times = (int(each.timestamp()) for each in (session.began_at, session.ends_at))
-        return self._cookies.signed((session.key_id, *times))
+    def mint(self) -> str:
+        """Make the cookie of a new session."""
+        return secrets.token_urlsafe(_COOKIE_BYTES)
 
-    def session(self, cookie: str) -> Session | None:
-        """Return whose cookie it is, even if it has ended; None if it was not written here."""
-        claims = self._cookies.claims(cookie)
-        if claims is None:
-            return None
-        key_id, began_s, ends_s = claims
-        return Session(
-            key_id=key_id,
-            began_at=datetime.fromtimestamp(began_s, UTC),
-            ends_at=datetime.fromtimestamp(ends_s, UTC),
-        )
+    def id_of(self, cookie: str) -> str | None:
+        """Return the id of the session that a cookie is of, if it is of any; None: it cannot be."""
+        return self._cookies.signature(cookie) if len(cookie) == _COOKIE_CHARS else None
 
-    def form_token(self, session: Session) -> str:
+    def form_token(self, id: str) -> str:
         """Return what forms of this session hold, and nobody else can know."""
-        return self._forms.signature(f"{session.key_id} {int(session.began_at.timestamp())}")
+        return self._forms.signature(id)
 
-    def is_form_token(self, session: Session, token: str) -> bool:
+    def is_form_token(self, id: str, token: str) -> bool:
         """Whether a form is of this session."""
-        return hmac.compare_digest(token.encode(), self.form_token(session).encode())
+        return hmac.compare_digest(token.encode(), self.form_token(id).encode())
+
+
+class SessionStore(Protocol):
+    """Sessions. Those that have ended are forgotten in time."""
+
+    async def begin(self, session: Session) -> None:
+        """Keep a new one."""
+
+    async def find(self, id: str) -> tuple[Session, Operator | None] | None:
+        """The session of this id, with its operator as they are now."""
+
+    async def renew(self, session: Session) -> None:
+        """Keep when it ends."""
+
+    async def end(self, id: str) -> bool:
+        """End one; False if there is none."""
+
+    async def end_all(self, *, login: str = "", key_id: str = "", keeps: str | None = None) -> int:
+        """End all of an operator, or of a key, but one; returns how many."""
+
+    async def list(self, *, login: str = "", key_id: str = "") -> Sequence[Session]:
+        """Those of an operator, or of a key, that have not ended, the newest first."""
+
+    async def purge(self) -> int:
+        """Forget those that have ended; returns how many."""

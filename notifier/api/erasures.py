@@ -169,7 +169,7 @@ class ErasureEndpoints:
             service=call.acting_for(call.query.service),
             user_id=named_person(call),
             reason=call.body.reason,
-            requested_by=call.caller.key_id,
+            requested_by=call.caller.actor,
             also_addresses=[each.known() for each in call.body.also_addresses],
             forget_suppression=call.body.forget_suppression,
         )

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from notifier.access.keys import KeyStore
+from notifier.access.operators import OperatorStore
+from notifier.access.passwords import Passwords
+from notifier.access.sessions import SessionStore
+from notifier.access.throttling import FailureStore
 from notifier.api.kit.page import Pages
 from notifier.audience.caps import CapStore
 from notifier.audience.category import CategoryStore
@@ -62,6 +66,16 @@ class KeepingPorts:
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorPorts:
+    """What knows the people who sign in to the console, and for how long they are."""
+
+    operators: OperatorStore
+    sessions: SessionStore
+    failures: FailureStore
+    passwords: Passwords
+
+
+@dataclass(frozen=True, slots=True)
 class MendingPorts:
     """What knows dead letters, and keeps replays of them."""
 
@@ -100,6 +114,7 @@ class ApiPorts:
     queries: QueryStore
     mending: MendingPorts
     keys: KeyStore
+    access: OperatorPorts
     inbox: Inbox
     providers: ProviderStore
     receipts: ReceiptStore

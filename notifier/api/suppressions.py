@@ -235,7 +235,7 @@ class Lifter:
                 suppression=self._name(service, query.type, query.recipient),
                 category=query.category,
                 reasons=sorted(result.reasons),
-                key=caller.key_id,
+                key=caller.actor,
                 why=query.reason,
             )
         return result

@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 from notifier.audit import Act, Via
 
-_NAMING = frozenset({"providers", "keys"})
+_NAMING = frozenset({"providers", "keys", "operators"})
 """Groups whose commands name nothing but what is theirs."""
 
 

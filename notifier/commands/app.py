@@ -58,6 +58,7 @@ COMMANDS: Mapping[str, Listed] = {
     "db": Listed("database", "The database's schema."),
     "topology": Listed("topology", "The broker's queues and policies."),
     "keys": Listed("keys", "API keys."),
+    "operators": Listed("operators", "People who sign in to the console."),
     "dead-letters": Listed("dead_letters", "Failed notifications."),
     "replays": Listed("replays", "Failed notifications that are tried again, many at a time."),
     "providers": Listed("providers", "Provider accounts and their breakers."),

@@ -10,12 +10,20 @@ import structlog
 import uvloop
 from uuid_utils.compat import uuid7
 
+from notifier.access.passwords import Passwords
 from notifier.api.app import create_app
 from notifier.api.console.layout import templates
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.door import DoorLimits
 from notifier.api.kit.server import bind, serve
-from notifier.api.ports import ApiPorts, KeepingPorts, MendingPorts, SchedulingPorts, WatchingPorts
+from notifier.api.ports import (
+    ApiPorts,
+    KeepingPorts,
+    MendingPorts,
+    OperatorPorts,
+    SchedulingPorts,
+    WatchingPorts,
+)
 from notifier.audience.allowed import AllowedRecipients
 from notifier.channels.registry import callback_routes, captured_channels, channel_settings
 from notifier.clock import Clock
@@ -117,6 +125,7 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
         submitter=Submitter(resources.stores.intake, resources.publisher),
         event_tally=resources.event_tally,
         mending=MendingPorts(resources.stores.letters, resources.stores.replays),
+        access=_access(resources.stores),
         links=links(settings),
         keeping=_keeping(settings, resources.stores),
         directory=resources.stores.directory,
@@ -168,6 +177,10 @@ def _over(stores: Stores) -> partial[ApiPorts]:
     )
 
 
+def _access(stores: Stores) -> OperatorPorts:
+    return OperatorPorts(stores.operators, stores.sessions, stores.sign_in_failures, Passwords())
+
+
 def _keeping(settings: Settings, stores: Stores) -> KeepingPorts:
     return KeepingPorts(
         rules=stores.retention_rules,
@@ -191,6 +204,7 @@ def _api_config(settings: Settings, clock: Clock) -> ApiConfig:
         default_zone=ZoneInfo(settings.audience.time_zone),
         has_metrics=settings.metrics,
         has_console=settings.console,
+        signs_in_by_key=settings.sign_in.by_key,
         max_body_bytes=settings.api.max_body_bytes,
         max_batch_bytes=settings.api.max_batch_bytes,
         requests_per_minute=settings.api.rate_limit,

@@ -103,6 +103,8 @@ def make_relay(
             purging(stores.caps, "caps"),
             purging(stores.schedules, "schedules"),
             purging(stores.audit, "audit"),
+            purging(stores.sessions, "sessions"),
+            purging(stores.sign_in_failures, "sign_in_failures"),
             purging(stores.replays, "replays"),
             purging(stores.roster, "processes"),
             *_event_duties(settings, resources),

@@ -36,6 +36,9 @@ from notifier.store.notification.publications import SqlPublications
 from notifier.store.notification.reading import SqlQueryStore
 from notifier.store.notification.settings import StoreSettings
 from notifier.store.notification.upkeep import SqlUpkeep
+from notifier.store.operators.failures import SqlFailureStore
+from notifier.store.operators.keeping import SqlOperatorStore
+from notifier.store.operators.sessions import SqlSessionStore
 from notifier.store.preferences import SqlPreferenceStore
 from notifier.store.providers.accounts import SqlProviderStore
 from notifier.store.receipts.applying import SqlReceiptStore
@@ -117,6 +120,18 @@ class Stores:
     @cached_property
     def keys(self) -> SqlKeyStore:
         return SqlKeyStore(self.database)
+
+    @cached_property
+    def operators(self) -> SqlOperatorStore:
+        return SqlOperatorStore(self.database)
+
+    @cached_property
+    def sessions(self) -> SqlSessionStore:
+        return SqlSessionStore(self.database)
+
+    @cached_property
+    def sign_in_failures(self) -> SqlFailureStore:
+        return SqlFailureStore(self.database)
 
     @cached_property
     def inbox(self) -> SqlInbox:

@@ -26,6 +26,7 @@ from notifier.settings.reading import (
 )
 from notifier.settings.relay import RelaySettings
 from notifier.settings.secrets import ErasureSettings, SecretSettings
+from notifier.settings.sign_in import SignInSettings
 
 
 def _sender(value: str) -> str:
@@ -357,7 +358,7 @@ class Settings(KeySettings, TopologySettings, ClientSettings):
     )
     console: bool = Field(
         default=True,
-        description="Serve [/console](console.md), pages for people who sign in with an API key.",
+        description="Serve [/console](console.md), pages for operators.",
     )
     metrics: bool = Field(
         default=False,
@@ -376,6 +377,7 @@ class Settings(KeySettings, TopologySettings, ClientSettings):
     retention: RetentionSettings = RetentionSettings()
     erasure: ErasureSettings = ErasureSettings()
     audit: AuditSettings = AuditSettings()
+    sign_in: SignInSettings = SignInSettings()
     secrets: SecretSettings = SecretSettings()
 
     @model_validator(mode="after")

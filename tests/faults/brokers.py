@@ -20,7 +20,14 @@ from notifier.access import keys
 from notifier.api.app import create_app
 from notifier.api.console.layout import templates
 from notifier.api.kit.config import ApiConfig
-from notifier.api.ports import ApiPorts, KeepingPorts, MendingPorts, SchedulingPorts, WatchingPorts
+from notifier.api.ports import (
+    ApiPorts,
+    KeepingPorts,
+    MendingPorts,
+    OperatorPorts,
+    SchedulingPorts,
+    WatchingPorts,
+)
 from notifier.delivery.attempt import Lease
 from notifier.delivery.deliverer import Deliverer
 from notifier.delivery.duties import DeliveryDuties, RelayPace
@@ -47,7 +54,7 @@ from notifier.store.kit.opening import open_database
 from notifier.store.notification.settings import StoreSettings
 from notifier.worker.consumers import Consumers
 from notifier.worker.relay import Relay
-from tests.api import MAIL, PEPPER, PREFIX, client_of, examining
+from tests.api import MAIL, PASSWORDS, PEPPER, PREFIX, client_of, examining
 from tests.awake import AwakeClock, awake_clock
 from tests.clock import SystemClock
 from tests.contract.store.stores import PSEUDONYMS, Stores, stores_over
@@ -113,6 +120,12 @@ class Node:
             queries=self.stores.queries,
             mending=MendingPorts(self.stores.letters, self.stores.replays),
             keys=self.stores.keys,
+            access=OperatorPorts(
+                self.stores.operators,
+                self.stores.sessions,
+                self.stores.sign_in_failures,
+                PASSWORDS,
+            ),
             inbox=self.stores.inbox,
             providers=self.stores.providers,
             receipts=self.stores.receipts,

@@ -359,7 +359,9 @@ async def test_what_is_changed_is_noted_with_the_sessions_key(
     path = await add(client)
     await post(client, f"{path}/pause", {"from": "list"})
 
-    paused, added = await api.stores.audit.list(AuditFilter(via=Via.CONSOLE), limit=9, after=None)
+    paused, added, _signed_in = await api.stores.audit.list(
+        AuditFilter(via=Via.CONSOLE), limit=9, after=None
+    )
     assert (added.act.action, added.act.service) == ("POST /console/schedules/new", "orders")
     assert paused.act.target == f"{path}/pause"
     assert paused.outcome is AuditOutcome.DONE

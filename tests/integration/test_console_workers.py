@@ -57,7 +57,7 @@ async def test_a_worker_is_drained_and_taken_back_by_a_button(api: Api) -> None:
     assert (await client.post(f"{WORKERS}/{NAME}/resume", data=token)).status_code == 303
     assert await beat(api) is False
     noted = await api.stores.audit.list(AuditFilter(), limit=5, after=None)
-    assert [each.act.action for each in noted] == [
+    assert [each.act.action for each in noted[:2]] == [
         "POST /console/workers/{name}/resume",
         "POST /console/workers/{name}/drain",
     ]

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 
 from starlette.routing import Route
 
+from notifier.access.invitations import Invitations
 from notifier.access.issuing import Issuer
-from notifier.access.sessions import Sessions
+from notifier.access.throttling import Throttle
 from notifier.api.console import (
     audit,
     broadcasts,
     dead_letters,
     keys,
+    operators,
     people,
     replays,
     senders,
@@ -18,7 +20,8 @@ from notifier.api.console import (
     topics,
     workers,
 )
-from notifier.api.console.door import Door
+from notifier.api.console.account import AccountPages
+from notifier.api.console.gates import make_gates
 from notifier.api.console.layout import Group, Layout
 from notifier.api.console.notifications import searching as notifications
 from notifier.api.console.notifications.contents import Contents
@@ -69,6 +72,7 @@ _GROUPS = (
         (
             workers.SECTION,
             keys.SECTION,
+            operators.SECTION,
             audit.SECTION,
         ),
     ),
@@ -101,11 +105,12 @@ def console(
         *keys.KeyPages(
             keys=ports.keys, issuer=Issuer(ports.keys, ports.clock, config.pepper)
         ).pages(),
+        *_of_operators(ports, config),
         *workers.WorkerPages(ports.watching.roster).pages(),
         *audit.AuditPages(ports.keeping.audit).pages(),
     )
-    door = Door(doorkeeper, Sessions(config.pepper), ports.clock)
-    return console_routes(pages, door, Layout(ports.pages, _GROUPS), auditor)
+    layout = Layout(ports.pages, _GROUPS)
+    return console_routes(pages, make_gates(ports, config, layout, doorkeeper, auditor), auditor)
 
 
 def _overview(ports: ApiPorts, config: ApiConfig) -> Sequence[ConsolePage]:
@@ -142,6 +147,23 @@ def _of_notifications(
         submitter=ports.submitter,
     )
     return (*search.pages(), *each.pages(), *moving.pages(), *forwarding.pages())
+
+
+def _of_operators(ports: ApiPorts, config: ApiConfig) -> Sequence[ConsolePage]:
+    access = ports.access
+    theirs = operators.OperatorPages(
+        operators=access.operators,
+        sessions=access.sessions,
+        invitations=Invitations(config.pepper),
+        clock=ports.clock,
+    )
+    own = AccountPages(
+        operators=access.operators,
+        sessions=access.sessions,
+        passwords=access.passwords,
+        throttle=Throttle(access.failures, config.pepper),
+    )
+    return (*theirs.pages(), *own.pages())
 
 
 def _of_dead_letters(ports: ApiPorts) -> Sequence[ConsolePage]:

@@ -86,7 +86,7 @@ class DeadLetterPages:
             id=self.new_id(),
             selection=selection,
             rate_per_s=int(rate),
-            begun_by=visit.caller.key_id,
+            begun_by=visit.caller.actor,
             expected=survey.expected,
         )
         await self.replays.begin(replay)
@@ -99,7 +99,7 @@ class DeadLetterPages:
             flaw = f"expected 1 to {MAX_REASON_CHARS} characters"
             return await self._shown(visit, visit.form, {_REASON.name: [flaw]})
         discarded = await self.letters.discard(
-            _required(visit), reason=reason, by=visit.caller.key_id
+            _required(visit), reason=reason, by=visit.caller.actor
         )
         return visit.to(SECTION.path, discarded=str(discarded))
 

@@ -1,52 +1,63 @@
-"""Coming in and going out: an API key for a session."""
+"""Coming in and going out: a login and a password, or an API key, for a session."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 
 import structlog
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from notifier.access.keys import ApiKey, implied_scopes
-from notifier.api.console.door import Door, require_same_origin
-from notifier.api.console.forms import read_form
-from notifier.api.console.layout import CONSOLE, Layout
+from notifier.access.operators import Operator
+from notifier.access.signing_in import PasswordDesk, Turned
+from notifier.access.throttling import WINDOW_S, Attempt
+from notifier.api.console.door import Door, forget_session, require_same_origin
+from notifier.api.console.forms import Form, read_form
+from notifier.api.console.layout import CONSOLE, Layout, Visitor
+from notifier.api.console.letting_in import Hall, named
 from notifier.api.console.visits import leading
+from notifier.api.kit.access import ANYBODY, Caller, caller_of, caller_with
+from notifier.api.kit.auditing import Auditor
+from notifier.api.kit.door import network_of
 from notifier.api.kit.headers import header
-from notifier.api.kit.problems import UNAUTHENTICATED, ProblemError
+from notifier.api.kit.problems import RATE_LIMITED, UNAUTHENTICATED, ProblemError
+from notifier.api.kit.rooms import ConcurrencyLimit
+from notifier.audit import Via
 
 log = structlog.get_logger(__name__)
 
 SIGN_IN = "/sign-in"
 SIGN_OUT = "/sign-out"
-_WRONG = "This is no key, or it was revoked or has expired."
+_WRONG = {"password": "They do not go together, or this operator is let in no longer."}
+_WRONG_KEY = {"key": "This is no key, or it was revoked or has expired."}
+_NO_KEYS = {"login": "Nobody signs in with an API key here."}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entrance:
-    """Takes API keys for sessions."""
+    """Takes passwords of operators, and API keys, for sessions."""
 
     door: Door
+    hall: Hall
     layout: Layout
+    desk: PasswordDesk
+    guessing: ConcurrencyLimit
+    """How many passwords of one network are looked at at once."""
+    auditor: Auditor
 
     async def show(self, request: Request) -> Response:
-        """Ask for a key."""
-        return self._page(request, request.query_params.get("next", ""))
+        """Ask who it is."""
+        return await self.hall.asking(
+            request, Form({"next": [request.query_params.get("next", "")]})
+        )
 
     async def enter(self, request: Request) -> Response:
         """Begin a session, and lead to where somebody wanted to go."""
         require_same_origin(request)
         form = await read_form(request)
-        wanted = form.text("next")
-        try:
-            record = await self.door.doorkeeper.identify(request, form.text("key"))
-        except ProblemError as error:
-            if error.problem is not UNAUTHENTICATED:
-                raise
-            return self._page(request, wanted, _WRONG, HTTPStatus.UNAUTHORIZED)
-        if not self.layout.open_to(implied_scopes(record.scopes)):
-            return self._page(request, wanted, self._too_little(), HTTPStatus.FORBIDDEN)
-        return self._let_in(request, record, wanted)
+        with_password = "login" in form.fields
+        return await (self._by_password if with_password else self._by_key)(request, form)
 
     async def leave(self, request: Request) -> Response:
         """End the session; there may be none any more."""
@@ -54,9 +65,11 @@ class Entrance:
         visitor = await self.door.visitor(request)
         if visitor is not None:
             self.door.require_own(request, visitor, await read_form(request))
-            log.info("console.signed_out", service=visitor.caller.service)
+            ending = partial(self._end, visitor)
+            await self._noted(request, visitor.caller, SIGN_OUT, ending)
+            log.info("console.signed_out", **named(visitor.caller))
         response = leading(request, SIGN_IN, {"done": "out"})
-        self.door.end(request, response)
+        forget_session(request, response)
         return response
 
     def to_sign_in(self, request: Request) -> Response:
@@ -69,33 +82,68 @@ class Entrance:
         is_start = path == f"{request.scope.get('root_path', '')}{CONSOLE}"
         return leading(request, SIGN_IN, None if is_start else {"next": path})
 
-    def _let_in(self, request: Request, record: ApiKey, wanted: str) -> Response:
-        log.info("console.signed_in", service=record.service, key_id=record.id)
-        response = leading(request, "")
-        if _is_within(request, wanted):
-            response = RedirectResponse(wanted, HTTPStatus.SEE_OTHER)
-        self.door.begin(request, response, record.id)
-        return response
+    async def _by_key(self, request: Request, form: Form) -> Response:
+        if not self.hall.takes_keys:
+            return await self.hall.asking(request, form, _NO_KEYS, HTTPStatus.FORBIDDEN)
+        try:
+            record = await self.door.doorkeeper.identify(request, form.text("key"))
+        except ProblemError as error:
+            if error.problem is not UNAUTHENTICATED:
+                raise
+            return await self.hall.asking(request, form, _WRONG_KEY, HTTPStatus.UNAUTHORIZED)
+        caller = caller_with(record)
+        entering = partial(self.hall.let_in, request, caller, form)
+        return await self._noted(request, caller, SIGN_IN, entering)
 
-    def _too_little(self) -> str:
-        needed = ", ".join(self.layout.scopes)
-        return f"This key opens no page: it needs one of the scopes {needed}."
+    async def _by_password(self, request: Request, form: Form) -> Response:
+        login = form.text("login").lower()
+        operator = await self.desk.operators.find(login)
+        claimed = caller_of(operator) if operator else ANYBODY
+        trying = partial(self._try, request, form, login, operator)
+        async with self.guessing.of(network_of(request.scope)):
+            return await self._noted(request, claimed, SIGN_IN, trying)
 
-    def _page(
-        self, request: Request, wanted: str, wrong: str = "", status: int = HTTPStatus.OK
+    async def _try(
+        self, request: Request, form: Form, login: str, operator: Operator | None
     ) -> Response:
-        done = request.query_params.get("done", "") if not wrong else ""
-        values = {"next": wanted, "wrong": wrong, "done": done, "scopes": self.layout.scopes}
-        return self.layout.page(request, "sign_in.html", values, status=status)
+        attempt = Attempt(
+            login=login,
+            network=network_of(request.scope),
+            device=self.door.device(request, login),
+        )
+        match await self.desk.admit(attempt, operator, form.secret("password")):
+            case Turned.TOO_OFTEN:
+                log.warning("console.throttled", source=attempt.network)
+                raise _too_often()
+            case Turned.WRONG:
+                log.info("console.refused", source=attempt.network)
+                return await self.hall.asking(request, form, _WRONG, HTTPStatus.UNAUTHORIZED)
+            case Operator() as known:
+                response = await self.hall.let_in(request, caller_of(known), form)
+                self.door.know_device(request, response, login)
+                return response
+
+    async def _end(self, visitor: Visitor) -> Response:
+        await self.door.sessions.end(visitor.session.id)
+        return Response()
+
+    async def _noted(
+        self, request: Request, caller: Caller, path: str, change: Callable[[], Awaitable[Response]]
+    ) -> Response:
+        action = f"POST {CONSOLE}{path}"
+        return await self.auditor.noted(
+            request, caller, via=Via.CONSOLE, action=action, change=change
+        )
+
+
+def _too_often() -> ProblemError:
+    wait = (
+        "Too many wrong passwords came from here, or for this login. Wait a quarter of an hour, "
+        "or sign in with a browser that you signed in with before."
+    )
+    return ProblemError(RATE_LIMITED, wait, headers={"Retry-After": str(WINDOW_S)})
 
 
 def _comes_from_elsewhere(request: Request) -> bool:
     """Whether a link on another site led here, so that the browser kept the cookie back."""
     return header(request.scope, b"sec-fetch-site") == "cross-site" and not request.cookies
-
-
-def _is_within(request: Request, path: str) -> bool:
-    """Whether it is a page of ours, and of nobody else."""
-    inside = f"{request.scope.get('root_path', '')}{CONSOLE}/"
-    is_plain = path.isascii() and path.isprintable() and "\\" not in path
-    return path.startswith(inside) and is_plain

@@ -21,6 +21,8 @@ class Control(StrEnum):
 
     TEXT = "text"
     AREA = "area"
+    SECRET = "secret"  # noqa: S105  a control's name
+    """A password: it is never shown again."""
     CHOICE = "choice"
     """One of several."""
     CHECKS = "checks"
@@ -39,6 +41,8 @@ class Field:
     control: Control = Control.TEXT
     options: Sequence[tuple[str, str]] = ()
     """Of a choice: values, and what people read."""
+    fills: str = "off"
+    """What browsers may fill it in with: a token of HTML's `autocomplete`."""
 
     def shown(self, form: Form, flaws: Flaws) -> Mapping[str, object]:
         """Return it as templates show it, with what was filled in."""
@@ -48,7 +52,8 @@ class Field:
             "hint": self.hint,
             "control": self.control.value,
             "options": self.options,
-            "value": form.text(self.name),
+            "fills": self.fills,
+            "value": "" if self.control is Control.SECRET else form.text(self.name),
             "chosen": form.texts(self.name),
             "flaws": flaws.get(self.name, ()),
         }

@@ -31,6 +31,10 @@ class Form:
         """Return what a field holds, without white space around; empty if it is not there."""
         return self.fields.get(name, ("",))[0].strip()
 
+    def secret(self, name: str) -> str:
+        """Return what a field holds, just as it was typed; empty if it is not there."""
+        return self.fields.get(name, ("",))[0]
+
     def texts(self, name: str) -> Sequence[str]:
         """Return all that was chosen of a field."""
         return self.fields.get(name, ())

@@ -33,7 +33,7 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A part of the console, for keys with its scope."""
+    """A part of the console, for those with its scope."""
 
     title: str
     path: str
@@ -106,7 +106,7 @@ class Layout:
         return {
             "root": root,
             "console": f"{root}{CONSOLE}",
-            "service": visitor.caller.service if visitor else None,
+            "who": _who(visitor.caller) if visitor else None,
             "form_token": visitor.form_token if visitor else "",
             "navigation": self._navigation(here, scopes),
         }
@@ -136,6 +136,12 @@ def is_partial(request: Request) -> bool:
 def templates() -> Traversable:
     """Return the folder of the console's pages."""
     return files("notifier.api.console").joinpath("templates")
+
+
+def _who(caller: Caller) -> Mapping[str, str]:
+    """Return what the frame says of whoever is signed in."""
+    name = caller.login or f"key {caller.key_id}"
+    return {"name": name, "service": "every service" if caller.sees is None else caller.service}
 
 
 def _is_within(path: str, section: Section) -> bool:

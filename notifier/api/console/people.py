@@ -155,7 +155,7 @@ class PeoplePages:
             service=person.service,
             user_id=person.user_id,
             reason=wanted.reason,
-            requested_by=visit.caller.key_id,
+            requested_by=visit.caller.actor,
             forget_suppression=wanted.forget_suppression,
         )
         if request.names_whom_it_erases():

@@ -9,30 +9,31 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from notifier.api.console.door import Door
 from notifier.api.console.entering import SIGN_IN, SIGN_OUT, Entrance
 from notifier.api.console.forms import Form, read_form
+from notifier.api.console.gates import Gates
 from notifier.api.console.layout import CONSOLE, VISITOR_KEY, Layout, Visitor, is_partial
 from notifier.api.console.visits import ConsolePage, Visit, leading
+from notifier.api.console.welcoming import WELCOME
 from notifier.api.kit.auditing import Auditor
 from notifier.api.kit.problems import SHOWN_KEY, UNAUTHENTICATED, ProblemError, not_found
-from notifier.api.kit.rooms import KEY_ID_KEY, SERVICE_KEY
+from notifier.api.kit.rooms import KEY_ID_KEY, LOGIN_KEY, SERVICE_KEY
 from notifier.api.kit.serving import ROUTE_KEY
 from notifier.audit import Via
 
 Serve: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
-def console_routes(
-    pages: Sequence[ConsolePage], door: Door, layout: Layout, auditor: Auditor
-) -> Sequence[Route]:
+def console_routes(pages: Sequence[ConsolePage], gates: Gates, auditor: Auditor) -> Sequence[Route]:
     """Return the routes of `pages`, of what leads to them, and of what is not there."""
-    entrance = Entrance(door, layout)
-    inside = Inside(door, layout, entrance, auditor)
+    entrance, welcome = gates.entrance, gates.welcome
+    layout = entrance.layout
+    inside = Inside(entrance, auditor)
     by_path: dict[str, dict[str, Serve]] = {
         "": {"GET": inside.home},
         SIGN_IN: {"GET": entrance.show, "POST": entrance.enter},
         SIGN_OUT: {"POST": entrance.leave},
+        WELCOME: {"GET": welcome.show, "POST": welcome.set},
     }
     for page in pages:
         by_path.setdefault(page.path, {})[page.method] = inside.serving(page)
@@ -70,9 +71,9 @@ class _Endpoint:
 class Inside:
     """Lets those in who are signed in, and others to where they can be."""
 
-    def __init__(self, door: Door, layout: Layout, entrance: Entrance, auditor: Auditor) -> None:
-        self._door = door
-        self._layout = layout
+    def __init__(self, entrance: Entrance, auditor: Auditor) -> None:
+        self._door = entrance.door
+        self._layout = entrance.layout
         self._entrance = entrance
         self._auditor = auditor
 
@@ -83,12 +84,16 @@ class Inside:
             visitor = await self._visitor(request)
             if visitor is None:
                 return self._stopped(request)
-            visitor.caller.require(page.scope)
-            form = await self._form(request, visitor)
-            visit = Visit(request=request, caller=visitor.caller, layout=self._layout, form=form)
-            response = await self._in_turn(page, visit)
-            self._door.renew(request, response, visitor)
-            return response
+            if page.scope is not None:
+                visitor.caller.require(page.scope)
+            visit = Visit(
+                request=request,
+                caller=visitor.caller,
+                layout=self._layout,
+                session=visitor.session,
+                form=await self._form(request, visitor),
+            )
+            return await self._in_turn(page, visit)
 
         return serve
 
@@ -110,6 +115,7 @@ class Inside:
             request.scope[VISITOR_KEY] = visitor
             request.scope[SERVICE_KEY] = visitor.caller.service
             request.scope[KEY_ID_KEY] = visitor.caller.key_id
+            request.scope[LOGIN_KEY] = visitor.caller.login
         return visitor
 
     def _stopped(self, request: Request) -> Response:

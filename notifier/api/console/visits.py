@@ -10,6 +10,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from notifier.access.sessions import Session
 from notifier.api.console.forms import Form
 from notifier.api.console.layout import CONSOLE, Layout, is_partial
 from notifier.api.kit.access import Caller
@@ -24,6 +25,7 @@ class Visit:
     request: Request
     caller: Caller
     layout: Layout
+    session: Session
     form: Form = field(default_factory=Form)
 
     @property
@@ -79,10 +81,11 @@ ServePage: TypeAlias = Callable[[Visit], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsolePage:
-    """What is at a path below the console, for keys with a scope; a POST brings a form."""
+    """What is at a path below the console, for those with a scope; a POST brings a form."""
 
     path: str
-    scope: str
+    scope: str | None
+    """None: whoever is signed in."""
     serve: ServePage
     method: str = "GET"
     changes: bool = True

@@ -2,14 +2,13 @@
 
 import hashlib
 import secrets
-from collections import Counter
 from contextlib import AbstractAsyncContextManager
-from math import ceil
-from typing import NamedTuple, NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias
 
 from starlette.requests import Request
 
 from notifier.access.keys import ApiKey, KeyStore, PresentedKey, implied_scopes, parse
+from notifier.access.operators import Operator
 from notifier.access.subscribers import Subscriber, SubscriberTokens, is_token
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.door import network_of
@@ -22,18 +21,16 @@ from notifier.api.kit.problems import (
     ProblemError,
 )
 from notifier.api.kit.rooms import ConcurrencyLimit, Room, too_many_at_once
+from notifier.api.kit.windows import FixedWindow
 from notifier.clock import Clock
 from notifier.errors import StoreUnavailableError
 from notifier.kept import Kept
 from notifier.value import value
 
 HEADERS_KEY = "notifier.headers"
-WINDOW_S = 60
-"""Limits are so many requests in so many seconds."""
 RawHeader: TypeAlias = tuple[bytes, bytes]
 
 _MAX_CACHED_KEYS = 10_000
-_MAX_COUNTED_NAMES = 10_000
 _CHALLENGE = 'Bearer realm="notifier"'
 
 
@@ -44,13 +41,23 @@ class Caller:
     service: str
     scopes: frozenset[str]
     key_id: str = ""
+    login: str = ""
+    """Of the operator who asks; empty: a key does."""
     recipient: str | None = None
     """Whose inbox alone it may open, in the normal form; None for each of the service's."""
+    sees_every_service: bool = False
+    sees_content: bool = True
+    """Whether it may see what notifications say."""
 
     @property
     def sees(self) -> str | None:
         """The service whose notifications it may see; None for every service's."""
-        return None if "admin" in self.scopes else self.service
+        return None if self.sees_every_service else self.service
+
+    @property
+    def actor(self) -> str:
+        """Who asks, as the audit log names them."""
+        return actor_of(self.login) if self.login else self.key_id
 
     def require(self, scope: str) -> None:
         """Let only somebody with this scope go on.
@@ -90,6 +97,32 @@ class Caller:
 
 
 ANYBODY = Caller(service="", scopes=frozenset())
+
+
+def actor_of(login: str) -> str:
+    """Return what the audit log calls an operator; no key's id has a colon."""
+    return f"operator:{login}"
+
+
+def caller_with(key: ApiKey) -> Caller:
+    """Return who asks with this key."""
+    return Caller(
+        service=key.service,
+        scopes=implied_scopes(key.scopes),
+        key_id=key.id,
+        sees_every_service="admin" in key.scopes,
+    )
+
+
+def caller_of(operator: Operator) -> Caller:
+    """Return who asks as this operator."""
+    return Caller(
+        service=operator.service,
+        scopes=operator.grant.scopes,
+        login=operator.login,
+        sees_every_service=operator.sees is None,
+        sees_content=operator.grant.sees_content,
+    )
 
 
 class KeyRing:
@@ -137,57 +170,6 @@ class KeyRing:
         return hashlib.blake2b(key.text.encode(), key=self._hashed_with).digest()
 
 
-class FixedWindow:
-    """How often each name was seen in this minute, which is the same for all of them."""
-
-    def __init__(self, limit: int, clock: Clock) -> None:
-        self._limit = limit
-        self.policy = f'"default";q={limit};w={WINDOW_S}'.encode()
-        """The limit, as RateLimit-Policy tells it."""
-        self._clock = clock
-        self._hits: Counter[str] = Counter()
-        self._ends_at_s = 0.0
-
-    def hit(self, name: str, times: int = 1) -> bool:
-        """Count `name` so many times more; whether it is within the limit."""
-        return self.count(name, times).is_allowed
-
-    def count(self, name: str, times: int) -> "Counted":
-        """Count `name` so many times more, and tell how it stands."""
-        now_s = self._turn()
-        if len(self._hits) > _MAX_COUNTED_NAMES:
-            self._hits.clear()
-        self._hits[name] = hits = self._hits[name] + times
-        return Counted(hits <= self._limit, max(0, self._limit - hits), self._rest_s(now_s))
-
-    def left(self, name: str) -> int:
-        """How often `name` may still be seen."""
-        self._turn()
-        return max(0, self._limit - self._hits[name])
-
-    def ends_in_s(self) -> int:
-        """Whole seconds until the next window, at least one."""
-        return self._rest_s(self._clock.monotonic_s())
-
-    def _rest_s(self, now_s: float) -> int:
-        return max(1, ceil(self._ends_at_s - now_s))
-
-    def _turn(self) -> float:
-        now_s = self._clock.monotonic_s()
-        if now_s >= self._ends_at_s:
-            self._hits.clear()
-            self._ends_at_s = now_s + WINDOW_S
-        return now_s
-
-
-class Counted(NamedTuple):
-    """How somebody stands within a window."""
-
-    is_allowed: bool
-    left: int
-    ends_in_s: int
-
-
 class Doorkeeper:
     """Lets a request in, or raises the problem that answers it."""
 
@@ -224,7 +206,7 @@ class Doorkeeper:
         caller.require(scope)
         return caller
 
-    async def admit_session(self, request: Request, key_id: str) -> Caller | None:
+    async def admit_key(self, request: Request, key_id: str) -> Caller | None:
         """Return who asks by a session of this key; None if the key does not hold any more.
 
         Raises:
@@ -232,6 +214,16 @@ class Doorkeeper:
         """
         record = await self._ring.usable(key_id)
         return self._counted(request, record) if record else None
+
+    def admit_operator(self, request: Request, operator: Operator) -> Caller:
+        """Return who asks by a session of this operator.
+
+        Raises:
+            ProblemError: 429.
+        """
+        caller = caller_of(operator)
+        self._count(request, self._requests, caller.actor, 1)
+        return caller
 
     async def identify(self, request: Request, credentials: str) -> ApiKey:
         """Return the record of the key that somebody presents.
@@ -269,10 +261,10 @@ class Doorkeeper:
             ProblemError: 429, that much is not left; it is not counted.
         """
         more = min(items, self._limit) - 1
-        left = self._requests.left(caller.key_id)
+        left = self._requests.left(caller.actor)
         if more > left:
             raise _too_many(self._requests.ends_in_s())
-        self._count(request, self._requests, caller.key_id, more)
+        self._count(request, self._requests, caller.actor, more)
 
     def enter(self, caller: Caller) -> None:
         """Take a place for a request of the caller's service: one never has all of them.
@@ -338,8 +330,7 @@ class Doorkeeper:
 
     def _counted(self, request: Request, record: ApiKey) -> Caller:
         self._count(request, self._requests, record.id, 1)
-        scopes = implied_scopes(record.scopes)
-        return Caller(service=record.service, scopes=scopes, key_id=record.id)
+        return caller_with(record)
 
     def _refuse(self, request: Request, why: str | None = None) -> NoReturn:
         """Answer for a wrong key; a good one is looked up and let in however many came before."""

@@ -63,8 +63,8 @@ class Auditor:
         return Act(
             id=self.new_id(),
             via=via,
-            actor=caller.key_id,
-            service=caller.service,
+            actor=caller.actor or "unknown",
+            service=caller.service or None,
             action=action,
             target=self._target(request, caller.service),
             source=client.host if client else "unknown",

@@ -37,7 +37,11 @@ class ApiConfig:
     """Serve /metrics, to anyone who can reach the API."""
     metrics_cache_s: float = 5
     has_console: bool = True
-    """Serve /console, to who signs in with an API key."""
+    """Serve /console, to who signs in."""
+    signs_in_by_key: bool = True
+    """Whether an API key lets people into the console, as operators' passwords do."""
+    max_waiting_passwords: int = 20
+    """Passwords from one address that wait to be looked at; more are answered 429."""
     sms: SmsRules = DEFAULT_RULES
     default_zone: tzinfo = UTC
     """Where the clocks are of people of whom nothing else is known."""

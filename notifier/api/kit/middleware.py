@@ -30,7 +30,7 @@ from notifier.api.kit.problems import (
     internal_problem,
     problem_response,
 )
-from notifier.api.kit.rooms import HELD_KEY, KEY_ID_KEY, PROBES, SERVICE_KEY, Held, Room
+from notifier.api.kit.rooms import HELD_KEY, KEY_ID_KEY, LOGIN_KEY, PROBES, SERVICE_KEY, Held, Room
 from notifier.api.kit.serving import ROUTE_KEY
 
 log = structlog.get_logger(__name__)
@@ -255,6 +255,7 @@ def _log_access(scope: Scope, route: str, status: int, duration_s: float) -> Non
         route=route,
         service=scope.get(SERVICE_KEY) or None,
         key_id=scope.get(KEY_ID_KEY) or None,
+        operator=scope.get(LOGIN_KEY) or None,
         status=status,
         duration_ms=round(duration_s * 1_000, 1),
     )

@@ -15,6 +15,7 @@ PROBES = ("/healthz", "/readyz")
 HELD_KEY = "notifier.held"
 SERVICE_KEY = "notifier.service"
 KEY_ID_KEY = "notifier.key_id"
+LOGIN_KEY = "notifier.login"
 
 
 class Room:

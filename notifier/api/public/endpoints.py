@@ -14,7 +14,6 @@ from urllib.parse import parse_qs
 import structlog
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from notifier.api.kit.access import FixedWindow
 from notifier.api.kit.body import read_body
 from notifier.api.kit.calls import Call
 from notifier.api.kit.config import ApiConfig
@@ -29,6 +28,7 @@ from notifier.api.kit.problems import (
     ProblemError,
     invalid,
 )
+from notifier.api.kit.windows import FixedWindow
 from notifier.api.public.page import Document, Offer, View, choices_page, unknown_page
 from notifier.api.public.words import Words, words_for
 from notifier.audience.category import Categories, Category, Declared

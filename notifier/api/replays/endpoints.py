@@ -71,7 +71,7 @@ class ReplayEndpoints:
             id=self.new_id(),
             selection=selection,
             rate_per_s=call.body.rate_per_s,
-            begun_by=call.caller.key_id,
+            begun_by=call.caller.actor,
             expected=survey.expected,
         )
         answer = Answer(

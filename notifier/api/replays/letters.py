@@ -41,7 +41,7 @@ class LetterEndpoints:
         """Give letters up."""
         body = call.body
         selection = body.selection(call.seeing(call.query.service))
-        by = call.caller.key_id
+        by = call.caller.actor
         discarded = await self.letters.discard(selection, reason=body.reason, by=by)
         return ok(DiscardedView(discarded=discarded))
 

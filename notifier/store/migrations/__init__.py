@@ -55,6 +55,7 @@ REVISIONS = (
     "0041_note_what_was_forwarded",
     "0042_add_replays",
     "0043_add_processes",
+    "0044_add_operators",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

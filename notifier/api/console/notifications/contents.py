@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from notifier.api.kit.access import Caller
 from notifier.content.library import Library
 from notifier.content.ports import Renderer, example_offered
 from notifier.content.template import Rendered, TemplateVersion
@@ -21,8 +22,10 @@ class Contents:
         """Return the version of a template that holds its content, if one does."""
         return await self.library.version(it.template.version_id) if it.template else None
 
-    async def rendered(self, it: Notification) -> Rendered | str:
+    async def rendered(self, it: Notification, caller: Caller) -> Rendered | str:
         """Return what it says; why that is not to be had otherwise. Of a sensitive one, never."""
+        if not caller.sees_content:
+            return "Your role does not show what notifications say."
         if it.sensitive:
             return "It is sensitive: what it says is never shown."
         try:

@@ -64,7 +64,7 @@ class NotificationPages:
         it = await found(self.queries, visit)
         timeline = await self.queries.timeline(it.id)
         version = await self.contents.version(it)
-        said = await self.contents.rendered(it)
+        said = await self.contents.rendered(it, visit.caller)
         listing = await self._listing(it) if it.status is Status.SUPPRESSED else None
         acts = await self._acts(it, timeline)
         return visit.page(
@@ -87,7 +87,7 @@ class NotificationPages:
     async def show_html(self, visit: Visit) -> Response:
         """Show the html of one, for the frame in its page."""
         it = await found(self.queries, visit)
-        said = await self.contents.rendered(it)
+        said = await self.contents.rendered(it, visit.caller)
         if isinstance(said, str) or said.html is None:
             raise not_found()
         return HTMLResponse(said.html, headers=_FRAME_HEADERS)

@@ -1,0 +1,1 @@
+"""Operators, their sessions, and wrong passwords, in the database."""
