@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 from typer.main import get_group
 
 from notifier import __version__
 from notifier.audit import acting
 from notifier.commands.acting import act_of
+from notifier.commands.failing import exit_code_of, words_of
 from notifier.commands.showing import say
-from notifier.errors import NotifierError, SchemaError, SettingsError
+from notifier.errors import NotifierError
 from notifier.importing import imported
 
 
@@ -164,13 +164,11 @@ def _run(arguments: Sequence[str] | None) -> int:
         app(args=arguments, prog_name="notifier")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
-    except (SettingsError, SchemaError) as error:
-        return _fail(str(error), 2)
     except NotifierError as error:
-        return _fail(str(error) or type(error).__name__, 1)
+        return _fail(words_of(error), exit_code_of(error))
     return 0
 
 
 def _fail(line: str, exit_code: int) -> int:
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"notifier: {line}", markup=False)
+    say(f"notifier: {line}", aside=True)
     return exit_code

@@ -9,13 +9,14 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, TypeAlias
 
-import orjson
 import typer
 
 from notifier.audit import AuditEntry, AuditFilter, AuditLog
-from notifier.commands.showing import AsJson, Cell, show
+from notifier.commands.answering import answering
+from notifier.commands.showing import Answer, Written, json_text, table
 from notifier.composition.resources import open_stores
 from notifier.settings.groups import DatabaseSettings
+from notifier.spreadsheet import as_text
 
 group = typer.Typer(help="Who changed what.", no_args_is_help=True)
 
@@ -35,7 +36,7 @@ _SHOWN = ("at", "via", "actor", "action", "target", "outcome")
 _PER_PAGE = 500
 
 
-Row: TypeAlias = Mapping[str, Cell]
+Row: TypeAlias = Mapping[str, object]
 Service = Annotated[str | None, typer.Option(help="By keys of this service.")]
 Actor = Annotated[str | None, typer.Option(help="By this API key, or this login.")]
 Action = Annotated[str | None, typer.Option(help="This one, such as pauseProvider.")]
@@ -46,6 +47,7 @@ Since = Annotated[
 
 
 @group.command("list")
+@answering
 def list_changes(
     *,
     service: Service = None,
@@ -53,15 +55,15 @@ def list_changes(
     action: Action = None,
     since: Since = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="How many at most.")] = 50,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """List the newest changes."""
     filter = _filter(service, actor, action, since)
     found = asyncio.run(_newest(DatabaseSettings.from_env(os.environ), filter, limit))
-    show(_COLUMNS if as_json else _SHOWN, [_row(each) for each in found], as_json=as_json)
+    return table(_SHOWN, [_row(each) for each in found])
 
 
 @group.command()
+@answering
 def export(
     *,
     service: Service = None,
@@ -71,10 +73,14 @@ def export(
     as_csv: Annotated[
         bool, typer.Option("--csv", help="As a table, instead of an object a line.")
     ] = False,
-) -> None:
+) -> Written:
     """Write all changes to standard output, the newest first."""
     filter = _filter(service, actor, action, since)
-    asyncio.run(_export(DatabaseSettings.from_env(os.environ), filter, _writing(as_csv=as_csv)))
+    settings = DatabaseSettings.from_env(os.environ)
+    return Written(
+        lambda: asyncio.run(_export(settings, filter, _writing(as_csv=as_csv))),
+        is_json=not as_csv,
+    )
 
 
 async def _newest(settings: DatabaseSettings, filter: AuditFilter, limit: int) -> list[AuditEntry]:
@@ -83,7 +89,7 @@ async def _newest(settings: DatabaseSettings, filter: AuditFilter, limit: int) -
 
 
 async def _export(
-    settings: DatabaseSettings, filter: AuditFilter, write: Callable[[Row], None]
+    settings: DatabaseSettings, filter: AuditFilter, write: Callable[[Row], object]
 ) -> None:
     async with open_stores(settings) as stores:
         async for entry in _all(stores.audit, filter):
@@ -98,17 +104,17 @@ async def _all(log: AuditLog, filter: AuditFilter) -> AsyncIterator[AuditEntry]:
         after = page[-1].act.id
 
 
-def _writing(*, as_csv: bool) -> Callable[[Row], None]:
+def _writing(*, as_csv: bool) -> Callable[[Row], object]:
     """Return what writes a row."""
     if as_csv:
-        table = csv.DictWriter(sys.stdout, _COLUMNS)
-        table.writeheader()
-        return table.writerow
+        rows = csv.writer(sys.stdout)
+        rows.writerow(_COLUMNS)
+        return lambda row: rows.writerow([as_text(str(row[name] or "")) for name in _COLUMNS])
     return _write_line
 
 
 def _write_line(row: Row) -> None:
-    print(orjson.dumps(row, option=orjson.OPT_UTC_Z).decode())  # noqa: T201  the command's output
+    print(json_text(row, indented=False))  # noqa: T201  the command's output
 
 
 def _filter(

@@ -9,10 +9,18 @@ from typing import Any
 from pydantic import ValidationError
 
 from notifier.api.templates.branding import BrandShape
+from notifier.commands.answering import Steps
 from notifier.commands.calling import ApiClient, LostRaceError, RefusedError
 from notifier.commands.folders import TemplateFolder
-from notifier.commands.showing import say
-from notifier.commands.syncing import CHANGED_BOTH, CHANGED_THERE, Findings, complain
+from notifier.commands.showing import refused, told
+from notifier.commands.syncing import (
+    CHANGED_BOTH,
+    CHANGED_THERE,
+    Findings,
+    finding_told,
+    left_alone,
+    written,
+)
 from notifier.content.brand import Brand, default_brand
 from notifier.content.folder import FileFinding, Files, Standing, digest, json_text, standing
 from notifier.expecting import expected
@@ -42,7 +50,7 @@ class Branding:
     folder: TemplateFolder
     place: str
 
-    def pull(self, *, is_forced: bool) -> bool:
+    def pull(self, *, is_forced: bool) -> Steps:
         """Write the server's into the folder; False if it was changed in both."""
         there = self._there()
         if there is None:
@@ -53,35 +61,35 @@ class Branding:
             case Standing.SAME:
                 pass
             case Standing.CHANGED_HERE if not is_forced:
-                say(f"{NAME}: changed here, left alone")
+                yield left_alone(NAME)
                 return True
             case Standing.CHANGED_BOTH if not is_forced:
-                complain(f"{NAME}: {CHANGED_BOTH}")
+                yield refused(NAME, CHANGED_BOTH)
                 return False
             case _:
                 (self.folder.root / NAME).write_text(there.files[NAME], encoding="utf-8")
-                say(f"{NAME}: written")
+                yield written(NAME)
         self.folder.agree(self.place, NAME, digest(there.files))
         return True
 
-    def push(self, before: TemplateFolder | None, *, is_forced: bool) -> bool:
+    def push(self, before: TemplateFolder | None, *, is_forced: bool) -> Steps:
         """Say the folder's on the server, if it has one; False if anything went wrong.
 
         The server may have what `before` has.
         """
         shape = brand_of(self.folder)
         if not isinstance(shape, BrandShape):
-            return tell_of_brand(self.folder, shape or ())
+            return (yield from tell_of_brand(self.folder, shape or ()))
         there = self._there()
         if there is None:
-            complain(f"{NAME}: this server knows no brands")
+            yield refused(NAME, "this server knows no brands")
             return False
         if self._standing(there) is not Standing.SAME:
             known = {self.folder.agreed(self.place).get(NAME), _digest(before, there.service)}
             if not is_forced and digest(there.files) not in known:
-                complain(f"{NAME}: {CHANGED_THERE}")
+                yield refused(NAME, CHANGED_THERE)
                 return False
-            if not self._saved(shape, there):
+            if not (yield from self._saved(shape, there)):
                 return False
         self.folder.agree(self.place, NAME, digest(_files(shape.brand(there.service))))
         return True
@@ -116,17 +124,18 @@ class Branding:
         said = {name: each for name, each in found.items() if name not in ("service", "etag")}
         return BrandThere(service=found["service"], files=_file(said), etag=found["etag"])
 
-    def _saved(self, shape: BrandShape, there: BrandThere) -> bool:
+    def _saved(self, shape: BrandShape, there: BrandThere) -> Steps:
         body = shape.model_dump(exclude_none=True)
         try:
             self.client.put("brand", body=body, if_match=there.etag)
         except LostRaceError:
-            complain(f"{NAME}: {CHANGED_THERE}")
+            yield refused(NAME, CHANGED_THERE)
             return False
         except RefusedError as error:
-            complain(f"{NAME}: {error}")
+            yield refused(NAME, str(error))
             return False
-        say(f"{NAME}: said; templates show it once they are published again")
+        words = f"{NAME}: said; templates show it once they are published again"
+        yield told(words, name=NAME, did="said")
         return True
 
 
@@ -145,10 +154,10 @@ def brand_of(folder: TemplateFolder) -> BrandShape | Findings | None:
         return [_finding("file-json", f"no JSON: {error}")]
 
 
-def tell_of_brand(folder: TemplateFolder, findings: Findings) -> bool:
-    """Print findings; whether there are none."""
+def tell_of_brand(folder: TemplateFolder, findings: Findings) -> Steps:
+    """Tell findings; whether there are none."""
     for each in findings:
-        say(str(each.within(folder.root.as_posix())))
+        yield finding_told(each.within(folder.root.as_posix()))
     return not findings
 
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Annotated, Any
 
-import orjson
 import typer
 
+from notifier.commands.answering import answering
 from notifier.commands.calling import ActingFor, ApiClient, AtUrl
 from notifier.commands.checking import named, variable_of
-from notifier.commands.showing import AsJson, Cell, say, show
+from notifier.commands.showing import Answer, alone, document, table, told
 from notifier.errors import NotifierError, SettingsError
 from notifier.notification.model import Channel, Lane
 
@@ -29,6 +29,7 @@ class NoSuchBroadcastError(NotifierError):
 
 
 @group.command()
+@answering
 def send(
     template: Annotated[
         str, typer.Argument(help="A published template: its name, or name@number.")
@@ -58,7 +59,7 @@ def send(
     ] = False,
     url: AtUrl = None,
     service: ActingFor = None,
-) -> None:
+) -> Answer:
     """Send a template to many people, and print the broadcast's id, alone."""
     body = {
         "type": type.value,
@@ -72,47 +73,50 @@ def send(
         "dry_run": dry_run,
     }
     answer = ApiClient.of_environment(url, service).post("broadcasts", body=body)
-    print(_json(answer) if dry_run else answer["id"])  # noqa: T201  the command's output
+    return document(answer) if dry_run else alone("id", answer["id"])
 
 
 @group.command("show")
-def show_one(id: Id, *, url: AtUrl = None) -> None:
+@answering
+def show_one(id: Id, *, url: AtUrl = None) -> Answer:
     """Show how far a broadcast is, and what became of its members, as JSON."""
     found = ApiClient.of_environment(url, None).get("broadcasts", id)
     if found is None:
         raise NoSuchBroadcastError("there is no broadcast of this id")
-    print(_json(found))  # noqa: T201  the command's output
+    return document(found)
 
 
 @group.command("list")
-def list_broadcasts(
-    *, url: AtUrl = None, service: ActingFor = None, as_json: AsJson = False
-) -> None:
+@answering
+def list_broadcasts(*, url: AtUrl = None, service: ActingFor = None) -> Answer:
     """List the newest broadcasts."""
     found = ApiClient.of_environment(url, service).pages("broadcasts")
     rows = [_row(each) for each in islice(found, _MOST_LISTED)]
-    show(_BROADCAST, rows, as_json=as_json)
+    return table(_BROADCAST, rows)
 
 
 @group.command()
-def pause(id: Id, *, url: AtUrl = None) -> None:
+@answering
+def pause(id: Id, *, url: AtUrl = None) -> Answer:
     """Look at no more members for now; what was accepted is sent."""
     ApiClient.of_environment(url, None).post("broadcasts", id, "pause", body=None)
-    say("It is paused.")
+    return told("It is paused.", id=id, state="paused")
 
 
 @group.command()
-def resume(id: Id, *, url: AtUrl = None) -> None:
+@answering
+def resume(id: Id, *, url: AtUrl = None) -> Answer:
     """Go on where it was paused."""
     ApiClient.of_environment(url, None).post("broadcasts", id, "resume", body=None)
-    say("It goes on.")
+    return told("It goes on.", id=id, state="expanding")
 
 
 @group.command()
-def cancel(id: Id, *, url: AtUrl = None) -> None:
+@answering
+def cancel(id: Id, *, url: AtUrl = None) -> Answer:
     """End it, and cancel what is not sent yet."""
     ApiClient.of_environment(url, None).post("broadcasts", id, "cancel", body=None)
-    say("It is cancelled.")
+    return told("It is cancelled.", id=id, state="cancelled")
 
 
 def _template(text: str) -> object:
@@ -134,12 +138,8 @@ def _whom(
     return {"topic": topic} if topic is not None else {"all": True}
 
 
-def _row(broadcast: Mapping[str, Any]) -> Mapping[str, Cell]:
+def _row(broadcast: Mapping[str, Any]) -> Mapping[str, object]:
     counts = broadcast["counts"]
     found = {**broadcast, **counts, "suppressed": sum(counts["suppressed"].values())}
     to = broadcast["topic"] or broadcast["filter"] or "all"
     return {name: {**found, "to": str(to)}[name] for name in _BROADCAST}
-
-
-def _json(value: object) -> str:
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from notifier.audience.category import Kind
+from notifier.commands.answering import answering
 from notifier.commands.calling import ActingFor, ApiClient, AtUrl
 from notifier.commands.hours import Hours, OnDays, hours_of
-from notifier.commands.showing import AsJson, Cell, say, show
+from notifier.commands.showing import Answer, table, told
 from notifier.errors import SettingsError
 from notifier.notification.model import Channel
 
@@ -20,15 +21,15 @@ _CATEGORY = ("service", "key", "kind", "can_switch_off", "titles", "off_by_defau
 
 
 @group.command("list")
-def list_categories(
-    *, url: AtUrl = None, service: ActingFor = None, as_json: AsJson = False
-) -> None:
+@answering
+def list_categories(*, url: AtUrl = None, service: ActingFor = None) -> Answer:
     """List the categories."""
     found = ApiClient.of_environment(url, service).pages("categories")
-    show(_CATEGORY, [_row(each) for each in found], as_json=as_json)
+    return table(_CATEGORY, [_row(each) for each in found])
 
 
 @group.command("set")
+@answering
 def set_category(
     key: Key,
     *,
@@ -48,7 +49,7 @@ def set_category(
     ] = False,
     url: AtUrl = None,
     service: ActingFor = None,
-) -> None:
+) -> Answer:
     """Declare a category, or put it in the place of the one of this key."""
     body = {
         "kind": kind,
@@ -58,24 +59,26 @@ def set_category(
         "can_switch_off": not required,
     }
     ApiClient.of_environment(url, service).put("categories", key, body=body, if_match=None)
-    say(f"There is {key}.")
+    return told(f"There is {key}.", key=key)
 
 
 @group.command()
-def remove(key: Key, *, url: AtUrl = None, service: ActingFor = None) -> None:
+@answering
+def remove(key: Key, *, url: AtUrl = None, service: ActingFor = None) -> Answer:
     """Let nobody choose by it any more. What people chose of it is kept."""
     ApiClient.of_environment(url, service).delete("categories", key)
-    say("It is gone.")
+    return told("It is gone.", key=key)
 
 
 @group.command("quiet-hours")
+@answering
 def set_quiet_hours(
     hours: Hours, *, on: OnDays = None, url: AtUrl = None, service: ActingFor = None
-) -> None:
+) -> Answer:
     """Say when a service leaves people in peace who did not choose for themselves."""
     body = {"quiet_hours": hours_of(hours, on)}
     ApiClient.of_environment(url, service).put("quiet-hours", body=body, if_match=None)
-    say(f"Quiet hours: {hours}.")
+    return told(f"Quiet hours: {hours}.", **body)
 
 
 def _titles(given: Sequence[str]) -> Mapping[str, str]:
@@ -92,7 +95,7 @@ def _cap(given: str) -> Mapping[str, object]:
     return {"limit": int(limit), "per": per}
 
 
-def _row(category: Mapping[str, Any]) -> Mapping[str, Cell]:
+def _row(category: Mapping[str, Any]) -> Mapping[str, object]:
     cap = category["cap"]
     return {
         **{name: category[name] for name in ("service", "key", "kind", "can_switch_off")},

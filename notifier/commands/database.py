@@ -5,7 +5,8 @@ import os
 
 import typer
 
-from notifier.commands.showing import say
+from notifier.commands.answering import answering
+from notifier.commands.showing import Answer, told
 from notifier.settings.groups import DatabaseSettings
 from notifier.store import upgrading
 
@@ -13,7 +14,8 @@ group = typer.Typer(help="The database's schema.", no_args_is_help=True)
 
 
 @group.command()
-def upgrade() -> None:
+@answering
+def upgrade() -> Answer:
     """Bring the database's schema up to this version. Safe to run twice, and at once.
 
     A newer schema is left as it is: this version works with it.
@@ -21,9 +23,9 @@ def upgrade() -> None:
     settings = DatabaseSettings.from_env(os.environ)
     newer = asyncio.run(upgrade_schema(settings))
     if newer:
-        say(f"The schema is newer than this version, at {newer}: nothing to do.")
-    else:
-        say("The schema is up to date.")
+        words = f"The schema is newer than this version, at {newer}: nothing to do."
+        return told(words, state="newer", revision=newer)
+    return told("The schema is up to date.", state="up_to_date")
 
 
 async def upgrade_schema(settings: DatabaseSettings) -> str | None:

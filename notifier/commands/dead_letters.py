@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-import orjson
 import typer
 from rich.console import Console
 from rich.progress import Progress
 from uuid_utils.compat import uuid7
 
 from notifier.commands.acting import login
-from notifier.commands.showing import AsJson, Cell, OfService, say, show
+from notifier.commands.answering import answering
+from notifier.commands.showing import Answer, Aside, Columns, OfService, table, told
 from notifier.composition.resources import open_stores
 from notifier.errors import NotifierError, SettingsError
 from notifier.idempotency import NotFound
@@ -68,20 +68,20 @@ class NotReplayedError(NotifierError):
 
 
 @group.command("list")
+@answering
 def list_dead_letters(
     type: Annotated[Channel | None, typer.Option(help="Only this channel.")] = None,
     service: OfService = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000)] = 50,
-    *,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """List failed notifications, newest first, with their last error."""
     settings = DatabaseSettings.from_env(os.environ)
     failed = asyncio.run(list_failed(settings, type, service, limit))
-    show(_FAILED, [_failed_row(each) for each in failed], as_json=as_json)
+    return table(_FAILED, [_failed_row(each) for each in failed])
 
 
 @group.command()
+@answering
 def groups(
     *,
     type: OfType = None,
@@ -92,15 +92,15 @@ def groups(
     since: Since = None,
     until: Until = None,
     with_discarded: WithDiscarded = False,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """Group failed notifications by their cause, the largest group first."""
     filter = _filter(type, provider, code, template, since, until)
     selection = Selection(service=service, filter=filter, with_discarded=with_discarded)
-    _show_survey(asyncio.run(_survey(selection)), as_json=as_json)
+    return _surveyed(asyncio.run(_survey(selection)))
 
 
 @group.command()
+@answering
 def discard(
     id: Annotated[list[UUID] | None, typer.Argument(help="None but these.")] = None,
     *,
@@ -112,8 +112,7 @@ def discard(
     template: OfTemplate = None,
     since: Since = None,
     until: Until = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """Give letters up: they leave the dead queues, and their records stay failed."""
     filter = _filter(type, provider, code, template, since, until)
     ids = frozenset(id or ())
@@ -123,13 +122,11 @@ def discard(
         raise SettingsError(f"--reason: expected 1 to {MAX_REASON_CHARS} characters")
     selection = Selection(service=service, filter=filter, ids=ids)
     discarded = asyncio.run(_discard(selection, reason.strip()))
-    if as_json:
-        _print_json({"discarded": discarded})
-    else:
-        say(f"Discarded {discarded}.")
+    return told(f"Discarded {discarded}.", discarded=discarded)
 
 
 @group.command()
+@answering
 def replay(
     id: Annotated[list[UUID] | None, typer.Argument(help="Which; none with --all.")] = None,
     type: OfType = None,
@@ -148,8 +145,7 @@ def replay(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Try none again, and say what it would come to.")
     ] = False,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """Give failed notifications a fresh set of attempts; workers publish them at once.
 
     With a filter, --rate or --dry-run it is a replay at a rate, which a relay works off: its id is
@@ -165,30 +161,32 @@ def replay(
             ids=frozenset(id or ()),
             with_discarded=with_discarded,
         )
-        _begin(selection, rate or DEFAULT_RATE_PER_S, dry_run=dry_run, as_json=as_json)
-        return
+        return _begin(selection, rate or DEFAULT_RATE_PER_S, dry_run=dry_run)
     if bool(id) == all:
         raise SettingsError("name the ids to replay, or --all")
     settings = DatabaseSettings.from_env(os.environ)
     if id:
-        _say_replayed(asyncio.run(replay_some(settings, id)))
-    else:
-        with Progress(console=Console(stderr=True)) as progress:
-            failed = asyncio.run(count_failed(settings, type))
-            bar = progress.add_task("Replaying", total=failed)
-            replayed = asyncio.run(
-                replay_all(settings, type, lambda done: progress.update(bar, advance=done))
-            )
-        say(f"Replayed {replayed}.")
-        if replayed < failed:
-            say(f"{failed - replayed} could not be: what they said is erased.")
+        return _replayed(asyncio.run(replay_some(settings, id)))
+    return _all_replayed(settings, type)
 
 
-def _begin(selection: Selection, rate: int, *, dry_run: bool, as_json: bool) -> None:
+def _all_replayed(settings: DatabaseSettings, type: Channel | None) -> Answer:
+    with Progress(console=Console(stderr=True)) as progress:
+        failed = asyncio.run(count_failed(settings, type))
+        bar = progress.add_task("Replaying", total=failed)
+        replayed = asyncio.run(
+            replay_all(settings, type, lambda done: progress.update(bar, advance=done))
+        )
+    words = [f"Replayed {replayed}."]
+    if replayed < failed:
+        words.append(f"{failed - replayed} could not be: what they said is erased.")
+    return Answer(value={"replayed": replayed, "erased": failed - replayed}, words=words)
+
+
+def _begin(selection: Selection, rate: int, *, dry_run: bool) -> Answer:
     survey = asyncio.run(_survey(selection))
     if dry_run:
-        _show_survey(survey, as_json=as_json)
-        return
+        return _surveyed(survey)
     replay = Replay(
         id=uuid7(),
         selection=selection,
@@ -197,10 +195,8 @@ def _begin(selection: Selection, rate: int, *, dry_run: bool, as_json: bool) -> 
         expected=survey.expected,
     )
     asyncio.run(_store(replay))
-    if as_json:
-        _print_json({"id": str(replay.id), "expected": replay.expected})
-    else:
-        say(str(replay.id))
+    value = {"id": replay.id, "expected": replay.expected}
+    return Answer(value=value, words=[str(replay.id)])
 
 
 async def _store(replay: Replay) -> None:
@@ -221,21 +217,18 @@ async def _discard(selection: Selection, reason: str) -> int:
     return discarded
 
 
-def _show_survey(survey: Survey, *, as_json: bool) -> None:
+def _surveyed(survey: Survey) -> Answer:
     rows = [_group_row(each) for each in survey.groups]
     skipped = {why.value: count for why, count in survey.skipped.items()}
-    if as_json:
-        counts = {"selected": survey.selected, "replayable": survey.replayable}
-        _print_json({**counts, "skipped": skipped, "is_part": survey.is_part, "groups": rows})
-        return
-    show(_GROUP, rows, as_json=False)
+    counts = {"selected": survey.selected, "replayable": survey.replayable}
+    value = {**counts, "skipped": skipped, "is_part": survey.is_part, "groups": rows}
     refused = "".join(f", {count} {why}" for why, count in skipped.items())
     part = " among the newest failed ones that were looked at" if survey.is_part else ""
-    err = Console(stderr=True, highlight=False, soft_wrap=True)
-    err.print(f"{survey.selected} selected{part}: {survey.replayable} to replay{refused}.")
+    words = f"{survey.selected} selected{part}: {survey.replayable} to replay{refused}."
+    return Answer(value=value, words=[Columns(_GROUP, rows), Aside(words)])
 
 
-def _group_row(group: Group) -> Mapping[str, Cell]:
+def _group_row(group: Group) -> Mapping[str, object]:
     cause = group.cause
     return {
         "count": group.letters,
@@ -247,11 +240,6 @@ def _group_row(group: Group) -> Mapping[str, Cell]:
         "first": group.first_at,
         "last": group.last_at,
     }
-
-
-def _print_json(value: object) -> None:
-    text = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode()
-    print(text)  # noqa: T201  the command's output
 
 
 def _filter(
@@ -276,11 +264,15 @@ def _channels(type: Channel | None) -> Collection[Channel]:
     return frozenset({type}) if type else ()
 
 
-def _say_replayed(results: Mapping[UUID, MoveResult]) -> None:
+def _replayed(results: Mapping[UUID, MoveResult]) -> Answer:
     refused = {id: why for id, result in results.items() if (why := _why_not(result))}
-    say(f"Replayed {len(results) - len(refused)} of {len(results)}.")
-    if refused:
-        raise NotReplayedError("; ".join(f"{id} {why}" for id, why in refused.items()))
+    replayed = [id for id in results if id not in refused]
+    words = "; ".join(f"{id} {why}" for id, why in refused.items())
+    return Answer(
+        value={"replayed": replayed, "refused": refused},
+        words=[f"Replayed {len(replayed)} of {len(results)}."],
+        failing=NotReplayedError(words) if refused else None,
+    )
 
 
 def _why_not(result: MoveResult) -> str | None:
@@ -345,7 +337,7 @@ def _failed(channel: Channel | None) -> NotificationFilter:
     return NotificationFilter(statuses={Status.FAILED}, channels={channel} if channel else ())
 
 
-def _failed_row(failed: Notification) -> Mapping[str, Cell]:
+def _failed_row(failed: Notification) -> Mapping[str, object]:
     fault = failed.fault
     return {
         "id": str(failed.id),

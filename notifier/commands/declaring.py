@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+from notifier.commands.answering import Steps
 from notifier.commands.calling import ApiClient
 from notifier.commands.folders import TemplateFolder
-from notifier.commands.showing import say
+from notifier.commands.syncing import written
 from notifier.content.folder import json_text
 from notifier.errors import SettingsError
 
@@ -13,17 +14,18 @@ NAME = "categories.json"
 _SWITCHABLE = "switchable"
 
 
-def pull_categories(client: ApiClient, folder: TemplateFolder) -> None:
+def pull_categories(client: ApiClient, folder: TemplateFolder) -> Steps:
     """Write into a folder which categories of a server people can switch off, if there are any."""
     own = client.get("quiet-hours")
     if own is None:  # it knows no categories
-        return
+        return True
     every = client.pages("categories", service=own["service"])
     keys = sorted(each["key"] for each in every if each["can_switch_off"])
     file = folder.root / NAME
     if set(keys) != switchable_of(folder):
         file.write_text(json_text({_SWITCHABLE: keys}), encoding="utf-8")
-        say(f"{NAME}: written")
+        yield written(NAME)
+    return True
 
 
 def switchable_of(folder: TemplateFolder) -> frozenset[str]:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,9 +12,10 @@ from typing import Annotated, Any, Final, TypeAlias
 
 import typer
 
+from notifier.commands.answering import answering
 from notifier.commands.calling import ApiClient, AtUrl
 from notifier.commands.keys import create_key
-from notifier.commands.showing import say
+from notifier.commands.showing import Answer, told
 from notifier.composition import development
 from notifier.errors import SettingsError
 from notifier.settings.groups import ClientSettings, KeySettings
@@ -38,6 +39,7 @@ _NEWS: Final[Wish] = {
 
 
 @group.command()
+@answering
 def demo(
     *,
     rate: Annotated[
@@ -53,7 +55,7 @@ def demo(
     really_send: Annotated[
         bool, typer.Option("--really-send", help="Even where providers are not the sandbox.")
     ] = False,
-) -> None:
+) -> Iterator[Answer]:
     """Send believable traffic with failures, as three services, to a notifier that runs."""
     environ = _environment(folder)
     where = url or ClientSettings.from_env(environ).url
@@ -62,12 +64,13 @@ def demo(
         refuse_production(services["orders"])
     prepare(services["orders"])
     traffic = Traffic(services, random.Random())  # noqa: S311  for variety
-    say(f"Sending {rate:g} a second for {minutes:g} minutes; look at {where}/console")
+    words = f"Sending {rate:g} a second for {minutes:g} minutes; look at {where}/console"
+    yield told(words, state="sending", rate=rate, minutes=minutes, console=f"{where}/console")
     try:
         run(traffic, rate=rate, length_s=minutes * 60)
     except KeyboardInterrupt:
-        say("Stopped.")
-    say(f"Sent {traffic.count:,}.")
+        yield told("Stopped.", state="stopped")
+    yield told(f"Sent {traffic.count:,}.", state="done", sent=traffic.count)
 
 
 def _environment(folder: Path) -> Mapping[str, str]:

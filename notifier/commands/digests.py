@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from notifier.commands.answering import answering
 from notifier.commands.calling import ActingFor, ApiClient, AtUrl
-from notifier.commands.showing import AsJson, Cell, say, show
+from notifier.commands.showing import Answer, table, told
 from notifier.errors import SettingsError
 from notifier.events.digest import DigestState
 
@@ -18,22 +19,23 @@ _MOST_LISTED = 200
 
 
 @group.command("list")
+@answering
 def list_digests(
     *,
     state: Annotated[DigestState | None, typer.Option(help="That stand so.")] = None,
     rule: Annotated[str | None, typer.Option(help="Of this rule.")] = None,
     url: AtUrl = None,
     service: ActingFor = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """List the newest digests."""
     asked = {"state": state.value if state else None, "rule": rule}
     filter = {name: value for name, value in asked.items() if value is not None}
     found = ApiClient.of_environment(url, service).pages("digests", **filter)
-    show(_DIGEST, [_row(each) for each in islice(found, _MOST_LISTED)], as_json=as_json)
+    return table(_DIGEST, [_row(each) for each in islice(found, _MOST_LISTED)])
 
 
 @group.command()
+@answering
 def replay(
     ids: Annotated[list[str] | None, typer.Argument(help="Their ids.")] = None,
     *,
@@ -41,7 +43,7 @@ def replay(
     rule: Annotated[str | None, typer.Option(help="With --failed: of this rule.")] = None,
     url: AtUrl = None,
     service: ActingFor = None,
-) -> None:
+) -> Answer:
     """Send digests that failed, once what kept them from it is mended."""
     if bool(ids) == failed:
         raise SettingsError("say which: their ids, or --failed")
@@ -51,8 +53,8 @@ def replay(
         ids = [str(each["id"]) for each in client.pages("digests", **filter)]
     for id in ids or ():
         client.post("digests", id, "replay", body=None)
-    say(f"Replayed {len(ids or ())}.")
+    return told(f"Replayed {len(ids or ())}.", replayed=len(ids or ()))
 
 
-def _row(found: Mapping[str, Any]) -> Mapping[str, Cell]:
+def _row(found: Mapping[str, Any]) -> Mapping[str, object]:
     return {name: found[name] for name in _DIGEST}

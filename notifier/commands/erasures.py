@@ -1,7 +1,6 @@
 """Erasing people, and the receipts of that."""
 
 import asyncio
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +12,9 @@ from uuid_utils.compat import uuid7
 
 from notifier.audience.erasure import AlsoKnown, Erasure, ErasureRequest
 from notifier.audience.recipient import normalise
+from notifier.commands.answering import answering
 from notifier.commands.checking import check_service, json_of
-from notifier.commands.showing import say
+from notifier.commands.showing import Answer, alone, document, told
 from notifier.composition.resources import open_stores, pseudonyms_of
 from notifier.composition.settings import read_settings
 from notifier.errors import NotifierError, RecipientError, SettingsError
@@ -36,6 +36,7 @@ class NotGenuineError(NotifierError):
 
 
 @group.command()
+@answering
 def begin(
     user_id: Annotated[str, typer.Argument(help="Whom to erase, by the service's own id.")],
     service: Annotated[str, typer.Option(help="Whose person.")],
@@ -48,7 +49,7 @@ def begin(
     forget_suppression: Annotated[
         bool, typer.Option(help="Also forget that they are not to be sent to.")
     ] = False,
-) -> None:
+) -> Answer:
     """Have somebody erased, and print the id to ask for with `show`. Relays do it."""
     check_service(service)
     request = ErasureRequest(
@@ -63,26 +64,29 @@ def begin(
     if request.names_whom_it_erases():
         raise SettingsError("--reason: it stays, and must not say whom it is about")
     asyncio.run(ask(DatabaseSettings.from_env(os.environ), request))
-    print(request.id)  # noqa: T201  nothing but the id, for scripts
+    return alone("id", request.id)
 
 
 @group.command()
-def show(id: UUID) -> None:
+@answering
+def show(id: UUID) -> Answer:
     """Print how far an erasure is; once it is done, its receipt, alone."""
     found = asyncio.run(erasure_of(DatabaseSettings.from_env(os.environ), id))
-    say(json.dumps(found.receipt or {"state": "running", "erased": dict(found.counts)}))
+    return document(found.receipt or {"state": "running", "erased": dict(found.counts)})
 
 
 @group.command()
+@answering
 def verify(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A receipt, as JSON.")],
-) -> None:
+) -> Answer:
     """Say whether a receipt was signed here and is unchanged."""
     receipt = json_of(file.read_bytes(), f"{file}: expected a receipt as JSON")
     pseudonyms = pseudonyms_of(read_settings(os.environ))
     if not isinstance(receipt, dict) or not pseudonyms.is_sealed(receipt):
         raise NotGenuineError("this receipt was not signed here, or was changed since")
-    say(f"Genuine: {receipt['id']}, finished {receipt['finished_at']}.")
+    id, finished_at = receipt["id"], receipt["finished_at"]
+    return told(f"Genuine: {id}, finished {finished_at}.", id=id, finished_at=finished_at)
 
 
 async def ask(settings: DatabaseSettings, request: ErasureRequest) -> None:

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from notifier.commands.answering import answering
 from notifier.commands.calling import ActingFor, ApiClient, AtUrl
-from notifier.commands.showing import AsJson, Cell, say, show
+from notifier.commands.showing import Answer, document, table, told
 from notifier.errors import NotifierError, SettingsError
 from notifier.queue.rabbitmq import event_letters
 from notifier.settings.groups import BrokerSettings
@@ -27,6 +28,7 @@ class NoSuchEventError(NotifierError):
 
 
 @group.command()
+@answering
 def publish(
     file: Annotated[
         str, typer.Argument(help="A CloudEvent, or a list of them, as JSON; - reads them.")
@@ -34,7 +36,7 @@ def publish(
     *,
     url: AtUrl = None,
     service: ActingFor = None,
-) -> None:
+) -> Answer:
     """Publish events, and print what became of them, as JSON."""
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
@@ -42,21 +44,23 @@ def publish(
     except (OSError, ValueError) as error:
         raise SettingsError(f"{file}: expected JSON ({type(error).__name__})") from None
     answer = ApiClient.of_environment(url, service).post("events", body=body)
-    print(_json(answer))  # noqa: T201  the command's output
+    return document(answer)
 
 
 @group.command("show")
+@answering
 def show_one(
     id: Annotated[str, typer.Argument(help="The id that it was given here.")], *, url: AtUrl = None
-) -> None:
+) -> Answer:
     """Show an event, which rules are for it, and what they made of it, as JSON."""
     found = ApiClient.of_environment(url, None).get("events", id)
     if found is None:
         raise NoSuchEventError("there is no event of this id; events are kept for some days")
-    print(_json(found))  # noqa: T201  the command's output
+    return document(found)
 
 
 @group.command("list")
+@answering
 def list_events(
     *,
     type: Annotated[str | None, typer.Option(help="Of this type.")] = None,
@@ -67,8 +71,7 @@ def list_events(
     ] = False,
     url: AtUrl = None,
     service: ActingFor = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """List the newest events."""
     asked = {"type": type, "source": source, "event_id": event_id}
     filter = {name: value for name, value in asked.items() if value is not None}
@@ -76,25 +79,26 @@ def list_events(
         filter["matched"] = "false"
     found = ApiClient.of_environment(url, service).pages("events", **filter)
     rows = [_row(each) for each in islice(found, _MOST_LISTED)]
-    show(_EVENT, rows, as_json=as_json)
+    return table(_EVENT, rows)
 
 
 @group.command("dead")
-def list_dead(
-    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100, *, as_json: AsJson = False
-) -> None:
+@answering
+def list_dead(limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100) -> Answer:
     """List events from RabbitMQ that were refused, and why; needs NOTIFIER_BROKER_URL."""
     found = event_letters.refused_events(_broker_url(), limit=limit)
-    rows: list[Mapping[str, Cell]] = [
+    rows: list[Mapping[str, object]] = [
         {"user": each.user, "bytes": each.bytes, "reason": each.reason} for each in found
     ]
-    show(("user", "bytes", "reason"), rows, as_json=as_json)
+    return table(("user", "bytes", "reason"), rows)
 
 
 @group.command()
-def replay(limit: Annotated[int, typer.Option(min=1, max=1_000_000)] = 1_000_000) -> None:
+@answering
+def replay(limit: Annotated[int, typer.Option(min=1, max=1_000_000)] = 1_000_000) -> Answer:
     """Take refused events once more, as after a mended setting; needs NOTIFIER_BROKER_URL."""
-    say(f"Replayed {event_letters.replay_events(_broker_url(), limit=limit)}.")
+    replayed = event_letters.replay_events(_broker_url(), limit=limit)
+    return told(f"Replayed {replayed}.", replayed=replayed)
 
 
 def _broker_url() -> str:
@@ -104,11 +108,7 @@ def _broker_url() -> str:
     return url
 
 
-def _row(found: Mapping[str, Any]) -> Mapping[str, Cell]:
+def _row(found: Mapping[str, Any]) -> Mapping[str, object]:
     event = found["event"]
     said = {"type": event["type"], "source": event["source"], "event_id": event["id"]}
     return {name: {**found, **said}[name] for name in _EVENT}
-
-
-def _json(value: object) -> str:
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()

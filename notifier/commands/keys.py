@@ -11,8 +11,9 @@ import typer
 from notifier.access import keys
 from notifier.access.issuing import MAX_LIFETIME_DAYS, Issuer
 from notifier.access.keys import ApiKey
+from notifier.commands.answering import answering
 from notifier.commands.checking import check_service
-from notifier.commands.showing import AsJson, Cell, OfService, say, show
+from notifier.commands.showing import Answer, OfService, alone, table, told
 from notifier.composition import development
 from notifier.composition.resources import open_stores
 from notifier.errors import SettingsError
@@ -25,32 +26,33 @@ _KEY = ("id", "service", "scopes", "made", "expires", "state")
 
 
 @group.command()
+@answering
 def create(
     service: Annotated[str, typer.Option(help="The service that sends with it.")],
     scope: Annotated[list[str], typer.Option(help=f"{', '.join(keys.SCOPES)}; repeat for more.")],
     expires_in_days: Annotated[int | None, typer.Option(min=1, max=MAX_LIFETIME_DAYS)] = None,
-) -> None:
+) -> Answer:
     """Make an API key and print it, alone, on stdout. It cannot be shown again."""
     lifetime = timedelta(days=expires_in_days) if expires_in_days else None
-    print(  # noqa: T201  nothing but the key, for scripts
-        asyncio.run(create_key(_key_settings(), service, scope, lifetime))
-    )
+    return alone("key", asyncio.run(create_key(_key_settings(), service, scope, lifetime)))
 
 
 @group.command("list")
-def list_keys(service: OfService = None, *, as_json: AsJson = False) -> None:
+@answering
+def list_keys(service: OfService = None) -> Answer:
     """List API keys: their ids, services and scopes, never the keys."""
     found = asyncio.run(keys_of(_key_settings(), service))
-    show(_KEY, [_key_row(key) for key in found], as_json=as_json)
+    return table(_KEY, [_key_row(key) for key in found])
 
 
 @group.command()
-def revoke(id: Annotated[str, typer.Argument(help="Its id, or the key itself.")]) -> None:
+@answering
+def revoke(id: Annotated[str, typer.Argument(help="Its id, or the key itself.")]) -> Answer:
     """Revoke the API key with this id, for good."""
     revoked = asyncio.run(revoke_key(_key_settings(), id))
     if revoked is None:
         raise SettingsError("there is no API key with this id; see notifier keys list")
-    say(f"Revoked {revoked}.")
+    return told(f"Revoked {revoked}.", id=revoked)
 
 
 async def create_key(
@@ -97,7 +99,7 @@ async def working_key(settings: KeySettings, kept: str | None) -> str:
     return await create_key(settings, development.SERVICE, keys.SCOPES, None)
 
 
-def _key_row(key: ApiKey) -> Mapping[str, Cell]:
+def _key_row(key: ApiKey) -> Mapping[str, object]:
     return {
         "id": key.id,
         "service": key.service,

@@ -9,8 +9,9 @@ from uuid import UUID
 import typer
 
 from notifier.clock import SystemClock
+from notifier.commands.answering import answering
 from notifier.commands.checking import check_service, named, variable_of
-from notifier.commands.showing import AsJson, Cell, say, show
+from notifier.commands.showing import Answer, alone, table
 from notifier.composition.drafting import make_drafter
 from notifier.composition.resources import open_stores
 from notifier.composition.settings import read_settings
@@ -33,19 +34,18 @@ class NoSuchNotificationError(NotifierError):
 
 
 @group.command()
+@answering
 def status(
     id: Annotated[UUID, typer.Argument(help="Its id, as it was answered.")],
-    *,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """Say where a notification stands, and how it came there; never its address or content."""
     found, timeline = asyncio.run(story_of(DatabaseSettings.from_env(os.environ), id))
-    if not as_json:
-        say(f"{found.status}: {found.channel} of {found.service}, attempts: {found.attempts}")
-    show(_STEP, [_step_row(each) for each in timeline], as_json=as_json)
+    above = f"{found.status}: {found.channel} of {found.service}, attempts: {found.attempts}"
+    return table(_STEP, [_step_row(each) for each in timeline], above=above)
 
 
 @group.command()
+@answering
 def send(
     *,
     service: Annotated[str, typer.Option(help="The service that it is of.")],
@@ -77,7 +77,7 @@ def send(
         list[str] | None, typer.Option(help="name=value, of an email; repeat for more.")
     ] = None,
     priority: Annotated[Lane, typer.Option(help="How urgent it is.")] = Lane.NORMAL,
-) -> None:
+) -> Answer:
     """Accept a notification as the API would, and print its id, alone. A relay publishes it."""
     draft = Draft(
         channel=type,
@@ -94,8 +94,7 @@ def send(
         headers=dict(named(each, "--header") for each in header) if header else None,
         lane=priority,
     )
-    id = asyncio.run(accept(read_settings(os.environ), service, draft))
-    print(id)  # noqa: T201  nothing but the id, for scripts
+    return alone("id", asyncio.run(accept(read_settings(os.environ), service, draft)))
 
 
 async def accept(settings: Settings, service: str, draft: Draft) -> UUID:
@@ -138,7 +137,7 @@ async def story_of(settings: DatabaseSettings, id: UUID) -> Story:
         return found, await stores.queries.timeline(id)
 
 
-def _step_row(entry: TimelineEntry) -> Mapping[str, Cell]:
+def _step_row(entry: TimelineEntry) -> Mapping[str, object]:
     return {
         "at": entry.at,
         "event": entry.event,

@@ -14,8 +14,9 @@ from notifier.access.operators import GRANTS, MAX_LOGIN_CHARS, Operator, Role, i
 from notifier.access.passwords import MAX_CHARS, Passwords, flaw_of
 from notifier.api.console.layout import CONSOLE
 from notifier.api.console.welcoming import WELCOME
+from notifier.commands.answering import answering
 from notifier.commands.checking import check_service
-from notifier.commands.showing import AsJson, Cell, say, show
+from notifier.commands.showing import Answer, alone, table, told
 from notifier.composition.resources import open_stores
 from notifier.composition.stores import Stores
 from notifier.errors import SettingsError
@@ -50,17 +51,19 @@ InviteAt: TypeAlias = Annotated[
 
 
 @group.command("list")
-def list_operators(*, as_json: AsJson = False) -> None:
+@answering
+def list_operators() -> Answer:
     """List operators: what they may, and whether they are let in."""
 
-    async def read() -> list[Mapping[str, Cell]]:
+    async def read() -> list[Mapping[str, object]]:
         async with _stores() as stores:
             return [_row(each) for each in await stores.operators.list()]
 
-    show(_COLUMNS, asyncio.run(read()), as_json=as_json)
+    return table(_COLUMNS, asyncio.run(read()))
 
 
 @group.command()
+@answering
 def add(
     login: Login,
     role: OfRole,
@@ -69,7 +72,7 @@ def add(
     every_service: EveryService = False,
     password_stdin: FromStdin = False,
     invite_at: InviteAt = None,
-) -> None:
+) -> Answer:
     """Add an operator, with a password that is asked for, or a link to set one."""
     check_service(service)
     if not is_login(login):
@@ -79,15 +82,18 @@ def add(
         )
     password = None if invite_at else _asked(login, from_stdin=password_stdin)
     asyncio.run(_add(login, role, service, password, every_service=every_service))
-    say(f"Added {login}, {role}.")
-    if invite_at:
-        _print_link(login, invite_at)
+    link = _link(login, invite_at) if invite_at else None
+    return Answer(
+        value={"login": login, "role": role, "service": service, "link": link},
+        words=[f"Added {login}, {role}.", *([link] if link else ())],
+    )
 
 
 @group.command()
+@answering
 def assign(
     login: Login, role: OfRole, service: OfService, *, every_service: EveryService = False
-) -> None:
+) -> Answer:
     """Give an operator another role or service, from their next request on."""
     check_service(service)
 
@@ -95,11 +101,12 @@ def assign(
         return await stores.operators.assign(login, role, service, sees_every_service=every_service)
 
     _do(change)
-    say(f"{login} is {role} now.")
+    return told(f"{login} is {role} now.", login=login, role=role, service=service)
 
 
 @group.command()
-def password(login: Login, *, password_stdin: FromStdin = False) -> None:
+@answering
+def password(login: Login, *, password_stdin: FromStdin = False) -> Answer:
     """Set an operator's password, and sign them out everywhere."""
     given = _asked(login, from_stdin=password_stdin)
 
@@ -107,44 +114,49 @@ def password(login: Login, *, password_stdin: FromStdin = False) -> None:
         return await stores.operators.set_password(login, await Passwords().hashed(given))
 
     _do(change)
-    say(f"Set the password of {login}.")
+    return told(f"Set the password of {login}.", login=login)
 
 
 @group.command()
+@answering
 def invite(
     login: Login,
     at: Annotated[str, typer.Option(metavar="URL", help="Where the API is.")],
-) -> None:
+) -> Answer:
     """Print a link, alone, by which an operator sets a password, once and within a day."""
-    _print_link(login, at)
+    return alone("link", _link(login, at))
 
 
 @group.command()
-def disable(login: Login) -> None:
+@answering
+def disable(login: Login) -> Answer:
     """Let an operator in no longer, and sign them out everywhere."""
     _do(lambda stores: stores.operators.disable(login))
-    say(f"{login} is let in no longer.")
+    return told(f"{login} is let in no longer.", login=login, state="disabled")
 
 
 @group.command()
-def enable(login: Login) -> None:
+@answering
+def enable(login: Login) -> Answer:
     """Let an operator in again."""
     _do(lambda stores: stores.operators.enable(login))
-    say(f"{login} is let in again.")
+    return told(f"{login} is let in again.", login=login, state="enabled")
 
 
 @group.command()
-def remove(login: Login) -> None:
+@answering
+def remove(login: Login) -> Answer:
     """Remove an operator. What they did stays in the audit log."""
     _do(lambda stores: stores.operators.remove(login))
-    say(f"Removed {login}.")
+    return told(f"Removed {login}.", login=login)
 
 
 @group.command()
-def sessions(login: Login, *, as_json: AsJson = False) -> None:
+@answering
+def sessions(login: Login) -> Answer:
     """List where an operator is signed in."""
 
-    async def read() -> list[Mapping[str, Cell]]:
+    async def read() -> list[Mapping[str, object]]:
         async with _stores() as stores:
             found = await stores.sessions.list(login=login)
         return [
@@ -158,18 +170,20 @@ def sessions(login: Login, *, as_json: AsJson = False) -> None:
             for it in found
         ]
 
-    show(_SESSION, asyncio.run(read()), as_json=as_json)
+    return table(_SESSION, asyncio.run(read()))
 
 
 @group.command("sign-out")
-def sign_out(login: Login) -> None:
+@answering
+def sign_out(login: Login) -> Answer:
     """Sign an operator out everywhere."""
 
     async def end() -> int:
         async with _stores() as stores:
             return await stores.sessions.end_all(login=login)
 
-    say(f"Ended {asyncio.run(end())} of {login}'s sessions.")
+    ended = asyncio.run(end())
+    return told(f"Ended {ended} of {login}'s sessions.", login=login, ended=ended)
 
 
 async def _add(
@@ -188,7 +202,7 @@ async def _add(
             raise SettingsError(f"somebody is called {login!r} already; see notifier operators")
 
 
-def _print_link(login: str, at: str) -> None:
+def _link(login: str, at: str) -> str:
     settings = KeySettings.from_env(os.environ)
     invitations = Invitations(settings.key_pepper.get_secret_value().encode())
 
@@ -200,8 +214,7 @@ def _print_link(login: str, at: str) -> None:
                 raise _unknown()
             return invitations.token(operator, stores.clock.now())
 
-    link = f"{at.rstrip('/')}{CONSOLE}{WELCOME}?token={asyncio.run(make())}"
-    print(link)  # noqa: T201  nothing but the link, for scripts
+    return f"{at.rstrip('/')}{CONSOLE}{WELCOME}?token={asyncio.run(make())}"
 
 
 def _do(change: Callable[[Stores], Awaitable[bool]]) -> None:
@@ -229,7 +242,7 @@ def _asked(login: str, *, from_stdin: bool) -> str:
     if from_stdin:
         given = sys.stdin.readline(MAX_CHARS + 2).rstrip("\r\n")
     elif sys.stdin.isatty():
-        given = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        given = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     else:
         raise SettingsError("give the password with --password-stdin, or run this on a terminal")
     if flaw := flaw_of(given, login):
@@ -241,7 +254,7 @@ def _unknown() -> SettingsError:
     return SettingsError("there is no operator of this login; see notifier operators list")
 
 
-def _row(it: Operator) -> Mapping[str, Cell]:
+def _row(it: Operator) -> Mapping[str, object]:
     return {
         "login": it.login,
         "role": it.role.value,

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from notifier.commands.answering import answering
 from notifier.commands.calling import ActingFor, ApiClient, ApiError, AtUrl
 from notifier.commands.hours import NONE, Hours, OnDays, hours_of
-from notifier.commands.showing import AsJson, Cell, say, show
+from notifier.commands.showing import Answer, table, told
 from notifier.notification.model import Channel
 
 group = typer.Typer(help="What people want, and when they are left in peace.", no_args_is_help=True)
@@ -36,19 +37,18 @@ _WIRE: Final[Mapping[Choice, bool | None]] = {
 
 
 @group.command("show")
-def show_preferences(
-    user_id: UserId, *, url: AtUrl = None, service: ActingFor = None, as_json: AsJson = False
-) -> None:
+@answering
+def show_preferences(user_id: UserId, *, url: AtUrl = None, service: ActingFor = None) -> Answer:
     """Show what somebody gets of each category, and what says so."""
-    told = ApiClient.of_environment(url, service).get("recipients", user_id, _PATH)
-    if told is None:
+    found = ApiClient.of_environment(url, service).get("recipients", user_id, _PATH)
+    if found is None:
         raise ApiError("there is nobody of this id")
-    if not as_json:
-        say(f"Quiet hours: {_hours(told)}, by the clocks of {told['time_zone']}.")
-    show(_SHOWN, _rows(told["categories"]), as_json=as_json)
+    above = f"Quiet hours: {_hours(found)}, by the clocks of {found['time_zone']}."
+    return table(_SHOWN, _rows(found["categories"]), above=above)
 
 
 @group.command()
+@answering
 def choose(
     user_id: UserId,
     category: Annotated[str, typer.Argument(help="The category; * for all of them.")],
@@ -60,14 +60,16 @@ def choose(
     channel: Annotated[Channel | None, typer.Option(help="Over this channel only.")] = None,
     url: AtUrl = None,
     service: ActingFor = None,
-) -> None:
+) -> Answer:
     """Say for somebody whether they want a category."""
     chosen = {str(channel or _ANY): _WIRE[choice]}
     _change(user_id, {"choices": {category: chosen}}, url, service)
-    say(f"{category} is {choice} for {user_id}.")
+    words = f"{category} is {choice} for {user_id}."
+    return told(words, user_id=user_id, category=category, channel=channel, choice=choice)
 
 
 @group.command("quiet-hours")
+@answering
 def set_quiet_hours(
     user_id: UserId,
     hours: Hours,
@@ -75,10 +77,11 @@ def set_quiet_hours(
     on: OnDays = None,
     url: AtUrl = None,
     service: ActingFor = None,
-) -> None:
+) -> Answer:
     """Say when somebody is left in peace, by their clocks; with none, the service's hours count."""
-    _change(user_id, {"quiet_hours": hours_of(hours, on)}, url, service)
-    say(f"Quiet hours of {user_id}: {hours}.")
+    body = {"quiet_hours": hours_of(hours, on)}
+    _change(user_id, body, url, service)
+    return told(f"Quiet hours of {user_id}: {hours}.", user_id=user_id, **body)
 
 
 def _change(user_id: str, body: Mapping[str, Any], url: str | None, service: str | None) -> None:
@@ -94,7 +97,7 @@ def _hours(told: Mapping[str, Any]) -> str:
     return f"{counted['from']}-{counted['to']}, {whose}"
 
 
-def _rows(categories: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Cell]]:
+def _rows(categories: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, object]]:
     return [
         {
             "category": each["key"],

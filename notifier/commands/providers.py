@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from notifier.channels.registry import provider_names
-from notifier.commands.showing import AsJson, Cell, say, show
+from notifier.commands.answering import answering
+from notifier.commands.showing import Answer, table, told
 from notifier.composition.resources import open_stores
 from notifier.errors import SettingsError
 from notifier.providers.standing import Standing, standings
@@ -21,28 +22,31 @@ _PROVIDER = ("provider", "state", "since", "asked_again_in_s", "trips", "put_off
 
 
 @group.command("list")
-def list_providers(*, as_json: AsJson = False) -> None:
+@answering
+def list_providers() -> Answer:
     """List the provider accounts that ever were in trouble, paused or paced."""
     found = asyncio.run(troubled(DatabaseSettings.from_env(os.environ)))
-    show(_PROVIDER, [_provider_row(each) for each in found], as_json=as_json)
+    return table(_PROVIDER, [_provider_row(each) for each in found])
 
 
 @group.command()
+@answering
 def pause(
     name: str,
     reason: Annotated[str, typer.Option(help="Why, for other operators.")] = "paused by hand",
-) -> None:
+) -> Answer:
     """Ask a provider no more until it is resumed. What waits for it keeps its attempts."""
     settings = DatabaseSettings.from_env(os.environ)
     asyncio.run(pause_provider(settings, name, reason))
-    say(f"Paused {name}.")
+    return told(f"Paused {name}.", provider=name, state="paused")
 
 
 @group.command()
-def resume(name: str) -> None:
+@answering
+def resume(name: str) -> Answer:
     """End a provider's pause, and close its breaker."""
     asyncio.run(resume_provider(DatabaseSettings.from_env(os.environ), name))
-    say(f"Resumed {name}.")
+    return told(f"Resumed {name}.", provider=name, state="closed")
 
 
 async def troubled(settings: DatabaseSettings) -> Sequence[Standing]:
@@ -80,7 +84,7 @@ async def _check_provider(settings: DatabaseSettings, name: str) -> None:
         raise SettingsError(f"no provider {name!r}; there are {', '.join(sorted(known))}")
 
 
-def _provider_row(standing: Standing) -> Mapping[str, Cell]:
+def _provider_row(standing: Standing) -> Mapping[str, object]:
     state = standing.state
     waits = bool(state.closed_for_s) and not state.is_paused
     return {

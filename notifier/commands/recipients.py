@@ -1,6 +1,5 @@
 """The directory over the API: the people of a service."""
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ import typer
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from notifier.api.recipients.records import CSV, NDJSON, RawRecord, RecordSplitter
+from notifier.commands.answering import answering
 from notifier.commands.calling import (
     ActingFor,
     ApiClient,
@@ -20,7 +20,7 @@ from notifier.commands.calling import (
     RefusedError,
 )
 from notifier.commands.checking import json_of
-from notifier.commands.showing import AsJson, say, show
+from notifier.commands.showing import Answer, document, table, told
 from notifier.errors import NotifierError, SettingsError
 from notifier.notification.model import Channel, Lane
 
@@ -42,6 +42,7 @@ class BadRecordsError(NotifierError):
 
 
 @group.command("list")
+@answering
 def list_people(
     *,
     attribute: Annotated[
@@ -51,25 +52,26 @@ def list_people(
     channel: Annotated[str | None, typer.Option(help="Who can be reached over it.")] = None,
     url: AtUrl = None,
     service: ActingFor = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """List people, all or those who fit."""
     given = {"address": address, "channel": channel}
     filter = {name: value for name, value in given.items() if value} | _attributes(attribute or ())
     found = ApiClient.of_environment(url, service).pages("recipients", **filter)
-    show(_SHOWN, [_row(each) for each in found], as_json=as_json)
+    return table(_SHOWN, [_row(each) for each in found])
 
 
 @group.command("show")
-def show_person(user_id: UserId, *, url: AtUrl = None, service: ActingFor = None) -> None:
+@answering
+def show_person(user_id: UserId, *, url: AtUrl = None, service: ActingFor = None) -> Answer:
     """Show somebody, as JSON."""
     person = ApiClient.of_environment(url, service).get("recipients", user_id)
     if person is None:
         raise ApiError("there is nobody of this id")
-    print(json.dumps(person, indent=2, ensure_ascii=False))  # noqa: T201  the command's output
+    return document(person)
 
 
 @group.command()
+@answering
 def put(
     user_id: UserId,
     file: Annotated[
@@ -78,35 +80,38 @@ def put(
     *,
     url: AtUrl = None,
     service: ActingFor = None,
-) -> None:
+) -> Answer:
     """Add somebody, or put this in place of what is said of them."""
     client = ApiClient.of_environment(url, service)
     client.put("recipients", user_id, body=_document(file), if_match=None)
-    say(f"There is {user_id}.")
+    return told(f"There is {user_id}.", user_id=user_id)
 
 
 @group.command()
-def delete(user_id: UserId, *, url: AtUrl = None, service: ActingFor = None) -> None:
+@answering
+def delete(user_id: UserId, *, url: AtUrl = None, service: ActingFor = None) -> Answer:
     """Take somebody out, with all their ids."""
     ApiClient.of_environment(url, service).delete("recipients", user_id)
-    say("They are gone.")
+    return told("They are gone.", user_id=user_id)
 
 
 @group.command()
+@answering
 def merge(
     user_id: UserId,
     from_id: Annotated[str, typer.Argument(help="Who turned out to be the same person.")],
     *,
     url: AtUrl = None,
     service: ActingFor = None,
-) -> None:
+) -> Answer:
     """Make one person of two: all that the second has is the first's. Safe to run again."""
     client = ApiClient.of_environment(url, service)
     client.post("recipients", user_id, "merge", body={"from": from_id})
-    say(f"{from_id} is {user_id}.")
+    return told(f"{from_id} is {user_id}.", user_id=user_id, merged=from_id)
 
 
 @group.command()
+@answering
 def explain(
     user_id: UserId,
     *,
@@ -117,19 +122,18 @@ def explain(
     priority: Annotated[Lane, typer.Option(help="How urgent it is.")] = Lane.NORMAL,
     url: AtUrl = None,
     service: ActingFor = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """Say whether something would reach somebody, what decides that, and what was looked at."""
     asked = {"channel": channel, "category": category, "template": template, "at": at}
     body = {name: value for name, value in asked.items() if value} | {"priority": priority}
     client = ApiClient.of_environment(url, service)
-    told = client.post("recipients", user_id, "explain", body=body)
-    if not as_json:
-        say(f"{told['decision']}: {told['detail']} ({told['row']})")
-    show(_CONSULTED, told["rows"], as_json=as_json)
+    found = client.post("recipients", user_id, "explain", body=body)
+    above = f"{found['decision']}: {found['detail']} ({found['row']})"
+    return table(_CONSULTED, found["rows"], above=above)
 
 
 @group.command("import")
+@answering
 def import_file(
     file: Annotated[
         Path,
@@ -144,7 +148,7 @@ def import_file(
     from_line: Annotated[int, typer.Option(min=1, help="Pass over what is before it.")] = 1,
     url: AtUrl = None,
     service: ActingFor = None,
-) -> None:
+) -> Iterator[Answer]:
     """Put all people of a file. Goes on by itself after an outage, and is safe to run again."""
     client = ApiClient.of_environment(url, service)
     type = CSV if file.suffix.lower() == ".csv" else NDJSON
@@ -156,7 +160,7 @@ def import_file(
             raise
         except ApiError as error:
             raise ApiError(f"{error}; go on with --from-line {part.first_line}") from None
-        say(f"Up to line {part.last_line}: {count.words()}.")
+        yield count.told(part.last_line)
     if count.wrong:
         raise BadRecordsError("; ".join([f"{count.rejected} rejected", *count.wrong]))
 
@@ -205,10 +209,18 @@ class _Count:
             words = f"{each['pointer']} {each['detail']}".strip()
             self.wrong.append(f"line {part.line_in_file(each['line'])}: {words}")
 
-    def words(self) -> str:
-        return (
+    def told(self, line: int) -> Answer:
+        words = (
             f"{self.created} created, {self.updated} updated, {self.unchanged} unchanged, "
             f"{self.rejected} rejected"
+        )
+        return told(
+            f"Up to line {line}: {words}.",
+            line=line,
+            created=self.created,
+            updated=self.updated,
+            unchanged=self.unchanged,
+            rejected=self.rejected,
         )
 
 

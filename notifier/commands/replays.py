@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
-import orjson
 import typer
 
-from notifier.commands.showing import AsJson, Cell, OfService, say, show
+from notifier.commands.answering import answering
+from notifier.commands.showing import Answer, OfService, table, told
 from notifier.composition.resources import open_stores
 from notifier.errors import NotifierError
 from notifier.idempotency import NotFound
@@ -37,23 +37,24 @@ class WrongReplayStateError(NotifierError):
 
 
 @group.command("list")
+@answering
 def list_replays(
     *,
     service: OfService = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many at most.")] = 50,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """List the newest replays."""
 
     async def work() -> list[StoredReplay]:
         async with open_stores(DatabaseSettings.from_env(os.environ)) as stores:
             return list(await stores.replays.list(service=service, limit=limit, after=None))
 
-    show(_REPLAY, [_row(each) for each in asyncio.run(work())], as_json=as_json)
+    return table(_REPLAY, [_row(each) for each in asyncio.run(work())])
 
 
 @group.command("show")
-def show_one(id: Id, *, as_json: AsJson = False) -> None:
+@answering
+def show_one(id: Id) -> Answer:
     """Show how far a replay is, and where its notifications stand."""
 
     async def work() -> StoredReplay | NotFound:
@@ -66,44 +67,44 @@ def show_one(id: Id, *, as_json: AsJson = False) -> None:
     by_status = {status.value: count for status, count in found.by_status.items()}
     skipped = {why.value: count for why, count in found.counts.skipped.items()}
     row: dict[str, Any] = {**_row(found), "skipped": skipped, "by_status": by_status}
-    if as_json:
-        text = orjson.dumps(row, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode()
-        print(text)  # noqa: T201  the command's output
-        return
-    for name, value in row.items():
-        words = ", ".join(f"{each} {n}" for each, n in value.items()) if _is_map(value) else value
-        say(f"{name.replace('_', ' ')}: {'' if words is None else words}")
+    return Answer(value=row, words=[_line(name, value) for name, value in row.items()])
 
 
-def _is_map(value: object) -> bool:
-    return isinstance(value, dict)
+def _line(name: str, value: Any) -> str:
+    is_map = isinstance(value, dict)
+    words = ", ".join(f"{each} {n}" for each, n in value.items()) if is_map else value
+    return f"{name.replace('_', ' ')}: {'' if words is None else words}"
 
 
 @group.command()
-def pause(id: Id, *, as_json: AsJson = False) -> None:
+@answering
+def pause(id: Id) -> Answer:
     """Try no more again for now; what was tried again goes on."""
-    _move(id, State.PAUSED, "It is paused.", as_json=as_json)
+    return _move(id, State.PAUSED, "It is paused.")
 
 
 @group.command()
-def resume(id: Id, *, as_json: AsJson = False) -> None:
+@answering
+def resume(id: Id) -> Answer:
     """Go on where it was paused."""
-    _move(id, State.RUNNING, "It goes on.", as_json=as_json)
+    return _move(id, State.RUNNING, "It goes on.")
 
 
 @group.command()
-def stop(id: Id, *, as_json: AsJson = False) -> None:
+@answering
+def stop(id: Id) -> Answer:
     """End it; what was tried again goes on."""
-    _move(id, State.STOPPED, "It is stopped.", as_json=as_json)
+    return _move(id, State.STOPPED, "It is stopped.")
 
 
 @group.command()
-def undo(id: Id, *, as_json: AsJson = False) -> None:
+@answering
+def undo(id: Id) -> Answer:
     """End it, and make what is not sent yet failed again; a relay does so."""
-    _move(id, State.UNDOING, "What is not sent yet is taken back.", as_json=as_json)
+    return _move(id, State.UNDOING, "What is not sent yet is taken back.")
 
 
-def _move(id: UUID, to: State, told: str, *, as_json: bool) -> None:
+def _move(id: UUID, to: State, words: str) -> Answer:
     async def work() -> object:
         async with open_stores(DatabaseSettings.from_env(os.environ)) as stores:
             return await stores.replays.move(id, to, service=None)
@@ -113,17 +114,14 @@ def _move(id: UUID, to: State, told: str, *, as_json: bool) -> None:
             raise _nothing()
         case Refused(state):
             raise WrongReplayStateError(f"it is {state}: that cannot be asked of it any more")
-    if as_json:
-        print(orjson.dumps({"id": str(id)}).decode())  # noqa: T201  the command's output
-    else:
-        say(told)
+    return told(words, id=id, state=to)
 
 
 def _nothing() -> NoSuchReplayError:
     return NoSuchReplayError("there is no replay of this id")
 
 
-def _row(it: StoredReplay) -> Mapping[str, Cell]:
+def _row(it: StoredReplay) -> Mapping[str, object]:
     return {
         "id": str(it.id),
         "service": it.selection.service,

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from notifier.commands.answering import answering
 from notifier.commands.checking import check_service
-from notifier.commands.showing import AsJson, Cell, say, show
+from notifier.commands.showing import Answer, table, told
 from notifier.composition.resources import open_stores
 from notifier.errors import NotifierError
 from notifier.idempotency import NotFound
@@ -31,13 +32,15 @@ class NoSuchRuleError(NotifierError):
 
 
 @group.command("list")
-def list_rules(*, as_json: AsJson = False) -> None:
+@answering
+def list_rules() -> Answer:
     """List the rules; what none is for is kept as NOTIFIER_RETENTION__* say."""
     found = asyncio.run(rules_of(DatabaseSettings.from_env(os.environ)))
-    show(_RULE, [_row(each) for each in found], as_json=as_json)
+    return table(_RULE, [_row(each) for each in found])
 
 
 @group.command("set")
+@answering
 def set_rule(
     service: Service,
     type: OfType = None,
@@ -49,21 +52,28 @@ def set_rule(
         int | None,
         typer.Option(min=LEAST_ROWS_DAYS, max=MOST_DAYS, help="Days until all goes."),
     ] = None,
-) -> None:
+) -> Answer:
     """Say how long a service's notifications are kept after their end."""
     check_service(service)
     terms = Terms(content_days=content_days, rows_days=rows_days)
     rule = Rule(service=service, channel=type, terms=terms)
     asyncio.run(store_rule(DatabaseSettings.from_env(os.environ), rule))
-    say(f"{service}: content {_words(content_days)}, all of it {_words(rows_days)}.")
+    return told(
+        f"{service}: content {_words(content_days)}, all of it {_words(rows_days)}.",
+        service=service,
+        type=type,
+        content_days=content_days,
+        rows_days=rows_days,
+    )
 
 
 @group.command()
-def remove(service: Service, type: OfType = None) -> None:
+@answering
+def remove(service: Service, type: OfType = None) -> Answer:
     """Keep a service's notifications as long as others. What is gone stays gone."""
     if not asyncio.run(remove_rule(DatabaseSettings.from_env(os.environ), service, type)):
         raise NoSuchRuleError(f"{service} has no such rule")
-    say("It is gone.")
+    return told("It is gone.", service=service, type=type)
 
 
 async def rules_of(settings: DatabaseSettings) -> Sequence[StoredRule]:
@@ -88,7 +98,7 @@ def _words(days: int | None) -> str:
     return "for ever" if days is None else f"for {days} days"
 
 
-def _row(rule: StoredRule) -> Mapping[str, Cell]:
+def _row(rule: StoredRule) -> Mapping[str, object]:
     return {
         "service": rule.service,
         "type": rule.channel.value if rule.channel else None,

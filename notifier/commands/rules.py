@@ -2,13 +2,13 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from notifier.commands.answering import Steps, answering, finish
 from notifier.commands.calling import (
     ActingFor,
     ApiClient,
@@ -17,7 +17,14 @@ from notifier.commands.calling import (
     RefusedError,
 )
 from notifier.commands.rule_files import MINE, THEIRS, RuleFolder
-from notifier.commands.showing import AsJson, say, show
+from notifier.commands.showing import (
+    Answer,
+    Aside,
+    json_text,
+    refused,
+    table,
+    told,
+)
 from notifier.errors import SettingsError
 from notifier.events.rule import Rule
 from notifier.events.rule_reading import read_rule
@@ -38,44 +45,54 @@ _RULE = ("service", "name", "published", "updated_at")
 
 
 @group.command("list")
-def list_rules(*, url: AtUrl = None, service: ActingFor = None, as_json: AsJson = False) -> None:
+@answering
+def list_rules(*, url: AtUrl = None, service: ActingFor = None) -> Answer:
     """List the rules, and which version of each is in force."""
     found = ApiClient.of_environment(url, service).pages("rules")
-    show(_RULE, [{name: each[name] for name in _RULE} for each in found], as_json=as_json)
+    return table(_RULE, [{name: each[name] for name in _RULE} for each in found])
 
 
 @group.command("show")
-def show_rule(name: Name, *, url: AtUrl = None, service: ActingFor = None) -> None:
+@answering
+def show_rule(name: Name, *, url: AtUrl = None, service: ActingFor = None) -> Answer:
     """Show a rule's draft, and what keeps it from being published; exit code 1 if anything does."""
     found = ApiClient.of_environment(url, service).get("rules", name, "draft")
     if found is None:
         raise SettingsError(f"there is no rule {name}")
-    print(json.dumps(found["rule"], indent=2))  # noqa: T201  the command's output
-    _finish([_told(name, found["findings"])])
+    wrong = [Aside(f"{name}: {each['pointer']} {each['detail']}") for each in found["findings"]]
+    return Answer(
+        value={"rule": found["rule"], "findings": found["findings"]},
+        words=[json_text(found["rule"]), *wrong],
+        failing=typer.Exit(1) if wrong else None,
+    )
 
 
 @group.command()
-def publish(name: Name, *, url: AtUrl = None, service: ActingFor = None) -> None:
+@answering
+def publish(name: Name, *, url: AtUrl = None, service: ActingFor = None) -> Answer:
     """Put a rule's draft in force."""
     done = ApiClient.of_environment(url, service).post("rules", name, "publish", body={})
-    say(f"{name}: version {done['version']} is in force")
+    return _is_now(name, done["version"])
 
 
 @group.command()
+@answering
 def rollback(
     name: Name,
     version: Annotated[int, typer.Argument(help="The version that is to be in force again.")],
     *,
     url: AtUrl = None,
     service: ActingFor = None,
-) -> None:
+) -> Answer:
     """Put an earlier version in force again, as the next one."""
     client = ApiClient.of_environment(url, service)
     done = client.post("rules", name, "rollback", body={"version": version})
-    say(f"{name}: version {done['version']} is in force, which says what {version} does")
+    words = f"{name}: version {done['version']} is in force, which says what {version} does"
+    return told(words, name=name, did="published", version=done["version"])
 
 
 @group.command("dry-run")
+@answering
 def dry_run(
     name: Name,
     event: Annotated[
@@ -88,26 +105,27 @@ def dry_run(
     ] = None,
     url: AtUrl = None,
     service: ActingFor = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """Say what a rule would make of an event, and send nothing."""
     body = {"event": _event(event), "version": version}
     found = ApiClient.of_environment(url, service).post("rules", name, "dry-run", body=body)
     rows = [row for match in found["matches"] for row in _rehearsed(match)]
-    show(_REHEARSED, rows, as_json=as_json)
+    return table(_REHEARSED, rows)
 
 
 @group.command()
-def check(folder: InFolder = Path("rules"), only: Only = None) -> None:
+@answering
+def check(folder: InFolder = Path("rules"), only: Only = None) -> Iterator[Answer]:
     """Say what is wrong with a folder's rules, without a server; exit code 1 if anything is."""
     kept = RuleFolder(folder)
     names = _chosen(kept.names(), only)
     if not names:
         raise SettingsError(f"{folder}: there are no rules")
-    _finish(_read(kept, name) is not None for name in names)
+    return finish(_looked_at(kept, name) for name in names)
 
 
 @group.command()
+@answering
 def pull(
     folder: InFolder = Path("rules"),
     only: Only = None,
@@ -115,15 +133,16 @@ def pull(
     force: Force = False,
     url: AtUrl = None,
     service: ActingFor = None,
-) -> None:
+) -> Iterator[Answer]:
     """Write the server's drafts into a folder. What was changed here is left alone."""
     client, kept = ApiClient.of_environment(url, service), RuleFolder(folder)
     names = _chosen([each["name"] for each in client.pages("rules")], only)
     folder.mkdir(parents=True, exist_ok=True)
-    _finish(_pulled(client, kept, name, is_forced=force) for name in names)
+    return finish(_pulled(client, kept, name, is_forced=force) for name in names)
 
 
 @group.command()
+@answering
 def push(
     folder: InFolder = Path("rules"),
     only: Only = None,
@@ -132,18 +151,20 @@ def push(
     force: Force = False,
     url: AtUrl = None,
     service: ActingFor = None,
-) -> None:
+) -> Iterator[Answer]:
     """Write a folder's rules to the server, as drafts. What was changed there is left alone."""
     client, kept = ApiClient.of_environment(url, service), RuleFolder(folder)
 
-    def one(name: str) -> bool:
-        document = _read(kept, name)
+    def one(name: str) -> Steps:
+        document = yield from _read(kept, name)
         if document is None:
             return False
-        saved = _saved(client, kept, name, document, is_forced=force)
-        return saved is not None and _in_force(client, name, saved, is_asked=publish)
+        saved = yield from _saved(client, kept, name, document, is_forced=force)
+        if saved is None:
+            return False
+        return (yield from _in_force(client, name, saved, is_asked=publish))
 
-    _finish(map(one, _chosen(kept.names(), only)))
+    return finish(map(one, _chosen(kept.names(), only)))
 
 
 def _event(file: Path) -> Any:
@@ -176,17 +197,17 @@ def _rehearsed(match: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         }
 
 
-def _pulled(client: ApiClient, kept: RuleFolder, name: str, *, is_forced: bool) -> bool:
+def _pulled(client: ApiClient, kept: RuleFolder, name: str, *, is_forced: bool) -> Steps:
     place, there = _place(client), client.get("rules", name, "draft")
     if there is None:
         return True
     here, rule = kept.read(name), there["rule"]
     if here not in (None, rule) and not is_forced and not kept.is_agreed(place, name, here):
-        complain(f"{name}: {MINE}")
+        yield refused(name, MINE)
         return False
     if here != rule:
         kept.write(name, rule)
-        say(f"{name}: written")
+        yield told(f"{name}: written", name=name, did="written")
     kept.agree(place, name, rule)
     return True
 
@@ -198,36 +219,43 @@ def _saved(
     document: Mapping[str, Any],
     *,
     is_forced: bool,
-) -> Any:
+) -> Generator[Answer, None, Any]:
     """Write a draft, unless somebody changed the one that is there; None if it could not be."""
     place, there = _place(client), client.get("rules", name, "draft")
     if there is None or there["rule"] != document:
         may_be_lost = there is not None and not kept.is_agreed(place, name, there["rule"])
         if may_be_lost and not is_forced:
-            complain(f"{name}: {THEIRS}")
+            yield refused(name, THEIRS)
             return None
         etag = there["etag"] if there else None
-        there = _tried(
+        there = yield from _tried(
             name, lambda: client.put("rules", name, "draft", body=document, if_match=etag)
         )
         if there is None:
             return None
-        say(f"{name}: draft written")
+        yield told(f"{name}: draft written", name=name, did="draft_written")
     kept.agree(place, name, document)
     return there
 
 
-def _in_force(client: ApiClient, name: str, draft: Any, *, is_asked: bool) -> bool:
-    if not _told(name, draft["findings"]):
+def _in_force(client: ApiClient, name: str, draft: Any, *, is_asked: bool) -> Steps:
+    if not (yield from _told(name, draft["findings"])):
         return False
     if not is_asked or _is_in_force(client, name, draft):
         return True
     etag = draft["etag"]
-    done = _tried(name, lambda: client.post("rules", name, "publish", body={}, if_match=etag))
+    done = yield from _tried(
+        name, lambda: client.post("rules", name, "publish", body={}, if_match=etag)
+    )
     if done is None:
         return False
-    say(f"{name}: version {done['version']} is in force")
+    yield _is_now(name, done["version"])
     return True
+
+
+def _is_now(name: str, version: int) -> Answer:
+    words = f"{name}: version {version} is in force"
+    return told(words, name=name, did="published", version=version)
 
 
 def _is_in_force(client: ApiClient, name: str, draft: Any) -> bool:
@@ -240,35 +268,34 @@ def _is_in_force(client: ApiClient, name: str, draft: Any) -> bool:
     )
 
 
-def _read(kept: RuleFolder, name: str) -> Mapping[str, Any] | None:
+def _looked_at(kept: RuleFolder, name: str) -> Steps:
+    return (yield from _read(kept, name)) is not None
+
+
+def _read(kept: RuleFolder, name: str) -> Generator[Answer, None, Mapping[str, Any] | None]:
     """Return a rule of a folder; None, and what is wrong with it told, if it is none."""
     document = kept.read(name)
     rule = read_rule(document, ExpressionEngine().fault)
     if not isinstance(rule, Rule):
         for flaw in rule:
-            complain(f"{kept.path(name)}: /{'/'.join(map(str, flaw.path))} {flaw.words}")
+            yield refused(str(kept.path(name)), f"/{'/'.join(map(str, flaw.path))} {flaw.words}")
         return None
     assert isinstance(document, dict)  # noqa: S101  a rule is one
     return document
 
 
-def _tried(name: str, change: Callable[[], Any]) -> Any:
+def _tried(name: str, change: Callable[[], Any]) -> Generator[Answer, None, Any]:
     try:
         return change()
     except (LostRaceError, RefusedError) as error:
-        complain(f"{name}: {error}")
+        yield refused(name, str(error))
         return None
 
 
-def _told(name: str, findings: Sequence[Mapping[str, Any]]) -> bool:
+def _told(name: str, findings: Sequence[Mapping[str, Any]]) -> Steps:
     for each in findings:
-        complain(f"{name}: {each['pointer']} {each['detail']}")
+        yield refused(name, f"{each['pointer']} {each['detail']}")
     return not findings
-
-
-def complain(line: str) -> None:
-    """Print what was not done, apart from what was."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(line, markup=False)
 
 
 def _place(client: ApiClient) -> str:
@@ -280,9 +307,3 @@ def _chosen(names: Sequence[str], only: Sequence[str] | None) -> Sequence[str]:
     if unknown:
         raise SettingsError(f"there is no rule {unknown[0]}; there are {', '.join(names)}")
     return [each for each in names if only is None or each in only]
-
-
-def _finish(done: Iterable[bool]) -> None:
-    """Do each, whatever becomes of the others; exit code 1 if anything went wrong."""
-    if not all([*done]):
-        raise typer.Exit(1)

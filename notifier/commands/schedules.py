@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Annotated, Any
 
-import orjson
 import typer
 
+from notifier.commands.answering import answering
 from notifier.commands.calling import ActingFor, ApiClient, AtUrl
 from notifier.commands.checking import variable_of
-from notifier.commands.showing import AsJson, Cell, say, show
+from notifier.commands.showing import Answer, alone, document, table, told
 from notifier.errors import NotifierError, SettingsError
 from notifier.notification.model import Channel, Lane
 from notifier.schedules.schedule import CatchUp
@@ -62,6 +62,7 @@ class NoSuchScheduleError(NotifierError):
 
 
 @group.command()
+@answering
 def add(
     name: Annotated[str, typer.Argument(help="What people call it.")],
     template: Annotated[str, typer.Argument(help="A published template.")],
@@ -85,7 +86,7 @@ def add(
     priority: Priority = None,
     url: AtUrl = None,
     service: ActingFor = None,
-) -> None:
+) -> Answer:
     """Add a schedule, and print its id, alone."""
     to = {"user_id": user, "recipient": recipient, "topic": topic, "type": type}
     body = {
@@ -100,10 +101,11 @@ def add(
         **_given({"catch_up_within_s": catch_up_within, "priority": priority}),
     }
     answer = ApiClient.of_environment(url, service).post("schedules", body=body)
-    print(answer["id"])  # noqa: T201  the command's output
+    return alone("id", answer["id"])
 
 
 @group.command()
+@answering
 def change(
     id: Id,
     *,
@@ -121,7 +123,7 @@ def change(
     catch_up_within: CatchUpWithin = None,
     priority: Priority = None,
     url: AtUrl = None,
-) -> None:
+) -> Answer:
     """Change what is said, and leave the rest as it is."""
     body = {
         "when": _when(cron, at, on) if cron or at or on else None,
@@ -138,75 +140,82 @@ def change(
     }
     if not (said := _given(body)):
         raise SettingsError("say what to change: see notifier schedules change --help")
-    ApiClient.of_environment(url, None).patch("schedules", id, body=said)
-    say("It is changed.")
+    changed = ApiClient.of_environment(url, None).patch("schedules", id, body=said)
+    return told("It is changed.", **changed)
 
 
 @group.command("show")
-def show_one(id: Id, *, url: AtUrl = None) -> None:
+@answering
+def show_one(id: Id, *, url: AtUrl = None) -> Answer:
     """Show a schedule, as JSON."""
-    print(_json(_found(id, url)))  # noqa: T201  the command's output
+    return document(_found(id, url))
 
 
 @group.command("list")
-def list_schedules(
-    *, url: AtUrl = None, service: ActingFor = None, as_json: AsJson = False
-) -> None:
+@answering
+def list_schedules(*, url: AtUrl = None, service: ActingFor = None) -> Answer:
     """List the newest schedules."""
     found = ApiClient.of_environment(url, service).pages("schedules")
     rows = [_row(each) for each in islice(found, _MOST_LISTED)]
-    show(_SCHEDULE, rows, as_json=as_json)
+    return table(_SCHEDULE, rows)
 
 
 @group.command("next")
+@answering
 def show_next(
     id: Id,
     *,
     count: Annotated[int, typer.Option(help="How many.")] = 10,
     url: AtUrl = None,
-) -> None:
+) -> Answer:
     """Say when a schedule is due next, in words and by the clock."""
     schedule = _found(id, url)
     slots = ApiClient.of_environment(url, None).get("schedules", id, "next", count=str(count))
-    say(schedule["explained"])
-    for slot in slots["items"] if slots else ():
-        print(slot)  # noqa: T201  the command's output
+    items = slots["items"] if slots else []
+    explained = schedule["explained"]
+    value = {"explained": explained, "items": items}
+    return Answer(value=value, words=[explained, *map(str, items)])
 
 
 @group.command()
-def runs(id: Id, *, url: AtUrl = None, as_json: AsJson = False) -> None:
+@answering
+def runs(id: Id, *, url: AtUrl = None) -> Answer:
     """List what became of a schedule's last slots."""
     found = ApiClient.of_environment(url, None).pages("schedules", id, "runs")
     rows = [{name: each[name] for name in _RUN} for each in islice(found, _MOST_LISTED)]
-    show(_RUN, rows, as_json=as_json)
+    return table(_RUN, rows)
 
 
 @group.command()
-def pause(id: Id, *, url: AtUrl = None) -> None:
+@answering
+def pause(id: Id, *, url: AtUrl = None) -> Answer:
     """Let it be due no more."""
-    ApiClient.of_environment(url, None).post("schedules", id, "pause", body=None)
-    say("It is paused.")
+    paused = ApiClient.of_environment(url, None).post("schedules", id, "pause", body=None)
+    return told("It is paused.", **paused)
 
 
 @group.command()
-def resume(id: Id, *, url: AtUrl = None) -> None:
+@answering
+def resume(id: Id, *, url: AtUrl = None) -> Answer:
     """Let it be due again, from now on."""
     answer = ApiClient.of_environment(url, None).post("schedules", id, "resume", body=None)
-    say(f"It is due next at {answer['next_at']}.")
+    return told(f"It is due next at {answer['next_at']}.", **answer)
 
 
 @group.command("run-now")
-def run_now(id: Id, *, url: AtUrl = None) -> None:
+@answering
+def run_now(id: Id, *, url: AtUrl = None) -> Answer:
     """Send what it sends, now, and print the id of what was made, alone."""
     answer = ApiClient.of_environment(url, None).post("schedules", id, "run-now", body=None)
-    print(answer["notification_id"] or answer["broadcast_id"])  # noqa: T201  the command's output
+    return Answer(value=answer, words=[answer["notification_id"] or answer["broadcast_id"]])
 
 
 @group.command()
-def delete(id: Id, *, url: AtUrl = None) -> None:
+@answering
+def delete(id: Id, *, url: AtUrl = None) -> Answer:
     """Remove it with its runs; what was made of them is sent."""
     ApiClient.of_environment(url, None).delete("schedules", id)
-    say("It is gone.")
+    return told("It is gone.", id=id)
 
 
 def _found(id: str, url: str | None) -> Mapping[str, Any]:
@@ -228,11 +237,7 @@ def _given(values: Mapping[str, object]) -> Mapping[str, object]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _row(schedule: Mapping[str, Any]) -> Mapping[str, Cell]:
+def _row(schedule: Mapping[str, Any]) -> Mapping[str, object]:
     to = schedule["to"]
     whom = to.get("user_id") or to.get("topic") or to.get("recipient")
     return {name: {**schedule, "to": f"{whom} ({to['type']})"}[name] for name in _SCHEDULE}
-
-
-def _json(value: object) -> str:
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()

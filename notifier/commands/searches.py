@@ -12,8 +12,9 @@ from uuid import UUID
 import typer
 
 from notifier.clock import SystemClock
+from notifier.commands.answering import answering
 from notifier.commands.checking import named
-from notifier.commands.showing import AsJson, Cell, OfService, show
+from notifier.commands.showing import Answer, OfService, Written, alone, table
 from notifier.composition.drafting import make_drafter
 from notifier.composition.resources import open_stores
 from notifier.composition.settings import read_settings
@@ -39,6 +40,7 @@ class NotForwardedError(NotifierError):
 
 
 @group.command("list")
+@answering
 def list_notifications(
     *,
     id: Annotated[UUID | None, typer.Option(help="This one.")] = None,
@@ -68,8 +70,7 @@ def list_notifications(
     export: Annotated[
         Form | None, typer.Option(help="Write all that match, with recipients and metadata.")
     ] = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer | Written:
     """List the newest that match, without address and content."""
     filter = NotificationFilter(
         id=id,
@@ -90,20 +91,22 @@ def list_notifications(
     )
     settings = DatabaseSettings.from_env(os.environ)
     if export:
-        asyncio.run(_export(settings, filter, service, export))
-    else:
-        found = asyncio.run(_newest(settings, filter, service, limit))
-        show(_SHOWN, [_row(each) for each in found], as_json=as_json)
+        return Written(
+            lambda: asyncio.run(_export(settings, filter, service, export)),
+            is_json=export is Form.NDJSON,
+        )
+    found = asyncio.run(_newest(settings, filter, service, limit))
+    return table(_SHOWN, [_row(each) for each in found])
 
 
 @group.command()
+@answering
 def forward(
     id: Annotated[UUID, typer.Argument(help="One that has come to its end.")],
     recipient: Annotated[str, typer.Option(help="Another address of its channel.")],
-) -> None:
+) -> Answer:
     """Send what one said to another address, as a new one, and print that one's id."""
-    made = asyncio.run(_forward(read_settings(os.environ), id, recipient))
-    print(made)  # noqa: T201  nothing but the id, for scripts
+    return alone("id", asyncio.run(_forward(read_settings(os.environ), id, recipient)))
 
 
 async def _forward(settings: Settings, id: UUID, recipient: str) -> UUID:
@@ -154,7 +157,7 @@ def _utc(time: datetime | None) -> datetime | None:
     return time.replace(tzinfo=UTC) if time else None
 
 
-def _row(it: Notification) -> Mapping[str, Cell]:
+def _row(it: Notification) -> Mapping[str, object]:
     fault = it.fault
     return {
         "id": str(it.id),

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from notifier.commands.answering import answering
 from notifier.commands.checking import check_service
-from notifier.commands.showing import AsJson, Cell, OfService, say, show
+from notifier.commands.showing import Answer, OfService, table, told
 from notifier.composition.resources import open_stores
 from notifier.errors import NotifierError, SettingsError
 from notifier.idempotency import NotFound
@@ -39,13 +40,15 @@ class NoSuchSenderError(NotifierError):
 
 
 @group.command("list")
-def list_senders(service: OfService = None, *, as_json: AsJson = False) -> None:
+@answering
+def list_senders(service: OfService = None) -> Answer:
     """List as whom services may send."""
     found = asyncio.run(senders_of(DatabaseSettings.from_env(os.environ), service))
-    show(_SENDER, [_sender_row(each) for each in found], as_json=as_json)
+    return table(_SENDER, [_sender_row(each) for each in found])
 
 
 @group.command("set")
+@answering
 def set_sender(
     name: Name,
     address: Annotated[str, typer.Argument(help="The From address, alone.")],
@@ -55,21 +58,23 @@ def set_sender(
         str | None,
         typer.Option(help="Where answers go, such as 'Help <help@shop.example>'."),
     ] = None,
-) -> None:
+) -> Answer:
     """Let a service send as an address. What was accepted before is sent as it was."""
     settings = DatabaseSettings.from_env(os.environ)
     sender = _sender(service, name, address, display_name, reply_to)
     asyncio.run(store_sender(settings, sender))
-    say(f"{service} may send as {sender.mailbox}, {name}.")
+    words = f"{service} may send as {sender.mailbox}, {name}."
+    return told(words, service=service, name=name, address=sender.mailbox.address)
 
 
 @group.command()
-def remove(name: Name, service: Service) -> None:
+@answering
+def remove(name: Name, service: Service) -> Answer:
     """Let nothing new be sent as this one. What was accepted before is sent as it was."""
     settings = DatabaseSettings.from_env(os.environ)
     if not asyncio.run(remove_sender(settings, service, name)):
         raise NoSuchSenderError(f"{service} has no sender of this name")
-    say("It is gone.")
+    return told("It is gone.", service=service, name=name)
 
 
 async def senders_of(settings: DatabaseSettings, service: str | None) -> Sequence[StoredSender]:
@@ -118,7 +123,7 @@ def _read(name: str, read: Callable[[], Mailbox]) -> Mailbox:
         raise SettingsError(f"{name}: {error}") from error
 
 
-def _sender_row(sender: StoredSender) -> Mapping[str, Cell]:
+def _sender_row(sender: StoredSender) -> Mapping[str, object]:
     return {
         "service": sender.service,
         "name": sender.name,

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from notifier.clock import SystemClock
-from notifier.commands.showing import AsJson, Cell, show
+from notifier.commands.answering import answering
+from notifier.commands.showing import Answer, table
 from notifier.composition.resources import open_stores
 from notifier.notification.model import Channel, Lane
 from notifier.notification.statistics import StatisticsFilter, Step, Tally
@@ -24,6 +25,7 @@ _SHARES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}
 
 
 @group.command()
+@answering
 def statistics(
     *,
     step: Annotated[Step, typer.Option(help="By the minute, the hour or the day.")] = Step.HOUR,
@@ -37,8 +39,7 @@ def statistics(
     service: Annotated[str | None, typer.Option(help="Of this service.")] = None,
     type: Annotated[Channel | None, typer.Option(help="Of this channel.")] = None,
     priority: Annotated[Lane | None, typer.Option(help="Of this lane.")] = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """Say how many were accepted, sent and failed over time, and how fast."""
     end = before.replace(tzinfo=UTC) if before else SystemClock().now()
     asked = StatisticsFilter(
@@ -50,7 +51,7 @@ def statistics(
         lane=priority,
     )
     found = asyncio.run(tallies(DatabaseSettings.from_env(os.environ), asked))
-    show(_COLUMNS, [_row(each) for each in found], as_json=as_json)
+    return table(_COLUMNS, [_row(each) for each in found])
 
 
 async def tallies(settings: DatabaseSettings, asked: StatisticsFilter) -> Sequence[Tally]:
@@ -59,7 +60,7 @@ async def tallies(settings: DatabaseSettings, asked: StatisticsFilter) -> Sequen
         return await stores.statistics.list(asked)
 
 
-def _row(tally: Tally) -> Mapping[str, Cell]:
+def _row(tally: Tally) -> Mapping[str, object]:
     shares = {name: tally.delivery.quantile(share) for name, share in _SHARES.items()}
     return {
         "at": tally.at,

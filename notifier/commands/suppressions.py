@@ -9,8 +9,9 @@ import typer
 
 from notifier.audience.recipient import normalise
 from notifier.audience.suppression import Lifted, Protected, Suppression, SuppressionPlace
+from notifier.commands.answering import answering
 from notifier.commands.checking import check_service
-from notifier.commands.showing import AsJson, Cell, OfService, say, show
+from notifier.commands.showing import Answer, OfService, table, told
 from notifier.composition.resources import open_stores
 from notifier.errors import NotifierError, RecipientError, SettingsError
 from notifier.notification.model import Channel
@@ -35,38 +36,39 @@ class NotListedError(NotifierError):
 
 
 @group.command("list")
+@answering
 def list_suppressions(
     service: OfService = None,
     type: Annotated[Channel | None, typer.Option(help="Only this channel.")] = None,
     recipient: Annotated[str | None, typer.Option(help="Only this address.")] = None,
     reason: Annotated[SuppressionReason | None, typer.Option(help="Only those for this.")] = None,
-    *,
-    as_json: AsJson = False,
-) -> None:
+) -> Answer:
     """List the addresses that services must not send to, and why.
 
     What is left of an erased one is shown as `erased:` and its hash.
     """
     settings = ListSettings.from_env(os.environ)
     found = asyncio.run(suppressed_by(settings, service, type, recipient, reason))
-    show(_SUPPRESSION, [_suppression_row(each) for each in found], as_json=as_json)
+    return table(_SUPPRESSION, [_suppression_row(each) for each in found])
 
 
 @group.command()
+@answering
 def add(
     recipient: str,
     service: Annotated[str, typer.Option(help="The service that must not send to it.")],
     type: Annotated[Channel, typer.Option(help="The channel.")],
     reason: Annotated[SuppressionReason, typer.Option(help="Why.")] = SuppressionReason.MANUAL,
     category: OfCategory = None,
-) -> None:
+) -> Answer:
     """Send nothing to an address any more. Safe to run again."""
     settings = ListSettings.from_env(os.environ)
     asyncio.run(add_suppression(settings, service, type, recipient, reason, category))
-    say("It is on the list.")
+    return told("It is on the list.", service=service, type=type, category=category, reason=reason)
 
 
 @group.command()
+@answering
 def remove(
     recipient: str,
     service: Annotated[str, typer.Option(help="Whose list it is on.")],
@@ -75,13 +77,13 @@ def remove(
     reason: Annotated[
         str | None, typer.Option(help="Why; needed where the recipient asked not to be sent to.")
     ] = None,
-) -> None:
+) -> Answer:
     """Send to an address again."""
     settings = ListSettings.from_env(os.environ)
     removal = remove_suppression(settings, service, type, recipient, category, reason)
     if not asyncio.run(removal):
         raise NotListedError("it is not on this list; see notifier suppressions list")
-    say("It is off the list.")
+    return told("It is off the list.", service=service, type=type, category=category)
 
 
 async def suppressed_by(
@@ -172,7 +174,7 @@ def _address(channel: Channel, recipient: str) -> str:
         raise SettingsError(f"recipient: {error}") from error
 
 
-def _suppression_row(suppression: Suppression) -> Mapping[str, Cell]:
+def _suppression_row(suppression: Suppression) -> Mapping[str, object]:
     return {
         "service": suppression.service,
         "type": suppression.channel.value,

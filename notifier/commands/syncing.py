@@ -1,20 +1,20 @@
 """Templates of a folder and of a server, brought together without losing anyone's changes."""
 
 import difflib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import ValidationError
-from rich.console import Console
 
 from notifier.api.templates.shapes import ContentShape, ContentView
+from notifier.commands.answering import Steps
 from notifier.commands.calling import ApiClient, ApiError, LostRaceError, RefusedError
 from notifier.commands.folders import TemplateFolder
-from notifier.commands.showing import say
+from notifier.commands.showing import Answer, refused, told
 from notifier.content.encoding import Document
 from notifier.content.folder import (
     DESCRIPTION,
@@ -122,30 +122,32 @@ class Pushing:
     renewed: set[str] = field(default_factory=set)
     """What was published: whatever takes it in is published again, too."""
 
-    def push(self, name: str) -> bool:
+    def push(self, name: str) -> Steps:
         """Write one, and publish it if that is asked for; False if anything went wrong."""
         content = content_of(self.source, name)
         if not isinstance(content, Content):
-            return tell(self.source, name, content)
+            return (yield from tell(self.source, name, content))
         try:
-            draft = self._written(name, _document(content))
+            draft = yield from self._written(name, _document(content))
         except (LostRaceError, RefusedError) as error:
-            complain(f"{name}: {error}")
+            yield refused(name, str(error))
             return False
         self.agree(name, digest(draft.files))
         if waits_for := self._unpublished(content):
-            say(f"{name}: looked at by the server once {', '.join(waits_for)} is published")
+            words = f"{name}: looked at by the server once {', '.join(waits_for)} is published"
+            yield told(words, name=name, did="waits", waits_for=waits_for)
             return True
-        return tell(self.source, name, draft.findings) and self._published(name, draft, content)
+        is_right = yield from tell(self.source, name, draft.findings)
+        return is_right and (yield from self._published(name, draft, content))
 
-    def _written(self, name: str, document: Document) -> Draft:
+    def _written(self, name: str, document: Document) -> Generator[Answer, None, Draft]:
         there = self.server.draft(name)
         if there and there.files == files_of(document):
             return there
         if there and not self._may_overwrite(name, there):
             raise LostRaceError(self.otherwise)
         saved = self.server.save(name, document, there.etag if there else None)
-        say(f"{name}: draft written")
+        yield told(f"{name}: draft written", name=name, did="draft_written")
         return saved
 
     def _unpublished(self, content: Content) -> Sequence[str]:
@@ -158,7 +160,7 @@ class Pushing:
     def _may_overwrite(self, name: str, there: Draft) -> bool:
         return self.is_forced or digest(there.files) in self.agreed.get(name, ())
 
-    def _published(self, name: str, draft: Draft, content: Content) -> bool:
+    def _published(self, name: str, draft: Draft, content: Content) -> Steps:
         is_sent = self.renewed.isdisjoint(mentioned(content)) and self.server.is_sending(
             name, draft.files
         )
@@ -167,10 +169,12 @@ class Pushing:
         try:
             number = self.server.publish(name, draft.etag)
         except (LostRaceError, RefusedError) as error:
-            complain(f"{name}: not published: {error}")
+            yield refused(name, f"not published: {error}")
             return False
         self.renewed.add(name)
-        say(f"{name}: version {number} published")
+        yield told(
+            f"{name}: version {number} published", name=name, did="published", version=number
+        )
         return True
 
 
@@ -213,21 +217,21 @@ def content_of(folder: TemplateFolder, name: str) -> Content | Findings:
         return [_misshapen(each["loc"], expected(each)) for each in error.errors(include_url=False)]
 
 
-def pull(server: Server, folder: TemplateFolder, name: str, *, is_forced: bool) -> bool:
+def pull(server: Server, folder: TemplateFolder, name: str, *, is_forced: bool) -> Steps:
     """Write a draft into a folder; False if it was changed in both, and so left alone."""
     there = server.draft(name)
     if there is None:
         return True
     stands = standing(_here(folder, name), there.files, folder.agreed(server.place).get(name))
     if stands is Standing.CHANGED_HERE and not is_forced:
-        say(f"{name}: changed here, left alone")
+        yield left_alone(name)
         return True
     if stands is Standing.CHANGED_BOTH and not is_forced:
-        complain(f"{name}: {CHANGED_BOTH}")
+        yield refused(name, CHANGED_BOTH)
         return False
     if stands is not Standing.SAME:
         folder.write(name, there.files)
-        say(f"{name}: written")
+        yield written(name)
     folder.agree(server.place, name, digest(there.files))
     return True
 
@@ -254,16 +258,26 @@ def digests(folder: TemplateFolder) -> Mapping[str, str]:
     return {name: digest(_here(folder, name) or {}) for name in folder.names()}
 
 
-def tell(folder: TemplateFolder, name: str, findings: Findings) -> bool:
-    """Print findings; whether none of them is an error."""
+def tell(folder: TemplateFolder, name: str, findings: Findings) -> Steps:
+    """Tell findings; whether none of them is an error."""
     for each in findings:
-        say(str(each.within((folder.root / name).as_posix())))
+        yield finding_told(each.within((folder.root / name).as_posix()))
     return not any(each.severity is Severity.ERROR for each in findings)
 
 
-def complain(line: str) -> None:
-    """Print what was not done, apart from what was."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(line, markup=False)
+def finding_told(finding: FileFinding) -> Answer:
+    """Say what is wrong in a file, and where."""
+    return told(str(finding), **asdict(finding))
+
+
+def written(name: str) -> Answer:
+    """Say that it is in its folder now."""
+    return told(f"{name}: written", name=name, did="written")
+
+
+def left_alone(name: str) -> Answer:
+    """Say that it stays as it is in its folder."""
+    return told(f"{name}: changed here, left alone", name=name, did="left_alone")
 
 
 def _here(folder: TemplateFolder, name: str) -> Files | None:

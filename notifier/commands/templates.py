@@ -1,7 +1,7 @@
 """Templates: as files, and on a server."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -10,22 +10,24 @@ import typer
 
 from notifier.api.templates.branding import BrandShape
 from notifier.clock import SystemClock
+from notifier.commands.answering import Steps, answering, finish
 from notifier.commands.branding import Branding, brand_of, tell_of_brand
 from notifier.commands.calling import ActingFor, ApiClient, AtUrl
 from notifier.commands.declaring import pull_categories, switchable_of
 from notifier.commands.folders import READY_MADE, TemplateFolder
-from notifier.commands.showing import say
+from notifier.commands.showing import Answer, refused
 from notifier.commands.syncing import (
     THERE_ALREADY,
+    Findings,
     Pushing,
     Server,
-    complain,
     content_of,
     differences,
     digests,
     in_order,
     tell,
     with_taken_in,
+    written,
 )
 from notifier.commands.syncing import pull as pull_one
 from notifier.content.brand import Brand, default_brand
@@ -50,6 +52,7 @@ Publish = Annotated[bool, typer.Option("--publish", help="Publish what has no er
 
 
 @group.command()
+@answering
 def pull(
     folder: InFolder = Path("templates"),
     only: Only = None,
@@ -57,20 +60,19 @@ def pull(
     force: Force = False,
     url: AtUrl = None,
     service: ActingFor = None,
-) -> None:
+) -> Iterator[Answer]:
     """Write the server's drafts into a folder. What was changed here is left alone."""
     client = ApiClient.of_environment(url, service)
     server, kept = Server(client), TemplateFolder(folder)
     names = _chosen(server.names(), only)
     folder.mkdir(parents=True, exist_ok=True)
     brand = Branding(client, kept, server.place)
-    done = [] if only else [brand.pull(is_forced=force)]
-    if not only:
-        pull_categories(client, kept)
-    _finish([*done, *(pull_one(server, kept, name, is_forced=force) for name in names)])
+    beside = [] if only else [brand.pull(is_forced=force), pull_categories(client, kept)]
+    return finish([*beside, *(pull_one(server, kept, name, is_forced=force) for name in names)])
 
 
 @group.command()
+@answering
 def push(
     folder: InFolder = Path("templates"),
     only: Only = None,
@@ -83,7 +85,7 @@ def push(
     ] = None,
     url: AtUrl = None,
     service: ActingFor = None,
-) -> None:
+) -> Iterator[Answer]:
     """Write a folder's templates to the server, as drafts. What was changed there is left alone."""
     client = ApiClient.of_environment(url, service)
     server, kept = Server(client), TemplateFolder(folder)
@@ -98,31 +100,31 @@ def push(
     )
     names = _chosen(kept.names(), only)
     brand = Branding(client, kept, server.place)
-    done = [] if only else [brand.push(before, is_forced=force)]
-    _finish([*done, *map(pushing.push, in_order(kept, names))])
+    beside = [] if only else [brand.push(before, is_forced=force)]
+    return finish([*beside, *map(pushing.push, in_order(kept, names))])
 
 
 @group.command()
+@answering
 def diff(
     folder: InFolder = Path("templates"),
     only: Only = None,
     *,
     url: AtUrl = None,
     service: ActingFor = None,
-) -> None:
+) -> Answer:
     """Show how a folder differs from the server's drafts; exit code 1 if it does."""
     client = ApiClient.of_environment(url, service)
     server, kept = Server(client), TemplateFolder(folder)
     names = _chosen(sorted({*server.names(), *kept.names()}), only)
     lines = [] if only else [*Branding(client, kept, server.place).differences()]
     lines += [line for name in names for line in differences(server, kept, name)]
-    for line in lines:
-        print(line)  # noqa: T201  the command's output
-    _finish([not lines])
+    return Answer(value={"diff": lines}, words=lines, failing=typer.Exit(1) if lines else None)
 
 
 @group.command()
-def check(folder: InFolder = Path("templates"), only: Only = None) -> None:
+@answering
+def check(folder: InFolder = Path("templates"), only: Only = None) -> Iterator[Answer]:
     """Say what is wrong with a folder's templates, without a server; exit code 1 on errors.
 
     Which categories people can switch off is in categories.json, which pull writes.
@@ -131,11 +133,13 @@ def check(folder: InFolder = Path("templates"), only: Only = None) -> None:
     names = _chosen(kept.names(), only)
     if not names:
         raise SettingsError(f"{folder}: there are no templates")
-    done = [] if only else [_has_a_brand(kept)]
-    _finish([*done, *asyncio.run(_checked(kept, names))])
+    beside = [] if only else [_looked_at_brand(kept)]
+    checked = asyncio.run(_checked(kept, names))
+    return finish([*beside, *(tell(kept, name, found) for name, found in checked.items())])
 
 
 @group.command()
+@answering
 def install(
     only: Only = None,
     *,
@@ -146,13 +150,12 @@ def install(
     force: Force = False,
     url: AtUrl = None,
     service: ActingFor = None,
-) -> None:
+) -> Iterator[Answer]:
     """Install the ready-made templates, on the server or in a folder; they are yours from then."""
     names = with_taken_in(READY_MADE, _chosen(READY_MADE.names(), only))
     if folder is not None:
         kept = TemplateFolder(folder)
-        _finish(_copied(kept, name, force=force) for name in names)
-        return
+        return finish(_copied(kept, name, force=force) for name in names)
     pushing = Pushing(
         server=Server(ApiClient.of_environment(url, service)),
         source=READY_MADE,
@@ -162,7 +165,7 @@ def install(
         is_publishing=publish,
         otherwise=THERE_ALREADY,
     )
-    _finish(map(pushing.push, names))
+    return finish(map(pushing.push, names))
 
 
 def _agreed(
@@ -176,29 +179,29 @@ def _agreed(
     }
 
 
-def _copied(kept: TemplateFolder, name: str, *, force: bool) -> bool:
+def _copied(kept: TemplateFolder, name: str, *, force: bool) -> Steps:
     files = READY_MADE.files(name)
     assert isinstance(files, Mapping)  # noqa: S101  they are the package's own
     if name in kept.names() and kept.files(name) != files and not force:
-        complain(f"{name}: {THERE_ALREADY}")
+        yield refused(name, THERE_ALREADY)
         return False
     kept.write(name, files)
-    say(f"{name}: written")
+    yield written(name)
     return True
 
 
-async def _checked(kept: TemplateFolder, names: Sequence[str]) -> Sequence[bool]:
+async def _checked(kept: TemplateFolder, names: Sequence[str]) -> Mapping[str, Findings]:
     workshop = ChildWorkshop(SystemClock())
     shared = Shared(brand=_brand(kept), partials=_partials(kept), switchable=switchable_of(kept))
     try:
-        return [await _is_right(workshop, kept, name, shared) for name in names]
+        return {name: await _found(workshop, kept, name, shared) for name in names}
     finally:
         await workshop.close()
 
 
-def _has_a_brand(kept: TemplateFolder) -> bool:
+def _looked_at_brand(kept: TemplateFolder) -> Steps:
     shape = brand_of(kept)
-    return tell_of_brand(kept, shape) if isinstance(shape, Sequence) else True
+    return (yield from tell_of_brand(kept, shape if isinstance(shape, Sequence) else ()))
 
 
 def _brand(kept: TemplateFolder) -> Brand:
@@ -215,14 +218,14 @@ def _partials(kept: TemplateFolder) -> Mapping[str, Partial]:
     }
 
 
-async def _is_right(
+async def _found(
     workshop: ChildWorkshop, kept: TemplateFolder, name: str, shared: Shared
-) -> bool:
+) -> Findings:
     content = content_of(kept, name)
     if not isinstance(content, Content):
-        return tell(kept, name, content)
+        return content
     checked = await workshop.check(content, shared)
-    return tell(kept, name, [in_file(each) for each in checked.findings])
+    return [in_file(each) for each in checked.findings]
 
 
 def _chosen(names: Sequence[str], only: Sequence[str] | None) -> Sequence[str]:
@@ -230,9 +233,3 @@ def _chosen(names: Sequence[str], only: Sequence[str] | None) -> Sequence[str]:
     if unknown:
         raise SettingsError(f"there is no template {unknown[0]}; there are {', '.join(names)}")
     return [each for each in names if only is None or each in only]
-
-
-def _finish(done: Iterable[bool]) -> None:
-    """Do each, whatever becomes of the others; exit code 1 if anything went wrong."""
-    if not all([*done]):
-        raise typer.Exit(1)

@@ -10,9 +10,10 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from notifier.audience.topic import MAX_MEMBERS
+from notifier.commands.answering import answering
 from notifier.commands.calling import ActingFor, ApiClient, AtUrl
 from notifier.commands.checking import json_of
-from notifier.commands.showing import AsJson, say, show
+from notifier.commands.showing import Answer, table, told
 from notifier.errors import NotifierError, SettingsError
 
 group = typer.Typer(help="Topics, and who is told about them.", no_args_is_help=True)
@@ -31,58 +32,63 @@ class BadLinesError(NotifierError):
 
 
 @group.command("list")
-def list_topics(*, url: AtUrl = None, service: ActingFor = None, as_json: AsJson = False) -> None:
+@answering
+def list_topics(*, url: AtUrl = None, service: ActingFor = None) -> Answer:
     """List the topics."""
     found = ApiClient.of_environment(url, service).pages("topics")
-    show(_TOPIC, [{name: each[name] for name in _TOPIC} for each in found], as_json=as_json)
+    return table(_TOPIC, [{name: each[name] for name in _TOPIC} for each in found])
 
 
 @group.command("set")
+@answering
 def set_topic(
     key: Key,
     title: Annotated[str, typer.Argument(help="For people, not for programs.")],
     *,
     url: AtUrl = None,
     service: ActingFor = None,
-) -> None:
+) -> Answer:
     """Add a topic, or give it another title."""
     ApiClient.of_environment(url, service).put("topics", key, body={"title": title}, if_match=None)
-    say(f"There is {key}.")
+    return told(f"There is {key}.", key=key, title=title)
 
 
 @group.command()
-def remove(key: Key, *, url: AtUrl = None, service: ActingFor = None) -> None:
+@answering
+def remove(key: Key, *, url: AtUrl = None, service: ActingFor = None) -> Answer:
     """Remove a topic, with its members."""
     ApiClient.of_environment(url, service).delete("topics", key)
-    say("It is gone.")
+    return told("It is gone.", key=key)
 
 
 @group.command()
-def members(
-    key: Key, *, url: AtUrl = None, service: ActingFor = None, as_json: AsJson = False
-) -> None:
+@answering
+def members(key: Key, *, url: AtUrl = None, service: ActingFor = None) -> Answer:
     """List who is told."""
     found = ApiClient.of_environment(url, service).pages("topics", key, "members")
     rows = [{**each, "properties": json.dumps(each["properties"])} for each in found]
-    show(_MEMBER, rows, as_json=as_json)
+    return table(_MEMBER, rows)
 
 
 @group.command()
-def add(key: Key, user_ids: UserIds, *, url: AtUrl = None, service: ActingFor = None) -> None:
+@answering
+def add(key: Key, user_ids: UserIds, *, url: AtUrl = None, service: ActingFor = None) -> Answer:
     """Tell these as well. Safe to run again."""
     client = ApiClient.of_environment(url, service)
     lines = enumerate(({"user_id": each} for each in user_ids), 1)
-    _tell(_add(client, key, lines))
+    return _counted(_add(client, key, lines))
 
 
 @group.command()
-def drop(key: Key, user_ids: UserIds, *, url: AtUrl = None, service: ActingFor = None) -> None:
+@answering
+def drop(key: Key, user_ids: UserIds, *, url: AtUrl = None, service: ActingFor = None) -> Answer:
     """Tell these no more."""
     removed = _drop(ApiClient.of_environment(url, service), key, user_ids)
-    say(f"{removed} removed.")
+    return told(f"{removed} removed.", removed=removed)
 
 
 @group.command("import")
+@answering
 def import_members(
     key: Key,
     file: Annotated[
@@ -100,11 +106,11 @@ def import_members(
     ] = False,
     url: AtUrl = None,
     service: ActingFor = None,
-) -> None:
+) -> Iterator[Answer]:
     """Tell everybody in a file as well. Safe to run again; nobody is removed if a line is wrong."""
     client = ApiClient.of_environment(url, service)
     named: set[str] = set()
-    _tell(_add(client, key, _noted(_lines(file), named)))
+    yield _counted(_add(client, key, _noted(_lines(file), named)))
     if replace:
         if not named:
             raise SettingsError(f"{file} names nobody; topics remove is for that")
@@ -113,7 +119,8 @@ def import_members(
             for each in client.pages("topics", key, "members")
             if each["user_id"] not in named
         ]
-        say(f"{_drop(client, key, others)} removed.")
+        removed = _drop(client, key, others)
+        yield told(f"{removed} removed.", removed=removed)
 
 
 def _lines(file: Path) -> Iterator[Line]:
@@ -169,8 +176,8 @@ def _add(client: ApiClient, key: str, lines: Iterator[Line]) -> Mapping[str, int
     return count
 
 
-def _tell(count: Mapping[str, int]) -> None:
-    say(f"{count['added']} added, {count['updated']} there already.")
+def _counted(count: Mapping[str, int]) -> Answer:
+    return told(f"{count['added']} added, {count['updated']} there already.", **count)
 
 
 def _drop(client: ApiClient, key: str, user_ids: Sequence[str]) -> int:

@@ -1,12 +1,12 @@
 """The broker's queues and policies."""
 
 import os
-from collections.abc import Iterable
 from dataclasses import asdict
 
 import typer
 
-from notifier.commands.showing import AsJson, say, show
+from notifier.commands.answering import answering
+from notifier.commands.showing import Answer
 from notifier.errors import SettingsError, TopologyError
 from notifier.queue.rabbitmq import topology
 from notifier.queue.rabbitmq.event_topology import apply_events, check_events
@@ -16,28 +16,20 @@ from notifier.settings.groups import BrokerSettings, TopologySettings
 group = typer.Typer(help="The broker's queues and policies.", no_args_is_help=True)
 
 
-_ITEM = ("kind", "name", "state", "detail")
-
-
 @group.command()
-def apply() -> None:
+@answering
+def apply() -> Answer:
     """Make exchanges, queues, bindings and policies. Safe to run again."""
     report = apply_topology(TopologySettings.from_env(os.environ))
-    _say_items(report.items)
-    if not report.is_complete:
-        raise TopologyError("not all of it could be made; see the lines above")
+    return _told(report, "not all of it could be made; see the lines above")
 
 
 @group.command()
-def check(*, as_json: AsJson = False) -> None:
+@answering
+def check() -> Answer:
     """Look whether all of it is there and in effect; changes nothing. Exit code 1 if not."""
     report = check_topology(TopologySettings.from_env(os.environ))
-    if as_json:
-        show(_ITEM, [asdict(item) for item in report.items], as_json=True)
-    else:
-        _say_items(report.items)
-    if not report.is_complete:
-        raise TopologyError("not all of it is as it must be; see what failed above")
+    return _told(report, "not all of it is as it must be; see what failed above")
 
 
 def apply_topology(settings: TopologySettings) -> TopologyReport:
@@ -68,9 +60,16 @@ def _both(one: TopologyReport, other: TopologyReport) -> TopologyReport:
     return TopologyReport((*one.items, *other.items))
 
 
-def _say_items(items: Iterable[Item]) -> None:
-    for item in items:
-        say(f"{item.state:7}{item.kind:10}{item.name}{f': {item.detail}' if item.detail else ''}")
+def _told(report: TopologyReport, otherwise: str) -> Answer:
+    return Answer(
+        value=[asdict(item) for item in report.items],
+        words=[_line(item) for item in report.items],
+        failing=None if report.is_complete else TopologyError(otherwise),
+    )
+
+
+def _line(item: Item) -> str:
+    return f"{item.state:7}{item.kind:10}{item.name}{f': {item.detail}' if item.detail else ''}"
 
 
 def _broker(settings: BrokerSettings) -> tuple[str, str | None]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import typer
 
-from notifier.commands.showing import AsJson, Cell, say, show
+from notifier.commands.answering import answering
+from notifier.commands.showing import Answer, table, told
 from notifier.composition.resources import open_stores
 from notifier.errors import NotifierError, SettingsError
 from notifier.idempotency import NotFound
@@ -37,24 +38,27 @@ _WORKER = (
 
 
 @group.command("list")
-def list_workers(*, as_json: AsJson = False) -> None:
+@answering
+def list_workers() -> Answer:
     """List all that were heard of in the last hour, and what each is at."""
     found = asyncio.run(every_process(DatabaseSettings.from_env(os.environ)))
-    show(_WORKER, [_row(each) for each in found], as_json=as_json)
+    return table(_WORKER, [_row(each) for each in found])
 
 
 @group.command()
-def drain(name: str) -> None:
+@answering
+def drain(name: str) -> Answer:
     """Let a worker finish what it holds, and take nothing more until it is resumed."""
     asyncio.run(ask(DatabaseSettings.from_env(os.environ), name, drains=True))
-    say(f"Asked {name} to drain: it hears of it within seconds.")
+    return told(f"Asked {name} to drain: it hears of it within seconds.", name=name, asked="drain")
 
 
 @group.command()
-def resume(name: str) -> None:
+@answering
+def resume(name: str) -> Answer:
     """Let a worker that was drained take notifications again."""
     asyncio.run(ask(DatabaseSettings.from_env(os.environ), name, drains=False))
-    say(f"Asked {name} to take notifications again.")
+    return told(f"Asked {name} to take notifications again.", name=name, asked="resume")
 
 
 async def every_process(settings: DatabaseSettings) -> Sequence[Process]:
@@ -84,7 +88,7 @@ async def ask(settings: DatabaseSettings, name: str, *, drains: bool) -> None:
                 raise NotifierError(f"{name} cannot be asked that: {reason}")
 
 
-def _row(process: Process) -> Mapping[str, Cell]:
+def _row(process: Process) -> Mapping[str, object]:
     identity, seen = process.identity, process.seen
     return {
         "name": identity.name,
