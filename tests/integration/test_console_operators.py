@@ -10,6 +10,7 @@ import pytest
 
 from notifier.access.invitations import HOLDS_S
 from notifier.access.operators import Operator, Role
+from notifier.api.console.account import agent_words
 from notifier.audit import AuditFilter
 from tests.api import Api, client_of, serving
 from tests.console import (
@@ -169,7 +170,7 @@ async def test_an_operator_gets_another_role(api: Api, admin: httpx2.AsyncClient
         admin, f"{OPERATORS}/anna/change", {"role": "operator", "service": "shop", "every": ""}
     )
 
-    assert '<option value="author" selected>' in form.text
+    assert 'type="radio" name="role" value="author" checked' in form.text
     assert answer.headers["location"] == f"{OPERATORS}?done=assigned"
     anna = await found(api, "anna")
     assert (anna.role, anna.sees) == (Role.OPERATOR, "shop")
@@ -290,3 +291,20 @@ async def test_a_key_has_no_password_to_change(api: Api) -> None:
     await operator(api)
 
     assert (await client.get(f"{ACCOUNT}/password")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36",
+         "Chrome on Linux"),
+        ("Mozilla/5.0 (Linux; Android 15) Gecko/140.0 Firefox/140.0", "Firefox on Android"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18 like Mac OS X) Version/18.0 Safari/604.1",
+         "Safari on iPhone"),
+        ("Mozilla/5.0 (Windows NT 10.0) Chrome/140.0 Safari/537.36 Edg/140.0", "Edge on Windows"),
+        ("curl/8", "curl/8"),
+        ("", "something that does not say what it is"),
+    ],
+)  # fmt: skip
+def test_a_browser_is_told_by_its_name(agent: str, words: str) -> None:
+    assert agent_words(agent) == words

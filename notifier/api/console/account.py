@@ -26,6 +26,23 @@ _DONE = {
     "others": "You are signed out everywhere else.",
 }
 _OLD: Final = "old"
+# Each says that it is those below it, too.
+_BROWSERS: Final = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS: Final = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
 _CHANGING = FormPage(
     title="Change your password",
     fields=(
@@ -129,12 +146,21 @@ def session_row(it: Session, *, own: str = "") -> dict[str, object]:
     """Return what pages say of a session."""
     return {
         "id": it.id,
-        "agent": it.agent or "something that does not say what it is",
+        "agent": agent_words(it.agent),
         "source": it.source,
         "began": time_words(it.began_at),
         "used": time_words(it.used_at),
         "is_own": it.id == own,
     }
+
+
+def agent_words(agent: str) -> str:
+    """Return which browser it is, and on what, as far as `User-Agent` tells."""
+    browser = next((name for token, name in _BROWSERS if token in agent), "")
+    system = next((name for token, name in _SYSTEMS if token in agent), "")
+    if browser and system:
+        return f"{browser} on {system}"
+    return browser or agent or "something that does not say what it is"
 
 
 def _facts(visit: Visit, operator: Operator | None) -> Sequence[tuple[str, str]]:

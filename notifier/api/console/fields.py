@@ -25,6 +25,8 @@ class Control(StrEnum):
     """A password: it is never shown again."""
     CHOICE = "choice"
     """One of several."""
+    RADIOS = "radios"
+    """One of several that are all in sight."""
     CHECKS = "checks"
     """Any of several."""
     SWITCH = "switch"

@@ -41,7 +41,7 @@ _ROLE_FIELDS: Final = (
     Field(
         "role",
         "Role",
-        control=Control.CHOICE,
+        control=Control.RADIOS,
         options=[(each.value, f"{each}: {GRANTS[each].words}") for each in Role],
     ),
     Field("service", "Service", "What they make belongs to it, and they see what is of it"),
