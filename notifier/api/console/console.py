@@ -11,6 +11,7 @@ from notifier.api.console import (
     audit,
     broadcasts,
     dead_letters,
+    health,
     keys,
     operators,
     people,
@@ -70,6 +71,7 @@ _GROUPS = (
     Group(
         "System",
         (
+            health.SECTION,
             workers.SECTION,
             keys.SECTION,
             operators.SECTION,
@@ -106,6 +108,7 @@ def console(
             keys=ports.keys, issuer=Issuer(ports.keys, ports.clock, config.pepper)
         ).pages(),
         *_of_operators(ports, config),
+        *health.HealthPages(ports.watching.examine).pages(),
         *workers.WorkerPages(ports.watching.roster).pages(),
         *audit.AuditPages(ports.keeping.audit).pages(),
     )
