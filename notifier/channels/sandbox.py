@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 FAILING: Final[Mapping[str, Outcome]] = {
     "refused@sandbox.example": Permanent("550", "5.1.1 the sandbox knows no such mailbox"),
+    "full@sandbox.example": Permanent("552", "5.2.2 the mailbox is full"),
+    "blocked@sandbox.example": Permanent("554", "5.7.1 refused as spam"),
     "later@sandbox.example": Transient("451", "4.3.0 try again later", concerns_recipient=True),
     "busy@sandbox.example": Transient("429", "too many", retry_after_s=5, throttled=True),
 }

@@ -8,12 +8,27 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Final
 
 import typer
 
 from notifier.commands.answering import answering
 from notifier.commands.calling import ApiClient, AtUrl
+from notifier.commands.demo_world import (
+    BLOCKED,
+    BUSY,
+    COMMENTED,
+    FULL,
+    LATER,
+    ORDERED,
+    PEOPLE,
+    REFUSED,
+    SHIPPED,
+    UNSUBSCRIBED,
+    Wish,
+    mend,
+    prepare,
+)
 from notifier.commands.keys import create_key
 from notifier.commands.showing import Answer, told
 from notifier.composition import development
@@ -22,20 +37,14 @@ from notifier.settings.groups import ClientSettings, KeySettings
 
 group = typer.Typer()
 
-Wish: TypeAlias = Mapping[str, Any]
-
-_SCOPES: Final = ("send", "read", "templates", "recipients", "broadcasts", "schedules", "admin")
+_SCOPES: Final = (
+    "send", "read", "templates", "recipients", "broadcasts", "schedules", "events", "rules",
+    "admin",
+)  # fmt: skip
 _KEYS_LAST = timedelta(days=1)
-_PEOPLE: Final = ("ada", "bob", "chloe", "dev", "emma", "finn", "grace", "hugo")
-_UNSUBSCRIBED: Final = "gone@example.com"
-_REFUSED: Final = "refused@sandbox.example"
-_LATER: Final = "later@sandbox.example"
-_BUSY: Final = "busy@sandbox.example"
-_EVERY: Final = 60
-_NEWS: Final[Wish] = {
-    "default_locale": "en",
-    "parts": {"en": {"email": {"subject": "This week", "text": "Three things are new."}}},
-}
+_TAKEN_BACK_EVERY: Final = 60
+_HAPPENS_EVERY: Final = 5
+_MENDS_AT: Final = 30
 
 
 @group.command()
@@ -100,33 +109,6 @@ def refuse_production(client: ApiClient) -> None:
         raise SettingsError(f"it would really send, by {words}: say --really-send if it is to")
 
 
-def prepare(client: ApiClient) -> None:
-    """Have people, a template, a schedule and a broadcast to them, and an address not to send to.
-
-    Whoever is there already stays as they are.
-    """
-    for name in _PEOPLE:
-        address = {"channel": "email", "address": f"{name}@example.com", "is_primary": True}
-        person = {"locale": "en", "addresses": [address]}
-        client.put("recipients", f"demo-{name}", body=person, if_match=None)
-    client.put("templates", "demo-news", "draft", body=_NEWS, if_match=None)
-    client.post("templates", "demo-news", "publish", body=None)
-    gone = {"type": "email", "recipient": _UNSUBSCRIBED, "reason": "unsubscribed"}
-    client.post("suppressions", body=gone)
-    client.post("broadcasts", body={"type": "email", "template": "demo-news", "all": True})
-    if not any(each["name"] == "Demo: weekly news" for each in client.pages("schedules")):
-        client.post(
-            "schedules",
-            body={
-                "name": "Demo: weekly news",
-                "when": {"every": "week", "on": ["mon"], "at": "09:30"},
-                "zone": "recipient",
-                "to": {"user_id": "demo-ada"},
-                "template": "demo-news",
-            },
-        )
-
-
 def run(
     traffic: "Traffic",
     *,
@@ -145,14 +127,13 @@ def run(
 
 
 def _order(chance: random.Random) -> Wish:
-    number = chance.randint(10_000, 99_999)
+    number = str(chance.randint(10_000, 99_999))
     return {
         "type": "email",
         "recipient": _address(chance),
-        "subject": "Order {{ number }} is confirmed",
-        "content": "Thank you, we are packing it.",
+        "template": ORDERED,
         "variables": {"number": number},
-        "metadata": {"order": str(number)},
+        "metadata": {"order": number},
     }
 
 
@@ -178,7 +159,7 @@ def _parcel(chance: random.Random) -> Wish:
     if chance.random() < 0.5:  # noqa: PLR2004
         return {
             "type": "in_app",
-            "recipient": f"demo-{chance.choice(_PEOPLE)}",
+            "recipient": f"demo-{chance.choice(PEOPLE)}",
             "subject": "Your parcel",
             "content": "It arrives today between 14:00 and 15:00.",
         }
@@ -193,9 +174,10 @@ def _parcel(chance: random.Random) -> Wish:
 
 def _address(chance: random.Random) -> str:
     """Return somebody's, or now and then one that fails."""
-    known = f"{chance.choice(_PEOPLE)}@example.com"
+    known = f"{chance.choice(PEOPLE)}@example.com"
     [drawn] = chance.choices(
-        [known, _REFUSED, _LATER, _UNSUBSCRIBED, _BUSY], weights=[180, 10, 5, 4, 1]
+        [known, REFUSED, FULL, BLOCKED, LATER, UNSUBSCRIBED, BUSY],
+        weights=[360, 12, 6, 4, 10, 8, 2],
     )
     return drawn
 
@@ -207,9 +189,32 @@ _MAKE: Final[Mapping[str, Callable[[random.Random], Wish]]] = {
 }
 
 
+_SAID: Final = ("Nice!", "Where is it?", "Thank you, it came today.", "Is there one in green?")
+
+
+def _event(chance: random.Random) -> Wish:
+    """Return what happened to somebody: an order was shipped, or there is a comment."""
+    is_comment = chance.random() < 0.5  # noqa: PLR2004
+    told = (
+        {"text": chance.choice(_SAID)}
+        if is_comment
+        else {"number": str(chance.randint(10_000, 99_999))}
+    )
+    return {
+        "specversion": "1.0",
+        "id": f"demo-{chance.getrandbits(64):x}",
+        "source": "/demo/shop",
+        "type": COMMENTED if is_comment else SHIPPED,
+        "data": {"user_id": f"demo-{chance.choice(PEOPLE)}", **told},
+    }
+
+
 @dataclass(slots=True)
 class Traffic:
-    """What three services send; one in sixty is for later, and taken back."""
+    """What three services send: each fifth time an event, and one in sixty for later, taken back.
+
+    Once some have failed, an operator has those tried again.
+    """
 
     services: Mapping[str, ApiClient]
     chance: random.Random
@@ -221,11 +226,18 @@ class Traffic:
         Raises:
             ApiError: the API is not to be had.
         """
-        name = self.chance.choice(list(self.services))
-        wish = _MAKE[name](self.chance)
-        client = self.services[name]
         self.count += 1
-        if self.count % _EVERY:
+        if self.count == _MENDS_AT:
+            mend(self.services["orders"])
+        if self.count % _HAPPENS_EVERY == 0:
+            self.services["orders"].post("events", body=_event(self.chance))
+        else:
+            self._notify()
+
+    def _notify(self) -> None:
+        name = self.chance.choice(list(self.services))
+        client, wish = self.services[name], _MAKE[name](self.chance)
+        if (self.count + 1) % _TAKEN_BACK_EVERY:
             client.post("notifications", "send", body=wish)
             return
         later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()

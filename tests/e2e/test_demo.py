@@ -11,6 +11,8 @@ from notifier.commands.calling import ApiClient
 from notifier.errors import SettingsError
 from tests.e2e.one_process import OneProcess, one_process
 
+_ORDERS = {"service": "orders"}
+
 
 @pytest.fixture
 def notifier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OneProcess]:
@@ -30,8 +32,40 @@ def test_the_demo_fills_the_console_with_what_goes_well_and_what_fails(
     account = notifier.service.client.get("/api/v1/account").json()
     assert account["balanced"]
     assert account["accepted"] > 50
-    schedules = notifier.service.client.get("/api/v1/schedules").json()["items"]
-    assert [each["name"] for each in schedules] == ["Demo: weekly news"]
+
+
+_PAGES = (
+    "notifications", "templates", "rules", "categories", "topics", "broadcasts", "schedules",
+    "suppressions", "events", "digests", "recipients", "senders", "audit",
+)  # fmt: skip
+
+
+def test_each_list_of_the_console_has_something_after_the_demo(
+    notifier: OneProcess, tmp_path: Path
+) -> None:
+    line = ["demo", "--folder", str(tmp_path / "data"), "--url", notifier.url]
+
+    assert app.run([*line, "--rate", "50", "--minutes", "0.02"]) == 0
+
+    get = notifier.service.client.get
+    found = {page: get(f"/api/v1/{page}", params=_ORDERS).json()["items"] for page in _PAGES}
+    assert [page for page, items in found.items() if not items] == []
+    assert {each["name"] for each in found["rules"]} == {"demo-comments", "demo-shipped"}
+    assert {each["state"] for each in found["broadcasts"]} >= {"scheduled"}
+    [replay] = get("/api/v1/replays").json()["items"]
+    assert replay["expected"] > 0
+    letters = get("/api/v1/dead-letters/groups", params=_ORDERS).json()["groups"]
+    assert {each["error_code"] for each in letters} >= {"550", "554"}
+    assert any(each["matched"] for each in found["events"])
+
+
+def test_the_demo_can_be_run_again(notifier: OneProcess, tmp_path: Path) -> None:
+    line = ["demo", "--folder", str(tmp_path / "data"), "--url", notifier.url]
+
+    assert [app.run([*line, "--minutes", "0.01"]) for _ in range(2)] == [0, 0]
+
+    schedules = notifier.service.client.get("/api/v1/schedules", params=_ORDERS).json()["items"]
+    assert len(schedules) == 2
 
 
 def test_a_notifier_that_would_really_send_is_left_alone(

@@ -72,7 +72,8 @@ async def test_what_no_server_could_be_handed_is_refused_here_too() -> None:
 
 
 async def test_mails_to_recipients_that_stand_for_failures_are_not_taken() -> None:
-    for recipient, kind in (("refused", Permanent), ("later", Transient), ("BUSY", Transient)):
+    lasting = [(each, Permanent) for each in ("refused", "full", "blocked")]
+    for recipient, kind in (*lasting, ("later", Transient), ("BUSY", Transient)):
         message = replace(a_message(), recipient=f"{recipient}@sandbox.example")
 
         outcome, sources = await captured(message)
