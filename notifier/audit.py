@@ -7,7 +7,7 @@ far below, so that no port in between has to hand it on.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -82,6 +82,13 @@ def under_way() -> Acting | None:
     return _UNDER_WAY.get()
 
 
+def concerning(whom: str) -> None:
+    """Add whom the act under way concerns to what it is about: a keyed hash, and never a name."""
+    under = under_way()
+    if under is not None:
+        under.act = replace(under.act, target=f"{under.act.target} {whom}".strip())
+
+
 @value
 class AuditEntry:
     """An act that wrote something, and what it was answered; `at` is aware UTC."""
@@ -111,6 +118,9 @@ class AuditLog(Protocol):
         self, filter: AuditFilter, *, limit: int, after: UUID | None
     ) -> Sequence[AuditEntry]:
         """The newest that match, of those before `after`."""
+
+    async def note(self) -> None:
+        """Note the act under way, which writes nothing else."""
 
     async def end(self, id: UUID, outcome: AuditOutcome) -> None:
         """Say what an act was answered that was not done."""

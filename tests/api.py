@@ -37,6 +37,7 @@ from notifier.audience.category import Categories
 from notifier.audience.resolving import Audience
 from notifier.checkup import Examine
 from notifier.clock import Clock
+from notifier.composition.bench import SettingsBench
 from notifier.composition.doctor import look_at
 from notifier.composition.settings import read_settings
 from notifier.content.library import Library
@@ -97,18 +98,23 @@ class ProcessClock:
         return time.monotonic() + self.ahead_s
 
 
+_IN_APP_ALONE = {
+    "NOTIFIER_DATABASE_URL": "sqlite:///x",
+    "NOTIFIER_BROKER_URL": "memory://",
+    "NOTIFIER_KEY_PEPPER": "of sixteen letters",
+    "NOTIFIER_EMAIL__PROVIDERS": "none",
+    "NOTIFIER_SMS__PROVIDERS": "none",
+}
+
+
 def examining(stores: Stores) -> Examine:
     """Return what looks at every part of a notifier that has a database, and in-app alone."""
-    settings = read_settings(
-        {
-            "NOTIFIER_DATABASE_URL": "sqlite:///x",
-            "NOTIFIER_BROKER_URL": "memory://",
-            "NOTIFIER_KEY_PEPPER": "of sixteen letters",
-            "NOTIFIER_EMAIL__PROVIDERS": "none",
-            "NOTIFIER_SMS__PROVIDERS": "none",
-        }
-    )
-    return partial(look_at, settings, stores)
+    return partial(look_at, read_settings(_IN_APP_ALONE), stores)
+
+
+def bench_of(stores: Stores, environ: Mapping[str, str] = _IN_APP_ALONE) -> SettingsBench:
+    """Return the providers that variables name; without any, in-app alone."""
+    return SettingsBench(read_settings({**_IN_APP_ALONE, **environ}), stores)
 
 
 Callbacks: TypeAlias = Callable[[Clock], Sequence[CallbackRoute]]
@@ -229,6 +235,7 @@ async def over(
     *,
     callbacks: Callbacks | None = None,
     reacting: Reacting | None = None,
+    environ: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Api]:
     """Build the API over the database at `url`, whose schema is up to date."""
@@ -287,6 +294,7 @@ async def over(
             pages=TrustedPages(templates()),
             queue=queue,
             watching=WatchingPorts(stores.roster, examining(stores)),
+            bench=bench_of(stores, environ or {}),
             clock=clock,
             new_id=compat.uuid7,
             captures=stores.captures,

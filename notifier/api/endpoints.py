@@ -88,7 +88,7 @@ def all_operations(
     found: list[Operation] = [
         *_on_notifications(ports, config, doorkeeper, library, drafter),
         *_on_inboxes(ports, config, doorkeeper, tokens, feed),
-        *operations_for_operators(ports, config),
+        *operations_for_operators(ports, config, common),
         *_on_templates(ports, config, library, drafter, categories),
         *_on_attachments(ports, config),
         *SenderEndpoints(store=ports.senders, senders=common.senders).operations(),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from notifier.api.kit.config import ApiConfig
 from notifier.api.ports import ApiPorts
+from notifier.api.providers.testing import Testing
 from notifier.audience.category import Categories
 from notifier.audience.resolving import Audience
 from notifier.broadcasts.announcing import Announcer
@@ -13,6 +14,7 @@ from notifier.intake.attaching import Attacher
 from notifier.intake.drafting import Drafter
 from notifier.intake.pinning import Pinner
 from notifier.intake.senders import Senders
+from notifier.providers.testing import Tester
 from notifier.schedules.clocks import Clocks
 from notifier.schedules.firing import Maker
 from notifier.schedules.planning import Planner
@@ -29,6 +31,7 @@ class Common:
     announcer: Announcer
     planner: Planner
     maker: Maker
+    testing: Testing
 
 
 def make_common(ports: ApiPorts, config: ApiConfig) -> Common:
@@ -61,4 +64,17 @@ def make_common(ports: ApiPorts, config: ApiConfig) -> Common:
         announcer=announcer,
         planner=planner,
         maker=Maker(drafter=drafter, announcer=announcer),
+        testing=_testing(ports, config),
     )
+
+
+def _testing(ports: ApiPorts, config: ApiConfig) -> Testing:
+    tester = Tester(
+        bench=ports.bench,
+        allowed=config.test_recipients,
+        captured=config.captured,
+        audit=ports.keeping.audit,
+        pseudonyms=ports.keeping.pseudonyms,
+        new_id=ports.new_id,
+    )
+    return Testing(tester, ports.clock)

@@ -48,6 +48,7 @@ from notifier.notification.statistics import Statistics
 from notifier.providers.account import ProviderStore
 from notifier.providers.captures import Captures
 from notifier.providers.receipt import ReceiptStore
+from notifier.providers.trial import Bench
 from notifier.replays.replay import Letters, ReplayStore
 from notifier.roster import Roster
 from notifier.schedules.due import Firing
@@ -150,6 +151,7 @@ class ApiPorts:
     choosing: Choosing
     hook_counts: HookCounts
     watching: WatchingPorts
+    bench: Bench
     pages: Pages
     """What fills the pages of the console."""
     reacting: Reacting | None = None

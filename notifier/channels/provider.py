@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 from notifier.audience.inbox import Inbox
 from notifier.clock import Clock
@@ -29,6 +30,9 @@ class NoSettings(ProviderSettings):
 
 
 Own = TypeVar("Own", bound=ProviderSettings)
+
+
+_SHOWN = ("host", "region", "port", "base_url", "security", "rate_per_s", "timeout_s")
 
 
 MakeRoutes: TypeAlias = Callable[[Clock], Sequence[CallbackRoute]]
@@ -65,6 +69,11 @@ class Provider(Generic[Own]):
         assert isinstance(group, self.settings)  # noqa: S101  composition adds a group for each
         return group
 
+    def shown(self, settings: Settings) -> Mapping[str, str]:
+        """Return how it is reached and how fast it is asked, by its fields; nothing secret."""
+        own = self.own(settings).model_dump(include=set(_SHOWN))
+        return {name: _plain(own[name]) for name in _SHOWN if own.get(name) is not None}
+
     def adapter(self, channel: Channel, parts: Parts) -> ChannelAdapter:
         """Make its adapter.
 
@@ -91,3 +100,10 @@ class Provider(Generic[Own]):
             if problem.startswith(words):
                 return f"{variable}{problem.removeprefix(words)}"
         return problem
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    # Of a URL its host: a login may be part of it.
+    return urlsplit(str(value)).hostname or str(value)

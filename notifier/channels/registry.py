@@ -58,6 +58,16 @@ def make_routes(parts: Parts) -> Mapping[Channel, Sequence[ChannelAdapter]]:
     }
 
 
+def adapter_of(name: str, channel: Channel, parts: Parts) -> ChannelAdapter:
+    """Make the adapter of one provider alone. Raises as `make_routes`."""
+    return _named(name).adapter(channel, parts)
+
+
+def shown_settings(name: str, settings: Settings) -> Mapping[str, str]:
+    """Return how a provider is reached and how fast it is asked; nothing secret."""
+    return _named(name).shown(settings)
+
+
 def provider_names() -> Collection[str]:
     """The providers that there are, whichever are configured."""
     return {each.name for each in PROVIDERS}

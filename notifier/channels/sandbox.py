@@ -15,6 +15,7 @@ from notifier.delivery.ports import ChannelAdapter
 from notifier.notification.model import Channel, Message
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Transient
 from notifier.providers.captures import Captures
+from notifier.providers.trial import Step, Trial
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +68,18 @@ class SandboxAdapter:
         if self._then is not None:
             return await self._then.send(message)
         return Sent(str(message.id))
+
+    async def try_out(self, message: Message) -> Trial:
+        outcome = await self.send(message)
+        if isinstance(outcome, Sent):
+            return Trial(outcome=outcome, steps=(Step.CONTENT,))
+        return Trial(
+            outcome=outcome,
+            steps=(Step.RECIPIENT, Step.CONTENT),
+            failed_at=Step.RECIPIENT,
+            detail=outcome.message,
+            advice="the sandbox fails for this address on purpose: try another recipient",
+        )
 
     async def close(self) -> None:
         if self._then is not None:

@@ -24,9 +24,9 @@ from notifier.api.ports import (
     SchedulingPorts,
     WatchingPorts,
 )
-from notifier.audience.allowed import AllowedRecipients
 from notifier.channels.registry import callback_routes, captured_channels, channel_settings
 from notifier.clock import Clock
+from notifier.composition.bench import SettingsBench
 from notifier.composition.development import reached_at
 from notifier.composition.doctor import look_at
 from notifier.composition.drafting import renderer
@@ -35,6 +35,7 @@ from notifier.composition.one_process import workers_inside
 from notifier.composition.presence import identify, present
 from notifier.composition.resources import (
     Resources,
+    allowed_recipients,
     attachment_limits,
     has_workers_inside,
     links,
@@ -48,7 +49,6 @@ from notifier.composition.resources import (
 from notifier.composition.stores import Stores
 from notifier.composition.workers import watching_topology
 from notifier.content.ports import Workshop
-from notifier.errors import RecipientError, SettingsError
 from notifier.intake.submission import Submitter
 from notifier.rendering.expressions import ExpressionEngine
 from notifier.rendering.markup import HtmlMarkup
@@ -139,6 +139,7 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
         watching=WatchingPorts(
             resources.stores.roster, partial(look_at, settings, resources.stores)
         ),
+        bench=SettingsBench(settings, resources.stores),
         clock=resources.clock,
         new_id=uuid7,
     )
@@ -198,7 +199,7 @@ def _api_config(settings: Settings, clock: Clock) -> ApiConfig:
         callbacks=callback_routes(settings, clock),
         allowed_hosts=settings.api.allowed_hosts,
         allowed_origins=settings.api.allowed_origins,
-        test_recipients=_test_recipients(settings.api),
+        test_recipients=allowed_recipients(settings.api),
         captured=captured_channels(settings),
         sms=sms_rules(settings),
         default_zone=ZoneInfo(settings.audience.time_zone),
@@ -211,14 +212,6 @@ def _api_config(settings: Settings, clock: Clock) -> ApiConfig:
         attachments=attachment_limits(settings),
         retention=retention_terms(settings),
     )
-
-
-def _test_recipients(settings: ApiSettings) -> AllowedRecipients:
-    try:
-        return AllowedRecipients.read(settings.test_recipients)
-    except RecipientError as error:
-        words = f"expected addresses, and domains such as @example.org: {error}"
-        raise SettingsError(f"NOTIFIER_API__TEST_RECIPIENTS: {words}") from None
 
 
 def _door_limits(settings: ApiSettings) -> DoorLimits:

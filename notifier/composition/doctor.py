@@ -50,7 +50,7 @@ async def look_at(settings: Settings, stores: Stores) -> Sequence[Part]:
         async with _adapters(settings, stores) as adapters:
             looks = _looks(settings, stores, adapters)
             parts = await asyncio.gather(
-                *(_timed(name, look, clock) for name, look in looks.items())
+                *(timed(name, look, clock) for name, look in looks.items())
             )
     except SettingsError as error:
         return [_misconfigured(error)]
@@ -92,11 +92,12 @@ def _looks(
         "broker": lambda: _broker(settings),
         "topology": lambda: _topology(settings),
         "queues": lambda: _queues(settings),
-        **{name: _greeting(adapter) for name, adapter in adapters.items()},
+        **{name: greeting(adapter) for name, adapter in adapters.items()},
     }
 
 
-async def _timed(name: str, look: Look, clock: Clock) -> Part:
+async def timed(name: str, look: Look, clock: Clock) -> Part:
+    """Look at a part; what fails is what was found of it."""
     begun_s = clock.monotonic_s()
     try:
         finding = await look()
@@ -180,7 +181,9 @@ def _named(depths: Sequence[QueueDepth]) -> str:
     return ", ".join(f"{each.name} ({each.ready} ready)" for each in depths)
 
 
-def _greeting(adapter: ChannelAdapter) -> Look:
+def greeting(adapter: ChannelAdapter) -> Look:
+    """Return what logs in at a provider, and sends nothing."""
+
     async def greet() -> Finding:
         if not isinstance(adapter, Handshaker):
             return Finding(State.NOT_CHECKED, "it calls nobody")

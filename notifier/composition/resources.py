@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 import structlog
 from pydantic import SecretStr
 
+from notifier.audience.allowed import AllowedRecipients
 from notifier.audience.links import Links
 from notifier.audience.pseudonym import Pseudonyms
 from notifier.clock import Clock
 from notifier.composition.running import running
 from notifier.composition.stores import Stores
 from notifier.content.attachment import AttachmentLimits
-from notifier.errors import SchemaError, StoreUnavailableError
+from notifier.errors import RecipientError, SchemaError, SettingsError, StoreUnavailableError
 from notifier.events.counts import Tally
 from notifier.intake.publishing import Publisher
 from notifier.notification.queueing import Queue
@@ -29,7 +30,7 @@ from notifier.queue.memory import MemoryQueue
 from notifier.queue.rabbitmq.connection import RabbitSettings
 from notifier.queue.rabbitmq.queue import open_rabbit_queue
 from notifier.sealing import SealedLinks
-from notifier.settings.groups import DatabaseSettings, Settings
+from notifier.settings.groups import ApiSettings, DatabaseSettings, Settings
 from notifier.settings.lists import ListSettings
 from notifier.store.kit.opening import open_database, unprotected_host
 from notifier.store.kit.seals import Seals
@@ -136,6 +137,19 @@ def _with_seals(limits: StoreSettings, settings: DatabaseSettings) -> StoreSetti
 def pseudonyms_of(settings: Settings) -> Pseudonyms:
     """Return what stands for whom was erased, and signs that they were."""
     return _pseudonyms_under(settings.erasure.key or settings.key_pepper)
+
+
+def allowed_recipients(settings: ApiSettings) -> AllowedRecipients:
+    """Return who gets tests.
+
+    Raises:
+        SettingsError: what names them cannot be read.
+    """
+    try:
+        return AllowedRecipients.read(settings.test_recipients)
+    except RecipientError as error:
+        words = f"expected addresses, and domains such as @example.org: {error}"
+        raise SettingsError(f"NOTIFIER_API__TEST_RECIPIENTS: {words}") from None
 
 
 def _pseudonyms_under(secret: SecretStr) -> Pseudonyms:

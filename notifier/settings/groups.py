@@ -185,7 +185,8 @@ class ApiSettings(Group):
     )
     test_recipients: Names = Field(
         (),
-        description="Who gets [tests of templates](templates.md#send-a-test): addresses, numbers, "
+        description="Who gets tests of [templates](templates.md#send-a-test) and of "
+        "[providers](api.md#providers): addresses, numbers, "
         "user ids, and domains of emails such as `@example.org`, comma-separated. Where the "
         "sandbox is a channel's only provider, its tests go to anybody.",
     )

@@ -96,6 +96,10 @@ class SqlAuditLog:
         page = newest_first(query, _e.id, limit=limit, after=after)
         return await listed(self._database, page, _to_entry)
 
+    async def note(self) -> None:
+        # Whatever is written has the act noted beside it, and so has nothing.
+        await self._database.write(_nothing)
+
     async def end(self, id: UUID, outcome: AuditOutcome) -> None:
         async def work(connection: AsyncConnection) -> None:
             await connection.execute(_END, {"which_id": id, "what": outcome.value})
@@ -108,6 +112,10 @@ class SqlAuditLog:
     async def _purge_some(self, connection: AsyncConnection) -> int:
         given = {"kept_s": self._kept_s, "limit": _PURGED_AT_ONCE}
         return (await connection.execute(_PURGE, given)).rowcount
+
+
+async def _nothing(_: AsyncConnection) -> None:
+    pass
 
 
 def _matching(filter: AuditFilter) -> Iterator[ColumnElement[bool]]:

@@ -90,6 +90,8 @@ WITHOUT_KEY = (
     "resumeSchedule",
     "publishEvents",
     "rehearseRule",
+    "checkProvider",
+    "testProvider",
 )
 
 

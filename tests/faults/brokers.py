@@ -54,7 +54,7 @@ from notifier.store.kit.opening import open_database
 from notifier.store.notification.settings import StoreSettings
 from notifier.worker.consumers import Consumers
 from notifier.worker.relay import Relay
-from tests.api import MAIL, PASSWORDS, PEPPER, PREFIX, client_of, examining
+from tests.api import MAIL, PASSWORDS, PEPPER, PREFIX, bench_of, client_of, examining
 from tests.awake import AwakeClock, awake_clock
 from tests.clock import SystemClock
 from tests.contract.store.stores import PSEUDONYMS, Stores, stores_over
@@ -167,6 +167,7 @@ class Node:
             pages=TrustedPages(templates()),
             queue=self.queue,
             watching=WatchingPorts(self.stores.roster, examining(self.stores)),
+            bench=bench_of(self.stores),
             clock=SystemClock(),
             new_id=compat.uuid7,
         )

@@ -53,8 +53,8 @@ def test_a_provider_is_paused_and_resumed(command: Command) -> None:
     assert command("providers pause smtp --reason maintenance") == (0, "Paused smtp.\n", "")
     _, listed, _ = command("providers list")
     assert listed == (
-        "provider\tstate\tsince\tasked again in s\ttrips\tput off\treason\n"
-        "smtp\tpaused\t\t\t0\t0\tmaintenance\n"
+        "provider\tasked\tstate\tsince\tasked again in s\ttrips\tput off\treason\n"
+        "smtp\t\tpaused\t\t\t0\t0\tmaintenance\n"
     )
 
     assert command("providers resume smtp") == (0, "Resumed smtp.\n", "")

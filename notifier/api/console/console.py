@@ -15,6 +15,7 @@ from notifier.api.console import (
     keys,
     operators,
     people,
+    providers,
     replays,
     senders,
     suppressions,
@@ -73,6 +74,7 @@ _GROUPS = (
         (
             health.SECTION,
             workers.SECTION,
+            providers.SECTION,
             keys.SECTION,
             operators.SECTION,
             audit.SECTION,
@@ -107,6 +109,7 @@ def console(
         *keys.KeyPages(
             keys=ports.keys, issuer=Issuer(ports.keys, ports.clock, config.pepper)
         ).pages(),
+        *_of_accounts(ports, config, common),
         *_of_operators(ports, config),
         *health.HealthPages(ports.watching.examine).pages(),
         *workers.WorkerPages(ports.watching.roster).pages(),
@@ -167,6 +170,15 @@ def _of_operators(ports: ApiPorts, config: ApiConfig) -> Sequence[ConsolePage]:
         throttle=Throttle(access.failures, config.pepper),
     )
     return (*theirs.pages(), *own.pages())
+
+
+def _of_accounts(ports: ApiPorts, config: ApiConfig, common: Common) -> Sequence[ConsolePage]:
+    return providers.AccountsPages(
+        providers=ports.providers,
+        routes=config.routes,
+        bench=ports.bench,
+        testing=common.testing,
+    ).pages()
 
 
 def _of_dead_letters(ports: ApiPorts) -> Sequence[ConsolePage]:

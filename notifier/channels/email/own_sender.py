@@ -26,6 +26,11 @@ def judged_by_its_sender(outcome: Outcome, message: Message, words: str, code: s
     is_own = message.mail is not None and message.mail.sender is not None
     if not (is_own and isinstance(outcome, Systemic)):
         return outcome
-    if code in _CODES or _WORDS.search(words):
+    if is_about_sender(words, code):
         return replace(outcome, concerns_recipient=True, concerns_sender=True)
     return outcome
+
+
+def is_about_sender(words: str, code: str = "") -> bool:
+    """Whether a refusal with these words is of the sender's address, by whatever name."""
+    return code in _CODES or bool(_WORDS.search(words))

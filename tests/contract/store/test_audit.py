@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
-from notifier.audit import Act, AuditFilter, AuditOutcome, Via, acting
+from notifier.audit import Act, AuditFilter, AuditOutcome, Via, acting, concerning
 from notifier.errors import StoreRefusedError
 from notifier.store.audit import SqlAuditLog
 from tests.contract.store.stores import Stores
@@ -52,6 +52,20 @@ async def test_a_change_is_noted_with_who_asked_for_it(stores: Stores) -> None:
     assert (entry.act, entry.outcome) == (act, AuditOutcome.DONE)
     assert abs(entry.at - await stores.now()) < timedelta(seconds=60)
     assert under_way.is_noted
+
+
+async def test_an_act_that_writes_nothing_else_is_noted_with_whom_it_concerns(
+    stores: Stores,
+) -> None:
+    act = an_act(action="testProvider", target="/api/v1/providers/smtp/test")
+
+    with acting(act):
+        concerning("a-keyed-hash")
+        await stores.audit.note()
+
+    [entry] = await stores.audit.list(EVERYTHING, limit=10, after=None)
+    assert entry.act.target == "/api/v1/providers/smtp/test a-keyed-hash"
+    assert entry.outcome is AuditOutcome.DONE
 
 
 async def test_what_nobody_asks_for_is_not_noted(stores: Stores) -> None:

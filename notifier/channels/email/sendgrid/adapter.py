@@ -17,15 +17,22 @@ from notifier.channels.email.sendgrid.refusals import Complaint, judge_answer
 from notifier.channels.handshakes import http_trouble
 from notifier.channels.refusals.blame import outcome_of
 from notifier.channels.refusals.http import is_about_one
+from notifier.channels.trials import Hints, answered_trial, bare, unanswered_trial
 from notifier.clock import Clock
 from notifier.mailbox import Mailbox
 from notifier.notification.mail import Attached, MailDetails
 from notifier.notification.model import JsonValue, Message
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Transient, Unknown
 from notifier.providers.handshake import Trouble
+from notifier.providers.trial import Trial
 
 _ACCEPTED = 202
 _NO_DETAILS = MailDetails()
+_HINTS = Hints(
+    door="NOTIFIER_SENDGRID__BASE_URL",
+    login="NOTIFIER_SENDGRID__API_KEY",
+    sender="NOTIFIER_EMAIL__SENDER",
+)
 
 Payload: TypeAlias = dict[str, JsonValue]
 
@@ -69,6 +76,25 @@ class SendGridAdapter:
         }
 
     async def send(self, message: Message) -> Outcome:
+        result = await self._post(message)
+        return self._judge(result, message) if isinstance(result, Answer) else result
+
+    async def try_out(self, message: Message) -> Trial:
+        result = await self._post(message)
+        is_tls = self._url.startswith("https:")
+        if not isinstance(result, Answer):
+            return unanswered_trial(result, _HINTS, is_tls=is_tls)
+        complaints = _complaints(result.text)
+        return answered_trial(
+            self._judge(result, bare(message)),
+            judge_answer(result.status, complaints).blame,
+            result.status,
+            _words(complaints),
+            _HINTS,
+            is_tls=is_tls,
+        )
+
+    async def _post(self, message: Message) -> Answer | Permanent | Transient | Unknown:
         try:
             refuse_unsafe_headers(message)
             body = orjson.dumps(self._build(message, wire_address(message.recipient)))
@@ -77,11 +103,7 @@ class SendGridAdapter:
         # The SDK refuses in many ways.
         except Exception as error:  # noqa: BLE001
             return Permanent("bad_payload", f"no payload can be made: {type(error).__name__}")
-        match await self._http.post(self._url, body, self._headers):
-            case Answer() as answer:
-                return self._judge(answer, message)
-            case Transient() | Unknown() as failure:
-                return failure
+        return await self._http.post(self._url, body, self._headers)
 
     async def handshake(self) -> Trouble | None:
         answer = await self._http.get(self._scopes_url, self._headers)
@@ -100,7 +122,7 @@ class SendGridAdapter:
         if answer.status == _ACCEPTED:
             return Sent(plain_id(answer.headers.get("x-message-id")))
         complaints = _complaints(answer.text)
-        words = "; ".join(f"{each.field or '-'}: {each.message}" for each in complaints)
+        words = _words(complaints)
         ruling = judge_answer(answer.status, complaints)
         wait_s = retry_after_s(answer.headers, self._clock.now())
         outcome = outcome_of(
@@ -165,6 +187,10 @@ def _may_send(text: str) -> bool:
         return "mail.send" in json.loads(text)["scopes"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return False
+
+
+def _words(complaints: tuple[Complaint, ...]) -> str:
+    return "; ".join(f"{each.field or '-'}: {each.message}" for each in complaints)
 
 
 def _complaints(text: str) -> tuple[Complaint, ...]:

@@ -28,12 +28,15 @@ from notifier.channels.email.smtp.session import (
     RefusedError,
     Session,
 )
+from notifier.channels.email.smtp.trial import failed_trial, steps
 from notifier.channels.refusals.blame import outcome_of
+from notifier.channels.trials import bare
 from notifier.clock import Clock
 from notifier.errors import SettingsError
 from notifier.notification.model import Message
 from notifier.notification.outcomes import Outcome, Permanent, Sent, Systemic, Transient, Unknown
 from notifier.providers.handshake import Trouble
+from notifier.providers.trial import Trial
 
 log = structlog.get_logger(__name__)
 
@@ -78,13 +81,20 @@ class SmtpAdapter:
     async def send(self, message: Message) -> Outcome:
         progress = Progress()
         try:
-            mail = compose(message, self._sender, self._clock.now(), self._config.headers)
-            async with asyncio.timeout(self._config.timeout_s):
-                reply = await self._hand_over(mail, progress)
-                return Sent(queue_id(reply.text))
+            return await self._sent(message, progress)
         # The port promises a value, whatever a server or a library comes up with.
         except Exception as error:  # noqa: BLE001
             return self._explain(error, progress.phase, message)
+
+    async def try_out(self, message: Message) -> Trial:
+        progress = Progress()
+        try:
+            taken = await self._sent(message, progress)
+        # As with `send`.
+        except Exception as error:  # noqa: BLE001
+            outcome = self._explain(error, progress.phase, bare(message))
+            return failed_trial(outcome, error, progress.phase, self._config)
+        return Trial(outcome=taken, steps=steps(self._config))
 
     async def handshake(self) -> Trouble | None:
         try:
@@ -124,6 +134,12 @@ class SmtpAdapter:
         session = await opening.run()
         self._has_worked = True
         return session
+
+    async def _sent(self, message: Message, progress: Progress) -> Sent:
+        mail = compose(message, self._sender, self._clock.now(), self._config.headers)
+        async with asyncio.timeout(self._config.timeout_s):
+            reply = await self._hand_over(mail, progress)
+        return Sent(queue_id(reply.text))
 
     async def _hand_over(self, mail: Mail, progress: Progress) -> Reply:
         session = await self._connections.take()

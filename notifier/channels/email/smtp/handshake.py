@@ -24,9 +24,9 @@ def trouble_of(error: Exception, config: SmtpConfig) -> Trouble:
                 f"{error.phase}: the server refused: {error.label}", _after(error, config)
             )
         case OpeningError():
-            return Trouble(f"{error.phase}: {_break(error.cause, config)}", _door(config))
+            return Trouble(f"{error.phase}: {broken(error.cause, config)}", _door(config))
         case _:
-            return Trouble(f"after login: {_break(error, config)}", _door(config))
+            return Trouble(f"after login: {broken(error, config)}", _door(config))
 
 
 def _after(error: OpeningError, config: SmtpConfig) -> str:
@@ -35,7 +35,8 @@ def _after(error: OpeningError, config: SmtpConfig) -> str:
     return "see the server's log for why it turns this machine away"
 
 
-def _break(cause: Exception, config: SmtpConfig) -> str:
+def broken(cause: Exception, config: SmtpConfig) -> str:
+    """Return how a connection came to nothing, where no reply says why."""
     if isinstance(cause, TimeoutError):
         return f"no answer in time ({config.variable('TIMEOUT_S')} is {config.timeout_s:g})"
     match cause.__cause__ or cause:

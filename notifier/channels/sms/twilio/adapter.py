@@ -17,13 +17,20 @@ from notifier.channels.refusals.blame import Blame, Ruling, outcome_of
 from notifier.channels.refusals.http import is_about_one
 from notifier.channels.sms.twilio.refusals import REFUSALS
 from notifier.channels.sms.twilio.sender import is_messaging_service, parse_sms_sender
+from notifier.channels.trials import Hints, answered_trial, bare, unanswered_trial
 from notifier.clock import Clock
 from notifier.errors import SettingsError
 from notifier.notification.model import JsonValue, Message
 from notifier.notification.outcomes import Outcome, Sent, Transient, Unknown
 from notifier.providers.handshake import Trouble
+from notifier.providers.trial import Trial
 
 _CREATED = 201
+_HINTS = Hints(
+    door="NOTIFIER_TWILIO__BASE_URL",
+    login="NOTIFIER_TWILIO__ACCOUNT_SID and NOTIFIER_TWILIO__AUTH_TOKEN",
+    sender="NOTIFIER_TWILIO__SENDER",
+)
 
 Payload: TypeAlias = Mapping[str, JsonValue]
 
@@ -76,12 +83,32 @@ class TwilioAdapter:
         self._from = {name: sender}
 
     async def send(self, message: Message) -> Outcome:
+        result = await self._create(message)
+        return self._judge(result, message) if isinstance(result, Answer) else result
+
+    async def try_out(self, message: Message) -> Trial:
+        result = await self._create(message)
+        is_tls = self._config.base_url.startswith("https:")
+        if not isinstance(result, Answer):
+            return unanswered_trial(result, _HINTS, is_tls=is_tls)
+        code, words = _code_and_words(result.text)
+        return answered_trial(
+            self._judge(result, bare(message)),
+            REFUSALS.ruling(result.status, code).blame,
+            result.status,
+            words,
+            _HINTS,
+            is_tls=is_tls,
+        )
+
+    async def _create(self, message: Message) -> Answer | Outcome:
+        """Return what came of it, or the answer where it was refused."""
         try:
             taken = await self._messages.create_async(
                 to=message.recipient, body=message.text, **self._from, **self._callback(message)
             )
         except _NotCreatedError as error:
-            return self._judge(error.result, message)
+            return error.result
         # The port promises a value, whatever the library comes up with.
         except Exception as error:  # noqa: BLE001
             return Unknown("unexpected", type(error).__name__)
@@ -92,8 +119,7 @@ class TwilioAdapter:
         base_url = config.base_url.rstrip("/")
         url = f"{base_url}/2010-04-01/Accounts/{config.account_sid}.json"
         answer = await self._http.get(url, _basic_auth((config.account_sid, config.auth_token)))
-        login = "NOTIFIER_TWILIO__ACCOUNT_SID and NOTIFIER_TWILIO__AUTH_TOKEN"
-        trouble = http_trouble(answer, login, "NOTIFIER_TWILIO__BASE_URL")
+        trouble = http_trouble(answer, _HINTS.login, _HINTS.door)
         if trouble is None and isinstance(answer, Answer):
             return _account_trouble(_object(answer.text).get("status"))
         return trouble
@@ -105,9 +131,7 @@ class TwilioAdapter:
         base = self._config.status_callback_base_url
         return {} if base is None else {"status_callback": f"{base.rstrip('/')}/{message.id}"}
 
-    def _judge(self, result: "Answer | Outcome", message: Message) -> Outcome:
-        if not isinstance(result, Answer):
-            return result
+    def _judge(self, result: Answer, message: Message) -> Outcome:
         code, words = _code_and_words(result.text)
         ruling = REFUSALS.ruling(result.status, code)
         wait_s = retry_after_s(result.headers, self._clock.now())

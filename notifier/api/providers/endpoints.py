@@ -19,6 +19,7 @@ from notifier.api.kit.views import View
 from notifier.notification.model import Channel
 from notifier.providers.account import ProviderStore, ProviderWord
 from notifier.providers.standing import Standing, standings
+from notifier.providers.trial import Bench, Configured, by_name
 
 PREFIX = "/api/v1/providers"
 
@@ -44,6 +45,14 @@ class ProviderView(View):
 
     name: str
     channels: Annotated[list[Channel], Field(description="Those that it serves here.")]
+    order: Annotated[
+        dict[Channel, int],
+        Field(description="Its place among the providers of each: 1 is asked first."),
+    ]
+    settings: Annotated[
+        dict[str, str] | None,
+        Field(description="How it is reached and how fast it is asked; for keys with `admin`."),
+    ]
     state: Annotated[
         ProviderWord,
         Field(
@@ -71,12 +80,14 @@ class ProviderView(View):
     ]
 
     @classmethod
-    def of(cls, standing: Standing) -> Self:
-        """View `standing`."""
+    def of(cls, standing: Standing, configured: Sequence[Configured], *, is_admin: bool) -> Self:
+        """View `standing`; `configured` is how it is set up here, by channel."""
         state = standing.state
         return cls(
             name=state.name,
             channels=list(standing.channels),
+            order={each.channel: each.place for each in configured},
+            settings=dict(configured[0].settings) if is_admin and configured else None,
             state=state.word,
             reason=state.reason,
             opened_at=state.opened_at,
@@ -107,6 +118,7 @@ class ProviderEndpoints:
     providers: ProviderStore
     routes: Mapping[Channel, Sequence[str]]
     """The channels that are on, with their providers."""
+    bench: Bench
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoints."""
@@ -114,11 +126,16 @@ class ProviderEndpoints:
 
     async def show(self, call: Call[None, None]) -> Response:
         """Show every provider."""
-        del call
         states = await self.providers.states()
         put_off = await self.providers.put_off()
         found = standings(self.routes, states, put_off)
-        return ok(ProvidersView(items=[ProviderView.of(each) for each in found.values()]))
+        configured = by_name(self.bench.configured())
+        is_admin = "admin" in call.caller.scopes
+        views = [
+            ProviderView.of(each, configured.get(name, ()), is_admin=is_admin)
+            for name, each in found.items()
+        ]
+        return ok(ProvidersView(items=views))
 
     async def pause(self, call: Call[PauseRequest, None]) -> Response:
         """Keep a provider from being asked."""

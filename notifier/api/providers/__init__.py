@@ -1,0 +1,1 @@
+"""Providers: how they stand, an operator's pause, and tests."""
