@@ -23,6 +23,7 @@ from notifier.idempotency import (
     Remembered,
 )
 from notifier.kept import Kept
+from notifier.notification.model import Channel
 
 _FRESH_S = 2.0
 _MOST_NAMES = 10_000
@@ -37,6 +38,24 @@ class Template:
     published: int | None
     is_archived: bool
     updated_at: datetime
+    channels: frozenset[Channel]
+    """Those for which its draft says something."""
+    is_partial: bool
+    """Whether its draft is one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateFilter:
+    """Which templates are wanted, by their drafts; None is any."""
+
+    name: str = ""
+    """What is part of their names."""
+    channel: Channel | None = None
+    is_partial: bool | None = None
+    is_archived: bool | None = None
+
+
+ANY_TEMPLATE = TemplateFilter()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,9 +137,17 @@ class TemplateStore(Protocol):
     """Templates, their drafts and their versions."""
 
     async def list(
-        self, *, service: str | None, limit: int, after: tuple[str, str] | None
+        self,
+        *,
+        service: str | None,
+        limit: int,
+        after: tuple[str, str] | None,
+        filter: TemplateFilter = ANY_TEMPLATE,
     ) -> Sequence[Template]:
         """In order of service and name; `after` is the last one seen."""
+
+    async def template(self, service: str, name: str) -> Template | NotFound:
+        """Return one, as it stands."""
 
     async def draft(self, service: str, name: str) -> TemplateDraft | NotFound:
         """Return the draft."""
@@ -128,7 +155,10 @@ class TemplateStore(Protocol):
     async def save(
         self, *, service: str, name: str, content: Content, if_match: str | None
     ) -> TemplateDraft | LostRace:
-        """Store a draft in place of the one with this etag; of any, or none, with None."""
+        """Store a draft in place of the one with this etag; of any, or none, with None.
+
+        With an empty etag only where there is none yet.
+        """
 
     async def next_number(self, service: str, name: str) -> int:
         """Return the number of the version that would be published next."""

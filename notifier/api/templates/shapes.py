@@ -13,14 +13,14 @@ from pydantic import (
 )
 from pydantic import JsonValue as PydanticJson
 
-from notifier.api.kit.fields import CategoryKey, Locale
+from notifier.api.kit.fields import CategoryKey, Locale, WireType
 from notifier.api.kit.querying import Flag, Limit, NamedPlace, QueryModel, Service
 from notifier.api.kit.views import Page, View
 from notifier.api.templates.images import Images
 from notifier.api.templates.parts import LocaleParts, Shape
 from notifier.content.cascading import Cascade, Cascaded, Outcome
 from notifier.content.encoding import parts_document
-from notifier.content.library import Template
+from notifier.content.library import Template, TemplateFilter
 from notifier.content.template import (
     NAME_PATTERN,
     Content,
@@ -158,10 +158,14 @@ class FindingView(View):
         )
 
 
+def in_order(findings: Sequence[Finding]) -> list[Finding]:
+    """Return findings, errors first."""
+    return sorted(findings, key=lambda each: each.severity is not Severity.ERROR)
+
+
 def finding_views(findings: Sequence[Finding]) -> list[FindingView]:
     """View findings, errors first."""
-    ordered = sorted(findings, key=lambda each: each.severity is not Severity.ERROR)
-    return [FindingView.of(each) for each in ordered]
+    return [FindingView.of(each) for each in in_order(findings)]
 
 
 class TemplateQuery(QueryModel):
@@ -175,6 +179,25 @@ class TemplatesQuery(TemplateQuery):
 
     limit: Limit = 50
     after: NamedPlace = None
+    name: Annotated[
+        str | None, Field(max_length=100, description="Only with this in their names.")
+    ] = None
+    type: Annotated[
+        WireType | None, Field(description="Only those whose drafts say something for it.")
+    ] = None
+    partial: Annotated[Flag | None, Field(description="Only partials, or none of them.")] = None
+    archived: Annotated[Flag | None, Field(description="Only archived ones, or none of them.")] = (
+        None
+    )
+
+    def filter(self) -> TemplateFilter:
+        """Return which are wanted."""
+        return TemplateFilter(
+            name=self.name or "",
+            channel=self.type,
+            is_partial=self.partial,
+            is_archived=self.archived,
+        )
 
 
 class VersionsQuery(TemplateQuery):
@@ -199,6 +222,8 @@ class TemplateView(View):
     published: Annotated[int | None, Field(description="The version that is sent; null: none.")]
     archived: bool
     updated_at: datetime
+    types: Annotated[list[Channel], Field(description="For which its draft says something.")]
+    partial: Annotated[bool, Field(description="Whether its draft is one.")]
 
     @classmethod
     def of(cls, it: Template) -> Self:
@@ -209,6 +234,8 @@ class TemplateView(View):
             published=it.published,
             archived=it.is_archived,
             updated_at=it.updated_at,
+            types=[each for each in Channel if each in it.channels],
+            partial=it.is_partial,
         )
 
 

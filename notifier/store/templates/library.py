@@ -1,6 +1,6 @@
 """Templates, their drafts and their versions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -18,21 +18,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.content.encoding import checksum, decode, encode
 from notifier.content.library import (
+    ANY_TEMPLATE,
     Archived,
     Outrun,
     Partial,
     Renewals,
     Template,
     TemplateDraft,
+    TemplateFilter,
     Unpublished,
     WrittenVersion,
 )
 from notifier.content.template import Content, TemplateRef, TemplateVersion
 from notifier.idempotency import Applied, Idempotency, KeyReused, LostRace, NotFound, Remembered
+from notifier.notification.model import Channel
 from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
+from notifier.store.kit.json_texts import HasTrue, HasWithin
 from notifier.store.kit.paging import in_order, listed, matching, newest_first
-from notifier.store.kit.sql import Now
+from notifier.store.kit.sql import Now, literal_text
 from notifier.store.notification.attaching import use_instead
 from notifier.store.templates.publishing import publish_version, published_numbers, renew
 from notifier.store.templates.rows import to_draft, to_template, to_version
@@ -56,11 +60,21 @@ class SqlTemplateStore:
         self._database = database
 
     async def list(
-        self, *, service: str | None, limit: int, after: tuple[str, str] | None
+        self,
+        *,
+        service: str | None,
+        limit: int,
+        after: tuple[str, str] | None,
+        filter: TemplateFilter = ANY_TEMPLATE,
     ) -> Sequence[Template]:
-        those = select(templates).where(*matching({_t.service: service}))
+        wanted = matching({_t.service: service, _t.is_archived: filter.is_archived})
+        those = _listed().where(*wanted, *_of_drafts(filter))
         query = in_order(those, _t.service, _t.name, limit=limit, after=after)
         return await listed(self._database, query, to_template)
+
+    async def template(self, service: str, name: str) -> Template | NotFound:
+        query = _listed().where(_t.service == service, _t.name == name)
+        return next(iter(await listed(self._database, query, to_template)), NotFound())
 
     async def draft(self, service: str, name: str) -> TemplateDraft | NotFound:
         async def work(connection: AsyncConnection) -> TemplateDraft | NotFound:
@@ -79,7 +93,7 @@ class SqlTemplateStore:
         async def work(connection: AsyncConnection) -> TemplateDraft | LostRace:
             await _lock(connection, service, name)
             held = (await connection.execute(_draft(service, name))).one_or_none()
-            if if_match is not None and (held is None or held.etag != if_match):
+            if if_match is not None and (held.etag if held else "") != if_match:
                 await connection.rollback()
                 return LostRace(held.etag if held else None)
             statement = insert(template_drafts).values(service=service, name=name, **values)
@@ -222,11 +236,7 @@ class SqlTemplateStore:
         self, service: str, used: str, *, limit: int, after: str | None
     ) -> Sequence[Template]:
         is_user = and_(_u.service == _t.service, _u.template == _t.name)
-        users = (
-            select(templates)
-            .join_from(template_uses, templates, is_user)
-            .where(_u.service == service, _u.used == used)
-        )
+        users = _listed().join(template_uses, is_user).where(_u.service == service, _u.used == used)
         query = in_order(users, _t.name, limit=limit, after=None if after is None else [after])
         return await listed(self._database, query, to_template)
 
@@ -238,6 +248,32 @@ class SqlTemplateStore:
             return to_version(row) if row else None
 
         return await self._database.read(work)
+
+
+def _listed() -> Select[Any]:
+    """Return a query of templates, with what lists tell of their drafts."""
+    is_its = and_(_d.service == _t.service, _d.name == _t.name)
+    has = [_has_parts(each).label(f"has_{each}") for each in Channel]
+    return select(templates, _is_partial().label("is_partial"), *has).join_from(
+        templates, template_drafts, is_its
+    )
+
+
+def _of_drafts(filter: TemplateFilter) -> Iterator[ColumnElement[bool]]:
+    if filter.name:
+        yield _t.name.contains(filter.name, autoescape=True)
+    if filter.channel is not None:
+        yield _has_parts(filter.channel)
+    if filter.is_partial is not None:
+        yield _is_partial() if filter.is_partial else ~_is_partial()
+
+
+def _has_parts(channel: Channel) -> ColumnElement[bool]:
+    return HasWithin(_d.content, literal_text("parts"), literal_text(channel.value))
+
+
+def _is_partial() -> ColumnElement[bool]:
+    return HasTrue(_d.content, literal_text("partial"))
 
 
 async def _lock(connection: AsyncConnection, service: str, name: str) -> None:

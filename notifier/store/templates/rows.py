@@ -7,6 +7,7 @@ from sqlalchemy import Row
 from notifier.content.encoding import decode
 from notifier.content.library import Template, TemplateDraft
 from notifier.content.template import TemplateVersion
+from notifier.notification.model import Channel
 
 
 def to_template(row: Row[Any]) -> Template:
@@ -17,6 +18,8 @@ def to_template(row: Row[Any]) -> Template:
         published=row.published,
         is_archived=row.is_archived,
         updated_at=row.updated_at,
+        channels=frozenset(each for each in Channel if getattr(row, f"has_{each}")),
+        is_partial=row.is_partial,
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -16,6 +17,7 @@ from notifier.content.library import (
     Renewal,
     Renewals,
     TemplateDraft,
+    TemplateFilter,
     Unpublished,
     WrittenVersion,
 )
@@ -209,6 +211,45 @@ async def test_templates_are_listed_in_their_order(templates: SqlTemplateStore) 
     assert [(each.service, each.name) for each in after] == [("a", "two"), ("b", "one")]
     assert [each.name for each in own] == ["one"]
     assert all(each.published is None and not each.is_archived for each in everyone)
+
+
+async def test_a_draft_is_begun_only_where_there_is_none(templates: SqlTemplateStore) -> None:
+    async def begun() -> TemplateDraft | LostRace:
+        return await templates.save(service="orders", name=NAME, content=content(), if_match="")
+
+    first = await begun()
+
+    assert isinstance(first, TemplateDraft)
+    assert await begun() == LostRace(first.etag)
+
+
+async def test_templates_are_found_by_name_channel_and_what_became_of_them(
+    templates: SqlTemplateStore,
+) -> None:
+    sms = replace(content(), parts={"en": {Channel.SMS: {"text": "Now"}}})
+    mail = replace(content(), parts={"de": {Channel.EMAIL: {"text": "Now"}}})
+    footer = replace(mail, is_partial=True)
+    for name, each in [("alert_sms", sms), ("footer", footer), ("news.weekly", mail)]:
+        await templates.save(service="orders", name=name, content=each, if_match=None)
+    await templates.archive(service="orders", name="news.weekly")
+
+    async def found(**wanted: Any) -> list[str]:
+        filter = TemplateFilter(**wanted)
+        listed = await templates.list(service="orders", limit=9, after=None, filter=filter)
+        return [each.name for each in listed]
+
+    assert await found(name="s.we") == ["news.weekly"]
+    assert await found(name="_") == ["alert_sms"]
+    assert await found(channel=Channel.SMS) == ["alert_sms"]
+    assert await found(channel=Channel.EMAIL) == ["footer", "news.weekly"]
+    assert await found(is_partial=True) == ["footer"]
+    assert await found(is_partial=False, is_archived=False) == ["alert_sms"]
+    assert await found(is_archived=True) == ["news.weekly"]
+    [listed, *_] = await templates.list(service="orders", limit=9, after=None)
+    assert set(listed.channels) == {Channel.SMS}
+    assert not listed.is_partial
+    assert await templates.template("orders", "alert_sms") == listed
+    assert await templates.template("payments", "alert_sms") == NotFound()
 
 
 def pinned(pin: Pin, *, sensitive: bool = False) -> Submission:
