@@ -20,7 +20,7 @@ from notifier.api.kit.calls import Call
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.openapi import Description
 from notifier.api.kit.operations import Operation, Reply
-from notifier.api.kit.rooms import ConcurrencyLimit, Room
+from notifier.api.kit.rooms import Room
 from notifier.api.making import Common
 from notifier.api.metrics import Metrics
 from notifier.api.notifications.exporting import ExportEndpoint, Exporter
@@ -50,15 +50,12 @@ from notifier.api.schedules.endpoints import ScheduleEndpoints
 from notifier.api.senders import SenderEndpoints
 from notifier.api.suppressions import Lifter, SuppressionEndpoints
 from notifier.api.templates.branding import Branding
-from notifier.api.templates.images import ImageDesk
 from notifier.api.templates.reading import TemplateReading
 from notifier.api.templates.testing import TemplateTesting
 from notifier.api.templates.writing import TemplateWriting
 from notifier.api.topics.endpoints import TopicEndpoints
 from notifier.audience.category import Categories
-from notifier.content.cascading import Cascader
 from notifier.content.library import Library
-from notifier.content.shared import Sharing
 from notifier.events.desk import EventDesk
 from notifier.events.reacting import Reactor
 from notifier.events.rehearsing import Rehearser
@@ -66,9 +63,6 @@ from notifier.events.reviewing import Reviewer
 from notifier.events.rules import RuleBook
 from notifier.intake.drafting import Drafter
 from notifier.intake.forwarding import Forwarder
-
-_MOST_AT_THE_WORKSHOP = 100
-"""Of one service; more are answered 429."""
 
 
 def all_operations(
@@ -89,7 +83,7 @@ def all_operations(
         *_on_notifications(ports, config, doorkeeper, library, drafter),
         *_on_inboxes(ports, config, doorkeeper, tokens, feed),
         *operations_for_operators(ports, config, common),
-        *_on_templates(ports, config, library, drafter, categories),
+        *_on_templates(ports, common),
         *_on_attachments(ports, config),
         *SenderEndpoints(store=ports.senders, senders=common.senders).operations(),
         *_on_people(ports, config, categories, library),
@@ -137,34 +131,15 @@ def _on_dead_letters(ports: ApiPorts) -> Sequence[Operation]:
     )
 
 
-def _on_templates(
-    ports: ApiPorts,
-    config: ApiConfig,
-    library: Library,
-    drafter: Drafter,
-    categories: Categories,
-) -> Sequence[Operation]:
-    sharing = Sharing(ports.brands, ports.templates, categories)
-    cascader = Cascader(ports.templates, sharing, ports.workshop, ports.new_id)
-    turns = ConcurrencyLimit(1, _MOST_AT_THE_WORKSHOP, None)
-    reading = TemplateReading(
-        templates=ports.templates, sharing=sharing, workshop=ports.workshop, turns=turns
+def _on_templates(ports: ApiPorts, common: Common) -> Sequence[Operation]:
+    bench = common.bench
+    testing = TemplateTesting(
+        tester=common.template_tester, submitter=ports.submitter, location=location
     )
-    writing = TemplateWriting(
-        templates=ports.templates,
-        library=library,
-        sharing=sharing,
-        cascader=cascader,
-        workshop=ports.workshop,
-        images=ImageDesk(ports.attachments, config.attachments),
-        turns=turns,
-        new_id=ports.new_id,
-    )
-    testing = _testing(ports, config, sharing, drafter, turns)
-    branding = Branding(brands=ports.brands, library=library, cascader=cascader)
+    branding = Branding(brands=ports.brands, library=common.library, cascader=bench.cascader)
     return (
-        *reading.operations(),
-        *writing.operations(),
+        *TemplateReading(bench=bench).operations(),
+        *TemplateWriting(bench=bench).operations(),
         *testing.operations(),
         *branding.operations(),
     )
@@ -194,23 +169,6 @@ def _on_rules(ports: ApiPorts, reactor: Reactor) -> Sequence[Operation]:
         new_id=ports.new_id,
     )
     return (*reading.operations(), *writing.operations(), *rehearsing.operations())
-
-
-def _testing(
-    ports: ApiPorts, config: ApiConfig, sharing: Sharing, drafter: Drafter, turns: ConcurrencyLimit
-) -> TemplateTesting:
-    return TemplateTesting(
-        templates=ports.templates,
-        sharing=sharing,
-        workshop=ports.workshop,
-        turns=turns,
-        drafter=drafter,
-        submitter=ports.submitter,
-        allowed=config.test_recipients,
-        captured=config.captured,
-        new_id=ports.new_id,
-        location=location,
-    )
 
 
 def _on_people(

@@ -3,13 +3,19 @@
 from dataclasses import dataclass
 
 from notifier.api.kit.config import ApiConfig
+from notifier.api.kit.rooms import ConcurrencyLimit
 from notifier.api.ports import ApiPorts
 from notifier.api.providers.testing import Testing
+from notifier.api.templates.images import ImageDesk
+from notifier.api.templates.testing import TemplateTester
+from notifier.api.templates.workbench import Workbench
 from notifier.audience.category import Categories
 from notifier.audience.resolving import Audience
 from notifier.broadcasts.announcing import Announcer
 from notifier.broadcasts.roll import Roll
+from notifier.content.cascading import Cascader
 from notifier.content.library import Library
+from notifier.content.shared import Sharing
 from notifier.intake.attaching import Attacher
 from notifier.intake.drafting import Drafter
 from notifier.intake.pinning import Pinner
@@ -18,6 +24,9 @@ from notifier.providers.testing import Tester
 from notifier.schedules.clocks import Clocks
 from notifier.schedules.firing import Maker
 from notifier.schedules.planning import Planner
+
+_MOST_AT_THE_WORKSHOP = 100
+"""Of one service; more are answered 429."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +41,12 @@ class Common:
     planner: Planner
     maker: Maker
     testing: Testing
+    template_tester: TemplateTester
+
+    @property
+    def bench(self) -> Workbench:
+        """Where templates are looked at."""
+        return self.template_tester.bench
 
 
 def make_common(ports: ApiPorts, config: ApiConfig) -> Common:
@@ -53,18 +68,39 @@ def make_common(ports: ApiPorts, config: ApiConfig) -> Common:
     )
     zones = ports.scheduling.zones
     announcer = Announcer.over(Roll(ports.topics, ports.people, zones), drafter)
-    planner = Planner(
-        new_id=ports.new_id, drafter=drafter, announcer=announcer, clocks=Clocks(audience, zones)
-    )
+    clocks = Clocks(audience, zones)
     return Common(
         library=library,
         senders=senders,
         categories=categories,
         drafter=drafter,
         announcer=announcer,
-        planner=planner,
+        planner=Planner(new_id=ports.new_id, drafter=drafter, announcer=announcer, clocks=clocks),
         maker=Maker(drafter=drafter, announcer=announcer),
         testing=_testing(ports, config),
+        template_tester=_template_tester(ports, config, library, drafter),
+    )
+
+
+def _template_tester(
+    ports: ApiPorts, config: ApiConfig, library: Library, drafter: Drafter
+) -> TemplateTester:
+    sharing = Sharing(ports.brands, ports.templates, drafter.audience.categories)
+    bench = Workbench(
+        templates=ports.templates,
+        library=library,
+        sharing=sharing,
+        cascader=Cascader(ports.templates, sharing, ports.workshop, ports.new_id),
+        workshop=ports.workshop,
+        images=ImageDesk(ports.attachments, config.attachments),
+        turns=ConcurrencyLimit(1, _MOST_AT_THE_WORKSHOP, None),
+        new_id=ports.new_id,
+    )
+    return TemplateTester(
+        bench=bench,
+        drafter=drafter,
+        allowed=config.test_recipients,
+        captured=config.captured,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from notifier.api.kit.answers import Answer
 from notifier.api.kit.calls import Call
@@ -10,6 +10,8 @@ from notifier.api.kit.problems import InvalidField, invalid
 from notifier.api.templates.shapes import CascadeQuery
 from notifier.content.cascading import MOST, Cascade, TooMany
 from notifier.content.library import Outrun
+
+Made = TypeVar("Made")
 
 
 def bounded(cascade: Cascade | TooMany) -> Cascade:
@@ -31,10 +33,27 @@ async def once(
     answer: Callable[[Cascade | None], Answer],
 ) -> Any:
     """Make a change with its cascade; those that others publish meanwhile are left out of it."""
-    if cascade is None:
-        return await call.once(change, answer(None))
+
+    async def attempt(it: Cascade | None) -> Any:
+        to_publish = it.to_publish if it else None
+        return await call.once(partial(change, cascade=to_publish), answer(it))
+
+    made, _ = await renewing(attempt, cascade)
+    return made
+
+
+async def renewing(
+    attempt: Callable[[Cascade | None], Awaitable[Made | Outrun]], cascade: Cascade | None
+) -> tuple[Made, Cascade | None]:
+    """Return what a change came to, and the cascade without those that others published meanwhile.
+
+    Args:
+        attempt: Makes the change with a cascade, or changes nothing where that was outrun.
+        cascade: What would come with it.
+    """
     while True:
-        made = await call.once(partial(change, cascade=cascade.to_publish), answer(cascade))
+        made = await attempt(cascade)
         if not isinstance(made, Outrun):
-            return made
+            return made, cascade
+        assert cascade is not None  # noqa: S101  nobody else could be outrun
         cascade = cascade.without(made.names)

@@ -1,7 +1,6 @@
 """Reading templates: what there is, how versions differ, and how they look when filled."""
 
-import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.responses import Response
@@ -14,8 +13,8 @@ from notifier.api.kit.problems import (
     NOT_FOUND,
 )
 from notifier.api.kit.querying import named_place
-from notifier.api.kit.rooms import ConcurrencyLimit
 from notifier.api.templates.choosing import chosen_content, chosen_variables, written_version
+from notifier.api.templates.comparing import differences
 from notifier.api.templates.fillings import RenderedView, RenderRequest
 from notifier.api.templates.naming import named_template
 from notifier.api.templates.refusals import unfilled
@@ -35,21 +34,15 @@ from notifier.api.templates.shapes import (
     VersionView,
     WholeVersionView,
 )
-from notifier.content.library import TemplateStore
-from notifier.content.ports import Workshop, example_offered
-from notifier.content.shared import Sharing
-from notifier.content.template import Content, Rendered
+from notifier.api.templates.workbench import Workbench
+from notifier.content.template import Rendered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateReading:
     """Shows templates and their versions."""
 
-    templates: TemplateStore
-    sharing: Sharing
-    workshop: Workshop
-    turns: ConcurrencyLimit
-    """At the workshop: who asks much there keeps others waiting for one answer."""
+    bench: Workbench
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoints."""
@@ -64,15 +57,18 @@ class TemplateReading:
     async def list(self, call: Call[None, TemplatesQuery]) -> Response:
         """Show a page of templates."""
         query = call.query
-        found = await self.templates.list(
-            service=call.seeing(query.service), limit=query.limit + 1, after=query.after
+        found = await self.bench.templates.list(
+            service=call.seeing(query.service),
+            limit=query.limit + 1,
+            after=query.after,
+            filter=query.filter(),
         )
         return call.page(found, TemplatesView, TemplateView.of, named_place)
 
     async def list_users(self, call: Call[None, UsersQuery]) -> Response:
         """Show a page of the templates that take in a partial."""
         query = call.query
-        found = await self.templates.users(
+        found = await self.bench.templates.users(
             call.acting_for(query.service),
             named_template(call),
             limit=query.limit + 1,
@@ -83,7 +79,7 @@ class TemplateReading:
     async def list_versions(self, call: Call[None, VersionsQuery]) -> Response:
         """Show a page of versions."""
         query = call.query
-        found = await self.templates.versions(
+        found = await self.bench.templates.versions(
             call.acting_for(query.service),
             named_template(call),
             limit=query.limit + 1,
@@ -94,7 +90,7 @@ class TemplateReading:
     async def show_version(self, call: Call[None, TemplateQuery]) -> Response:
         """Show one version, as it was written."""
         service, name = call.acting_for(call.query.service), named_template(call)
-        found = await written_version(self.templates, service, name, call.named("number"))
+        found = await written_version(self.bench.templates, service, name, call.named("number"))
         whole = WholeVersionView(
             **VersionView.of(found.version).model_dump(), content=ContentView.of(found.source)
         )
@@ -103,27 +99,27 @@ class TemplateReading:
     async def compare(self, call: Call[None, DiffQuery]) -> Response:
         """Show how two versions differ, part by part."""
         service, name = call.acting_for(call.query.service), named_template(call)
-        earlier = await written_version(self.templates, service, name, call.query.since)
-        later = await written_version(self.templates, service, name, call.query.to)
-        parts = dict(_differences(earlier.source, later.source))
+        earlier = await written_version(self.bench.templates, service, name, call.query.since)
+        later = await written_version(self.bench.templates, service, name, call.query.to)
+        parts = dict(differences(earlier.source, later.source))
         return ok(DiffView(parts=parts))
 
     async def render(self, call: Call[RenderRequest, TemplateQuery]) -> Response:
         """Fill a draft or a version; nothing is stored, sent or logged."""
         service, name = call.acting_for(call.query.service), named_template(call)
         wanted = call.body
+        bench = self.bench
         content, shared = await chosen_content(
-            self.templates, self.sharing, service, name, wanted, wanted.drafts
+            bench.templates, bench.sharing, service, name, wanted, wanted.drafts
         )
-        async with self.turns.of(service):
-            seen = await self.workshop.preview(
-                content,
-                wanted.type,
-                locale=wanted.locale,
-                variables=chosen_variables(content, wanted),
-                offered=example_offered("00000000-0000-0000-0000-000000000000"),
-                shared=shared,
-            )
+        seen = await bench.filled(
+            service,
+            content,
+            wanted.type,
+            locale=wanted.locale,
+            variables=chosen_variables(content, wanted),
+            shared=shared,
+        )
         if isinstance(seen, Rendered):
             return ok(RenderedView.of(seen))
         raise unfilled(seen)
@@ -214,22 +210,3 @@ class TemplateReading:
             replies={200: Reply(description="Its parts", model=RenderedView)},
             problems=(NOT_FOUND, INVALID),
         )
-
-
-def _differences(earlier: Content, later: Content) -> Iterator[tuple[str, list[str]]]:
-    """Return the lines of a unified diff by part, such as `en/email/subject`."""
-    before, after = _named_parts(earlier), _named_parts(later)
-    for name in sorted(before.keys() | after.keys()):
-        old, new = before.get(name, ""), after.get(name, "")
-        if old != new:
-            lines = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="")
-            yield name, [*lines][2:]
-
-
-def _named_parts(content: Content) -> dict[str, str]:
-    return {
-        f"{locale}/{channel}/{part}": source
-        for locale, channels in content.parts.items()
-        for channel, parts in channels.items()
-        for part, source in parts.items()
-    }

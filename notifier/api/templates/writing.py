@@ -1,11 +1,10 @@
 """Writing templates: drafts, and what is published of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Any
-from uuid import UUID
 
 from starlette.responses import Response
 
@@ -22,10 +21,8 @@ from notifier.api.kit.problems import (
     not_found,
     there,
 )
-from notifier.api.kit.rooms import ConcurrencyLimit
-from notifier.api.templates.cascades import bounded, once
+from notifier.api.templates.cascades import once
 from notifier.api.templates.choosing import written_version
-from notifier.api.templates.images import ImageDesk
 from notifier.api.templates.naming import named_template
 from notifier.api.templates.refusals import refused
 from notifier.api.templates.shapes import (
@@ -43,11 +40,10 @@ from notifier.api.templates.shapes import (
     cascaded_views,
     finding_views,
 )
-from notifier.content.cascading import Cascade, Cascader
-from notifier.content.library import Library, TemplateDraft, TemplateStore
-from notifier.content.ports import Checked, Workshop
-from notifier.content.shared import Sharing, as_given
-from notifier.content.template import Content, Finding
+from notifier.api.templates.workbench import Workbench
+from notifier.content.cascading import Cascade
+from notifier.content.library import TemplateDraft
+from notifier.content.template import Finding
 from notifier.idempotency import LostRace, NotFound
 
 
@@ -55,15 +51,7 @@ from notifier.idempotency import LostRace, NotFound
 class TemplateWriting:
     """Lets who owns the words write, publish and take back."""
 
-    templates: TemplateStore
-    library: Library
-    sharing: Sharing
-    cascader: Cascader
-    workshop: Workshop
-    images: ImageDesk
-    turns: ConcurrencyLimit
-    """At the workshop: who asks much there keeps others waiting for one answer."""
-    new_id: Callable[[], UUID]
+    bench: Workbench
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoints."""
@@ -82,7 +70,7 @@ class TemplateWriting:
 
     async def save(self, call: Call[ContentShape, TemplateQuery]) -> Response:
         """Store a draft, whatever is found in it."""
-        saved = await self.templates.save(
+        saved = await self.bench.templates.save(
             service=call.acting_for(call.query.service),
             name=named_template(call),
             content=call.body.content(),
@@ -94,15 +82,18 @@ class TemplateWriting:
         """Make a version of a draft without errors."""
         draft = await self._draft(call)
         require_meant(call, draft.etag, "draft")
-        checked = await self._checked(draft)
+        checked = await self.bench.checked(draft)
         if checked.compiled is None:
             return await call.refuse(refused(checked))
         service, name, number = draft.service, draft.name, draft.next_number
         cascade = None
         if call.query.cascade:
-            cascade = await self._cascade(service, name, draft.content, number)
+            cascade = await self.bench.cascade(service, name, draft.content, number)
         change = partial(
-            self.templates.publish, draft=draft, compiled=checked.compiled, id=self.new_id()
+            self.bench.templates.publish,
+            draft=draft,
+            compiled=checked.compiled,
+            id=self.bench.new_id(),
         )
         view = partial(_published_view, name, number, checked.findings)
         return self._answered(await once(call, change, cascade, view))
@@ -110,18 +101,19 @@ class TemplateWriting:
     async def roll_back(self, call: Call[RollbackRequest, CascadeQuery]) -> Response:
         """Publish an earlier version again."""
         service, name = call.acting_for(call.query.service), named_template(call)
-        earlier, number = call.body.version, await self.templates.next_number(service, name)
+        templates, earlier = self.bench.templates, call.body.version
+        number = await templates.next_number(service, name)
         cascade = None
         if call.query.cascade:
-            written = await written_version(self.templates, service, name, earlier)
-            cascade = await self._cascade(service, name, written.source, number)
+            written = await written_version(templates, service, name, earlier)
+            cascade = await self.bench.cascade(service, name, written.source, number)
         change = partial(
-            self.templates.rollback,
+            templates.rollback,
             service=service,
             name=name,
             number=earlier,
             as_number=number,
-            id=self.new_id(),
+            id=self.bench.new_id(),
         )
         view = partial(_published_view, name, number, ())
         return self._answered(await once(call, change, cascade, view))
@@ -129,21 +121,17 @@ class TemplateWriting:
     async def archive(self, call: Call[None, TemplateQuery]) -> Response:
         """Let nothing new be sent with a template."""
         service, name = call.acting_for(call.query.service), named_template(call)
-        change = partial(self.templates.archive, service=service, name=name)
+        change = partial(self.bench.templates.archive, service=service, name=name)
         result = there(await call.once(change, Answer(status=HTTPStatus.NO_CONTENT)))
-        self.library.forget()
+        self.bench.library.forget()
         return result
-
-    async def _cascade(self, service: str, name: str, content: Content, number: int) -> Cascade:
-        given = as_given(name, content, number)
-        return bounded(await self.cascader.prepared(service, name, given=given))
 
     def _answered(self, result: object) -> Response:
         if isinstance(result, LostRace):
             raise ProblemError(BUSY, "It was changed meanwhile. Look at it, and publish it again.")
         if isinstance(result, NotFound):
             raise not_found()
-        self.library.forget()
+        self.bench.library.forget()
         assert isinstance(result, Response)  # noqa: S101  all else is said above
         return result
 
@@ -151,17 +139,10 @@ class TemplateWriting:
         self, call: "Call[Any, TemplateQuery] | Call[None, CascadeQuery]"
     ) -> TemplateDraft:
         service = call.acting_for(call.query.service)
-        return there(await self.templates.draft(service, named_template(call)))
-
-    async def _checked(self, draft: TemplateDraft) -> Checked:
-        given = as_given(draft.name, draft.content, draft.next_number)
-        shared = await self.sharing.of(draft.service, draft.content, given=given)
-        async with self.turns.of(draft.service):
-            checked = await self.workshop.check(draft.content, shared)
-        return await self.images.looked_up(draft.content, checked, draft.service)
+        return there(await self.bench.templates.draft(service, named_template(call)))
 
     async def _shown(self, draft: TemplateDraft) -> Response:
-        checked = await self._checked(draft)
+        checked = await self.bench.checked(draft)
         view = DraftView(
             name=draft.name,
             etag=quoted(draft.etag),
