@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from html import unescape
+from html.parser import HTMLParser
 
 import httpx2
 
@@ -72,6 +73,47 @@ def token_in(html: str) -> str:
 def text_of(answer: httpx2.Response) -> str:
     """What people read on a page."""
     return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", answer.text)))
+
+
+class _Fields(HTMLParser):
+    """What a page's forms hold, by the names of fields; of several of a name, the last one's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, str] = {}
+        self._area = self._choice = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = dict(attrs)
+        name, value = told.get("name") or "", told.get("value") or ""
+        is_on = told.get("type") not in ("checkbox", "radio") or "checked" in told
+        match tag:
+            case "input" if name and is_on:
+                self.found[name] = value
+            case "textarea":
+                self._area = name
+                self.found[name] = ""
+            case "select":
+                self._choice = name
+            case "option" if "selected" in told:
+                self.found[self._choice] = value
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            # A browser leaves out the line break that an area begins with.
+            self.found[self._area] = self.found[self._area].removeprefix("\n")
+            self._area = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._area:
+            self.found[self._area] += data
+
+
+def fields_in(answer: httpx2.Response) -> dict[str, str]:
+    """What a page's forms hold, as a browser would post it."""
+    parser = _Fields()
+    parser.feed(answer.text)
+    return parser.found
 
 
 def flaws_in(answer: httpx2.Response) -> dict[str, str]:

@@ -23,6 +23,13 @@ from notifier.api.console import (
     workers,
 )
 from notifier.api.console.account import AccountPages
+from notifier.api.console.authoring.comparing import ComparingPages
+from notifier.api.console.authoring.editing import EditorPages
+from notifier.api.console.authoring.listing import TemplatePages
+from notifier.api.console.authoring.places import SECTION as TEMPLATES
+from notifier.api.console.authoring.publishing import PublishingPages
+from notifier.api.console.authoring.settings import SettingsPages
+from notifier.api.console.authoring.trying import TryingPages
 from notifier.api.console.gates import make_gates
 from notifier.api.console.layout import Group, Layout
 from notifier.api.console.notifications import searching as notifications
@@ -59,7 +66,7 @@ _GROUPS = (
     ),
     Group(
         "Authoring",
-        (senders.SECTION,),
+        (TEMPLATES, senders.SECTION),
     ),
     Group(
         "People",
@@ -91,6 +98,7 @@ def console(
         *_overview(ports, config),
         *_of_notifications(ports, common, doorkeeper),
         *_of_dead_letters(ports),
+        *_of_authoring(ports, common),
         *_of_schedules(ports, common),
         *broadcasts.BroadcastPages(ports.broadcasts).pages(),
         *suppressions.SuppressedPages(
@@ -104,7 +112,6 @@ def console(
             default_zone=config.default_zone,
             new_id=ports.new_id,
         ).pages(),
-        *senders.SenderPages(store=ports.senders, senders=common.senders).pages(),
         *topics.TopicPages(ports.topics).pages(),
         *keys.KeyPages(
             keys=ports.keys, issuer=Issuer(ports.keys, ports.clock, config.pepper)
@@ -187,6 +194,20 @@ def _of_dead_letters(ports: ApiPorts) -> Sequence[ConsolePage]:
         letters=mending.letters, replays=mending.replays, new_id=ports.new_id
     )
     return (*letters.pages(), *replays.ReplayPages(mending.replays).pages())
+
+
+def _of_authoring(ports: ApiPorts, common: Common) -> Sequence[ConsolePage]:
+    bench = common.bench
+    every = (
+        TemplatePages(bench),
+        EditorPages(bench),
+        SettingsPages(bench),
+        ComparingPages(bench),
+        PublishingPages(bench),
+        TryingPages(common.template_tester, ports.submitter),
+        senders.SenderPages(store=ports.senders, senders=common.senders),
+    )
+    return [page for pages in every for page in pages.pages()]
 
 
 def _of_schedules(ports: ApiPorts, common: Common) -> Sequence[ConsolePage]:

@@ -15,7 +15,7 @@ from notifier.api.kit.problems import (
     ProblemError,
 )
 
-_MAX_BYTES = 256 * 1024
+MAX_FORM_BYTES = 256 * 1024
 _MAX_FIELDS = 200
 _TIMEOUT_S = 20
 _TYPE = re.compile(r"application/x-www-form-urlencoded\s*(;.*)?", re.IGNORECASE)
@@ -40,7 +40,7 @@ class Form:
         return self.fields.get(name, ())
 
 
-async def read_form(request: Request) -> Form:
+async def read_form(request: Request, max_bytes: int = MAX_FORM_BYTES) -> Form:
     """Read what a form posted.
 
     Raises:
@@ -49,7 +49,7 @@ async def read_form(request: Request) -> Form:
     if not _TYPE.fullmatch(header(request.scope, b"content-type").strip()):
         raise ProblemError(UNSUPPORTED_MEDIA_TYPE, "Only forms of the console are taken here.")
     refuse_encoded(request.scope)
-    body = await read_body(request, max_bytes=_MAX_BYTES, timeout_s=_TIMEOUT_S)
+    body = await read_body(request, max_bytes=max_bytes, timeout_s=_TIMEOUT_S)
     try:
         return form_of(body)
     except ValueError:

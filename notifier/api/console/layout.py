@@ -86,7 +86,7 @@ class Layout:
     ) -> Response:
         """Return a page, or a part of one, with all that its frame says."""
         html = self.pages.rendered(name, {**self._framing(request), **values})
-        return HTMLResponse(html, status, {**(headers or {}), **_HEADERS})
+        return HTMLResponse(html, status, {**_HEADERS, **(headers or {})})
 
     def shown(self, request: Request, answer: Response) -> Response:
         """Show a problem to people, if it is one: as a part of a page where one was asked for."""
@@ -126,6 +126,15 @@ class Layout:
         ]
         within = [each.title for each in opened if _is_within(here, each)]
         return {"groups": [each for each in groups if each["sections"]], "here": within[:1]}
+
+
+def inline_styles() -> Mapping[str, str]:
+    """Return the headers of a page with frames of what somebody writes, styled as mails are.
+
+    A frame of a page's own markup has that page's policy. It runs nothing and loads nothing.
+    """
+    policy = _POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+    return {"Content-Security-Policy": policy}
 
 
 def is_partial(request: Request) -> bool:

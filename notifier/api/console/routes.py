@@ -91,7 +91,7 @@ class Inside:
                 caller=visitor.caller,
                 layout=self._layout,
                 session=visitor.session,
-                form=await self._form(request, visitor),
+                form=await self._form(request, visitor, page.max_bytes),
             )
             return await self._in_turn(page, visit)
 
@@ -124,10 +124,10 @@ class Inside:
             raise ProblemError(UNAUTHENTICATED, words)
         return self._entrance.to_sign_in(request)
 
-    async def _form(self, request: Request, visitor: Visitor) -> Form:
+    async def _form(self, request: Request, visitor: Visitor, max_bytes: int) -> Form:
         if request.method != "POST":
             return Form()
-        form = await read_form(request)
+        form = await read_form(request, max_bytes)
         self._door.require_own(request, visitor, form)
         return form
 

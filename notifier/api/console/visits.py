@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from notifier.access.sessions import Session
-from notifier.api.console.forms import Form
+from notifier.api.console.forms import MAX_FORM_BYTES, Form
 from notifier.api.console.layout import CONSOLE, Layout, is_partial
 from notifier.api.kit.access import Caller
 from notifier.api.kit.calls import ENCODED_SLASH
@@ -90,3 +90,5 @@ class ConsolePage:
     method: str = "GET"
     changes: bool = True
     """Of a POST: whether it changes anything."""
+    max_bytes: int = MAX_FORM_BYTES
+    """Of the form that a POST brings."""

@@ -24,6 +24,7 @@ ONE = f"{SECTION.path}/{{id:uuid}}"
 DONE: Mapping[str, str] = {
     "cancelled": "It was taken back: it is not sent.",
     "replayed": "It is sent again, with all its attempts.",
+    "tested": "The test is on its way: this is what becomes of it.",
     "forwarded": "It is sent to this address, too.",
 }
 _ACTS = ("cancel", "replay")
