@@ -110,17 +110,29 @@ def test_a_sender_is_set_and_removed(
     assert [each for each in complaints if "422" not in each] == []
 
 
-def test_a_topic_leads_to_its_members(
+def test_a_topic_is_added_with_members_and_one_is_dropped(
     notifier: OneProcess, tab: Page, complaints: list[str]
 ) -> None:
-    client = notifier.service.client
-    assert client.put("/api/v1/topics/sale", json={"title": "Summer sale"}).is_success
-    members = {"members": [{"user_id": "u-1"}]}
-    assert client.put("/api/v1/topics/sale/members", json=members).is_success
     sign_in(tab, notifier, "/console/topics")
+    tab.get_by_role("link", name="Add a topic").click()
+    tab.get_by_label("Key").fill("Sale")
+    tab.get_by_role("button", name="Save").click()
+    expect(tab.get_by_label("Key")).to_have_attribute("aria-invalid", "true")
+    judge(tab)
+    tab.get_by_label("Key").fill("sale")
+    tab.get_by_label("Title").fill("Summer sale")
+    tab.get_by_role("button", name="Save").click()
     judge(tab)
     tab.get_by_role("link", name="sale", exact=True).click()
-    expect(tab.get_by_role("heading", name="Summer sale: 1 member")).to_be_visible()
-    expect(tab.get_by_role("link", name="u-1")).to_be_visible()
+    tab.get_by_role("link", name="Add members").click()
     judge(tab)
-    assert complaints == []
+    tab.get_by_label("User ids").fill("u-1\nu-2")
+    tab.get_by_role("button", name="Add them").click()
+    expect(tab.get_by_role("heading", name="Summer sale: 2 members")).to_be_visible()
+    expect(tab.get_by_role("link", name="u-1", exact=True)).to_be_visible()
+    judge(tab)
+    tab.get_by_role("link", name="Drop u-2").click()
+    judge(tab)
+    tab.get_by_role("button", name="Drop them").click()
+    expect(tab.get_by_role("heading", name="Summer sale: 1 member")).to_be_visible()
+    assert [each for each in complaints if "422" not in each] == []

@@ -42,6 +42,7 @@ from notifier.api.console.overview.looking import Onlooker
 from notifier.api.console.routes import console_routes
 from notifier.api.console.schedules import pages as schedules
 from notifier.api.console.schedules.editing import ScheduleForm
+from notifier.api.console.topic_forms import TopicForms
 from notifier.api.console.visits import ConsolePage
 from notifier.api.kit.access import Doorkeeper
 from notifier.api.kit.auditing import Auditor
@@ -113,6 +114,7 @@ def console(
             new_id=ports.new_id,
         ).pages(),
         *topics.TopicPages(ports.topics).pages(),
+        *TopicForms(ports.topics).pages(),
         *keys.KeyPages(
             keys=ports.keys, issuer=Issuer(ports.keys, ports.clock, config.pepper)
         ).pages(),

@@ -17,9 +17,22 @@ from notifier.api.topics.shapes import MembersQuery, TopicsQuery
 from notifier.audience.topic import Member, Topic, TopicStore
 
 SECTION = Section(title="Topics", path="/topics", scope="recipients")
-_MEMBERS = f"{SECTION.path}/members"
+MEMBERS = f"{SECTION.path}/members"
+TOPIC_SET = f"{SECTION.path}/set"
+TOPIC_REMOVE = f"{SECTION.path}/remove"
+ADD_MEMBERS = f"{MEMBERS}/add"
+DROP_MEMBER = f"{MEMBERS}/drop"
 _PER_PAGE = 50
-_LIST = ListPage(section=SECTION, nothing="No topics yet. Services make them by the API.")
+_LIST = ListPage(
+    section=SECTION,
+    links=(Link(words="Add a topic", path=TOPIC_SET, is_first=True),),
+    nothing="No topics yet. Add one, or let services do so by the API.",
+    done={"set": "It is saved.", "removed": "It is removed, with its members."},
+)
+_DONE = {
+    "added": "They are told about it from now on.",
+    "dropped": "They are told about it no more.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +45,7 @@ class TopicPages:
         """Declare them."""
         return (
             ConsolePage(path=SECTION.path, scope=SECTION.scope, serve=self.show),
-            ConsolePage(path=_MEMBERS, scope=SECTION.scope, serve=self.show_members),
+            ConsolePage(path=MEMBERS, scope=SECTION.scope, serve=self.show_members),
         )
 
     async def show(self, visit: Visit) -> Response:
@@ -49,8 +62,8 @@ class TopicPages:
 
     async def show_members(self, visit: Visit) -> Response:
         """Show a page of those who are told about one."""
-        named = {name: text for name in ("service", "after") if (text := visit.asked(name))}
-        query = checked_query(MembersQuery, named.items())
+        asked = {name: text for name in ("service", "after") if (text := visit.asked(name))}
+        query = checked_query(MembersQuery, asked.items())
         if isinstance(query, list):
             raise not_found()
         service, key = visit.caller.may_name(query.service), visit.asked("topic")
@@ -59,18 +72,34 @@ class TopicPages:
         found = await self.topics.members(service, key, limit=_PER_PAGE + 1, after=query.after)
         shown, last = cut(found, _PER_PAGE)
         page = ListPage(
-            section=Section(title=f"{topic.title}: {members}", path=_MEMBERS, scope=SECTION.scope),
+            section=Section(title=f"{topic.title}: {members}", path=MEMBERS, scope=SECTION.scope),
             fields=(Field("topic", "Topic"), Field("service", "Service")),
-            links=(Link(words=SECTION.title, path=SECTION.path),),
+            links=_links(topic),
+            done=_DONE,
             nothing="Nobody is told about it.",
             not_found="Nobody is told about it.",
         )
         goes_on = last.user_id if last else ""
-        return page.show(visit, [_member(each, service) for each in shown], after=goes_on)
+        return page.show(visit, [_member(each, service, key) for each in shown], after=goes_on)
+
+
+def named(service: str, key: str) -> str:
+    """Return the query that names a topic."""
+    return urlencode({"topic": key, "service": service})
+
+
+def _links(topic: Topic) -> Sequence[Link]:
+    of = named(topic.service, topic.key)
+    return (
+        Link(words=SECTION.title, path=SECTION.path),
+        Link(words="Add members", path=f"{ADD_MEMBERS}?{of}", is_first=True),
+        Link(words="Change its title", path=f"{TOPIC_SET}?{of}"),
+        Link(words="Remove", path=f"{TOPIC_REMOVE}?{of}", is_dangerous=True),
+    )
 
 
 def _row(topic: Topic, *, names: bool) -> Sequence[Cell]:
-    path = f"{_MEMBERS}?{urlencode({'topic': topic.key, 'service': topic.service})}"
+    path = f"{MEMBERS}?{named(topic.service, topic.key)}"
     return (
         Cell(text=topic.key, path=path, small=topic.service if names else ""),
         Cell(text=topic.title),
@@ -78,9 +107,11 @@ def _row(topic: Topic, *, names: bool) -> Sequence[Cell]:
     )
 
 
-def _member(member: Member, service: str) -> Sequence[Cell]:
+def _member(member: Member, service: str, key: str) -> Sequence[Cell]:
+    dropping = f"{DROP_MEMBER}?{named(service, key)}&{urlencode({'user_id': member.user_id})}"
     path = f"/people/{quote(member.user_id, safe='')}?{urlencode({'service': service})}"
     return (
         Cell(text=member.user_id, path=path),
         Cell(text=", ".join(sorted(member.properties or {})) or "no variables of their own"),
+        Cell(link=Link(words="Drop", path=dropping, about=member.user_id)),
     )
