@@ -106,15 +106,7 @@ def console(
             suppressions=ports.suppressions,
             lifter=Lifter(suppressions=ports.suppressions, pepper=config.pepper),
         ).pages(),
-        *people.PeoplePages(
-            people=ports.people,
-            history=ports.choice_history,
-            erasures=ports.keeping.erasures,
-            default_zone=config.default_zone,
-            new_id=ports.new_id,
-        ).pages(),
-        *topics.TopicPages(ports.topics).pages(),
-        *TopicForms(ports.topics).pages(),
+        *_of_people(ports, config),
         *keys.KeyPages(
             keys=ports.keys, issuer=Issuer(ports.keys, ports.clock, config.pepper)
         ).pages(),
@@ -139,6 +131,18 @@ def _overview(ports: ApiPorts, config: ApiConfig) -> Sequence[ConsolePage]:
         patience_s=config.probe_timeout_s,
     )
     return overview.OverviewPage(onlooker).pages()
+
+
+def _of_people(ports: ApiPorts, config: ApiConfig) -> Sequence[ConsolePage]:
+    shown = people.PeoplePages(
+        people=ports.people,
+        history=ports.choice_history,
+        erasures=ports.keeping.erasures,
+        default_zone=config.default_zone,
+        new_id=ports.new_id,
+    )
+    told = (*topics.TopicPages(ports.topics).pages(), *TopicForms(ports.topics).pages())
+    return (*shown.pages(), *told)
 
 
 def _of_notifications(
