@@ -39,6 +39,7 @@ from notifier.checkup import Examine
 from notifier.clock import Clock
 from notifier.composition.bench import SettingsBench
 from notifier.composition.doctor import look_at
+from notifier.composition.openid import elsewhere
 from notifier.composition.settings import read_settings
 from notifier.content.library import Library
 from notifier.delivery.ports import Claimed, Finish
@@ -62,6 +63,7 @@ from notifier.rendering.renderer import VersionRenderer
 from notifier.rendering.trusted import TrustedPages
 from notifier.rendering.workshop import ChildWorkshop
 from notifier.sealing import SealedLinks
+from notifier.settings.sign_in import OpenIdSettings
 from notifier.store.captures import SqlCaptures
 from notifier.store.kit.database import Patience
 from notifier.store.kit.opening import open_database
@@ -236,6 +238,7 @@ async def over(
     callbacks: Callbacks | None = None,
     reacting: Reacting | None = None,
     environ: Mapping[str, str] | None = None,
+    openid: OpenIdSettings | None = None,
     **settings: Any,
 ) -> AsyncIterator[Api]:
     """Build the API over the database at `url`, whose schema is up to date."""
@@ -255,7 +258,11 @@ async def over(
             mending=MendingPorts(stores.letters, stores.replays),
             keys=stores.keys,
             access=OperatorPorts(
-                stores.operators, stores.sessions, stores.sign_in_failures, PASSWORDS
+                stores.operators,
+                stores.sessions,
+                stores.sign_in_failures,
+                PASSWORDS,
+                elsewhere(openid or OpenIdSettings(), stores.operators),
             ),
             inbox=stores.inbox,
             providers=stores.providers,
@@ -337,7 +344,8 @@ async def listening(
 ) -> AsyncIterator[tuple[uvicorn.Server, str]]:
     """Serve `app` on a free port; yields the server and its URL."""
     is_ready = asyncio.Event()
-    told = {"on_refusal": app.state.note_refusal} if isinstance(app, Starlette) else {}
+    refusal = getattr(app.state, "note_refusal", None) if isinstance(app, Starlette) else None
+    told = {"on_refusal": refusal} if refusal else {}
     server = make_server(app, is_ready.set, grace_s=3, limits=limits, **told)
     with bind("127.0.0.1", 0) as listener:
         serving_it = asyncio.create_task(server.serve([listener]))

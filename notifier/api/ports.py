@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from notifier.access.keys import KeyStore
+from notifier.access.openid import IdentityProvider, Newcomers
 from notifier.access.operators import OperatorStore
 from notifier.access.passwords import Passwords
 from notifier.access.sessions import SessionStore
@@ -67,6 +68,14 @@ class KeepingPorts:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Who says who people are, and what they may here for that."""
+
+    provider: IdentityProvider
+    newcomers: Newcomers
+
+
+@dataclass(frozen=True, slots=True)
 class OperatorPorts:
     """What knows the people who sign in to the console, and for how long they are."""
 
@@ -74,6 +83,8 @@ class OperatorPorts:
     sessions: SessionStore
     failures: FailureStore
     passwords: Passwords
+    elsewhere: Elsewhere | None = None
+    """Where operators may sign in instead; None: nowhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from notifier.composition.doctor import look_at
 from notifier.composition.drafting import renderer
 from notifier.composition.events import warn_of_unbound_events
 from notifier.composition.one_process import workers_inside
+from notifier.composition.openid import elsewhere
 from notifier.composition.presence import identify, present
 from notifier.composition.resources import (
     Resources,
@@ -125,7 +126,7 @@ def _api_ports(settings: Settings, resources: Resources, workshop: Workshop) -> 
         submitter=Submitter(resources.stores.intake, resources.publisher),
         event_tally=resources.event_tally,
         mending=MendingPorts(resources.stores.letters, resources.stores.replays),
-        access=_access(resources.stores),
+        access=_access(settings, resources.stores),
         links=links(settings),
         keeping=_keeping(settings, resources.stores),
         directory=resources.stores.directory,
@@ -178,8 +179,14 @@ def _over(stores: Stores) -> partial[ApiPorts]:
     )
 
 
-def _access(stores: Stores) -> OperatorPorts:
-    return OperatorPorts(stores.operators, stores.sessions, stores.sign_in_failures, Passwords())
+def _access(settings: Settings, stores: Stores) -> OperatorPorts:
+    return OperatorPorts(
+        stores.operators,
+        stores.sessions,
+        stores.sign_in_failures,
+        Passwords(),
+        elsewhere(settings.openid, stores.operators),
+    )
 
 
 def _keeping(settings: Settings, stores: Stores) -> KeepingPorts:

@@ -26,7 +26,7 @@ from notifier.settings.reading import (
 )
 from notifier.settings.relay import RelaySettings
 from notifier.settings.secrets import ErasureSettings, SecretSettings
-from notifier.settings.sign_in import SignInSettings
+from notifier.settings.sign_in import OpenIdSettings, SignInSettings
 
 
 def _sender(value: str) -> str:
@@ -379,6 +379,7 @@ class Settings(KeySettings, TopologySettings, ClientSettings):
     erasure: ErasureSettings = ErasureSettings()
     audit: AuditSettings = AuditSettings()
     sign_in: SignInSettings = SignInSettings()
+    openid: OpenIdSettings = OpenIdSettings()
     secrets: SecretSettings = SecretSettings()
 
     @model_validator(mode="after")

@@ -134,6 +134,8 @@ Listed = BeforeValidator(_split)
 Names: TypeAlias = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_folded), Listed
 ]
+Words: TypeAlias = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Listed]
+"""As names, but as they are written."""
 Networks: TypeAlias = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], Listed]
 Origins: TypeAlias = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], Listed]
 Schedule: TypeAlias = Annotated[tuple[Seconds, ...], Listed, Field(min_length=1)]

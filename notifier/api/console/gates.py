@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from notifier.access.invitations import Invitations
+from notifier.access.openid import Journeys
 from notifier.access.sessions import SessionSecrets
 from notifier.access.signing_in import PasswordDesk
 from notifier.access.throttling import Devices, Throttle
@@ -10,6 +11,7 @@ from notifier.api.console.door import Door
 from notifier.api.console.entering import Entrance
 from notifier.api.console.layout import Layout
 from notifier.api.console.letting_in import Hall
+from notifier.api.console.signing_on import SigningOn
 from notifier.api.console.welcoming import Welcome
 from notifier.api.kit.access import Doorkeeper
 from notifier.api.kit.auditing import Auditor
@@ -23,6 +25,7 @@ class Gates:
     """Where one signs in and out, and where those go who were invited."""
 
     entrance: Entrance
+    signing_on: SigningOn
     welcome: Welcome
 
 
@@ -41,15 +44,32 @@ def make_gates(
     )
     entrance = Entrance(
         door=door,
-        hall=Hall(
-            door=door, layout=layout, operators=access.operators, takes_keys=config.signs_in_by_key
-        ),
+        hall=_hall(ports, config, layout, door),
         layout=layout,
         desk=_desk(ports, config),
         guessing=guessing,
         auditor=auditor,
     )
-    return Gates(entrance, _welcome(ports, config, layout, guessing, auditor))
+    signing_on = SigningOn(
+        elsewhere=access.elsewhere,
+        hall=entrance.hall,
+        journeys=Journeys(config.pepper),
+        asking=guessing,
+        auditor=auditor,
+        clock=ports.clock,
+    )
+    return Gates(entrance, signing_on, _welcome(ports, config, layout, guessing, auditor))
+
+
+def _hall(ports: ApiPorts, config: ApiConfig, layout: Layout, door: Door) -> Hall:
+    elsewhere = ports.access.elsewhere
+    return Hall(
+        door=door,
+        layout=layout,
+        operators=ports.access.operators,
+        takes_keys=config.signs_in_by_key,
+        elsewhere=elsewhere.provider.name if elsewhere else "",
+    )
 
 
 def _desk(ports: ApiPorts, config: ApiConfig) -> PasswordDesk:

@@ -15,7 +15,8 @@ from notifier.api.console.layout import CONSOLE, Layout
 from notifier.api.console.visits import leading
 from notifier.api.kit.access import Caller
 
-_FIELDS = ("login", "password", "key")
+ELSEWHERE = "/sign-in/elsewhere"
+_FIELDS = ("login", "password", "key", "elsewhere")
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +29,8 @@ class Hall:
     layout: Layout
     operators: OperatorStore
     takes_keys: bool
+    elsewhere: str = ""
+    """What the button to sign in elsewhere says; empty: there is none."""
 
     async def asking(
         self,
@@ -44,6 +47,7 @@ class Hall:
             "wrong": wrong,
             "done": "" if flaws else request.query_params.get("done", ""),
             "takes_keys": self.takes_keys,
+            "elsewhere": self.elsewhere,
             "has_operators": await self.operators.is_any(),
         }
         return self.layout.page(request, "sign_in.html", values, status=status)

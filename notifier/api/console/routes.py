@@ -13,6 +13,8 @@ from notifier.api.console.entering import SIGN_IN, SIGN_OUT, Entrance
 from notifier.api.console.forms import Form, read_form
 from notifier.api.console.gates import Gates
 from notifier.api.console.layout import CONSOLE, VISITOR_KEY, Layout, Visitor, is_partial
+from notifier.api.console.letting_in import ELSEWHERE
+from notifier.api.console.signing_on import BACK
 from notifier.api.console.visits import ConsolePage, Visit, leading
 from notifier.api.console.welcoming import WELCOME
 from notifier.api.kit.auditing import Auditor
@@ -33,6 +35,8 @@ def console_routes(pages: Sequence[ConsolePage], gates: Gates, auditor: Auditor)
         "": {"GET": inside.home},
         SIGN_IN: {"GET": entrance.show, "POST": entrance.enter},
         SIGN_OUT: {"POST": entrance.leave},
+        ELSEWHERE: {"GET": gates.signing_on.leave},
+        BACK: {"GET": gates.signing_on.come_back},
         WELCOME: {"GET": welcome.show, "POST": welcome.set},
     }
     for page in pages:

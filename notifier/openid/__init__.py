@@ -1,0 +1,1 @@
+"""OpenID Connect, as who signs in to the console elsewhere goes by it."""
