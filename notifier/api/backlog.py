@@ -1,11 +1,12 @@
 """Metrics of what is not done with."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from notifier.notification.feed import ACCEPT
-from notifier.notification.reading import Backlog
+from notifier.notification.queueing import WORK_QUEUES
+from notifier.notification.reading import Backlog, Waiting
 
 
 def of_backlog(backlog: Backlog) -> Iterable[Metric]:
@@ -32,6 +33,19 @@ def of_backlog(backlog: Backlog) -> Iterable[Metric]:
         value=backlog.unknown_messages,
     )
     yield from _of_purged(backlog)
+
+
+def of_waiting(waiting: Sequence[Waiting]) -> Metric:
+    """Return for how long the oldest of each channel and lane waits; 0 where none does."""
+    oldest = GaugeMetricFamily(
+        "notifier_oldest_pending_seconds",
+        "For how long the oldest that is due waits for an attempt.",
+        labels=["type", "priority"],
+    )
+    found = {(each.channel, each.lane): each.oldest_s for each in waiting}
+    for channel, lane in WORK_QUEUES:
+        oldest.add_metric([channel.value, lane.value], found.get((channel, lane), 0.0))
+    return oldest
 
 
 def _of_purged(backlog: Backlog) -> Iterable[Metric]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from notifier.api.kit.rooms import ConcurrencyLimit, Room
+from notifier.api.kit.streaming import is_set
 from notifier.audience.inbox import Inbox, InboxHead, InboxItem
 from notifier.clock import Clock
 from notifier.errors import StoreUnavailableError
@@ -94,7 +95,7 @@ class InboxFeed:
                     items = await self._since(address, after, most)
                 size = sum(map(_size, items))
                 if not items:
-                    is_behind = await _is_set(news, min(left_s, _CHECK_S))
+                    is_behind = await is_set(news, min(left_s, _CHECK_S))
                 elif not self._held.take(address[0], size):
                     most = 1
                     await asyncio.sleep(self._poll_s)
@@ -164,13 +165,3 @@ def _is_news(head: InboxHead, known: InboxHead) -> bool:
 
 def _size(item: InboxItem) -> int:
     return len(item.text) + len(item.html or "")
-
-
-async def _is_set(event: asyncio.Event, timeout_s: float) -> bool:
-    """Wait for `event`, so long at most; whether it is set."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True

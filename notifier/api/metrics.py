@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector, CollectorRegistry
 from starlette.responses import Response
 
-from notifier.api.backlog import of_backlog
+from notifier.api.backlog import of_backlog, of_waiting
 from notifier.api.kit.calls import Call
 from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.operations import Operation, Reply
@@ -24,7 +24,7 @@ from notifier.events.digest import DigestStore, DigestsUnderWay
 from notifier.events.event import Outcome
 from notifier.hooks.counts import Calls, HookCounts
 from notifier.notification.queueing import Queue, QueueDepth, QueueMembers
-from notifier.notification.reading import Backlog, QueryStore
+from notifier.notification.reading import Backlog, QueryStore, Waiting
 from notifier.providers.account import ProviderState, ProviderStore, PutOff
 from notifier.providers.standing import STATES, Standing, standings
 from notifier.replays.replay import ReplayStore
@@ -67,6 +67,7 @@ class _Counts:
     digests: DigestsUnderWay | None = None
     erasures: ErasuresUnderWay | None = None
     processes: Sequence[Process] | None = None
+    waiting: Sequence[Waiting] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +175,8 @@ class Metrics(Collector):
         yield from _of_members(self._queue_members())
         yield from _of_accounts(seen.providers)
         yield from _of_subjects(seen.counts)
+        if seen.counts.waiting is not None:
+            yield of_waiting(seen.counts.waiting)
         if seen.counts.processes is not None:
             yield from of_processes(seen.counts.processes)
         if seen.knows_put_off:
@@ -218,6 +221,7 @@ class Metrics(Collector):
         return _Counts(
             broadcasts=broadcasts,
             replays=await self._answer(them.replays.under_way()),
+            waiting=await self._answer(self._queries.waiting()),
             processes=await self._answer(them.roster.list(limit=_MOST_PROCESSES)),
             hooks=hooks,
             schedules=schedules,

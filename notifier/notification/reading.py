@@ -92,6 +92,16 @@ class Backlog:
     """How many lost their content and stayed, at first at least."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """The oldest of those of a channel and lane that are due, and wait for an attempt."""
+
+    channel: Channel
+    lane: Lane
+    oldest_s: float
+    """Since it was due."""
+
+
 class QueryStore(Protocol):
     """Reading notifications. `service` None means: of every service."""
 
@@ -117,6 +127,13 @@ class QueryStore(Protocol):
 
     async def backlog(self) -> Backlog:
         """What is under way or in doubt, counted from partial indexes."""
+
+    async def waiting(self) -> Sequence[Waiting]:
+        """For how long the oldest of each channel and lane waits, where one does.
+
+        Looks at the first thousand of each, in the order in which they are taken: cheap however
+        much waits, and too short at worst where more does.
+        """
 
     async def ping(self) -> None:
         """Return if the database answers."""

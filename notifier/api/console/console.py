@@ -38,7 +38,9 @@ from notifier.api.console.notifications.forwarding import ForwardingPage
 from notifier.api.console.notifications.moving import MovingPages
 from notifier.api.console.notifications.showing import NotificationPages
 from notifier.api.console.overview import pages as overview
+from notifier.api.console.overview.following import OverviewStream
 from notifier.api.console.overview.looking import Onlooker
+from notifier.api.console.overview.series import OverviewSeries
 from notifier.api.console.routes import console_routes
 from notifier.api.console.schedules import pages as schedules
 from notifier.api.console.schedules.editing import ScheduleForm
@@ -47,6 +49,7 @@ from notifier.api.console.visits import ConsolePage
 from notifier.api.kit.access import Doorkeeper
 from notifier.api.kit.auditing import Auditor
 from notifier.api.kit.config import ApiConfig
+from notifier.api.kit.rooms import Room
 from notifier.api.making import Common
 from notifier.api.notifications.exporting import Exporter
 from notifier.api.ports import ApiPorts
@@ -126,11 +129,20 @@ def _overview(ports: ApiPorts, config: ApiConfig) -> Sequence[ConsolePage]:
         queue=ports.queue,
         providers=ports.providers,
         statistics=ports.keeping.statistics,
+        roster=ports.watching.roster,
         routes=config.routes,
         clock=ports.clock,
         patience_s=config.probe_timeout_s,
     )
-    return overview.OverviewPage(onlooker).pages()
+    stream = OverviewStream(
+        onlooker=onlooker,
+        places=Room(config.max_console_streams, config.max_console_streams_each),
+        clock=ports.clock,
+        lifetime_s=config.stream_lifetime_s,
+        keep_alive_s=config.stream_keep_alive_s,
+    )
+    series = OverviewSeries(ports.keeping.statistics, ports.clock)
+    return (*overview.OverviewPage(onlooker).pages(), *stream.pages(), *series.pages())
 
 
 def _of_people(ports: ApiPorts, config: ApiConfig) -> Sequence[ConsolePage]:

@@ -85,8 +85,12 @@ class Layout:
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Return a page, or a part of one, with all that its frame says."""
-        html = self.pages.rendered(name, {**self._framing(request), **values})
+        html = self.rendered(request, name, values)
         return HTMLResponse(html, status, {**_HEADERS, **(headers or {})})
+
+    def rendered(self, request: Request, name: str, values: Mapping[str, object]) -> str:
+        """Return a page, or a part of one, as text."""
+        return self.pages.rendered(name, {**self._framing(request), **values})
 
     def shown(self, request: Request, answer: Response) -> Response:
         """Show a problem to people, if it is one: as a part of a page where one was asked for."""

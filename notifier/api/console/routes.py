@@ -95,6 +95,7 @@ class Inside:
                 caller=visitor.caller,
                 layout=self._layout,
                 session=visitor.session,
+                is_still_here=partial(self._is_still_here, request, page),
                 form=await self._form(request, visitor, page.max_bytes),
             )
             return await self._in_turn(page, visit)
@@ -112,6 +113,13 @@ class Inside:
         if await self._visitor(request) is None:
             return self._stopped(request)
         raise not_found()
+
+    async def _is_still_here(self, request: Request, page: ConsolePage) -> bool:
+        try:
+            visitor = await self._door.visitor(request)
+        except ProblemError:
+            return False
+        return visitor is not None and (page.scope is None or page.scope in visitor.caller.scopes)
 
     async def _visitor(self, request: Request) -> Visitor | None:
         visitor = await self._door.visitor(request)

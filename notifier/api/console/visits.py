@@ -26,6 +26,8 @@ class Visit:
     caller: Caller
     layout: Layout
     session: Session
+    is_still_here: Callable[[], Awaitable[bool]]
+    """Whether they are still signed in, and may still be here."""
     form: Form = field(default_factory=Form)
 
     @property
@@ -52,6 +54,10 @@ class Visit:
             return UUID(asked) if (asked := self.asked("after")) else None
         except ValueError:
             raise not_found() from None
+
+    def rendered(self, name: str, values: Mapping[str, object]) -> str:
+        """Return a part of a page, with these values."""
+        return self.layout.rendered(self.request, name, values)
 
     def page(
         self,

@@ -4,15 +4,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, cast
+from typing import Annotated
 
-import anyio
 import orjson
 from pydantic import Field
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from notifier.api.inbox.shapes import (
     PREFIX,
@@ -37,11 +35,11 @@ from notifier.api.kit.problems import (
 )
 from notifier.api.kit.querying import Flag, Limit, QueryModel, Seq, parse_seq
 from notifier.api.kit.rooms import Room
+from notifier.api.kit.streaming import Stream
 from notifier.api.kit.views import View
 from notifier.audience.inbox import Inbox, InboxHead, InboxItem, Part
 
 _RECONNECT_MS = 2_000
-_STREAM_GRACE_S = 2
 _LAST_EVENT_ID = HeaderParameter(
     name="Last-Event-ID",
     description="The id of the last event seen; the stream resumes right after it. "
@@ -58,22 +56,6 @@ class _Stopper:
 
     def set(self) -> None:
         self._feed.stop()
-
-
-class _Stream(EventSourceResponse):
-    """A stream that gives back its place, however it ends."""
-
-    def __init__(
-        self, events: AsyncIterator[ServerSentEvent], *, place: Callable[[], None], **options: Any
-    ) -> None:
-        super().__init__(events, **options)
-        self._give_back = place
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._give_back()
 
 
 class InboxQuery(QueryModel):
@@ -142,14 +124,11 @@ class InboxReading:
         last_seen = _last_event_id(call.request)
         head = await self.feed.head(address)
         after = head.seq if last_seen is None else last_seen
-        return _Stream(
+        return Stream(
             self._events(call.request, address, after, head),
             place=self._take_place(address),
-            ping=self.config.stream_keep_alive_s,
-            ping_message_factory=lambda: ServerSentEvent(comment="keep-alive"),
-            send_timeout=self.config.stream_keep_alive_s * 2,
-            shutdown_event=cast("anyio.Event", _Stopper(self.feed)),
-            shutdown_grace_period=_STREAM_GRACE_S,
+            stopped=_Stopper(self.feed),
+            keep_alive_s=self.config.stream_keep_alive_s,
         )
 
     def _take_place(self, address: Address) -> Callable[[], None]:

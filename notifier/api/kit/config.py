@@ -90,6 +90,9 @@ class ApiConfig:
     max_streams: int = 1_000
     """Open streams of this process, half of them of one service."""
     max_streams_per_inbox: int = 20
+    max_console_streams: int = 200
+    """Pages of the console that are followed at once, so many of them by each who is signed in."""
+    max_console_streams_each: int = 20
     stream_poll_s: float = 0.5
     stream_keep_alive_s: float = 15
     stream_lifetime_s: float = 900

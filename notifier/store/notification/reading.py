@@ -11,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.errors import SchemaError, StoreUnavailableError
 from notifier.evidence import Outage
 from notifier.notification.model import Notification, TimelineEntry
-from notifier.notification.reading import Account, Backlog, NotificationFilter, Page
+from notifier.notification.reading import Account, Backlog, NotificationFilter, Page, Waiting
 from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import idempotency_keys
 from notifier.store.kit.sql import ID, Now, parameter
 from notifier.store.migrations import problem_of
-from notifier.store.notification import accounting, searching
+from notifier.store.notification import accounting, searching, waiting
 from notifier.store.notification.rows import to_notification, to_timeline_entry
 from notifier.store.notification.tables import notification_events as events
 from notifier.store.notification.tables import notifications as n
@@ -97,6 +97,9 @@ class SqlQueryStore:
 
     async def backlog(self) -> Backlog:
         return await self._database.search(accounting.backlog)
+
+    async def waiting(self) -> Sequence[Waiting]:
+        return await self._database.search(waiting.waiting)
 
     async def ping(self) -> None:
         async def work(connection: AsyncConnection) -> None:

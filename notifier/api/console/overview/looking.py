@@ -10,11 +10,13 @@ from notifier.clock import Clock
 from notifier.errors import NotifierError
 from notifier.notification.model import Channel
 from notifier.notification.queueing import Queue, QueueDepth
-from notifier.notification.reading import Account, QueryStore
+from notifier.notification.reading import Account, QueryStore, Waiting
 from notifier.notification.statistics import Statistics, StatisticsFilter, Step, Tally
 from notifier.providers.account import ProviderStore
 from notifier.providers.standing import Standing, standings
+from notifier.roster import Process, Roster
 
+_MOST_PROCESSES = 1_000
 _FRESH_S = 2.0
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
@@ -35,6 +37,8 @@ class Sight:
     account: Account | None
     depths: Sequence[QueueDepth] | None
     providers: Sequence[Standing] | None
+    waiting: Sequence[Waiting] | None
+    processes: Sequence[Process] | None
 
 
 class Onlooker:
@@ -47,6 +51,7 @@ class Onlooker:
         queue: Queue,
         providers: ProviderStore,
         statistics: Statistics,
+        roster: Roster,
         routes: Mapping[Channel, Sequence[str]],
         clock: Clock,
         patience_s: float,
@@ -56,6 +61,7 @@ class Onlooker:
         self._queue = queue
         self._providers = providers
         self._statistics = statistics
+        self._roster = roster
         self._routes = routes
         self._clock = clock
         self._patience_s = patience_s
@@ -71,14 +77,22 @@ class Onlooker:
 
     async def _look(self, service: str | None) -> Sight:
         now = self._clock.now()
-        minutes, hours, behind_s, account, depths, providers = await asyncio.gather(
-            self._answer(self._tallies(service, Step.MINUTE, now - _HOUR, now)),
-            self._answer(self._tallies(service, Step.HOUR, now - _DAY, now)),
-            self._answer(self._statistics.behind_s()),
-            self._answer(self._queries.account(service=service)),
-            self._answer(self._queue.depths()),
-            self._answer(self._standings()),
+        own, shared = await asyncio.gather(
+            asyncio.gather(
+                self._answer(self._tallies(service, Step.MINUTE, now - _HOUR, now)),
+                self._answer(self._tallies(service, Step.HOUR, now - _DAY, now)),
+                self._answer(self._statistics.behind_s()),
+                self._answer(self._queries.account(service=service)),
+            ),
+            asyncio.gather(
+                self._answer(self._queue.depths()),
+                self._answer(self._standings()),
+                self._answer(self._queries.waiting()),
+                self._answer(self._roster.list(limit=_MOST_PROCESSES)),
+            ),
         )
+        minutes, hours, behind_s, account = own
+        depths, providers, waiting, processes = shared
         return Sight(
             at=now,
             minutes=minutes,
@@ -87,6 +101,8 @@ class Onlooker:
             account=account,
             depths=depths,
             providers=providers,
+            waiting=waiting,
+            processes=processes,
         )
 
     async def _tallies(

@@ -14,12 +14,13 @@ from notifier.api.console.visits import ConsolePage, Visit
 from notifier.api.console.words import CHANNELS, counted, length_words
 from notifier.notification.model import Status
 from notifier.notification.queueing import QueueDepth
-from notifier.notification.reading import Account
+from notifier.notification.reading import Account, Waiting
 from notifier.notification.statistics import Durations, Tally
 from notifier.providers.standing import Standing
+from notifier.roster import CONSUMING, Process, State
 
 SECTION = Section(title="Overview", path="/overview", scope="read")
-_COUNTED: Mapping[str, Callable[[Tally], int]] = {
+COUNTED: Mapping[str, Callable[[Tally], int]] = {
     "accepted": lambda tally: tally.accepted,
     "sent": lambda tally: tally.sent,
     "failed": lambda tally: tally.failed,
@@ -45,10 +46,11 @@ class OverviewPage:
         """Show the page, or anew what is on it."""
         sight = await self.onlooker.look(visit.caller.sees)
         name = "overview_now.html" if visit.is_partial else "overview.html"
-        return visit.page(name, _viewed(sight, is_of_all=visit.caller.sees is None))
+        return visit.page(name, viewed(sight, is_of_all=visit.caller.sees is None))
 
 
-def _viewed(sight: Sight, *, is_of_all: bool) -> Mapping[str, object]:
+def viewed(sight: Sight, *, is_of_all: bool) -> Mapping[str, object]:
+    """Return what the page shows of it; what all services share only if it `is_of_all`."""
     return {
         "at": f"{sight.at:%H:%M:%S} UTC",
         "rates": None if sight.minutes is None else _rates(sight),
@@ -62,6 +64,8 @@ def _viewed(sight: Sight, *, is_of_all: bool) -> Mapping[str, object]:
         "queues": [_queue(each) for each in sight.depths or () if is_of_all],
         "providers": [_standing(each) for each in sight.providers or () if is_of_all],
         "is_of_all": is_of_all,
+        "oldest": None if sight.waiting is None else _oldest(sight.waiting),
+        "workers": None if sight.processes is None else _workers(sight.processes),
     }
 
 
@@ -77,7 +81,7 @@ def _rates(sight: Sight) -> Sequence[Mapping[str, object]]:
             "word": word,
             "a_second": [_rate(_sum(count, tallies), length_s) for tallies, length_s in spans],
         }
-        for word, count in _COUNTED.items()
+        for word, count in COUNTED.items()
     ]
 
 
@@ -112,7 +116,7 @@ def _by_hour(now: datetime, tallies: Sequence[Tally]) -> Mapping[str, object]:
 
 def _series(tallies: Sequence[Tally], times: Sequence[datetime]) -> Mapping[str, Sequence[int]]:
     found = {}
-    for word, count in _COUNTED.items():
+    for word, count in COUNTED.items():
         by_time: Counter[datetime] = Counter()
         for each in tallies:
             by_time[each.at] += count(each)
@@ -153,6 +157,26 @@ def _account(account: Account) -> Mapping[str, object]:
         "is_partial": account.goes_on_after is not None,
         "unknown": f"{account.outcome_unknown:,}",
         "late": f"{account.late_completions:,}",
+    }
+
+
+def _oldest(waiting: Sequence[Waiting]) -> str:
+    """Return for how long the oldest waits, and which that is; empty: none does."""
+    oldest = max(waiting, key=lambda each: each.oldest_s, default=None)
+    if oldest is None:
+        return ""
+    return f"{length_words(oldest.oldest_s)} ({CHANNELS[oldest.channel]} {oldest.lane.value})"
+
+
+def _workers(processes: Sequence[Process]) -> Mapping[str, object]:
+    there = [each for each in processes if each.seen.state is not State.STOPPED]
+    takers = [each for each in there if each.identity.role in CONSUMING]
+    slots = sum(each.seen.slots for each in takers)
+    return {
+        "count": counted(len(takers), "worker"),
+        "busy": f"{sum(each.seen.busy for each in takers):,} of {counted(slots, 'slot')} busy",
+        "late": sum(each.is_late for each in there),
+        "drained": sum(each.is_to_drain for each in takers),
     }
 
 
