@@ -90,6 +90,35 @@ def test_somebody_is_looked_up_and_erased(
     assert [each for each in complaints if "422" not in each] == []
 
 
+def test_somebody_is_added_and_chosen_for(
+    notifier: OneProcess, tab: Page, complaints: list[str]
+) -> None:
+    sign_in(tab, notifier, "/console/people")
+    tab.get_by_role("link", name="Add somebody").click()
+    tab.get_by_label("User id").fill("u-8")
+    tab.get_by_label("Addresses").fill("email nobody")
+    tab.get_by_role("button", name="Add them").click()
+    expect(tab.get_by_label("Addresses")).to_have_attribute("aria-invalid", "true")
+    judge(tab)
+    tab.get_by_label("Addresses").fill("email ben@example.org")
+    tab.get_by_role("button", name="Add them").click()
+    expect(tab.get_by_role("heading", name="u-8")).to_be_visible()
+    judge(tab)
+    tab.get_by_role("link", name="Choose for them").click()
+    judge(tab)
+    tab.get_by_role("button", name="Save").click()
+    expect(tab.get_by_text("by the service")).to_be_visible()
+    tab.get_by_role("link", name="Quiet hours").click()
+    judge(tab)
+    tab.get_by_label("From").fill("22:00")
+    tab.get_by_label("To", exact=True).fill("07:00")
+    tab.get_by_role("button", name="Save").click()
+    expect(tab.get_by_text("22:00 to 07:00")).to_be_visible()
+    tab.get_by_role("link", name="Change", exact=True).click()
+    judge(tab)
+    assert [each for each in complaints if "422" not in each] == []
+
+
 def test_a_sender_is_set_and_removed(
     notifier: OneProcess, tab: Page, complaints: list[str]
 ) -> None:

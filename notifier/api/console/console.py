@@ -41,6 +41,7 @@ from notifier.api.console.overview import pages as overview
 from notifier.api.console.overview.following import OverviewStream
 from notifier.api.console.overview.looking import Onlooker
 from notifier.api.console.overview.series import OverviewSeries
+from notifier.api.console.people_forms import PeopleForms
 from notifier.api.console.routes import console_routes
 from notifier.api.console.schedules import pages as schedules
 from notifier.api.console.schedules.editing import ScheduleForm
@@ -154,7 +155,10 @@ def _of_people(ports: ApiPorts, config: ApiConfig) -> Sequence[ConsolePage]:
         new_id=ports.new_id,
     )
     told = (*topics.TopicPages(ports.topics).pages(), *TopicForms(ports.topics).pages())
-    return (*shown.pages(), *told)
+    changed = PeopleForms(
+        people=ports.people, preferences=ports.preferences, declared=ports.categories
+    )
+    return (*shown.pages(), *changed.pages(), *told)
 
 
 def _of_notifications(

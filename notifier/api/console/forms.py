@@ -29,11 +29,11 @@ class Form:
 
     def text(self, name: str) -> str:
         """Return what a field holds, without white space around; empty if it is not there."""
-        return self.fields.get(name, ("",))[0].strip()
+        return self.secret(name).strip()
 
     def secret(self, name: str) -> str:
         """Return what a field holds, just as it was typed; empty if it is not there."""
-        return self.fields.get(name, ("",))[0]
+        return next(iter(self.fields.get(name, ())), "")
 
     def texts(self, name: str) -> Sequence[str]:
         """Return all that was chosen of a field."""

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from notifier.api.console.fields import Control, Field, FormPage, flaws_of, given
 from notifier.api.console.layout import CONSOLE, Section
-from notifier.api.console.lists import Cell, ListPage
+from notifier.api.console.lists import Cell, Link, ListPage
 from notifier.api.console.visits import ConsolePage, Visit
 from notifier.api.console.words import CHANNELS, time_words
 from notifier.api.erasures import EraseRequest
@@ -31,8 +31,9 @@ from notifier.notification.model import Channel
 SECTION = Section(title="People", path="/people", scope="recipients")
 PEOPLE = f"{CONSOLE}{SECTION.path}"
 """Paths below it name people."""
-_ONE = f"{SECTION.path}/{{user_id}}"
-_ERASE = f"{_ONE}/erase"
+ONE = f"{SECTION.path}/{{user_id}}"
+ADD_PERSON = "/add-person"
+_ERASE = f"{ONE}/erase"
 _ERASURE = "/erasures/{id:uuid}"
 _PER_PAGE = 50
 _MOST_CHANGES = 20
@@ -49,7 +50,8 @@ _LIST = ListPage(
             options=[("", "Any"), *((each.value, words) for each, words in CHANNELS.items())],
         ),
     ),
-    nothing="Nobody is in the directory yet. Services put people there by the API.",
+    links=(Link(words="Add somebody", path=ADD_PERSON, is_first=True),),
+    nothing="Nobody is in the directory yet. Add somebody, or let services do so by the API.",
     not_found="Nobody among those that were looked at matches this.",
 )
 _ERASING = (
@@ -82,7 +84,7 @@ class PeoplePages:
         scope = SECTION.scope
         return (
             ConsolePage(path=SECTION.path, scope=scope, serve=self.show_page),
-            ConsolePage(path=_ONE, scope=scope, serve=self.show),
+            ConsolePage(path=ONE, scope=scope, serve=self.show),
             ConsolePage(path=_ERASE, scope=scope, serve=self.ask_to_erase),
             ConsolePage(path=_ERASE, scope=scope, serve=self.erase, method="POST"),
             ConsolePage(path=_ERASURE, scope=scope, serve=self.show_erasure),
@@ -120,8 +122,14 @@ class PeoplePages:
             "person.html",
             {
                 "name": person.user_id,
-                "path": _path(person),
-                "erase": _path(person, "/erase"),
+                "path": path_of(person),
+                "done": "It is saved." if visit.asked("done") else "",
+                "actions": [
+                    ("Change", path_of(person, "/change")),
+                    ("Choose for them", path_of(person, "/choose")),
+                    ("Quiet hours", path_of(person, "/quiet-hours")),
+                ],
+                "erase": path_of(person, "/erase"),
                 "notifications": "/notifications?"
                 + urlencode({"user_id": person.user_id, "service": person.service}),
                 "addresses": [_address_row(each).shown() for each in person.addresses],
@@ -182,7 +190,8 @@ def _to_one(visit: Visit, user_id: str, service: str) -> Response:
     return visit.to(f"{SECTION.path}/{quote(user_id, safe='')}", **named)
 
 
-def _path(person: Person, more: str = "") -> str:
+def path_of(person: Person, more: str = "") -> str:
+    """Return where the page of somebody is, or what is below it."""
     named = urlencode({"service": person.service})
     return f"{SECTION.path}/{quote(person.user_id, safe='')}{more}?{named}"
 
@@ -207,8 +216,8 @@ def _erasing(person: Person) -> FormPage:
             Field("typed", "Type the user id to confirm"),
         ),
         button="Erase for good",
-        action=_path(person, "/erase"),
-        up=(person.user_id, _path(person)),
+        action=path_of(person, "/erase"),
+        up=(person.user_id, path_of(person)),
         is_dangerous=True,
     )
 
@@ -216,7 +225,7 @@ def _erasing(person: Person) -> FormPage:
 def _row(person: Person, *, names: bool) -> Sequence[Cell]:
     primary = [each for each in person.addresses if each.is_primary]
     return (
-        Cell(text=person.user_id, path=_path(person), small=person.service if names else ""),
+        Cell(text=person.user_id, path=path_of(person), small=person.service if names else ""),
         Cell(
             text=", ".join(each.address for each in primary) or "no address",
             channels=sorted({each.channel for each in primary}),
