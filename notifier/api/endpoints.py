@@ -40,6 +40,7 @@ from notifier.api.recipients.importing import RecipientImports
 from notifier.api.recipients.merging import RecipientMerges
 from notifier.api.recipients.preferences import PreferenceEndpoints
 from notifier.api.recipients.writing import RecipientEndpoints
+from notifier.api.replays.correcting import CorrectionEndpoint
 from notifier.api.replays.endpoints import ReplayEndpoints
 from notifier.api.replays.letters import LetterEndpoints
 from notifier.api.rules.reading import RuleReading
@@ -63,6 +64,7 @@ from notifier.events.reviewing import Reviewer
 from notifier.events.rules import RuleBook
 from notifier.intake.drafting import Drafter
 from notifier.intake.forwarding import Forwarder
+from notifier.replays.correcting import Corrector
 
 
 def all_operations(
@@ -119,14 +121,15 @@ def _on_notifications(
         *exporting.operations(),
         *moving.operations(),
         *forwarding.operations(),
-        *_on_dead_letters(ports),
+        *_on_dead_letters(ports, forwarder),
     )
 
 
-def _on_dead_letters(ports: ApiPorts) -> Sequence[Operation]:
+def _on_dead_letters(ports: ApiPorts, forwarder: Forwarder) -> Sequence[Operation]:
     letters, replays = ports.mending.letters, ports.mending.replays
     return (
         *LetterEndpoints(letters=letters).operations(),
+        *CorrectionEndpoint(Corrector(letters, forwarder, ports.clock)).operations(),
         *ReplayEndpoints(replays=replays, letters=letters, new_id=ports.new_id).operations(),
     )
 

@@ -15,10 +15,13 @@ from uuid_utils.compat import uuid7
 
 from notifier.commands.acting import login
 from notifier.commands.answering import answering
+from notifier.commands.correcting import correct_all, corrected_answer, read_variables
 from notifier.commands.showing import Answer, Aside, Columns, OfService, table, told
 from notifier.composition.resources import open_stores
+from notifier.composition.settings import read_settings
 from notifier.errors import NotifierError, SettingsError
 from notifier.idempotency import NotFound
+from notifier.intake.forwarding import Edit
 from notifier.notification.model import Channel, Notification, Status
 from notifier.notification.orders import Erased, MoveResult, Refused
 from notifier.notification.reading import NotificationFilter
@@ -123,6 +126,48 @@ def discard(
     selection = Selection(service=service, filter=filter, ids=ids)
     discarded = asyncio.run(_discard(selection, reason.strip()))
     return told(f"Discarded {discarded}.", discarded=discarded)
+
+
+@group.command()
+@answering
+def correct(
+    id: Annotated[list[UUID] | None, typer.Argument(help="None but these.")] = None,
+    *,
+    recipient: Annotated[
+        str | None, typer.Option(help="Another address, for one letter named by its id.")
+    ] = None,
+    variable: Annotated[
+        list[str] | None,
+        typer.Option(help="name=value, set in all of them; repeat for more."),
+    ] = None,
+    type: OfType = None,
+    service: OfService = None,
+    provider: OfProvider = None,
+    code: OfCode = None,
+    template: OfTemplate = None,
+    since: Since = None,
+    until: Until = None,
+    rate: Annotated[
+        int, typer.Option(min=1, max=MAX_RATE_PER_S, help="How many in a second.")
+    ] = DEFAULT_RATE_PER_S,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing, and say what it would come to.")
+    ] = False,
+) -> Answer:
+    """Send letters anew, to another address or with other variables.
+
+    Each as a notification of its own; the letter is discarded, and each names the other. What
+    cannot be filled so stays as it is. A value is JSON where it reads as that, else a text.
+    """
+    edit = Edit(recipient=recipient, variables=read_variables(variable or ()))
+    if edit == Edit():
+        raise SettingsError("say what is otherwise: --recipient, or --variable name=value")
+    if recipient is not None and len(id or ()) != 1:
+        raise SettingsError("--recipient is for one letter: name its id")
+    filter = _filter(type, provider, code, template, since, until)
+    selection = Selection(service=service, filter=filter, ids=frozenset(id or ()))
+    work = correct_all(read_settings(os.environ), selection, edit, rate, dry_run=dry_run)
+    return corrected_answer(asyncio.run(work), dry_run=dry_run)
 
 
 @group.command()

@@ -21,7 +21,7 @@ from notifier.composition.settings import read_settings
 from notifier.content.library import Library
 from notifier.errors import NotifierError, SettingsError
 from notifier.idempotency import NotFound
-from notifier.intake.forwarding import Forwarder
+from notifier.intake.forwarding import Edit, Forwarder
 from notifier.intake.ports import Submission
 from notifier.notification.exporting import AT_ONCE, Form, exported
 from notifier.notification.model import Channel, Lane, Notification, Status
@@ -114,7 +114,7 @@ async def _forward(settings: Settings, id: UUID, recipient: str) -> UUID:
         clock = SystemClock()
         drafter = make_drafter(settings, stores, clock)
         forwarder = Forwarder(stores.queries, Library(stores.templates, clock), drafter)
-        match await forwarder.submission(id, recipient, service=None):
+        match await forwarder.submission(id, Edit(recipient=recipient), service=None):
             case Submission() as made:
                 await stores.intake.insert([made])
                 return made.id

@@ -99,7 +99,7 @@ class Stores:
 
     @cached_property
     def letters(self) -> SqlLetters:
-        return SqlLetters(self.database)
+        return SqlLetters(self.database, self._limits)
 
     @cached_property
     def replays(self) -> SqlReplayStore:

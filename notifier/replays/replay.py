@@ -8,6 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from notifier.idempotency import Applied, Idempotency, KeyReused, NotFound, Remembered
+from notifier.intake.ports import Submission
 from notifier.notification.model import Channel, Status
 from notifier.notification.reading import NotificationFilter
 
@@ -197,6 +198,22 @@ class ReplayStore(Protocol):
         """Return how many of all services have not ended, by state."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pick:
+    """The first letters of a selection; where it `goes_on_after` an id, there may be more."""
+
+    ids: Sequence[UUID]
+    goes_on_after: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Successor:
+    """What is sent instead of a letter."""
+
+    letter: UUID
+    submission: Submission
+
+
 class Letters(Protocol):
     """Dead letters, as those who mend things see them."""
 
@@ -207,6 +224,16 @@ class Letters(Protocol):
         """Take some letters out of the dead queues for good; returns how many.
 
         Their records stay failed, and say why. At most MOST_DISCARDED at once.
+        """
+
+    async def pick(self, selection: Selection, *, limit: int, after: UUID | None) -> Pick:
+        """Return the oldest that match, of those after the last one seen. Its cost has a bound."""
+
+    async def succeed(self, successors: Sequence[Successor], *, by: str) -> int:
+        """Accept what is sent instead of letters, and discard these; returns how many.
+
+        A letter that is none any more, or was discarded, has no successor. All of it happens, or
+        nothing. A relay publishes them.
         """
 
 

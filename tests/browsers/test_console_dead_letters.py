@@ -53,3 +53,29 @@ def test_a_group_is_narrowed_replayed_and_followed(
     tab.get_by_role("link", name="Dead letters").click()
     expect(tab.get_by_role("heading", name="Dead letters")).to_be_visible()
     assert [each for each in complaints if "422" not in each] == []
+
+
+def test_letters_are_changed_and_sent_anew(
+    notifier: OneProcess, tab: Page, complaints: list[str]
+) -> None:
+    sign_in(tab, notifier, "/console/dead-letters")
+    for _ in range(_MOST_LOOKS):
+        if tab.get_by_text("connection_refused").count():
+            break
+        tab.reload()
+    tab.get_by_role("link", name="Change them and send anew").click()
+    judge(tab)
+    tab.get_by_role("button", name="See what it would come to").click()
+    expect(tab.get_by_role("alert")).to_contain_text("say what is otherwise")
+    judge(tab)
+    tab.get_by_label("Other variables").fill('{"url"')
+    tab.get_by_role("button", name="See what it would come to").click()
+    expect(tab.get_by_label("Other variables")).to_have_attribute("aria-invalid", "true")
+    tab.get_by_label("Other variables").fill('{"url": "https://shop.example"}')
+    tab.get_by_role("button", name="See what it would come to").click()
+    expect(tab.get_by_role("status")).to_contain_text("would be sent anew")
+    judge(tab)
+    tab.get_by_role("button", name="Change and send").click()
+    expect(tab.get_by_role("status")).to_contain_text("sent anew")
+    judge(tab)
+    assert [each for each in complaints if "422" not in each] == []

@@ -114,7 +114,7 @@ def test_what_one_said_is_sent_elsewhere_and_leads_back(
     expect(tab.get_by_role("heading", name="eve@home.example")).to_be_visible()
     expect(tab.get_by_text("It is sent to this address, too.")).to_be_visible()
     tab.get_by_role("link", name="another one").click()
-    expect(tab.get_by_text("Sent to another address, too")).to_be_visible()
+    expect(tab.get_by_text("Sent anew, or to another address")).to_be_visible()
     judge(tab, off=["frame-tested"])
     assert [each for each in complaints if "422" not in each] == []
 

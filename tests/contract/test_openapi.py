@@ -85,6 +85,7 @@ WITHOUT_KEY = (
     "verifyErasure",
     "importRecipients",
     "cancelNotifications",
+    "correctDeadLetters",
     "discardDeadLetters",
     "pauseSchedule",
     "resumeSchedule",

@@ -109,3 +109,75 @@ async def test_without_the_scope_send_nothing_is_begun(api: Api) -> None:
     answer = await post(client, f"{LETTERS}/replay", {"rate_per_s": "50"})
 
     assert answer.status_code == 403
+
+
+CORRECT = f"{LETTERS}/correct"
+
+
+async def broken(api: Api, **changes: object) -> UUID:
+    variables = {"order": "A-1", "url": "https://old.example"}
+    id = await api.send(content="{{ order }}: {{ url }}", variables=variables, **changes)
+    await api.fail(id)
+    return id
+
+
+async def test_letters_are_looked_at_changed_and_sent_anew(api: Api) -> None:
+    letters = [await broken(api), await broken(api)]
+    client = await signed_in(api, "read", "send")
+    assert "Change them and send anew" in text_of(await client.get(f"{LETTERS}?error_code=550"))
+    fields = {"error_code": "550", "variables": '{"url": "https://new.example"}', "rate_per_s": "9"}
+
+    looked = await post(client, CORRECT, {**fields, "act": "look"})
+    assert "2 letters would be sent anew" in text_of(looked)
+    assert await api.services.queries.forwards(letters[0]) == []
+    done = await post(client, CORRECT, {**fields, "act": "correct"})
+
+    assert "2 letters sent anew" in text_of(done)
+    [made] = await api.services.queries.forwards(letters[0])
+    assert str(made) in text_of(await client.get(f"/console/notifications/{letters[0]}"))
+    assert "Nothing that failed matches" in text_of(await client.get(f"{LETTERS}?error_code=550"))
+
+
+async def test_one_letter_is_sent_to_another_address(api: Api) -> None:
+    letter = await broken(api)
+    client = await signed_in(api, "read", "send")
+    form = await client.get(f"{CORRECT}?id={letter}")
+    assert "Another address" in text_of(form)
+
+    await post(client, CORRECT, {"id": letter, "recipient": "eva@example.com", "act": "correct"})
+
+    [made] = await api.services.queries.forwards(letter)
+    assert (await api.stores.get(made)).recipient == "eva@example.com"
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"variables": '{"url": '}, "variables"),
+        ({"variables": "[1]"}, "variables"),
+        ({"variables": '{"a": 1}', "rate_per_s": "0"}, "rate_per_s"),
+        ({}, None),
+    ],
+)
+async def test_what_is_wrong_with_a_change_is_said_at_its_field(
+    api: Api, fields: dict[str, str], field: str | None
+) -> None:
+    letter = await broken(api)
+    client = await signed_in(api, "read", "send")
+
+    answer = await post(client, CORRECT, {**fields, "act": "correct"})
+
+    assert answer.status_code == 422
+    assert list(flaws_in(answer)) == ([field] if field else [])
+    assert ("say what is otherwise" in answer.text) == (field is None)
+    assert await api.services.queries.forwards(letter) == []
+
+
+async def test_what_keeps_a_letter_is_shown_with_the_letter(api: Api) -> None:
+    letter = await broken(api, sensitive=True)
+    client = await signed_in(api, "read", "send")
+
+    page = text_of(await post(client, CORRECT, {"variables": '{"url": "x"}', "act": "look"}))
+
+    assert "0 letters would be sent anew, and 1 would stay as it is" in page
+    assert f"{letter} content: what it said is erased" in page

@@ -10,6 +10,7 @@ from notifier.access.throttling import Throttle
 from notifier.api.console import (
     audit,
     broadcasts,
+    corrections,
     dead_letters,
     health,
     keys,
@@ -56,6 +57,7 @@ from notifier.api.notifications.exporting import Exporter
 from notifier.api.ports import ApiPorts
 from notifier.api.suppressions import Lifter
 from notifier.intake.forwarding import Forwarder
+from notifier.replays.correcting import Corrector
 
 _GROUPS = (
     Group(
@@ -102,7 +104,7 @@ def console(
     pages = (
         *_overview(ports, config),
         *_of_notifications(ports, common, doorkeeper),
-        *_of_dead_letters(ports),
+        *_of_dead_letters(ports, common),
         *_of_authoring(ports, common),
         *_of_schedules(ports, common),
         *broadcasts.BroadcastPages(ports.broadcasts).pages(),
@@ -210,12 +212,18 @@ def _of_accounts(ports: ApiPorts, config: ApiConfig, common: Common) -> Sequence
     ).pages()
 
 
-def _of_dead_letters(ports: ApiPorts) -> Sequence[ConsolePage]:
+def _of_dead_letters(ports: ApiPorts, common: Common) -> Sequence[ConsolePage]:
     mending = ports.mending
+    forwarder = Forwarder(ports.queries, common.library, common.drafter)
+    corrector = Corrector(mending.letters, forwarder, ports.clock)
     letters = dead_letters.DeadLetterPages(
         letters=mending.letters, replays=mending.replays, new_id=ports.new_id
     )
-    return (*letters.pages(), *replays.ReplayPages(mending.replays).pages())
+    return (
+        *letters.pages(),
+        *corrections.CorrectionPage(corrector).pages(),
+        *replays.ReplayPages(mending.replays).pages(),
+    )
 
 
 def _of_authoring(ports: ApiPorts, common: Common) -> Sequence[ConsolePage]:

@@ -1,7 +1,7 @@
 """The page of dead letters: what failed and why, trying it again, giving it up."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -33,7 +33,7 @@ _CHANGES = "send"
 _CHANNELS = [(each.value, words) for each, words in CHANNELS.items()]
 _RATE = Field("rate_per_s", "How many in a second")
 _REASON = Field("reason", "Why they are given up")
-_FIELDS = (
+FIELDS = (
     Field("type", "Channel", control=Control.CHOICE, options=[("", "Any"), *_CHANNELS]),
     Field("provider", "Provider"),
     Field("error_code", "Error code"),
@@ -42,7 +42,7 @@ _FIELDS = (
     Field("created_from", "Accepted from (UTC)"),
     Field("created_before", "Accepted before (UTC)"),
 )
-_NAMES = tuple(each.name for each in _FIELDS)
+_NAMES = tuple(each.name for each in FIELDS)
 _SKIPPED: Mapping[Skip, str] = {
     Skip.ERASED: "whose content is erased",
     Skip.EXPIRED: "that have expired",
@@ -114,8 +114,9 @@ class DeadLetterPages:
         return visit.page(
             "dead_letters.html",
             {
-                "fields": [each.shown(form, flaws) for each in _FIELDS],
+                "fields": [each.shown(form, flaws) for each in FIELDS],
                 "narrowed": list(narrowed.items()),
+                "query": urlencode(narrowed),
                 "groups": [_viewed(each) for each in survey.groups] if survey else (),
                 "selected": counted(survey.selected, "letter") if survey else "",
                 "replayable": survey.replayable if survey else 0,
@@ -141,6 +142,14 @@ def _selected(visit: Visit, form: Form) -> Selection | list[InvalidField]:
     if isinstance(query, list):
         return query
     return query.selection(visit.caller.may_see(query.service))
+
+
+def selection_of(visit: Visit, form: Form, ids: Collection[UUID]) -> Selection | list[InvalidField]:
+    """Return what a form selects, or these alone; or what is wrong with it."""
+    selection = _selected(visit, form)
+    if isinstance(selection, list):
+        return selection
+    return replace(selection, ids=frozenset(ids))
 
 
 def _required(visit: Visit) -> Selection:

@@ -25,7 +25,7 @@ from notifier.api.notifications.answers import AcceptedView, accepted
 from notifier.api.notifications.paths import PREFIX, TAG, location
 from notifier.idempotency import NotFound
 from notifier.intake.draft import Flaw
-from notifier.intake.forwarding import Forwarder
+from notifier.intake.forwarding import Edit, Forwarder
 from notifier.intake.ports import Submission
 from notifier.intake.submission import Submitter
 from notifier.notification.model import Status
@@ -74,7 +74,7 @@ class ForwardingEndpoint:
     async def forward(self, call: Call[ForwardRequest, None]) -> Response:
         """Accept another notification of the same content."""
         found = await self.forwarder.submission(
-            call.named("id"), call.body.recipient, service=call.caller.sees
+            call.named("id"), Edit(recipient=call.body.recipient), service=call.caller.sees
         )
         made = submission_of(found)
         body = accepted(made)

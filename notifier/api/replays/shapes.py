@@ -102,8 +102,8 @@ class SelectionRequest(BaseModel):
         )
 
 
-class ReplayRequest(SelectionRequest):
-    """Dead letters to be tried again."""
+class RateAndTrial(BaseModel):
+    """How fast, and whether at all."""
 
     rate_per_s: Annotated[
         int, Field(ge=1, le=MAX_RATE_PER_S, description="How many in a second.")
@@ -112,6 +112,10 @@ class ReplayRequest(SelectionRequest):
         bool,
         Field(description="Try none again, and answer 200 with how many it would be, and which."),
     ] = False
+
+
+class ReplayRequest(SelectionRequest, RateAndTrial):
+    """Dead letters to be tried again."""
 
 
 class DiscardRequest(SelectionRequest):

@@ -1,5 +1,6 @@
 """Replays in the store: grouped, tried again at a rate, stopped, taken back, discarded."""
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -18,6 +19,7 @@ from notifier.replays.replay import (
     Skip,
     State,
     StoredReplay,
+    Successor,
 )
 from tests.contract.store.stores import A_FAULT, Stores, a_submission, an_end, envelope_of, ids
 
@@ -351,3 +353,58 @@ async def claim_and(stores: Stores, id: UUID, *, succeed: bool) -> None:
 
 async def fail_again(stores: Stores, id: UUID) -> None:
     await claim_and(stores, id, succeed=False)
+
+
+# --- letters with a successor ---------------------------------------------------------------
+
+
+def instead_of(letter: UUID) -> Successor:
+    made = replace(a_submission(recipient="new@example.org"), forwarded_from=letter)
+    return Successor(letter=letter, submission=made)
+
+
+async def test_letters_are_picked_oldest_first_and_a_page_at_a_time(stores: Stores) -> None:
+    letters = await failed(stores, 3)
+
+    first = await stores.letters.pick(ORDERS, limit=2, after=None)
+    rest = await stores.letters.pick(ORDERS, limit=2, after=first.goes_on_after)
+
+    assert (first.ids, first.goes_on_after) == (letters[:2], letters[1])
+    assert (rest.ids, rest.goes_on_after) == (letters[2:], None)
+    others = await stores.letters.pick(Selection(service="billing"), limit=2, after=None)
+    assert others.ids == []
+
+
+async def test_a_letter_with_a_successor_is_discarded_and_each_knows_the_other(
+    stores: Stores,
+) -> None:
+    [letter] = await failed(stores)
+    successor = instead_of(letter)
+
+    assert await stores.letters.succeed([successor], by="somebody") == 1
+
+    made = await stores.get(successor.submission.id)
+    assert (made.status, made.forwarded_from) == (Status.PENDING, letter)
+    assert await stores.queries.forwards(letter) == [made.id]
+    history = await stores.queries.timeline(letter)
+    assert history[-1].event == "discard"
+    assert history[-1].note == f"sent anew as {made.id} (somebody)"
+    assert (await stores.letters.pick(ORDERS, limit=9, after=None)).ids == []
+    assert (await stores.get(letter)).status is Status.FAILED
+
+
+async def test_a_letter_has_one_successor_at_most(stores: Stores) -> None:
+    first, second, third = await failed(stores, 3)
+    await stores.letters.discard(
+        Selection(service=None, ids=frozenset({second})), reason="x", by="y"
+    )
+    await begin(stores, Selection(service=None, ids=frozenset({third})))
+    while await stores.replaying.step(500):
+        pass
+
+    made = [instead_of(each) for each in (first, first, second, third)]
+    counts = [await stores.letters.succeed([each], by="somebody") for each in made]
+
+    assert counts == [1, 0, 0, 0]
+    assert await stores.queries.forwards(first) == [made[0].submission.id]
+    assert await stores.queries.forwards(third) == []

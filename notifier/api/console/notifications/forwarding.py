@@ -11,7 +11,7 @@ from notifier.api.console.notifications.showing import ONE, found, viewed
 from notifier.api.console.visits import ConsolePage, Visit
 from notifier.api.kit.problems import not_found
 from notifier.idempotency import NotFound
-from notifier.intake.forwarding import Forwarder
+from notifier.intake.forwarding import Edit, Forwarder
 from notifier.intake.ports import Submission
 from notifier.intake.submission import Submitter
 from notifier.notification.orders import Erased, Refused
@@ -46,7 +46,7 @@ class ForwardingPage:
         if not recipient:
             return await self._asking(visit, flaw="Where is it to go?")
         made = await self.forwarder.submission(
-            visit.named("id"), recipient, service=visit.caller.sees
+            visit.named("id"), Edit(recipient=recipient), service=visit.caller.sees
         )
         match made:
             case Submission():
