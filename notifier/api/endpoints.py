@@ -43,6 +43,7 @@ from notifier.api.recipients.writing import RecipientEndpoints
 from notifier.api.replays.correcting import CorrectionEndpoint
 from notifier.api.replays.endpoints import ReplayEndpoints
 from notifier.api.replays.letters import LetterEndpoints
+from notifier.api.rules.desk import RuleDesk
 from notifier.api.rules.reading import RuleReading
 from notifier.api.rules.rehearsing import RuleRehearsing
 from notifier.api.rules.writing import RuleWriting
@@ -59,9 +60,6 @@ from notifier.audience.category import Categories
 from notifier.content.library import Library
 from notifier.events.desk import EventDesk
 from notifier.events.reacting import Reactor
-from notifier.events.rehearsing import Rehearser
-from notifier.events.reviewing import Reviewer
-from notifier.events.rules import RuleBook
 from notifier.intake.drafting import Drafter
 from notifier.intake.forwarding import Forwarder
 from notifier.replays.correcting import Corrector
@@ -79,8 +77,7 @@ def all_operations(
 ) -> Sequence[Operation]:
     """Declare all endpoints."""
     library, categories, drafter = common.library, common.categories, common.drafter
-    book = RuleBook(ports.rules, ports.clock)
-    reactor = Reactor.over(book, ports.expressions, drafter, common.announcer)
+    reactor = common.rule_desk.rehearser.reactor
     found: list[Operation] = [
         *_on_notifications(ports, config, doorkeeper, library, drafter),
         *_on_inboxes(ports, config, doorkeeper, tokens, feed),
@@ -91,7 +88,7 @@ def all_operations(
         *_on_people(ports, config, categories, library),
         *_on_schedules(ports, common),
         *_on_events(ports, config, doorkeeper, reactor),
-        *_on_rules(ports, reactor),
+        *_on_rules(common.rule_desk),
         *_on_callbacks(ports, config),
         *page_operations("/console" if config.has_console else "/docs"),
     ]
@@ -148,30 +145,12 @@ def _on_templates(ports: ApiPorts, common: Common) -> Sequence[Operation]:
     )
 
 
-def _on_rules(ports: ApiPorts, reactor: Reactor) -> Sequence[Operation]:
-    drafter = reactor.drafter
-    reviewer = Reviewer(
-        library=drafter.pinner.library,
-        renderer=drafter.pinner.renderer,
-        expressions=ports.expressions,
-        categories=drafter.audience.categories,
-        channels=drafter.channels,
+def _on_rules(desk: RuleDesk) -> Sequence[Operation]:
+    return (
+        *RuleReading(rules=desk.rules, reviewer=desk.reviewer).operations(),
+        *RuleWriting(desk=desk).operations(),
+        *RuleRehearsing(desk=desk).operations(),
     )
-    reading = RuleReading(rules=ports.rules, reviewer=reviewer)
-    writing = RuleWriting(
-        rules=ports.rules,
-        book=reactor.book,
-        expressions=ports.expressions,
-        reviewer=reviewer,
-        new_id=ports.new_id,
-    )
-    rehearsing = RuleRehearsing(
-        rules=ports.rules,
-        expressions=ports.expressions,
-        rehearser=Rehearser(reactor),
-        new_id=ports.new_id,
-    )
-    return (*reading.operations(), *writing.operations(), *rehearsing.operations())
 
 
 def _on_people(

@@ -6,6 +6,7 @@ from notifier.api.kit.config import ApiConfig
 from notifier.api.kit.rooms import ConcurrencyLimit
 from notifier.api.ports import ApiPorts
 from notifier.api.providers.testing import Testing
+from notifier.api.rules.desk import RuleDesk
 from notifier.api.templates.images import ImageDesk
 from notifier.api.templates.testing import TemplateTester
 from notifier.api.templates.workbench import Workbench
@@ -16,6 +17,10 @@ from notifier.broadcasts.roll import Roll
 from notifier.content.cascading import Cascader
 from notifier.content.library import Library
 from notifier.content.shared import Sharing
+from notifier.events.reacting import Reactor
+from notifier.events.rehearsing import Rehearser
+from notifier.events.reviewing import Reviewer
+from notifier.events.rules import RuleBook
 from notifier.intake.attaching import Attacher
 from notifier.intake.drafting import Drafter
 from notifier.intake.pinning import Pinner
@@ -42,6 +47,7 @@ class Common:
     maker: Maker
     testing: Testing
     template_tester: TemplateTester
+    rule_desk: RuleDesk
 
     @property
     def bench(self) -> Workbench:
@@ -79,6 +85,7 @@ def make_common(ports: ApiPorts, config: ApiConfig) -> Common:
         maker=Maker(drafter=drafter, announcer=announcer),
         testing=_testing(ports, config),
         template_tester=_template_tester(ports, config, library, drafter),
+        rule_desk=_rule_desk(ports, drafter, announcer),
     )
 
 
@@ -101,6 +108,25 @@ def _template_tester(
         drafter=drafter,
         allowed=config.test_recipients,
         captured=config.captured,
+    )
+
+
+def _rule_desk(ports: ApiPorts, drafter: Drafter, announcer: Announcer) -> RuleDesk:
+    book = RuleBook(ports.rules, ports.clock)
+    reviewer = Reviewer(
+        library=drafter.pinner.library,
+        renderer=drafter.pinner.renderer,
+        expressions=ports.expressions,
+        categories=drafter.audience.categories,
+        channels=drafter.channels,
+    )
+    return RuleDesk(
+        rules=ports.rules,
+        book=book,
+        expressions=ports.expressions,
+        reviewer=reviewer,
+        rehearser=Rehearser(Reactor.over(book, ports.expressions, drafter, announcer)),
+        new_id=ports.new_id,
     )
 
 

@@ -69,7 +69,10 @@ class RuleStore(Protocol):
     async def save(
         self, *, service: str, name: str, document: JsonValue, if_match: str | None
     ) -> RuleDraft | LostRace:
-        """Store a draft in place of the one with this etag; of any, or none, with None."""
+        """Store a draft in place of the one with this etag; of any, or none, with None.
+
+        With an empty etag only where there is none yet.
+        """
 
     async def publish(
         self, *, draft: RuleDraft, id: UUID, idempotency: Idempotency | None = None

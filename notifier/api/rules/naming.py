@@ -6,7 +6,7 @@ from notifier.api.kit.calls import Call
 from notifier.api.kit.problems import invalid_parameter
 from notifier.events.rule import is_rule_name
 
-_WORDS = (
+WORDS = (
     "expected a name such as order.shipped: a to z, 0 to 9, and after the first of them dots, "
     "dashes and underscores, 64 at most"
 )
@@ -20,5 +20,5 @@ def named_rule(call: Call[Any, Any]) -> str:
     """
     name: str = call.named("rule")
     if not is_rule_name(name):
-        raise invalid_parameter("rule", _WORDS)
+        raise invalid_parameter("rule", WORDS)
     return name

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Any
-from uuid import UUID
 
 from starlette.responses import Response
 
@@ -24,6 +23,7 @@ from notifier.api.kit.problems import (
     not_found,
     there,
 )
+from notifier.api.rules.desk import RuleDesk
 from notifier.api.rules.naming import named_rule
 from notifier.api.rules.reading import DRAFT, shown_draft
 from notifier.api.rules.shapes import (
@@ -36,11 +36,8 @@ from notifier.api.rules.shapes import (
     RuleRollbackRequest,
     invalid_field,
 )
-from notifier.events.expressions import Expressions
-from notifier.events.reviewing import Reviewer
 from notifier.events.rule import Rule
-from notifier.events.rule_reading import read_rule
-from notifier.events.rules import MAX_RULES, RuleBook, RuleDraft, RuleStore, TooManyRules
+from notifier.events.rules import MAX_RULES, RuleDraft, TooManyRules
 from notifier.idempotency import LostRace
 
 
@@ -48,11 +45,7 @@ from notifier.idempotency import LostRace
 class RuleWriting:
     """Lets a team write rules, put them in force and take them back."""
 
-    rules: RuleStore
-    book: RuleBook
-    expressions: Expressions
-    reviewer: Reviewer
-    new_id: Callable[[], UUID]
+    desk: RuleDesk
 
     def operations(self) -> Sequence[Operation]:
         """Declare the endpoints."""
@@ -62,35 +55,34 @@ class RuleWriting:
         """Store a draft that is a rule."""
         service, name = call.acting_for(call.query.service), named_rule(call)
         document = call.body.document()
-        rule = read_rule(document, self.expressions.fault)
+        rule = self.desk.read(document)
         if not isinstance(rule, Rule):
             return await call.refuse(invalid([invalid_field(each) for each in rule]))
-        saved = await self.rules.save(
+        saved = await self.desk.rules.save(
             service=service, name=name, document=document, if_match=if_match(call)
         )
-        return await shown_draft(in_time(saved, "draft"), self.reviewer)
+        return await shown_draft(in_time(saved, "draft"), self.desk.reviewer)
 
     async def publish(self, call: Call[None, RuleQuery]) -> Response:
         """Put a draft in force."""
         draft = await self._draft(call)
         require_meant(call, draft.etag, "draft")
-        rule = read_rule(draft.document, self.expressions.fault)
-        flaws = await self.reviewer.flaws(rule, draft.service) if isinstance(rule, Rule) else rule
+        flaws = await self.desk.flaws(draft.document, draft.service)
         if flaws:
             return await call.refuse(invalid([invalid_field(each) for each in flaws]))
-        return await self._put_in_force(call, draft, partial(self.rules.publish, draft=draft))
+        return await self._put_in_force(call, draft, partial(self.desk.rules.publish, draft=draft))
 
     async def roll_back(self, call: Call[RuleRollbackRequest, RuleQuery]) -> Response:
         """Put an earlier version in force again."""
         draft = await self._draft(call)
-        change = partial(self.rules.rollback, draft=draft, number=call.body.version)
+        change = partial(self.desk.rules.rollback, draft=draft, number=call.body.version)
         return await self._put_in_force(call, draft, change)
 
     async def remove(self, call: Call[None, RuleQuery]) -> Response:
         """Put a rule out of force."""
         service = call.acting_for(call.query.service)
-        there(await self.rules.remove(service, named_rule(call)))
-        self.book.forget()
+        there(await self.desk.rules.remove(service, named_rule(call)))
+        self.desk.book.forget()
         return Answer(status=HTTPStatus.NO_CONTENT).response()
 
     async def _put_in_force(
@@ -98,10 +90,10 @@ class RuleWriting:
     ) -> Response:
         view = PublishedRuleView(name=draft.name, version=draft.next_number)
         answer = Answer(status=HTTPStatus.OK, body=view.json_value())
-        result = await call.once(partial(change, id=self.new_id()), answer)
+        result = await call.once(partial(change, id=self.desk.new_id()), answer)
         match result:
             case Response() as response:
-                self.book.forget()
+                self.desk.book.forget()
                 return response
             case TooManyRules():
                 words = f"a service has at most {MAX_RULES} rules in force"
@@ -113,7 +105,9 @@ class RuleWriting:
                 raise not_found()
 
     async def _draft(self, call: Call[Any, RuleQuery]) -> RuleDraft:
-        return there(await self.rules.draft(call.acting_for(call.query.service), named_rule(call)))
+        return there(
+            await self.desk.rules.draft(call.acting_for(call.query.service), named_rule(call))
+        )
 
     def _saving(self) -> Operation:
         return Operation(

@@ -61,7 +61,7 @@ class SqlRuleStore:
         async def work(connection: AsyncConnection) -> RuleDraft | LostRace:
             if if_match is not None:
                 held = await _locked(connection, service, name)
-                if held is None or held.etag != if_match:
+                if (held.etag if held else "") != if_match:
                     await connection.rollback()
                     return LostRace(held.etag if held else None)
             await connection.execute(stored)

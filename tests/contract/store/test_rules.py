@@ -82,6 +82,9 @@ async def test_who_publishes_or_saves_what_was_changed_meanwhile_is_told(stores:
     assert await stores.rules.save(
         service="orders", name="other", document=document(), if_match=seen.etag
     ) == LostRace(None)
+    assert await stores.rules.save(
+        service="orders", name="shipped", document=document(), if_match=""
+    ) == LostRace(now.etag)
     assert await stores.rules.publish(draft=now, id=uuid4()) == Applied()
     assert isinstance(await stores.rules.publish(draft=now, id=uuid4()), LostRace)
 
