@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, FrameLocator, Page, expect
+from playwright.sync_api import FrameLocator, Page, expect
 
 from tests.browsers.console import judge, sign_in
 from tests.e2e.one_process import OneProcess, one_process
@@ -43,13 +43,6 @@ def notifier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneProcess]:
         yield started
 
 
-@pytest.fixture
-def plain_tab(browser: Browser) -> Iterator[Page]:
-    """An empty page that runs no scripts."""
-    with browser.new_context(java_script_enabled=False) as context:
-        yield context.new_page()
-
-
 def mail(tab: Page) -> FrameLocator:
     """The mail, as the preview shows it."""
     return tab.frame_locator("iframe.mail")
@@ -79,12 +72,41 @@ def test_everybody_can_read_and_fill_in_the_editor_and_what_leads_there(
     judge(tab)
     tab.get_by_role("link", name="booked").click()
     judge(tab)
+    for page in ("Publish", "Send a test", "Archive"):
+        tab.get_by_role("link", name=page, exact=True).click()
+        expect(tab.get_by_role("heading", level=1)).to_contain_text(page.split()[0])
+        judge(tab)
+        tab.get_by_role("link", name="booked").first.click()
+    tab.get_by_role("link", name="how it differs from what is sent").click()
+    judge(tab)
+    tab.get_by_role("link", name="booked").click()
     tab.get_by_role("link", name="Version 1").click()
     judge(tab)
     tab.goto(f"{notifier.url}/console/templates")
     judge(tab)
     tab.get_by_role("link", name="New template").click()
     judge(tab)
+    assert complaints == []
+
+
+def test_a_draft_that_changed_is_compared_published_and_taken_back(
+    notifier: OneProcess, tab: Page, complaints: list[str]
+) -> None:
+    edit(tab, notifier)
+    tab.get_by_label("Subject", exact=True).fill("Reserved")
+    tab.get_by_role("button", name="Save the draft").click()
+    tab.get_by_role("link", name="Publish").click()
+    tab.get_by_role("link", name="How it differs from version 1").click()
+    expect(tab.get_by_text("+Reserved")).to_be_visible()
+    judge(tab)
+    tab.go_back()
+    tab.get_by_role("button", name="Publish it").click()
+    expect(tab.get_by_text("It is published")).to_be_visible()
+
+    tab.get_by_role("link", name="Publish version 1 again").click()
+    tab.get_by_role("button", name="Publish it").click()
+
+    expect(tab.get_by_text("as version 3")).to_be_visible()
     assert complaints == []
 
 

@@ -44,6 +44,10 @@ from notifier.api.console.overview.looking import Onlooker
 from notifier.api.console.overview.series import OverviewSeries
 from notifier.api.console.people_forms import PeopleForms
 from notifier.api.console.routes import console_routes
+from notifier.api.console.rules.editing import RuleEditor
+from notifier.api.console.rules.listing import RulePages
+from notifier.api.console.rules.places import SECTION as RULES
+from notifier.api.console.rules.publishing import RulePublishing
 from notifier.api.console.schedules import pages as schedules
 from notifier.api.console.schedules.editing import ScheduleForm
 from notifier.api.console.topic_forms import TopicForms
@@ -73,7 +77,7 @@ _GROUPS = (
     ),
     Group(
         "Authoring",
-        (TEMPLATES, senders.SECTION),
+        (TEMPLATES, RULES, senders.SECTION),
     ),
     Group(
         "People",
@@ -235,6 +239,9 @@ def _of_authoring(ports: ApiPorts, common: Common) -> Sequence[ConsolePage]:
         ComparingPages(bench),
         PublishingPages(bench),
         TryingPages(common.template_tester, ports.submitter),
+        RulePages(common.rule_desk),
+        RuleEditor(common.rule_desk),
+        RulePublishing(common.rule_desk),
         senders.SenderPages(store=ports.senders, senders=common.senders),
     )
     return [page for pages in every for page in pages.pages()]

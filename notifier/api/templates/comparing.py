@@ -1,8 +1,8 @@
 """How contents differ."""
 
-import difflib
 from collections.abc import Iterator
 
+from notifier.api.kit.differing import unified
 from notifier.content.template import Content
 
 
@@ -13,12 +13,6 @@ def differences(earlier: Content, later: Content) -> Iterator[tuple[str, list[st
         old, new = before.get(name, ""), after.get(name, "")
         if old != new:
             yield name, unified(old, new)
-
-
-def unified(old: str, new: str) -> list[str]:
-    """Return the lines of a unified diff; none where both are the same."""
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="")
-    return [*lines][2:]
 
 
 def _named_parts(content: Content) -> dict[str, str]:

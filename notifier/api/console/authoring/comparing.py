@@ -8,9 +8,10 @@ from starlette.responses import Response
 
 from notifier.api.console.authoring.places import ONE, SECTION, draft_of, path_of
 from notifier.api.console.visits import ConsolePage, Visit
+from notifier.api.kit.differing import unified
 from notifier.api.kit.problems import not_found
 from notifier.api.templates.choosing import written_version
-from notifier.api.templates.comparing import differences, unified
+from notifier.api.templates.comparing import differences
 from notifier.api.templates.workbench import Workbench
 from notifier.content.encoding import content_document
 from notifier.content.library import TemplateDraft
