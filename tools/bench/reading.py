@@ -66,6 +66,9 @@ ASKS: Mapping[str, Ask] = {
     "account": Ask(_ACCOUNT),
     "all services: newest": Ask(PATH, is_of_all=True),
     "all services: status=failed": Ask(f"{PATH}?status=failed", is_of_all=True),
+    "all services: status=sent, before 2025-02": Ask(
+        f"{PATH}?status=sent&created_before=2025-02-01T00:00:00Z", is_of_all=True
+    ),
     "all services: recipient": Ask(f"{PATH}?recipient=user{{p}}@example.com", is_of_all=True),
     "all services: metadata that one has": Ask(f"{PATH}?metadata.order={{n}}", is_of_all=True),
     "all services: account": Ask(_ACCOUNT, is_of_all=True),

@@ -18,8 +18,10 @@ from notifier.store.notification.tables import notifications as n
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_MS = 2**48 - 1
 _RANDOM_BITS = 80
-_CLOCKS_DIFFER_MS = 86_400_000
-"""More than the clock of an API process, which makes ids, is ever off the database's."""
+_MADE_BEFORE_MS = 86_400_000
+"""More than an id is ever older than its notification: it may be made long before."""
+_CLOCKS_DIFFER_MS = 600_000
+"""More than the clock of an API process, which makes ids, is ever ahead of the database's."""
 
 Conditions: TypeAlias = tuple[ColumnElement[bool], ...]
 
@@ -94,7 +96,7 @@ async def span_of(
         return (await _span_of_broadcast(connection, filter.broadcast_id)).before(after)
     first, end = _NO_ID, _EVERY_ID
     if filter.created_from is not None:
-        first = first_id(filter.created_from, -_CLOCKS_DIFFER_MS)
+        first = first_id(filter.created_from, -_MADE_BEFORE_MS)
     if filter.created_before is not None:
         end = first_id(filter.created_before, +_CLOCKS_DIFFER_MS)
     return Span(first, end).before(after)

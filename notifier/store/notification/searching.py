@@ -136,6 +136,12 @@ async def search(
     if along is None:
         return _page(await _newest(connection, named, limit + 1), limit)
     lines = await _lines(connection, along, service)
+    if len(lines) > 1 and not _is_of_one(along):
+        # What is common fills a page from the newest of all services; many lines are read apart.
+        common = _looking(Line(rest=along), span, _LOOKED_AT)
+        found = await _newest(connection, [*named, common], limit + 1)
+        if len(found) > limit:
+            return _page(found, limit)
     most = _LOOKED_AT // len(lines)
     looking = [_looking(line, span, most) for line in lines]
     found = await _newest(connection, [*named, *looking], limit + 1)

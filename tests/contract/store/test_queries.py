@@ -315,13 +315,30 @@ async def test_a_range_of_time_has_its_start_and_not_its_end(stores: Stores) -> 
 
 async def test_a_range_of_time_holds_what_a_wrong_clock_named(stores: Stores) -> None:
     accepted = (await stores.get((await stores.accept()).id)).created_at
-    for hours in (-23, 23):
-        await stores.accept(a_submission(id=an_id_made_at(accepted + timedelta(hours=hours))))
+    for minutes in (-23 * 60, 9):
+        await stores.accept(a_submission(id=an_id_made_at(accepted + timedelta(minutes=minutes))))
     around = NotificationFilter(
-        created_from=accepted - timedelta(hours=1), created_before=accepted + timedelta(hours=1)
+        created_from=accepted - timedelta(hours=1), created_before=accepted + timedelta(minutes=1)
     )
 
     assert len(await listed(stores, around)) == 3
+
+
+async def test_what_came_after_a_time_holds_up_no_search_for_what_was_before(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "_LOOKED_AT", 4)
+    old = await stores.accept(a_submission(id=an_id_made_at(datetime(2026, 1, 1, tzinfo=UTC))))
+    await stores.pass_time(3_600)
+    edge = (await stores.get(old.id)).created_at + timedelta(seconds=1)
+    for _ in range(5):
+        await stores.accept(a_submission(id=an_id_made_at(edge + timedelta(minutes=15))))
+
+    page = await stores.queries.list(
+        NotificationFilter(created_before=edge), service=None, limit=1, after=None
+    )
+
+    assert [each.id for each in page.items] == [old.id]
 
 
 @pytest.mark.parametrize("year", [1, 1969, 9999])
