@@ -1,5 +1,7 @@
 """Categories: what people choose by. Each service declares its own."""
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +11,7 @@ from typing import Protocol
 
 from notifier.audience.quiet_hours import QuietHours
 from notifier.clock import Clock
-from notifier.idempotency import NotFound
+from notifier.idempotency import LostRace, NotFound
 from notifier.kept import Kept
 from notifier.notification.model import Channel
 from notifier.wall_time import instant
@@ -99,6 +101,13 @@ class Category:
         if not all(self.defaults.values()) or self.cap:
             raise ValueError("what cannot be switched off is on everywhere, and has no cap")
 
+    @property
+    def etag(self) -> str:
+        """What tells its states apart."""
+        cap = (self.cap.limit, self.cap.per) if self.cap else None
+        said = [dict(self.titles), self.kind, self.can_switch_off, dict(self.defaults), cap]
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
     def is_on_by_default(self, channel: Channel) -> bool:
         """Whether it reaches over a channel who chose nothing."""
         return self.defaults.get(channel, True)
@@ -153,8 +162,13 @@ class CategoryStore(DeclaredStore, Protocol):
     ) -> Sequence[StoredCategory]:
         """Categories by service and key; `after` is the last one seen."""
 
-    async def set(self, category: Category) -> StoredCategory | TooManyCategories:
-        """Add a category, or put it in the place of the one of its key."""
+    async def set(
+        self, category: Category, *, if_match: str | None = None
+    ) -> StoredCategory | TooManyCategories | LostRace:
+        """Add a category, or put it in the place of the one of its key with this etag.
+
+        With None in the place of any, with an empty one only where there is none.
+        """
 
     async def remove(self, service: str, key: str) -> NotFound | None:
         """Let nobody choose by it any more."""

@@ -29,7 +29,7 @@ from notifier.audience.category import (
     TooManyCategories,
 )
 from notifier.audience.quiet_hours import QuietHours
-from notifier.idempotency import NotFound
+from notifier.idempotency import LostRace, NotFound
 from notifier.notification.model import Channel
 from notifier.store.kit.database import Database
 from notifier.store.kit.paging import in_order, listed, matching
@@ -100,7 +100,9 @@ class SqlCategoryStore:
         query = in_order(those, _c.service, _c.key, limit=limit, after=after)
         return await listed(self._database, query, _to_category)
 
-    async def set(self, category: Category) -> StoredCategory | TooManyCategories:
+    async def set(
+        self, category: Category, *, if_match: str | None = None
+    ) -> StoredCategory | TooManyCategories | LostRace:
         others = select(func.count()).where(_c.service == category.service, _c.key != category.key)
         values = _values(category)
         is_former = (_f.service == category.service) & (_f.key == category.key)
@@ -111,7 +113,13 @@ class SqlCategoryStore:
             .returning(categories)
         )
 
-        async def work(connection: AsyncConnection) -> StoredCategory | TooManyCategories:
+        async def work(
+            connection: AsyncConnection,
+        ) -> StoredCategory | TooManyCategories | LostRace:
+            if if_match is not None:
+                held = await _locked(connection, category)
+                if (held.etag if held else "") != if_match:
+                    return LostRace(held.etag if held else None)
             if (await connection.scalars(others)).one() >= MAX_CATEGORIES:
                 return TooManyCategories()
             await connection.execute(delete(former_categories).where(is_former))
@@ -145,6 +153,13 @@ class SqlCategoryStore:
             )
 
         await self._database.write(work)
+
+
+async def _locked(connection: AsyncConnection, category: Category) -> StoredCategory | None:
+    """Return what there is of its key, locked: who changes it takes turns."""
+    query = select(categories).where(_c.service == category.service, _c.key == category.key)
+    row = (await connection.execute(query.with_for_update())).one_or_none()
+    return _to_category(row) if row else None
 
 
 def _values(category: Category) -> Mapping[str, Any]:

@@ -49,6 +49,7 @@ async def test_a_category_is_shown_as_it_was_declared(api: Api) -> None:
         "can_switch_off": True,
         "defaults": {"email": True, "sms": False, "in_app": True},
         "cap": {"limit": 3, "per": "week"},
+        "etag": stored["etag"],
         "updated_at": stored["updated_at"],
     }
     assert (await api.client.get(CATEGORIES)).json() == {"items": [stored], "next": None}

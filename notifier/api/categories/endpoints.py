@@ -19,9 +19,11 @@ from notifier.api.kit.answers import Answer, ok
 from notifier.api.kit.calls import Call
 from notifier.api.kit.hours import QuietHoursView
 from notifier.api.kit.operations import Operation, Reply
+from notifier.api.kit.preconditions import IF_MATCH, if_match, in_time, quoted
 from notifier.api.kit.problems import (
     INVALID,
     NOT_FOUND,
+    PRECONDITION_FAILED,
     InvalidField,
     invalid,
     invalid_parameter,
@@ -75,12 +77,14 @@ class CategoryEndpoints:
         service, key = call.acting_for(call.query.service), call.named("category")
         if not is_category_key(key):
             raise invalid_parameter("category", KEY_WORDS)
-        stored = await self.store.set(call.body.category(service, key))
-        if isinstance(stored, TooManyCategories):
+        category = call.body.category(service, key)
+        made = await self.store.set(category, if_match=if_match(call))
+        if isinstance(made, TooManyCategories):
             words = f"a service has at most {MAX_CATEGORIES} categories"
             raise invalid([InvalidField("", words)])
+        stored = in_time(made, "category")
         self.categories.forget()
-        return ok(CategoryView.of(stored))
+        return ok(CategoryView.of(stored), {"ETag": quoted(stored.etag)})
 
     async def remove(self, call: Call[None, CategoryQuery]) -> Response:
         """Let nobody choose by it any more."""
@@ -131,8 +135,9 @@ class CategoryEndpoints:
             query=CategoryQuery,
             body=CategoryRequest,
             max_values=_MAX_VALUES,
-            replies={200: Reply(description="The category", model=CategoryView)},
-            problems=(INVALID,),
+            headers=(IF_MATCH,),
+            replies={200: Reply(description="The category", model=CategoryView, headers=("ETag",))},
+            problems=(INVALID, PRECONDITION_FAILED),
         )
 
     def _removing(self) -> Operation:

@@ -96,6 +96,7 @@ class CategoryView(View):
     can_switch_off: bool
     defaults: Annotated[dict[Channel, bool], Field(description="Of every channel.")]
     cap: CapView | None
+    etag: Annotated[str, Field(description="As the header ETag has it, for If-Match.")]
     updated_at: datetime
 
     @classmethod
@@ -109,6 +110,7 @@ class CategoryView(View):
             can_switch_off=it.can_switch_off,
             defaults={channel: it.is_on_by_default(channel) for channel in Channel},
             cap=CapView(limit=it.cap.limit, per=it.cap.per.value) if it.cap else None,
+            etag=f'"{it.etag}"',
             updated_at=it.updated_at,
         )
 

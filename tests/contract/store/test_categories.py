@@ -14,7 +14,7 @@ from notifier.audience.category import (
     TooManyCategories,
 )
 from notifier.audience.quiet_hours import QuietHours
-from notifier.idempotency import NotFound
+from notifier.idempotency import LostRace, NotFound
 from notifier.notification.model import Channel
 from tests.contract.store.stores import Stores
 
@@ -48,6 +48,16 @@ async def test_a_category_is_kept_as_it_was_set(stores: Stores) -> None:
         assert told(stored) == category
         declared = await stores.categories.declared("orders")
         assert told(declared.by_key[category.key]) == category
+
+
+async def test_who_changes_what_was_changed_meanwhile_is_told(stores: Stores) -> None:
+    first = told(await stores.categories.set(NEWS, if_match=""))
+    changed = replace(NEWS, cap=None)
+
+    assert await stores.categories.set(changed, if_match="") == LostRace(first.etag)
+    assert told(await stores.categories.set(changed, if_match=first.etag)) == changed
+    assert await stores.categories.set(NEWS, if_match=first.etag) == LostRace(changed.etag)
+    assert await stores.categories.set(CODES, if_match=first.etag) == LostRace(None)
 
 
 async def test_a_service_has_categories_of_its_own(stores: Stores) -> None:
