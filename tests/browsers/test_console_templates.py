@@ -110,6 +110,32 @@ def test_a_draft_that_changed_is_compared_published_and_taken_back(
     assert complaints == []
 
 
+def test_everybody_can_read_and_fill_in_categories_and_the_brand(
+    notifier: OneProcess, tab: Page, complaints: list[str]
+) -> None:
+    sign_in(tab, notifier, "/console/categories/set")
+    tab.get_by_label("Key").fill("news")
+    tab.get_by_label("Kind").select_option("marketing")
+    tab.get_by_label("At most").fill("none")
+    tab.get_by_role("button", name="Save").click()
+    expect(tab.get_by_role("alert")).to_contain_text("expected a number")
+    judge(tab)
+    tab.get_by_label("At most").fill("3")
+    tab.get_by_role("button", name="Save").click()
+    expect(tab.get_by_text("The category is as you set it.")).to_be_visible()
+    judge(tab)
+    tab.get_by_role("link", name="Remove news").click()
+    judge(tab)
+
+    tab.goto(f"{notifier.url}/console/brand")
+    judge(tab)
+    tab.get_by_label("Colour", exact=True).fill("#0a5c36")
+    tab.get_by_role("button", name="Save").click()
+    expect(tab.get_by_role("heading", name="The brand is saved")).to_be_visible()
+    judge(tab)
+    assert complaints == []
+
+
 def test_the_preview_follows_what_is_written_at_every_width_and_in_the_dark(
     notifier: OneProcess, tab: Page, complaints: list[str]
 ) -> None:

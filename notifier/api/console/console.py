@@ -9,7 +9,9 @@ from notifier.access.issuing import Issuer
 from notifier.access.throttling import Throttle
 from notifier.api.console import (
     audit,
+    branding,
     broadcasts,
+    categories,
     corrections,
     dead_letters,
     health,
@@ -77,7 +79,7 @@ _GROUPS = (
     ),
     Group(
         "Authoring",
-        (TEMPLATES, RULES, senders.SECTION),
+        (TEMPLATES, RULES, categories.SECTION, branding.SECTION, senders.SECTION),
     ),
     Group(
         "People",
@@ -242,6 +244,8 @@ def _of_authoring(ports: ApiPorts, common: Common) -> Sequence[ConsolePage]:
         RulePages(common.rule_desk),
         RuleEditor(common.rule_desk),
         RulePublishing(common.rule_desk),
+        branding.BrandPages(brands=ports.brands, library=common.library, cascader=bench.cascader),
+        categories.CategoryPages(ports.categories, common.categories),
         senders.SenderPages(store=ports.senders, senders=common.senders),
     )
     return [page for pages in every for page in pages.pages()]

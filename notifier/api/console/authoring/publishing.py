@@ -1,6 +1,6 @@
 """Publishing templates, taking that back, and ending their use: asked first, and told after."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from notifier.api.console.authoring.cascading import told_cascade
 from notifier.api.console.authoring.places import CHANGES, ONE, draft_of, named, path_of
 from notifier.api.console.authoring.views import Findings
 from notifier.api.console.fields import FormPage
@@ -16,17 +17,11 @@ from notifier.api.kit.problems import not_found, there
 from notifier.api.templates.cascades import renewing
 from notifier.api.templates.choosing import written_version
 from notifier.api.templates.workbench import Workbench
-from notifier.content.cascading import Cascade, Cascaded, Outcome
+from notifier.content.cascading import Cascade
 from notifier.content.library import TemplateDraft
 from notifier.content.ports import Checked
 from notifier.idempotency import Applied, NotFound
 
-_OUTCOMES: Mapping[Outcome, str] = {
-    Outcome.PUBLISHED: "is published again",
-    Outcome.UNCHANGED: "says the same as before",
-    Outcome.REFUSED: "would have errors, and goes on as it is",
-    Outcome.OUTRUN: "was published by somebody else meanwhile, and goes on as they want",
-}
 _DIGITS = 10
 _ARCHIVING = (
     "What names it from now on is refused. What was accepted is sent. To publish it again ends "
@@ -216,7 +211,7 @@ class PublishingPages:
                 "name": asked.name,
                 "here": path_of(asked.service, asked.name),
                 "number": asked.number,
-                "cascaded": _cascaded(asked, cascade),
+                "cascaded": told_cascade(asked.service, cascade),
             },
         )
 
@@ -240,22 +235,7 @@ def _asking(
             "summary": found.summary if found else "",
             "has_errors": bool(found and found.has_errors),
             "findings": found.elsewhere() if found else (),
-            "cascaded": _cascaded(asked, asked.cascade) if asked.cascade else (),
+            "cascaded": told_cascade(asked.service, asked.cascade) if asked.cascade else (),
         },
         status=status,
     )
-
-
-def _cascaded(asked: _Asked, cascade: Cascade) -> Sequence[Mapping[str, object]]:
-    return [_told(asked.service, each) for each in cascade.cascaded]
-
-
-def _told(service: str, it: Cascaded) -> Mapping[str, object]:
-    version = f" as version {it.version}" if it.outcome is Outcome.PUBLISHED else ""
-    return {
-        "name": it.name,
-        "path": path_of(service, it.name),
-        "state": it.outcome.value,
-        "words": f"{_OUTCOMES[it.outcome]}{version}",
-        "findings": [each.detail for each in it.findings],
-    }
