@@ -44,7 +44,7 @@ _SCOPES: Final = (
 _KEYS_LAST = timedelta(days=1)
 _TAKEN_BACK_EVERY: Final = 60
 _HAPPENS_EVERY: Final = 5
-_MENDS_AT: Final = 30
+_MENDS_EVERY: Final = 20
 
 
 @group.command()
@@ -219,6 +219,7 @@ class Traffic:
     services: Mapping[str, ApiClient]
     chance: random.Random
     count: int = 0
+    is_mended: bool = False
 
     def send(self) -> None:
         """Send one; a service that is told to slow down leaves it.
@@ -227,8 +228,8 @@ class Traffic:
             ApiError: the API is not to be had.
         """
         self.count += 1
-        if self.count == _MENDS_AT:
-            mend(self.services["orders"])
+        if not self.is_mended and self.count % _MENDS_EVERY == 0:
+            self.is_mended = mend(self.services["orders"])
         if self.count % _HAPPENS_EVERY == 0:
             self.services["orders"].post("events", body=_event(self.chance))
         else:

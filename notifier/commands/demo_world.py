@@ -149,18 +149,22 @@ def prepare(client: ApiClient) -> None:
     for name, template in _TEMPLATES.items():
         client.put("templates", name, "draft", body=template, if_match=None)
         client.post("templates", name, "publish", body=None)
+    _fail(client)
     for name, rule in _RULES.items():
         client.put("rules", name, "draft", body=rule, if_match=None)
         client.post("rules", name, "publish", body={})
     sender = {"address": "hello@shop.example", "display_name": "The demo's shop"}
     client.put("senders", "demo", body=sender, if_match=None)
     _announce(client)
-    _fail(client)
 
 
-def mend(client: ApiClient) -> None:
-    """Try again what full mailboxes refused, as an operator does."""
-    client.post("replays", body={"error_code": "552", "rate_per_s": 1})
+def mend(client: ApiClient) -> bool:
+    """Try again what full mailboxes refused, as an operator does; False: there is none yet."""
+    wish = {"error_code": "552", "rate_per_s": 1}
+    if not client.post("replays", body={**wish, "dry_run": True})["replayable"]:
+        return False
+    client.post("replays", body=wish)
+    return True
 
 
 def _have_people(client: ApiClient) -> None:

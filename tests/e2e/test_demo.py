@@ -45,7 +45,7 @@ def test_each_list_of_the_console_has_something_after_the_demo(
 ) -> None:
     line = ["demo", "--folder", str(tmp_path / "data"), "--url", notifier.url]
 
-    assert app.run([*line, "--rate", "50", "--minutes", "0.02"]) == 0
+    assert app.run([*line, "--rate", "50", "--minutes", "0.05"]) == 0
 
     get = notifier.service.client.get
     found = {page: get(f"/api/v1/{page}", params=_ORDERS).json()["items"] for page in _PAGES}
