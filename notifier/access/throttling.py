@@ -71,6 +71,9 @@ class FailureStore(Protocol):
     async def count(self, names: Sequence[str]) -> Sequence[int]:
         """Count one more under each name; returns how many there are now, in their order."""
 
+    async def counts(self, names: Sequence[str]) -> Sequence[int]:
+        """How many there are, in their order."""
+
     async def forgive(self, names: Sequence[str]) -> None:
         """Count one less under each."""
 
@@ -84,6 +87,11 @@ class Throttle:
     def __init__(self, failures: FailureStore, pepper: bytes) -> None:
         self._failures = failures
         self._names = Signer(pepper, b"notifier sign-ins that failed, version 1")
+
+    async def is_open(self, attempt: Attempt) -> bool:
+        """Whether another attempt is let in; nothing is written, however often somebody asks."""
+        counts = await self._failures.counts(self._named(attempt))
+        return all(count < MOST[by] for by, count in zip(attempt.counted, counts, strict=True))
 
     async def admits(self, attempt: Attempt) -> bool:
         """Count one more; whether its password may be looked at."""

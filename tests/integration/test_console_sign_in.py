@@ -101,6 +101,8 @@ async def test_who_guesses_has_to_wait_and_the_operators_own_browser_does_not(ap
 
     assert answer.status_code == 429
     assert answer.headers["retry-after"] == "900"
+    refused = [each for each in await noted(api) if each[2] is AuditOutcome.REFUSED]
+    assert len(refused) == MOST[Count.LOGIN]
     assert "Wait a quarter of an hour" in answer.text
     assert (await try_password(mine, "anna")).status_code == 303
 

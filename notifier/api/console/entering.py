@@ -9,7 +9,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notifier.access.operators import Operator
+from notifier.access.operators import Operator, is_login
 from notifier.access.signing_in import PasswordDesk, Turned
 from notifier.access.throttling import WINDOW_S, Attempt
 from notifier.api.console.door import Door, forget_session, require_same_origin
@@ -97,30 +97,29 @@ class Entrance:
 
     async def _by_password(self, request: Request, form: Form) -> Response:
         login = form.text("login").lower()
-        operator = await self.desk.operators.find(login)
-        claimed = caller_of(operator) if operator else ANYBODY
-        trying = partial(self._try, request, form, login, operator)
-        async with self.guessing.of(network_of(request.scope)):
+        network, device = network_of(request.scope), self.door.device(request, login)
+        attempt = Attempt(login=login, network=network, device=device)
+        async with self.guessing.of(network):
+            # Nothing is written for whoever goes on and on.
+            if not await self.desk.throttle.is_open(attempt):
+                raise _too_often(attempt)
+            operator = await self.desk.operators.find(login) if is_login(login) else None
+            claimed = caller_of(operator) if operator else ANYBODY
+            trying = partial(self._try, request, form, attempt, operator)
             return await self._noted(request, claimed, SIGN_IN, trying)
 
     async def _try(
-        self, request: Request, form: Form, login: str, operator: Operator | None
+        self, request: Request, form: Form, attempt: Attempt, operator: Operator | None
     ) -> Response:
-        attempt = Attempt(
-            login=login,
-            network=network_of(request.scope),
-            device=self.door.device(request, login),
-        )
         match await self.desk.admit(attempt, operator, form.secret("password")):
             case Turned.TOO_OFTEN:
-                log.warning("console.throttled", source=attempt.network)
-                raise _too_often()
+                raise _too_often(attempt)
             case Turned.WRONG:
                 log.info("console.refused", source=attempt.network)
                 return await self.hall.asking(request, form, _WRONG, HTTPStatus.UNAUTHORIZED)
             case Operator() as known:
                 response = await self.hall.let_in(request, caller_of(known), form)
-                self.door.know_device(request, response, login)
+                self.door.know_device(request, response, known.login)
                 return response
 
     async def _end(self, visitor: Visitor) -> Response:
@@ -136,7 +135,8 @@ class Entrance:
         )
 
 
-def _too_often() -> ProblemError:
+def _too_often(attempt: Attempt) -> ProblemError:
+    log.warning("console.throttled", source=attempt.network)
     wait = (
         "Too many wrong passwords came from here, or for this login. Wait a quarter of an hour, "
         "or sign in with a browser that you signed in with before."

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Integer, case, delete, literal, select, update
+from sqlalchemy import Integer, bindparam, case, delete, literal, not_, select, update
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,6 +24,9 @@ _COUNT = _adding.on_conflict_do_update(
         "began_at": case((_is_over, Now()), else_=_f.began_at),
     },
 ).returning(_f.failures)
+_COUNTS = select(_f.name, _f.failures).where(
+    _f.name.in_(bindparam("which", expanding=True)), not_(_is_over)
+)
 _FORGIVE = (
     update(sign_in_failures)
     .where(_f.name == parameter("which"), _f.failures > 0)
@@ -49,6 +52,14 @@ class SqlFailureStore:
             return [counted[name] for name in names]
 
         return await self._database.write(work)
+
+    async def counts(self, names: Sequence[str]) -> Sequence[int]:
+        async def work(connection: AsyncConnection) -> Sequence[int]:
+            rows = await connection.execute(_COUNTS, {"which": list(names)})
+            found = {row.name: int(row.failures) for row in rows}
+            return [found.get(name, 0) for name in names]
+
+        return await self._database.read(work)
 
     async def forgive(self, names: Sequence[str]) -> None:
         async def work(connection: AsyncConnection) -> None:

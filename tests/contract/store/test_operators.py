@@ -160,11 +160,13 @@ async def test_wrong_passwords_are_counted_within_a_window_by_each_name(stores: 
 
     assert await failures.count(["b", "a"]) == [1, 1]
     assert await failures.count(["a"]) == [2]
+    assert await failures.counts(["b", "unknown", "a"]) == [1, 0, 2]
     await failures.forgive(["a", "unknown"])
     assert await failures.count(["a", "b"]) == [2, 2]
 
     await stores.pass_time(WINDOW_S + 1)
 
+    assert await failures.counts(["a", "b"]) == [0, 0]
     assert await failures.count(["a"]) == [1]
     assert await failures.purge() == 1
     assert await failures.count(["b"]) == [1]
