@@ -133,13 +133,13 @@ async def test_a_template_is_shown_with_its_parts_and_versions(
 async def test_findings_stand_beside_the_source_that_they_are_about(
     api: Api, author: httpx2.AsyncClient
 ) -> None:
-    form = {**await opened(author), "text": "Hello\n{{ name | nmae }}", "do": "preview"}
+    form = {**await opened(author), "text": "Hello\n{{ nmae }}", "do": "preview"}
 
     looked = await post(author, EDIT, form)
 
     beside = looked.text.split('id="text-findings"')[1].split("</ul>")[0]
     assert "Line 2" in beside
-    assert "<code>{{ name | nmae }}</code>" in beside
+    assert "<code>{{ nmae }}</code>" in beside
     assert "error" in text_of(looked)
     assert (await draft(api)).content == content_of(DRAFT)
 

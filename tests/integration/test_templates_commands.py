@@ -277,7 +277,7 @@ async def test_a_check_needs_no_server_and_finds_what_the_server_finds(
 
     assert code == 1
     assert said == "otp: draft written\n" + found
-    assert "templates/otp/en/email.txt:1:1: error variable-unknown kode is not" in found
+    assert "templates/otp/en/email.txt:1:10: error variable-unknown kode is not" in found
 
 
 async def test_a_check_knows_what_people_can_switch_off_from_what_was_pulled(team: Team) -> None:

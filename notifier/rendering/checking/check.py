@@ -32,7 +32,7 @@ def check(content: Content, shared: Shared, sms: SmsRules = DEFAULT_RULES) -> Ch
     reading = _Reading(findings, content, shared)
     made = reading.made()
     if schema is not None and (content.schema or not content.is_partial):
-        check_names(schema, reading.names, findings)
+        check_names(schema, reading.names, reading.wholes, findings)
     if content.category in shared.switchable and not content.is_partial:
         check_unsubscribing(reading.names, findings)
     if schema is not None and not findings.has_errors and not content.is_partial:

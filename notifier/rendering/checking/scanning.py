@@ -42,6 +42,19 @@ def pieces(source: str) -> Iterator[Piece]:
         yield Piece(kind, source[start:end], line)
 
 
+def where_read(source: str, name: str) -> tuple[int, int] | None:
+    """Return the line and column, from 1, where tags first name a variable such as `guest.name`."""
+    wanted = re.compile(rf"{_STRINGS}|(?<![\w.])({re.escape(name)})(?!\w)", re.DOTALL)
+    for kind, start, end in spans(source):
+        if kind not in (Kind.PRINT, Kind.TAG):
+            continue
+        for found in wanted.finditer(source, start, end):
+            if found[1]:
+                at = found.start()
+                return source.count("\n", 0, at) + 1, at - source.rfind("\n", 0, at)
+    return None
+
+
 def spans(source: str) -> Iterator[tuple[Kind, int, int]]:
     """Tell where each piece of a source begins and ends, without its signs."""
     at = 0

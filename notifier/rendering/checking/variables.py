@@ -6,6 +6,7 @@ from notifier.content.brand import NAMES
 from notifier.content.template import Content
 from notifier.notification.model import Channel
 from notifier.rendering.checking.findings import Findings, Place
+from notifier.rendering.checking.scanning import where_read
 from notifier.rendering.faults import PartError
 from notifier.rendering.schemas import RESERVED, Schema
 
@@ -24,15 +25,21 @@ def read_schema(content: Content, findings: Findings) -> Schema | None:
     return schema
 
 
-def check_names(schema: Schema, read: Mapping[Place, set[str]], findings: Findings) -> None:
-    """Find names that are not declared, and variables that are never read."""
+def check_names(
+    schema: Schema,
+    read: Mapping[Place, set[str]],
+    wholes: Mapping[Place, str],
+    findings: Findings,
+) -> None:
+    """Find names that are not declared, where `wholes` read them, and variables never read."""
     used: set[str] = set()
     for place, names in read.items():
         roots = {name.partition(".")[0] for name in names}
         used |= roots
         for name in sorted(names):
             if words := _unknown(name, schema):
-                findings.error("variable-unknown", words, place)
+                line, column = _where(wholes[place], name)
+                findings.error("variable-unknown", words, place, line=line, column=column)
     for name in schema.names:
         if name not in used:
             findings.warning("variable-unused", f"{name[:80]} is declared, and no part reads it")
@@ -48,6 +55,12 @@ def check_unsubscribing(read: Mapping[Place, set[str]], findings: Findings) -> N
         if "unsubscribe_url" not in names:
             words = "people can switch its category off: show unsubscribe_url in the text or html"
             findings.error("unsubscribe", words, Place(locale, Channel.EMAIL))
+
+
+def _where(whole: str, name: str) -> tuple[int | None, int | None]:
+    """Return the line and column where a name is read first, written in whichever way."""
+    found = where_read(whole, name) or where_read(whole, name.partition(".")[0])
+    return found or (None, None)
 
 
 def _unknown(name: str, schema: Schema) -> str | None:

@@ -152,7 +152,7 @@ def test_a_partial_speaks_the_templates_language_where_it_can() -> None:
         ('{% extends "a" %}', ("include", None, 1)),
         ('{% from "a" import b %}', ("include", None, 1)),
         ('{% include "round" %}', ("include-circular", "back", 2)),
-        ('{% include "unread" %}', ("variable-unknown", None, None)),
+        ('{% include "unread" %}', ("variable-unknown", "unread", 1)),
     ],
 )
 def test_what_cannot_be_taken_in_is_found_where_it_stands(
