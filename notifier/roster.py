@@ -79,6 +79,12 @@ class Seen:
     """How many of its slots are taken."""
     attempts: Sequence[UUID] = ()
     """The notifications in them; `MAX_ATTEMPTS` at most."""
+    handled: int = 0
+    """How many it has done with since it started, whatever became of them."""
+    memory_bytes: int = 0
+    """The most memory that it ever held."""
+    drains: bool = False
+    """Whether it goes by a request to drain."""
     restarts: int = 0
     """Of a worker, how often its runner had to start one in its place before it; of a runner, how
     often it had to start any."""

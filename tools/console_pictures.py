@@ -17,7 +17,12 @@ from tests.browsers.console import sign_in
 from tests.e2e.one_process import OneProcess, one_process
 from tools.pictures import FOLDER, SCHEMES
 
-PAGES = {"overview": "/console/overview"}
+PAGES = {
+    "overview": ("/console/overview", "#over-time canvas"),
+    "workers": ("/console/workers", "#workers li"),
+    "health": ("/console/health/parts", "#parts li"),
+}
+"""Each page's path, and what is waited for until the picture is taken."""
 _WIDTH, _HEIGHT = 960, 1200
 _FOR_MINUTES = "1.2"
 
@@ -45,8 +50,9 @@ def take(browser: Browser, notifier: OneProcess, scheme: str, folder: Path) -> N
     ) as context:
         tab = context.new_page()
         sign_in(tab, notifier)
-        for name, path in PAGES.items():
+        for name, (path, there) in PAGES.items():
             tab.goto(f"{notifier.url}{path}")
+            tab.locator(there).first.wait_for()
             tab.screenshot(path=folder / f"console.{name}.{scheme}.png", full_page=True)
 
 

@@ -60,6 +60,11 @@ class WorkerView(View):
         list[UUID],
         Field(description=f"The notifications in them; the first {MAX_ATTEMPTS} of them."),
     ]
+    handled: Annotated[
+        int,
+        Field(description="How many it has done with since its start, whatever became of them."),
+    ]
+    memory_bytes: Annotated[int, Field(description="The most memory that it ever held.")]
     restarts: Annotated[
         int,
         Field(
@@ -88,6 +93,8 @@ class WorkerView(View):
             slots=seen.slots,
             busy=seen.busy,
             attempts=list(seen.attempts),
+            handled=seen.handled,
+            memory_bytes=seen.memory_bytes,
             restarts=seen.restarts,
             started_at=process.started_at,
             beat_at=process.beat_at,

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -58,6 +59,9 @@ processes = Table(
     Column("restarts", Integer, nullable=False),
     Column("started_at", UtcTime, nullable=False),
     Column("beat_at", UtcTime, nullable=False),
+    # NULL: an older version's.
+    Column("handled", BigInteger),
+    Column("memory_bytes", BigInteger),
     # NULL: it may take notifications.
     Column("drain_asked_at", UtcTime),
 )
@@ -65,10 +69,16 @@ processes = Table(
 _p = processes.c
 _IS_IT = _p.name == parameter("which")
 _FIXED = ("name", "role", "host", "pid", "version", "runner")
-_TOLD = ("state", "consumes", "attempts", "slots", "busy", "restarts")
+_COUNTED = ("slots", "busy", "handled", "memory_bytes", "restarts")
+_TOLD = ("state", "consumes", "attempts", *_COUNTED)
 _beating = insert(processes).values(
     {each: parameter(f"of_{each}", _p[each].type) for each in (*_FIXED, *_TOLD)}
-    | {"started_at": SecondsFromNow(-parameter("up_s", Float)), "beat_at": Now()}
+    | {
+        "started_at": SecondsFromNow(-parameter("up_s", Float)),
+        "beat_at": Now(),
+        # One that was forgotten meanwhile goes on as it was asked to.
+        "drain_asked_at": case((parameter("drains", Boolean), Now()), else_=null()),
+    }
 )
 _BEAT = _beating.on_conflict_do_update(
     index_elements=[_p.name],
@@ -98,12 +108,11 @@ class SqlRoster:
     async def beat(self, identity: Identity, seen: Seen) -> bool:
         told = {
             **{f"of_{each}": getattr(identity, each) for each in _FIXED},
-            **{
-                f"of_{each}": getattr(seen, each) for each in ("state", "slots", "busy", "restarts")
-            },
+            **{f"of_{each}": getattr(seen, each) for each in ("state", *_COUNTED)},
             "of_consumes": json.dumps(list(seen.consumes)),
             "of_attempts": json.dumps([str(each) for each in seen.attempts]),
             "up_s": seen.up_s,
+            "drains": seen.drains,
         }
 
         async def work(connection: AsyncConnection) -> bool:
@@ -154,9 +163,11 @@ def _to_process(row: Row[Any]) -> Process:
             state=State(row.state),
             up_s=(row.beat_at - row.started_at).total_seconds(),
             consumes=json.loads(row.consumes),
+            attempts=[UUID(each) for each in json.loads(row.attempts)],
             slots=row.slots,
             busy=row.busy,
-            attempts=[UUID(each) for each in json.loads(row.attempts)],
+            handled=row.handled or 0,
+            memory_bytes=row.memory_bytes or 0,
             restarts=row.restarts,
         ),
         started_at=row.started_at,

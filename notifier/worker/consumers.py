@@ -40,6 +40,8 @@ class Consumers:
         self._counts = {channel: count for channel, count in slots.items() if count}
         self._slots = {channel: Slots(count) for channel, count in self._counts.items()}
         self._subscriptions: list[Subscription] = []
+        self.handled = 0
+        """How many notifications were done with, whatever became of them."""
         self._in_flight: dict[asyncio.Task[Any], UUID] = {}
         self._held_for: set[Hold] = set()
         self._turning = asyncio.Lock()
@@ -130,6 +132,7 @@ class Consumers:
             return await self._deliverer.deliver(envelope)
         finally:
             del self._in_flight[task]
+            self.handled += 1
             slots.give_back()
 
 

@@ -1,6 +1,8 @@
 """Presence: a process writes down how it is, and drains when operators ask it to."""
 
 import asyncio
+import resource
+import sys
 from collections.abc import Callable
 
 import structlog
@@ -95,7 +97,12 @@ class Presence:
         if consumers is None:
             starts = self._identity.role in CONSUMING
             state = State.STARTING if starts else State.RUNNING
-            return Seen(state=state, up_s=up_s, restarts=self._restarts())
+            return Seen(
+                state=state,
+                up_s=up_s,
+                memory_bytes=most_memory_bytes(),
+                restarts=self._restarts(),
+            )
         held = consumers.in_flight()
         idle = State.DRAINING if held else State.DRAINED
         return Seen(
@@ -105,8 +112,18 @@ class Presence:
             slots=consumers.slots,
             busy=len(held),
             attempts=held[:MAX_ATTEMPTS],
+            handled=consumers.handled,
+            memory_bytes=most_memory_bytes(),
+            drains=self._is_to_drain,
             restarts=self._restarts(),
         )
+
+
+def most_memory_bytes() -> int:
+    """Return the most memory that this process ever held."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux counts in kibibytes.
+    return most if sys.platform == "darwin" else most * 1_024
 
 
 async def note_end(roster: Roster, name: str) -> None:

@@ -30,7 +30,7 @@ async def beat(api: Api, name: str = NAME, role: Role = Role.WORKER, **told: obj
 
 async def test_every_process_shows_what_it_is_at(api: Api) -> None:
     id = uuid4()
-    await beat(api, consumes=["email.high"], busy=1, attempts=[id], restarts=3)
+    await beat(api, consumes=["email.high"], busy=1, attempts=[id], handled=7, restarts=3)
     await beat(api, "host:0:r", Role.RUNNER, slots=0)
 
     answer = await api.client.get(WORKERS, params={"limit": "1"})
@@ -53,6 +53,8 @@ async def test_every_process_shows_what_it_is_at(api: Api) -> None:
         "slots": 4,
         "busy": 1,
         "attempts": [str(id)],
+        "handled": 7,
+        "memory_bytes": 0,
         "restarts": 3,
     }
 

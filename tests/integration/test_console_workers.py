@@ -24,7 +24,9 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 
 async def test_every_process_shows_what_it_is_at(api: Api) -> None:
     ids = [uuid4() for _ in range(12)]
-    await beat(api, consumes=["email.high", "email.bulk"], slots=16, busy=12, attempts=ids)
+    await beat(
+        api, consumes=["email.high", "email.bulk"], slots=16, busy=12, attempts=ids, handled=1_234
+    )
     await beat(api, "host:0:r", Role.RUNNER, slots=0, restarts=3)
     await beat(api, "host:1:old")
     await api.stores.roster.end("host:1:old")
@@ -35,6 +37,7 @@ async def test_every_process_shows_what_it_is_at(api: Api) -> None:
     text = text_of(page)
     assert "1 worker, 12 of 16 slots busy" in text
     assert "email: high, bulk" in text
+    assert "1,234 done with since its start" in text
     assert f"/console/notifications/{ids[0]}" in unescape(page.text)
     assert (str(ids[9]) in text, str(ids[10]) in text, "and 2 more" in text) == (True, False, True)
     assert "restarts: 3" in text

@@ -17,6 +17,7 @@ from notifier.roster import CONSUMING, CannotDrain, Process, Role, Roster, State
 SECTION = Section(title="Workers", path="/workers", scope="admin")
 _PER_PAGE = 200
 _FEW = 10
+_MIB = 1_048_576
 _ROLES: Mapping[Role, str] = {
     Role.API: "API",
     Role.RUNNER: "Runner",
@@ -100,6 +101,8 @@ def _viewed(process: Process) -> Mapping[str, object]:
         "started": time_words(process.started_at),
         "silent": length_words(process.silent_s),
         "restarts": seen.restarts,
+        "handled": f"{seen.handled:,}",
+        "memory": f"{seen.memory_bytes / _MIB:,.0f} MiB" if seen.memory_bytes else "",
         "is_busy": takes,
         "busy": seen.busy,
         "slots": seen.slots,

@@ -56,6 +56,7 @@ REVISIONS = (
     "0042_add_replays",
     "0043_add_processes",
     "0044_add_operators",
+    "0045_count_what_processes_do",
 )
 """All revisions, oldest first; the last is what this code needs."""
 

@@ -21,6 +21,8 @@ def at_work(**changes: object) -> Seen:
         "slots": 8,
         "busy": 1,
         "attempts": [uuid4()],
+        "handled": 5_000_000_000,
+        "memory_bytes": 90_000_000,
         "restarts": 2,
     }
     return Seen(**{**told, **changes})  # type: ignore[arg-type]  # the fields are as various
@@ -42,7 +44,10 @@ async def test_a_process_is_as_it_said_last_and_started_when_it_said_first(
 
     found = await the_one(stores)
     assert found.identity == a_process()
-    told = ("state", "consumes", "slots", "busy", "attempts", "restarts")
+    told = (
+        *("state", "consumes", "slots", "busy", "attempts"),
+        *("handled", "memory_bytes", "restarts"),
+    )
     assert [getattr(found.seen, each) for each in told] == [getattr(after, each) for each in told]
     assert found.started_at == first.started_at
     assert 59 < (first.beat_at - first.started_at).total_seconds() < 61
@@ -113,3 +118,14 @@ async def test_pages_go_by_the_name(stores: Stores) -> None:
     rest = await stores.roster.list(limit=2, after="b")
 
     assert [each.identity.name for each in (*first, *rest)] == ["a", "b", "c"]
+
+
+async def test_who_drains_and_was_forgotten_meanwhile_goes_on_draining(stores: Stores) -> None:
+    await stores.roster.beat(a_process(), at_work())
+    await stores.roster.drain("host:1:a", is_wanted=True)
+    await stores.pass_time(FORGOTTEN_S + 1)
+    await stores.roster.purge()
+
+    assert await stores.roster.beat(a_process(), at_work(drains=True)) is True
+    await stores.roster.drain("host:1:a", is_wanted=False)
+    assert await stores.roster.beat(a_process(), at_work(drains=True)) is False

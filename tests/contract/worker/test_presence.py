@@ -80,7 +80,9 @@ async def test_a_worker_tells_from_its_start_on_what_it_holds(bench: Bench) -> N
         assert (found.state, found.slots, found.attempts) == (State.RUNNING, 1, [envelope.id])
         assert found.consumes == ["email.high", "email.normal", "email.bulk"]
         sends.holds[0].released.set()
-        await worker.seen(lambda each: each.seen.busy == 0 and not each.seen.attempts)
+        after = await worker.seen(lambda each: each.seen.busy == 0 and not each.seen.attempts)
+        assert after.seen.handled == 1
+        assert after.seen.memory_bytes > 1_000_000
 
 
 async def test_who_drains_finishes_what_it_holds_and_leaves_the_rest_to_others(
