@@ -21,9 +21,12 @@ from notifier.queue.rabbitmq.management import ManagementError
 from notifier.queue.rabbitmq.overview import overview
 from notifier.queue.rabbitmq.topology import State as Found
 from notifier.queue.rabbitmq.topology import check_topology
+from notifier.roster import CONSUMING, Process
+from notifier.roster import State as ProcessState
 from notifier.settings.groups import Settings
 
 _PATIENCE_S = 15.0
+_MOST_PROCESSES = 10_000
 
 
 Look: TypeAlias = Callable[[], Awaitable[Finding]]
@@ -92,6 +95,7 @@ def _looks(
         "broker": lambda: _broker(settings),
         "topology": lambda: _topology(settings),
         "queues": lambda: _queues(settings),
+        "workers": lambda: _workers(stores),
         **{name: greeting(adapter) for name, adapter in adapters.items()},
     }
 
@@ -117,6 +121,7 @@ _ADVICE = {
     "broker": _TO_THE_BROKER,
     "topology": _TO_THE_BROKER,
     "queues": _TO_THE_BROKER,
+    "workers": _TO_THE_DATABASE,
 }
 
 
@@ -175,6 +180,32 @@ async def _queues(settings: Settings) -> Finding:
         detail = f"nobody reads {_named(unread)}"
         return Finding(State.WRONG, detail, "start the workers: `notifier work`")
     return Finding(State.FINE, f"waiting: {_named(waiting)}" if waiting else "nothing waits")
+
+
+async def _workers(stores: Stores) -> Finding:
+    async with asyncio.timeout(_PATIENCE_S):
+        found = await stores.roster.list(limit=_MOST_PROCESSES)
+    return of_workers([each for each in found if each.identity.role in CONSUMING])
+
+
+def of_workers(workers: Sequence[Process]) -> Finding:
+    """Return how those are that take notifications."""
+    there = [each for each in workers if each.seen.state is not ProcessState.STOPPED]
+    late = [each.identity.name for each in there if each.is_late]
+    heard_of = [each for each in there if not each.is_late]
+    busy = (
+        f"{sum(each.seen.busy for each in heard_of)} of {sum(each.seen.slots for each in heard_of)}"
+    )
+    detail = f"{len(heard_of)} running, {busy} slots busy"
+    if late:
+        detail = f"{detail}; not heard of lately: {', '.join(late)}"
+    if not workers:
+        return Finding(State.NOT_CHECKED, "none was heard of in the last hour")
+    if not heard_of:
+        return Finding(State.WRONG, detail, "start the workers: `notifier work`")
+    if all(each.is_to_drain for each in heard_of):
+        return Finding(State.WRONG, f"all are drained: {detail}", "`notifier workers resume NAME`")
+    return Finding(State.FINE, detail)
 
 
 def _named(depths: Sequence[QueueDepth]) -> str:

@@ -79,6 +79,7 @@ async def test_where_everything_is_there_nothing_is_wrong_and_nothing_is_sent(
         "broker": State.NOT_CHECKED,
         "topology": State.NOT_CHECKED,
         "queues": State.NOT_CHECKED,
+        "workers": State.NOT_CHECKED,
         "email by smtp": State.FINE,
         "in_app by in_app": State.NOT_CHECKED,
     }
