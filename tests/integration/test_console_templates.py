@@ -309,6 +309,32 @@ async def test_whoever_publishes_a_partial_is_told_what_becomes_of_those_that_ta
     assert "booked" in text_of(await author.get(f"{TEMPLATES}/orders/footer"))
 
 
+async def test_a_partial_is_looked_at_within_a_template_that_takes_it_in(
+    api: Api, author: httpx2.AsyncClient
+) -> None:
+    templates = api.services.templates
+    footer = content_of({"partial": True, "parts": {"en": {"email": {"text": "Bye"}}}})
+    await templates.save(service="orders", name="footer", content=footer, if_match=None)
+    path = f"{TEMPLATES}/orders/footer"
+    await post(author, f"{path}/publish", fields_in(await author.get(f"{path}/publish")))
+    text = 'Hello {{ name }} {% include "footer" %}'
+    await post(author, EDIT, {**await opened(author), "text": text})
+    await publish(api)
+
+    form = fields_in(await author.get(f"{path}/edit"))
+    assert form["within"] == "booked"
+    ciao = {**form, "text": "Ciao"}
+    looked = await post(author, f"{path}/look", ciao, hx_request="true")
+    alone = await post(author, f"{path}/look", {**ciao, "within": ""}, hx_request="true")
+
+    assert "Hello Ada Ciao" in text_of(looked)
+    assert "Ciao" in text_of(alone)
+    assert "Hello" not in text_of(alone)
+    draft = await templates.draft("orders", "footer")
+    assert isinstance(draft, TemplateDraft)
+    assert draft.content == footer
+
+
 async def test_an_archived_template_says_so(api: Api, author: httpx2.AsyncClient) -> None:
     await publish(api)
     assert "Archive booked?" in text_of(await author.get(f"{BOOKED}/archive"))

@@ -28,11 +28,12 @@ from notifier.api.templates.workbench import Workbench
 from notifier.content.library import TemplateDraft
 from notifier.content.shared import as_given
 from notifier.content.template import PART_NAMES, Content, Rendered, VariableFault
-from notifier.idempotency import LostRace
+from notifier.idempotency import LostRace, NotFound
 from notifier.notification.model import Channel
 from notifier.notification.sms import sms_size
 
 _MAX_BYTES = 4_000_000
+_MOST_USERS = 50
 _PREFERS = re.compile(r"prefers-color-scheme\s*:\s*(dark|light)")
 _QUIET = '<meta http-equiv="x-dns-prefetch-control" content="off">'
 
@@ -47,6 +48,8 @@ class _Filled:
     form: Form = field(default_factory=Form)
     flaws: Flaws = field(default_factory=dict)
     etag: str
+    users: Sequence[str] = ()
+    """Of a partial: the templates that take it in."""
     theirs: Content | None = None
     """What somebody else wrote meanwhile."""
     is_begun_with: str = ""
@@ -81,11 +84,12 @@ class EditorPages:
         """Show the editor of a place; one that says nothing begins with the default language."""
         draft = await draft_of(self.bench.templates, visit)
         content = draft.content
-        place = place_of(visit, first_place(content))
+        place, users = place_of(visit, first_place(content)), await self._users(draft)
         if place.parts_of(content):
-            return await self._page(
-                visit, _Filled(draft=draft, place=place, content=content, etag=draft.etag)
+            filled = _Filled(
+                draft=draft, place=place, content=content, etag=draft.etag, users=users
             )
+            return await self._page(visit, filled)
         start = replace(place, locale=content.default_locale)
         begun = with_parts(content, place, start.parts_of(content))
         filled = _Filled(
@@ -93,6 +97,7 @@ class EditorPages:
             place=place,
             content=begun,
             etag=draft.etag,
+            users=users,
             is_begun_with=start.locale if start.parts_of(content) else "",
         )
         return await self._page(visit, filled)
@@ -128,6 +133,7 @@ class EditorPages:
             form=visit.form,
             flaws=made.flaws,
             etag=visit.form.text("etag"),
+            users=await self._users(draft),
         )
 
     async def _outrun(self, visit: Visit, filled: _Filled) -> Response:
@@ -174,13 +180,14 @@ class EditorPages:
 
     async def _seen(self, filled: _Filled) -> Mapping[str, object]:
         """Return how it looks, or why it cannot be seen."""
-        draft, place, content = filled.draft, filled.place, filled.content
+        draft, place, written = filled.draft, filled.place, filled.content
+        content = await self._whole(filled)
         variables = variables_of(filled.form, content)
         if isinstance(variables, str):
             return {"unseen": [variables]}
-        if not place.parts_of(content):
+        if not place.parts_of(written):
             return {"unseen": ["Nothing is written yet."]}
-        given = as_given(draft.name, content, draft.next_number)
+        given = as_given(draft.name, written, draft.next_number)
         seen = await self.bench.filled(
             draft.service,
             content,
@@ -192,6 +199,30 @@ class EditorPages:
         if isinstance(seen, Rendered):
             return _rendered(seen, place.channel, is_dark=bool(filled.form.text("dark")))
         return {"unseen": [_why(each) for each in seen]}
+
+    async def _whole(self, filled: _Filled) -> Content:
+        """Return what is looked at: of a partial the template that it is to be seen within."""
+        name = _within(filled)
+        if not name:
+            return filled.content
+        user = await self.bench.templates.draft(filled.draft.service, name)
+        return filled.content if isinstance(user, NotFound) else user.content
+
+    async def _users(self, draft: TemplateDraft) -> Sequence[str]:
+        if not draft.content.is_partial:
+            return ()
+        found = await self.bench.templates.users(
+            draft.service, draft.name, limit=_MOST_USERS, after=None
+        )
+        return [each.name for each in found]
+
+
+def _within(filled: _Filled) -> str:
+    """Return the template in which a partial is looked at; empty: by itself."""
+    asked = filled.form.text("within")
+    if not filled.form.fields:
+        return filled.users[0] if filled.users else ""
+    return asked if asked in filled.users else ""
 
 
 def _shown(filled: _Filled) -> Mapping[str, object]:
@@ -205,6 +236,8 @@ def _shown(filled: _Filled) -> Mapping[str, object]:
         "examples": _examples(filled.content),
         "example": form.text("example") or "0",
         "variables": form.text("variables"),
+        "users": [("", "By itself"), *((name, name) for name in filled.users)],
+        "within": _within(filled),
         "is_phone": form.text("width") == "phone",
         "is_dark": bool(form.text("dark")),
         "begun_with": filled.is_begun_with,
