@@ -19,11 +19,13 @@ from tools.pictures import FOLDER, SCHEMES
 
 PAGES = {
     "overview": ("/console/overview", "#over-time canvas"),
+    "notifications": ("/console/notifications?error_code=550", ".rows li"),
+    "dead-letters": ("/console/dead-letters", ".rows li"),
     "workers": ("/console/workers", "#workers li"),
     "health": ("/console/health/parts", "#parts li"),
 }
 """Each page's path, and what is waited for until the picture is taken."""
-_WIDTH, _HEIGHT = 960, 1200
+_WIDTH, _HEIGHT = 1280, 800
 _FOR_MINUTES = "1.2"
 
 
