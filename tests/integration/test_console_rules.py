@@ -8,10 +8,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from notifier.access.operators import Role
 from notifier.events.rules import RuleDraft
 from notifier.idempotency import NotFound
 from tests.api import Api, serving
-from tests.console import fields_in, flaws_in, post, signed_in, text_of
+from tests.console import entered, fields_in, flaws_in, post, signed_in, text_of
 
 RULES = "/console/rules"
 SHIPPED = f"{RULES}/orders/shipped"
@@ -123,6 +124,39 @@ async def test_what_would_come_of_an_event_is_shown_while_it_is_written(
     assert (await draft(api)).document == sending()
     wrong = await post(team, f"{SHIPPED}/look", {**form, "event": "["}, hx_request="true")
     assert "The event: It is not valid JSON" in text_of(wrong)
+
+
+async def test_the_event_to_try_is_the_last_of_its_type_for_those_who_may_see_events(
+    api: Api, team: httpx2.AsyncClient
+) -> None:
+    await save(api, sending())
+    headers = await api.headers("orders", "events")
+    data = {"user_id": "ada", "order_id": "o-9"}
+    sent = {"specversion": "1.0", "id": "1", "source": "/shop", "type": "order.shipped"}
+    answer = await api.client.post("/api/v1/events", json={**sent, "data": data}, headers=headers)
+    assert answer.is_success, answer.text
+    seeing = await signed_in(api, "rules", "events")
+
+    begun = await seeing.get(EDIT)
+
+    assert json.loads(fields_in(begun)["event"]) == {"type": "order.shipped", "data": data}
+    assert "o-9 is on its way" in text_of(begun)
+    assert "o-9" not in (await team.get(EDIT)).text
+
+
+async def test_who_may_not_see_content_is_told_what_would_be_sent_and_not_what_it_says(
+    api: Api,
+) -> None:
+    await save(api, sending())
+    author = await entered(api, role=Role.AUTHOR)
+    form = fields_in(await author.get(EDIT))
+    event = json.dumps({"data": {"user_id": "ada", "order_id": "o-7"}})
+
+    tried = await post(author, f"{SHIPPED}/look", {**form, "event": event}, hx_request="true")
+
+    assert "ada matched" in text_of(tried)
+    assert "for those who may see content" in text_of(tried)
+    assert "is on its way" not in text_of(tried)
 
 
 async def test_who_was_outrun_sees_the_others_lines_and_may_save_over_them(

@@ -242,7 +242,7 @@ def _of_authoring(ports: ApiPorts, common: Common) -> Sequence[ConsolePage]:
         PublishingPages(bench),
         TryingPages(common.template_tester, ports.submitter),
         RulePages(common.rule_desk),
-        RuleEditor(common.rule_desk),
+        RuleEditor(common.rule_desk, ports.events),
         RulePublishing(common.rule_desk),
         branding.BrandPages(brands=ports.brands, library=common.library, cascader=bench.cascader),
         categories.CategoryPages(ports.categories, common.categories),

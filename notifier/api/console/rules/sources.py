@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from notifier.events.event import Event
 from notifier.events.written import Path
 from notifier.notification.model import JsonValue
 
@@ -27,6 +28,13 @@ def sample_event(document: JsonValue) -> str:
     """Write an event that has what a rule's expressions read, to begin with."""
     names = dict.fromkeys(_READ.findall(json.dumps(document)))
     return json.dumps({"data": {name: f"{name}-1" for name in names}}, indent=2)
+
+
+def written_event(event: Event) -> str:
+    """Write what an event says, but for what tells it from others."""
+    subject = {"subject": event.subject} if event.subject else {}
+    said = {"type": event.type, **subject, "data": event.data}
+    return json.dumps(said, ensure_ascii=False, indent=2)
 
 
 def lines_of(source: str) -> Mapping[Path, int]:

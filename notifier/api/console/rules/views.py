@@ -58,12 +58,17 @@ def summary_of(findings: Sequence[object]) -> str:
     return f"{counted(len(findings), 'error')}: it cannot be published like this."
 
 
-def shown_matches(made: Sequence[Rehearsed]) -> Sequence[Mapping[str, object]]:
-    """Return what would come of an event, person by person."""
-    return [_match(RehearsedView.of(each)) for each in made]
+def shown_matches(
+    made: Sequence[Rehearsed], *, sees_content: bool
+) -> Sequence[Mapping[str, object]]:
+    """Return what would come of an event, person by person.
+
+    What it says may hold what is known of a person, and is for those who may see that.
+    """
+    return [_match(RehearsedView.of(each), sees_content=sees_content) for each in made]
 
 
-def _match(it: RehearsedView) -> Mapping[str, object]:
+def _match(it: RehearsedView, *, sees_content: bool) -> Mapping[str, object]:
     told = [*it.notifications]
     behind = it.digest.notifications if it.digest else []
     return {
@@ -71,9 +76,9 @@ def _match(it: RehearsedView) -> Mapping[str, object]:
         "key": it.key or "",
         "outcome": it.outcome.value,
         "reason": it.reason or "",
-        "notifications": [_notification(each) for each in told],
+        "notifications": [_notification(each, sees_content=sees_content) for each in told],
         "digest": _digest(it),
-        "behind": [_notification(each) for each in behind],
+        "behind": [_notification(each, sees_content=sees_content) for each in behind],
         "throttle": f"{it.throttle.count} in {it.throttle.per_s} s" if it.throttle else "",
         "broadcast": f"everybody of the topic {it.broadcast.topic}" if it.broadcast else "",
     }
@@ -88,15 +93,16 @@ def _digest(it: RehearsedView) -> str:
     return words
 
 
-def _notification(it: ShownView) -> Mapping[str, object]:
+def _notification(it: ShownView, *, sees_content: bool) -> Mapping[str, object]:
     return {
         "channel": it.type.value,
         "channel_name": CHANNELS[it.type],
         "when": _when(it.send_at),
         "unless": " or ".join(filter(None, (it.unless and it.unless.value, it.unless_event))),
         "withheld": it.withheld or "",
-        "subject": it.subject or "",
-        "text": it.text or "",
+        "is_told": sees_content,
+        "subject": it.subject or "" if sees_content else "",
+        "text": it.text or "" if sees_content else "",
     }
 
 
