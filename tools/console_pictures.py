@@ -23,6 +23,8 @@ PAGES = {
     "dead-letters": ("/console/dead-letters", ".rows li"),
     "workers": ("/console/workers", "#workers li"),
     "health": ("/console/health/parts", "#parts li"),
+    "editor": ("/console/templates/development/otp/edit", "iframe.mail"),
+    "rule": ("/console/rules/orders/demo-shipped/edit", "#look .match"),
 }
 """Each page's path, and what is waited for until the picture is taken."""
 _WIDTH, _HEIGHT = 1280, 800
@@ -36,6 +38,9 @@ def main(arguments: Sequence[str]) -> None:
         line = ["demo", "--folder", str(Path(scratch) / "data"), "--url", notifier.url]
         if app.run([*line, "--minutes", _FOR_MINUTES]):
             sys.exit("the demo did not run")
+        os.environ |= {"NOTIFIER_URL": notifier.url, "NOTIFIER_API_KEY": notifier.key}
+        if app.run(["templates", "install", "--publish"]):
+            sys.exit("the templates were not installed")
         with sync_playwright() as playwright:
             program = os.environ.get("CHROMIUM", "/usr/bin/chromium")
             browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
