@@ -1,5 +1,6 @@
 """What each kind of fault does to a world."""
 
+import asyncio
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,6 +19,7 @@ from tests.simulation.ended import Ended
 from tests.simulation.eventing.publishing import publish_events
 from tests.simulation.loop import Process
 from tests.simulation.machines import Machine
+from tests.simulation.mending import way_of
 from tests.simulation.network import Network
 from tests.simulation.operators import Operator
 from tests.simulation.plan import Fault, Kind, Plan
@@ -27,6 +29,7 @@ from tests.simulation.web import Site
 T = TypeVar("T")
 
 _FOR_EVER_S = 1e9
+_MOST_REFUSING_S = 10.0
 
 
 class Befallen(Protocol):
@@ -277,6 +280,25 @@ def _replay(world: Befallen, fault: Fault) -> None:
         world.act(world.operator.replay(ids))
 
 
+def _replays(world: Befallen, fault: Fault) -> None:
+    """Let providers refuse nearly all for a while, and try what failed again, slowly."""
+    world.note_happening(fault, (), fault.for_s)
+    for provider in world.providers.values():
+        provider.weather = {Fate.TAKEN: 0.1, Fate.REFUSED: 0.9}
+    world.act(_mend(world, fault))
+
+
+async def _mend(world: Befallen, fault: Fault) -> None:
+    await asyncio.sleep(min(fault.for_s, _MOST_REFUSING_S))
+    for provider in world.providers.values():
+        provider.weather = provider.fair
+    mended = await world.operator.mend(
+        1 + int(fault.who * 3), f"mend-{fault.at_s}", way_of(fault.level), 1 + 3 * fault.who
+    )
+    if mended is not None:
+        world.ended.mended.append(mended)
+
+
 def _cancel(world: Befallen, fault: Fault) -> None:
     if told := _told(world):
         world.note_happening(fault, ())
@@ -339,6 +361,7 @@ _ACTS: Mapping[Kind, Callable[[Befallen, Fault], None]] = {
     Kind.LETTERS_MOVED: _letters_moved,
     Kind.PAUSE: _pause,
     Kind.REPLAY: _replay,
+    Kind.REPLAYS: _replays,
     Kind.CANCEL: _cancel,
     Kind.SUPPRESS: _suppress,
     Kind.PUBLISH: _publish,

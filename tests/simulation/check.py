@@ -20,6 +20,7 @@ from tests.simulation.clocks import EXACT_S, may_be_off
 from tests.simulation.ended import Ended, Happening
 from tests.simulation.epoch import EPOCH_S
 from tests.simulation.eventing.signs import about_events, is_taken_back
+from tests.simulation.mending import about_replays
 from tests.simulation.plan import STOPPING, Kind
 from tests.simulation.providers import SILENT, Call, Fate
 from tests.simulation.templating import misworded
@@ -75,6 +76,7 @@ def broken(ended: Ended) -> list[str]:
         *about_people(ended),
         *about_events(ended),
         *about_erasures(ended.erased, ended.journal),
+        *about_replays(ended.mended, ended.replays, ended.timeline, ended.journal),
         *about_joined(ended.joined, ended.journal),
         *(problem for case in cases for problem in _about_one(case, causes, ended)),
     ]

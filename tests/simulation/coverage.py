@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from notifier.notification.transitions import DEFER, RECALL, TRANSITIONS, UNDO
+from notifier.notification.transitions import DEFER, RECALL, TRANSITIONS
 from tests.simulation.ended import Ended
 from tests.simulation.epoch import EPOCH_S
 from tests.simulation.plan import Kind
@@ -14,11 +14,10 @@ _AFTER_S = 5.0
 
 IMPOSSIBLE: Mapping[str, str] = {
     RECALL.name: "no fault takes one message from so many consumers as the broker's limit allows",
-    UNDO.name: "nobody in a world begins a replay",
 }
 """Transitions that no world takes, and why.
 
-tests/contract takes them: RECALL in worker/test_relay.py, UNDO in store/test_replays.py.
+tests/contract takes them: RECALL in worker/test_relay.py.
 """
 
 

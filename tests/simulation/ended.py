@@ -11,6 +11,7 @@ from tests.simulation.audience.joining import Joined
 from tests.simulation.audience.past import Past
 from tests.simulation.clients import Wish
 from tests.simulation.eventing.story import Publication
+from tests.simulation.mending import Mended
 from tests.simulation.plan import Kind, Plan
 from tests.simulation.providers import Call
 
@@ -48,6 +49,7 @@ class Ended:
     wishes: list[Wish] = field(default_factory=list)
     joined: list[Joined] = field(default_factory=list)
     erased: list[Erased] = field(default_factory=list)
+    mended: list[Mended] = field(default_factory=list)
     publications: list[Publication] = field(default_factory=list)
     junk: list[str] = field(default_factory=list)
     """What was published to the broker, and is no event."""
@@ -62,6 +64,7 @@ class Ended:
     schedules: list[Mapping[str, Any]] = field(default_factory=list)
     runs: list[Mapping[str, Any]] = field(default_factory=list)
     """Of schedules."""
+    replays: list[Mapping[str, Any]] = field(default_factory=list)
     events: list[Mapping[str, Any]] = field(default_factory=list)
     matches: list[Mapping[str, Any]] = field(default_factory=list)
     digests: list[Mapping[str, Any]] = field(default_factory=list)

@@ -768,6 +768,24 @@ MUTANTS: Sequence[Mutant] = (
         "database away",
         "bounced",
     ),
+    # --- replays ----------------------------------------------------------------------------
+    _mutant(
+        "a-replay-keeps-its-rate",
+        "replays.pacing",
+        "    saved = int(rate_per_s * min(unspent_s, MOST_SAVED_S) + 1e-6)\n",
+        "    saved = most\n",
+        "replays",
+        "hurried",
+    ),
+    _mutant(
+        "a-replay-that-is-paused-or-stopped-goes-no-further",
+        "store.replays.working",
+        "    return up.where(is_in(state), _r.look_at <= Now())",
+        "    rests = (State.PAUSED, State.STOPPED) if state is State.RUNNING else ()\n"
+        "    return up.where(is_in(state, *rests), _r.look_at <= Now())",
+        "replays",
+        "went-on",
+    ),
     _mutant(
         "what-the-database-does-not-know-is-buried",
         "delivery.settling",

@@ -15,6 +15,7 @@ from tests.simulation import clients
 from tests.simulation.clients import TEMPLATE, Wish
 from tests.simulation.eventing.story import Publication
 from tests.simulation.loop import this_loop
+from tests.simulation.mending import Mended, Move
 from tests.simulation.web import Request, Response, Site
 
 _TIMEOUT_S = 10.0
@@ -24,6 +25,7 @@ _RECIPIENTS = "/api/v1/recipients"
 _BROADCASTS = "/api/v1/broadcasts"
 _SCHEDULES = "/api/v1/schedules"
 _EVENTS = "/api/v1/events"
+_REPLAYS = "/api/v1/replays"
 
 
 class Operator:
@@ -50,6 +52,23 @@ class Operator:
         """Let these failed ones be tried again."""
         for id in ids:
             await self._insist("POST", f"/api/v1/notifications/{id}/replay")
+
+    async def mend(
+        self, rate_per_s: int, key: str, verbs: Sequence[str], every_s: float
+    ) -> Mended | None:
+        """Try all that failed again at a rate, and ask these of it, one after the other."""
+        response = await self._insist("POST", _REPLAYS, {"rate_per_s": rate_per_s}, key=key)
+        if response is None or response.status != HTTPStatus.ACCEPTED:
+            return None
+        mended = Mended(UUID(response.json()["id"]), rate_per_s)
+        for verb in verbs:
+            await asyncio.sleep(every_s)
+            asked_s = this_loop().time()
+            path = f"{_REPLAYS}/{mended.id}/{verb}"
+            response = await self._insist("POST", path, key=f"{key}-{verb}")
+            if response is not None and response.status == HTTPStatus.OK:
+                mended.moves.append(Move(verb, asked_s, this_loop().time()))
+        return mended
 
     async def cancel(self, wish: Wish) -> None:
         """Take a notification back, if that is possible still."""

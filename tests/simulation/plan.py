@@ -42,6 +42,7 @@ class Kind(StrEnum):
     LETTERS_MOVED = "letters moved"
     PAUSE = "pause"
     REPLAY = "replay"
+    REPLAYS = "replays"
     CANCEL = "cancel"
     SUPPRESS = "suppress"
     PUBLISH = "publish"

@@ -20,6 +20,7 @@ _HARMLESS = {
     Kind.CLOCK,
     Kind.PAUSE,
     Kind.REPLAY,
+    Kind.REPLAYS,
     Kind.CANCEL,
     Kind.SUPPRESS,
     *AUDIENCE,

@@ -45,6 +45,7 @@ _SHARE_DELIVERED = 0.8
 _POLICIES = (*topology.POLICIES, *event_entities.POLICIES)
 _OPEN = "SELECT count(*) FROM notifications WHERE status IN ('pending', 'processing')"
 _UNDER_WAY = "SELECT count(*) FROM broadcasts WHERE finished_at IS NULL"
+_MENDED = "SELECT count(*) FROM replays WHERE state IN ('running', 'undoing')"
 _GATHERED = "SELECT count(*) FROM digests WHERE settled_at IS NULL"
 _FORGOTTEN = "SELECT count(*) FROM erasures WHERE finished_at IS NULL"
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
@@ -253,7 +254,8 @@ class World:
 
     def _is_settled(self) -> bool:
         if any(
-            self._asked(each) != [(0,)] for each in (_OPEN, _UNDER_WAY, _GATHERED, _FORGOTTEN)
+            self._asked(each) != [(0,)]
+            for each in (_OPEN, _UNDER_WAY, _MENDED, _GATHERED, _FORGOTTEN)
         ) or any(not task.done() for task in self._callbacks):
             return False
         if self.plan.one_process:
@@ -352,6 +354,7 @@ class World:
                 ("broadcasts", self.ended.broadcasts),
                 ("schedules", self.ended.schedules),
                 ("schedule_runs", self.ended.runs),
+                ("replays", self.ended.replays),
                 ("events", self.ended.events),
                 ("event_matches", self.ended.matches),
                 ("digests", self.ended.digests),
