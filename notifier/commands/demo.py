@@ -16,7 +16,6 @@ from notifier.commands.answering import answering
 from notifier.commands.calling import ApiClient, AtUrl
 from notifier.commands.demo_world import (
     BLOCKED,
-    BUSY,
     COMMENTED,
     FULL,
     LATER,
@@ -176,8 +175,8 @@ def _address(chance: random.Random) -> str:
     """Return somebody's, or now and then one that fails."""
     known = f"{chance.choice(PEOPLE)}@example.com"
     [drawn] = chance.choices(
-        [known, REFUSED, FULL, BLOCKED, LATER, UNSUBSCRIBED, BUSY],
-        weights=[360, 12, 6, 4, 10, 8, 2],
+        [known, REFUSED, FULL, BLOCKED, LATER, UNSUBSCRIBED],
+        weights=[360, 12, 6, 4, 10, 8],
     )
     return drawn
 
