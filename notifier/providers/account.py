@@ -53,6 +53,22 @@ class PutOff:
     """Since the oldest of them was accepted."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What a provider answered in the last seconds: how often, and how fast on average."""
+
+    provider: str
+    within_s: int
+    sent: int
+    failed: int
+    mean_s: float | None
+    """From the beginning of an attempt to its end, its wait for a turn included."""
+
+
+LATELY_S = (300, 3_600)
+"""What is told of the last while, in seconds."""
+
+
 class ProviderStore(Protocol):
     """The breakers and the pace of provider accounts. All times are the database's own."""
 
@@ -64,6 +80,13 @@ class ProviderStore(Protocol):
 
         Looks at the first ten thousand that wait for a time, and that are queued: cheap however
         much there is, and too low where there is more.
+        """
+
+    async def answered(self) -> Sequence[Answered]:
+        """What each provider that was asked answered within each of `LATELY_S`.
+
+        Looks at the newest 20,000 entries of timelines: cheap however many there are, and too low
+        where there were more within that time.
         """
 
     async def open(self, name: str, *, reason: str, for_s: float) -> None:

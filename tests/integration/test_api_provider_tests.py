@@ -420,4 +420,5 @@ async def test_the_list_shows_operators_how_each_is_set_up_and_no_secret(
             "timeout_s": "5",
         }
         assert found["smtp"]["settings"] == (told if is_told else None)
+        assert (found["smtp"]["answered"] == []) == is_told
         assert LOGIN[1] not in answer.text

@@ -59,6 +59,16 @@ async def test_every_provider_is_listed_as_it_is_set_up_and_stands(
     assert "Breaker open 535" in listed
 
 
+async def test_a_provider_shows_what_it_answered_lately(
+    api: Api, operator: httpx2.AsyncClient
+) -> None:
+    assert "Last 5 minutes" not in text_of(await operator.get(SMTP))
+    api.client.headers.update(await api.headers("orders", "send"))
+    await api.fail(await api.send())
+
+    assert "Last 5 minutes 0 of 1 taken (0.0%)" in text_of(await operator.get(SMTP))
+
+
 async def test_a_handshake_says_how_it_is_and_sends_nothing(
     operator: httpx2.AsyncClient, smtp: SmtpServer
 ) -> None:

@@ -17,7 +17,7 @@ from notifier.api.providers.endpoints import PauseRequest
 from notifier.api.providers.testing import ProviderTestRequest, StepView, Testing, TrialView
 from notifier.checkup import Part, State
 from notifier.notification.model import Channel
-from notifier.providers.account import ProviderStore, ProviderWord
+from notifier.providers.account import Answered, ProviderStore, ProviderWord
 from notifier.providers.standing import Standing, standings
 from notifier.providers.testing import UntestableError
 from notifier.providers.trial import Bench, Configured, Step, StepState, TrialResult, by_name
@@ -104,7 +104,11 @@ class AccountsPages:
 
     async def show(self, visit: Visit) -> Response:
         """Show one."""
-        return self._page(visit, await self._named(visit))
+        standing = await self._named(visit)
+        lately = [
+            each for each in await self.providers.answered() if each.provider == standing.state.name
+        ]
+        return self._page(visit, standing, lately=lately)
 
     async def check(self, visit: Visit) -> Response:
         """Show one, and what comes of a handshake."""
@@ -161,7 +165,13 @@ class AccountsPages:
     def _configured(self, name: str) -> Sequence[Configured]:
         return by_name(self.bench.configured()).get(name, ())
 
-    def _page(self, visit: Visit, standing: Standing, parts: Sequence[Part] = ()) -> Response:
+    def _page(
+        self,
+        visit: Visit,
+        standing: Standing,
+        parts: Sequence[Part] = (),
+        lately: Sequence[Answered] = (),
+    ) -> Response:
         name = standing.state.name
         configured = self._configured(name)
         word = standing.state.word
@@ -173,7 +183,7 @@ class AccountsPages:
                 "up": (SECTION.title, SECTION.path),
                 "state": word,
                 "words": _STATES[word],
-                "facts": _facts(standing, configured),
+                "facts": [*map(_told, lately), *_facts(standing, configured)],
                 "is_kept_away": word != "closed",
                 "is_paused": word == "paused",
                 "is_here": bool(configured),
@@ -261,6 +271,13 @@ def _facts(standing: Standing, configured: Sequence[Configured]) -> Sequence[tup
         ("Waiting for it", f"{standing.put_off.count:,}" if standing.put_off.count else ""),
     )
     return [(name, value) for name, value in facts if value]
+
+
+def _told(it: Answered) -> tuple[str, str]:
+    mean = "" if it.mean_s is None else f", {it.mean_s * 1_000:,.0f} ms each"
+    asked = it.sent + it.failed
+    words = f"{it.sent:,} of {asked:,} taken ({it.sent / asked:.1%}){mean}"
+    return f"Last {it.within_s // 60} minutes", words
 
 
 def _part(it: Part) -> Mapping[str, str]:

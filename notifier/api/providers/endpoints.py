@@ -17,7 +17,7 @@ from notifier.api.kit.operations import Operation, Reply
 from notifier.api.kit.problems import INVALID, NOT_FOUND, not_found
 from notifier.api.kit.views import View
 from notifier.notification.model import Channel
-from notifier.providers.account import ProviderStore, ProviderWord
+from notifier.providers.account import Answered, ProviderStore, ProviderWord
 from notifier.providers.standing import Standing, standings
 from notifier.providers.trial import Bench, Configured, by_name
 
@@ -37,6 +37,17 @@ class PauseRequest(BaseModel):
         StringConstraints(min_length=1, max_length=200),
         AfterValidator(single_line),
         Field(description="One line, for other operators."),
+    ]
+
+
+class AnsweredView(View):
+    """What a provider answered lately."""
+
+    within_s: int
+    sent: int
+    failed: int
+    mean_s: Annotated[
+        float | None, Field(description="From an attempt's beginning to its end, on average.")
     ]
 
 
@@ -79,15 +90,33 @@ class ProviderView(View):
         float | None, Field(description="Seconds since the oldest of them was accepted.")
     ]
 
+    answered: Annotated[
+        list[AnsweredView] | None,
+        Field(
+            description="In the last 5 minutes and the last hour, of the newest 20,000 entries of "
+            "timelines; for keys with `admin`."
+        ),
+    ]
+
     @classmethod
-    def of(cls, standing: Standing, configured: Sequence[Configured], *, is_admin: bool) -> Self:
-        """View `standing`; `configured` is how it is set up here, by channel."""
+    def of(
+        cls,
+        standing: Standing,
+        configured: Sequence[Configured],
+        answered: Sequence[Answered] | None,
+    ) -> Self:
+        """View `standing`, how it is set up here by channel, and what it answered.
+
+        Without `answered`, what operators alone are told is left out.
+        """
+        is_admin = answered is not None
         state = standing.state
         return cls(
             name=state.name,
             channels=list(standing.channels),
             order={each.channel: each.place for each in configured},
             settings=dict(configured[0].settings) if is_admin and configured else None,
+            answered=None if answered is None else _viewed(answered),
             state=state.word,
             reason=state.reason,
             opened_at=state.opened_at,
@@ -131,8 +160,13 @@ class ProviderEndpoints:
         found = standings(self.routes, states, put_off)
         configured = by_name(self.bench.configured())
         is_admin = "admin" in call.caller.scopes
+        answered = await self.providers.answered() if is_admin else ()
         views = [
-            ProviderView.of(each, configured.get(name, ()), is_admin=is_admin)
+            ProviderView.of(
+                each,
+                configured.get(name, ()),
+                [it for it in answered if it.provider == name] if is_admin else None,
+            )
             for name, each in found.items()
         ]
         return ok(ProvidersView(items=views))
@@ -198,6 +232,13 @@ class ProviderEndpoints:
                 problems=(NOT_FOUND, INVALID),
             ),
         )
+
+
+def _viewed(answered: Sequence[Answered]) -> list[AnsweredView]:
+    return [
+        AnsweredView(within_s=each.within_s, sent=each.sent, failed=each.failed, mean_s=each.mean_s)
+        for each in answered
+    ]
 
 
 def _ordered(name: str, state: Literal["closed", "paused"]) -> Answer:

@@ -21,13 +21,13 @@ from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.idempotency import Applied, Idempotency, KeyReused, Remembered
-from notifier.providers.account import ProviderState, PutOff
+from notifier.providers.account import Answered, ProviderState, PutOff
 from notifier.store.kit.batcher import Batcher
 from notifier.store.kit.database import Database
 from notifier.store.kit.idempotency import write_once
 from notifier.store.kit.sql import Now, SecondsFromNow, SecondsUntil, parameter
 from notifier.store.notification import snoozes
-from notifier.store.providers import pacing
+from notifier.store.providers import answers, pacing
 from notifier.store.providers.pacing import Turn, Wish
 from notifier.store.providers.tables import providers as p
 
@@ -120,6 +120,9 @@ class SqlProviderStore:
 
     async def put_off(self) -> Sequence[PutOff]:
         return await self._database.read(snoozes.put_off)
+
+    async def answered(self) -> Sequence[Answered]:
+        return await self._database.search(answers.answered)
 
     async def open(self, name: str, *, reason: str, for_s: float) -> None:
         await self._change(_OPEN, {"which": name, "why": reason, "for_s": for_s})

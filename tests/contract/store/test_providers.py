@@ -1,15 +1,17 @@
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
 import pytest
 
 from notifier.idempotency import Applied, Idempotency, Remembered
+from notifier.notification.transitions import FAIL, SNOOZE, SUCCEED
 from notifier.providers.account import ProviderState
 from notifier.store.providers import pacing
 from notifier.store.providers.pacing import Turn, Wish
-from tests.contract.store.stores import Stores, open_stores
+from tests.contract.store.stores import A_FAULT, Stores, a_submission, an_end, open_stores
 
 
 async def state(stores: Stores, name: str = "sendgrid") -> ProviderState:
@@ -274,3 +276,21 @@ async def test_an_order_that_is_repeated_has_no_second_effect(stores: Stores) ->
 
     assert await pause("smtp", reason="maintenance", idempotency=key) == Remembered("paused")
     assert not any(state.is_paused for state in await stores.providers.states())
+
+
+async def test_what_providers_answered_is_counted_and_what_was_not_asked_is_not(
+    stores: Stores,
+) -> None:
+    for transition, fault in ((SUCCEED, None), (SUCCEED, None), (FAIL, A_FAULT)):
+        claimed = await stores.claimed(a_submission())
+        assert await stores.leases.finish(an_end(claimed, transition, fault=fault))
+    claimed = await stores.claimed(a_submission())
+    barred = replace(A_FAULT, code="barred")
+    assert await stores.leases.finish(an_end(claimed, SNOOZE, fault=barred))
+
+    lately, hour = await stores.providers.answered()
+
+    assert (lately.provider, lately.within_s, hour.within_s) == ("smtp", 300, 3_600)
+    assert (lately.sent, lately.failed) == (hour.sent, hour.failed) == (2, 1)
+    assert lately.mean_s is not None
+    assert 0 <= lately.mean_s < 60
