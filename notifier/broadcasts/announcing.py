@@ -7,8 +7,8 @@ from typing import Self
 from uuid import UUID
 
 from notifier.audience.topic import TopicStore
-from notifier.broadcasts.broadcast import Broadcast, Whom
-from notifier.broadcasts.fates import Looked, each_once
+from notifier.broadcasts.broadcast import Broadcast, Counts, Whom
+from notifier.broadcasts.fates import Fate, Looked, counted, each_once, reasons
 from notifier.broadcasts.looking import Onlooker
 from notifier.broadcasts.roll import Roll
 from notifier.content.template import TemplateRef, TemplateVersion, chosen_locale
@@ -41,6 +41,13 @@ class Rehearsal:
 
     members: int
     looked: Sequence[Looked]
+
+    @property
+    def counts(self) -> Counts:
+        """What would become of those that were looked at."""
+        accepted = sum(each.fate is Fate.ACCEPTED for each in self.looked)
+        known = Counts(accepted=accepted, suppressed=reasons(self.looked))
+        return counted(known, self.looked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

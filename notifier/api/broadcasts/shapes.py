@@ -35,7 +35,7 @@ from notifier.broadcasts.broadcast import (
     StoredBroadcast,
     Whom,
 )
-from notifier.broadcasts.fates import Fate, counted, reasons
+from notifier.broadcasts.fates import Fate
 from notifier.content.template import TemplateRef
 from notifier.expecting import WrittenAs
 from notifier.notification.model import Channel, Lane
@@ -266,14 +266,10 @@ class RehearsalView(View):
     @classmethod
     def of(cls, it: Rehearsal) -> Self:
         """View `it`."""
-        fates = Counts(
-            accepted=sum(each.fate is Fate.ACCEPTED for each in it.looked),
-            suppressed=reasons(it.looked),
-        )
         return cls(
             members=it.members,
             looked_at=len(it.looked),
-            counts=CountsView.of(counted(fates, it.looked)),
+            counts=CountsView.of(it.counts),
             samples=[
                 SampleView(user_id=each.user_id, outcome=each.fate, reason=each.why)
                 for each in it.looked[:MOST_SAMPLES]

@@ -10,7 +10,6 @@ from notifier.access.throttling import Throttle
 from notifier.api.console import (
     audit,
     branding,
-    broadcasts,
     categories,
     corrections,
     dead_letters,
@@ -33,6 +32,9 @@ from notifier.api.console.authoring.places import SECTION as TEMPLATES
 from notifier.api.console.authoring.publishing import PublishingPages
 from notifier.api.console.authoring.settings import SettingsPages
 from notifier.api.console.authoring.trying import TryingPages
+from notifier.api.console.broadcasts import words as broadcasting
+from notifier.api.console.broadcasts.pages import BroadcastPages
+from notifier.api.console.broadcasts.sending import SendingPages
 from notifier.api.console.gates import make_gates
 from notifier.api.console.layout import Group, Layout
 from notifier.api.console.notifications import searching as notifications
@@ -73,7 +75,7 @@ _GROUPS = (
             notifications.SECTION,
             dead_letters.SECTION,
             replays.SECTION,
-            broadcasts.SECTION,
+            broadcasting.SECTION,
             schedules.SECTION,
         ),
     ),
@@ -113,7 +115,7 @@ def console(
         *_of_dead_letters(ports, common),
         *_of_authoring(ports, common),
         *_of_schedules(ports, common),
-        *broadcasts.BroadcastPages(ports.broadcasts).pages(),
+        *_of_broadcasts(ports, common),
         *suppressions.SuppressedPages(
             suppressions=ports.suppressions,
             lifter=Lifter(suppressions=ports.suppressions, pepper=config.pepper),
@@ -216,6 +218,14 @@ def _of_accounts(ports: ApiPorts, config: ApiConfig, common: Common) -> Sequence
         bench=ports.bench,
         testing=common.testing,
     ).pages()
+
+
+def _of_broadcasts(ports: ApiPorts, common: Common) -> Sequence[ConsolePage]:
+    sending = SendingPages(
+        broadcasts=ports.broadcasts, announcer=common.announcer, new_id=ports.new_id
+    )
+    # Before what is at an id.
+    return (*sending.pages(), *BroadcastPages(ports.broadcasts).pages())
 
 
 def _of_dead_letters(ports: ApiPorts, common: Common) -> Sequence[ConsolePage]:
