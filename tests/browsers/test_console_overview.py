@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browsers.console import judge, sign_in
 from tests.e2e.one_process import OneProcess, one_process
@@ -14,6 +14,11 @@ _MAIL = {
     "subject": "Parcel",
     "content": "It left us today.",
 }
+_AFTER_HTMX = """() => new Promise(done => {
+    const is_there = () => window.htmx && document.readyState !== "loading";
+    const look = () => setTimeout(is_there() ? done : look, 10);
+    look();
+})"""
 _SEND = "/api/v1/notifications/send"
 
 
@@ -46,6 +51,21 @@ def test_the_overview_shows_how_it_goes_and_goes_on(
     expect(tab.get_by_text("3 accepted = ")).to_be_visible()
     expect(link).to_be_focused()
     assert complaints == []
+
+
+def test_the_stream_begins_however_late_its_script_comes(notifier: OneProcess, tab: Page) -> None:
+    sign_in(tab, notifier, "/console/notifications")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    tab.route("**/hx-sse.min.js", hold)
+    tab.goto(f"{notifier.url}/console/overview", wait_until="commit")
+    tab.evaluate(_AFTER_HTMX)
+
+    with tab.expect_request("**/overview/stream"):
+        held[0].continue_()
 
 
 def test_a_state_leads_to_the_notifications_that_are_in_it(notifier: OneProcess, tab: Page) -> None:
