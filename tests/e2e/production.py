@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email import message_from_bytes
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import httpx2
@@ -139,7 +140,8 @@ class Outside:
             "dest-queue": target,
             "ack-mode": "on-confirm",
         }
-        path = ("parameters", "shovel", vhost, f"Move from {source}")
+        # An earlier one that has not quite ended would be this one, by its name.
+        path = ("parameters", "shovel", vhost, f"Move from {source} {uuid4()}")
         self.rabbitmq.management.call("PUT", *path, body={"value": value})
 
 
